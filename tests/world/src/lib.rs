@@ -1,0 +1,13 @@
+//! The world around the relay: strict, stateful fakes of Mattermost and plugNmeet over real HTTP on loopback.
+//!
+//! They are models of the peers, not recorders: they check method, path, authentication, content type and
+//! fields, refuse what the real servers refuse with the real status and body, keep posts, channels, rooms and
+//! sessions, send real webhooks, and can be told to fail. What they did not expect stands in [`Unexpected`].
+
+pub mod fault;
+pub mod mattermost;
+pub mod plugnmeet;
+pub mod unexpected;
+
+pub use fault::{Fault, FaultSwitch};
+pub use unexpected::Unexpected;

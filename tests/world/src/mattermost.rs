@@ -1,0 +1,1 @@
+//! A strict, stateful fake of Mattermost 11.

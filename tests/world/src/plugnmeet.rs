@@ -1,0 +1,1 @@
+//! A strict, stateful fake of plugNmeet 2.4.
