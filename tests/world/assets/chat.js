@@ -48,7 +48,7 @@
   function face(name, kind, small) {
     if (kind) return make('span', { class: 'avatar ' + kind });
     let sum = 0;
-    for (const letter of name) sum += letter.codePointAt(0);
+    for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 9973;
     const element = make('span', { class: small ? 'sign face' : 'avatar' }, (name[0] || '?').toUpperCase());
     element.style.background = colours[sum % colours.length];
     return element;
@@ -73,8 +73,7 @@
   }
 
   function postRow(post, before, inThread) {
-    const kind = post.is_system ? 'system' : post.is_bot ? 'bot' : '';
-    const same = before && before.author === post.author && before.is_bot === post.is_bot && !post.only_you
+        const same = before && before.author === post.author && before.is_bot === post.is_bot && !post.only_you
       && !before.only_you && post.at - before.at < 300000 && !before.reply_count;
     const body = make('div', { class: 'body' });
     if (!same) {
@@ -97,12 +96,14 @@
       const last = post.replies[post.replies.length - 1];
       body.append(make('button', {
         class: 'answers' + (thread === post.id ? ' open' : ''), type: 'button', onclick: () => openThread(post.id),
-      }, face(last.author, last.is_bot ? 'bot' : ''), '\u21a9 ' + count + (count === 1 ? ' reply' : ' replies'),
+      }, face(last.author, last.face), '\u21a9 ' + count + (count === 1 ? ' reply' : ' replies'),
       make('span', { class: 'last' }, 'Last reply ' + ago(last.at))));
     } else if (!inThread && !post.is_system && !post.only_you) {
-      body.append(make('button', { class: 'answers quiet', type: 'button', onclick: () => openThread(post.id) }, '\u21a9 Reply'));
+      body.append(make('button', {
+        class: 'start', type: 'button', title: 'Reply', 'aria-label': 'Reply', onclick: () => openThread(post.id),
+      }, '\u21a9'));
     }
-    const avatar = same ? make('span', { class: 'avatar none' }) : face(post.author, kind);
+    const avatar = same ? make('span', { class: 'avatar none' }) : face(post.author, post.face);
     return make('div', { class: 'post' + (same ? ' same' : '') + (post.is_system ? ' system' : ''), 'data-id': post.id }, avatar, body);
   }
 
@@ -195,6 +196,14 @@
     drawPanel(state.panel);
   }
 
+  function take(state) {
+    version = state.version;
+    const now = JSON.stringify([state.view, state.panel]);
+    if (now === drawn) return;
+    drawn = now;
+    draw(state);
+  }
+
   async function listen() {
     for (;;) {
       asking = new AbortController();
@@ -202,10 +211,7 @@
       try {
         const answer = await fetch('/demo/state?' + query, { signal: asking.signal });
         if (!answer.ok) throw new Error((await answer.json()).error);
-        const state = await answer.json();
-        version = state.version;
-        const now = JSON.stringify([state.view, state.panel]);
-        if (now !== drawn) { drawn = now; draw(state); }
+        take(await answer.json());
         if (at('toast').dataset.kind === 'down') hush();
       } catch (error) {
         if (error.name === 'AbortError') continue;
@@ -341,5 +347,7 @@
     at('text').dispatchEvent(new Event('input'));
     at('text').focus();
   }));
+  const first = JSON.parse(at('first').textContent);
+  if (first) take(first);
   listen();
 })();

@@ -48,7 +48,7 @@ pub use options::{Options, RateLimit};
 pub use panel::{ActionFuture, ActionOutcome, DemoAction, DemoPanel, Effect};
 pub use waiting::WaitedInVain;
 
-/// A running (or stopped) fake server. Clones are the same server.
+/// A running (or stopped) fake server. Clones are the same server; dropping the last one stops it.
 #[derive(Clone)]
 pub struct FakeMattermost {
     core: Arc<core::Core>,

@@ -4,6 +4,7 @@
 
 use super::command;
 use super::core::Core;
+use super::gostyle::json_encode;
 use super::panel::{ActionOutcome, Effect};
 use super::posting::{self, Draft};
 use super::server::Reply;
@@ -26,10 +27,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The answer to a request of the page; `None`: it is none.
 pub(crate) async fn answer(core: &Arc<Core>, head: &Parts, body: &Bytes) -> Option<Reply> {
     let reply = match (head.method.clone(), head.uri.path()) {
-        (Method::GET, "/") => file(
-            "text/html; charset=utf-8",
-            include_str!("../../assets/chat.html"),
-        ),
+        (Method::GET, "/") => page(core, head.uri.query().unwrap_or_default()),
         (Method::GET, "/demo/chat.css") => file(
             "text/css; charset=utf-8",
             include_str!("../../assets/chat.css"),
@@ -84,22 +82,30 @@ async fn state(core: &Arc<Core>, query: &str) -> Reply {
     let mut version = core.version();
     let news = version.wait_for(|version| *version > wish.after);
     let _ = tokio::time::timeout(NEWS_WITHIN, news).await;
-    let now = *core.version().borrow();
-    let view = core.read(|model| {
-        view::channel(
-            model,
-            &wish.user,
-            &wish.channel,
-            core.options.username_override,
-        )
-    });
-    match view {
-        Some(view) => Reply::json(
-            200,
-            &json!({"version": now, "view": view, "panel": view::panel(&core.panel())}),
-        ),
+    match drawn(core, &wish) {
+        Some(state) => Reply::json(200, &state),
         None => Reply::json(404, &json!({"error": "no such user or channel"})),
     }
+}
+
+/// The page with the state in it, so that its first picture is complete.
+fn page(core: &Core, query: &str) -> Reply {
+    let wish: Wish = serde_urlencoded::from_str(query).unwrap_or_default();
+    let state = drawn(core, &wish).unwrap_or_default();
+    // Escaped, so that no text of a post can end the script element.
+    let html = include_str!("../../assets/chat.html").replace("{{state}}", &json_encode(&state));
+    let mut reply = Reply::new(200, "text/html; charset=utf-8", html);
+    reply.headers.push(("Content-Security-Policy".to_owned(), POLICY.to_owned()));
+    reply.headers.push(("Cache-Control".to_owned(), "no-store".to_owned()));
+    reply
+}
+
+fn drawn(core: &Core, wish: &Wish) -> Option<Value> {
+    // The version first: what changes while the view is drawn is news then.
+    let version = *core.version().borrow();
+    let shows_names = core.options.username_override;
+    let view = core.read(|model| view::channel(model, &wish.user, &wish.channel, shows_names))?;
+    Some(json!({"version": version, "view": view, "panel": view::panel(&core.panel())}))
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,11 +177,6 @@ async fn act(core: &Arc<Core>, body: &[u8]) -> Result<Value, String> {
 
 fn file(content_type: &'static str, text: &'static str) -> Reply {
     let mut reply = Reply::new(200, content_type, text);
-    reply
-        .headers
-        .push(("Content-Security-Policy".to_owned(), POLICY.to_owned()));
-    reply
-        .headers
-        .push(("Cache-Control".to_owned(), "no-cache".to_owned()));
+    reply.headers.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
     reply
 }

@@ -99,8 +99,15 @@ fn channels(model: &Model, me: &User) -> Vec<Value> {
 }
 
 fn label(model: &Model, me: &User, channel: &Channel) -> String {
-    if channel.kind != ChannelKind::Direct {
+    if !channel.kind.is_closed() {
         return channel.display_name.clone();
+    }
+    if channel.kind == ChannelKind::Group {
+        let others = channel.members.keys().filter(|id| **id != me.id);
+        let mut names: Vec<&str> =
+            others.filter_map(|id| model.users.get(id)).map(|user| user.username.as_str()).collect();
+        names.sort_unstable();
+        return names.join(", ");
     }
     let other = channel
         .members
@@ -145,6 +152,7 @@ fn drawn(model: &Model, post: &Post, shows_names: bool) -> Value {
         "id": post.id, "at": post.create_at,
         "author": if post.is_system() { "System" } else { &name },
         "is_bot": is_hook || user.is_some_and(|user| user.is_bot),
+        "face": if post.is_system() { "system" } else if user.is_some_and(|user| user.is_bot) { "bot" } else { "" },
         "is_system": post.is_system(), "is_edited": post.is_edited(), "only_you": false,
         "html": markdown::render(&post.message),
         "attachments": post.attachments().iter().map(attachment).collect::<Vec<_>>(),
@@ -158,7 +166,7 @@ fn ephemeral(me: &User, shown: &Ephemeral, shows_names: bool) -> Value {
     json!({
         "id": format!("ephemeral-{}", shown.at), "at": shown.at,
         "author": if is_named { &shown.username } else { &me.username },
-        "is_bot": true, "is_system": false, "is_edited": false, "only_you": true,
+        "is_bot": true, "face": "", "is_system": false, "is_edited": false, "only_you": true,
         "html": markdown::render(&shown.text),
         "attachments": shown.attachments.iter().map(attachment).collect::<Vec<_>>(),
         "replies": [], "reply_count": 0,
