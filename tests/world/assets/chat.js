@@ -191,9 +191,9 @@
     at('text').placeholder = 'Write to ' + view.channel.label;
     at('composer').hidden = view.channel.is_archived;
     drawSide();
+    drawPanel(state.panel);
     drawPosts();
     drawThread();
-    drawPanel(state.panel);
   }
 
   function take(state) {
@@ -347,6 +347,13 @@
     at('text').dispatchEvent(new Event('input'));
     at('text').focus();
   }));
+  // Who stood at the end stays there when the window or the panel changes its size.
+  for (const id of ['posts', 'replies']) {
+    const box = at(id);
+    let isAtEnd = true;
+    box.addEventListener('scroll', () => { isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 120; });
+    new ResizeObserver(() => { if (isAtEnd) box.scrollTop = box.scrollHeight; }).observe(box);
+  }
   const first = JSON.parse(at('first').textContent);
   if (first) take(first);
   listen();

@@ -72,6 +72,11 @@ impl CommandResponse {
     ) -> Result<Option<Self>, ()> {
         if content_type.split(';').next().unwrap_or_default().trim() != "application/json" {
             let text = String::from_utf8_lossy(body).into_owned();
+            if text.trim_start().starts_with('{') {
+                unexpected.note(format!(
+                    "command answer is JSON, but its type is {content_type:?}: shown as plain text"
+                ));
+            }
             return Ok((!text.is_empty()).then(|| Self {
                 text,
                 ..Self::default()

@@ -95,8 +95,12 @@ fn page(core: &Core, query: &str) -> Reply {
     // Escaped, so that no text of a post can end the script element.
     let html = include_str!("../../assets/chat.html").replace("{{state}}", &json_encode(&state));
     let mut reply = Reply::new(200, "text/html; charset=utf-8", html);
-    reply.headers.push(("Content-Security-Policy".to_owned(), POLICY.to_owned()));
-    reply.headers.push(("Cache-Control".to_owned(), "no-store".to_owned()));
+    reply
+        .headers
+        .push(("Content-Security-Policy".to_owned(), POLICY.to_owned()));
+    reply
+        .headers
+        .push(("Cache-Control".to_owned(), "no-store".to_owned()));
     reply
 }
 
@@ -177,6 +181,8 @@ async fn act(core: &Arc<Core>, body: &[u8]) -> Result<Value, String> {
 
 fn file(content_type: &'static str, text: &'static str) -> Reply {
     let mut reply = Reply::new(200, content_type, text);
-    reply.headers.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
+    reply
+        .headers
+        .push(("Cache-Control".to_owned(), "no-cache".to_owned()));
     reply
 }

@@ -72,7 +72,8 @@ fn matching(model: &Model, post: &Post) -> Vec<(OutgoingHook, Payload)> {
                     !first_word.is_empty() && first_word.starts_with(word.as_str())
                 }
             });
-        if word.is_none() && !(hook.trigger_words.is_empty() && !hook.channel_id.is_empty()) {
+        let is_for_all = hook.trigger_words.is_empty() && !hook.channel_id.is_empty();
+        if word.is_none() && !is_for_all {
             continue;
         }
         // One variable for all hooks of a post: each payload carries the word of the last one (1.3).

@@ -1,6 +1,6 @@
 //! Outgoing webhooks byte for byte, what fires them, and what becomes of answers.
 
-use crate::support::{Integration, SOON, Rest, body, head_shape, keys, pairs, vector, with_bot};
+use crate::support::{Integration, Rest, SOON, body, head_shape, keys, pairs, vector, with_bot};
 use serde_json::{Value, json};
 use std::time::Duration;
 use world::mattermost::{ChannelKind, FakeMattermost, Options, TriggerWhen};
@@ -13,7 +13,8 @@ async fn hooked(content_type: &str) -> (FakeMattermost, Rest, Integration, Strin
     let (chat, rest) = with_bot(Options::default()).await;
     let integration = Integration::start().await;
     let url = format!("{}/out/form", integration.url);
-    let token = chat.register_outgoing_hook("", &WORDS, TriggerWhen::ExactMatch, &url, content_type);
+    let token =
+        chat.register_outgoing_hook("", &WORDS, TriggerWhen::ExactMatch, &url, content_type);
     (chat, rest, integration, token)
 }
 
@@ -25,16 +26,32 @@ fn decoded(form: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn forms_are_those_of_the_recordings() {
     let (chat, _, integration, token) = hooked(FORM).await;
-    let names = ["meet-now", "case", "word-only", "title", "unicode", "leading-spaces", "newline-after-word"];
+    let names = [
+        "meet-now",
+        "case",
+        "word-only",
+        "title",
+        "unicode",
+        "leading-spaces",
+        "newline-after-word",
+    ];
     for (index, name) in names.into_iter().enumerate() {
         let recorded = vector(&format!("outgoing-form-{name}.http"));
-        let text = decoded(body(&recorded)).into_iter().find(|(key, _)| key == "text").unwrap().1;
+        let text = decoded(body(&recorded))
+            .into_iter()
+            .find(|(key, _)| key == "text")
+            .unwrap()
+            .1;
         let post_id = chat.say("alice", "town-square", &text).await;
         let got = integration.received(index + 1).await;
         assert_eq!(got.lines().next(), Some("POST /out/form HTTP/1.1"));
         assert_eq!(head_shape(&got), head_shape(&recorded), "{name}");
         let post = chat.post(&post_id).unwrap();
-        let (alice, town, seconds) = (chat.user("alice"), chat.channel("town-square"), (post.create_at / 1000).to_string());
+        let (alice, town, seconds) = (
+            chat.user("alice"),
+            chat.channel("town-square"),
+            (post.create_at / 1000).to_string(),
+        );
         let expected: Vec<(&str, &str)> = pairs(body(&recorded))
             .into_iter()
             .map(|(key, value)| {
@@ -56,29 +73,60 @@ async fn forms_are_those_of_the_recordings() {
     chat.reply("alice", &root, "meet now in thread").await;
     let got = integration.received(names.len() + 1).await;
     let recorded = vector("outgoing-form-thread-reply.http");
-    assert_eq!(pairs(body(&got)).len(), pairs(body(&recorded)).len(), "nothing tells that it is a reply");
+    assert_eq!(
+        pairs(body(&got)).len(),
+        pairs(body(&recorded)).len(),
+        "nothing tells that it is a reply"
+    );
 }
 
 #[tokio::test]
 async fn json_is_that_of_the_recording() {
     let (chat, _, integration, _) = hooked(JSON).await;
-    chat.register_outgoing_hook("", &["meetjson"], TriggerWhen::StartsWith, &format!("{}/j", integration.url), JSON);
+    chat.register_outgoing_hook(
+        "",
+        &["meetjson"],
+        TriggerWhen::StartsWith,
+        &format!("{}/j", integration.url),
+        JSON,
+    );
     let recorded = vector("outgoing-json.http");
     let mut expected: Value = serde_json::from_str(body(&recorded)).unwrap();
-    let post_id = chat.say("alice", "town-square", expected["text"].as_str().unwrap()).await;
+    let post_id = chat
+        .say("alice", "town-square", expected["text"].as_str().unwrap())
+        .await;
     let got = integration.received(1).await;
     assert_eq!(head_shape(&got), head_shape(&recorded));
     let (post, town) = (chat.post(&post_id).unwrap(), chat.channel("town-square"));
     let known: Value = serde_json::from_str(body(&got)).unwrap();
-    for (key, value) in [("token", known["token"].clone()), ("team_id", json!(town.team_id)), ("channel_id", json!(town.id)),
-        ("timestamp", json!(post.create_at)), ("user_id", json!(post.user_id)), ("post_id", json!(post_id))] {
+    for (key, value) in [
+        ("token", known["token"].clone()),
+        ("team_id", json!(town.team_id)),
+        ("channel_id", json!(town.id)),
+        ("timestamp", json!(post.create_at)),
+        ("user_id", json!(post.user_id)),
+        ("post_id", json!(post_id)),
+    ] {
         expected[key] = value;
     }
     assert_eq!(known, expected);
     // Order of keys and Go's escapes, byte for byte.
-    let tail = |raw: &str| body(raw).trim_end().split_once(",\"text\":").unwrap().1.to_owned();
+    let tail = |raw: &str| {
+        body(raw)
+            .trim_end()
+            .split_once(",\"text\":")
+            .unwrap()
+            .1
+            .to_owned()
+    };
     assert_eq!(tail(&got), tail(&recorded));
-    let order = |raw: &str| body(raw).split('"').filter(|word| keys(&expected).contains(&(*word).to_owned())).map(str::to_owned).collect::<Vec<_>>();
+    let order = |raw: &str| {
+        body(raw)
+            .split('"')
+            .filter(|word| keys(&expected).contains(&(*word).to_owned()))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(order(&got)[..5], order(&recorded)[..5]);
 
     chat.say("alice", "town-square", "meetjsonly prefix").await;
@@ -91,7 +139,15 @@ async fn only_the_exact_first_word_in_public_channels_fires() {
     let (chat, rest, integration, _) = hooked(FORM).await;
     let direct = chat.direct_channel("alice", "bob");
     let group = chat.group_channel(&["alice", "bob", "carol"]);
-    for text in ["mEET now", "meet, now", "@meet now", "**meet** now", "I say meet now", "meeting", ""] {
+    for text in [
+        "mEET now",
+        "meet, now",
+        "@meet now",
+        "**meet** now",
+        "I say meet now",
+        "meeting",
+        "",
+    ] {
         chat.say("alice", "town-square", text).await;
     }
     for closed in ["secret", &direct, &group] {
@@ -106,7 +162,10 @@ async fn only_the_exact_first_word_in_public_channels_fires() {
     let body_of_bot = json!({"channel_id": chat.channel("weekly").id, "message": "meet from bot"});
     rest.post("/posts", body_of_bot).await;
     let fired = integration.received(1).await;
-    assert!(body(&fired).contains("text=meet+from+bot") && body(&fired).contains("user_name=meetrelay"), "{fired}");
+    assert!(
+        body(&fired).contains("text=meet+from+bot") && body(&fired).contains("user_name=meetrelay"),
+        "{fired}"
+    );
     assert_eq!(integration.count(), 1);
     chat.unexpected().assert_none();
 }
@@ -114,19 +173,40 @@ async fn only_the_exact_first_word_in_public_channels_fires() {
 #[tokio::test]
 async fn answers_are_posted_as_the_hooks_creator_whatever_the_status() {
     let (chat, _, integration, _) = hooked(FORM).await;
-    integration.will_answer("503 Service Unavailable", "text/plain", r#"{"text":"try <http://a.example|again> ref 1"} trailing"#);
+    integration.will_answer(
+        "503 Service Unavailable",
+        "text/plain",
+        r#"{"text":"try <http://a.example|again> ref 1"} trailing"#,
+    );
     chat.say("alice", "weekly", "meet now").await;
-    let posts = chat.wait_for("the answer", SOON, |model| Some(model.posts("weekly")).filter(|posts| posts.len() == 2)).await.unwrap();
+    let posts = chat
+        .wait_for("the answer", SOON, |model| {
+            Some(model.posts("weekly")).filter(|posts| posts.len() == 2)
+        })
+        .await
+        .unwrap();
     assert_eq!(posts[1].message, "try [again](http://a.example) ref 1");
     assert_eq!(posts[1].user_id, chat.user("root").id);
     assert_eq!(posts[1].prop("from_webhook"), Some("true"));
 
-    integration.will_answer("200 OK", JSON, r#"{"text":"in thread","response_type":"comment"}"#);
+    integration.will_answer(
+        "200 OK",
+        JSON,
+        r#"{"text":"in thread","response_type":"comment"}"#,
+    );
     let root = chat.say("alice", "weekly", "meet in thread").await;
-    chat.wait_for("the comment", SOON, |model| (model.thread(&root).len() == 2).then_some(())).await.unwrap();
+    chat.wait_for("the comment", SOON, |model| {
+        (model.thread(&root).len() == 2).then_some(())
+    })
+    .await
+    .unwrap();
 
     // A comment on a reply is lost; empty, non-JSON and contentless answers post nothing.
-    integration.will_answer("200 OK", JSON, r#"{"text":"lost","response_type":"comment"}"#);
+    integration.will_answer(
+        "200 OK",
+        JSON,
+        r#"{"text":"lost","response_type":"comment"}"#,
+    );
     integration.will_answer("200 OK", "text/plain", "ok");
     integration.will_answer("200 OK", JSON, r#"{"error":"x"}"#);
     chat.reply("alice", &root, "meet again").await;
@@ -134,20 +214,31 @@ async fn answers_are_posted_as_the_hooks_creator_whatever_the_status() {
         chat.say("alice", "weekly", text).await;
     }
     integration.received(6).await;
-    chat.wait_for("all deliveries", SOON, |_| (chat.deliveries().len() == 6).then_some(())).await.unwrap();
+    chat.wait_for("all deliveries", SOON, |_| {
+        (chat.deliveries().len() == 6).then_some(())
+    })
+    .await
+    .unwrap();
     assert_eq!(chat.posts("weekly").len(), 8, "{:?}", chat.posts("weekly"));
     assert_eq!(chat.deliveries()[0].answer.as_ref().unwrap().0, 503);
 }
 
 #[tokio::test]
 async fn slow_integration_is_given_up_and_never_tried_again() {
-    let options = Options { integration_timeout: Duration::from_millis(200), ..Options::default() };
+    let options = Options {
+        integration_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
     let (chat, _) = with_bot(options).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     chat.register_outgoing_hook("", &["meet"], TriggerWhen::ExactMatch, &url, FORM);
     chat.say("alice", "weekly", "meet").await;
-    chat.wait_for("the failed delivery", SOON, |_| (chat.deliveries().len() == 1).then_some(())).await.unwrap();
+    chat.wait_for("the failed delivery", SOON, |_| {
+        (chat.deliveries().len() == 1).then_some(())
+    })
+    .await
+    .unwrap();
     let failure = chat.deliveries()[0].answer.clone().unwrap_err();
     assert!(failure.contains("no answer within"), "{failure}");
 }
@@ -156,10 +247,19 @@ async fn slow_integration_is_given_up_and_never_tried_again() {
 async fn redirect_turns_the_post_into_a_get_and_its_answer_counts() {
     let (chat, _, integration, _) = hooked(FORM).await;
     let target = format!("{}/moved", integration.url);
-    integration.will_answer_raw(&format!("HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    integration.will_answer_raw(&format!(
+        "HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ));
     integration.will_answer("200 OK", JSON, r#"{"text":"from there"}"#);
     chat.say("alice", "weekly", "meet").await;
     let second = integration.received(2).await;
-    assert!(second.starts_with("GET /moved HTTP/1.1\n") && body(&second).is_empty(), "{second}");
-    chat.wait_for("the answer", SOON, |model| (model.posts("weekly").len() == 2).then_some(())).await.unwrap();
+    assert!(
+        second.starts_with("GET /moved HTTP/1.1\n") && body(&second).is_empty(),
+        "{second}"
+    );
+    chat.wait_for("the answer", SOON, |model| {
+        (model.posts("weekly").len() == 2).then_some(())
+    })
+    .await
+    .unwrap();
 }

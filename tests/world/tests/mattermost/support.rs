@@ -45,11 +45,18 @@ impl Answer {
 impl Rest {
     pub(crate) fn new(chat: &FakeMattermost, token: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { client, url: chat.url(), token: token.to_owned() }
+        Self {
+            client,
+            url: chat.url(),
+            token: token.to_owned(),
+        }
     }
 
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { token: token.to_owned(), ..self.clone() }
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -79,16 +86,24 @@ impl Rest {
         } else {
             format!("/api/v4{path}")
         };
-        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        let mut request = self
+            .client
+            .request(method.parse().unwrap(), format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }
         if let Some(body) = body {
-            request = request.header("Content-Type", "application/json").body(body);
+            request = request
+                .header("Content-Type", "application/json")
+                .body(body);
         }
         let answer = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Ok(Answer { status, headers, text: answer.text().await? })
+        Ok(Answer {
+            status,
+            headers,
+            text: answer.text().await?,
+        })
     }
 }
 
@@ -111,7 +126,11 @@ impl Integration {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let request = read_request(&mut stream).await;
                 let nothing = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                let answer = told.lock().unwrap().pop_front().unwrap_or(nothing.to_owned());
+                let answer = told
+                    .lock()
+                    .unwrap()
+                    .pop_front()
+                    .unwrap_or(nothing.to_owned());
                 let _ = stream.write_all(answer.as_bytes()).await;
                 sender.send_modify(|raw: &mut Vec<String>| raw.push(request));
             }
@@ -150,7 +169,9 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> String {
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("Content-Length: "));
             if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
                 return text.replace("\r\n", "\n");
             }
@@ -164,7 +185,9 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> String {
 
 /// A recorded file.
 pub(crate) fn vector(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/mattermost-11").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../vectors/mattermost-11")
+        .join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -174,7 +197,10 @@ pub(crate) fn recorded_answer(name: &str) -> (u16, Value) {
     let at = text.find("HTTP/1.1 ").unwrap();
     let status = text[at + 9..at + 12].parse().unwrap();
     let body = text[at..].split_once("\n\n").unwrap().1;
-    (status, serde_json::from_str(body.trim_end()).unwrap_or(Value::Null))
+    (
+        status,
+        serde_json::from_str(body.trim_end()).unwrap_or(Value::Null),
+    )
 }
 
 /// The names of an object's fields, sorted.
@@ -192,14 +218,21 @@ pub(crate) fn head_shape(raw: &str) -> Vec<String> {
         .skip(1)
         .map(|line| {
             let (name, value) = line.split_once(": ").unwrap();
-            if varies.contains(&name) { name.to_owned() } else { format!("{name}: {value}") }
+            if varies.contains(&name) {
+                name.to_owned()
+            } else {
+                format!("{name}: {value}")
+            }
         })
         .collect()
 }
 
 /// `name=value` pairs of a form, still encoded, in order.
 pub(crate) fn pairs(form: &str) -> Vec<(&str, &str)> {
-    form.trim_end().split('&').map(|pair| pair.split_once('=').unwrap()).collect()
+    form.trim_end()
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap())
+        .collect()
 }
 
 pub(crate) fn body(raw: &str) -> &str {

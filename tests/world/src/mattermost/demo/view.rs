@@ -104,8 +104,10 @@ fn label(model: &Model, me: &User, channel: &Channel) -> String {
     }
     if channel.kind == ChannelKind::Group {
         let others = channel.members.keys().filter(|id| **id != me.id);
-        let mut names: Vec<&str> =
-            others.filter_map(|id| model.users.get(id)).map(|user| user.username.as_str()).collect();
+        let mut names: Vec<&str> = others
+            .filter_map(|id| model.users.get(id))
+            .map(|user| user.username.as_str())
+            .collect();
         names.sort_unstable();
         return names.join(", ");
     }
