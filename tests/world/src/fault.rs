@@ -15,7 +15,11 @@ pub enum Fault {
     /// Status 200 with a body that is no JSON.
     Garbage,
     /// This status with this body and these extra headers; nothing is done.
-    Answer { status: u16, body: String, headers: Vec<(String, String)> },
+    Answer {
+        status: u16,
+        body: String,
+        headers: Vec<(String, String)>,
+    },
 }
 
 /// One instruction: `fault` for the next `times` requests whose operation name starts with `operation`.
@@ -49,7 +53,9 @@ impl FaultSwitch {
     /// The fault that this request meets, if any; used by the fakes.
     pub fn meet(&self, operation: &str) -> Option<Fault> {
         let mut orders = self.lock();
-        let at = orders.iter().position(|order| operation.starts_with(&order.operation))?;
+        let at = orders
+            .iter()
+            .position(|order| operation.starts_with(&order.operation))?;
         let fault = orders[at].fault.clone();
         if let Some(times) = &mut orders[at].times {
             *times -= 1;
@@ -64,7 +70,11 @@ impl FaultSwitch {
         if times == Some(0) {
             return;
         }
-        self.lock().push(Order { operation: operation.to_owned(), fault, times });
+        self.lock().push(Order {
+            operation: operation.to_owned(),
+            fault,
+            times,
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Order>> {

@@ -25,7 +25,11 @@ impl Unexpected {
     /// Panics with every complaint if there is one.
     pub fn assert_none(&self) {
         let complaints = self.all();
-        assert!(complaints.is_empty(), "unexpected requests:\n{}", complaints.join("\n"));
+        assert!(
+            complaints.is_empty(),
+            "unexpected requests:\n{}",
+            complaints.join("\n")
+        );
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
