@@ -1,0 +1,21 @@
+//! The few traits that the inside needs of the outside. No vendor is named here.
+
+pub mod chat;
+pub mod clock;
+pub mod conference;
+pub mod queue;
+pub mod store;
+
+pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView};
+pub use clock::Clock;
+pub use conference::{
+    Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
+    RoomActivity,
+};
+pub use queue::{
+    Delivery, Depth, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,
+    QueueName, Receipt, Settlement,
+};
+pub use store::{
+    DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, Store, StoreError,
+};
