@@ -53,14 +53,16 @@ pub(crate) async fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Answer {
-    if path.to_ascii_lowercase().starts_with("/auth/")
-        && let Err(refusal) = authenticate(shared, headers, body)
-    {
+    let is_api = path.to_ascii_lowercase().starts_with("/auth/");
+    if is_api && let Err(refusal) = authenticate(shared, headers, body) {
         shared.unexpected.note(format!(
             "{operation}: not authenticated: {}",
             String::from_utf8_lossy(&refusal.body)
         ));
         return refusal;
+    }
+    if is_api && operation != "unknown" {
+        note_encoding(shared, operation, headers);
     }
     match operation {
         "room.create" => room::create(shared, body).await,
@@ -168,6 +170,24 @@ fn is_asked_for(request: &Message, room_sid: &str, room_id: &str) -> bool {
     }
 }
 
+// The real server does not look at the type (plugnmeet.md 1), but a multipart one would change what is signed.
+fn note_encoding(shared: &Shared, operation: &str, headers: &HeaderMap) {
+    let content_type = headers
+        .get("content-type")
+        .map_or(&b""[..], |value| value.as_bytes());
+    if content_type != b"application/json" {
+        let content_type = String::from_utf8_lossy(content_type);
+        shared.unexpected.note(format!(
+            "{operation}: Content-Type {content_type:?} instead of application/json"
+        ));
+    }
+    if headers.contains_key("content-encoding") {
+        shared.unexpected.note(format!(
+            "{operation}: Content-Encoding set: it would change what is signed"
+        ));
+    }
+}
+
 fn authenticate(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<(), Answer> {
     let header = |name: &str| {
         headers
@@ -175,17 +195,6 @@ fn authenticate(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<(),
             .and_then(|value| value.to_str().ok())
             .unwrap_or("")
     };
-    let content_type = header("content-type");
-    if content_type != "application/json" {
-        shared.unexpected.note(format!(
-            "Content-Type {content_type:?} instead of application/json"
-        ));
-    }
-    if headers.contains_key("content-encoding") {
-        shared
-            .unexpected
-            .note("Content-Encoding set: the signature would be over the decompressed body");
-    }
     if header("api-key").is_empty() {
         return Err(Answer::unauthorized(
             "Missing API-KEY header.",

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::Options;
 use super::protojson::{Message, Value, read, write};
 use super::schema::METADATA;
 
@@ -27,8 +28,8 @@ const DEFAULTS: &str = r#"{"room_features":{"allow_webcams":true,"allow_screen_s
 
 /// The metadata of a new room: `asked` merged over the defaults, then what the server decides itself.
 ///
-/// With `canaries`, the secrets that a real room may hold are all there and start with `CANARY-`.
-pub(crate) fn new_metadata(mut asked: Message, started_at: u64, canaries: bool) -> Message {
+/// With `options.canaries`, the secrets that a real room may hold are all there and start with `CANARY-`.
+pub(crate) fn new_metadata(mut asked: Message, started_at: u64, options: &Options) -> Message {
     let mut metadata = read(METADATA, DEFAULTS.as_bytes())
         .map(|reading| reading.message)
         .unwrap_or_default();
@@ -39,8 +40,10 @@ pub(crate) fn new_metadata(mut asked: Message, started_at: u64, canaries: bool) 
     renew_id(&mut metadata);
     let features = metadata.message_mut("room_features");
     encrypt(features);
-    dial_in(features);
-    if canaries {
+    if options.dial_in {
+        dial_in(features);
+    }
+    if options.canaries {
         plant(features);
     }
     metadata
@@ -66,12 +69,14 @@ pub(crate) fn breakout_metadata(
 ) -> Message {
     let mut metadata = parent.clone();
     metadata.set_text("room_title", format!("Group {number}"));
+    metadata.unset("welcome_message");
     metadata.set_text("parent_room_id", parent_id);
     metadata.set_bool("is_breakout_room", true);
     metadata.set("started_at", Value::Number(started_at));
     renew_id(&mut metadata);
     let features = metadata.message_mut("room_features");
     features.set_bool("allow_rtmp", false);
+    features.set("room_duration", Value::Number(30));
     features.set_bool("enable_analytics", false);
     features.set(
         "external_broadcasting_features",

@@ -32,6 +32,9 @@ pub struct Options {
     pub recording_token_validity: Duration,
     /// `artifacts_settings.token_validity`: 10 min.
     pub artifact_token_validity: Duration,
+    /// Whether a room that asks for `enable_dial_in_on_create` gets a pin (recorded: api-create-sip-pin), as with a SIP
+    /// trunk configured.
+    pub dial_in: bool,
     /// Whether every room's metadata holds `CANARY-` secrets (stream key, SIP pin, E2EE key, prompt), as real rooms
     /// may. They must never come out of the relay.
     pub canaries: bool,
@@ -53,6 +56,7 @@ impl Default for Options {
             join_token_validity: Duration::from_secs(600),
             recording_token_validity: Duration::from_secs(1800),
             artifact_token_validity: Duration::from_secs(600),
+            dial_in: false,
             canaries: true,
         }
     }

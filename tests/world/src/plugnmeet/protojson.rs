@@ -157,6 +157,11 @@ impl Message {
         self.0.insert(name, value);
     }
 
+    /// Unsets a field.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Sets a text field.
     pub(crate) fn set_text(&mut self, name: &'static str, text: impl Into<String>) {
         self.set(name, Value::Text(text.into()));

@@ -117,11 +117,7 @@ fn create_unlocked(
             NATS_WAIT,
         );
     }
-    let mut session = Session::new(
-        room_id,
-        new_metadata(metadata, time, shared.options.canaries),
-        time,
-    );
+    let mut session = Session::new(room_id, new_metadata(metadata, time, &shared.options), time);
     // A row that an earlier, failed attempt left behind lends its title and creation time (recorded:
     // api-create-existing-after-nats-outage).
     if let Some((title, creation_time)) = state.stale_rows.remove(room_id) {
