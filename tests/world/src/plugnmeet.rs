@@ -51,7 +51,7 @@ pub enum Backend {
     Redis,
 }
 
-/// A running (or stopped) fake. Clones are the same fake.
+/// A running (or stopped) fake. Clones are the same fake. Its verbs must be called in a Tokio runtime.
 #[derive(Clone)]
 pub struct FakePlugNmeet {
     shared: Arc<Shared>,
@@ -186,12 +186,8 @@ impl FakePlugNmeet {
 
     /// Waits until every webhook so far has come to its end, accepted or not. Panics after `within`.
     pub async fn settle_webhooks(&self, within: Duration) {
-        self.wait_for("all webhooks to be settled", within, |fake| {
-            fake.deliveries()
-                .iter()
-                .all(|delivery| delivery.outcome != Outcome::Waiting)
-                .then_some(())
-        })
-        .await;
+        let settled = |fake: &Self| fake.shared.webhooks.is_settled().then_some(());
+        self.wait_for("all webhooks to be settled", within, settled)
+            .await;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::state::Shared;
 
 /// How many of the newest requests are kept; older ones are only counted.
-pub const REQUESTS_KEPT: usize = 20_000;
+pub const REQUESTS_KEPT: usize = 10_000;
 
 /// One request to the fake.
 #[derive(Clone)]

@@ -22,7 +22,7 @@ pub(crate) struct Outgoing {
     pub(crate) id: String,
     pub(crate) room_id: String,
     pub(crate) sid: String,
-    pub(crate) body: String,
+    pub(crate) body: Arc<str>,
     /// The room's own URL, if it has one.
     pub(crate) room_url: Option<String>,
     /// Bypasses the room's queue: recording_proceeded and summaries (plugnmeet.md 4.1).
@@ -197,6 +197,14 @@ impl Webhooks {
     /// The newest deliveries, oldest first.
     pub(crate) fn log(&self) -> Vec<Delivery> {
         self.lock().log.values().cloned().collect()
+    }
+
+    /// Whether every delivery has come to its end.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.lock()
+            .log
+            .values()
+            .all(|delivery| delivery.outcome != Outcome::Waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {

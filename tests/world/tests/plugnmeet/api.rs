@@ -260,7 +260,12 @@ async fn lookups_and_ends_get_the_recorded_answers_in_every_phase() {
 
 #[tokio::test]
 async fn an_ending_room_is_not_active_and_gives_no_tokens() {
-    let fake = start(Options::default()).await;
+    let end_delay = DEADLINE * 2;
+    let fake = start(Options {
+        end_delay,
+        ..Options::default()
+    })
+    .await;
     create(&fake, "mm-a1", None).await;
     assert_same(&fake, "api-end-user-stays").await;
     assert_same(&fake, "api-active-ending").await;

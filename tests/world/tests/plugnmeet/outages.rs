@@ -1,11 +1,22 @@
 //! Stops, back ends that are away, and sids that never end (plugnmeet.md 2.1, 2.3, 2.6).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use world::plugnmeet::{Backend, FakePlugNmeet, Options, Phase};
 
 use crate::receiver::Receiver;
 use crate::recorded::{assert_same, call, create, get, request};
 use crate::{DEADLINE, fast, start};
+
+/// Long enough to be stopped while ending, on a busy machine too.
+async fn slow_to_end() -> FakePlugNmeet {
+    start(Options {
+        end_delay: Duration::from_secs(3),
+        ..Options::default()
+    })
+    .await
+}
 
 async fn ask(fake: &FakePlugNmeet, verb: &str, room_id: &str) -> Value {
     call(
@@ -34,7 +45,7 @@ async fn a_stopped_server_refuses_connections_and_comes_back_with_its_rooms() {
 
 #[tokio::test]
 async fn a_stop_while_ending_leaves_a_session_that_a_second_end_ends() {
-    let fake = start(Options::default()).await;
+    let fake = slow_to_end().await;
     let receiver = Receiver::start(Vec::new()).await;
     create(&fake, "mm-k9", Some(receiver.url())).await;
     assert_eq!(ask(&fake, "endRoom", "mm-k9").await["status"], true);
@@ -55,7 +66,7 @@ async fn a_stop_while_ending_leaves_a_session_that_a_second_end_ends() {
 
 #[tokio::test]
 async fn a_create_after_a_stop_while_ending_revives_the_same_sid() {
-    let fake = start(Options::default()).await;
+    let fake = slow_to_end().await;
     let sid = create(&fake, "mm-k5", None).await;
     fake.end_room("mm-k5");
     fake.stop().await;

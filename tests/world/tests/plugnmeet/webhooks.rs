@@ -350,6 +350,23 @@ async fn held_events_are_released_in_any_order_and_doubled() {
 }
 
 #[tokio::test]
+async fn an_older_server_sends_its_own_content_type() {
+    let webhook_content_type = "application/webhook+json".to_owned();
+    let fake = start(Options {
+        webhook_content_type,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::start(Vec::new()).await;
+    create(&fake, "mm-old", Some(receiver.url())).await;
+    fake.settle_webhooks(DEADLINE).await;
+    assert_eq!(
+        receiver.one("room_created").header("content-type"),
+        "application/webhook+json"
+    );
+}
+
+#[tokio::test]
 async fn an_event_of_the_future_is_sent_as_told() {
     let fake = fast().await;
     let receiver = Receiver::start(Vec::new()).await;

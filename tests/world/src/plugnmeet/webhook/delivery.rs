@@ -1,11 +1,12 @@
 //! The log of webhooks: what was sent where, how often, and what came of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Outgoing;
 
 /// How many of the newest deliveries are kept.
-pub const DELIVERIES_KEPT: usize = 20_000;
+pub const DELIVERIES_KEPT: usize = 10_000;
 
 /// One event on its way to one URL.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ pub struct Delivery {
     /// Where it goes.
     pub url: String,
     /// The exact body.
-    pub body: String,
+    pub body: Arc<str>,
     /// The token in `Authorization` and `Hash-Token`, once there was an attempt: the same for all attempts.
     pub token: Option<String>,
     /// The attempts so far.
@@ -99,7 +100,7 @@ pub struct Held {
     /// The room.
     pub room_id: String,
     /// The exact body.
-    pub body: String,
+    pub body: Arc<str>,
 }
 
 impl Held {

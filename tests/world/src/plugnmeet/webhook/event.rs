@@ -84,7 +84,7 @@ impl Shared {
             id: id.to_owned(),
             room_id: session.room_id.clone(),
             sid: session.sid.clone(),
-            body,
+            body: body.into(),
             room_url: session.webhook_url.clone(),
             forced,
         };
