@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::domain::Peer;
 use crate::domain::apply::Policy;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::Peer;
 use crate::ports::{Chat, Clock, Conference, Links, Mail, QueueName, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
@@ -127,7 +127,11 @@ impl Workers {
         let plugnmeet = jobs::Slots::new(shop.settings.plugnmeet_concurrency);
         // chat.later gets half of Mattermost's slots, so that a backlog never delays a fresh "meet now".
         let later = mattermost.half();
-        tasks.spawn(jobs::run(Arc::clone(&shop), QueueName::Conference, plugnmeet));
+        tasks.spawn(jobs::run(
+            Arc::clone(&shop),
+            QueueName::Conference,
+            plugnmeet,
+        ));
         tasks.spawn(jobs::run(Arc::clone(&shop), QueueName::Chat, mattermost));
         tasks.spawn(jobs::run(shop, QueueName::ChatLater, later));
         Self { stop, tasks }

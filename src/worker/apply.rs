@@ -8,11 +8,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tracing::{debug, error, info, warn};
 
-use crate::domain::apply::{Applied, Effect, Fresh};
 use crate::domain::Event;
-use crate::ports::{
-    Body, DeadKind, Incoming, Posting, QueueName, Received, Settled, StoreError,
-};
+use crate::domain::apply::{Applied, Effect, Fresh};
+use crate::ports::{Body, DeadKind, Incoming, Posting, QueueName, Received, Settled, StoreError};
 
 use super::dead::{Burial, bury};
 use super::{DeadReason, JobOutcome, Shop, publish};
@@ -57,7 +55,9 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
     if events.is_empty() {
         return;
     }
-    shop.deps.observer.in_flight(QueueName::Events, events.len() as i64);
+    shop.deps
+        .observer
+        .in_flight(QueueName::Events, events.len() as i64);
     let count = events.len() as i64;
     apply_batch(shop, events, began).await;
     shop.deps.observer.in_flight(QueueName::Events, -count);
@@ -80,7 +80,11 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
             }
         }
         Err(why) => {
-            warn!(why, events = batch.len(), "a batch is refused; its events are applied singly");
+            warn!(
+                why,
+                events = batch.len(),
+                "a batch is refused; its events are applied singly"
+            );
             for delivered in batch {
                 Box::pin(apply_batch(shop, vec![delivered], began)).await;
             }
@@ -94,10 +98,16 @@ async fn apply(shop: &Shop, batch: &[Delivered]) -> Result<Option<Vec<Applied>>,
     loop {
         let incoming: Vec<Incoming> = batch
             .iter()
-            .map(|delivered| Incoming { event: delivered.event.clone(), fresh: draw() })
+            .map(|delivered| Incoming {
+                event: delivered.event.clone(),
+                fresh: draw(),
+            })
             .collect();
         let now = shop.deps.clock.now();
-        let applying = shop.deps.store.apply(incoming, shop.settings.policy.clone(), now);
+        let applying = shop
+            .deps
+            .store
+            .apply(incoming, shop.settings.policy.clone(), now);
         match AssertUnwindSafe(applying).catch_unwind().await {
             Ok(Ok(applied)) => return Ok(Some(applied)),
             Ok(Err(StoreError::Refused(why))) => return Err(why),
@@ -130,12 +140,17 @@ async fn finish(
             Effect::Applied => JobOutcome::Delivered,
             Effect::Duplicate | Effect::Conflict | Effect::Foreign => JobOutcome::Obsolete,
         };
-        shop.deps.observer.settled(QueueName::Events, outcome, began.elapsed());
+        shop.deps
+            .observer
+            .settled(QueueName::Events, outcome, began.elapsed());
         if delivered.received.redelivered {
             forget_mark(shop, &delivered.received.message_id).await;
         }
     }
-    let settled = batch.iter().map(|d| Settled::Done(d.received.receipt)).collect();
+    let settled = batch
+        .iter()
+        .map(|d| Settled::Done(d.received.receipt))
+        .collect();
     if let Err(error) = shop.deps.mail.settle(settled).await {
         debug!(%error, "applied events could not be acknowledged and will come again");
     }
@@ -143,7 +158,10 @@ async fn finish(
 
 fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     shop.deps.observer.applied(event, applied.effect);
-    let (meeting, jobs) = (applied.meeting.map(|(id, _)| id.to_string()), applied.publish.len());
+    let (meeting, jobs) = (
+        applied.meeting.map(|(id, _)| id.to_string()),
+        applied.publish.len(),
+    );
     let (kind, source) = (event.fact.kind(), event.origin.source.as_str());
     match applied.effect {
         Effect::Applied => {
@@ -193,37 +211,66 @@ async fn read(shop: &Shop, received: Received) -> Result<Delivered, Option<Buria
         Ok(event) => event,
         Err(reason) => {
             let (kind, label) = (DeadKind::Unreadable, DeadReason::Unreadable);
-            return Err(Some(Burial { kind, reason, label, received }));
+            return Err(Some(Burial {
+                kind,
+                reason,
+                label,
+                received,
+            }));
         }
     };
-    if let Some(reason) = poison(shop, &received).await? {
-        let (kind, label) = (DeadKind::Event, DeadReason::Poison);
-        return Err(Some(Burial { kind, reason, label, received }));
+    match suspect(shop, &received).await {
+        Suspicion::None => {}
+        Suspicion::Poison(reason) => {
+            let (kind, label) = (DeadKind::Event, DeadReason::Poison);
+            return Err(Some(Burial {
+                kind,
+                reason,
+                label,
+                received,
+            }));
+        }
+        Suspicion::Stopped => return Err(None),
     }
-    shop.deps.observer.waited(QueueName::Events, shop.deps.clock.now().since(event.received_at));
+    shop.deps.observer.waited(
+        QueueName::Events,
+        shop.deps.clock.now().since(event.received_at),
+    );
     Ok(Delivered { received, event })
 }
 
-/// Counts work on a redelivered message; says why it counts as poison. `Err`: the workers were stopped.
-pub(super) async fn poison<E>(shop: &Shop, received: &Received) -> Result<Option<String>, Option<E>> {
+/// What the poison mark says of a message.
+pub(super) enum Suspicion {
+    /// Nothing.
+    None,
+    /// Work on it was begun too often; why, for the dead letter.
+    Poison(String),
+    /// Unknown: the workers were stopped while the store was away.
+    Stopped,
+}
+
+/// Counts work on a redelivered message, before it begins. The normal path pays nothing.
+pub(super) async fn suspect(shop: &Shop, received: &Received) -> Suspicion {
     if !received.redelivered {
-        return Ok(None);
+        return Suspicion::None;
     }
     loop {
         match shop.deps.store.mark_redelivered(&received.message_id).await {
             Ok(count) if count > shop.settings.poison_max => {
                 let tries = shop.settings.poison_max;
-                return Ok(Some(format!("poison: work on it was begun {tries} times and never ended")));
+                return Suspicion::Poison(format!(
+                    "poison: work on it was begun {tries} times and never ended"
+                ));
             }
-            Ok(_) => return Ok(None),
+            Ok(_) => return Suspicion::None,
             Err(StoreError::Refused(why)) => {
                 warn!(why, "a redelivered message cannot be marked");
-                return Ok(None);
+                return Suspicion::None;
             }
             Err(StoreError::Away(why)) => {
                 error!(why, "the store is away: messages wait, nothing is lost");
                 if !pause(shop).await {
-                    return Err(None);
+                    return Suspicion::Stopped;
                 }
             }
         }
@@ -246,7 +293,10 @@ async fn give_up(shop: &Shop, burial: Burial) {
 }
 
 async fn hand_back(shop: &Shop, batch: Vec<Delivered>) {
-    let settled = batch.iter().map(|d| Settled::Return(d.received.receipt)).collect();
+    let settled = batch
+        .iter()
+        .map(|d| Settled::Return(d.received.receipt))
+        .collect();
     if let Err(error) = shop.deps.mail.settle(settled).await {
         debug!(%error, "events could not be given back; they come again by themselves");
     }
@@ -261,5 +311,7 @@ pub(super) async fn pause(shop: &Shop) -> bool {
 }
 
 fn draw() -> Fresh {
-    Fresh { room: std::array::from_fn(|_| rand::random_range(0..32)) }
+    Fresh {
+        room: std::array::from_fn(|_| rand::random_range(0..32)),
+    }
 }

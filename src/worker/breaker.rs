@@ -63,7 +63,11 @@ struct Inner {
 impl Breaker {
     /// A closed breaker.
     pub fn new(settings: BreakerSettings) -> Self {
-        Self { settings, inner: Arc::default(), changed: Arc::default() }
+        Self {
+            settings,
+            inner: Arc::default(),
+            changed: Arc::default(),
+        }
     }
 
     /// Waits until a job may be started; a probe taken here is the only one for `probe_every`.
@@ -122,7 +126,11 @@ impl Breaker {
 
     /// How it stands.
     pub fn state(&self) -> BreakerState {
-        if self.lock().probe_at.is_some() { BreakerState::Open } else { BreakerState::Closed }
+        if self.lock().probe_at.is_some() {
+            BreakerState::Open
+        } else {
+            BreakerState::Closed
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -135,8 +143,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const SETTINGS: BreakerSettings =
-        BreakerSettings { failures: 2, probe_every: Duration::from_secs(10) };
+    const SETTINGS: BreakerSettings = BreakerSettings {
+        failures: 2,
+        probe_every: Duration::from_secs(10),
+    };
 
     #[tokio::test(start_paused = true)]
     async fn open_breaker_admits_one_probe_each_period_until_a_success() {

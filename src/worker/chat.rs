@@ -37,7 +37,10 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// The attempt that `receipt` names.
     pub(super) fn new(shop: &'a Shop, receipt: Receipt) -> Self {
-        Self { shop, owner: format!("{}#{}", shop.settings.instance, receipt.0) }
+        Self {
+            shop,
+            owner: format!("{}#{}", shop.settings.instance, receipt.0),
+        }
     }
 }
 
@@ -66,9 +69,9 @@ pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report
         | Job::EndRoom { .. }
         | Job::PollRoom { .. }
         | Job::PollArtifacts { .. }
-        | Job::FetchArtifact { .. } => {
-            Err(Outcome::Hopeless { why: "a job of plugNmeet in a queue of Mattermost".to_owned() })
-        }
+        | Job::FetchArtifact { .. } => Err(Outcome::Hopeless {
+            why: "a job of plugNmeet in a queue of Mattermost".to_owned(),
+        }),
     };
     Report::of(outcome.unwrap_or_else(|outcome| outcome))
 }
@@ -100,9 +103,9 @@ async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
         .map_err(store_away)?;
     match lease {
         Lease::Taken { .. } => Ok(()),
-        Lease::Held { until } => {
-            Err(Outcome::Busy { after: until.since(now).max(Duration::from_millis(50)) })
-        }
+        Lease::Held { until } => Err(Outcome::Busy {
+            after: until.since(now).max(Duration::from_millis(50)),
+        }),
     }
 }
 
@@ -112,11 +115,17 @@ async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meetin
         .meeting(meeting)
         .await
         .map_err(store_away)?
-        .ok_or_else(|| Outcome::Hopeless { why: "the meeting is not in the store".to_owned() })
+        .ok_or_else(|| Outcome::Hopeless {
+            why: "the meeting is not in the store".to_owned(),
+        })
 }
 
 async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -> Step<()> {
-    shop.deps.store.put_post(meeting.id, key, row).await.map_err(store_away)
+    shop.deps
+        .store
+        .put_post(meeting.id, key, row)
+        .await
+        .map_err(store_away)
 }
 
 /// The name of a post in its props: the handle by which it is found again.
@@ -126,26 +135,33 @@ fn post_name(meeting: &Meeting, key: &PostKey) -> String {
 
 fn store_away(error: StoreError) -> Outcome {
     match error {
-        StoreError::Away(_) => Outcome::Paused { after: Duration::from_secs(2) },
+        StoreError::Away(_) => Outcome::Paused {
+            after: Duration::from_secs(2),
+        },
         StoreError::Refused(why) => Outcome::Failed { why },
     }
 }
 
 fn outcome_of(error: &ChatError) -> Outcome {
     match error {
-        ChatError::Unreachable { .. } => {
-            Outcome::Unavailable { after: None, reason: RetryReason::Unreachable }
-        }
-        ChatError::Unavailable { after, .. } => {
-            Outcome::Unavailable { after: *after, reason: RetryReason::ServerError }
-        }
-        ChatError::Throttled { after } => {
-            Outcome::Unavailable { after: *after, reason: RetryReason::Throttled }
-        }
+        ChatError::Unreachable { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Unreachable,
+        },
+        ChatError::Unavailable { after, .. } => Outcome::Unavailable {
+            after: *after,
+            reason: RetryReason::ServerError,
+        },
+        ChatError::Throttled { after } => Outcome::Unavailable {
+            after: *after,
+            reason: RetryReason::Throttled,
+        },
         ChatError::Unauthorized { .. }
         | ChatError::Forbidden { .. }
         | ChatError::NotFound { .. }
         | ChatError::NotEditable { .. }
-        | ChatError::Refused { .. } => Outcome::Hopeless { why: error.to_string() },
+        | ChatError::Refused { .. } => Outcome::Hopeless {
+            why: error.to_string(),
+        },
     }
 }

@@ -28,9 +28,9 @@ pub(super) async fn run(shop: &Shop, meeting: &Meeting, id: &JobId) -> Report {
         | Job::PostArtifact { .. }
         | Job::Answer { .. }
         | Job::CheckRight { .. }
-        | Job::TidyPosts { .. } => {
-            Report::of(Outcome::Hopeless { why: "a chat job in the queue of plugNmeet".to_owned() })
-        }
+        | Job::TidyPosts { .. } => Report::of(Outcome::Hopeless {
+            why: "a chat job in the queue of plugNmeet".to_owned(),
+        }),
     }
 }
 
@@ -38,7 +38,10 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
     let now = shop.deps.clock.now();
     if now.since(meeting.requested_at) > meeting.rule.worth {
         let reason = Refusal::TooLate;
-        return Report::learned(Fact::RoomRefused { meeting: meeting.id, reason });
+        return Report::learned(Fact::RoomRefused {
+            meeting: meeting.id,
+            reason,
+        });
     }
     let room = NewRoom {
         room: meeting.room.clone(),
@@ -48,7 +51,13 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
     };
     let refused = |reason, outcome| Report {
         outcome,
-        learned: vec![(Fact::RoomRefused { meeting: meeting.id, reason }, None)],
+        learned: vec![(
+            Fact::RoomRefused {
+                meeting: meeting.id,
+                reason,
+            },
+            None,
+        )],
     };
     match shop.deps.conference.create_room(room).await {
         Ok(room) => Report::learned(Fact::RoomCreated {
@@ -78,7 +87,9 @@ async fn end_room(shop: &Shop, meeting: &Meeting) -> Report {
 
 /// A failed poll says nothing about the room.
 async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
-    let Some(session) = meeting.newest_session() else { return Report::of(Outcome::Obsolete) };
+    let Some(session) = meeting.newest_session() else {
+        return Report::of(Outcome::Obsolete);
+    };
     match shop.deps.conference.room_activity(&meeting.room).await {
         Ok(activity) => {
             shop.deps.observer.reconciled();
@@ -89,8 +100,15 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
             }
             let sid = session.sid.clone();
             let key = ended.then(|| format!("poll:{sid}:ended"));
-            let fact = Fact::RoomPolled { meeting: meeting.id, sid, ended };
-            Report { outcome: Outcome::Done, learned: vec![(fact, key)] }
+            let fact = Fact::RoomPolled {
+                meeting: meeting.id,
+                sid,
+                ended,
+            };
+            Report {
+                outcome: Outcome::Done,
+                learned: vec![(fact, key)],
+            }
         }
         Err(error) => Report::of(outcome_of_poll(&error)),
     }
@@ -120,14 +138,35 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
                             .unwrap_or(meeting.requested_at),
                     };
                     let (artifact, kind) = (artifact.id, artifact.kind);
-                    learned.push((Fact::ArtifactCreated { session, artifact, kind }, Some(key)));
+                    learned.push((
+                        Fact::ArtifactCreated {
+                            session,
+                            artifact,
+                            kind,
+                        },
+                        Some(key),
+                    ));
                 }
             }
-            Err(error) => return Report { outcome: outcome_of_poll(&error), learned },
+            Err(error) => {
+                return Report {
+                    outcome: outcome_of_poll(&error),
+                    learned,
+                };
+            }
         }
     }
-    learned.push((Fact::ArtifactsPolled { meeting: meeting.id, step }, None));
-    Report { outcome: Outcome::Done, learned }
+    learned.push((
+        Fact::ArtifactsPolled {
+            meeting: meeting.id,
+            step,
+        },
+        None,
+    ));
+    Report {
+        outcome: Outcome::Done,
+        learned,
+    }
 }
 
 async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -> Report {
@@ -138,9 +177,9 @@ async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -
             text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
         }),
         // The file may come a moment after its webhook (plugnmeet.md 6).
-        Err(ConferenceError::NotFound) => {
-            Report::of(Outcome::Failed { why: "the summary is not there (yet)".to_owned() })
-        }
+        Err(ConferenceError::NotFound) => Report::of(Outcome::Failed {
+            why: "the summary is not there (yet)".to_owned(),
+        }),
         Err(error) => Report::of(outcome_of(&error)),
     }
 }
@@ -148,12 +187,14 @@ async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -
 fn outcome_of(error: &ConferenceError) -> Outcome {
     let why = error.to_string();
     match error {
-        ConferenceError::Unreachable { .. } => {
-            Outcome::Unavailable { after: None, reason: RetryReason::Unreachable }
-        }
-        ConferenceError::Unavailable { after, .. } => {
-            Outcome::Unavailable { after: *after, reason: RetryReason::ServerError }
-        }
+        ConferenceError::Unreachable { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Unreachable,
+        },
+        ConferenceError::Unavailable { after, .. } => Outcome::Unavailable {
+            after: *after,
+            reason: RetryReason::ServerError,
+        },
         ConferenceError::Internal { .. } => Outcome::Failed { why },
         ConferenceError::RoomGone
         | ConferenceError::Blocked
@@ -165,12 +206,15 @@ fn outcome_of(error: &ConferenceError) -> Outcome {
 
 fn outcome_of_poll(error: &ConferenceError) -> Outcome {
     match outcome_of(error) {
-        Outcome::Failed { .. } => {
-            Outcome::Unavailable { after: None, reason: RetryReason::Failed }
-        }
+        Outcome::Failed { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Failed,
+        },
         Outcome::Hopeless { why } => {
             warn!(why, "plugNmeet refuses a poll");
-            Outcome::Paused { after: REFUSED_POLL_AGAIN_AFTER }
+            Outcome::Paused {
+                after: REFUSED_POLL_AGAIN_AFTER,
+            }
         }
         outcome => outcome,
     }

@@ -51,10 +51,16 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
             }
         }
     }
-    shop.deps.observer.buried(burial.received.queue, burial.label);
-    error!(message.id = letter.id, queue = letter.queue, reason = letter.reason,
+    shop.deps
+        .observer
+        .buried(burial.received.queue, burial.label);
+    error!(
+        message.id = letter.id,
+        queue = letter.queue,
+        reason = letter.reason,
         meeting = letter.meeting.map(|id| id.to_string()),
-        "given up: a dead letter waits for a person (`meetrelay dead-letters show`)");
+        "given up: a dead letter waits for a person (`meetrelay dead-letters show`)"
+    );
     if burial.received.redelivered {
         super::apply::forget_mark(shop, &letter.id).await;
     }
@@ -95,12 +101,18 @@ pub async fn replay(
     };
     match body.ok_or_else(|| ReplayError::Unreadable(id.to_owned()))? {
         Body::Event(event) => {
-            deps.mail.send(vec![event_posting(event, deps.clock.now())]).await?;
+            deps.mail
+                .send(vec![event_posting(event, deps.clock.now())])
+                .await?;
         }
         Body::Job { id: job, .. } => replay_job(deps, &job).await?,
         Body::Tell(tell) => {
             let envelope = crate::ports::Envelope::first(Body::Tell(tell), deps.clock.now());
-            let posting = Posting { queue: QueueName::Chat, envelope, delay: Duration::ZERO };
+            let posting = Posting {
+                queue: QueueName::Chat,
+                envelope,
+                delay: Duration::ZERO,
+            };
             deps.mail.send(vec![posting]).await?;
         }
     }
@@ -110,9 +122,14 @@ pub async fn replay(
 }
 
 async fn replay_job(deps: &Deps, job: &JobId) -> Result<(), PublishError> {
-    let fact = Fact::JobReplayed { meeting: job.meeting, job: job.job.key() };
+    let fact = Fact::JobReplayed {
+        meeting: job.meeting,
+        job: job.job.key(),
+    };
     let key = format!("replay:{job}:{}", deps.clock.now().millis());
-    publish_fact(deps.mail.as_ref(), deps.clock.as_ref(), fact, key).await.map(|_| ())
+    publish_fact(deps.mail.as_ref(), deps.clock.as_ref(), fact, key)
+        .await
+        .map(|_| ())
 }
 
 /// Removes a dead letter for good.
@@ -138,18 +155,29 @@ pub async fn end_meeting(
     meeting: MeetingId,
 ) -> Result<(), PublishError> {
     let key = format!("end:{meeting}:{}", clock.now().millis());
-    publish_fact(mail, clock, Fact::EndOrdered { meeting }, key).await.map(|_| ())
+    publish_fact(mail, clock, Fact::EndOrdered { meeting }, key)
+        .await
+        .map(|_| ())
 }
 
 async fn find(store: &dyn Store, id: &str) -> Result<DeadLetter, ReplayError> {
-    store.dead_letter(id).await?.ok_or_else(|| ReplayError::Unknown(id.to_owned()))
+    store
+        .dead_letter(id)
+        .await?
+        .ok_or_else(|| ReplayError::Unknown(id.to_owned()))
 }
 
 /// The facts that follow when a job was given up.
 pub(super) fn given_up(job: &JobId, refusal: Option<crate::domain::Refusal>) -> Vec<Fact> {
-    let mut facts = vec![Fact::JobGivenUp { meeting: job.meeting, job: job.job.key() }];
+    let mut facts = vec![Fact::JobGivenUp {
+        meeting: job.meeting,
+        job: job.job.key(),
+    }];
     if let Some(reason) = refusal {
-        facts.push(Fact::RoomRefused { meeting: job.meeting, reason });
+        facts.push(Fact::RoomRefused {
+            meeting: job.meeting,
+            reason,
+        });
     }
     facts
 }

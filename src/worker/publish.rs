@@ -11,7 +11,12 @@ use crate::ports::{Body, Clock, Envelope, Mail, Posting, PublishError, QueueName
 /// The event of a fact that the relay itself learned, under the dedup key `key`.
 pub(super) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp) -> Event {
     let id = EventId::from_uuid(Uuid::now_v7());
-    Event { id, origin: Origin::relay(key), received_at: now, fact }
+    Event {
+        id,
+        origin: Origin::relay(key),
+        received_at: now,
+        fact,
+    }
 }
 
 /// Puts a fact of our own on the events queue: how the admin API and jobs speak to apply.
@@ -34,7 +39,11 @@ pub async fn publish_fact(
 /// An event on its way to apply.
 pub(super) fn event_posting(event: Event, now: Timestamp) -> Posting {
     let envelope = Envelope::first(Body::Event(event), now);
-    Posting { queue: QueueName::Events, envelope, delay: Duration::ZERO }
+    Posting {
+        queue: QueueName::Events,
+        envelope,
+        delay: Duration::ZERO,
+    }
 }
 
 /// What apply's answers put on the job queues.
@@ -42,25 +51,33 @@ pub(super) fn postings(applied: &[Applied], now: Timestamp) -> Vec<Posting> {
     let mut postings = Vec::new();
     for applied in applied {
         if let Some((meeting, round)) = applied.meeting {
-            postings.extend(applied.publish.iter().map(|owed| job_posting(meeting, round, owed, now)));
+            postings.extend(
+                applied
+                    .publish
+                    .iter()
+                    .map(|owed| job_posting(meeting, round, owed, now)),
+            );
         }
         if let Some(tell) = &applied.tell {
             let envelope = Envelope::first(Body::Tell(tell.clone()), now);
-            postings.push(Posting { queue: QueueName::Chat, envelope, delay: Duration::ZERO });
+            postings.push(Posting {
+                queue: QueueName::Chat,
+                envelope,
+                delay: Duration::ZERO,
+            });
         }
     }
     postings
 }
 
 /// One owed job on its way to its worker.
-pub(super) fn job_posting(
-    meeting: MeetingId,
-    round: u32,
-    owed: &Owed,
-    now: Timestamp,
-) -> Posting {
+pub(super) fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Timestamp) -> Posting {
     let body = Body::Job {
-        id: JobId { meeting, job: owed.job.clone(), round },
+        id: JobId {
+            meeting,
+            job: owed.job.clone(),
+            round,
+        },
         since: owed.since,
     };
     let mut envelope = Envelope::first(body, now);
@@ -68,7 +85,11 @@ pub(super) fn job_posting(
     if !delay.is_zero() {
         envelope.not_before = Some(owed.due);
     }
-    Posting { queue: queue_of(&owed.job), envelope, delay }
+    Posting {
+        queue: queue_of(&owed.job),
+        envelope,
+        delay,
+    }
 }
 
 /// First cards and answers go before everything else that calls Mattermost.

@@ -45,7 +45,10 @@ async fn wake(shop: &Shop) {
     let postings = due
         .iter()
         .map(|(meeting, round)| {
-            let fact = Fact::Woken { meeting: *meeting, round: *round };
+            let fact = Fact::Woken {
+                meeting: *meeting,
+                round: *round,
+            };
             // The same key from another replica, or from the next pass, is a double.
             publish::event_posting(
                 publish::own_event(fact, format!("woken:{meeting}:{round}"), now),

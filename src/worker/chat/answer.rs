@@ -10,10 +10,10 @@ use crate::domain::retry::Outcome;
 use crate::domain::{Fact, Meeting, MeetingId, PostKey, Rendered, RequestId, Via, say};
 use crate::ports::ChatError;
 
-use crate::worker::Shop;
-use crate::worker::jobs::Report;
 use super::posting::{NotPosted, post_once};
 use super::{Step, Turn, keep, load, outcome_of};
+use crate::worker::Shop;
+use crate::worker::jobs::Report;
 
 /// A channel is told of the running meeting at most so often.
 const LINE_EVERY: Duration = Duration::from_secs(60);
@@ -44,7 +44,10 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
         Via::OutgoingWebhook { .. } => {
             let link = shop.deps.links.join(request.id);
             let message = say::running_line(&meeting.rule.title, &link);
-            let content = Rendered { message, attachment: None };
+            let content = Rendered {
+                message,
+                attachment: None,
+            };
             match post_once(shop, &meeting, &key, &mut row, content).await {
                 Ok(_) | Err(NotPosted::Outside) => {}
                 Err(NotPosted::Met(outcome)) => return Err(outcome),
@@ -58,14 +61,24 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
 
 /// Whether somebody other than the starter may end the meeting: channel and system admins may.
 pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: RequestId) -> Report {
-    let Some(asked) = meeting.request(request) else { return Report::of(Outcome::Obsolete) };
+    let Some(asked) = meeting.request(request) else {
+        return Report::of(Outcome::Obsolete);
+    };
     let user = &asked.by.user_id;
-    let may = match shop.deps.chat.is_channel_admin(&meeting.place.channel, user).await {
+    let may = match shop
+        .deps
+        .chat
+        .is_channel_admin(&meeting.place.channel, user)
+        .await
+    {
         Ok(true) => Ok(true),
         // The bot cannot look into the channel: the person's own role can still tell.
-        Ok(false) | Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => {
-            shop.deps.chat.account(user).await.map(|account| account.is_system_admin)
-        }
+        Ok(false) | Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => shop
+            .deps
+            .chat
+            .account(user)
+            .await
+            .map(|account| account.is_system_admin),
         Err(error) => Err(error),
     };
     let meeting = meeting.id;

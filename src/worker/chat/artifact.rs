@@ -8,7 +8,11 @@ use super::posting::{NotPosted, post_once};
 use super::{Step, Turn, keep, load};
 
 /// Posts the reply unless it is there.
-pub(super) async fn post(shop: &Turn<'_>, id: MeetingId, artifact_id: &ArtifactId) -> Step<Outcome> {
+pub(super) async fn post(
+    shop: &Turn<'_>,
+    id: MeetingId,
+    artifact_id: &ArtifactId,
+) -> Step<Outcome> {
     let meeting = load(shop, id).await?;
     let card = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
     let (Some(artifact), Some(card_post)) = (meeting.artifacts.get(artifact_id), &card.post) else {
@@ -30,12 +34,15 @@ pub(super) async fn post(shop: &Turn<'_>, id: MeetingId, artifact_id: &ArtifactI
     row.root = Some(card.root.clone().unwrap_or_else(|| card_post.clone()));
     match post_once(shop, &meeting, &key, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
-        Err(NotPosted::Outside) => {
-            Ok(Outcome::Paused { after: shop.settings.outside_again_after * 10 })
-        }
+        Err(NotPosted::Outside) => Ok(Outcome::Paused {
+            after: shop.settings.outside_again_after * 10,
+        }),
         // Refused with and without its thread: the card is gone, and with it the wish to hear more.
         Err(NotPosted::Met(Outcome::Hopeless { why })) if is_card_gone(shop, card_post).await => {
-            tracing::info!(why, "the card is gone: the artifact stays on the recap page");
+            tracing::info!(
+                why,
+                "the card is gone: the artifact stays on the recap page"
+            );
             let mut card = card;
             card.frozen = Some(Frozen::Deleted);
             keep(shop, &meeting, &PostKey::Card, card).await?;

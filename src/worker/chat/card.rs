@@ -29,7 +29,11 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
             Some(Frozen::Deleted) => return Ok(Outcome::Obsolete),
             Some(Frozen::NotEditable) => return post_final(shop, &meeting, &row).await,
             None if row.rendered >= meeting.version => {
-                return Ok(if round == 0 { Outcome::Obsolete } else { Outcome::Done });
+                return Ok(if round == 0 {
+                    Outcome::Obsolete
+                } else {
+                    Outcome::Done
+                });
             }
             None => {}
         }
@@ -41,7 +45,9 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
             return Ok(outcome);
         }
     }
-    Ok(Outcome::Busy { after: Duration::from_secs(1) })
+    Ok(Outcome::Busy {
+        after: Duration::from_secs(1),
+    })
 }
 
 /// Posts the first card. `Some`: the job ends with this.
@@ -87,8 +93,14 @@ async fn patch(
             row.rendered = meeting.version;
             row.outside_since = None;
             keep(shop, meeting, &PostKey::Card, row.clone()).await?;
-            shop.deps.observer.card_updated(shop.deps.clock.now().since(meeting.changed_at));
-            info!(version = meeting.version, state = meeting.state().as_str(), "card updated");
+            shop.deps
+                .observer
+                .card_updated(shop.deps.clock.now().since(meeting.changed_at));
+            info!(
+                version = meeting.version,
+                state = meeting.state().as_str(),
+                "card updated"
+            );
             Ok(None)
         }
         Err(ChatError::NotFound { .. }) => {
@@ -125,8 +137,12 @@ async fn post_final(shop: &Turn<'_>, meeting: &Meeting, card: &PostRow) -> Step<
 
 /// The root of the thread that the trigger stood in: a command tells it, an outgoing webhook does not.
 async fn thread_root(shop: &Turn<'_>, meeting: &Meeting) -> Result<Option<PostId>, NotPosted> {
-    let Some(request) = meeting.first_request() else { return Ok(None) };
-    let Via::OutgoingWebhook { post } = &request.via else { return Ok(meeting.place.thread.clone()) };
+    let Some(request) = meeting.first_request() else {
+        return Ok(None);
+    };
+    let Via::OutgoingWebhook { post } = &request.via else {
+        return Ok(meeting.place.thread.clone());
+    };
     match shop.deps.chat.read_post(post).await {
         Ok(view) => Ok(view.root),
         Err(ChatError::NotFound { .. }) => Ok(None),
@@ -155,7 +171,9 @@ async fn outside(shop: &Turn<'_>, meeting: &Meeting, row: &mut PostRow) -> Step<
                 // The next round posts.
                 return Ok(None);
             }
-            Ok(()) => warn!(channel = %channel, "a member of the channel, and still not allowed to post"),
+            Ok(()) => {
+                warn!(channel = %channel, "a member of the channel, and still not allowed to post")
+            }
             Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => {}
             Err(error) => return Err(outcome_of(&error)),
         }
@@ -176,17 +194,27 @@ fn pause_outside(shop: &Turn<'_>, meeting: &Meeting) -> Outcome {
 /// Tells the person once that the bot must be invited: through the response URL, else by a direct message.
 async fn invite(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
     let mut row = meeting.post(&PostKey::Invite).cloned().unwrap_or_default();
-    let Some(request) = meeting.first_request().filter(|_| !row.answered) else { return Ok(()) };
+    let Some(request) = meeting.first_request().filter(|_| !row.answered) else {
+        return Ok(());
+    };
     warn!(channel = %meeting.place.channel,
         "the bot is outside the channel and cannot join it: the person is told to invite it");
-    let own = shop.deps.chat.own_account().await.map_err(|error| outcome_of(&error))?;
+    let own = shop
+        .deps
+        .chat
+        .own_account()
+        .await
+        .map_err(|error| outcome_of(&error))?;
     let link = shop.deps.links.join_own(request.id, &request.by.user_id);
     let text = say::invite(&own.user_name, &meeting.rule.title, &link, request.id);
     let told = match &request.via {
         Via::SlashCommand { hook: Some(hook) } => shop.deps.chat.answer_command(hook, &text).await,
         Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => {
             let name = super::post_name(meeting, &PostKey::Invite);
-            shop.deps.chat.direct_message(&request.by.user_id, &name, &text).await
+            shop.deps
+                .chat
+                .direct_message(&request.by.user_id, &name, &text)
+                .await
         }
     };
     if let Err(error) = told {
@@ -203,7 +231,13 @@ async fn invite(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
 async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
     let starter = match meeting.starter() {
         // A name that cannot be had now is the username: the card must not wait for it.
-        Some(by) => shop.deps.chat.account(&by.user_id).await.ok().map(|a| a.display_name),
+        Some(by) => shop
+            .deps
+            .chat
+            .account(&by.user_id)
+            .await
+            .ok()
+            .map(|a| a.display_name),
         None => None,
     };
     card::render(&meeting.card_view(), &frame(shop, meeting, row, starter))
@@ -213,7 +247,9 @@ fn frame(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow, starter: Option<Stri
     let first = meeting.first_request();
     let posted_at = row.posted_at.unwrap_or_else(|| shop.deps.clock.now());
     CardFrame {
-        join_link: first.map(|request| shop.deps.links.join(request.id)).unwrap_or_default(),
+        join_link: first
+            .map(|request| shop.deps.links.join(request.id))
+            .unwrap_or_default(),
         starter_name: starter,
         time_zone: shop.settings.face.time_zone.clone(),
         late_by: late_by(shop, meeting, posted_at),

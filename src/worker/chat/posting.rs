@@ -71,7 +71,12 @@ pub(super) async fn post_once(
             renew(shop, meeting).await?;
         }
     }
-    let mut post = NewPost { channel, root: row.root.clone(), key: name, content };
+    let mut post = NewPost {
+        channel,
+        root: row.root.clone(),
+        key: name,
+        content,
+    };
     let mut made = shop.deps.chat.create_post(post.clone()).await;
     if matches!(made, Err(ChatError::Refused { .. })) && post.root.take().is_some() {
         // The thread's root was deleted meanwhile: better outside the thread than nowhere.

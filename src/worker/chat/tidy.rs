@@ -13,13 +13,20 @@ use super::{Step, Turn, keep, load, outcome_of, post_name, renew};
 /// Looks for doubles of one post.
 pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<Outcome> {
     let meeting = load(shop, id).await?;
-    let Some(mut row) = meeting.post(key).cloned() else { return Ok(Outcome::Obsolete) };
+    let Some(mut row) = meeting.post(key).cloned() else {
+        return Ok(Outcome::Obsolete);
+    };
     let since = row
         .first_tried_at
         .unwrap_or(meeting.requested_at)
         .minus(Duration::from_secs(60));
     let name = post_name(&meeting, key);
-    let found = match shop.deps.chat.find_posts(&meeting.place.channel, &name, since).await {
+    let found = match shop
+        .deps
+        .chat
+        .find_posts(&meeting.place.channel, &name, since)
+        .await
+    {
         Ok(found) => found,
         // Outside the channel now: nobody there sees doubles of ours that we could delete.
         Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => Vec::new(),
