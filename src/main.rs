@@ -1,1 +1,2 @@
-fn main(){}
+//! (to be written)
+fn main() {}

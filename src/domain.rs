@@ -1,0 +1,35 @@
+//! The vocabulary and the decisions: pure, without I/O, clock or dice, importing nothing of ours.
+//!
+//! trigger: an authenticated inbound call, not yet understood. event: a fact in our own types, past tense.
+//! meeting: what a person asked for, owner of one card. room: plugNmeet's room. session: one run of a room.
+//! job: one effect on one peer. owed: the jobs that a meeting's facts still call for. attempt: one try of a
+//! job, from 1. outcome: what an attempt met. verdict: what the retry policy decides. dead letter: a job or
+//! message given up, kept for a person. card: how a meeting looks in the channel. artifact: recording,
+//! transcript, summary, analytics. rule: maps a phrase in a place to room options.
+
+pub mod apply;
+pub mod card;
+pub mod event;
+pub mod ids;
+pub mod job;
+pub mod meeting;
+pub mod owed;
+pub mod phrase;
+pub mod post;
+pub mod retry;
+pub mod rule;
+pub mod text;
+pub mod timestamp;
+
+pub use event::{
+    ArtifactKind, EndSaid, Event, Fact, Moderators, Origin, Person, Place, PlaceKind, Refusal,
+    ResponseHook, RuleChoice, Via,
+};
+pub use ids::{
+    ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
+    RoomId, ServerName, Sid, TeamId, UserId,
+};
+pub use job::{Job, JobId, Owed, Peer};
+pub use meeting::{Meeting, State};
+pub use post::{Attachment, Field, PostKey, PostRow, Rendered};
+pub use timestamp::Timestamp;

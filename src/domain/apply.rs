@@ -1,0 +1,314 @@
+//! How an event moves a meeting: pure. The store loads what [`subject`] names, asks [`decide`], and writes what
+//! it says, all in one transaction; nothing else ever moves a meeting.
+
+mod facts;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::meeting::{Meeting, Request, Wish};
+use super::owed::{Schedule, owed};
+use super::{
+    Event, EventId, Fact, MeetingId, Owed, Person, Refusal, RequestId, ResponseHook, RoomId,
+    ServerName, Sid, State, Timestamp, Via,
+};
+
+/// The numbers by which apply decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// When jobs are due.
+    pub schedule: Schedule,
+    /// Jobs due later than this are not published but woken for.
+    pub publish_ahead: Duration,
+    /// How long the sweep waits for published jobs, by how often it has; the last one repeats.
+    pub wake_after: Arc<[Duration]>,
+}
+
+/// What apply must not draw itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fresh {
+    /// 13 random base32 digits for a room id.
+    pub room: [u8; 13],
+}
+
+/// What must be loaded for a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The newest running meeting of this place (`Place::key`), if any.
+    Place(String),
+    /// This meeting.
+    Meeting(MeetingId),
+    /// The meeting that knows this session (its own or a breakout's), else the one of the first of these rooms
+    /// that is somebody's.
+    Session {
+        /// The session.
+        sid: Sid,
+        /// The event's room, then those that it may be a breakout room of.
+        rooms: Vec<RoomId>,
+    },
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It moved its meeting, or told nothing new about it.
+    Applied,
+    /// It had come before.
+    Duplicate,
+    /// It had come before with another content: the first one counts.
+    Conflict,
+    /// It belongs to no meeting of ours.
+    Foreign,
+}
+
+/// What apply says about one event, to be published before the event is acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The event.
+    pub event: EventId,
+    /// What became of it.
+    pub effect: Effect,
+    /// The meeting that it concerned, and its round.
+    pub meeting: Option<(MeetingId, u32)>,
+    /// The jobs to publish, with their due times.
+    pub publish: Vec<Owed>,
+    /// A person to be told although there is no meeting that could.
+    pub tell: Option<Tell>,
+}
+
+/// An answer that belongs to no meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tell {
+    /// Whose request.
+    pub request: RequestId,
+    /// Where the answer goes.
+    pub hook: ResponseHook,
+    /// Who asked.
+    pub to: Person,
+    /// What is said.
+    pub saying: Saying,
+}
+
+/// What can be said without a meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saying {
+    /// No meeting runs here that could be ended.
+    NothingToEnd,
+}
+
+/// What to load for `fact`.
+pub fn subject(fact: &Fact) -> Subject {
+    match fact {
+        Fact::MeetingRequested { place, .. } | Fact::EndRequested { place, .. } => {
+            Subject::Place(place.key())
+        }
+        fact => match (fact.session(), fact.meeting()) {
+            (Some(session), _) => {
+                let mut rooms: Vec<RoomId> = session.room.iter().cloned().collect();
+                rooms.extend(session.breakout_of.iter().cloned());
+                rooms.extend(session.room.iter().filter_map(RoomId::breakout_parent));
+                Subject::Session {
+                    sid: session.sid.clone(),
+                    rooms,
+                }
+            }
+            (None, Some(meeting)) => Subject::Meeting(meeting),
+            // Every fact names a place, a session or a meeting; the match in `Fact` holds it.
+            (None, None) => Subject::Place(String::new()),
+        },
+    }
+}
+
+/// Decides what `event` does to the meeting that was loaded for it. The meeting is to be written if it is
+/// `Some` in the answer.
+pub fn decide(
+    loaded: Option<Meeting>,
+    event: &Event,
+    fresh: &Fresh,
+    policy: &Policy,
+    now: Timestamp,
+) -> (Option<Meeting>, Applied) {
+    let none = |effect, tell| Applied {
+        event: event.id,
+        effect,
+        meeting: None,
+        publish: vec![],
+        tell,
+    };
+    let (mut meeting, before) = match (loaded, &event.fact) {
+        (loaded, Fact::MeetingRequested { .. }) => match loaded.filter(|m| is_offered(m, event)) {
+            Some(meeting) => {
+                let before = owed(&meeting, &policy.schedule);
+                (meeting, before)
+            }
+            None => (facts::found(event, fresh), Vec::new()),
+        },
+        (None, Fact::EndRequested { by, via, .. }) => {
+            return (
+                None,
+                none(Effect::Applied, nothing_to_end(event.id, by, via)),
+            );
+        }
+        (None, _) => return (None, none(Effect::Foreign, None)),
+        (Some(meeting), _) => {
+            let before = owed(&meeting, &policy.schedule);
+            (meeting, before)
+        }
+    };
+    let view = meeting.card_view();
+    let is_new = meeting.requests.is_empty();
+    let was_running = meeting.state().is_running();
+    let is_wake = facts::add(&mut meeting, event);
+    follow(&mut meeting, was_running, now);
+    if is_new || meeting.card_view() != view {
+        meeting.version += 1;
+        meeting.changed_at = event.received_at;
+    }
+    if !is_wake {
+        meeting.wakes = 0;
+    }
+    let after = owed(&meeting, &policy.schedule);
+    meeting.wake_at = wake_at(&meeting, &after, policy, now);
+    let publish = after
+        .into_iter()
+        .filter(|owed| owed.due <= now.plus(policy.publish_ahead))
+        .filter(|owed| {
+            is_wake
+                || !before
+                    .iter()
+                    .any(|b| b.job == owed.job && b.due <= owed.due)
+        })
+        .collect();
+    let applied = Applied {
+        event: event.id,
+        effect: Effect::Applied,
+        meeting: Some((meeting.id, meeting.round)),
+        publish,
+        tell: None,
+    };
+    (Some(meeting), applied)
+}
+
+/// What a doubled event says: whatever its meeting owes now, because the first one may have died before it
+/// published.
+pub fn repeat(
+    loaded: Option<&Meeting>,
+    event: &Event,
+    effect: Effect,
+    policy: &Policy,
+    now: Timestamp,
+) -> Applied {
+    let publish = loaded.map_or_else(Vec::new, |meeting| {
+        let mut jobs = owed(meeting, &policy.schedule);
+        jobs.retain(|owed| owed.due <= now.plus(policy.publish_ahead));
+        jobs
+    });
+    let tell = match (&event.fact, loaded) {
+        (Fact::EndRequested { by, via, .. }, None) => nothing_to_end(event.id, by, via),
+        _ => None,
+    };
+    let meeting = loaded.map(|meeting| (meeting.id, meeting.round));
+    Applied {
+        event: event.id,
+        effect,
+        meeting,
+        publish,
+        tell,
+    }
+}
+
+/// A second start is offered the meeting that runs, unless it wants its own or the old one is being ended.
+fn is_offered(meeting: &Meeting, event: &Event) -> bool {
+    let always_new = matches!(
+        event.fact,
+        Fact::MeetingRequested {
+            always_new: true,
+            ..
+        }
+    );
+    let is_too_late = meeting.state() == State::Creating
+        && event.received_at.since(meeting.requested_at) > meeting.rule.worth;
+    !always_new
+        && meeting.state().is_running()
+        && meeting.end.is_none()
+        && !is_too_late
+        && meeting.requests.len() < super::meeting::REQUESTS_MAX
+}
+
+/// What follows from the facts and the time, whatever the fact was.
+fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
+    let is_late = now.since(meeting.requested_at) > meeting.rule.worth;
+    if meeting.state() == State::Creating && meeting.end.is_none() && is_late {
+        meeting.refused = Some(Refusal::TooLate);
+    }
+    let is_alive = meeting
+        .newest_session()
+        .is_some_and(|session| !session.is_ended());
+    if is_alive && !was_running {
+        // A session that shows up on a meeting that is over, failed or cancelled: nobody can find it, so it is
+        // ended, even if plugNmeet once said that there was nothing to end.
+        facts::want_end(meeting, now);
+        if let Some(end) = &mut meeting.end {
+            end.gone = false;
+        }
+    }
+    if meeting.newest_session().is_some() && !is_alive {
+        meeting.end_known_at = Some(meeting.end_known_at.unwrap_or(now));
+    }
+}
+
+/// When the sweep looks after the meeting: for published jobs after a pause that grows, for far ones when due.
+fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    let last = policy.wake_after.len().saturating_sub(1);
+    let pause = policy
+        .wake_after
+        .get(last.min(meeting.wakes as usize))
+        .copied()
+        .unwrap_or(Duration::from_secs(600));
+    let of_job = |owed: &Owed| {
+        if owed.due <= now.plus(policy.publish_ahead) {
+            owed.due.max(now).plus(pause)
+        } else {
+            owed.due
+        }
+    };
+    let next = owed.iter().map(of_job).min()?;
+    // Whoever waits for a room that does not come is told in time.
+    let too_late = meeting
+        .requested_at
+        .plus(meeting.rule.worth + Duration::from_secs(1));
+    if meeting.state() == State::Creating && too_late > now {
+        return Some(next.min(too_late));
+    }
+    Some(next)
+}
+
+fn nothing_to_end(event: EventId, by: &Person, via: &Via) -> Option<Tell> {
+    match via {
+        Via::SlashCommand { hook: Some(hook) } => Some(Tell {
+            request: event.into(),
+            hook: hook.clone(),
+            to: by.clone(),
+            saying: Saying::NothingToEnd,
+        }),
+        Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => None,
+    }
+}
+
+/// The meeting's conference server: today there is one.
+fn conference() -> ServerName {
+    ServerName::default_server()
+}
+
+/// A request as its event brings it.
+fn request(event: &Event, by: &Person, via: &Via, wish: Wish) -> Request {
+    Request {
+        id: event.id.into(),
+        by: by.clone(),
+        via: via.clone(),
+        received_at: event.received_at,
+        wish,
+    }
+}

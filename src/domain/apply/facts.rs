@@ -1,0 +1,334 @@
+//! Adding one fact to a meeting. Nothing here looks at the order in which facts came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::event::SessionRef;
+use crate::domain::meeting::{
+    ARTIFACTS_MAX, Artifact, BREAKOUTS_MAX, EndWish, PEOPLE_MAX, Presence, SESSIONS_MAX, Session,
+    Wish,
+};
+use crate::domain::{
+    ArtifactId, ArtifactKind, Event, Fact, Identity, Meeting, ParticipantSid, RequestId, RoomId,
+    Sid, Timestamp,
+};
+
+use super::{Fresh, conference, request};
+
+/// The new meeting that `event`, a `MeetingRequested`, founds; its request is added with the fact itself.
+///
+/// Any other fact founds nothing that would ever be written: `decide` asks only for this one.
+pub(super) fn found(event: &Event, fresh: &Fresh) -> Meeting {
+    let Fact::MeetingRequested {
+        meeting,
+        place,
+        rule,
+        ..
+    } = &event.fact
+    else {
+        unreachable!("decide founds a meeting for MeetingRequested alone");
+    };
+    Meeting {
+        id: *meeting,
+        conference: conference(),
+        place: place.clone(),
+        room: RoomId::from_digits(fresh.room),
+        rule: rule.clone(),
+        requested_at: event.received_at,
+        requests: Vec::new(),
+        refused: None,
+        sessions: Vec::new(),
+        breakouts: BTreeSet::new(),
+        people: BTreeMap::new(),
+        artifacts: BTreeMap::new(),
+        recordings: BTreeMap::new(),
+        end: None,
+        polled: 0,
+        polled_at: None,
+        artifacts_step: 0,
+        end_known_at: None,
+        given_up: BTreeSet::new(),
+        version: 0,
+        changed_at: event.received_at,
+        round: 0,
+        wakes: 0,
+        wake_at: None,
+        posts: BTreeMap::new(),
+    }
+}
+
+/// Adds the fact. Tells whether the sweep brought it, which is no new fact about the world.
+pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
+    let at = event.received_at;
+    match &event.fact {
+        Fact::MeetingRequested { by, via, .. } => {
+            let is_first = meeting.requests.is_empty();
+            let wish = if is_first {
+                Wish::Start
+            } else {
+                Wish::StartWhileRunning
+            };
+            meeting.requests.push(request(event, by, via, wish));
+        }
+        Fact::EndRequested { by, via, .. } => {
+            let is_starter = meeting
+                .starter()
+                .is_some_and(|who| who.user_id == by.user_id);
+            let wish = if is_starter {
+                Wish::EndAllowed
+            } else {
+                Wish::EndAsked
+            };
+            if meeting.requests.len() < crate::domain::meeting::REQUESTS_MAX {
+                meeting.requests.push(request(event, by, via, wish));
+            }
+            if is_starter {
+                want_end(meeting, at);
+            }
+        }
+        Fact::EndAllowed { request, .. } => {
+            set_wish(meeting, *request, Wish::EndAllowed);
+            want_end(meeting, at);
+        }
+        Fact::EndRefused { request, .. } => set_wish(meeting, *request, Wish::EndRefused),
+        Fact::EndOrdered { .. } => want_end(meeting, at),
+        Fact::RoomCreated {
+            sid, created_at, ..
+        } => {
+            let rank = meeting
+                .sessions
+                .iter()
+                .map(|s| s.answer_rank)
+                .max()
+                .unwrap_or(0)
+                + 1;
+            if let Some(session) = session(meeting, sid, at) {
+                session.answered_at = Some(session.answered_at.unwrap_or(*created_at));
+                session.answer_rank = rank;
+                session.known_at = session.known_at.min(at);
+                meeting.refused = None;
+            }
+        }
+        Fact::RoomRefused { reason, .. } => {
+            // A room that came about after all is no failure.
+            if meeting.sessions.is_empty() && meeting.end.is_none() {
+                meeting.refused.get_or_insert(*reason);
+            }
+        }
+        Fact::EndTried { gone, .. } => end_tried(meeting, *gone, at),
+        Fact::RoomPolled { sid, ended, .. } => {
+            meeting.polled = meeting.polled.saturating_add(1);
+            meeting.polled_at = Some(meeting.polled_at.map_or(at, |earlier| earlier.max(at)));
+            if *ended && let Some(session) = session(meeting, sid, at) {
+                session.note_gone(at);
+            }
+        }
+        Fact::ArtifactsPolled { step, .. } => {
+            meeting.artifacts_step = meeting.artifacts_step.max(step.saturating_add(1));
+        }
+        Fact::SummaryRead { artifact, text, .. } => {
+            if let Some(artifact) = meeting.artifacts.get_mut(artifact) {
+                artifact.text.get_or_insert_with(|| text.clone());
+            }
+        }
+        Fact::JobGivenUp { job, .. } => {
+            meeting.given_up.insert(job.clone());
+        }
+        Fact::JobReplayed { job, .. } => {
+            meeting.given_up.remove(job);
+            if job == "CreateRoom:room" && meeting.sessions.is_empty() {
+                meeting.refused = None;
+            }
+        }
+        Fact::Woken { round, .. } => {
+            if *round == meeting.round {
+                meeting.round = meeting.round.wrapping_add(1);
+                meeting.wakes = meeting.wakes.saturating_add(1);
+            }
+            return true;
+        }
+        Fact::SessionSeen { .. }
+        | Fact::PersonJoined { .. }
+        | Fact::PersonLeft { .. }
+        | Fact::RecordingSwitched { .. }
+        | Fact::ArtifactCreated { .. }
+        | Fact::SessionEnded { .. } => told_by_plugnmeet(meeting, event),
+    }
+    false
+}
+
+/// Notes that the meeting is to end; the first wish counts.
+pub(super) fn want_end(meeting: &mut Meeting, at: Timestamp) {
+    meeting.end.get_or_insert(EndWish {
+        wanted_at: at,
+        tried: 0,
+        tried_at: None,
+        gone: false,
+    });
+}
+
+fn end_tried(meeting: &mut Meeting, gone: bool, at: Timestamp) {
+    want_end(meeting, at);
+    if let Some(end) = &mut meeting.end {
+        end.tried = end.tried.saturating_add(1);
+        end.tried_at = Some(end.tried_at.map_or(at, |earlier| earlier.max(at)));
+        end.gone |= gone;
+    }
+    let newest = meeting.newest_session().map(|session| session.sid.clone());
+    if gone
+        && let Some(sid) = newest
+        && let Some(session) = session(meeting, &sid, at)
+    {
+        session.note_gone(at);
+    }
+}
+
+fn set_wish(meeting: &mut Meeting, id: RequestId, wish: Wish) {
+    if let Some(request) = meeting.requests.iter_mut().find(|request| request.id == id) {
+        request.wish = wish;
+    }
+}
+
+/// The session with this sid, made if it is new; `None` when there are too many.
+fn session<'a>(meeting: &'a mut Meeting, sid: &Sid, at: Timestamp) -> Option<&'a mut Session> {
+    if let Some(known) = meeting
+        .sessions
+        .iter()
+        .position(|session| session.sid == *sid)
+    {
+        return meeting.sessions.get_mut(known);
+    }
+    if meeting.sessions.len() >= SESSIONS_MAX {
+        return None;
+    }
+    meeting.sessions.push(Session::new(sid.clone(), at));
+    meeting.sessions.last_mut()
+}
+
+fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
+    let Some(told) = event.fact.session() else {
+        return;
+    };
+    if is_breakout(meeting, told) {
+        if meeting.breakouts.len() < BREAKOUTS_MAX {
+            meeting.breakouts.insert(told.sid.clone());
+        }
+        return;
+    }
+    let known_room = told.room.as_ref().is_none_or(|room| *room == meeting.room);
+    let known_session = meeting
+        .sessions
+        .iter()
+        .any(|session| session.sid == told.sid);
+    if !known_room && !known_session {
+        return;
+    }
+    let Some(session) = session(meeting, &told.sid, event.received_at) else {
+        return;
+    };
+    session.hear(told.said_at, event.received_at);
+    if let Some(created_at) = told.created_at {
+        let earlier = session
+            .announced_at
+            .map_or(created_at, |known| known.min(created_at));
+        session.announced_at = Some(earlier);
+    }
+    if let Fact::SessionEnded { said, ended_at, .. } = &event.fact {
+        session.note_end(*said, *ended_at);
+    }
+    match &event.fact {
+        Fact::PersonJoined {
+            session,
+            participant,
+            identity,
+            name,
+        } => {
+            if let Some(presence) = presence(meeting, session, participant, identity, name) {
+                let joined = presence.joined_at.unwrap_or(session.said_at);
+                presence.joined_at = Some(joined.min(session.said_at));
+            }
+        }
+        Fact::PersonLeft {
+            session,
+            participant,
+            identity,
+            name,
+        } => {
+            if let Some(presence) = presence(meeting, session, participant, identity, name) {
+                let left = presence.left_at.unwrap_or(session.said_at);
+                presence.left_at = Some(left.max(session.said_at));
+            }
+        }
+        Fact::RecordingSwitched { record, on, .. }
+            if meeting.recordings.contains_key(record)
+                || meeting.recordings.len() < ARTIFACTS_MAX =>
+        {
+            let switched = meeting.recordings.entry(record.clone()).or_default();
+            switched.on |= *on;
+            switched.off |= !*on;
+        }
+        Fact::ArtifactCreated {
+            session,
+            artifact,
+            kind,
+        } => {
+            add_artifact(meeting, artifact, *kind, &session.sid, event.received_at);
+        }
+        _ => {}
+    }
+}
+
+/// Breakout rooms never make or change a card.
+fn is_breakout(meeting: &Meeting, told: &SessionRef) -> bool {
+    let parent = told.room.as_ref().and_then(RoomId::breakout_parent);
+    told.breakout_of.is_some()
+        || parent.is_some_and(|parent| parent == meeting.room)
+        || meeting.breakouts.contains(&told.sid)
+}
+
+fn presence<'a>(
+    meeting: &'a mut Meeting,
+    told: &SessionRef,
+    participant: &ParticipantSid,
+    identity: &Identity,
+    name: &str,
+) -> Option<&'a mut Presence> {
+    if !meeting.people.contains_key(participant) && meeting.people.len() >= PEOPLE_MAX {
+        return None;
+    }
+    let presence = meeting
+        .people
+        .entry(participant.clone())
+        .or_insert_with(|| Presence {
+            sid: told.sid.clone(),
+            identity: identity.clone(),
+            name: String::new(),
+            joined_at: None,
+            left_at: None,
+        });
+    // Of two names for one connection the smaller one stands, so that order is no matter.
+    if presence.name.is_empty() || (!name.is_empty() && name < presence.name.as_str()) {
+        presence.name = name.to_owned();
+    }
+    Some(presence)
+}
+
+fn add_artifact(
+    meeting: &mut Meeting,
+    id: &ArtifactId,
+    kind: ArtifactKind,
+    sid: &Sid,
+    known_at: Timestamp,
+) {
+    if meeting.artifacts.len() >= ARTIFACTS_MAX && !meeting.artifacts.contains_key(id) {
+        return;
+    }
+    meeting
+        .artifacts
+        .entry(id.clone())
+        .or_insert_with(|| Artifact {
+            kind,
+            sid: sid.clone(),
+            known_at,
+            text: None,
+        });
+}

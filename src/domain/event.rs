@@ -1,0 +1,471 @@
+//! Events: what happened, past tense, in our own types. Timers, jobs and both peers enter by this one door.
+//!
+//! The serde form of [`Fact`] is the body of an envelope of version 1: fields may be added with a default,
+//! never renamed or removed (a snapshot test in `queue/envelope` holds it).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ArtifactId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId, RoomId,
+    ServerName, Sid, TeamId, Timestamp, UserId,
+};
+
+/// One fact with what is known of its arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Ours, from ingress on in every log line.
+    pub id: EventId,
+    /// Where it comes from, and by what key a double is known.
+    pub origin: Origin,
+    /// When we accepted it, on our clock.
+    pub received_at: Timestamp,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// The dedup key of design 3: unique together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Origin {
+    /// `mattermost:<server>`, `plugnmeet:<server>` or `relay`; never a route or a token.
+    pub source: String,
+    /// For instance `post:<post id>`, `command:<last segment of response_url>`, `event:<id>`, `job:<job id>:<attempt>`.
+    pub key: String,
+}
+
+impl Origin {
+    /// An event of Mattermost, `key` as design 3 lists them.
+    pub fn mattermost(server: &ServerName, key: impl fmt::Display) -> Self {
+        Self {
+            source: format!("mattermost:{server}"),
+            key: key.to_string(),
+        }
+    }
+
+    /// An event of plugNmeet with plugNmeet's own event id.
+    pub fn plugnmeet(server: &ServerName, event_id: impl fmt::Display) -> Self {
+        Self {
+            source: format!("plugnmeet:{server}"),
+            key: format!("event:{event_id}"),
+        }
+    }
+
+    /// An event of our own.
+    pub fn relay(key: impl fmt::Display) -> Self {
+        Self {
+            source: "relay".to_owned(),
+            key: key.to_string(),
+        }
+    }
+}
+
+/// A person of Mattermost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Their user id.
+    pub user_id: UserId,
+    /// Their username, without @.
+    pub user_name: String,
+}
+
+/// Where a meeting was asked for: where its card stands and its lock is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The Mattermost server.
+    pub server: ServerName,
+    /// The team; `None` where the caller names none.
+    pub team: Option<TeamId>,
+    /// The team's name in addresses; may be empty.
+    pub team_name: String,
+    /// The channel.
+    pub channel: ChannelId,
+    /// The channel's name in addresses.
+    pub channel_name: String,
+    /// The thread that a slash command was typed in. An outgoing webhook does not tell and counts as outside.
+    pub thread: Option<PostId>,
+    /// What is known of the channel from its name alone.
+    pub kind: PlaceKind,
+}
+
+impl Place {
+    /// The lock's name: one running meeting for each.
+    pub fn key(&self) -> String {
+        let thread = self.thread.as_ref().map_or("", PostId::as_str);
+        format!("{}|{}|{}", self.server, self.channel, thread)
+    }
+}
+
+/// Whether a card can be posted at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceKind {
+    /// A channel: the bot can post there, perhaps after it joined or was invited.
+    Channel,
+    /// A direct message (channel name `id__id`): a bot can never post there.
+    Direct,
+}
+
+/// The part of a `response_url` that is used: the id behind `/hooks/commands/`. A capability, so Debug hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResponseHook(String);
+
+impl ResponseHook {
+    /// Takes the id: 1 to 64 ASCII letters and digits, else `None`.
+    pub fn parse(id: &str) -> Option<Self> {
+        let is_id =
+            !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        is_id.then(|| Self(id.to_owned()))
+    }
+
+    /// The id, for the one who calls it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ResponseHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseHook([redacted])")
+    }
+}
+
+/// How a request came, and so how its person can be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "via", rename_all = "snake_case")]
+pub enum Via {
+    /// A post matched a phrase.
+    OutgoingWebhook {
+        /// That post: its thread is looked up before the card is posted.
+        post: PostId,
+    },
+    /// A slash command.
+    SlashCommand {
+        /// Where a late answer goes, if anywhere.
+        hook: Option<ResponseHook>,
+    },
+}
+
+/// Who is moderator in the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Moderators {
+    /// Everybody who joins.
+    #[default]
+    Everyone,
+    /// The person who started the meeting.
+    Starter,
+}
+
+/// What a rule decided for one request, at the time of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleChoice {
+    /// The meeting's title: neutralised, cut, never empty.
+    pub title: String,
+    /// Who is moderator.
+    pub moderators: Moderators,
+    /// How long after the request a room may still be made.
+    pub worth: Duration,
+}
+
+/// What an artifact is (plugnmeet.md 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArtifactKind {
+    /// A video file.
+    Recording,
+    /// An AI summary.
+    Summary,
+    /// What was said, as WebVTT.
+    Transcript,
+    /// Numbers about the meeting.
+    Analytics,
+}
+
+impl ArtifactKind {
+    /// The word in logs, links and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Summary => "summary",
+            Self::Transcript => "transcript",
+            Self::Analytics => "analytics",
+        }
+    }
+}
+
+/// By what an end became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndSaid {
+    /// `session_ended`: its time is the end.
+    SessionEnded,
+    /// `room_finished`: second best.
+    RoomFinished,
+}
+
+/// Why a room could not be made; each has its sentence on the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It did not come about within the rule's worth.
+    TooLate,
+    /// plugNmeet refuses the relay's API key.
+    Unauthorized,
+    /// plugNmeet refuses the request for good.
+    Refused,
+    /// plugNmeet went on failing until the attempts were used up.
+    GaveUp,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// A person asked for a meeting.
+    MeetingRequested {
+        /// The id of the meeting, should there be none running at the place.
+        meeting: MeetingId,
+        /// Where.
+        place: Place,
+        /// Who.
+        by: Person,
+        /// How.
+        via: Via,
+        /// With what options.
+        rule: RuleChoice,
+        /// `start --new`: a running one is not offered instead.
+        always_new: bool,
+    },
+    /// A person asked to end the meeting that runs at a place.
+    EndRequested {
+        /// Where.
+        place: Place,
+        /// Who.
+        by: Person,
+        /// How.
+        via: Via,
+    },
+    /// The person may end it.
+    EndAllowed {
+        /// Which meeting.
+        meeting: MeetingId,
+        /// Whose request.
+        request: RequestId,
+    },
+    /// The person may not end it.
+    EndRefused {
+        /// Which meeting.
+        meeting: MeetingId,
+        /// Whose request.
+        request: RequestId,
+    },
+    /// An administrator ended it from the command line.
+    EndOrdered {
+        /// Which meeting.
+        meeting: MeetingId,
+    },
+    /// plugNmeet made the room.
+    RoomCreated {
+        /// For which meeting.
+        meeting: MeetingId,
+        /// Its session.
+        sid: Sid,
+        /// When, on plugNmeet's clock.
+        created_at: Timestamp,
+    },
+    /// The room will not be made.
+    RoomRefused {
+        /// For which meeting.
+        meeting: MeetingId,
+        /// Why.
+        reason: Refusal,
+    },
+    /// plugNmeet answered the wish to end a room.
+    EndTried {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// `ROOM_NOT_FOUND`: there is nothing left to end.
+        gone: bool,
+    },
+    /// A poll told whether the room runs.
+    RoomPolled {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// The newest session when it was asked.
+        sid: Sid,
+        /// It does not run any more.
+        ended: bool,
+    },
+    /// plugNmeet was asked what a session left behind; what was found came as events of its own.
+    ArtifactsPolled {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// Which step of the schedule, from 0.
+        step: u32,
+    },
+    /// A summary's text was read.
+    SummaryRead {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// Which artifact.
+        artifact: ArtifactId,
+        /// Harmless Markdown, at most [`SUMMARY_CHARS_MAX`] characters.
+        text: String,
+    },
+    /// `room_created` or `room_started`.
+    SessionSeen {
+        /// Which room and session.
+        session: SessionRef,
+    },
+    /// `participant_joined`.
+    PersonJoined {
+        /// Which room and session.
+        session: SessionRef,
+        /// Which connection.
+        participant: ParticipantSid,
+        /// Which user.
+        identity: Identity,
+        /// The name shown; may be empty.
+        name: String,
+    },
+    /// `participant_left`.
+    PersonLeft {
+        /// Which room and session.
+        session: SessionRef,
+        /// Which connection.
+        participant: ParticipantSid,
+        /// Which user.
+        identity: Identity,
+        /// The name shown; may be empty.
+        name: String,
+    },
+    /// `start_recording` or `end_recording`.
+    RecordingSwitched {
+        /// Which room and session.
+        session: SessionRef,
+        /// Which recording.
+        record: ArtifactId,
+        /// It began (and did not fail at once).
+        on: bool,
+    },
+    /// `recording_proceeded` or `artifact_created` of a kind that the relay knows, or found by asking.
+    ArtifactCreated {
+        /// Which room and session.
+        session: SessionRef,
+        /// Which artifact.
+        artifact: ArtifactId,
+        /// What it is.
+        kind: ArtifactKind,
+    },
+    /// `session_ended` or `room_finished`.
+    SessionEnded {
+        /// Which room and session.
+        session: SessionRef,
+        /// Which of the two.
+        said: EndSaid,
+        /// When, on plugNmeet's clock.
+        ended_at: Timestamp,
+    },
+    /// A job was given up and lies among the dead letters.
+    JobGivenUp {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// `<kind>:<detail>`.
+        job: String,
+    },
+    /// A dead letter was replayed: the job is owed again.
+    JobReplayed {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// `<kind>:<detail>`.
+        job: String,
+    },
+    /// The sweep found that the meeting still owes.
+    Woken {
+        /// Which meeting.
+        meeting: MeetingId,
+        /// Its round when the sweep looked.
+        round: u32,
+    },
+}
+
+/// Longest summary that is kept, in characters: what fits into one post of Mattermost with room for its head.
+pub const SUMMARY_CHARS_MAX: usize = 15_000;
+
+/// Which session an event of plugNmeet speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRef {
+    /// The session.
+    pub sid: Sid,
+    /// Its room. Absent in events that name only a session.
+    pub room: Option<RoomId>,
+    /// The room that this one is a breakout room of, if the event says so.
+    pub breakout_of: Option<RoomId>,
+    /// plugNmeet's creation time, of `room_created` and `session_ended` only: LiveKit's events carry another one.
+    pub created_at: Option<Timestamp>,
+    /// When the event was made, on plugNmeet's clock.
+    pub said_at: Timestamp,
+}
+
+impl Fact {
+    /// The word for this fact in logs and metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::MeetingRequested { .. } => "meeting_requested",
+            Self::EndRequested { .. } => "end_requested",
+            Self::EndAllowed { .. } => "end_allowed",
+            Self::EndRefused { .. } => "end_refused",
+            Self::EndOrdered { .. } => "end_ordered",
+            Self::RoomCreated { .. } => "room_created",
+            Self::RoomRefused { .. } => "room_refused",
+            Self::EndTried { .. } => "end_tried",
+            Self::RoomPolled { .. } => "room_polled",
+            Self::ArtifactsPolled { .. } => "artifacts_polled",
+            Self::SummaryRead { .. } => "summary_read",
+            Self::SessionSeen { .. } => "session_seen",
+            Self::PersonJoined { .. } => "person_joined",
+            Self::PersonLeft { .. } => "person_left",
+            Self::RecordingSwitched { .. } => "recording_switched",
+            Self::ArtifactCreated { .. } => "artifact_created",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::JobGivenUp { .. } => "job_given_up",
+            Self::JobReplayed { .. } => "job_replayed",
+            Self::Woken { .. } => "woken",
+        }
+    }
+
+    /// The meeting that the fact names itself, if it does.
+    pub const fn meeting(&self) -> Option<MeetingId> {
+        match self {
+            Self::EndAllowed { meeting, .. }
+            | Self::EndRefused { meeting, .. }
+            | Self::EndOrdered { meeting }
+            | Self::RoomCreated { meeting, .. }
+            | Self::RoomRefused { meeting, .. }
+            | Self::EndTried { meeting, .. }
+            | Self::RoomPolled { meeting, .. }
+            | Self::ArtifactsPolled { meeting, .. }
+            | Self::SummaryRead { meeting, .. }
+            | Self::JobGivenUp { meeting, .. }
+            | Self::JobReplayed { meeting, .. }
+            | Self::Woken { meeting, .. } => Some(*meeting),
+            _ => None,
+        }
+    }
+
+    /// The session that the fact is about, if it is one of plugNmeet's.
+    pub const fn session(&self) -> Option<&SessionRef> {
+        match self {
+            Self::SessionSeen { session }
+            | Self::PersonJoined { session, .. }
+            | Self::PersonLeft { session, .. }
+            | Self::RecordingSwitched { session, .. }
+            | Self::ArtifactCreated { session, .. }
+            | Self::SessionEnded { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Jobs: one effect on one peer each, owed by a meeting's facts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{ArtifactId, BadId, MeetingId, PostKey, RequestId, Timestamp};
+
+/// Which of the two servers a job calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// Mattermost.
+    Mattermost,
+    /// plugNmeet.
+    PlugNmeet,
+}
+
+impl Peer {
+    /// The metric label `target`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mattermost => "mattermost",
+            Self::PlugNmeet => "plugnmeet",
+        }
+    }
+}
+
+/// One effect. The numbers in some of them make every effect a job of its own: a repeated poll is another job.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Job {
+    /// Make the room.
+    CreateRoom,
+    /// End the room; it was tried `tried` times before.
+    EndRoom {
+        /// How often before.
+        tried: u32,
+    },
+    /// Ask whether the room still runs.
+    PollRoom {
+        /// How often before.
+        polled: u32,
+    },
+    /// Ask what the session left behind.
+    PollArtifacts {
+        /// Which step of the schedule, from 0.
+        step: u32,
+    },
+    /// Read a summary's text.
+    FetchArtifact {
+        /// Which.
+        artifact: ArtifactId,
+    },
+    /// Post the card, or bring it up to date.
+    RefreshCard {
+        /// The card's version that called for it; whatever is newest is shown.
+        version: u64,
+    },
+    /// Post an artifact into the card's thread.
+    PostArtifact {
+        /// Which.
+        artifact: ArtifactId,
+    },
+    /// Answer a request that the card does not answer.
+    Answer {
+        /// Which.
+        request: RequestId,
+    },
+    /// Find out whether somebody other than the starter may end the meeting.
+    CheckRight {
+        /// Whose request.
+        request: RequestId,
+    },
+    /// Look for doubles of a post whose answer never came.
+    TidyPosts {
+        /// Which post.
+        post: PostKey,
+    },
+}
+
+impl Job {
+    /// The word for this job in ids, logs and metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateRoom => "CreateRoom",
+            Self::EndRoom { .. } => "EndRoom",
+            Self::PollRoom { .. } => "PollRoom",
+            Self::PollArtifacts { .. } => "PollArtifacts",
+            Self::FetchArtifact { .. } => "FetchArtifact",
+            Self::RefreshCard { .. } => "RefreshCard",
+            Self::PostArtifact { .. } => "PostArtifact",
+            Self::Answer { .. } => "Answer",
+            Self::CheckRight { .. } => "CheckRight",
+            Self::TidyPosts { .. } => "TidyPosts",
+        }
+    }
+
+    /// Which server it calls.
+    pub const fn peer(&self) -> Peer {
+        match self {
+            Self::CreateRoom
+            | Self::EndRoom { .. }
+            | Self::PollRoom { .. }
+            | Self::PollArtifacts { .. }
+            | Self::FetchArtifact { .. } => Peer::PlugNmeet,
+            Self::RefreshCard { .. }
+            | Self::PostArtifact { .. }
+            | Self::Answer { .. }
+            | Self::CheckRight { .. }
+            | Self::TidyPosts { .. } => Peer::Mattermost,
+        }
+    }
+
+    /// `<kind>:<detail>`: the name under which a meeting remembers that it was given up.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.kind(), self.detail())
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::CreateRoom => "room".to_owned(),
+            Self::EndRoom { tried: count }
+            | Self::PollRoom { polled: count }
+            | Self::PollArtifacts { step: count } => count.to_string(),
+            Self::RefreshCard { version } => version.to_string(),
+            Self::FetchArtifact { artifact } | Self::PostArtifact { artifact } => {
+                artifact.to_string()
+            }
+            Self::Answer { request } | Self::CheckRight { request } => request.to_string(),
+            Self::TidyPosts { post } => post.to_string(),
+        }
+    }
+}
+
+impl FromStr for Job {
+    type Err = BadId;
+
+    /// Reads what [`Job::key`] writes.
+    fn from_str(key: &str) -> Result<Self, BadId> {
+        let (kind, detail) = key.split_once(':').ok_or(BadId)?;
+        let count = || detail.parse().map_err(|_| BadId);
+        Ok(match kind {
+            "CreateRoom" if detail == "room" => Self::CreateRoom,
+            "EndRoom" => Self::EndRoom { tried: count()? },
+            "PollRoom" => Self::PollRoom { polled: count()? },
+            "PollArtifacts" => Self::PollArtifacts { step: count()? },
+            "FetchArtifact" => Self::FetchArtifact {
+                artifact: detail.parse()?,
+            },
+            "RefreshCard" => Self::RefreshCard {
+                version: detail.parse().map_err(|_| BadId)?,
+            },
+            "PostArtifact" => Self::PostArtifact {
+                artifact: detail.parse()?,
+            },
+            "Answer" => Self::Answer {
+                request: detail.parse()?,
+            },
+            "CheckRight" => Self::CheckRight {
+                request: detail.parse()?,
+            },
+            "TidyPosts" => Self::TidyPosts {
+                post: detail.parse()?,
+            },
+            _ => return Err(BadId),
+        })
+    }
+}
+
+/// `<meeting>:<kind>:<detail>:<round>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId {
+    /// Whose job.
+    pub meeting: MeetingId,
+    /// Which effect.
+    pub job: Job,
+    /// The meeting's round when it was published: a job of an older round is obsolete.
+    pub round: u32,
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.meeting, self.job.key(), self.round)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let (meeting, rest) = text.split_once(':').ok_or(BadId)?;
+        let (key, round) = rest.rsplit_once(':').ok_or(BadId)?;
+        Ok(Self {
+            meeting: meeting.parse()?,
+            job: key.parse()?,
+            round: round.parse().map_err(|_| BadId)?,
+        })
+    }
+}
+
+/// A job that a meeting's facts call for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// Which.
+    pub job: Job,
+    /// Not before this, on our clock.
+    pub due: Timestamp,
+    /// Owed since then, on our clock: its age counts from here, whatever the round.
+    pub since: Timestamp,
+}

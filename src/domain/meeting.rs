@@ -1,0 +1,274 @@
+//! A meeting: what a person asked for, and all that is known of it. Facts are added, never compared with the
+//! order in which they came: what the card shows is a function of the set of facts.
+
+mod session;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ArtifactId, ArtifactKind, Identity, MeetingId, ParticipantSid, Person, Place, PostKey, PostRow,
+    Refusal, RequestId, RoomId, RuleChoice, ServerName, Sid, Timestamp, Via,
+};
+pub use session::{End, Session};
+pub use view::{CardView, Ended};
+
+/// Most requests that one meeting keeps; more starts than this at one place are not offered it.
+pub const REQUESTS_MAX: usize = 1000;
+/// Most sessions that one meeting keeps; there is one unless plugNmeet lost its state.
+pub const SESSIONS_MAX: usize = 32;
+/// Most breakout sessions that one meeting remembers.
+pub const BREAKOUTS_MAX: usize = 256;
+/// Most participant connections that one meeting remembers.
+pub const PEOPLE_MAX: usize = 2000;
+/// Most recordings and artifacts that one meeting keeps.
+pub const ARTIFACTS_MAX: usize = 200;
+
+/// What a person asked for, owner of one card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// Its id.
+    pub id: MeetingId,
+    /// The plugNmeet server of its room.
+    pub conference: ServerName,
+    /// Where its card stands.
+    pub place: Place,
+    /// Its room: drawn once, stored before any create, never used again.
+    pub room: RoomId,
+    /// What the rule decided.
+    pub rule: RuleChoice,
+    /// When it was asked for, on our clock.
+    pub requested_at: Timestamp,
+    /// Everybody who asked for it or for its end; the first is the starter's.
+    pub requests: Vec<Request>,
+    /// Why there will be no room.
+    pub refused: Option<Refusal>,
+    /// Its sessions, in the order in which they became known.
+    pub sessions: Vec<Session>,
+    /// Sessions of its breakout rooms: their later events are dropped.
+    pub breakouts: BTreeSet<Sid>,
+    /// Who was there, by connection.
+    pub people: BTreeMap<ParticipantSid, Presence>,
+    /// What it left behind.
+    pub artifacts: BTreeMap<ArtifactId, Artifact>,
+    /// Recordings that were switched on or off.
+    pub recordings: BTreeMap<ArtifactId, Switched>,
+    /// Somebody wants it ended.
+    pub end: Option<EndWish>,
+    /// How often it was asked whether the room runs.
+    pub polled: u32,
+    /// When it was asked last, on our clock.
+    pub polled_at: Option<Timestamp>,
+    /// The next step of the schedule that asks for artifacts.
+    pub artifacts_step: u32,
+    /// When its end became known, on our clock.
+    pub end_known_at: Option<Timestamp>,
+    /// Jobs given up (`Job::key`), owed no more until they are replayed.
+    pub given_up: BTreeSet<String>,
+    /// Rises whenever the card looks different; from 1.
+    pub version: u64,
+    /// When `version` rose last, on our clock.
+    pub changed_at: Timestamp,
+    /// Rises whenever the sweep woke it; jobs of an older round are obsolete.
+    pub round: u32,
+    /// How often it was woken since the last new fact.
+    pub wakes: u32,
+    /// When the sweep wakes it; `None` when nothing is owed.
+    pub wake_at: Option<Timestamp>,
+    /// Its posts, written by chat workers and loaded with it.
+    #[serde(skip)]
+    pub posts: BTreeMap<PostKey, PostRow>,
+}
+
+/// One person's wish about a meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id, in the links given out.
+    pub id: RequestId,
+    /// Who.
+    pub by: Person,
+    /// How it came.
+    pub via: Via,
+    /// When, on our clock.
+    pub received_at: Timestamp,
+    /// What it wants and what became of it.
+    pub wish: Wish,
+}
+
+/// What a request wants and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// A meeting: this one was made for it.
+    Start,
+    /// A meeting: this one already ran and is offered instead.
+    StartWhileRunning,
+    /// The end; whether the person may is being found out.
+    EndAsked,
+    /// The end, granted.
+    EndAllowed,
+    /// The end, refused.
+    EndRefused,
+}
+
+/// One connection of a participant, a person or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The session.
+    pub sid: Sid,
+    /// The user id in plugNmeet.
+    pub identity: Identity,
+    /// The name shown; may be empty.
+    pub name: String,
+    /// When they joined, on plugNmeet's clock.
+    pub joined_at: Option<Timestamp>,
+    /// When they left, on plugNmeet's clock. May come without, and before, the joining.
+    pub left_at: Option<Timestamp>,
+}
+
+/// A recording or artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// The session that left it.
+    pub sid: Sid,
+    /// When it became known, on our clock.
+    pub known_at: Timestamp,
+    /// A summary's text, once it was read.
+    pub text: Option<String>,
+}
+
+/// What is known of a recording before its file is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Switched {
+    /// It began.
+    pub on: bool,
+    /// It stopped.
+    pub off: bool,
+}
+
+/// Somebody wants the meeting ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndWish {
+    /// Since when, on our clock.
+    pub wanted_at: Timestamp,
+    /// How often plugNmeet was told.
+    pub tried: u32,
+    /// When it was told last, on our clock.
+    pub tried_at: Option<Timestamp>,
+    /// plugNmeet said that there is no such room.
+    pub gone: bool,
+}
+
+/// How a meeting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Stored, its room not made yet.
+    Creating,
+    /// The room is there, nobody was in it yet.
+    Open,
+    /// Somebody joined.
+    Live,
+    /// Over.
+    Ended,
+    /// Over, and nobody came.
+    Missed,
+    /// Ended before there was a room.
+    Cancelled,
+    /// The room could not be made.
+    Failed,
+}
+
+impl State {
+    /// The word in listings and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Open => "open",
+            Self::Live => "live",
+            Self::Ended => "ended",
+            Self::Missed => "missed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Not over: a second start at its place is offered this one.
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Creating | Self::Open | Self::Live)
+    }
+}
+
+impl Meeting {
+    /// How it is, from its facts.
+    pub fn state(&self) -> State {
+        if self.refused.is_some() {
+            return State::Failed;
+        }
+        match self.newest_session() {
+            None if self.end.as_ref().is_some_and(|end| end.gone) => State::Cancelled,
+            None => State::Creating,
+            Some(session) if session.is_ended() && self.has_people() => State::Ended,
+            Some(session) if session.is_ended() => State::Missed,
+            Some(_) if self.has_people() => State::Live,
+            Some(_) => State::Open,
+        }
+    }
+
+    /// The session that decides whether the meeting has ended: the one made last.
+    pub fn newest_session(&self) -> Option<&Session> {
+        self.sessions.iter().max_by_key(|session| session.age_key())
+    }
+
+    /// The request that the meeting was made for.
+    pub fn first_request(&self) -> Option<&Request> {
+        self.requests.first()
+    }
+
+    /// One of its requests.
+    pub fn request(&self, id: RequestId) -> Option<&Request> {
+        self.requests.iter().find(|request| request.id == id)
+    }
+
+    /// Who asked for it; `None` only for a row that lost its requests.
+    pub fn starter(&self) -> Option<&Person> {
+        self.first_request().map(|request| &request.by)
+    }
+
+    /// What is kept of one of its posts.
+    pub fn post(&self, key: &PostKey) -> Option<&PostRow> {
+        self.posts.get(key)
+    }
+
+    /// A person deleted the card: nothing more is posted.
+    pub fn is_card_deleted(&self) -> bool {
+        self.post(&PostKey::Card)
+            .is_some_and(|row| row.frozen == Some(super::post::Frozen::Deleted))
+    }
+
+    /// What the card shows of it.
+    pub fn card_view(&self) -> CardView {
+        CardView::of(self)
+    }
+
+    fn has_people(&self) -> bool {
+        self.people.values().any(Presence::is_person)
+    }
+}
+
+impl Presence {
+    /// Not a recorder, a stream, a telephone line or an agent (plugnmeet.md 4.3).
+    pub fn is_person(&self) -> bool {
+        const BOTS: [&str; 2] = ["RECORDER_BOT", "RTMP_BOT"];
+        const BOT_PREFIXES: [&str; 4] = ["ingres_", "sip_", "pnm_agent-", "pnm_tts_agent-"];
+        let identity = self.identity.as_str();
+        !BOTS.contains(&identity)
+            && !BOT_PREFIXES
+                .iter()
+                .any(|prefix| identity.starts_with(prefix))
+    }
+}

@@ -1,0 +1,182 @@
+//! What a card shows of a meeting: derived from its facts alone, so that equal facts give equal cards.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::{ArtifactKind, Refusal, RoomId, Timestamp};
+
+use super::{End, Meeting, State};
+
+/// Most names that a card lists.
+pub(super) const NAMES_MAX: usize = 20;
+
+/// What the card shows. The card's version rises when this changes, and only then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardView {
+    /// How the meeting is.
+    pub state: State,
+    /// Its title, neutralised.
+    pub title: String,
+    /// Who asked for it (username).
+    pub starter: String,
+    /// When it was asked for, on our clock.
+    pub requested_at: Timestamp,
+    /// When its room was made, on plugNmeet's clock.
+    pub started_at: Option<Timestamp>,
+    /// When and how long, once it is over.
+    pub ended: Option<Ended>,
+    /// Everybody who took part, by first appearance, at most 20; people without a name are "Guest".
+    pub names: Vec<String>,
+    /// How many took part.
+    pub people: usize,
+    /// How many are in it now; 0 once it is over.
+    pub present: usize,
+    /// It is being recorded now.
+    pub is_recording: bool,
+    /// Recordings that are ready.
+    pub recordings: usize,
+    /// Summaries whose text is there.
+    pub summaries: usize,
+    /// Somebody wants it ended and it still runs.
+    pub is_ending: bool,
+    /// Why there is no room.
+    pub refused: Option<Refusal>,
+    /// Its room, for an administrator.
+    pub room: RoomId,
+}
+
+/// An end as a card shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// When; on plugNmeet's clock, on ours if `is_about`.
+    pub at: Timestamp,
+    /// Only a poll saw it: the true end was earlier.
+    pub is_about: bool,
+    /// How long it lasted, if that is known.
+    pub lasted: Option<Duration>,
+}
+
+impl CardView {
+    pub(super) fn of(meeting: &Meeting) -> Self {
+        let state = meeting.state();
+        let people = people(meeting);
+        let is_over = !state.is_running();
+        Self {
+            state,
+            title: meeting.rule.title.clone(),
+            starter: meeting
+                .starter()
+                .map(|by| by.user_name.clone())
+                .unwrap_or_default(),
+            requested_at: meeting.requested_at,
+            started_at: started_at(meeting),
+            ended: ended(meeting),
+            people: people.len(),
+            present: if is_over {
+                0
+            } else {
+                people.iter().filter(|(_, present)| *present).count()
+            },
+            names: people
+                .into_iter()
+                .map(|(name, _)| name)
+                .take(NAMES_MAX)
+                .collect(),
+            is_recording: !is_over && meeting.recordings.values().any(|r| r.on && !r.off),
+            recordings: count(meeting, ArtifactKind::Recording),
+            summaries: meeting
+                .artifacts
+                .values()
+                .filter(|a| a.kind == ArtifactKind::Summary && a.text.is_some())
+                .count(),
+            is_ending: !is_over && meeting.end.is_some(),
+            refused: meeting.refused,
+            room: meeting.room.clone(),
+        }
+    }
+}
+
+/// The making of the first session: a session lost by plugNmeet does not restart the meeting's clock.
+fn started_at(meeting: &Meeting) -> Option<Timestamp> {
+    meeting
+        .sessions
+        .iter()
+        .filter_map(super::Session::created_at)
+        .min()
+}
+
+fn ended(meeting: &Meeting) -> Option<Ended> {
+    let session = meeting.newest_session()?;
+    // A peer's time is only ever set against the same peer's, and ours against ours.
+    match session.end()? {
+        End::Told(at) => {
+            let lasted = started_at(meeting).map(|start| at.since(start));
+            Some(Ended {
+                at,
+                is_about: false,
+                lasted,
+            })
+        }
+        End::Seen(at) => {
+            let known_at = meeting.sessions.iter().map(|s| s.known_at).min();
+            Some(Ended {
+                at,
+                is_about: true,
+                lasted: known_at.map(|start| at.since(start)),
+            })
+        }
+    }
+}
+
+/// One entry a person (by identity), in order of first appearance, with whether they are present.
+fn people(meeting: &Meeting) -> Vec<(String, bool)> {
+    let newest = meeting.newest_session().map(|session| &session.sid);
+    let mut by_identity: BTreeMap<&str, (Option<Timestamp>, String, bool)> = BTreeMap::new();
+    for presence in meeting
+        .people
+        .values()
+        .filter(|presence| presence.is_person())
+    {
+        let seen_at = match (presence.joined_at, presence.left_at) {
+            (Some(joined), Some(left)) => Some(joined.min(left)),
+            (joined, left) => joined.or(left),
+        };
+        let is_present = presence.joined_at.is_some()
+            && presence.left_at.is_none()
+            && newest == Some(&presence.sid);
+        let entry = by_identity
+            .entry(presence.identity.as_str())
+            .or_insert_with(|| (seen_at, presence.name.clone(), false));
+        // The name of the first appearance that has one; equal times: the smaller name, so that order is no matter.
+        let better = entry.1.is_empty()
+            || (!presence.name.is_empty() && (seen_at, &presence.name) < (entry.0, &entry.1));
+        if better {
+            entry.1 = presence.name.clone();
+        }
+        entry.0 = entry.0.min(seen_at);
+        entry.2 |= is_present;
+    }
+    let mut people: Vec<_> = by_identity.into_iter().collect();
+    people.sort_by(|a, b| (a.1.0, a.0).cmp(&(b.1.0, b.0)));
+    people
+        .into_iter()
+        .map(|(_, (_, name, present))| {
+            (
+                if name.is_empty() {
+                    "Guest".to_owned()
+                } else {
+                    name
+                },
+                present,
+            )
+        })
+        .collect()
+}
+
+fn count(meeting: &Meeting, kind: ArtifactKind) -> usize {
+    meeting
+        .artifacts
+        .values()
+        .filter(|artifact| artifact.kind == kind)
+        .count()
+}

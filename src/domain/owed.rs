@@ -1,0 +1,213 @@
+//! What a meeting's facts still call for. Pure: jobs are owed, not remembered, so a purged queue heals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::meeting::{Request, Wish};
+use super::{ArtifactKind, Job, Meeting, Owed, PlaceKind, PostKey, State, Timestamp, Via};
+
+/// When things are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// A card "being prepared" is posted when the room is not there this long after the request.
+    pub first_card_after: Duration,
+    /// EndRoom is repeated after this.
+    pub end_again_after: Duration,
+    /// A room is asked for its end first this long after it became known.
+    pub poll_first_after: Duration,
+    /// And then every.
+    pub poll_every: Duration,
+    /// Artifacts are asked for so long after the end, one poll each, in order.
+    pub artifact_polls: Arc<[Duration]>,
+}
+
+/// All jobs that `meeting` owes, each with the time from which it is due; without those given up.
+pub fn owed(meeting: &Meeting, schedule: &Schedule) -> Vec<Owed> {
+    let mut owed = Vec::new();
+    conference_jobs(meeting, schedule, &mut owed);
+    chat_jobs(meeting, schedule, &mut owed);
+    owed.retain(|owed| !meeting.given_up.contains(&owed.job.key()));
+    owed
+}
+
+/// Whether `job` is owed now, and since when: what a worker asks before it calls.
+pub fn is_owed(meeting: &Meeting, schedule: &Schedule, job: &Job) -> Option<Owed> {
+    owed(meeting, schedule)
+        .into_iter()
+        .find(|owed| owed.job == *job)
+}
+
+fn conference_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
+    let state = meeting.state();
+    if state == State::Creating && meeting.end.is_none() {
+        owed.push(at_once(Job::CreateRoom, meeting.requested_at));
+    }
+    let session = meeting.newest_session();
+    let is_alive = session.is_some_and(|session| !session.is_ended());
+    if let Some(end) = &meeting.end
+        && !end.gone
+        && (is_alive || session.is_none())
+    {
+        let due = end
+            .tried_at
+            .map_or(end.wanted_at, |at| at.plus(schedule.end_again_after));
+        owed.push(Owed {
+            job: Job::EndRoom { tried: end.tried },
+            due,
+            since: end.wanted_at,
+        });
+    }
+    if let Some(session) = session.filter(|_| is_alive) {
+        let due = meeting.polled_at.map_or_else(
+            || session.known_at.plus(schedule.poll_first_after),
+            |at| at.plus(schedule.poll_every),
+        );
+        owed.push(Owed {
+            job: Job::PollRoom {
+                polled: meeting.polled,
+            },
+            due,
+            since: due,
+        });
+    }
+    if let Some(known_at) = meeting
+        .end_known_at
+        .filter(|_| session.is_some() && !is_alive)
+    {
+        let step = meeting.artifacts_step;
+        if let Some(after) = schedule.artifact_polls.get(step as usize) {
+            let due = known_at.plus(*after);
+            owed.push(Owed {
+                job: Job::PollArtifacts { step },
+                due,
+                since: due,
+            });
+        }
+    }
+    for (id, artifact) in &meeting.artifacts {
+        if artifact.kind == ArtifactKind::Summary && artifact.text.is_none() {
+            owed.push(at_once(
+                Job::FetchArtifact {
+                    artifact: id.clone(),
+                },
+                artifact.known_at,
+            ));
+        }
+    }
+}
+
+fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
+    for request in &meeting.requests {
+        if request.wish == Wish::EndAsked && meeting.state().is_running() {
+            owed.push(at_once(
+                Job::CheckRight {
+                    request: request.id,
+                },
+                request.received_at,
+            ));
+        }
+        if let Some(since) = answer_wanted(meeting, request) {
+            owed.push(at_once(
+                Job::Answer {
+                    request: request.id,
+                },
+                since,
+            ));
+        }
+    }
+    if meeting.place.kind == PlaceKind::Direct || meeting.is_card_deleted() {
+        return;
+    }
+    let card = meeting.post(&PostKey::Card);
+    if card.is_none_or(|row| row.frozen.is_none() && row.rendered < meeting.version)
+        || needs_final(meeting)
+    {
+        let job = Job::RefreshCard {
+            version: meeting.version,
+        };
+        let is_first = card.is_none_or(|row| row.post.is_none());
+        let due = if is_first && meeting.state() == State::Creating {
+            meeting.requested_at.plus(schedule.first_card_after)
+        } else {
+            meeting.changed_at
+        };
+        owed.push(Owed {
+            job,
+            due,
+            since: meeting.changed_at,
+        });
+    }
+    if card.is_some_and(|row| row.post.is_some()) {
+        for (id, artifact) in &meeting.artifacts {
+            let is_ready = match artifact.kind {
+                ArtifactKind::Recording => true,
+                ArtifactKind::Summary => artifact.text.is_some(),
+                ArtifactKind::Transcript | ArtifactKind::Analytics => false,
+            };
+            let is_posted = meeting
+                .post(&PostKey::Artifact(id.clone()))
+                .is_some_and(|row| row.post.is_some() || row.frozen.is_some());
+            if is_ready && !is_posted {
+                owed.push(at_once(
+                    Job::PostArtifact {
+                        artifact: id.clone(),
+                    },
+                    artifact.known_at,
+                ));
+            }
+        }
+    }
+    for (key, row) in &meeting.posts {
+        if let Some(due) = row.tidy_at {
+            owed.push(Owed {
+                job: Job::TidyPosts { post: key.clone() },
+                due,
+                since: due,
+            });
+        }
+    }
+}
+
+/// The card can no longer be changed, the meeting is over, and the reply that says so is not there.
+fn needs_final(meeting: &Meeting) -> bool {
+    let is_frozen = meeting
+        .post(&PostKey::Card)
+        .is_some_and(|row| row.frozen == Some(super::post::Frozen::NotEditable));
+    is_frozen
+        && !meeting.state().is_running()
+        && meeting
+            .post(&PostKey::Final)
+            .is_none_or(|row| row.post.is_none())
+}
+
+/// Since when the request wants an answer that the card does not give.
+fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
+    let is_answered = meeting
+        .post(&PostKey::Answer(request.id))
+        .is_some_and(|row| row.answered);
+    let can_hear = match &request.via {
+        Via::OutgoingWebhook { .. } => true,
+        Via::SlashCommand { hook } => hook.is_some(),
+    };
+    if is_answered || !can_hear {
+        return None;
+    }
+    match request.wish {
+        Wish::StartWhileRunning | Wish::EndRefused => Some(request.received_at),
+        // There is no card to tell it.
+        Wish::Start
+            if meeting.place.kind == PlaceKind::Direct && meeting.state() == State::Failed =>
+        {
+            Some(meeting.changed_at)
+        }
+        Wish::Start | Wish::EndAsked | Wish::EndAllowed => None,
+    }
+}
+
+fn at_once(job: Job, since: Timestamp) -> Owed {
+    Owed {
+        job,
+        due: since,
+        since,
+    }
+}

@@ -1,0 +1,133 @@
+//! Posts: what the relay shows, and what the chat workers keep of each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ArtifactId, BadId, PostId, RequestId, Timestamp};
+
+/// What a post shows, platform-neutral but for its Markdown. Every text in it is already neutralised and cut.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rendered {
+    /// The post's own text; never empty, so that an edit mark stands behind it.
+    pub message: String,
+    /// At most one framed block.
+    pub attachment: Option<Attachment>,
+}
+
+/// A framed block (mattermost.md 3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// A whole sentence, for notifications and old clients.
+    pub fallback: String,
+    /// `#rrggbb`: the state.
+    pub color: &'static str,
+    /// The heading.
+    pub title: String,
+    /// Where the heading leads.
+    pub title_link: Option<String>,
+    /// Markdown under the heading.
+    pub text: String,
+    /// Two columns under the text.
+    pub fields: Vec<Field>,
+    /// Small and grey, last.
+    pub footer: String,
+}
+
+/// One short field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its heading.
+    pub title: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Which post of a meeting. Its text form is part of the relay's property on the post.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PostKey {
+    /// The card.
+    Card,
+    /// The reply that says how the meeting ended when the card can no longer be changed.
+    Final,
+    /// The reply about one artifact.
+    Artifact(ArtifactId),
+    /// The answer to one request.
+    Answer(RequestId),
+    /// "Invite the bot", to the person whose card cannot be posted.
+    Invite,
+}
+
+impl fmt::Display for PostKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Card => f.write_str("card"),
+            Self::Final => f.write_str("final"),
+            Self::Artifact(id) => write!(f, "artifact:{id}"),
+            Self::Answer(id) => write!(f, "answer:{id}"),
+            Self::Invite => f.write_str("invite"),
+        }
+    }
+}
+
+impl FromStr for PostKey {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        match text.split_once(':') {
+            None if text == "card" => Ok(Self::Card),
+            None if text == "final" => Ok(Self::Final),
+            None if text == "invite" => Ok(Self::Invite),
+            Some(("artifact", id)) => id.parse().map(Self::Artifact),
+            Some(("answer", id)) => id.parse().map(Self::Answer),
+            _ => Err(BadId),
+        }
+    }
+}
+
+impl TryFrom<String> for PostKey {
+    type Error = BadId;
+    fn try_from(text: String) -> Result<Self, BadId> {
+        text.parse()
+    }
+}
+
+impl From<PostKey> for String {
+    fn from(key: PostKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// Why a post is never touched again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frozen {
+    /// A person deleted it: nothing more is posted for this meeting.
+    Deleted,
+    /// It can no longer be edited: the final state went to a reply.
+    NotEditable,
+}
+
+/// What is kept of one post. Written by chat workers only; loaded with its meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct PostRow {
+    /// When the first POST was about to be made, on our clock; committed before it.
+    pub first_tried_at: Option<Timestamp>,
+    /// The post, once it is known.
+    pub post: Option<PostId>,
+    /// When it became known, on our clock.
+    pub posted_at: Option<Timestamp>,
+    /// The root of the thread that it stands in.
+    pub root: Option<PostId>,
+    /// The version of the card that it shows; 0 before the first.
+    pub rendered: u64,
+    /// An answer was given (an answer through a response URL has no post).
+    pub answered: bool,
+    /// Never touched again, and why.
+    pub frozen: Option<Frozen>,
+    /// Look for doubles at this time: the answer to a POST never came.
+    pub tidy_at: Option<Timestamp>,
+    /// The bot is outside the channel since then.
+    pub outside_since: Option<Timestamp>,
+}

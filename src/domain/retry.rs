@@ -1,0 +1,153 @@
+//! The retry policy: from what an attempt met to what becomes of the job. Pure and total: no clock, no dice.
+
+use std::time::Duration;
+
+/// What one attempt met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The effect is there.
+    Done,
+    /// The effect is not wanted any more: an older round, a meeting that moved on.
+    Obsolete,
+    /// The peer is not to be had (connect, timeout, 5xx, 429): uses up no attempt, ends by age.
+    Unavailable {
+        /// The peer's own hint.
+        after: Option<Duration>,
+        /// The label of `retries_scheduled_total`.
+        reason: RetryReason,
+    },
+    /// It did not work and may work later: uses up an attempt.
+    Failed {
+        /// For the dead letter.
+        why: String,
+    },
+    /// Somebody else works on the same card: wait exactly so long; no attempt.
+    Busy {
+        /// Until the lease runs out.
+        after: Duration,
+    },
+    /// A fixed pause chosen by the job itself (the bot is outside the channel); no attempt.
+    Paused {
+        /// How long.
+        after: Duration,
+    },
+    /// It will never work: a person must look.
+    Hopeless {
+        /// For the dead letter.
+        why: String,
+    },
+}
+
+/// Why a retry was scheduled: a closed set, used as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RetryReason {
+    /// Refused, reset, no route, no answer in time.
+    Unreachable,
+    /// 5xx.
+    ServerError,
+    /// 429.
+    Throttled,
+    /// The peer answered that it failed.
+    Failed,
+    /// Another worker holds the card.
+    Busy,
+    /// A pause that the job chose.
+    Paused,
+}
+
+impl RetryReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Unreachable,
+        Self::ServerError,
+        Self::Throttled,
+        Self::Failed,
+        Self::Busy,
+        Self::Paused,
+    ];
+
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::ServerError => "5xx",
+            Self::Throttled => "rate_limited",
+            Self::Failed => "failed",
+            Self::Busy => "busy",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// What becomes of the job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Settled.
+    Done,
+    /// Settled without an effect.
+    Obsolete,
+    /// Another attempt.
+    Again {
+        /// After so long.
+        after: Duration,
+        /// Why.
+        reason: RetryReason,
+        /// Whether this attempt counts against [`RetryPolicy::attempts_max`].
+        counts: bool,
+    },
+    /// Given up.
+    DeadLetter {
+        /// For the person who looks.
+        reason: String,
+    },
+}
+
+/// The numbers of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts that count before a job is given up.
+    pub attempts_max: u32,
+    /// How old a job may become before it is given up, whatever it meets.
+    pub age_max: Duration,
+    /// Longest hint of a peer that is followed.
+    pub hint_max: Duration,
+}
+
+impl RetryPolicy {
+    /// Decides. `attempt` is this attempt's number from 1, of those that count; `age` is how long the job has
+    /// been owed; `delay` is what the schedule says for this attempt (src/backoff.rs).
+    pub fn judge(
+        &self,
+        outcome: &Outcome,
+        attempt: u32,
+        age: Duration,
+        delay: Duration,
+    ) -> Verdict {
+        let again = |after: Duration, reason, counts| Verdict::Again {
+            after,
+            reason,
+            counts,
+        };
+        let too_old = || Verdict::DeadLetter {
+            reason: format!("given up after {} h", self.age_max.as_secs() / 3600),
+        };
+        match outcome {
+            Outcome::Done => Verdict::Done,
+            Outcome::Obsolete => Verdict::Obsolete,
+            Outcome::Hopeless { why } => Verdict::DeadLetter {
+                reason: why.clone(),
+            },
+            _ if age >= self.age_max => too_old(),
+            Outcome::Unavailable { after, reason } => {
+                let hint = after.unwrap_or_default().min(self.hint_max);
+                again(delay.max(hint), *reason, false)
+            }
+            Outcome::Failed { why } if attempt >= self.attempts_max => Verdict::DeadLetter {
+                reason: format!("{attempt} attempts: {why}"),
+            },
+            Outcome::Failed { .. } => again(delay, RetryReason::Failed, true),
+            Outcome::Busy { after } => again(*after, RetryReason::Busy, false),
+            Outcome::Paused { after } => again(*after, RetryReason::Paused, false),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The few traits that the inside needs of the outside. No vendor is named here.
+
+pub mod chat;
+pub mod clock;
+pub mod conference;
+pub mod links;
+pub mod mail;
+pub mod queue;
+pub mod store;
+
+pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView};
+pub use clock::Clock;
+pub use conference::{
+    Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
+    RoomActivity,
+};
+pub use links::Links;
+pub use mail::{Body, Envelope, Mail, Posting, Received, Settled};
+pub use queue::{
+    Delivery, Depth, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,
+    QueueName, Receipt, Settlement,
+};
+pub use store::{
+    DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, Store, StoreError,
+};

@@ -1,0 +1,178 @@
+//! What the relay needs of the chat server.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{ChannelId, PostId, Rendered, ResponseHook, Timestamp, UserId};
+
+/// The account that the relay posts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnAccount {
+    /// Its user id: posts of this user are never triggers.
+    pub user_id: UserId,
+    /// Its name, for "invite @name".
+    pub user_name: String,
+}
+
+/// A post to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPost {
+    /// Where.
+    pub channel: ChannelId,
+    /// The root of the thread to stand in (never itself a reply).
+    pub root: Option<PostId>,
+    /// The relay's own name for this post (`<meeting>:<post key>`), kept in its props: the handle by which
+    /// [`Chat::find_posts`] finds it again.
+    pub key: String,
+    /// What it shows.
+    pub content: Rendered,
+}
+
+/// A post as the server tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostView {
+    /// Its id.
+    pub id: PostId,
+    /// Its channel.
+    pub channel: ChannelId,
+    /// Its author.
+    pub user: UserId,
+    /// The root of its thread; `None` when it is not a reply.
+    pub root: Option<PostId>,
+    /// When it was made, on the server's clock.
+    pub created_at: Timestamp,
+    /// The relay's own name for it, if it has one.
+    pub key: Option<String>,
+}
+
+/// Of what kind a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// Everybody of the team may join: the relay joins by itself.
+    Public,
+    /// The relay must be invited.
+    Private,
+    /// Between two people or a group: a bot can never post there.
+    Direct,
+}
+
+/// A person as the chat server knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user id.
+    pub user_id: UserId,
+    /// How the server would show the name to others.
+    pub display_name: String,
+    /// Holds the role `system_admin`.
+    pub is_system_admin: bool,
+}
+
+/// What a failed call means for the one who made it (mattermost.md 3.5, 3.6, 5).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChatError {
+    /// No answer: refused, reset, timed out or unreadable. `sent` tells that the call may have been carried out.
+    #[error("the chat server could not be reached: {why}")]
+    Unreachable {
+        /// For the log.
+        why: String,
+        /// The request had left, so that its effect is unknown.
+        sent: bool,
+    },
+    /// 5xx: the server has trouble of its own. What a create did is unknown.
+    #[error("the chat server is unavailable: {why}")]
+    Unavailable {
+        /// For the log.
+        why: String,
+        /// What it asked for with Retry-After.
+        after: Option<Duration>,
+    },
+    /// 429: nothing was done.
+    #[error("the chat server throttles")]
+    Throttled {
+        /// What it asked for with Retry-After or X-RateLimit-Reset.
+        after: Option<Duration>,
+    },
+    /// 401: the token is wrong, revoked, or its bot disabled; a person must act.
+    #[error("the chat server refuses the relay's token: {why}")]
+    Unauthorized {
+        /// For the log.
+        why: String,
+    },
+    /// 403: not a member, or no permission.
+    #[error("the chat server forbids it: {why}")]
+    Forbidden {
+        /// For the log.
+        why: String,
+    },
+    /// 404: it is not there (any more).
+    #[error("the chat server does not know it: {why}")]
+    NotFound {
+        /// For the log.
+        why: String,
+    },
+    /// A post can no longer be changed (edit time limit, mattermost.md 5.3).
+    #[error("the post can no longer be changed: {why}")]
+    NotEditable {
+        /// For the log.
+        why: String,
+    },
+    /// 400, 413 and whatever else will never work the same way again.
+    #[error("the chat server refuses it for good: {why}")]
+    Refused {
+        /// For the log.
+        why: String,
+    },
+}
+
+/// The chat server, as jobs and pages use it. Every call has one deadline over connect, headers and body.
+#[async_trait]
+pub trait Chat: Send + Sync + 'static {
+    /// The relay's own account.
+    async fn own_account(&self) -> Result<OwnAccount, ChatError>;
+
+    /// Makes a post; `content` stands as given, `key` in its props.
+    async fn create_post(&self, post: NewPost) -> Result<PostView, ChatError>;
+
+    /// Replaces what a post shows; `key` is written again (props are replaced as a whole).
+    async fn patch_post(
+        &self,
+        post: &PostId,
+        key: &str,
+        content: Rendered,
+    ) -> Result<(), ChatError>;
+
+    /// Deletes a post of our own.
+    async fn delete_post(&self, post: &PostId) -> Result<(), ChatError>;
+
+    /// Reads one post.
+    async fn read_post(&self, post: &PostId) -> Result<PostView, ChatError>;
+
+    /// Own posts in `channel` that carry `key`, made at or after `since` (our clock; the implementation corrects
+    /// it to the server's), oldest first.
+    async fn find_posts(
+        &self,
+        channel: &ChannelId,
+        key: &str,
+        since: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError>;
+
+    /// Of what kind a channel is; [`ChatError::Forbidden`] for one that the relay may not even read.
+    async fn channel_kind(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError>;
+
+    /// Makes the relay a member of a public channel of its team.
+    async fn join_channel(&self, channel: &ChannelId) -> Result<(), ChatError>;
+
+    /// Whether `user` administers `channel`; false also for somebody who is not in it.
+    async fn is_channel_admin(&self, channel: &ChannelId, user: &UserId)
+    -> Result<bool, ChatError>;
+
+    /// One person.
+    async fn account(&self, user: &UserId) -> Result<Account, ChatError>;
+
+    /// An ephemeral text through a slash command's response URL (30 minutes, 5 uses, mattermost.md 2.3).
+    async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError>;
+
+    /// A direct message to one person; `key` as for posts.
+    async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError>;
+}

@@ -1,0 +1,151 @@
+//! The queue that stands between what was accepted and what is done about it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// The four queues of design 3. The name is also the metric label and the last part of a broker's queue name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueueName {
+    /// Events, taken by apply alone.
+    Events,
+    /// Jobs that call plugNmeet.
+    Conference,
+    /// First cards and answers.
+    Chat,
+    /// Refreshes, artifacts and every retry: what may wait behind a fresh "meet now".
+    ChatLater,
+}
+
+impl QueueName {
+    /// Every queue.
+    pub const ALL: [Self; 4] = [Self::Events, Self::Conference, Self::Chat, Self::ChatLater];
+
+    /// The name in metrics, logs and topology.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Conference => "conference",
+            Self::Chat => "chat",
+            Self::ChatLater => "chat.later",
+        }
+    }
+}
+
+/// Longest body of a message, in bytes: an event holds at most one summary text and stays far below.
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// One message: an identifier for logs and the poison mark, and an encoded envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The event id or the job id; the same message published twice has the same one.
+    pub id: String,
+    /// The encoded envelope, at most [`MESSAGE_BYTES_MAX`].
+    pub body: Bytes,
+}
+
+/// A message on its way into a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub queue: QueueName,
+    /// What.
+    pub message: Message,
+    /// Not to be seen before this much time has passed; zero for at once.
+    pub delay: Duration,
+}
+
+/// Names one delivery towards the queue that made it; void after a restart or reconnect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receipt(pub u64);
+
+/// A message handed out for work; it stays in the queue until it is settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The queue it comes from.
+    pub queue: QueueName,
+    /// What was published.
+    pub message: Message,
+    /// Names this delivery in [`Queue::settle`].
+    pub receipt: Receipt,
+    /// It was handed out before and not settled (a crash, a lost connection): only then poison is suspected.
+    pub redelivered: bool,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done with: the message is removed.
+    Done(Receipt),
+    /// Not worked on (drain, store away): the message is visible again at once, not counted as redelivered.
+    Return(Receipt),
+    /// `next` is durable in its place before the message is removed; the way of every retry.
+    Again {
+        /// The delivery that ends.
+        receipt: Receipt,
+        /// What takes its place, with its delay.
+        next: Outgoing,
+    },
+}
+
+/// How much lies in one queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Messages that could be handed out now.
+    pub ready: u64,
+    /// Messages that wait for their time.
+    pub delayed: u64,
+    /// Messages handed out and not settled.
+    pub in_flight: u64,
+}
+
+/// Why a message was not made durable. Whatever it is: nothing was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The queue is known to be out of reach; it may be back later.
+    #[error("the queue is away: {0}")]
+    Away(String),
+    /// The queue refuses more: full, or its disk is.
+    #[error("the queue is full: {0}")]
+    Full(String),
+    /// The body is longer than [`MESSAGE_BYTES_MAX`]; it will never be taken.
+    #[error("a message of {bytes} bytes is over the limit of {MESSAGE_BYTES_MAX}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+/// Why deliveries could not be had or settled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// The queue is out of reach; try again after a pause.
+    #[error("the queue is away: {0}")]
+    Away(String),
+    /// The queue was closed by this process: end the loop.
+    #[error("the queue is closed")]
+    Closed,
+}
+
+/// A durable queue. Concurrent callers of `publish` share one group commit (or one window of confirms).
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Makes the message durable; `Ok` means it is on stable storage.
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError>;
+
+    /// Makes all of them durable, in one commit where the back end can; on an error some may be durable.
+    async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError>;
+
+    /// Hands out 1 to `max` messages of `queue`, oldest first, waiting until there is one.
+    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Delivery>, QueueError>;
+
+    /// Settles deliveries; a receipt of an earlier run of the queue is ignored.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError>;
+
+    /// How much lies in each queue.
+    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, QueueError>;
+
+    /// Ends every waiting `receive` with [`QueueError::Closed`] and gives the storage free.
+    async fn close(&self);
+}
