@@ -4,8 +4,10 @@
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`sqlite`]: usable by every edge.
+//! - [`config`]: one typed tree from file and environment.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod sqlite;
