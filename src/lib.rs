@@ -5,9 +5,21 @@
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`sqlite`]: usable by every edge.
 //! - [`config`]: one typed tree from file and environment.
+//! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - [`cli`]: the program's commands.
 
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod ports;
+pub mod shutdown;
 pub mod sqlite;
+pub mod telemetry;
+
+/// The version that runs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The revision that it was built from: the variable `MEETRELAY_REVISION` of the build, if it was set.
+pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
