@@ -8,6 +8,7 @@
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
 //! - [`cli`]: the program's commands.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod domain;
