@@ -16,11 +16,3 @@ pub mod ports;
 pub mod shutdown;
 pub mod sqlite;
 pub mod telemetry;
-
-/// The version that runs.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The revision that it was built from: the variable `MEETRELAY_REVISION` of the build, if it was set.
-pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};

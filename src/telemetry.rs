@@ -24,6 +24,14 @@ use line::{human, json};
 pub use metrics::Metrics;
 use metrics::labels;
 
+/// The version that runs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The revision that it was built from: the variable `MEETRELAY_REVISION` of the build, if it was set.
+pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// Sends every log line of the process to standard output from now on, and counts them.
 ///
 /// # Errors

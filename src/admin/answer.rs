@@ -22,7 +22,7 @@ pub struct MeetingLine {
     /// creating, open, live, ended, missed, cancelled or failed.
     pub state: String,
     /// plugNmeet's room.
-    pub room_id: String,
+    pub room: String,
     /// Its channel's name.
     pub channel: String,
     /// Who asked for it.

@@ -30,7 +30,7 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
     let letter = find(call, id).await?;
     call.admin.operations.replay(letter).await?;
-    tracing::info!(id, by = call.by, "dead letter replayed");
+    tracing::info!(message.id = id, by = call.by, "dead letter replayed");
     Ok(done("replayed"))
 }
 
@@ -38,7 +38,12 @@ pub(super) async fn discard(call: &Call, id: &str) -> Result<Response, Refused> 
     let letter = find(call, id).await?;
     let reason = letter.reason.clone();
     call.admin.operations.discard(letter).await?;
-    tracing::info!(id, by = call.by, reason, "dead letter discarded");
+    tracing::info!(
+        message.id = id,
+        by = call.by,
+        reason,
+        "dead letter discarded"
+    );
     Ok(done("discarded"))
 }
 

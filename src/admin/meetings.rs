@@ -31,7 +31,7 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
     let meeting = find(call, id).await?;
     call.admin.operations.end_meeting(meeting.id).await?;
-    tracing::info!(meeting_id = %meeting.id, by = call.by, "end ordered");
+    tracing::info!(meeting.id = %meeting.id, by = call.by, "end ordered");
     Ok(ok(&Done {
         done: "end ordered".to_owned(),
     }))
@@ -50,7 +50,7 @@ fn line_of_summary(summary: &MeetingSummary) -> MeetingLine {
         id: summary.id.to_string(),
         title: summary.title.clone(),
         state: summary.state.as_str().to_owned(),
-        room_id: summary.room.clone(),
+        room: summary.room.clone(),
         channel: summary.channel_name.clone(),
         starter: summary.starter.clone(),
         requested_at: time(summary.requested_at),
@@ -101,7 +101,7 @@ fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
         id: meeting.id.to_string(),
         title: card.title.clone(),
         state: card.state.as_str().to_owned(),
-        room_id: card.room.to_string(),
+        room: card.room.to_string(),
         channel: meeting.place.channel_name.clone(),
         starter: card.starter.clone(),
         requested_at: time(card.requested_at),

@@ -4,8 +4,6 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 
-use crate::config::Environment;
-
 /// The service manager that started this process, if it wants to be told.
 #[derive(Debug)]
 pub struct ServiceManager {
@@ -13,9 +11,9 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// The one that the environment names. A socket that cannot be used counts as none.
-    pub fn of(environment: &Environment) -> Self {
-        let address = environment.get("NOTIFY_SOCKET").and_then(address);
+    /// The one behind the socket that `NOTIFY_SOCKET` named. A socket that cannot be used counts as none.
+    pub fn at(socket: Option<&str>) -> Self {
+        let address = socket.and_then(address);
         let to = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
         Self { to }
     }

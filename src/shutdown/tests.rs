@@ -4,7 +4,6 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::*;
-use crate::config::Environment;
 
 #[tokio::test(start_paused = true)]
 async fn work_in_flight_is_cut_off_at_the_deadline() {
@@ -55,8 +54,7 @@ fn the_service_manager_hears_ready_and_stopping() {
     let path = folder.path().join("notify");
     let heard = UnixDatagram::bind(&path).unwrap();
     let name = path.display().to_string();
-    let environment: Environment = [("NOTIFY_SOCKET", name.as_str())].into_iter().collect();
-    let manager = ServiceManager::of(&environment);
+    let manager = ServiceManager::at(Some(&name));
     manager.ready();
     manager.stopping();
     let mut bytes = [0; 64];
@@ -65,5 +63,5 @@ fn the_service_manager_hears_ready_and_stopping() {
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     };
     assert_eq!([hear(), hear()], ["READY=1", "STOPPING=1"]);
-    ServiceManager::of(&Environment::default()).ready();
+    ServiceManager::at(None).ready();
 }

@@ -1,32 +1,27 @@
-//! The names of fields in log lines: one thing, one name, everywhere.
+//! The names of fields in log lines: one thing, one name, everywhere. Macros of `tracing` take names as they stand
+//! (`event.id = %id`), so these are for whoever reads lines and for tests.
 
 /// Our event's id: from the webhook to the card.
-pub const EVENT_ID: &str = "event_id";
+pub const EVENT_ID: &str = "event.id";
 /// An event's kind, `Fact::kind`.
-pub const EVENT: &str = "event";
-/// Where an event comes from.
-pub const SOURCE: &str = "source";
+pub const EVENT_KIND: &str = "event.kind";
 /// A meeting's id.
-pub const MEETING_ID: &str = "meeting_id";
+pub const MEETING_ID: &str = "meeting.id";
 /// plugNmeet's room.
-pub const ROOM_ID: &str = "room_id";
+pub const ROOM_ID: &str = "room.id";
 /// One run of a room.
-pub const SID: &str = "sid";
-/// A job's id.
-pub const JOB_ID: &str = "job_id";
-/// A job's kind.
-pub const JOB: &str = "job";
+pub const SESSION_ID: &str = "session.id";
+/// A message's id: an event's or a job's.
+pub const MESSAGE_ID: &str = "message.id";
+/// An attempt's number, from 1.
+pub const ATTEMPT: &str = "attempt.number";
 /// A queue.
 pub const QUEUE: &str = "queue";
-/// An attempt's number, from 1.
-pub const ATTEMPT: &str = "attempt";
 /// What became of it.
 pub const OUTCOME: &str = "outcome";
 /// How long it took, in milliseconds.
 pub const DURATION_MS: &str = "duration_ms";
 /// The whole chain of an error.
 pub const ERROR: &str = "error";
-/// The peer that was called.
-pub const TARGET: &str = "peer";
 /// Who asked for it on the command line.
 pub const BY: &str = "by";

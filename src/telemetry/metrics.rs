@@ -22,6 +22,7 @@ pub use family::{Counter, Family, Level, Moment, Seconds};
 use labels::*;
 pub use reference::reference;
 
+use super::{REVISION, VERSION};
 use crate::domain::Peer;
 use crate::domain::retry::RetryReason;
 use crate::ports::QueueName;
@@ -167,9 +168,7 @@ impl Metrics {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let options = Opts::new(BUILD_INFO, BUILD_INFO_HELP);
         let build = IntGaugeVec::new(options, &["version", "revision"])?;
-        build
-            .with_label_values(&[crate::VERSION, crate::REVISION])
-            .set(1);
+        build.with_label_values(&[VERSION, REVISION]).set(1);
         registry.register(Box::new(build))?;
         let metrics = Self::make(registry)?;
         for peer in [Peer::Mattermost, Peer::PlugNmeet] {

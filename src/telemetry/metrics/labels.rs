@@ -157,18 +157,12 @@ labels! {
         DeadLettered => ("dead_lettered"),
         /// Not wanted any more.
         Obsolete => ("obsolete"),
-        /// Given back unworked.
-        Returned => ("returned"),
     }
     /// Why a message was given up.
     DeadReason("reason") {
-        /// Every attempt that counts failed.
-        AttemptsExhausted => ("attempts_exhausted"),
-        /// It grew too old.
-        TooOld => ("too_old"),
-        /// The peer refused it for good.
-        Refused => ("refused"),
-        /// It stopped the relay several times.
+        /// Attempts or age used up, or refused by the peer for good.
+        GivenUp => ("given_up"),
+        /// It was worked on too often without an end.
         Poison => ("poison"),
         /// It cannot be read.
         Unreadable => ("unreadable"),
@@ -213,19 +207,15 @@ labels! {
         RateLimited => ("rate_limited"),
         /// The peer has trouble of its own.
         ServerError => ("5xx"),
-        /// No whole answer within the deadline.
-        Timeout => ("timeout"),
-        /// No connection, or it broke.
-        ConnectError => ("connect_error"),
+        /// No connection, or no whole answer within the deadline.
+        Unreachable => ("unreachable"),
     }
     /// A breaker's state.
     BreakerState("state") {
         /// Calls go through.
         Closed => ("closed"),
-        /// Calls are suspended.
+        /// Calls are suspended, but for one now and then that finds out whether the peer is back.
         Open => ("open"),
-        /// One call finds out.
-        Probing => ("probing"),
     }
     /// The state that a breaker went to.
     BreakerTurn("to") {

@@ -51,7 +51,7 @@ fn every_series_exists_at_the_start_and_within_the_budget() {
     let now = Timestamp::from_seconds(1_700_000_000);
     metrics.called(
         Operation::Ask,
-        CallOutcome::Timeout,
+        CallOutcome::Unreachable,
         Duration::from_secs(30),
         now,
     );
@@ -65,7 +65,7 @@ fn every_series_exists_at_the_start_and_within_the_budget() {
     let wanted = [
         "meetrelay_http_requests_total{code=\"5xx\",method=\"POST\",route=\"/mattermost/outgoing\"} 1",
         "meetrelay_http_request_duration_seconds_count{route=\"/mattermost/outgoing\"} 1",
-        "meetrelay_downstream_requests_total{operation=\"ask\",outcome=\"timeout\",target=\"plugnmeet\"} 1",
+        "meetrelay_downstream_requests_total{operation=\"ask\",outcome=\"unreachable\",target=\"plugnmeet\"} 1",
         "meetrelay_circuit_breaker_state{state=\"open\",target=\"plugnmeet\"} 1",
         "meetrelay_circuit_breaker_state{state=\"closed\",target=\"plugnmeet\"} 0",
         "meetrelay_circuit_breaker_transitions_total{target=\"plugnmeet\",to=\"open\"} 1",
