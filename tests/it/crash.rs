@@ -10,7 +10,10 @@ const TRIGGERS: usize = 40;
 
 #[tokio::test]
 async fn kill_with_mattermost_down_gives_exactly_one_card_each() {
-    let mut world = Setup::default().set("MATTERMOST__STARTS_PER_MINUTE", "1000").start().await;
+    let mut world = Setup::default()
+        .set("MATTERMOST__STARTS_PER_MINUTE", "1000")
+        .start()
+        .await;
     world.chat.stop().await;
     for number in 0..TRIGGERS {
         let channel = format!("room-{number}");
@@ -20,14 +23,22 @@ async fn kill_with_mattermost_down_gives_exactly_one_card_each() {
             world::mattermost::ChannelKind::Public,
             &["ana", "meetrelay"],
         );
-        world.chat.say("ana", &channel, &format!("meet now: talk {number}")).await;
+        world
+            .chat
+            .say("ana", &channel, &format!("meet now: talk {number}"))
+            .await;
         if number == TRIGGERS / 2 {
             // While half of them are under way.
             world.relay.kill().await;
             world.relay.start_again().await;
         }
     }
-    let accepted = world.chat.deliveries().iter().filter(|d| is_accepted(&d.answer)).count();
+    let accepted = world
+        .chat
+        .deliveries()
+        .iter()
+        .filter(|d| is_accepted(&d.answer))
+        .count();
     assert_eq!(accepted, TRIGGERS, "every trigger was accepted");
     world.relay.kill().await;
     world.relay.start_again().await;
@@ -53,22 +64,38 @@ async fn kill_with_mattermost_down_gives_exactly_one_card_each() {
     world.relay.kill().await;
     world.relay.start_again().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(counts(&world).values().all(|count| *count == 1), "{:?}", counts(&world));
+    assert!(
+        counts(&world).values().all(|count| *count == 1),
+        "{:?}",
+        counts(&world)
+    );
     assert_eq!(world.conference.rooms().len(), TRIGGERS, "one room each");
     world.finish().await;
 }
 
 #[tokio::test]
 async fn answer_lost_on_the_way_makes_no_second_card() {
-    let world = Setup::default().set("MATTERMOST__TIDY_AFTER", "1s").start().await;
-    world.chat.faults().next("posts.create", 1, world::Fault::DropAfter);
+    let world = Setup::default()
+        .set("MATTERMOST__TIDY_AFTER", "1s")
+        .start()
+        .await;
+    world
+        .chat
+        .faults()
+        .next("posts.create", 1, world::Fault::DropAfter);
     world.chat.say("ana", "dev", "meet now: once").await;
     let card = world.card("dev", "once").await;
     let room = world.room().await;
-    world.conference.join(&room.room_id, "Ana", "u-ana").unwrap();
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
     world
         .see("the card goes on living", |chat| {
-            chat.post(&card.id)?.attachments()[0].to_string().contains("Ana").then_some(())
+            chat.post(&card.id)?.attachments()[0]
+                .to_string()
+                .contains("Ana")
+                .then_some(())
         })
         .await;
     assert_eq!(world.cards("dev").len(), 1);

@@ -43,7 +43,8 @@ impl Setup {
 
     /// One setting, as the environment variable `MEETRELAY__<key>`.
     pub fn set(mut self, key: &str, value: &str) -> Self {
-        self.settings.push((format!("MEETRELAY__{key}"), value.to_owned()));
+        self.settings
+            .push((format!("MEETRELAY__{key}"), value.to_owned()));
         self
     }
 
@@ -93,7 +94,13 @@ impl Setup {
         std::fs::write(&config, text).unwrap();
         let log = folder.path().join("relay.log");
         let relay = Relay::start(config, log, ports, self.settings).await;
-        World { chat, conference, relay, bot_token, folder }
+        World {
+            chat,
+            conference,
+            relay,
+            bot_token,
+            folder,
+        }
     }
 }
 
@@ -112,21 +119,30 @@ impl World {
     pub async fn see<T>(&self, what: &str, look: impl FnMut(&Model) -> Option<T>) -> T {
         match self.chat.wait_for(what, PATIENCE, look).await {
             Ok(found) => found,
-            Err(error) => panic!("{error}\nthe relay's last words:\n{}", self.relay.last_words()),
+            Err(error) => panic!(
+                "{error}\nthe relay's last words:\n{}",
+                self.relay.last_words()
+            ),
         }
     }
 
     /// Waits for the one card in a channel whose message contains `words`.
     pub async fn card(&self, channel: &str, words: &str) -> Post {
         self.see(&format!("a card with {words:?}"), |chat| {
-            cards(chat, channel).into_iter().find(|post| post.message.contains(words))
+            cards(chat, channel)
+                .into_iter()
+                .find(|post| post.message.contains(words))
         })
         .await
     }
 
     /// All cards in a channel, oldest first.
     pub fn cards(&self, channel: &str) -> Vec<Post> {
-        self.chat.posts(channel).into_iter().filter(is_card).collect()
+        self.chat
+            .posts(channel)
+            .into_iter()
+            .filter(is_card)
+            .collect()
     }
 
     /// Waits for the room behind the newest request.
@@ -154,13 +170,21 @@ impl World {
             }
             let bytes = std::fs::read(&path).unwrap();
             for secret in secrets {
-                assert!(!contains(&bytes, secret), "{} holds a secret ({secret})", path.display());
+                assert!(
+                    !contains(&bytes, secret),
+                    "{} holds a secret ({secret})",
+                    path.display()
+                );
             }
         }
         for request in self.chat.requests() {
             for secret in secrets {
                 let is_there = contains(request.body.as_bytes(), secret);
-                assert!(!is_there, "{} {} holds a secret", request.method, request.path);
+                assert!(
+                    !is_there,
+                    "{} {} holds a secret",
+                    request.method, request.path
+                );
             }
         }
     }
@@ -175,7 +199,9 @@ fn cards(chat: &Model, channel: &str) -> Vec<Post> {
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -1,5 +1,10 @@
 //! The integration tests, one binary: faster links, one harness.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod architecture;
 mod bad_input;

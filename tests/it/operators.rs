@@ -32,7 +32,12 @@ async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
     world.chat.faults().set("posts.create", refusal);
     world.chat.say("ana", "dev", "meet now: stuck").await;
     let id = loop {
-        let listed = rows(&world.relay.cli_ok(&["dead-letters", "list", "--json"]).await);
+        let listed = rows(
+            &world
+                .relay
+                .cli_ok(&["dead-letters", "list", "--json"])
+                .await,
+        );
         if let Some(letter) = listed.first() {
             break letter["id"].as_str().unwrap().to_owned();
         }
@@ -44,8 +49,16 @@ async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
     world.chat.faults().clear();
     world.relay.cli_ok(&["dead-letters", "replay", &id]).await;
     world.card("dev", "stuck").await;
-    let left = rows(&world.relay.cli_ok(&["dead-letters", "list", "--json"]).await);
-    assert!(left.iter().all(|letter| letter["id"] != id.as_str()), "{left:?}");
+    let left = rows(
+        &world
+            .relay
+            .cli_ok(&["dead-letters", "list", "--json"])
+            .await,
+    );
+    assert!(
+        left.iter().all(|letter| letter["id"] != id.as_str()),
+        "{left:?}"
+    );
     let again = world.relay.cli(&["dead-letters", "replay", &id]).await;
     assert_eq!(again.status.code(), Some(1), "a second replay finds none");
     assert_eq!(world.cards("dev").len(), 1);
@@ -55,14 +68,31 @@ async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
 #[tokio::test]
 async fn discarded_dead_letter_is_gone() {
     let world = World::start().await;
-    let refusal = Fault::Answer { status: 400, body: "{}".to_owned(), headers: vec![] };
+    let refusal = Fault::Answer {
+        status: 400,
+        body: "{}".to_owned(),
+        headers: vec![],
+    };
     world.chat.faults().set("posts.create", refusal);
     world.chat.say("ana", "dev", "meet now").await;
-    world.relay.await_log("a dead letter waits for a person").await;
-    let listed = rows(&world.relay.cli_ok(&["dead-letters", "list", "--json"]).await);
+    world
+        .relay
+        .await_log("a dead letter waits for a person")
+        .await;
+    let listed = rows(
+        &world
+            .relay
+            .cli_ok(&["dead-letters", "list", "--json"])
+            .await,
+    );
     let id = listed[0]["id"].as_str().unwrap();
     world.relay.cli_ok(&["dead-letters", "discard", id]).await;
-    let left = rows(&world.relay.cli_ok(&["dead-letters", "list", "--json"]).await);
+    let left = rows(
+        &world
+            .relay
+            .cli_ok(&["dead-letters", "list", "--json"])
+            .await,
+    );
     assert!(left.iter().all(|letter| letter["id"] != id), "{left:?}");
     world.finish().await;
 }
@@ -77,15 +107,27 @@ async fn meetings_are_listed_shown_and_ended_from_the_command_line() {
     let id = listed[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(listed[0]["room"], room.room_id.as_str(), "{listed:?}");
     let shown = world.relay.cli_ok(&["meetings", "show", &id]).await;
-    assert!(shown.contains("weekly sync") && shown.contains(&room.room_id), "{shown}");
+    assert!(
+        shown.contains("weekly sync") && shown.contains(&room.room_id),
+        "{shown}"
+    );
     world.relay.cli_ok(&["meetings", "end", &id]).await;
     world
         .see("the end", |chat| {
             let post = chat.post(&card.id)?;
-            (!post.attachments()[0].to_string().contains("Join the meeting")).then_some(())
+            (!post.attachments()[0]
+                .to_string()
+                .contains("Join the meeting"))
+            .then_some(())
         })
         .await;
-    assert!(world.conference.rooms().iter().all(|room| !room.is_running()));
+    assert!(
+        world
+            .conference
+            .rooms()
+            .iter()
+            .all(|room| !room.is_running())
+    );
     world.finish().await;
 }
 
@@ -96,9 +138,15 @@ async fn one_event_id_leads_from_the_webhook_to_the_card_in_the_log() {
     world.card("dev", "traced").await;
     world.relay.await_log("card posted").await;
     let log = world.relay.log();
-    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     assert!(!lines.is_empty(), "the log is JSON lines:\n{log}");
-    let posted = lines.iter().find(|line| line.to_string().contains("card posted")).unwrap();
+    let posted = lines
+        .iter()
+        .find(|line| line.to_string().contains("card posted"))
+        .unwrap();
     let text = posted.to_string();
     let accepted = lines
         .iter()
@@ -128,7 +176,14 @@ async fn probes_and_metrics_tell_the_truth() {
     }
     world.chat.say("ana", "dev", "meet now: counted").await;
     world.card("dev", "counted").await;
-    let metrics = http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
+    let metrics = http
+        .get(format!("{admin}/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     let value = |name: &str| {
         let line = metrics.lines().find(|line| line.starts_with(name));
         line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
@@ -137,7 +192,11 @@ async fn probes_and_metrics_tell_the_truth() {
     assert!(value(r#"meetrelay_triggers_accepted_total{kind="outgoing_webhook"}"#) >= 1.0);
     assert!(value(r#"meetrelay_trigger_to_card_seconds_count{kind="outgoing_webhook"}"#) >= 1.0);
     assert_promtool_likes(&metrics);
-    let denied = http.get(format!("{admin}/api/meetings")).send().await.unwrap();
+    let denied = http
+        .get(format!("{admin}/api/meetings"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(denied.status(), 401, "the admin API asks for its token");
     world.finish().await;
 }
@@ -153,7 +212,12 @@ fn assert_promtool_likes(metrics: &str) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("promtool is installed by tests/run");
-    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(metrics.as_bytes())
+        .unwrap();
     let output = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");

@@ -49,7 +49,16 @@ pub struct Settings<'a> {
 
 /// A whole configuration with short times.
 pub fn config(settings: &Settings<'_>) -> String {
-    let Settings { ports, data, chat, hook, command, bot_token, conference, options } = settings;
+    let Settings {
+        ports,
+        data,
+        chat,
+        hook,
+        command,
+        bot_token,
+        conference,
+        options,
+    } = settings;
     format!(
         r#"[server]
 listen = "127.0.0.1:{public}"
@@ -108,7 +117,13 @@ impl Relay {
         ports: Ports,
         settings: Vec<(String, String)>,
     ) -> Self {
-        let mut relay = Self { config, log, settings, ports, child: None };
+        let mut relay = Self {
+            config,
+            log,
+            settings,
+            ports,
+            child: None,
+        };
         relay.start_again().await;
         relay
     }
@@ -116,7 +131,11 @@ impl Relay {
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
         assert!(self.child.is_none(), "it still runs");
-        let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
         let child = self
             .command()
             .arg("serve")
@@ -134,7 +153,12 @@ impl Relay {
                 if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
                     panic!("the relay ended at once ({status}):\n{}", self.last_words());
                 }
-                if http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                if http
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -153,15 +177,28 @@ impl Relay {
 
     /// Sends a signal by name.
     pub async fn signal(&mut self, name: &str) {
-        let id = self.child.as_ref().expect("it runs").id().expect("it runs").to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap();
+        let id = self
+            .child
+            .as_ref()
+            .expect("it runs")
+            .id()
+            .expect("it runs")
+            .to_string();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status()
+            .await
+            .unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end of the process.
     pub async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
-        tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends in time").unwrap()
+        tokio::time::timeout(PATIENCE, child.wait())
+            .await
+            .expect("it ends in time")
+            .unwrap()
     }
 
     /// SIGTERM, and exit code 0.
@@ -171,7 +208,12 @@ impl Relay {
         }
         self.signal("TERM").await;
         let status = self.ended().await;
-        assert_eq!(status.code(), Some(0), "a stop is no failure:\n{}", self.last_words());
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "a stop is no failure:\n{}",
+            self.last_words()
+        );
     }
 
     /// Runs a subcommand against this relay.
@@ -183,7 +225,11 @@ impl Relay {
     pub async fn cli_ok(&self, arguments: &[&str]) -> String {
         let output = self.cli(arguments).await;
         let (out, err) = (lossy(&output.stdout), lossy(&output.stderr));
-        assert!(output.status.success(), "{arguments:?}: {}\n{out}\n{err}", output.status);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}\n{out}\n{err}",
+            output.status
+        );
         out
     }
 

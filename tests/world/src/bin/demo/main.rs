@@ -43,8 +43,14 @@ async fn show(port: u16) -> anyhow::Result<()> {
     let stage = stage::Stage::set(port).await?;
     stage.chat.set_panel(panel::panel(&stage.conference));
     println!("Open {} in a browser.", stage.chat.url());
-    println!("Write \"meet now: weekly sync\" or \"/plugnmeet start\" there; Join and End stand beside it.");
-    println!("The relay: {}   plugNmeet: {}", stage.relay_url(), stage.conference.url());
+    println!(
+        "Write \"meet now: weekly sync\" or \"/plugnmeet start\" there; Join and End stand beside it."
+    );
+    println!(
+        "The relay: {}   plugNmeet: {}",
+        stage.relay_url(),
+        stage.conference.url()
+    );
     println!("Ctrl-C ends it.");
     tokio::signal::ctrl_c().await?;
     stage.strike().await

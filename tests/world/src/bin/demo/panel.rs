@@ -19,18 +19,23 @@ pub fn panel(conference: &FakePlugNmeet) -> DemoPanel {
         actions: vec![
             action(conference, "Join as Bob", |fake, room| {
                 let joined = fake.join(room, "Bob Berger", "demo-bob");
-                joined.map(|_| "Bob is in.".to_owned()).map_err(|why| anyhow::anyhow!(why))
+                joined
+                    .map(|_| "Bob is in.".to_owned())
+                    .map_err(|why| anyhow::anyhow!(why))
             }),
             action(conference, "Join as Carol", |fake, room| {
                 let joined = fake.join(room, "Carol", "demo-carol");
-                joined.map(|_| "Carol is in.".to_owned()).map_err(|why| anyhow::anyhow!(why))
+                joined
+                    .map(|_| "Carol is in.".to_owned())
+                    .map_err(|why| anyhow::anyhow!(why))
             }),
             action(conference, "Bob leaves", |fake, room| {
                 anyhow::ensure!(fake.leave(room, "demo-bob"), "Bob is not in");
                 Ok("Bob left.".to_owned())
             }),
             action(conference, "Record a moment", |fake, room| {
-                fake.finish_recording(room).context("the meeting does not run")?;
+                fake.finish_recording(room)
+                    .context("the meeting does not run")?;
                 Ok("The recording is ready.".to_owned())
             }),
             action(conference, "End the meeting", |fake, room| {
@@ -39,7 +44,8 @@ pub fn panel(conference: &FakePlugNmeet) -> DemoPanel {
             })
             .danger(),
             action(conference, "AI summary arrives", |fake, room| {
-                fake.make_summary(room, SUMMARY).context("there is no meeting")?;
+                fake.make_summary(room, SUMMARY)
+                    .context("there is no meeting")?;
                 Ok("The summary is there.".to_owned())
             }),
         ],

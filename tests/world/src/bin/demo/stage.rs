@@ -57,7 +57,12 @@ impl Stage {
         std::fs::write(&file, text).with_context(|| file.display().to_string())?;
         let loaded = config::load(&Sources::of(Some(file), Environment::empty()))?;
         let relay = App::start(&loaded.config).await?;
-        Ok(Self { chat, conference, relay, folder })
+        Ok(Self {
+            chat,
+            conference,
+            relay,
+            folder,
+        })
     }
 
     /// Where the relay listens.
@@ -84,5 +89,7 @@ async fn start_chat(port: u16) -> anyhow::Result<FakeMattermost> {
 }
 
 fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }
