@@ -3,8 +3,9 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`sqlite`]: usable by every edge.
+//! - [`sqlite`], [`backoff`]: usable by every edge.
 
+pub mod backoff;
 pub mod clock;
 pub mod domain;
 pub mod ports;
