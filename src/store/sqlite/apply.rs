@@ -56,9 +56,12 @@ fn apply_one(
         Some(id) => loaded.get(id)?.cloned(),
         None => None,
     };
+    let known = meeting.as_ref().map(|meeting| meeting.id);
     let (moved, applied) = decide_or_refuse(meeting, incoming, policy, now)?;
-    if let Some(meeting) = moved {
-        loaded.put(meeting)?;
+    match moved {
+        Some(meeting) if known == Some(meeting.id) => loaded.change(meeting)?,
+        Some(meeting) => loaded.add(meeting)?,
+        None => {}
     }
     let meeting = applied.meeting.map(|(id, _)| id);
     log::add(file, event, &content, meeting, now)?;

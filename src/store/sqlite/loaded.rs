@@ -37,36 +37,30 @@ impl<'a> Loaded<'a> {
             let Some(meeting) = meetings::load(self.file, id)? else {
                 return Ok(None);
             };
-            let kept = Kept {
-                meeting,
-                is_changed: false,
-            };
-            self.meetings.insert(id, kept);
+            self.keep(meeting, false);
         }
         Ok(self.meetings.get(&id).map(|kept| &kept.meeting))
     }
 
-    /// Takes the meeting as an event left it.
-    pub(super) fn put(&mut self, meeting: Meeting) -> Result<(), SqliteError> {
-        let before = self.meetings.get(&meeting.id);
-        self.index(before.map(|kept| &kept.meeting), &meeting)?;
-        let is_changed = match before {
-            None => {
-                // Its row is new, and whole.
-                false
-            }
-            // The row is how later events find what runs at a place.
-            Some(before) if before.meeting.state().is_running() != meeting.state().is_running() => {
-                meetings::update(self.file, &meeting)?;
-                false
-            }
-            Some(_) => true,
-        };
-        let kept = Kept {
-            meeting,
-            is_changed,
-        };
-        self.meetings.insert(kept.meeting.id, kept);
+    /// Takes a meeting that an event has founded: its row must be new, whoever the id was drawn for.
+    pub(super) fn add(&mut self, meeting: Meeting) -> Result<(), SqliteError> {
+        meetings::insert(self.file, &meeting)?;
+        self.index(None, &meeting)?;
+        self.keep(meeting, false);
+        Ok(())
+    }
+
+    /// Takes a meeting that [`Self::get`] gave, as an event left it.
+    pub(super) fn change(&mut self, meeting: Meeting) -> Result<(), SqliteError> {
+        let before = self.meetings.get(&meeting.id).map(|kept| &kept.meeting);
+        self.index(before, &meeting)?;
+        let was_running = before.is_some_and(|before| before.state().is_running());
+        // The row is how later events find what runs at a place.
+        let is_written_now = was_running != meeting.state().is_running();
+        if is_written_now {
+            meetings::update(self.file, &meeting)?;
+        }
+        self.keep(meeting, !is_written_now);
         Ok(())
     }
 
@@ -80,9 +74,6 @@ impl<'a> Loaded<'a> {
 
     /// Writes the rows by which the meeting is found and was not before; nothing is ever taken from these sets.
     fn index(&self, before: Option<&Meeting>, meeting: &Meeting) -> Result<(), SqliteError> {
-        if before.is_none() {
-            meetings::insert(self.file, meeting)?;
-        }
         let known = before.map_or(0, |before| before.requests.len());
         for request in meeting.requests.iter().skip(known) {
             meetings::add_request(self.file, meeting.id, request.id)?;
@@ -102,5 +93,14 @@ impl<'a> Loaded<'a> {
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, meeting: Meeting, is_changed: bool) {
+        let id = meeting.id;
+        let kept = Kept {
+            meeting,
+            is_changed,
+        };
+        self.meetings.insert(id, kept);
     }
 }

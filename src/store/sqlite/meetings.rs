@@ -1,6 +1,6 @@
 //! Meetings: their rows, by what they are found, and listings.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use crate::domain::apply::Subject;
 use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Sid, Timestamp};
@@ -60,7 +60,14 @@ pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
         meeting.round,
         meeting.wake_at.map(Timestamp::millis),
         body(meeting)?,
-    ))?;
+    ))
+    .map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(format!(
+            "meeting {} cannot be new: its id or its room {} is known",
+            meeting.id, meeting.room
+        )),
+        _ => error.into(),
+    })?;
     Ok(())
 }
 
