@@ -27,6 +27,7 @@ macro_rules! store_conformance {
             applying::running_meeting_is_kept_when_another_is_begun_beside_it;
             applying::failed_batch_writes_nothing;
             applying::damaged_meeting_is_refused_by_its_id_and_stops_no_other;
+            applying::absurd_rule_stops_nobody_else;
             applying::posts_count_in_what_an_event_owes;
             applying::concurrent_batches_lose_nothing;
             lookups::request_and_alias_lead_to_the_meeting;

@@ -1,6 +1,7 @@
 //! `Store::apply`.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use meetrelay::domain::apply::{Effect, Saying};
@@ -292,6 +293,22 @@ pub(crate) async fn damaged_meeting_is_refused_by_its_id_and_stops_no_other(benc
         ..MeetingFilter::default()
     };
     assert_eq!(store.meetings(filter).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn absurd_rule_stops_nobody_else(bench: &impl Bench) {
+    let store = bench.open().await;
+    let mut absurd = start("town", second(0));
+    if let Fact::MeetingRequested { rule, .. } = &mut absurd.event.fact {
+        rule.worth = Duration::MAX;
+    }
+    let applied = store.apply(vec![absurd.clone()], policy(), second(0)).await;
+    if let Err(error) = applied {
+        let StoreError::Refused(why) = &error else {
+            panic!("one event cannot send the store away: {error}");
+        };
+        assert!(why.contains(&absurd.event.id.to_string()), "{why}");
+    }
+    begun(&store, "square", second(1)).await;
 }
 
 pub(crate) async fn posts_count_in_what_an_event_owes(bench: &impl Bench) {

@@ -153,3 +153,36 @@ async fn leases_end_with_the_process() {
         }
     );
 }
+
+#[tokio::test]
+async fn lookups_and_listings_read_no_table_from_end_to_end() {
+    let bench = SqliteBench::new();
+    bench.open().await.close().await;
+    let file = Connection::open(bench.path()).unwrap();
+    let plan = |query: &str| -> String {
+        let mut statement = file
+            .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+            .unwrap();
+        let steps = statement.query_map([], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        steps.join("; ")
+    };
+    let searches = [
+        "SELECT id FROM meetings WHERE place = '' AND running = 1
+         ORDER BY requested_at DESC, id DESC LIMIT 1",
+        "SELECT id FROM meetings WHERE room = ''",
+        "SELECT id, round FROM meetings WHERE wake_at <= 1 ORDER BY wake_at, id LIMIT 1",
+        "SELECT title FROM meetings WHERE running = 1 ORDER BY requested_at DESC, id DESC LIMIT 1",
+        "SELECT title FROM meetings ORDER BY requested_at DESC, id DESC LIMIT 1",
+        "SELECT count(*) FROM meetings WHERE running = 1",
+        "SELECT event FROM events WHERE meeting = '' ORDER BY line LIMIT 1",
+        "SELECT line FROM events WHERE applied_at < 1 ORDER BY applied_at LIMIT 1",
+        "SELECT source, key FROM seen WHERE at < 1 ORDER BY at LIMIT 1",
+        "SELECT reason FROM dead_letters ORDER BY buried_at DESC, id DESC LIMIT 1",
+    ];
+    for query in searches {
+        let plan = plan(query);
+        assert!(plan.contains("INDEX"), "{query}: {plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{query}: {plan}");
+    }
+}
