@@ -18,5 +18,6 @@ pub mod ports;
 pub mod queue;
 pub mod shutdown;
 pub mod sqlite;
+pub mod store;
 pub mod telemetry;
 pub mod worker;
