@@ -3,9 +3,12 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`sqlite`]: usable by every edge.
+//! - [`ingress`]: the door: HTTP requests become events.
+//! - [`listen`], [`token`], [`sqlite`]: usable by every edge.
 
 pub mod clock;
 pub mod domain;
+pub mod listen;
 pub mod ports;
 pub mod sqlite;
+pub mod token;
