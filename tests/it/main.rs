@@ -1,1 +1,9 @@
+//! The integration tests, one binary: faster links, one harness.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests"
+)]
 
+mod architecture;
