@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod ingress;
 pub mod listen;
 pub mod ports;
 pub mod sqlite;

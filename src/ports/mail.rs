@@ -50,7 +50,14 @@ impl Envelope {
             Body::Event(event) => event.received_at,
             Body::Job { .. } | Body::Tell(_) => now,
         };
-        Self { received_at, attempt: 1, tries: 1, not_before: None, trace: None, body }
+        Self {
+            received_at,
+            attempt: 1,
+            tries: 1,
+            not_before: None,
+            trace: None,
+            body,
+        }
     }
 
     /// The message's id: the event's, the job's, or the request's whose answer it is.
