@@ -3,7 +3,7 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`ingress`]: the door: HTTP requests become events.
+//! - [`ingress`]: the door: requests become events.
 //! - [`listen`], [`token`], [`sqlite`]: usable by every edge.
 
 pub mod clock;
