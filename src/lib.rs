@@ -4,12 +4,20 @@
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`ingress`]: the door: requests become events.
-//! - [`listen`], [`token`], [`sqlite`]: usable by every edge.
+//! - [`listen`], [`token`], [`sqlite`], [`backoff`]: usable by every edge.
+//! - [`config`]: one typed tree from file and environment.
+//! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - [`cli`]: the program's commands.
 
+pub mod admin;
+pub mod backoff;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod ingress;
 pub mod listen;
 pub mod ports;
+pub mod shutdown;
 pub mod sqlite;
+pub mod telemetry;
 pub mod token;

@@ -25,9 +25,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("worker", &["domain", "ports", "backoff"]),
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),
-    ("telemetry", &["domain", "ports"]),
+    ("telemetry", &["config", "clock", "domain", "ports"]),
     ("admin", &["domain", "ports", "listen", "telemetry"]),
-    ("cli", &["app", "config", "domain", "telemetry", "shutdown"]),
+    (
+        "cli",
+        &["admin", "app", "config", "domain", "telemetry", "shutdown"],
+    ),
 ];
 
 /// Crates that only one module may name.

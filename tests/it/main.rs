@@ -7,3 +7,9 @@
 )]
 
 mod architecture;
+mod bad_input;
+mod crash;
+mod harness;
+mod main_job;
+mod operators;
+mod stopping;
