@@ -4,6 +4,7 @@
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`queue`], [`store`]: durable work and durable facts; both on [`sqlite`].
+//! - [`ingress`]: HTTP in, over [`listen`], with the signed links of [`token`].
 //! - [`worker`]: apply, jobs, sweep.
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
@@ -14,10 +15,13 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod ingress;
+pub mod listen;
 pub mod ports;
 pub mod queue;
 pub mod shutdown;
 pub mod sqlite;
 pub mod store;
 pub mod telemetry;
+pub mod token;
 pub mod worker;
