@@ -3,9 +3,10 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`sqlite`]: usable by every edge.
+//! - [`sqlite`], [`http`]: usable by every edge.
 
 pub mod clock;
 pub mod domain;
+pub mod http;
 pub mod ports;
 pub mod sqlite;
