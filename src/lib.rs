@@ -4,9 +4,11 @@
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`sqlite`], [`http`]: usable by every edge.
+//! - [`plugnmeet`]: the conference server, called over HTTP.
 
 pub mod clock;
 pub mod domain;
 pub mod http;
+pub mod plugnmeet;
 pub mod ports;
 pub mod sqlite;
