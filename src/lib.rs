@@ -4,11 +4,12 @@
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`sqlite`], [`http`]: usable by every edge.
-//! - [`plugnmeet`]: the conference server, called over HTTP.
+//! - [`mattermost`], [`plugnmeet`]: the two peers, called over HTTP.
 
 pub mod clock;
 pub mod domain;
 pub mod http;
+pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;
 pub mod sqlite;
