@@ -5,11 +5,18 @@
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`sqlite`], [`http`]: usable by every edge.
 //! - [`mattermost`], [`plugnmeet`]: the two peers, called over HTTP.
+//! - [`config`]: one typed tree from file and environment.
+//! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - [`cli`]: the program's commands.
 
+pub mod admin;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod http;
 pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;
+pub mod shutdown;
 pub mod sqlite;
+pub mod telemetry;

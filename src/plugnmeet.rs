@@ -44,7 +44,7 @@ pub struct Settings {
     pub api_secret: SecretString,
     /// Where plugNmeet sends the events of every room, at most 255 characters.
     pub webhook_url: Url,
-    /// Hosts that a download may be redirected to: `host` or `host:port`.
+    /// Hosts, besides that of `url`, that a download may be redirected to: `host` or `host:port`.
     pub download_hosts: Vec<String>,
     /// What the rooms offer.
     pub room: RoomSettings,
@@ -115,7 +115,7 @@ impl Conference for PlugNmeet {
     ) -> Result<SecretString, ConferenceError> {
         let body = join::body(room, &joiner)?;
         let external = &self.settings.external_url;
-        self.call("join", "room/getJoinToken", &body, |envelope| {
+        self.call("mint_token", "room/getJoinToken", &body, |envelope| {
             Ok(join::address(external, &envelope.token()?))
         })
         .await
@@ -123,7 +123,7 @@ impl Conference for PlugNmeet {
 
     async fn room_activity(&self, room: &RoomId) -> Result<RoomActivity, ConferenceError> {
         let body = serde_json::json!({ "room_id": room });
-        self.call("room_activity", "room/isRoomActive", &body, |envelope| {
+        self.call("ask", "room/isRoomActive", &body, |envelope| {
             envelope.activity()
         })
         .await

@@ -9,9 +9,10 @@ use super::RateLimit;
 pub struct CallReport {
     /// Who was called: `mattermost` or `plugnmeet`.
     pub target: &'static str,
-    /// What for, such as `create_post`; one word of a fixed set.
+    /// What for. Mattermost: `create_post`, `patch_post`, `answer_command`, `read`; plugNmeet: `create_room`,
+    /// `end_room`, `mint_token`, `ask`.
     pub operation: &'static str,
-    /// How it ended: `ok` or one word of a fixed set.
+    /// How it ended: `2xx`, `4xx`, `5xx`, `unauthorized`, `rate_limited` or `unreachable`.
     pub outcome: &'static str,
     /// From the call to its last byte.
     pub duration: Duration,

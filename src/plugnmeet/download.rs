@@ -37,15 +37,16 @@ impl PlugNmeet {
             ArtifactKind::Recording => ("recording/getDownloadToken", json!({ "record_id": id })),
             _ => ("artifact/getDownloadToken", json!({ "artifact_id": id })),
         };
-        self.call("download_token", path, &body, |envelope| envelope.token())
+        self.call("mint_token", path, &body, |envelope| envelope.token())
             .await
     }
 
-    /// Reads a file, following at most one redirect, and that only to `download_hosts`.
+    /// Reads a file, following at most one redirect, and that only within plugNmeet's own host or to
+    /// `download_hosts`.
     pub(super) async fn download(&self, address: Url) -> Result<Bytes, ConferenceError> {
         let started = Instant::now();
         let result = self.read_file(address).await;
-        self.report("download", started, &result);
+        self.report("ask", started, &result);
         result
     }
 
@@ -81,10 +82,13 @@ impl PlugNmeet {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let is_allowed = matches!(target.scheme(), "http" | "https")
-            && self.settings.download_hosts.iter().any(|allowed| {
-                allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(&with_port)
-            });
+        let own = &self.settings.url;
+        let is_own = target.host_str() == own.host_str()
+            && target.port_or_known_default() == own.port_or_known_default();
+        let is_listed = self.settings.download_hosts.iter().any(|allowed| {
+            allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(&with_port)
+        });
+        let is_allowed = matches!(target.scheme(), "http" | "https") && (is_own || is_listed);
         if is_allowed {
             Ok(target)
         } else {

@@ -74,6 +74,8 @@ pub struct RoomSettings {
     pub ai_text_chat: bool,
     /// AI summary; a moderator must switch it on in the room (plugnmeet.md 6).
     pub summary: bool,
+    /// Numbers about the meeting; servers from 2.3 on gather them always.
+    pub analytics: bool,
     /// Encryption between the browsers; excludes SIP and ingress.
     pub end_to_end_encryption: bool,
     /// What those who are no moderators may not do.
@@ -115,6 +117,7 @@ impl Default for RoomSettings {
             chat_translation: true,
             ai_text_chat: true,
             summary: true,
+            analytics: true,
             end_to_end_encryption: false,
             locks: LockSettings::default(),
         }
@@ -165,8 +168,8 @@ pub struct LockSettings {
 }
 
 impl RoomSettings {
-    /// `metadata.room_features`, whole. `enable_analytics` is always wanted; `auto_gen_user_id` never, so that a
-    /// participant's identity is the user id that the relay gave (plugnmeet.md 3).
+    /// `metadata.room_features`, whole. `auto_gen_user_id` is never wanted, so that a participant's identity
+    /// is the user id that the relay gave (plugnmeet.md 3).
     pub(super) fn features(&self) -> Value {
         let mut features = json!({
             "allow_webcams": self.webcams,
@@ -175,7 +178,7 @@ impl RoomSettings {
             "allow_view_other_webcams": true,
             "allow_view_other_users_list": true,
             "admin_only_webcams": self.admin_only_webcams,
-            "enable_analytics": true,
+            "enable_analytics": self.analytics,
             "allow_virtual_bg": self.virtual_background,
             "allow_raise_hand": self.raise_hand,
             "allow_reactions": self.reactions,

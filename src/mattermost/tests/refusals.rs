@@ -61,8 +61,8 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
     assert_eq!(
         told,
         [
-            ("mattermost", "own_account", "ok", Some(9)),
-            ("mattermost", "own_account", "throttled", Some(0)),
+            ("mattermost", "read", "2xx", Some(9)),
+            ("mattermost", "read", "rate_limited", Some(0)),
         ]
     );
 }

@@ -161,7 +161,7 @@ async fn a_summary_is_read_from_the_internal_address_as_markdown() {
     assert_eq!(seen[1].header("hash-signature"), None);
     assert_eq!(
         bench.observer.outcomes(),
-        [("download_token", "ok"), ("download", "ok")]
+        [("mint_token", "2xx"), ("ask", "2xx")]
     );
 }
 
@@ -181,6 +181,16 @@ async fn a_redirect_to_an_allowed_host_is_followed_once() {
     let seen = storage.only();
     assert_eq!(seen.line(), "GET /file?X-Signature=CANARY");
     assert_eq!(seen.header("api-key"), None);
+}
+
+#[tokio::test]
+async fn a_redirect_within_plugnmeets_own_host_needs_no_permission() {
+    let file = Reply::new(200, &[], "<p>own</p>");
+    let moved = Reply::new(302, &[("Location", "/elsewhere")], "");
+    let replies = vec![recorded("artifact-token-meeting_summary"), moved, file];
+    let bench = bench(replies).await;
+    assert_eq!(bench.client.summary_text(&summary()).await.unwrap(), "own");
+    assert_eq!(bench.stub.lines()[2], "GET /elsewhere");
 }
 
 #[tokio::test]

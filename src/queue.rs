@@ -1,0 +1,6 @@
+//! The queue's side of the house: the wire form of envelopes, and the back ends that keep them.
+
+pub mod envelope;
+pub mod mail;
+
+pub use mail::Mailroom;
