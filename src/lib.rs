@@ -9,6 +9,7 @@
 //! - [`cli`]: the program's commands.
 
 pub mod admin;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
