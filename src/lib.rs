@@ -9,10 +9,12 @@
 //! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
-//! - [`cli`]: the program's commands.
+//! - [`app`]: puts it all together. [`cli`]: the program's commands.
 
 pub mod admin;
+pub mod app;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -30,10 +30,10 @@ section! {
         /// A sender must have sent its headers within this time.
         header_timeout: Duration = "10s" in "100ms" to "5m",
         /// A request must have been read and answered within this time.
-        request_timeout: Duration = "30s" in "1s" to "5m",
+        request_timeout: Duration = "12s" in "1s" to "5m",
         /// Longest body of a request.
         body_bytes_max: ByteSize = "1MiB" in "16KiB" to "16MiB",
-        /// Most connections at one time; further ones wait.
+        /// Most connections at one time; for one more, the one that has waited longest without a request is closed.
         connections_max: u32 = "1024" in "1" to "65536",
         /// How long work in flight may take after a stop was asked for.
         drain_timeout: Duration = "25s" in "0s" to "10m"
