@@ -5,11 +5,14 @@
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`sqlite`], [`http`]: usable by every edge.
 //! - [`mattermost`], [`plugnmeet`]: the two peers, called over HTTP.
+//! - [`queue`], [`store`]: durable work and durable facts; both on [`sqlite`].
+//! - [`worker`]: apply, jobs, sweep.
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
 //! - [`cli`]: the program's commands.
 
 pub mod admin;
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod domain;
@@ -17,6 +20,9 @@ pub mod http;
 pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;
+pub mod queue;
 pub mod shutdown;
 pub mod sqlite;
+pub mod store;
 pub mod telemetry;
+pub mod worker;
