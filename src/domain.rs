@@ -18,6 +18,7 @@ pub mod phrase;
 pub mod post;
 pub mod retry;
 pub mod rule;
+pub mod say;
 pub mod text;
 pub mod timestamp;
 

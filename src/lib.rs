@@ -3,11 +3,25 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`queue`]: the back ends of the queue, and the envelope that travels through them.
-//! - [`sqlite`]: usable by every edge.
+//! - [`queue`], [`store`]: durable work and durable facts; both on [`sqlite`].
+//! - [`ingress`]: HTTP in, over [`listen`], with the signed links of [`token`].
+//! - [`worker`]: apply, jobs, sweep.
+//! - [`config`]: one typed tree from file and environment.
+//! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - [`cli`]: the program's commands.
 
+pub mod admin;
+pub mod backoff;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod ingress;
+pub mod listen;
 pub mod ports;
 pub mod queue;
+pub mod shutdown;
 pub mod sqlite;
+pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod worker;

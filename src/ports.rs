@@ -3,6 +3,8 @@
 pub mod chat;
 pub mod clock;
 pub mod conference;
+pub mod links;
+pub mod mail;
 pub mod queue;
 pub mod store;
 
@@ -12,6 +14,8 @@ pub use conference::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
     RoomActivity,
 };
+pub use links::Links;
+pub use mail::{Body, Envelope, Mail, Posting, Received, Settled};
 pub use queue::{
     Delivery, Depth, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,
     QueueName, Receipt, Settlement,

@@ -1,3 +1,8 @@
-//! The queue's back ends behind [`Queue`](crate::ports::Queue), and the envelope that travels through them.
+//! The queue's side of the house: the wire form of envelopes, and the back ends that keep them.
 
+pub mod embedded;
 pub mod envelope;
+pub mod mail;
+
+pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
+pub use mail::Mailroom;

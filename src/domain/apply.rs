@@ -246,9 +246,13 @@ fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
     let is_alive = meeting
         .newest_session()
         .is_some_and(|session| !session.is_ended());
-    if is_alive && !was_running && meeting.end.is_none() {
-        // A session that shows up on a meeting that is over or failed: nobody can find it, so it is ended.
+    if is_alive && !was_running {
+        // A session that shows up on a meeting that is over, failed or cancelled: nobody can find it, so it is
+        // ended, even if plugNmeet once said that there was nothing to end.
         facts::want_end(meeting, now);
+        if let Some(end) = &mut meeting.end {
+            end.gone = false;
+        }
     }
     if meeting.newest_session().is_some() && !is_alive {
         meeting.end_known_at = Some(meeting.end_known_at.unwrap_or(now));

@@ -1,5 +1,8 @@
 //! The retry policy: from what an attempt met to what becomes of the job. Pure and total: no clock, no dice.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 /// What one attempt met.

@@ -1,1 +1,204 @@
-//! (to be written)
+//! Rules: which phrases start a meeting where, and with what options. The first rule that fits wins.
+
+#[cfg(test)]
+mod tests;
+mod title;
+
+use std::time::Duration;
+
+use super::phrase::{Phrase, PhraseError, match_phrase};
+use super::{Moderators, Place, PlaceKind, RuleChoice};
+
+pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError};
+use title::{TitleTemplate, Titled};
+
+/// How long after a request a room may still be made, unless a rule says otherwise.
+pub const WORTH_DEFAULT: Duration = Duration::from_secs(15 * 60);
+/// Longest worth: nobody waits longer for a meeting that was to be now.
+pub const WORTH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A rule as it stands in the configuration, not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSpec {
+    /// The phrases that start a meeting; without one the rule is for slash commands alone.
+    pub phrases: Vec<String>,
+    /// Ids or names of teams; empty: every team.
+    pub teams: Vec<String>,
+    /// Ids or names of channels; empty: every channel.
+    pub channels: Vec<String>,
+    /// A minijinja template for titles ([`TITLE_VARIABLES`]); `None` for [`TITLE_DEFAULT`], and "Meeting" in a
+    /// direct message.
+    pub title: Option<String>,
+    /// Who is moderator.
+    pub moderators: Moderators,
+    /// How long after the request a room may still be made.
+    pub worth: Duration,
+}
+
+impl Default for RuleSpec {
+    fn default() -> Self {
+        Self {
+            phrases: vec!["meet now".to_owned(), "meet".to_owned()],
+            teams: Vec::new(),
+            channels: Vec::new(),
+            title: None,
+            moderators: Moderators::default(),
+            worth: WORTH_DEFAULT,
+        }
+    }
+}
+
+/// What is wrong with a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// One of its phrases.
+    #[error("phrases: {0}")]
+    Phrase(#[from] PhraseError),
+    /// Its title.
+    #[error("title: {0}")]
+    Title(#[from] TitleError),
+    /// Its worth.
+    #[error("worth: must be more than 0 s and at most {} h", WORTH_MAX.as_secs() / 3600)]
+    Worth,
+}
+
+/// One rule, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    phrases: Vec<Phrase>,
+    teams: Vec<String>,
+    channels: Vec<String>,
+    title: TitleTemplate,
+    moderators: Moderators,
+    worth: Duration,
+}
+
+impl Rule {
+    /// Checks a rule; its title template is compiled and tried out.
+    ///
+    /// # Errors
+    /// Every complaint, not just the first.
+    pub fn new(spec: RuleSpec) -> Result<Self, Vec<RuleError>> {
+        let mut errors = Vec::new();
+        let mut phrases = Vec::with_capacity(spec.phrases.len());
+        for phrase in &spec.phrases {
+            match Phrase::parse(phrase) {
+                Ok(phrase) => phrases.push(phrase),
+                Err(error) => errors.push(error.into()),
+            }
+        }
+        if spec.worth.is_zero() || spec.worth > WORTH_MAX {
+            errors.push(RuleError::Worth);
+        }
+        let title = match TitleTemplate::new(spec.title) {
+            Ok(title) => title,
+            Err(error) => {
+                errors.push(error.into());
+                return Err(errors);
+            }
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            phrases,
+            teams: spec.teams,
+            channels: spec.channels,
+            title,
+            moderators: spec.moderators,
+            worth: spec.worth,
+        })
+    }
+
+    fn fits(&self, place: &Place) -> bool {
+        let team = place.team.as_ref().map_or("", |team| team.as_str());
+        is_listed(&self.teams, team, &place.team_name)
+            && is_listed(&self.channels, place.channel.as_str(), &place.channel_name)
+    }
+
+    fn choose(&self, place: &Place, user_name: &str, written: Option<&str>) -> RuleChoice {
+        let is_direct = place.kind == PlaceKind::Direct;
+        let title = self.title.render(&Titled {
+            // The name of a direct message's channel is two ids.
+            channel: if is_direct { "" } else { &place.channel_name },
+            team: &place.team_name,
+            user: user_name,
+            title: written.unwrap_or_default(),
+        });
+        RuleChoice {
+            title,
+            moderators: self.moderators,
+            worth: self.worth,
+        }
+    }
+}
+
+/// All rules, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    built_in: Rule,
+}
+
+impl Rules {
+    /// These rules; if there are none, the built-in one.
+    pub fn new(rules: Vec<Rule>) -> Self {
+        let built_in = Rule {
+            phrases: Vec::new(),
+            teams: Vec::new(),
+            channels: Vec::new(),
+            title: TitleTemplate::default(),
+            moderators: Moderators::default(),
+            worth: WORTH_DEFAULT,
+        };
+        let rules = match (rules.is_empty(), Rule::new(RuleSpec::default())) {
+            (true, Ok(rule)) => vec![rule],
+            _ => rules,
+        };
+        Self { rules, built_in }
+    }
+
+    /// The rule that counts without any `[[rule]]`: "meet now" and "meet", everywhere.
+    pub fn built_in() -> Self {
+        Self::new(Vec::new())
+    }
+
+    /// What a post asks for, by the first rule whose place and phrase fit; `None` if it asks for nothing.
+    pub fn choose_by_text(&self, place: &Place, user_name: &str, text: &str) -> Option<RuleChoice> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.fits(place))
+            .find_map(|rule| {
+                let found = match_phrase(&rule.phrases, text)?;
+                Some(rule.choose(place, user_name, found.title))
+            })
+    }
+
+    /// What a slash command gets, by the first rule whose place fits, else by the built-in one.
+    pub fn choose_by_command(
+        &self,
+        place: &Place,
+        user_name: &str,
+        title: Option<&str>,
+    ) -> RuleChoice {
+        self.rules
+            .iter()
+            .find(|rule| rule.fits(place))
+            .unwrap_or(&self.built_in)
+            .choose(place, user_name, title)
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::built_in()
+    }
+}
+
+/// Names are lower case in Mattermost; a configuration need not be.
+fn is_listed(list: &[String], id: &str, name: &str) -> bool {
+    let is_meant = |entry: &String| {
+        (!id.is_empty() && entry == id) || (!name.is_empty() && entry.eq_ignore_ascii_case(name))
+    };
+    list.is_empty() || list.iter().any(is_meant)
+}

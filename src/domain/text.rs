@@ -1,1 +1,125 @@
-//! (to be written)
+//! Making harmless what people wrote, before it is shown in Mattermost. What comes out can stand in a message,
+//! an attachment's title (plain when it is a link, Markdown when not), a field or a page.
+//!
+//! Three steps, in an order that makes a second round change nothing: clean (drop and replace characters), cut,
+//! break (put a zero-width space where a mention, link, emoji name or block would begin).
+
+mod breaks;
+#[cfg(test)]
+mod tests;
+
+/// What breaks a mention or link without being seen. Mattermost's parsers take it for neither letter nor space.
+const BREAK: char = '\u{200B}';
+/// Ends a text that was cut.
+const ELLIPSIS: char = '…';
+
+/// One line for a title, name or message: at most `chars_max` characters, no line breaks, no Markdown but
+/// underscores (which can only slant letters), nobody mentioned, nothing linked.
+pub fn neutralise_line(text: &str, chars_max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(4 * chars_max));
+    let mut is_gap = false;
+    for c in text.chars().filter(|c| !is_dropped(*c)) {
+        if c.is_whitespace() || c.is_control() {
+            is_gap = !line.is_empty();
+            continue;
+        }
+        if std::mem::take(&mut is_gap) {
+            line.push(' ');
+        }
+        line.push(plain(c));
+    }
+    fit(&line, chars_max, breaks::in_line)
+}
+
+/// Several lines for a summary: at most `chars_max` characters. Lists, tables, headings and emphasis stay;
+/// mentions, links, images, HTML, emoji names and hashtags are defused.
+pub fn neutralise_markdown(text: &str, chars_max: usize) -> String {
+    let text = text.replace("\r\n", "\n");
+    let mut lines = String::with_capacity(text.len().min(4 * chars_max));
+    let mut empty_lines = 0;
+    for line in text.split(is_line_end) {
+        let mut clean = String::with_capacity(line.len());
+        for c in line.chars().filter(|c| !is_dropped(*c)) {
+            match c {
+                '\t' => clean.push_str("    "),
+                c if c.is_whitespace() || c.is_control() => clean.push(' '),
+                '<' => clean.push('‹'),
+                // A quote's mark may begin a line.
+                '>' if clean.chars().any(|before| !matches!(before, ' ' | '>')) => clean.push('›'),
+                c => clean.push(c),
+            }
+        }
+        let clean = clean.trim_end();
+        if clean.is_empty() {
+            empty_lines += 1;
+            continue;
+        }
+        if !lines.is_empty() {
+            lines.push_str(if empty_lines > 0 { "\n\n" } else { "\n" });
+        }
+        empty_lines = 0;
+        lines.push_str(clean);
+    }
+    fit(&lines, chars_max, breaks::in_markdown)
+}
+
+/// Cuts at a character's border to at most `chars_max` characters, the last of which is then "…".
+pub fn cut(text: &str, chars_max: usize) -> String {
+    if text.char_indices().nth(chars_max).is_none() {
+        return text.to_owned();
+    }
+    if chars_max == 0 {
+        return String::new();
+    }
+    let end = text
+        .char_indices()
+        .nth(chars_max - 1)
+        .map_or(text.len(), |(at, _)| at);
+    // No joiner may bind what was cut away to the ellipsis.
+    let kept = text[..end].trim_end_matches(|c: char| c.is_whitespace() || c == '\u{200D}');
+    format!("{kept}{ELLIPSIS}")
+}
+
+/// Cuts `clean` until it fits with its breaks. A second round drops the breaks, has nothing to cut, and puts the
+/// same breaks in.
+fn fit(clean: &str, chars_max: usize, break_up: fn(&str) -> String) -> String {
+    let mut keep = chars_max;
+    loop {
+        let broken = break_up(&cut(clean, keep));
+        let over = broken.chars().count().saturating_sub(chars_max);
+        if over == 0 || keep == 0 {
+            return broken;
+        }
+        // A break adds at most as many characters as there are, so half of the excess is never too much.
+        keep -= (over / 2).clamp(1, keep);
+    }
+}
+
+fn is_line_end(c: char) -> bool {
+    matches!(
+        c,
+        '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
+}
+
+/// NUL, and characters that are not seen and turn, hide or mark others: bidi controls, zero-width spaces, tags.
+/// The joiners U+200C and U+200D stay, Persian and emoji need them.
+fn is_dropped(c: char) -> bool {
+    matches!(c,
+        '\0' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+        | '\u{180B}'..='\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E007F}')
+}
+
+/// Markdown's signs that no break stops, as their likes: a backslash would be seen where no Markdown is read.
+const fn plain(c: char) -> char {
+    match c {
+        '<' => '‹',
+        '>' => '›',
+        '`' => '\'',
+        '*' => '∗',
+        '\\' => '∖',
+        c => c,
+    }
+}

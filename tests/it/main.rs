@@ -1,1 +1,16 @@
+//! The integration tests, one binary: faster links, one harness.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests"
+)]
 
+mod architecture;
+mod bad_input;
+mod crash;
+mod harness;
+mod main_job;
+mod operators;
+mod stopping;
+mod store_conformance;

@@ -111,7 +111,7 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
         Fact::RoomRefused { reason, .. } => {
             // A room that came about after all is no failure.
             if meeting.sessions.is_empty() && meeting.end.is_none() {
-                meeting.refused = Some(*reason);
+                meeting.refused.get_or_insert(*reason);
             }
         }
         Fact::EndTried { gone, .. } => end_tried(meeting, *gone, at),

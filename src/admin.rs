@@ -1,0 +1,60 @@
+//! The admin listener: health, metrics, and the API behind the repairing commands. Never open to the outside.
+//!
+//! `/livez`, `/readyz`, `/startupz` and `/metrics` are open to whoever reaches the listener; `/api/...` asks for the
+//! bearer token of [`AdminToken`].
+
+pub mod answer;
+mod api;
+mod dead_letters;
+mod health;
+mod meetings;
+mod operations;
+mod readiness;
+mod redact;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use warp::Filter;
+use warp::reply::Response;
+
+use crate::ports::Store;
+use crate::telemetry::Metrics;
+pub use operations::{OperationError, Operations};
+pub use readiness::Readiness;
+pub use token::{AdminToken, TokenError};
+
+/// What the admin listener shows and does.
+pub struct Admin {
+    /// What is listed and shown.
+    pub store: Arc<dyn Store>,
+    /// What is done.
+    pub operations: Arc<dyn Operations>,
+    /// How this replica is.
+    pub readiness: Arc<Readiness>,
+    /// What `/metrics` answers.
+    pub metrics: Arc<Metrics>,
+    /// Who may use the API.
+    pub token: AdminToken,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// Everything that the admin listener serves; unknown paths are 404, wrong methods 405.
+pub fn routes(
+    admin: Arc<Admin>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    health::routes(Arc::clone(&admin))
+        .or(api::route(admin))
+        .unify()
+        .recover(async |rejection| Ok::<_, Infallible>(api::refuse(&rejection)))
+        .unify()
+}

@@ -1,0 +1,209 @@
+//! The answers of the admin API. Fields may be added, never renamed or removed. Times are RFC 3339 in UTC.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::Timestamp;
+
+/// `GET /api/meetings`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Meetings {
+    /// Newest first.
+    pub meetings: Vec<MeetingLine>,
+}
+
+/// One meeting of a listing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MeetingLine {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// creating, open, live, ended, missed, cancelled or failed.
+    pub state: String,
+    /// plugNmeet's room.
+    pub room: String,
+    /// Its channel's name.
+    pub channel: String,
+    /// Who asked for it.
+    pub starter: String,
+    /// When.
+    pub requested_at: String,
+}
+
+/// `GET /api/meetings/{id}`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Meeting {
+    /// As in the listing.
+    #[serde(flatten)]
+    pub line: MeetingLine,
+    /// The channel's id.
+    pub channel_id: String,
+    /// The thread that it was asked for in.
+    pub thread: Option<String>,
+    /// When its room was made, on plugNmeet's clock.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// The end was only seen by asking: the true one was earlier.
+    pub is_end_about: bool,
+    /// How long it lasted, in seconds.
+    pub lasted_s: Option<u64>,
+    /// How many people took part.
+    pub people: usize,
+    /// How many are in it now.
+    pub present: usize,
+    /// Why there is no room.
+    pub refused: Option<String>,
+    /// Since when somebody wants it ended.
+    pub end_wanted_at: Option<String>,
+    /// How often plugNmeet was told to end it.
+    pub end_tried: u32,
+    /// Who asked for it or for its end.
+    pub requests: Vec<Request>,
+    /// plugNmeet's sessions.
+    pub sessions: Vec<Session>,
+    /// What it left behind.
+    pub artifacts: Vec<Artifact>,
+    /// Its posts in Mattermost.
+    pub posts: Vec<Post>,
+    /// The version that the card should show.
+    pub card_version: u64,
+    /// How often the sweep woke it.
+    pub round: u32,
+    /// When the sweep looks after it; absent when nothing is owed.
+    pub wake_at: Option<String>,
+    /// Jobs that were given up and lie among the dead letters.
+    pub given_up: Vec<String>,
+    /// Its events, oldest first.
+    pub story: Vec<StoryLine>,
+}
+
+/// One person's wish.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id: the `ref` that the person saw.
+    pub id: String,
+    /// Who.
+    pub by: String,
+    /// `outgoing_webhook` or `slash_command`.
+    pub via: String,
+    /// What it wants and what became of it.
+    pub wish: String,
+    /// When.
+    pub received_at: String,
+}
+
+/// One run of the room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// plugNmeet's id of it.
+    pub sid: String,
+    /// When it was made, on plugNmeet's clock.
+    pub created_at: Option<String>,
+    /// It is over.
+    pub is_ended: bool,
+}
+
+/// A recording, summary or the like.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Artifact {
+    /// plugNmeet's id of it.
+    pub id: String,
+    /// What it is.
+    pub kind: String,
+    /// When it became known.
+    pub known_at: String,
+}
+
+/// One post.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Post {
+    /// Which: card, final, artifact:..., answer:..., invite.
+    pub key: String,
+    /// Its id, once it is known.
+    pub post_id: Option<String>,
+    /// When it became known.
+    pub posted_at: Option<String>,
+    /// The card's version that it shows.
+    pub rendered: u64,
+    /// Never touched again: deleted or not_editable.
+    pub frozen: Option<String>,
+    /// The bot is outside the channel since then.
+    pub outside_since: Option<String>,
+}
+
+/// One event of a meeting.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoryLine {
+    /// The event's id.
+    pub event_id: String,
+    /// What happened.
+    pub event: String,
+    /// Where it came from.
+    pub source: String,
+    /// When it was received.
+    pub received_at: String,
+    /// When it was applied.
+    pub applied_at: String,
+}
+
+/// `GET /api/dead-letters`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetters {
+    /// Newest first.
+    pub dead_letters: Vec<DeadLetterLine>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// One dead letter of a listing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetterLine {
+    /// The message's id.
+    pub id: String,
+    /// event, job or unreadable.
+    pub kind: String,
+    /// The queue it was in.
+    pub queue: String,
+    /// Its meeting, if that is known.
+    pub meeting_id: Option<String>,
+    /// Why it was given up.
+    pub reason: String,
+    /// When.
+    pub buried_at: String,
+    /// After how many attempts.
+    pub attempts: u32,
+}
+
+/// `GET /api/dead-letters/{id}`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// As in the listing.
+    #[serde(flatten)]
+    pub line: DeadLetterLine,
+    /// The length of the message.
+    pub bytes: usize,
+    /// The message without its secrets; absent when it is no JSON.
+    pub message: Option<Value>,
+}
+
+/// The answer to `POST .../end`, `.../replay` and `.../discard`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Done {
+    /// What was done.
+    pub done: String,
+}
+
+/// Every answer that is not 2xx.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What was wrong.
+    pub error: String,
+}
+
+/// A time as the API writes it.
+pub(crate) fn time(at: Timestamp) -> String {
+    let instant = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+    format!("{instant:.3}")
+}

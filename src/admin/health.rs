@@ -1,0 +1,78 @@
+//! `/livez`, `/readyz`, `/startupz`, `/metrics`.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection};
+
+use super::Admin;
+
+/// Content type of the text format 0.0.4.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) fn routes(
+    admin: Arc<Admin>,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let with_admin = warp::any().map(move || Arc::clone(&admin));
+    // It answers: the runtime is alive. Never a dependency: restarting does not bring a peer back.
+    let livez = warp::path!("livez").map(|| plain(StatusCode::OK, "ok\n"));
+    let readyz = warp::path!("readyz")
+        .and(with_admin.clone())
+        .and(super::api::raw_query())
+        .map(|admin: Arc<Admin>, query: String| ready(&admin, &query));
+    let startupz = warp::path!("startupz")
+        .and(with_admin.clone())
+        .map(|admin: Arc<Admin>| match admin.readiness.is_started() {
+            true => plain(StatusCode::OK, "ok\n"),
+            false => plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        });
+    let metrics = warp::path!("metrics")
+        .and(with_admin)
+        .map(|admin: Arc<Admin>| metrics(&admin));
+    warp::get().and(
+        livez
+            .or(readyz)
+            .unify()
+            .or(startupz)
+            .unify()
+            .or(metrics)
+            .unify(),
+    )
+}
+
+fn ready(admin: &Admin, query: &str) -> Response {
+    let status = match admin.readiness.is_ready() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let is_verbose = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "verbose");
+    let word = if status.is_success() {
+        "ok"
+    } else {
+        "not ready"
+    };
+    let details = if is_verbose {
+        admin.readiness.verbose()
+    } else {
+        String::new()
+    };
+    plain(status, &format!("{details}{word}\n"))
+}
+
+fn metrics(admin: &Admin) -> Response {
+    match admin.metrics.encode() {
+        Ok(text) => warp::reply::with_header(text, "content-type", METRICS_TYPE).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics cannot be written\n",
+            )
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: &str) -> Response {
+    warp::reply::with_status(text.to_owned(), status).into_response()
+}

@@ -1,0 +1,160 @@
+//! Meetings: list, show, end.
+
+use serde::Serialize;
+use warp::reply::Response;
+
+use super::answer::{self, Artifact, Done, MeetingLine, Meetings, Post, StoryLine, time};
+use super::api::{Call, Refused, ok};
+use crate::domain::meeting::{CardView, Request, Session};
+use crate::domain::{Meeting, MeetingId, PostKey, PostRow, Via};
+use crate::ports::{Logged, MeetingFilter, MeetingSummary};
+
+/// `?all` lists those that are over as well.
+pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
+    let filter = MeetingFilter {
+        place: None,
+        running_only: call.parameter("all").is_none(),
+        limit: call.limit()?,
+    };
+    let meetings = call.admin.store.meetings(filter).await?;
+    Ok(ok(&Meetings {
+        meetings: meetings.iter().map(line_of_summary).collect(),
+    }))
+}
+
+pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
+    let meeting = find(call, id).await?;
+    let story = call.admin.store.story(meeting.id).await?;
+    Ok(ok(&whole(&meeting, &story)))
+}
+
+pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
+    let meeting = find(call, id).await?;
+    call.admin.operations.end_meeting(meeting.id).await?;
+    tracing::info!(meeting.id = %meeting.id, by = call.by, "end ordered");
+    Ok(ok(&Done {
+        done: "end ordered".to_owned(),
+    }))
+}
+
+async fn find(call: &Call, id: &str) -> Result<Meeting, Refused> {
+    let id: MeetingId = id
+        .parse()
+        .map_err(|_| Refused::bad("a meeting's id is a UUID"))?;
+    let found = call.admin.store.meeting(id).await?;
+    found.ok_or_else(|| Refused::not_found("such meeting"))
+}
+
+fn line_of_summary(summary: &MeetingSummary) -> MeetingLine {
+    MeetingLine {
+        id: summary.id.to_string(),
+        title: summary.title.clone(),
+        state: summary.state.as_str().to_owned(),
+        room: summary.room.clone(),
+        channel: summary.channel_name.clone(),
+        starter: summary.starter.clone(),
+        requested_at: time(summary.requested_at),
+    }
+}
+
+fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
+    let card = meeting.card_view();
+    let end = meeting.end.as_ref();
+    answer::Meeting {
+        line: line_of_card(meeting, &card),
+        channel_id: meeting.place.channel.to_string(),
+        thread: meeting.place.thread.as_ref().map(ToString::to_string),
+        started_at: card.started_at.map(time),
+        ended_at: card.ended.map(|ended| time(ended.at)),
+        is_end_about: card.ended.is_some_and(|ended| ended.is_about),
+        lasted_s: card
+            .ended
+            .and_then(|e| e.lasted)
+            .map(|lasted| lasted.as_secs()),
+        people: card.people,
+        present: card.present,
+        refused: meeting.refused.as_ref().map(word),
+        end_wanted_at: end.map(|end| time(end.wanted_at)),
+        end_tried: end.map_or(0, |end| end.tried),
+        requests: meeting.requests.iter().map(request).collect(),
+        sessions: meeting.sessions.iter().map(session).collect(),
+        artifacts: meeting
+            .artifacts
+            .iter()
+            .map(|(id, artifact)| Artifact {
+                id: id.to_string(),
+                kind: artifact.kind.as_str().to_owned(),
+                known_at: time(artifact.known_at),
+            })
+            .collect(),
+        posts: meeting.posts.iter().map(post).collect(),
+        card_version: meeting.version,
+        round: meeting.round,
+        wake_at: meeting.wake_at.map(time),
+        given_up: meeting.given_up.iter().cloned().collect(),
+        story: story.iter().map(story_line).collect(),
+    }
+}
+
+fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
+    MeetingLine {
+        id: meeting.id.to_string(),
+        title: card.title.clone(),
+        state: card.state.as_str().to_owned(),
+        room: card.room.to_string(),
+        channel: meeting.place.channel_name.clone(),
+        starter: card.starter.clone(),
+        requested_at: time(card.requested_at),
+    }
+}
+
+fn request(request: &Request) -> answer::Request {
+    let via = match request.via {
+        Via::OutgoingWebhook { .. } => "outgoing_webhook",
+        Via::SlashCommand { .. } => "slash_command",
+    };
+    answer::Request {
+        id: request.id.to_string(),
+        by: request.by.user_name.clone(),
+        via: via.to_owned(),
+        wish: word(&request.wish),
+        received_at: time(request.received_at),
+    }
+}
+
+fn session(session: &Session) -> answer::Session {
+    answer::Session {
+        sid: session.sid.to_string(),
+        created_at: session.created_at().map(time),
+        is_ended: session.is_ended(),
+    }
+}
+
+fn post((key, row): (&PostKey, &PostRow)) -> Post {
+    Post {
+        key: key.to_string(),
+        post_id: row.post.as_ref().map(ToString::to_string),
+        posted_at: row.posted_at.map(time),
+        rendered: row.rendered,
+        frozen: row.frozen.as_ref().map(word),
+        outside_since: row.outside_since.map(time),
+    }
+}
+
+fn story_line(logged: &Logged) -> StoryLine {
+    StoryLine {
+        event_id: logged.event.clone(),
+        event: logged.kind.clone(),
+        source: logged.source.clone(),
+        received_at: time(logged.received_at),
+        applied_at: time(logged.applied_at),
+    }
+}
+
+/// The word under which a plain enum is stored.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,197 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod fakes;
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use warp::http::StatusCode;
+
+use super::*;
+use crate::telemetry::metrics::labels::Check;
+use fakes::{Bench, bench};
+
+#[tokio::test]
+async fn readiness_needs_the_queue_and_no_drain_but_no_peer() {
+    let bench = bench();
+    assert_eq!(
+        bench.get("/readyz").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    bench.readiness.set(Check::Queue, true);
+    let (status, text) = bench.get("/readyz?verbose").await;
+    assert_eq!(status, StatusCode::OK);
+    insta::assert_snapshot!(text, @r"
+    [+] queue ok
+    [-] store failed (not needed to be ready)
+    [-] mattermost failed (not needed to be ready)
+    [-] plugnmeet failed (not needed to be ready)
+    [+] not_draining ok
+    ok
+    ");
+    bench.readiness.set(Check::NotDraining, false);
+    assert_eq!(
+        bench.get("/readyz").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    let (_, metrics) = bench.get("/metrics").await;
+    assert!(
+        metrics.contains("meetrelay_ready{check=\"queue\"} 1\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("meetrelay_draining 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn liveness_and_startup_are_told() {
+    let bench = bench();
+    assert_eq!(bench.get("/livez").await.0, StatusCode::OK);
+    assert_eq!(
+        bench.get("/startupz").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    bench.readiness.mark_started();
+    assert_eq!(bench.get("/startupz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_api_is_closed_without_the_token() {
+    let bench = bench();
+    for header in [None, Some("Bearer "), Some("Bearer 0000"), Some("Basic x")] {
+        let mut request = warp::test::request().path("/api/meetings");
+        if let Some(header) = header {
+            request = request.header("authorization", header);
+        }
+        let reply = request.reply(&bench.routes()).await;
+        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED, "{header:?}");
+        assert_eq!(reply.headers()["www-authenticate"], "Bearer");
+    }
+    assert_eq!(bench.api("GET", "/api/meetings").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn wrong_paths_and_methods_are_told_apart() {
+    let bench = bench();
+    for (method, path, status) in [
+        ("GET", "/nowhere", 404),
+        ("POST", "/metrics", 405),
+        ("GET", "/api/nowhere", 404),
+        ("DELETE", "/api/meetings", 405),
+        ("GET", "/api/dead-letters/x/replay", 405),
+        ("GET", "/api/meetings?limit=0", 400),
+        ("GET", "/api/meetings?limit=501", 400),
+        ("GET", "/api/meetings/no-uuid", 400),
+        ("GET", "/api/dead-letters/%FF", 400),
+    ] {
+        let (found, body) = bench.api(method, path).await;
+        assert_eq!(found.as_u16(), status, "{method} {path}: {body}");
+        assert!(body["error"].is_string(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn running_meetings_are_listed_and_all_on_demand() {
+    let bench = bench();
+    let (_, running) = bench.api("GET", "/api/meetings?limit=3").await;
+    assert_eq!(
+        running["meetings"][0]["title"],
+        "running only: true, limit 3"
+    );
+    assert_eq!(
+        running["meetings"][0]["requested_at"],
+        "2026-01-01T00:00:00.000Z"
+    );
+    let (_, all) = bench.api("GET", "/api/meetings?all").await;
+    assert_eq!(all["meetings"][0]["title"], "running only: false, limit 50");
+}
+
+#[tokio::test]
+async fn a_meeting_is_shown_whole_and_without_its_response_url() {
+    let bench = bench();
+    let id = fakes::MEETING;
+    let (status, meeting) = bench.api("GET", &format!("/api/meetings/{id}")).await;
+    assert_eq!(status, StatusCode::OK, "{meeting}");
+    assert_eq!(meeting["id"], id);
+    assert_eq!(meeting["state"], "creating");
+    assert_eq!(meeting["requests"][0]["by"], "ana");
+    assert_eq!(meeting["requests"][0]["via"], "slash_command");
+    assert_eq!(meeting["story"][0]["event"], "meeting_requested");
+    assert!(!meeting.to_string().contains("CANARY"), "{meeting}");
+    let (status, done) = bench.api("POST", &format!("/api/meetings/{id}/end")).await;
+    assert_eq!(
+        (status, &done["done"]),
+        (StatusCode::OK, &Value::from("end ordered"))
+    );
+    assert_eq!(bench.done(), [format!("end {id}")]);
+    let other = "/api/meetings/01900000-0000-7000-8000-000000000001";
+    assert_eq!(bench.api("GET", other).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn dead_letters_are_shown_without_secrets() {
+    let bench = bench();
+    let (_, list) = bench.api("GET", "/api/dead-letters").await;
+    assert_eq!(list["total"], 2);
+    assert_eq!(list["dead_letters"][0]["kind"], "job");
+    let (_, letter) = bench.api("GET", "/api/dead-letters/a%2Fjob:1").await;
+    assert_eq!(letter["message"]["fact"]["via"]["hook"], "[redacted]");
+    assert_eq!(letter["message"]["list"][0]["response_url"], "[redacted]");
+    assert_eq!(letter["message"]["fact"]["title"], "weekly");
+    assert!(!letter.to_string().contains("CANARY"), "{letter}");
+    let (_, unreadable) = bench.api("GET", "/api/dead-letters/garbage").await;
+    assert_eq!(unreadable["message"], Value::Null);
+    assert_eq!(unreadable["bytes"], 3);
+}
+
+#[tokio::test]
+async fn letters_are_replayed_and_discarded_and_refusals_have_their_status() {
+    let bench = bench();
+    let path = |act: &str| format!("/api/dead-letters/a%2Fjob:1/{act}");
+    assert_eq!(
+        bench.api("POST", &path("replay")).await.1["done"],
+        "replayed"
+    );
+    assert_eq!(
+        bench.api("POST", &path("discard")).await.1["done"],
+        "discarded"
+    );
+    assert_eq!(bench.done(), ["replay a/job:1", "discard a/job:1"]);
+    let missing = bench.api("POST", "/api/dead-letters/none/replay").await;
+    assert_eq!(missing.0, StatusCode::NOT_FOUND);
+    for (error, status) in [
+        (OperationError::Away("full".to_owned()), 503),
+        (OperationError::Refused("unreadable".to_owned()), 409),
+        (OperationError::NotFound("letter".to_owned()), 404),
+    ] {
+        bench.fail_next(error);
+        assert_eq!(bench.api("POST", &path("replay")).await.0.as_u16(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_a_503() {
+    let bench = bench();
+    bench.take_store_away();
+    for path in ["/api/meetings", "/api/dead-letters", "/api/dead-letters/x"] {
+        let (status, body) = bench.api("GET", path).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    }
+}
+
+#[test]
+fn the_token_is_private_and_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/admin-token");
+    let first = AdminToken::make(&path).unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(AdminToken::make(&path).unwrap().expose(), first.expose());
+    assert_eq!(AdminToken::read(&path).unwrap().expose(), first.expose());
+    assert!(first.is_in(&format!("Bearer {}", first.expose())));
+    assert!(!first.is_in(first.expose()));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let second = AdminToken::make(&path).unwrap();
+    assert_ne!(second.expose(), first.expose(), "others could have read it");
+    assert_eq!(mode(&path), 0o600);
+    assert!(!format!("{second:?}").contains(second.expose()));
+}

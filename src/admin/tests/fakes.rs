@@ -1,0 +1,304 @@
+//! A store that answers from constants and operations that note what they were asked.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::domain::apply::{Applied, Fresh, Policy, decide};
+use crate::domain::owed::Schedule;
+use crate::domain::{
+    ArtifactId, Event, Fact, Meeting, MeetingId, Moderators, Origin, Person, Place, PlaceKind,
+    PostKey, PostRow, RequestId, ResponseHook, RuleChoice, ServerName, State, Timestamp, Via,
+};
+use crate::ports::{
+    DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, StoreError,
+};
+
+pub(super) const MEETING: &str = "01900000-0000-7000-8000-000000000000";
+
+pub(super) struct Bench {
+    pub(super) readiness: Arc<Readiness>,
+    admin: Arc<Admin>,
+    fake: Arc<Fake>,
+    _folder: tempfile::TempDir,
+}
+
+pub(super) fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let readiness = Arc::new(Readiness::new(Arc::clone(&metrics)));
+    let fake = Arc::new(Fake::default());
+    let admin = Arc::new(Admin {
+        store: Arc::clone(&fake) as Arc<dyn Store>,
+        operations: Arc::clone(&fake) as Arc<dyn Operations>,
+        readiness: Arc::clone(&readiness),
+        metrics,
+        token: AdminToken::make(&folder.path().join("admin-token")).unwrap(),
+    });
+    Bench {
+        readiness,
+        admin,
+        fake,
+        _folder: folder,
+    }
+}
+
+impl Bench {
+    pub(super) fn routes(
+        &self,
+    ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
+    {
+        routes(Arc::clone(&self.admin))
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (StatusCode, String) {
+        let reply = warp::test::request().path(path).reply(&self.routes()).await;
+        let text = String::from_utf8(reply.body().to_vec()).unwrap();
+        (reply.status(), text)
+    }
+
+    pub(super) async fn api(&self, method: &str, path: &str) -> (StatusCode, Value) {
+        let bearer = format!("Bearer {}", self.admin.token.expose());
+        let request = warp::test::request().method(method).path(path);
+        let reply = request
+            .header("authorization", bearer)
+            .reply(&self.routes())
+            .await;
+        let body = serde_json::from_slice(reply.body()).unwrap();
+        (reply.status(), body)
+    }
+
+    pub(super) fn done(&self) -> Vec<String> {
+        self.fake.done.lock().unwrap().clone()
+    }
+
+    pub(super) fn fail_next(&self, error: OperationError) {
+        *self.fake.failure.lock().unwrap() = Some(error);
+    }
+
+    pub(super) fn take_store_away(&self) {
+        self.fake.is_away.store(true, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+struct Fake {
+    is_away: AtomicBool,
+    done: Mutex<Vec<String>>,
+    failure: Mutex<Option<OperationError>>,
+}
+
+impl Fake {
+    fn act(&self, what: String) -> Result<(), OperationError> {
+        if let Some(error) = self.failure.lock().unwrap().take() {
+            return Err(error);
+        }
+        self.done.lock().unwrap().push(what);
+        Ok(())
+    }
+
+    fn here(&self) -> Result<(), StoreError> {
+        match self.is_away.load(Ordering::Relaxed) {
+            true => Err(StoreError::Away("locked".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Operations for Fake {
+    async fn end_meeting(&self, meeting: MeetingId) -> Result<(), OperationError> {
+        self.act(format!("end {meeting}"))
+    }
+    async fn replay(&self, letter: DeadLetter) -> Result<(), OperationError> {
+        self.act(format!("replay {}", letter.id))
+    }
+    async fn discard(&self, letter: DeadLetter) -> Result<(), OperationError> {
+        self.act(format!("discard {}", letter.id))
+    }
+}
+
+const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+fn letters() -> Vec<DeadLetter> {
+    let letter = |id: &str, kind, body: &[u8]| DeadLetter {
+        id: id.to_owned(),
+        queue: "chat".to_owned(),
+        kind,
+        meeting: None,
+        reason: "it was refused".to_owned(),
+        buried_at: NEW_YEAR,
+        attempts: 6,
+        body: body.to_vec(),
+    };
+    let body = br#"{"fact":{"title":"weekly","via":{"via":"slash_command","hook":"CANARYhook"}},
+        "list":[{"response_url":"https://chat/hooks/commands/CANARY"}]}"#;
+    vec![
+        letter("a/job:1", DeadKind::Job, body),
+        letter("garbage", DeadKind::Unreadable, b"\xff\x00{"),
+    ]
+}
+
+/// The meeting that apply makes of one slash command.
+fn meeting() -> Meeting {
+    let event = Event {
+        id: MEETING.parse().unwrap(),
+        origin: Origin::relay("test"),
+        received_at: NEW_YEAR,
+        fact: Fact::MeetingRequested {
+            meeting: MEETING.parse().unwrap(),
+            place: Place {
+                server: ServerName::default_server(),
+                team: None,
+                team_name: String::new(),
+                channel: "channelid".parse().unwrap(),
+                channel_name: "town-square".to_owned(),
+                thread: None,
+                kind: PlaceKind::Channel,
+            },
+            by: Person {
+                user_id: "userid".parse().unwrap(),
+                user_name: "ana".to_owned(),
+            },
+            via: Via::SlashCommand {
+                hook: ResponseHook::parse("CANARYhook"),
+            },
+            rule: RuleChoice {
+                title: "weekly".to_owned(),
+                moderators: Moderators::Everyone,
+                worth: Duration::from_secs(900),
+            },
+            always_new: false,
+        },
+    };
+    let policy = Policy {
+        schedule: Schedule {
+            first_card_after: Duration::from_secs(2),
+            end_again_after: Duration::from_secs(15),
+            poll_first_after: Duration::from_secs(60),
+            poll_every: Duration::from_secs(120),
+            artifact_polls: Arc::new([]),
+        },
+        publish_ahead: Duration::from_secs(600),
+        wake_after: Arc::new([Duration::from_secs(60)]),
+    };
+    let (meeting, _) = decide(None, &event, &Fresh { room: [0; 13] }, &policy, NEW_YEAR);
+    meeting.unwrap()
+}
+
+#[async_trait]
+impl Store for Fake {
+    async fn meeting(&self, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
+        Ok((id.to_string() == MEETING).then(meeting))
+    }
+    async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
+        self.here()?;
+        let MeetingFilter {
+            running_only,
+            limit,
+            ..
+        } = filter;
+        Ok(vec![MeetingSummary {
+            id: MEETING.parse().unwrap(),
+            title: format!("running only: {running_only}, limit {limit}"),
+            state: State::Live,
+            room: "mm-room".to_owned(),
+            channel_name: "town-square".to_owned(),
+            starter: "ana".to_owned(),
+            requested_at: NEW_YEAR,
+            request: MEETING.parse().unwrap(),
+        }])
+    }
+    async fn story(&self, _: MeetingId) -> Result<Vec<Logged>, StoreError> {
+        Ok(vec![Logged {
+            event: MEETING.to_owned(),
+            kind: "meeting_requested".to_owned(),
+            source: "mattermost:default".to_owned(),
+            received_at: NEW_YEAR,
+            applied_at: NEW_YEAR,
+        }])
+    }
+    async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.here()?;
+        Ok(letters())
+    }
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
+        self.here()?;
+        Ok(letters().into_iter().find(|letter| letter.id == id))
+    }
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        Ok(2)
+    }
+
+    // What the admin API never asks.
+    async fn apply(
+        &self,
+        _: Vec<Incoming>,
+        _: Policy,
+        _: Timestamp,
+    ) -> Result<Vec<Applied>, StoreError> {
+        unreachable!()
+    }
+    async fn meeting_of_request(&self, _: RequestId) -> Result<Option<Meeting>, StoreError> {
+        unreachable!()
+    }
+    async fn meeting_of_artifact(&self, _: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
+        unreachable!()
+    }
+    async fn due_meetings(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
+        unreachable!()
+    }
+    async fn post(&self, _: MeetingId, _: &PostKey) -> Result<Option<PostRow>, StoreError> {
+        unreachable!()
+    }
+    async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn take_lease(
+        &self,
+        _: MeetingId,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<Lease, StoreError> {
+        unreachable!()
+    }
+    async fn drop_lease(&self, _: MeetingId, _: &str) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn mark_redelivered(&self, _: &str) -> Result<u32, StoreError> {
+        unreachable!()
+    }
+    async fn clear_mark(&self, _: &str) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn bury(&self, _: DeadLetter) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn remove_dead_letter(&self, _: &str) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+    async fn count_running(&self) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
+        unreachable!()
+    }
+    async fn put_setting(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn setting_or_insert(&self, _: &str, _: &str) -> Result<String, StoreError> {
+        unreachable!()
+    }
+    async fn prune(&self, _: Timestamp) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+    async fn close(&self) {}
+}

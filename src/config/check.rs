@@ -1,0 +1,139 @@
+//! What keys must say together, and what a single key's type cannot know.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::keys::{Config, Rule};
+use super::reader::Reader;
+
+/// Least length of the secret that signs links, in bytes.
+pub(crate) const SIGNING_SECRET_BYTES_MIN: usize = 32;
+
+/// Notes every fault; a key that is already known to be wrong is not complained about twice.
+pub(super) fn check_together(config: &Config, reader: &mut Reader) {
+    let mut check = Check { reader };
+    check.server(config);
+    check.mattermost(config);
+    check.plugnmeet(config);
+    check.times(config);
+    for (index, rule) in config.rules.iter().enumerate() {
+        check.rule(&format!("rule[{}]", index + 1), rule);
+    }
+}
+
+struct Check<'a> {
+    reader: &'a mut Reader,
+}
+
+impl Check<'_> {
+    fn server(&mut self, config: &Config) {
+        let secret = config.server.signing_secret.as_ref();
+        let length = secret.map_or(SIGNING_SECRET_BYTES_MIN, length_of);
+        self.require(
+            length >= SIGNING_SECRET_BYTES_MIN,
+            "server.signing_secret",
+            || format!("has only {length} bytes"),
+            "write at least 32, for instance what `openssl rand -hex 32` prints",
+        );
+        let [public, admin] = [config.server.listen, config.server.admin_listen];
+        self.require(
+            public.port() == 0 || public != admin,
+            "server.admin_listen",
+            || "is the same address as server.listen".to_owned(),
+            "write another port",
+        );
+    }
+
+    fn mattermost(&mut self, config: &Config) {
+        let mattermost = &config.mattermost;
+        let has_token = mattermost.bot_token.is_some()
+            || !mattermost.outgoing_tokens.is_empty()
+            || !mattermost.command_tokens.is_empty();
+        self.require(
+            !mattermost.enabled || !has_token || mattermost.url.is_some(),
+            "mattermost.url",
+            || "is missing although Mattermost's tokens are given".to_owned(),
+            "write the chat server's address, or set mattermost.enabled = false",
+        );
+    }
+
+    fn plugnmeet(&mut self, config: &Config) {
+        let plugnmeet = &config.plugnmeet;
+        let pair = [
+            ("plugnmeet.api_key", plugnmeet.api_key.is_some()),
+            ("plugnmeet.api_secret", plugnmeet.api_secret.is_some()),
+        ];
+        for ((key, is_there), (other, other_is_there)) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            self.require(
+                is_there || !other_is_there,
+                key,
+                || format!("is missing although {other} is given"),
+                "write both, as plugNmeet's configuration has them",
+            );
+        }
+        let has_pair = plugnmeet.api_key.is_some() && plugnmeet.api_secret.is_some();
+        self.require(
+            !has_pair || plugnmeet.url.is_some(),
+            "plugnmeet.url",
+            || "is missing although the API key is given".to_owned(),
+            "write plugNmeet's address",
+        );
+        let polls = &plugnmeet.artifact_polls;
+        self.require(
+            polls.is_sorted() && polls.len() <= 100,
+            "plugnmeet.artifact_polls",
+            || "do not rise, or are more than 100".to_owned(),
+            "write them in rising order, counted from the meeting's end",
+        );
+    }
+
+    fn times(&mut self, config: &Config) {
+        let retry = &config.retry;
+        let longest = [
+            ("retry.max", retry.max),
+            ("retry.unavailable_max", retry.unavailable_max),
+        ];
+        for (key, max) in longest {
+            self.require(
+                retry.initial <= max,
+                key,
+                || "is shorter than retry.initial".to_owned(),
+                "write a longer time",
+            );
+        }
+        let pauses = &config.sweep.wake_after;
+        self.require(
+            !pauses.is_empty() && pauses.iter().all(|pause| *pause >= Duration::from_secs(1)),
+            "sweep.wake_after",
+            || "is empty or holds less than 1 s".to_owned(),
+            "write rising times, like [\"1m\", \"2m\", \"4m\"]",
+        );
+    }
+
+    fn rule(&mut self, at: &str, rule: &Rule) {
+        let is_good = |phrase: &String| {
+            let length = phrase.trim().chars().count();
+            (1..=100).contains(&length) && !phrase.contains(char::is_control)
+        };
+        self.require(
+            !rule.phrases.is_empty() && rule.phrases.iter().all(is_good),
+            &format!("{at}.phrases"),
+            || {
+                "are none, or hold an empty one, a line break or more than 100 characters"
+                    .to_owned()
+            },
+            "write at least one, like [\"meet now\"]",
+        );
+    }
+
+    fn require(&mut self, is_fine: bool, key: &str, what: impl Fn() -> String, instead: &str) {
+        if !is_fine && !self.reader.is_faulty(key) {
+            self.reader.complain(key, what(), instead);
+        }
+    }
+}
+
+fn length_of(secret: &SecretString) -> usize {
+    secret.expose_secret().len()
+}

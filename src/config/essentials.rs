@@ -1,0 +1,123 @@
+//! What serving needs of a configuration: a tree can be faultless and still say too little to serve.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::keys::Config;
+use super::problem::{Problem, Problems};
+
+/// The settings without which nothing can be served, now known to be there.
+#[derive(Debug, Clone)]
+pub struct Essentials {
+    /// How others reach the relay; ends in `/`.
+    pub public_url: Url,
+    /// The chat server; `None` when `mattermost.enabled` is false.
+    pub mattermost: Option<MattermostAccess>,
+    /// The conference server.
+    pub plugnmeet: PlugNmeetAccess,
+}
+
+/// How Mattermost is reached.
+#[derive(Debug, Clone)]
+pub struct MattermostAccess {
+    /// Its address; ends in `/`.
+    pub url: Url,
+    /// The bot's token.
+    pub bot_token: SecretString,
+}
+
+/// How plugNmeet is reached.
+#[derive(Debug, Clone)]
+pub struct PlugNmeetAccess {
+    /// Its address for the relay; ends in `/`.
+    pub url: Url,
+    /// Its address for browsers; ends in `/`.
+    pub external_url: Url,
+    /// The key.
+    pub api_key: SecretString,
+    /// The secret.
+    pub api_secret: SecretString,
+}
+
+impl Config {
+    /// What serving needs.
+    ///
+    /// # Errors
+    /// Every setting that is still missing.
+    pub fn essentials(&self) -> Result<Essentials, Problems> {
+        let mut missing = Missing(Vec::new());
+        let public_url = missing.take(&self.server.public_url, "server.public_url", PUBLIC_URL);
+        let mattermost = if self.mattermost.enabled {
+            self.mattermost_access(&mut missing).map(Some)
+        } else {
+            Some(None)
+        };
+        let plugnmeet = self.plugnmeet_access(&mut missing);
+        match (public_url, mattermost, plugnmeet) {
+            (Some(public_url), Some(mattermost), Some(plugnmeet)) if missing.0.is_empty() => {
+                Ok(Essentials {
+                    public_url,
+                    mattermost,
+                    plugnmeet,
+                })
+            }
+            _ => Err(Problems(missing.0)),
+        }
+    }
+
+    fn mattermost_access(&self, missing: &mut Missing) -> Option<MattermostAccess> {
+        let mattermost = &self.mattermost;
+        let url = missing.take(&mattermost.url, "mattermost.url", MATTERMOST_URL);
+        let bot_token = missing.take(&mattermost.bot_token, "mattermost.bot_token", BOT_TOKEN);
+        if mattermost.outgoing_tokens.is_empty() && mattermost.command_tokens.is_empty() {
+            missing.note("mattermost.outgoing_tokens", TRIGGER_TOKENS);
+        }
+        Some(MattermostAccess {
+            url: url?,
+            bot_token: bot_token?,
+        })
+    }
+
+    fn plugnmeet_access(&self, missing: &mut Missing) -> Option<PlugNmeetAccess> {
+        let plugnmeet = &self.plugnmeet;
+        let url = missing.take(&plugnmeet.url, "plugnmeet.url", PLUGNMEET_URL);
+        let api_key = missing.take(&plugnmeet.api_key, "plugnmeet.api_key", KEY_PAIR);
+        let api_secret = missing.take(&plugnmeet.api_secret, "plugnmeet.api_secret", KEY_PAIR);
+        let url = url?;
+        Some(PlugNmeetAccess {
+            external_url: plugnmeet.external_url.clone().unwrap_or(url.clone()),
+            url,
+            api_key: api_key?,
+            api_secret: api_secret?,
+        })
+    }
+}
+
+const PUBLIC_URL: &str = "write how Mattermost, plugNmeet and browsers reach the relay, like \"https://relay.example.org\"";
+const MATTERMOST_URL: &str = "write the chat server's address, or set mattermost.enabled = false";
+const BOT_TOKEN: &str = "make a bot account in Mattermost and write its access token";
+const TRIGGER_TOKENS: &str = "write the token of an outgoing webhook here, or that of a slash command into \
+                              mattermost.command_tokens";
+const PLUGNMEET_URL: &str = "write plugNmeet's address, like \"https://meet.example.org\"";
+const KEY_PAIR: &str =
+    "write the value of client.api_key and client.secret of plugNmeet's configuration";
+
+struct Missing(Vec<Problem>);
+
+impl Missing {
+    fn take<T: Clone>(&mut self, value: &Option<T>, key: &str, instead: &str) -> Option<T> {
+        if value.is_none() {
+            self.note(key, instead);
+        }
+        value.clone()
+    }
+
+    fn note(&mut self, key: &str, instead: &str) {
+        self.0.push(Problem {
+            origin: None,
+            key: Some(key.to_owned()),
+            what: "is missing".to_owned(),
+            instead: instead.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,288 @@
+//! The table of keys: every section, key, type, default and range of the configuration, and its meaning.
+//! Doc comments are the texts of `config reference`, so they are written for operators.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::Moderators;
+
+use super::value::{HostName, LogFormat, LogLevel, QueueUrl, StoreUrl, Template};
+
+section! {
+    /// The two listeners and where the relay keeps its files.
+    Server at "server" {
+        /// Where Mattermost, plugNmeet and browsers connect, usually through a reverse proxy.
+        listen: SocketAddr = "127.0.0.1:8080",
+        /// Where health, metrics and the commands of this program connect. Never open it to the outside.
+        admin_listen: SocketAddr = "127.0.0.1:9090",
+        /// How Mattermost, plugNmeet and browsers reach this relay: stands in every link. Needed to serve.
+        public_url: Option<Url>,
+        /// Signs the links that are given out; at least 32 bytes. Absent: made once and kept in the store.
+        signing_secret: Option<SecretString>,
+        /// Directory of the admin token and of the queue's and the store's default files.
+        data_dir: PathBuf = "data",
+        /// A sender must have sent its headers within this time.
+        header_timeout: Duration = "10s" in "100ms" to "5m",
+        /// A request must have been read and answered within this time.
+        request_timeout: Duration = "30s" in "1s" to "5m",
+        /// Longest body of a request.
+        body_bytes_max: ByteSize = "1MiB" in "16KiB" to "16MiB",
+        /// Most connections at one time; further ones wait.
+        connections_max: u32 = "1024" in "1" to "65536",
+        /// How long work in flight may take after a stop was asked for.
+        drain_timeout: Duration = "25s" in "0s" to "10m"
+    }
+}
+
+section! {
+    /// The chat server.
+    Mattermost at "mattermost" {
+        /// Accept triggers from Mattermost and show meetings there.
+        enabled: bool = "true",
+        /// The chat server; the only chat host that is ever called. Needed to serve.
+        url: Option<Url>,
+        /// Tokens of outgoing webhooks; several, so that they can be rotated.
+        outgoing_tokens: Vec<SecretString>,
+        /// Tokens of slash commands; several, so that they can be rotated.
+        command_tokens: Vec<SecretString>,
+        /// Token of the bot account that posts the cards. Needed to serve.
+        bot_token: Option<SecretString>,
+        /// Deadline of one call, over connect, headers and body.
+        call_timeout: Duration = "10s" in "100ms" to "5m",
+        /// Most calls at one time.
+        concurrency: u32 = "8" in "1" to "256",
+        /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
+        starts_per_minute: u32 = "5" in "1" to "1000"
+    }
+}
+
+section! {
+    /// The conference server.
+    PlugNmeet at "plugnmeet" {
+        /// Where its API is and files are downloaded. Needed to serve.
+        url: Option<Url>,
+        /// What browsers open. Absent: `plugnmeet.url`.
+        external_url: Option<Url>,
+        /// API key. Needed to serve.
+        api_key: Option<SecretString>,
+        /// API secret: signs calls and verifies webhooks. Needed to serve.
+        api_secret: Option<SecretString>,
+        /// Deadline of one call, over connect, headers and body; plugNmeet itself waits up to 15 s for its locks.
+        call_timeout: Duration = "30s" in "100ms" to "5m",
+        /// Most calls at one time.
+        concurrency: u32 = "8" in "1" to "256",
+        /// A room is first asked whether it still runs this long after it was made.
+        poll_first_after: Duration = "1m" in "1s" to "1d",
+        /// And then every so often: finds ends that no webhook told.
+        poll_every: Duration = "2m" in "1s" to "1d",
+        /// A room that should end is told so again after this time.
+        end_again_after: Duration = "15s" in "1s" to "1h",
+        /// When to ask for recordings and summaries, counted from the end of the meeting; rising.
+        artifact_polls: Vec<Duration> = "55s,2m,5m,15m,1h,6h,1d,2d,3d,4d,5d,6d,7d",
+        /// Hosts besides that of `plugnmeet.url` to which a download may be redirected, such as object storage.
+        download_hosts: Vec<HostName>
+    }
+}
+
+section! {
+    /// What a room is made with.
+    Room at "plugnmeet.room" {
+        /// The room is ended after this time; `0s` for never. plugNmeet counts whole minutes.
+        duration: Duration = "0s" in "0s" to "7d",
+        /// A room that nobody enters is ended after this time; less than 2 min means 30 min to plugNmeet.
+        empty_timeout: Duration = "30m" in "2m" to "1d",
+        /// Most people in a room; 0 for plugNmeet's own limit.
+        max_participants: u32 = "0" in "0" to "100000",
+        /// People come in muted.
+        mute_on_start: bool = "false",
+        /// A moderator lets people in.
+        waiting_room: bool = "false",
+        /// Only moderators show their camera.
+        admin_only_webcams: bool = "false",
+        /// Moderators may record.
+        recording: bool = "true",
+        /// Every meeting is recorded from its start.
+        auto_recording: bool = "false",
+        /// Speech may be transcribed, if plugNmeet is set up for it.
+        transcription: bool = "true",
+        /// Moderators may have an AI summary made, if plugNmeet is set up for it.
+        summary: bool = "true",
+        /// plugNmeet gathers numbers about the meeting.
+        analytics: bool = "true",
+        /// Sound and pictures are encrypted from end to end; switches telephone dial-in off.
+        end_to_end_encryption: bool = "false",
+        /// Shown to people who come in; empty for plugNmeet's own text.
+        welcome_message: String = ""
+    }
+}
+
+section! {
+    /// The queue between what was accepted and what is done about it.
+    Queue at "queue" {
+        /// The back end. RabbitMQ comes with a later version.
+        url: QueueUrl = "embedded",
+        /// Its file. Absent: `queue.db` in `server.data_dir`.
+        path: Option<PathBuf>,
+        /// Most bytes that lie in the queue; beyond it nothing is accepted.
+        bytes_max: ByteSize = "1GiB" in "1MiB" to "1TiB"
+    }
+}
+
+section! {
+    /// Where meetings, posts and dead letters are kept.
+    Store at "store" {
+        /// The back end. Absent: `sqlite:` with `meetrelay.db` in `server.data_dir`. PostgreSQL comes with a later version.
+        url: Option<StoreUrl>
+    }
+}
+
+section! {
+    /// What happens to a job that did not work.
+    Retry at "retry" {
+        /// The pause after the first failed attempt; each later one is longer, with chance in it.
+        initial: Duration = "1s" in "10ms" to "1h",
+        /// The longest pause after an attempt that the peer answered with a failure.
+        max: Duration = "10m" in "1s" to "1d",
+        /// The longest pause while a peer cannot be reached, so that work goes on soon after it is back.
+        unavailable_max: Duration = "1m" in "1s" to "1d",
+        /// Attempts that count before a job is given up. A peer that cannot be reached uses up none.
+        attempts_max: u32 = "6" in "1" to "100",
+        /// A job older than this is given up, whatever it met.
+        age_max: Duration = "7d" in "1m" to "365d",
+        /// The longest pause that a peer may ask for.
+        hint_max: Duration = "1h" in "1s" to "1d"
+    }
+}
+
+section! {
+    /// How a meeting looks in the channel.
+    Card at "card" {
+        /// The zone of the times on cards and pages.
+        time_zone: TimeZone = "UTC",
+        /// A card "being prepared" is posted when the room is not there this long after the request.
+        first_card_after: Duration = "2s" in "0s" to "1m",
+        /// A card that comes this long after the request says why.
+        late_after: Duration = "30s" in "1s" to "1d"
+    }
+}
+
+section! {
+    /// Finds meetings that still owe something, also after a queue was lost.
+    Sweep at "sweep" {
+        /// How often it looks.
+        every: Duration = "30s" in "100ms" to "1h",
+        /// How long it waits for published work before it publishes it again; the last one repeats.
+        wake_after: Vec<Duration> = "1m,2m,4m,8m,10m",
+        /// Work due later than this is not queued but woken for.
+        publish_ahead: Duration = "10m" in "1s" to "1d"
+    }
+}
+
+section! {
+    /// Suspends calls to a peer that does not answer.
+    Breaker at "breaker" {
+        /// Failures in a row after which calls are suspended.
+        failures: u32 = "5" in "1" to "1000",
+        /// How often a single call finds out whether the peer is back.
+        probe_every: Duration = "10s" in "100ms" to "1h"
+    }
+}
+
+section! {
+    /// How doubled webhooks are known.
+    Dedup at "dedup" {
+        /// How long a webhook's key is remembered.
+        keep: Duration = "30d" in "1h" to "365d"
+    }
+}
+
+section! {
+    /// What the relay writes on standard output.
+    Log at "log" {
+        /// How lines look; `auto` is `human` on a terminal, else `json`.
+        format: LogFormat = "auto",
+        /// The least severity that is written.
+        level: LogLevel = "info"
+    }
+}
+
+section! {
+    /// Maps phrases in a place to options of the meeting; the first match wins. Without any rule `meet now` and `meet` start a meeting everywhere.
+    Rule repeated at "rule" {
+        /// Its name in logs.
+        name: Option<String>,
+        /// What people write to start a meeting, compared as whole words without regard to case.
+        phrases: Vec<String> = "meet now,meet",
+        /// Teams where it holds, by id or name; empty for all.
+        teams: Vec<String>,
+        /// Channels where it holds, by id or name; empty for all.
+        channels: Vec<String>,
+        /// The meeting's title when the person wrote none. In a direct message the default is "Meeting".
+        title: Template = "{{ channel }} meeting",
+        /// Who is moderator in the room.
+        moderators: Moderators = "everyone",
+        /// How long after the request a room may still be made; later the person is told that it is too late.
+        worth: Duration = "15m" in "10s" to "1d"
+    }
+}
+
+tree! {
+    /// The whole configuration.
+    #[derive(Debug, Clone)]
+    Config {
+        /// `[server]`
+        server: Server,
+        /// `[mattermost]`
+        mattermost: Mattermost,
+        /// `[plugnmeet]`
+        plugnmeet: PlugNmeet,
+        /// `[plugnmeet.room]`
+        room: Room,
+        /// `[queue]`
+        queue: Queue,
+        /// `[store]`
+        store: Store,
+        /// `[retry]`
+        retry: Retry,
+        /// `[card]`
+        card: Card,
+        /// `[sweep]`
+        sweep: Sweep,
+        /// `[breaker]`
+        breaker: Breaker,
+        /// `[dedup]`
+        dedup: Dedup,
+        /// `[log]`
+        log: Log,
+        ..
+        /// `[[rule]]`, in order; never empty: without one the built-in rule stands here.
+        rules: [Rule]
+    }
+}
+
+impl Config {
+    /// The embedded queue's file.
+    pub fn queue_path(&self) -> PathBuf {
+        let default = || self.server.data_dir.join("queue.db");
+        self.queue.path.clone().unwrap_or_else(default)
+    }
+
+    /// The SQLite store's file.
+    pub fn store_path(&self) -> PathBuf {
+        match &self.store.url {
+            Some(StoreUrl::Sqlite(path)) => path.clone(),
+            None => self.server.data_dir.join("meetrelay.db"),
+        }
+    }
+
+    /// The file of the admin API's token.
+    pub fn admin_token_path(&self) -> PathBuf {
+        self.server.data_dir.join("admin-token")
+    }
+}

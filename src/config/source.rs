@@ -1,0 +1,104 @@
+//! Where values come from: the file, over it the environment. The only place that reads either.
+
+mod alias;
+mod environment;
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::keys::Config;
+use super::problem::{Origin, Problem};
+use super::reader::Found;
+use super::table::Key;
+
+pub use environment::Environment;
+
+/// What the relay's variables begin with; single underscores are left alone, because container platforms make
+/// variables like `MEETRELAY_SERVICE_HOST` by themselves.
+pub(crate) const PREFIX: &str = "MEETRELAY__";
+/// Names the configuration file.
+pub const FILE_VARIABLE: &str = "MEETRELAY_CONFIG";
+/// The file that is read, if it is there, when none is named.
+pub const DEFAULT_FILE: &str = "meetrelay.toml";
+
+/// What a configuration is read from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The file, if there is one to be read.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Environment,
+}
+
+impl Sources {
+    /// The sources of a process: the file named by an argument, else by `MEETRELAY_CONFIG`, else `meetrelay.toml`
+    /// in the working directory if it is there.
+    pub fn of(argument: Option<PathBuf>, environment: Environment) -> Self {
+        let named = argument.or_else(|| environment.get(FILE_VARIABLE).map(PathBuf::from));
+        let file = named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
+        Self { file, environment }
+    }
+}
+
+/// Brings every source into one map from path to value; later sources replace earlier ones.
+pub(crate) fn collect(sources: &Sources, problems: &mut Vec<Problem>) -> BTreeMap<String, Found> {
+    let mut found = BTreeMap::new();
+    if let Some(path) = &sources.file {
+        file::collect(path, &mut found, problems);
+    }
+    alias::replace(&sources.environment, &mut found);
+    environment::collect(&sources.environment, &mut found, problems);
+    alias::add(&sources.environment, &mut found, problems);
+    found
+}
+
+/// What a path names.
+enum Named {
+    Key(&'static Key),
+    Section { is_repeated: bool },
+    Nothing,
+}
+
+fn name(path: &str) -> Named {
+    for section in Config::SECTIONS {
+        if section.path == path {
+            return Named::Section {
+                is_repeated: section.is_repeated,
+            };
+        }
+        if let Some(key) = section.keys.iter().find(|key| key.path() == path) {
+            return Named::Key(key);
+        }
+    }
+    Named::Nothing
+}
+
+/// Notes a key that does not exist, with the one that was probably meant.
+fn unknown(path: &str, shown: &str, origin: Origin, spell: fn(&Key) -> String) -> Problem {
+    Problem {
+        origin: Some(origin),
+        key: None,
+        what: format!("unknown {shown}"),
+        instead: suggestion(path, spell),
+    }
+}
+
+/// The key that was probably meant: one with nearly the same name, first in the same section.
+fn suggestion(path: &str, spell: fn(&Key) -> String) -> String {
+    let (section, own_name) = path.rsplit_once('.').unwrap_or(("", path));
+    let nearness = |key: &Key| {
+        let is_here = key.section == section;
+        strsim::jaro_winkler(key.name, own_name) + if is_here { 0.05 } else { 0.0 }
+    };
+    Config::SECTIONS
+        .iter()
+        .flat_map(|section| section.keys)
+        .map(|key| (nearness(key), key))
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .filter(|(nearness, _)| *nearness > 0.87)
+        .map_or_else(
+            || "`meetrelay config reference` lists every key".to_owned(),
+            |(_, key)| format!("did you mean {}?", spell(key)),
+        )
+}

@@ -1,0 +1,96 @@
+//! The three variables that the project's first documents name (design 7).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::environment::{Environment, read_secret};
+use crate::config::problem::{Origin, Problem};
+use crate::config::reader::Found;
+use crate::config::value::{Raw, entries};
+
+/// Stand for a key each; the key's own variable wins over them, they win over the file.
+pub(crate) const REPLACING: [(&str, &str); 2] = [
+    ("MATTERMOST_ENABLED", "mattermost.enabled"),
+    ("PLUGNMEET_EXTERNAL_URL", "plugnmeet.external_url"),
+];
+
+/// Holds one token more for each of two lists.
+pub(crate) const ADDED_TOKEN: &str = "MATTERMOST_OUTGOING_TOKEN";
+const ADDED_TO: [&str; 2] = ["mattermost.outgoing_tokens", "mattermost.command_tokens"];
+
+/// Takes the variables that stand for a key.
+pub(super) fn replace(environment: &Environment, found: &mut BTreeMap<String, Found>) {
+    for (variable, path) in REPLACING {
+        if let Some(value) = environment.get(variable).filter(|value| !value.is_empty()) {
+            let raw = Raw::Text(value.to_owned());
+            let origin = Origin::Variable(variable.to_owned());
+            found.insert(path.to_owned(), Found { raw, origin });
+        }
+    }
+}
+
+/// Adds the token to both lists, whatever else they hold.
+pub(super) fn add(
+    environment: &Environment,
+    found: &mut BTreeMap<String, Found>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some((token, origin)) = added_token(environment, problems) else {
+        return;
+    };
+    for path in ADDED_TO {
+        let before = found.remove(path);
+        let listed = before.as_ref().map(|before| entries(&before.raw));
+        let after = match (before, listed) {
+            (None, _) => Found {
+                raw: Raw::List(vec![token.clone()]),
+                origin: origin.clone(),
+            },
+            // No list: left as it is, for the complaint that it deserves.
+            (Some(before), Some(Err(_)) | None) => before,
+            (Some(before), Some(Ok(mut tokens))) => {
+                tokens.push(token.clone());
+                Found {
+                    raw: Raw::List(tokens),
+                    origin: Origin::Both(Box::new(before.origin), Box::new(origin.clone())),
+                }
+            }
+        };
+        found.insert(path.to_owned(), after);
+    }
+}
+
+fn added_token(environment: &Environment, problems: &mut Vec<Problem>) -> Option<(Raw, Origin)> {
+    let file_variable = format!("{ADDED_TOKEN}_FILE");
+    let given = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    let mut complain = |what: String, instead: &str| {
+        problems.push(Problem {
+            origin: Some(Origin::Variable(file_variable.clone())),
+            key: None,
+            what,
+            instead: instead.to_owned(),
+        });
+    };
+    match (given(ADDED_TOKEN), given(&file_variable)) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            complain(format!("{ADDED_TOKEN} is set too"), "set one of the two");
+            None
+        }
+        (Some(token), None) => {
+            let origin = Origin::Variable(ADDED_TOKEN.to_owned());
+            Some((Raw::Text(token.to_owned()), origin))
+        }
+        (None, Some(file)) => match read_secret(Path::new(file)) {
+            Ok(token) => {
+                let path = file.into();
+                let variable = file_variable;
+                Some((Raw::Text(token), Origin::SecretFile { variable, path }))
+            }
+            Err(why) => {
+                complain(format!("the file {file} {why}"), "name a readable file");
+                None
+            }
+        },
+    }
+}

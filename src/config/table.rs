@@ -1,0 +1,208 @@
+//! The macros that turn the declarative table of [`super::keys`] into types, readers, reference and listing.
+
+use super::reader::Reader;
+use super::show::Shown;
+use super::value::{Raw, Setting};
+
+/// One key of the configuration, as the table declares it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// The section's path, like `plugnmeet.room`.
+    pub(crate) section: &'static str,
+    /// The key's own name.
+    pub(crate) name: &'static str,
+    /// Its meaning: the lines of its doc comment.
+    pub(crate) doc: &'static [&'static str],
+    /// Its default, written as in an environment variable; `None` when the key may be absent.
+    pub(crate) default: Option<&'static str>,
+    /// The least and the greatest value.
+    pub(crate) range: Option<(&'static str, &'static str)>,
+    /// Its value is hidden, and may come from a file.
+    pub(crate) is_secret: bool,
+    /// What is written there, with its unit.
+    pub(crate) type_name: fn() -> String,
+    /// The default as it stands in a file.
+    pub(crate) show_default: fn(&str) -> Option<String>,
+}
+
+impl Key {
+    /// `section.name`.
+    pub(crate) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        let path = self.path().replace('.', "__").to_uppercase();
+        format!("{}{path}", super::source::PREFIX)
+    }
+}
+
+/// One section of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Section {
+    /// Its path, as in the file's brackets.
+    pub(crate) path: &'static str,
+    /// What it is about.
+    pub(crate) about: &'static [&'static str],
+    /// Its keys in reading order.
+    pub(crate) keys: &'static [Key],
+    /// It may stand several times (`[[path]]`).
+    pub(crate) is_repeated: bool,
+}
+
+/// The default of a key of type `T` as it stands in a file.
+pub(crate) fn show_default<T: Setting>(text: &str) -> Option<String> {
+    T::read(&Raw::Text(text.to_owned()))
+        .ok()
+        .and_then(|value| value.show())
+}
+
+/// What the macros make of every section.
+pub(crate) trait Keyed: Sized {
+    /// Its part of the table.
+    const SECTION: Section;
+
+    /// Reads its keys below `at` (its path, for a repeated one with its number).
+    fn read(reader: &mut Reader, at: &str) -> Self;
+
+    /// Adds its keys with their effective values.
+    fn show(&self, at: &str, out: &mut Vec<Shown>);
+}
+
+/// `Some` of what is there, else `None`.
+macro_rules! maybe {
+    () => {
+        None
+    };
+    ($($there:tt)+) => {
+        Some($($there)+)
+    };
+}
+
+macro_rules! key {
+    ($path:literal, $key:ident, $type:ty, [$($doc:literal)+], [$($default:literal)?], [$($low:literal $high:literal)?]) => {
+        $crate::config::table::Key {
+            section: $path,
+            name: stringify!($key),
+            doc: &[$($doc),+],
+            default: maybe!($($default)?),
+            range: maybe!($(($low, $high))?),
+            is_secret: <$type as $crate::config::value::Setting>::IS_SECRET,
+            type_name: <$type as $crate::config::value::Setting>::type_name,
+            show_default: $crate::config::table::show_default::<$type>,
+        }
+    };
+}
+
+/// Declares one section: a struct and its part of the table.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])+
+        $name:ident at $path:literal {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:ident: $type:ty $(= $default:literal $(in $low:literal to $high:literal)?)?
+            ),+ $(,)?
+        }
+    ) => {
+        section!(@declare false $(#[doc = $about])+ $name $path {
+            $( $(#[doc = $doc])+ $key: $type, [$($default)?], [$($($low $high)?)?] ;)+
+        });
+    };
+    (
+        $(#[doc = $about:literal])+
+        $name:ident repeated at $path:literal {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:ident: $type:ty $(= $default:literal $(in $low:literal to $high:literal)?)?
+            ),+ $(,)?
+        }
+    ) => {
+        section!(@declare true $(#[doc = $about])+ $name $path {
+            $( $(#[doc = $doc])+ $key: $type, [$($default)?], [$($($low $high)?)?] ;)+
+        });
+    };
+    (@declare $repeated:literal $(#[doc = $about:literal])+ $name:ident $path:literal {
+        $( $(#[doc = $doc:literal])+ $key:ident: $type:ty, $default:tt, $range:tt ;)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            $( $(#[doc = $doc])+ pub $key: $type, )+
+        }
+
+        impl $crate::config::table::Keyed for $name {
+            const SECTION: $crate::config::table::Section = $crate::config::table::Section {
+                path: $path,
+                about: &[$($about),+],
+                keys: &[ $( key!($path, $key, $type, [$($doc)+], $default, $range) ),+ ],
+                is_repeated: $repeated,
+            };
+
+            fn read(reader: &mut $crate::config::reader::Reader, at: &str) -> Self {
+                Self {
+                    $( $key: reader.take(
+                        at, &key!($path, $key, $type, [$($doc)+], $default, $range)
+                    ), )+
+                }
+            }
+
+            fn show(&self, at: &str, out: &mut Vec<$crate::config::show::Shown>) {
+                $( out.push($crate::config::show::Shown::of(
+                    at, stringify!($key), &self.$key,
+                )); )+
+            }
+        }
+    };
+}
+
+/// Declares the tree: every section that stands once, then the one that is repeated.
+macro_rules! tree {
+    (
+        $(#[$meta:meta])*
+        $name:ident {
+            $( $(#[$doc:meta])+ $field:ident: $section:ty, )+
+            ..
+            $(#[$list_doc:meta])+ $list:ident: [$item:ty]
+        }
+    ) => {
+        $(#[$meta])*
+        pub struct $name {
+            $( $(#[$doc])+ pub $field: $section, )+
+            $(#[$list_doc])+ pub $list: Vec<$item>,
+        }
+
+        impl $name {
+            /// Every section, in reading order.
+            pub(crate) const SECTIONS: &'static [$crate::config::table::Section] = &[
+                $( <$section as $crate::config::table::Keyed>::SECTION, )+
+                <$item as $crate::config::table::Keyed>::SECTION,
+            ];
+
+            /// Reads the whole tree; faults are left in `reader`.
+            pub(super) fn read(reader: &mut $crate::config::reader::Reader) -> Self {
+                use $crate::config::table::Keyed;
+                Self {
+                    $( $field: <$section>::read(reader, <$section>::SECTION.path), )+
+                    $list: reader
+                        .repeats(<$item>::SECTION.path)
+                        .iter()
+                        .map(|at| <$item>::read(reader, at))
+                        .collect(),
+                }
+            }
+
+            /// Every key with its effective value, in reading order.
+            pub(super) fn show(&self) -> Vec<$crate::config::show::Shown> {
+                use $crate::config::table::Keyed;
+                let mut out = Vec::new();
+                $( self.$field.show(<$section>::SECTION.path, &mut out); )+
+                for (index, item) in self.$list.iter().enumerate() {
+                    item.show(&format!("{}[{}]", <$item>::SECTION.path, index + 1), &mut out);
+                }
+                out
+            }
+        }
+    };
+}

@@ -1,0 +1,76 @@
+//! Lists, and values that may be absent.
+
+use super::{Mismatch, Raw, Setting};
+
+/// Most entries that a list of the configuration may have.
+const ENTRIES_MAX: usize = 1000;
+
+impl<T: Setting> Setting for Vec<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
+    fn type_name() -> String {
+        format!("list of {}", T::type_name())
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        let entries = entries(raw)?;
+        if entries.len() > ENTRIES_MAX {
+            return Err(Mismatch {
+                what: format!("has {} entries", entries.len()),
+                instead: format!("write at most {ENTRIES_MAX}"),
+            });
+        }
+        entries.iter().map(T::read).collect()
+    }
+
+    fn show(&self) -> Option<String> {
+        let entries: Vec<String> = self.iter().filter_map(T::show).collect();
+        Some(format!("[{}]", entries.join(", ")))
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
+    fn type_name() -> String {
+        T::type_name()
+    }
+
+    /// An empty text is an absent value: `KEY=` in an environment file means "not set".
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        match raw.text() {
+            Some("") => Ok(None),
+            _ => T::read(raw).map(Some),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        self.as_ref().and_then(T::show)
+    }
+}
+
+/// The entries of a list: as they stand, from a JSON array, from lines (a secret's file) or between commas.
+pub(crate) fn entries(raw: &Raw) -> Result<Vec<Raw>, Mismatch> {
+    let split = |text: &str, by: &[char]| {
+        text.split(by)
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| Raw::Text(entry.to_owned()))
+            .collect()
+    };
+    match raw {
+        Raw::List(entries) => Ok(entries.clone()),
+        Raw::Text(text) if text.trim_start().starts_with('[') => json_entries(text),
+        Raw::Text(text) => Ok(split(text, &[',', '\n'])),
+        other => Err(Mismatch::kind(other, "a list, like [\"a\", \"b\"]")),
+    }
+}
+
+fn json_entries(text: &str) -> Result<Vec<Raw>, Mismatch> {
+    let wrong = || Mismatch {
+        what: "begins with [ and is no JSON array".to_owned(),
+        instead: "write a JSON array of texts, or the texts with commas between them".to_owned(),
+    };
+    let values: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| wrong())?;
+    Ok(values.into_iter().map(Raw::of_json).collect())
+}

@@ -1,0 +1,164 @@
+//! Where things are: listen addresses, base URLs, host names, the queue and the store.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::{Mismatch, Raw, Setting, quoted};
+
+impl Setting for SocketAddr {
+    fn type_name() -> String {
+        "address:port".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        let text = String::read(raw)?;
+        text.trim().parse().map_err(|_| {
+            Mismatch::text(
+                &text,
+                "is no address with a port",
+                "write one like \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\"",
+            )
+        })
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted(&self.to_string()))
+    }
+}
+
+/// A base URL: http or https, a host, perhaps a path. Its path always ends in `/`, so that `Url::join` adds to it.
+impl Setting for Url {
+    fn type_name() -> String {
+        "URL".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        const INSTEAD: &str = "write one like \"https://host.example.org\"";
+        let text = String::read(raw)?;
+        let mut url = Self::parse(text.trim())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| Mismatch {
+                what: "is no http or https URL".to_owned(),
+                instead: INSTEAD.to_owned(),
+            })?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if has_user || url.query().is_some() || url.fragment().is_some() {
+            return Err(Mismatch {
+                what: "holds a user name, a query (?) or a fragment (#)".to_owned(),
+                instead: INSTEAD.to_owned(),
+            });
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Ok(url)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted(self.as_str()))
+    }
+}
+
+/// A host, perhaps with a port, as it stands in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// The host in lower case, with `:port` if it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for HostName {
+    fn type_name() -> String {
+        "host".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        let text = String::read(raw)?;
+        let parsed = Url::parse(&format!("https://{text}/"));
+        let is_host = parsed.is_ok_and(|url| {
+            url.path() == "/" && url.username().is_empty() && url.host_str().is_some()
+        });
+        if !is_host || text.contains(['/', '?', '#', '@']) {
+            return Err(Mismatch::text(
+                &text,
+                "is no host",
+                "write one like \"files.example.org\", without scheme and path",
+            ));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted(&self.0))
+    }
+}
+
+/// The queue's back end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueUrl {
+    /// Files of this process.
+    Embedded,
+}
+
+impl Setting for QueueUrl {
+    // A broker's URL holds a password, so it is never repeated in a complaint.
+    fn type_name() -> String {
+        "\"embedded\"".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        let text = String::read(raw)?;
+        let what = match text.trim() {
+            "embedded" => return Ok(Self::Embedded),
+            url if url.starts_with("amqp") => "RabbitMQ comes with a later version",
+            _ => "is no queue that this version knows",
+        };
+        Err(Mismatch {
+            what: what.to_owned(),
+            instead: "write \"embedded\"".to_owned(),
+        })
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted("embedded"))
+    }
+}
+
+/// The store's back end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// One SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl Setting for StoreUrl {
+    fn type_name() -> String {
+        "\"sqlite:PATH\"".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        let text = String::read(raw)?;
+        let path = text.strip_prefix("sqlite:").unwrap_or_default();
+        let what = match path {
+            _ if text.starts_with("postgres") => "PostgreSQL comes with a later version",
+            _ if path.starts_with("//") => "a path behind sqlite: takes no //",
+            "" => "is no store that this version knows",
+            path => return Ok(Self::Sqlite(path.into())),
+        };
+        Err(Mismatch {
+            what: what.to_owned(),
+            instead: "write one like \"sqlite:data/meetrelay.db\"".to_owned(),
+        })
+    }
+
+    fn show(&self) -> Option<String> {
+        let Self::Sqlite(path) = self;
+        Some(quoted(&format!("sqlite:{}", path.display())))
+    }
+}

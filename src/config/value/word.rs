@@ -1,0 +1,108 @@
+//! Keys that take one of a few words.
+
+use crate::domain::Moderators;
+
+use super::{Mismatch, Raw, Setting, quoted};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least severity that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what a person must look at.
+    Error,
+    /// And what went wrong and was survived.
+    Warn,
+    /// And one line at accept and at settle for each event.
+    Info,
+    /// And each step.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word for it in the configuration and in filters.
+    pub fn as_str(self) -> &'static str {
+        word_of(self)
+    }
+}
+
+/// A type whose values have one word each.
+trait Word: Copy + PartialEq + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Word for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("human", Self::Human),
+        ("json", Self::Json),
+    ];
+}
+
+impl Word for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+impl Word for Moderators {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("everyone", Self::Everyone), ("starter", Self::Starter)];
+}
+
+fn word_of<T: Word>(value: T) -> &'static str {
+    T::WORDS
+        .iter()
+        .find(|(_, candidate)| *candidate == value)
+        .map_or("", |(word, _)| word)
+}
+
+fn one_of<T: Word>() -> String {
+    let words: Vec<String> = T::WORDS.iter().map(|(word, _)| quoted(word)).collect();
+    words.join(", ")
+}
+
+fn read_word<T: Word>(raw: &Raw) -> Result<T, Mismatch> {
+    let instead = || format!("one of {}", one_of::<T>());
+    let text = raw.text().ok_or_else(|| Mismatch::kind(raw, &instead()))?;
+    T::WORDS
+        .iter()
+        .find(|(word, _)| *word == text.trim())
+        .map(|(_, value)| *value)
+        .ok_or_else(|| Mismatch::text(text, "is not known here", format!("write {}", instead())))
+}
+
+macro_rules! words {
+    ($($type:ty),+) => {$(
+        impl Setting for $type {
+            fn type_name() -> String {
+                format!("one of {}", one_of::<Self>())
+            }
+
+            fn read(raw: &Raw) -> Result<Self, Mismatch> {
+                read_word(raw)
+            }
+
+            fn show(&self) -> Option<String> {
+                Some(quoted(word_of(*self)))
+            }
+        }
+    )+};
+}
+
+words!(LogFormat, LogLevel, Moderators);

@@ -1,0 +1,196 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn phrases(texts: &[&str]) -> Vec<Phrase> {
+    texts
+        .iter()
+        .map(|text| Phrase::parse(text).unwrap())
+        .collect()
+}
+
+/// Of the built-in phrases: which one matches, and the title.
+fn of(text: &str) -> Option<(String, Option<String>)> {
+    let phrases = phrases(&["meet", "meet now"]);
+    match_phrase(&phrases, text).map(|m| (m.phrase.to_string(), m.title.map(str::to_owned)))
+}
+
+fn is(phrase: &str, title: &str) -> Option<(String, Option<String>)> {
+    Some((
+        phrase.to_owned(),
+        (!title.is_empty()).then(|| title.to_owned()),
+    ))
+}
+
+/// The field `text` of a recorded outgoing webhook.
+fn recorded(name: &str) -> String {
+    let path = format!(
+        "{}/tests/vectors/mattermost-11/{name}.http",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let recording = std::fs::read_to_string(path).unwrap();
+    let (head, body) = recording.split_once("\n\n").unwrap();
+    if head.contains("Content-Type: application/json") {
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        return body["text"].as_str().unwrap().to_owned();
+    }
+    form_urlencoded::parse(body.as_bytes())
+        .find(|(key, _)| key == "text")
+        .map(|(_, text)| text.into_owned())
+        .unwrap()
+}
+
+#[test]
+fn recorded_posts_start_what_they_ask_for() {
+    assert_eq!(of(&recorded("outgoing-form-meet-now")), is("meet now", ""));
+    assert_eq!(of(&recorded("outgoing-form-word-only")), is("meet", ""));
+    assert_eq!(
+        of(&recorded("outgoing-form-leading-spaces")),
+        is("meet now", "")
+    );
+    assert_eq!(
+        of(&recorded("outgoing-form-newline-after-word")),
+        is("meet now", "")
+    );
+    assert_eq!(
+        of(&recorded("outgoing-form-case")),
+        is("meet now", "please")
+    );
+    assert_eq!(
+        of(&recorded("outgoing-form-title")),
+        is("meet now", "weekly sync")
+    );
+    assert_eq!(
+        of(&recorded("outgoing-form-thread-reply")),
+        is("meet now", "in thread")
+    );
+    assert_eq!(
+        of(&recorded("outgoing-form-unicode")),
+        is("meet now", "Übung „Q3“ ☕ 会議 👩\u{200D}💻 & <b>=?+%")
+    );
+    for other in [
+        "json",
+        "json-file",
+        "json-file-only",
+        "json-from-bot",
+        "json-prefix-match",
+    ] {
+        assert_eq!(of(&recorded(&format!("outgoing-{other}"))), None, "{other}");
+    }
+    let phrases = phrases(&["meetjson now"]);
+    let text = recorded("outgoing-json");
+    let found = match_phrase(&phrases, &text).unwrap();
+    assert_eq!(found.title, Some("R&D <sync> \"Q3\" ☕ \u{2028}x"));
+    assert_eq!(
+        match_phrase(&phrases, &recorded("outgoing-json-prefix-match")),
+        None
+    );
+}
+
+#[test]
+fn one_word_starts_only_as_the_whole_text_or_before_a_colon() {
+    for text in ["meet", " MEET\n", "Meet:", "meet : ", "\u{a0}meet"] {
+        assert_eq!(of(text), is("meet", ""), "{text:?}");
+    }
+    assert_eq!(of("meet: weekly sync"), is("meet", "weekly sync"));
+    assert_eq!(of("meet：週次"), is("meet", "週次"));
+    for text in [
+        "meet me at noon",
+        "meet - weekly",
+        "meet, now",
+        "meeting",
+        "meet_now",
+        "meet's",
+        "meetup: x",
+    ] {
+        assert_eq!(of(text), None, "{text:?}");
+    }
+    for text in [
+        "",
+        "  ",
+        "I say meet now",
+        "@meet now",
+        "**meet** now",
+        "lets meet",
+        "meetnow",
+    ] {
+        assert_eq!(of(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn several_words_start_whatever_follows() {
+    assert_eq!(of("meet now"), is("meet now", ""));
+    assert_eq!(of("meet\u{a0}\n now"), is("meet now", ""));
+    assert_eq!(of("mEEt NOW!"), is("meet now", ""));
+    assert_eq!(of("meet now?!…"), is("meet now", ""));
+    assert_eq!(
+        of("meet now - weekly: part 2 -"),
+        is("meet now", "weekly: part 2")
+    );
+    assert_eq!(of("meet now, all of you"), is("meet now", "all of you"));
+    assert_eq!(of("meet now ☕"), is("meet now", "☕"));
+    assert_eq!(of("meet now: .NET"), is("meet now", ".NET"));
+    for text in [
+        "meet nowhere",
+        "meet now's the time",
+        "meet now_x",
+        "meet no",
+    ] {
+        assert_eq!(of(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn longest_phrase_wins() {
+    let phrases = phrases(&["call us", "call us now", "call"]);
+    let found = match_phrase(&phrases, "call us now please").unwrap();
+    assert_eq!(
+        (found.phrase.to_string().as_str(), found.title),
+        ("call us now", Some("please"))
+    );
+    let found = match_phrase(&phrases, "call: us").unwrap();
+    assert_eq!(
+        (found.phrase.to_string().as_str(), found.title),
+        ("call", Some("us"))
+    );
+}
+
+#[test]
+fn case_is_folded_beyond_ascii() {
+    let phrases = phrases(&["GROSSE runde", "ΣΟΦΟΣ τώρα"]);
+    assert!(match_phrase(&phrases, "große Runde").is_some());
+    assert!(match_phrase(&phrases, "σοφος ΤΏΡΑ").is_some());
+    // Half of a folded letter is no match.
+    assert_eq!(match_phrase(&self::phrases(&["gros"]), "groß"), None);
+}
+
+#[test]
+fn bad_phrases_are_refused_with_the_reason() {
+    assert_eq!(Phrase::parse(" \n"), Err(PhraseError::Empty));
+    assert_eq!(
+        Phrase::parse(&"x".repeat(65)),
+        Err(PhraseError::TooLong { chars: 65 })
+    );
+    assert_eq!(
+        Phrase::parse("meet now:").unwrap_err().to_string(),
+        "a phrase must end with a letter or digit, `meet now:` does not: a title may follow it after `:`, `-` or `,`"
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(text in any::<String>()) {
+        if let Some((_, Some(title))) = of(&text) {
+            prop_assert!(text.contains(&title) && title.trim() == title && !title.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_follows_is_the_title(title in "[a-z][a-z :,-]{0,20}[a-z]") {
+        prop_assert_eq!(of(&format!("meet now: {title}")), is("meet now", &title));
+        prop_assert_eq!(of(&format!("Meet: {title}")), is("meet", &title));
+    }
+}

@@ -1,0 +1,189 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The text with its breaks made visible.
+fn line(text: &str) -> String {
+    neutralise_line(text, 200).replace(BREAK, "·")
+}
+
+fn markdown(text: &str) -> String {
+    neutralise_markdown(text, 2000).replace(BREAK, "·")
+}
+
+#[test]
+fn line_mentions_nobody() {
+    for mention in [
+        "@all", "@channel", "@here", "@ana", "a@b.org", "＠all", "@@all",
+    ] {
+        assert!(line(mention).contains('·'), "{mention}");
+        assert!(
+            !neutralise_line(mention, 200).contains(mention),
+            "{mention}"
+        );
+    }
+    assert_eq!(line("&#64;all &commat;all"), "&·#64;all &·commat;all");
+    assert_eq!(line("<!here> <@abc>"), "‹!here› ‹@·abc›");
+    assert_eq!(line("~town-square ~~old~~"), "~·town-square ~·~·old~·~");
+}
+
+#[test]
+fn line_links_nothing() {
+    assert_eq!(
+        line("[click](https://evil.example)"),
+        "[click]·(https:·//evil.·example)"
+    );
+    assert_eq!(line("![x](data:x)"), "![x]·(data:·x)");
+    assert_eq!(
+        line("<https://evil.example|Bank>"),
+        "‹https:·//evil.·example|Bank›"
+    );
+    assert_eq!(line("www.evil.example/x"), "www.·evil.·example/x");
+    assert_eq!(line("[x]: /y [a][x]"), "[x]·: /y [a]·[x]");
+}
+
+#[test]
+fn line_is_no_markdown() {
+    assert_eq!(line("# big"), "·# big");
+    assert_eq!(line("- item"), "·- item");
+    assert_eq!(line("1. item"), "·1. item");
+    assert_eq!(line("```sh\nrm -rf\n```"), "'''sh rm -rf '''");
+    assert_eq!(line("**bold** \\"), "∗∗bold∗∗ ∖");
+    assert_eq!(line(":smile: #topic"), ":·smile: #·topic");
+    assert_eq!(line("<b>x</b>"), "‹b›x‹/b›");
+}
+
+#[test]
+fn line_keeps_what_is_harmless() {
+    for text in [
+        "Weekly sync",
+        "Übung „Q3“ ☕ 会議 👩\u{200D}💻 & =?+%",
+        "R&D (10:30, v2.4): plan",
+        "snake_case, it's fine!",
+        "Übung &amp and & more;",
+    ] {
+        assert_eq!(neutralise_line(text, 200), text);
+    }
+}
+
+#[test]
+fn line_has_no_breaks_and_controls() {
+    assert_eq!(
+        neutralise_line(" a\0b\r\n\tc\u{2028}d\u{a0}\u{202E}e\u{7}f ", 99),
+        "ab c d e f"
+    );
+    assert_eq!(neutralise_line("\u{200B}\u{FEFF}\n", 99), "");
+}
+
+#[test]
+fn cutting_keeps_whole_characters() {
+    assert_eq!(cut("会議室", 3), "会議室");
+    assert_eq!(cut("会議室", 2), "会…");
+    assert_eq!(cut("one two", 5), "one…");
+    assert_eq!(cut("a👩\u{200D}💻", 4), "a👩\u{200D}💻");
+    assert_eq!(cut("a👩\u{200D}💻b", 4), "a👩…");
+    assert_eq!(cut("ab", 1), "…");
+    assert_eq!(cut("ab", 0), "");
+    assert_eq!(neutralise_line(&"@a".repeat(500), 128).chars().count(), 127);
+}
+
+#[test]
+fn summary_keeps_its_form_and_loses_its_teeth() {
+    let summary = "# Decisions\r\n\r\n\r\n\r\n- **Ship** on _Friday_, says @bob\n    1. see [plan](http://x.example)\n\
+        > quoted <b>html</b> > 3\n| Task | Who |\n|---|---|\n| Notes | `Bob` |\n![p](//t.example/p.png) @here\n\
+        [r]: http://y.example\n\n";
+    insta::assert_snapshot!(markdown(summary), @r"
+    # Decisions
+
+    - **Ship** on _Friday_, says @·bob
+        1. see [plan]·(http:·//x.·example)
+    > quoted ‹b›html‹/b› › 3
+    | Task | Who |
+    |---|---|
+    | Notes | `Bob` |
+    ![p]·(//t.·example/p.·png) @·here
+    [r]·: http:·//y.·example
+    ");
+}
+
+#[test]
+fn escapes_bring_nothing_back() {
+    assert_eq!(
+        markdown(r"\@all https\://x https:\//x"),
+        r"\@·all https\:·//x https:·\//x"
+    );
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<char>().prop_map(String::from),
+        "[a-z0-9 ]{1,4}",
+        prop::sample::select(vec![
+            "@",
+            "@all",
+            "<!",
+            "<",
+            ">",
+            "|",
+            "](",
+            "]",
+            "[",
+            "![",
+            ":",
+            ":x:",
+            "://",
+            "www.",
+            ".",
+            "#",
+            "\n",
+            "\n\n",
+            "\r",
+            "`",
+            "*",
+            "_",
+            "~",
+            "&#64;",
+            "&amp;",
+            "&",
+            ";",
+            "\\",
+            "\u{200B}",
+            "\u{200D}",
+            "…",
+            "-",
+            "1.",
+            "\t",
+            "http://a.b/c",
+            "\u{202E}",
+            " ",
+        ])
+        .prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn twice_is_once(text in hostile(), chars_max in 0_usize..60) {
+        let line = neutralise_line(&text, chars_max);
+        prop_assert_eq!(neutralise_line(&line, chars_max), line);
+        let markdown = neutralise_markdown(&text, chars_max);
+        prop_assert_eq!(neutralise_markdown(&markdown, chars_max), markdown);
+    }
+
+    #[test]
+    fn nothing_harmful_is_left(text in hostile(), chars_max in 0_usize..60) {
+        let line = neutralise_line(&text, chars_max);
+        for neutral in [&line, &neutralise_markdown(&text, chars_max)] {
+            prop_assert!(neutral.chars().count() <= chars_max);
+            prop_assert!(!neutral.contains("@a") && !neutral.contains("](") && !neutral.contains("://"));
+            prop_assert!(!neutral.contains('<') && !neutral.contains("&#64;") && !neutral.contains(":x:"));
+            let is_bad = |c: char| c == '\u{202E}' || (c.is_control() && c != '\n');
+            prop_assert!(!neutral.chars().any(is_bad));
+        }
+        prop_assert!(!line.contains(['\n', '`', '*', '\\', '>']));
+        prop_assert_eq!(line.trim(), line.as_str());
+    }
+}

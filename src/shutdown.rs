@@ -1,0 +1,125 @@
+//! How the process stops: the first SIGTERM or SIGINT begins the drain, a second one ends the process at once.
+//!
+//! Every part holds a [`Shutdown`]: it takes on nothing new once [`Shutdown::requested`] resolves, and gives up what
+//! is in flight when [`Shutdown::expired`] does.
+
+mod notify;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use notify::ServiceManager;
+
+/// The wish to stop and the deadline that comes with it. Clones share both.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    drain: CancellationToken,
+    expired: CancellationToken,
+    timeout: Duration,
+}
+
+impl Shutdown {
+    /// Nothing wants to stop yet; once something does, work in flight has `timeout`.
+    pub fn new(timeout: Duration) -> Self {
+        Self {
+            drain: CancellationToken::new(),
+            expired: CancellationToken::new(),
+            timeout,
+        }
+    }
+
+    /// Begins the drain; a second call changes nothing. Needs a running runtime.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the deadline outlives whoever asked; the task ends with it"
+    )]
+    pub fn request(&self) {
+        if self.drain.is_cancelled() {
+            return;
+        }
+        self.drain.cancel();
+        let deadline = Instant::now() + self.timeout;
+        let expired = self.expired.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            expired.cancel();
+        });
+    }
+
+    /// The drain has begun: take on nothing new.
+    pub fn is_requested(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Resolves when the drain begins.
+    pub async fn requested(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Resolves when the time for work in flight is over.
+    pub async fn expired(&self) {
+        self.expired.cancelled().await;
+    }
+
+    /// The token of the drain, for what takes one.
+    pub fn drain_token(&self) -> CancellationToken {
+        self.drain.clone()
+    }
+
+    /// How long work in flight may take after the drain began.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Runs `work` until it is done or the time for work in flight is over; `None` means that it was cut off.
+    pub async fn bounded<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.expired() => None,
+        }
+    }
+}
+
+/// SIGTERM and SIGINT of this process.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes both signals over from the system.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Resolves at the next of the two, with its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// The first signal begins the drain; resolves at the second one, when the process should end at once.
+    pub async fn drive(mut self, shutdown: Shutdown) {
+        let first = self.next().await;
+        let drain = shutdown.timeout();
+        tracing::info!(signal = first, drain_s = drain.as_secs(), "stop asked for");
+        shutdown.request();
+        let second = self.next().await;
+        tracing::warn!(signal = second, "second stop asked for: ending at once");
+    }
+}

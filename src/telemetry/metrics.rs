@@ -1,0 +1,196 @@
+//! The metrics, under the names of operations.md 1. The doc comment of a metric is its HELP text and its line of
+//! deploy/reference/metrics.md. Every series exists at 0 from the start, so that `increase()` sees the first event.
+//!
+//! Latency and outcome are apart (`..._requests_total` counts by outcome, `..._request_duration_seconds` measures by
+//! route or operation): with both in one histogram the series would be a multiple of what the budget allows.
+
+#[macro_use]
+pub mod label;
+mod family;
+pub mod labels;
+mod reference;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
+
+use family::Kind;
+pub use family::{Counter, Family, Level, Moment, Seconds};
+use labels::*;
+pub use reference::reference;
+
+use super::{REVISION, VERSION};
+use crate::domain::Peer;
+use crate::domain::retry::RetryReason;
+use crate::ports::QueueName;
+
+/// Most series that one instance may have.
+pub const SERIES_MAX: usize = 600;
+
+/// From trigger to card: 5 s is the edge of the promise and must stay.
+const E2E: &[f64] = &[
+    0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0,
+];
+/// Waiting in a queue: how far a backlog reaches.
+const WAIT: &[f64] = &[0.05, 0.25, 1.0, 5.0, 30.0, 300.0];
+/// A request over the network, ours or to us; 1 s is the longest that a webhook may be kept waiting.
+const NET: &[f64] = &[0.01, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// What the reference page says of one metric.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) labels: Vec<&'static str>,
+    pub(crate) help: String,
+    pub(crate) buckets: &'static [f64],
+}
+
+macro_rules! metrics {
+    ($(
+        $(#[doc = $help:literal])+
+        $name:ident: $kind:ident<$labels:ty> $(in $buckets:ident)?
+    ),+ $(,)?) => {
+        /// Every metric of the relay.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $( $(#[doc = $help])+ pub $name: $kind<$labels>, )+
+        }
+
+        impl Metrics {
+            fn make(registry: Registry) -> prometheus::Result<Self> {
+                Ok(Self {
+                    $( $name: <$kind<$labels>>::make(
+                        &registry, stringify!($name), &help(&[$($help),+]), buckets!($($buckets)?),
+                    )?, )+
+                    registry,
+                })
+            }
+
+            pub(crate) fn described() -> Vec<Described> {
+                vec![$( Described {
+                    name: stringify!($name),
+                    kind: <$kind<$labels> as Kind>::KIND,
+                    labels: <$labels as label::LabelSet>::names(),
+                    help: help(&[$($help),+]),
+                    buckets: buckets!($($buckets)?),
+                } ),+]
+            }
+        }
+    };
+}
+
+macro_rules! buckets {
+    () => {
+        &[]
+    };
+    ($buckets:ident) => {
+        $buckets
+    };
+}
+
+metrics! {
+    /// Requests to the public listener, by route and answer.
+    http_requests_total: Counter<(Endpoint, StatusClass)>,
+    /// Time to answer a request to the public listener.
+    http_request_duration_seconds: Seconds<Route> in NET,
+    /// Authenticated webhooks and commands, by what became of them at the door.
+    webhooks_received_total: Counter<(Webhook, Reception)>,
+    /// Webhooks and commands that were refused, by reason.
+    webhooks_rejected_total: Counter<(WebhookSource, Rejection)>,
+    /// Starts that were accepted: each owes a card within 5 s.
+    triggers_accepted_total: Counter<TriggerKind>,
+    /// Events made durable.
+    events_accepted_total: Counter<EventSource>,
+    /// Events applied, dropped or given up: what came in and comes out must be the same.
+    events_settled_total: Counter<(EventSource, Settled)>,
+    /// Time from accepting a start to its card standing in the channel.
+    trigger_to_card_seconds: Seconds<TriggerKind> in E2E,
+    /// Time from accepting an event to the card showing it.
+    event_to_card_update_seconds: Seconds<CardChange> in E2E,
+    /// Messages in a queue, waiting or in work.
+    queue_depth: Level<QueueName>,
+    /// Time between a message being due and being taken up.
+    queue_wait_seconds: Seconds<QueueName> in WAIT,
+    /// Time of one attempt.
+    job_processing_duration_seconds: Seconds<QueueName> in NET,
+    /// Deliveries settled, by outcome.
+    jobs_processed_total: Counter<(QueueName, JobOutcome)>,
+    /// Deliveries in work.
+    jobs_in_flight: Level<QueueName>,
+    /// Most deliveries in work at one time.
+    worker_concurrency_limit: Level<QueueName>,
+    /// When a delivery of this queue was last settled with its effect done.
+    worker_last_success_timestamp_seconds: Moment<QueueName>,
+    /// Further attempts scheduled, by reason.
+    retries_scheduled_total: Counter<(QueueName, RetryReason)>,
+    /// Messages given up and kept for a person.
+    dead_letters_total: Counter<(QueueName, DeadReason)>,
+    /// Dead letters that wait for a person now.
+    dead_letters: Level<()>,
+    /// Calls to Mattermost and plugNmeet, by outcome.
+    downstream_requests_total: Counter<(Operation, CallOutcome)>,
+    /// Time of a call to Mattermost or plugNmeet, whatever it met.
+    downstream_request_duration_seconds: Seconds<Operation> in NET,
+    /// Calls that the peer still allows in its present window; -1 when it does not say.
+    downstream_rate_limit_remaining: Level<Peer>,
+    /// When a call to the peer last succeeded.
+    downstream_last_success_timestamp_seconds: Moment<Peer>,
+    /// 1 for the state that the peer's breaker is in.
+    circuit_breaker_state: Level<(Peer, BreakerState)>,
+    /// How often the peer's breaker opened and closed.
+    circuit_breaker_transitions_total: Counter<(Peer, BreakerTurn)>,
+    /// What was found by asking because no webhook told it: the loss at the source.
+    reconcile_repairs_total: Counter<Repair>,
+    /// When the sweep last looked through all meetings.
+    reconcile_last_success_timestamp_seconds: Moment<()>,
+    /// Meetings that are being made or run.
+    meetings_active: Level<()>,
+    /// 1 for each condition of readiness that holds.
+    ready: Level<Check>,
+    /// 1 once a stop was asked for.
+    draining: Level<()>,
+    /// Log lines written.
+    log_messages_total: Counter<labels::Level>,
+}
+
+impl Metrics {
+    /// All metrics at their start.
+    ///
+    /// # Errors
+    /// Two metrics have the same name; the tests make every one, so that it cannot happen later.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let options = Opts::new(BUILD_INFO, BUILD_INFO_HELP);
+        let build = IntGaugeVec::new(options, &["version", "revision"])?;
+        build.with_label_values(&[VERSION, REVISION]).set(1);
+        registry.register(Box::new(build))?;
+        let metrics = Self::make(registry)?;
+        for peer in [Peer::Mattermost, Peer::PlugNmeet] {
+            metrics.downstream_rate_limit_remaining.with(peer).set(-1);
+            metrics.breaker(peer, BreakerState::Closed);
+        }
+        Ok(metrics)
+    }
+
+    /// The answer of `/metrics`, text format 0.0.4.
+    ///
+    /// # Errors
+    /// A metric cannot be written as text.
+    pub fn encode(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+const BUILD_INFO: &str = "meetrelay_build_info";
+const BUILD_INFO_HELP: &str = "1, with the version and the revision that runs.";
+
+fn help(lines: &[&str]) -> String {
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+    lines.join(" ")
+}

@@ -1,0 +1,34 @@
+//! Standard output that may go away: a reader that hung up must not stop the relay.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Standard output; what cannot be written is dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stdout;
+
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+impl<'a> MakeWriter<'a> for Stdout {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The subscriber reports a failed write on standard error, which may be gone as well; the line is lost
+        // either way, and the count of lines in the metrics stays true.
+        let _ = io::stdout().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = io::stdout().flush();
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! Workers: apply moves meetings, job workers call the peers, the sweep wakes who still owes. They know only the
+//! domain and the ports.
+
+mod apply;
+mod breaker;
+mod chat;
+mod conference;
+mod dead;
+mod jobs;
+mod observer;
+mod publish;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::domain::Peer;
+use crate::domain::apply::Policy;
+use crate::domain::retry::RetryPolicy;
+use crate::ports::{Chat, Clock, Conference, Links, Mail, QueueName, Store};
+
+pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
+pub use chat::CardFace;
+pub use dead::{ReplayError, discard, end_meeting, replay};
+pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
+pub use publish::publish_fact;
+
+/// The outside, as workers need it.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where meetings are kept.
+    pub store: Arc<dyn Store>,
+    /// The queue.
+    pub mail: Arc<dyn Mail>,
+    /// Mattermost.
+    pub chat: Arc<dyn Chat>,
+    /// plugNmeet.
+    pub conference: Arc<dyn Conference>,
+    /// Our own addresses.
+    pub links: Arc<dyn Links>,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub observer: Arc<dyn WorkObserver>,
+}
+
+/// The numbers of the workers.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// How apply decides.
+    pub policy: Policy,
+    /// When jobs are given up.
+    pub retry: RetryPolicy,
+    /// The pauses between attempts that count.
+    pub backoff: Backoff,
+    /// The pauses while a peer is away.
+    pub outage_backoff: Backoff,
+    /// Each peer's breaker.
+    pub breaker: BreakerSettings,
+    /// Most jobs at once that call Mattermost.
+    pub mattermost_concurrency: usize,
+    /// Most jobs at once that call plugNmeet.
+    pub plugnmeet_concurrency: usize,
+    /// Most events applied in one transaction.
+    pub batch_max: usize,
+    /// How often the sweep looks.
+    pub sweep_every: Duration,
+    /// How long a lease holds: twice the deadline of a call to Mattermost.
+    pub lease: Duration,
+    /// How often a redelivered message is worked on before it counts as poison.
+    pub poison_max: u32,
+    /// How long after a POST without an answer doubles are looked for.
+    pub tidy_after: Duration,
+    /// Pause before a card is tried again while the bot is outside the channel and the meeting runs.
+    pub outside_again_after: Duration,
+    /// How long dedup keys and the event log are kept.
+    pub keep: Duration,
+    /// How cards look.
+    pub face: CardFace,
+    /// This instance's name in leases: its name and start time.
+    pub instance: String,
+}
+
+/// Everything that a worker task shares.
+pub(crate) struct Shop {
+    pub(crate) deps: Deps,
+    pub(crate) settings: WorkerSettings,
+    pub(crate) mattermost: Breaker,
+    pub(crate) plugnmeet: Breaker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Shop {
+    pub(crate) fn breaker(&self, peer: Peer) -> &Breaker {
+        match peer {
+            Peer::Mattermost => &self.mattermost,
+            Peer::PlugNmeet => &self.plugnmeet,
+        }
+    }
+}
+
+/// The running workers.
+pub struct Workers {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Workers {
+    /// Starts all workers.
+    pub fn start(deps: Deps, settings: WorkerSettings) -> Self {
+        let stop = CancellationToken::new();
+        let shop = Arc::new(Shop {
+            mattermost: Breaker::new(settings.breaker),
+            plugnmeet: Breaker::new(settings.breaker),
+            stop: stop.clone(),
+            deps,
+            settings,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(apply::run(Arc::clone(&shop)));
+        tasks.spawn(sweep::run(Arc::clone(&shop)));
+        let mattermost = jobs::Slots::new(shop.settings.mattermost_concurrency);
+        let plugnmeet = jobs::Slots::new(shop.settings.plugnmeet_concurrency);
+        // chat.later gets half of Mattermost's slots, so that a backlog never delays a fresh "meet now".
+        let later = mattermost.half();
+        tasks.spawn(jobs::run(
+            Arc::clone(&shop),
+            QueueName::Conference,
+            plugnmeet,
+        ));
+        tasks.spawn(jobs::run(Arc::clone(&shop), QueueName::Chat, mattermost));
+        tasks.spawn(jobs::run(shop, QueueName::ChatLater, later));
+        Self { stop, tasks }
+    }
+
+    /// Whether every worker still runs; one that ended by itself is a defect, and the process should end.
+    pub fn are_alive(&mut self) -> bool {
+        self.tasks.try_join_next().is_none()
+    }
+
+    /// Takes nothing new, finishes what is in flight until `deadline` has passed; the rest stays in the queue.
+    /// Tells whether all was finished.
+    pub async fn drain(mut self, deadline: Duration) -> bool {
+        self.stop.cancel();
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout(deadline, finished).await.is_ok();
+        self.tasks.shutdown().await;
+        in_time
+    }
+}

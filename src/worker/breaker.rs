@@ -1,0 +1,192 @@
+//! One breaker a peer: while it is open no job that calls the peer is started, except one probe at a time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The numbers of a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// While open, one job is started so often.
+    pub probe_every: Duration,
+}
+
+/// How a breaker stands; also the metric label `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BreakerState {
+    /// Calls are made.
+    Closed,
+    /// No calls but probes.
+    Open,
+}
+
+impl BreakerState {
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// How many jobs may be started now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// As many as there is room for.
+    Any,
+    /// One, as a probe.
+    Probe,
+}
+
+/// The breaker of one peer. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    settings: BreakerSettings,
+    inner: Arc<Mutex<Inner>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    failures: u32,
+    /// Set while open: when the next probe may start.
+    probe_at: Option<Instant>,
+    /// The peer asked to be left alone until then (429).
+    held_until: Option<Instant>,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    pub fn new(settings: BreakerSettings) -> Self {
+        Self {
+            settings,
+            inner: Arc::default(),
+            changed: Arc::default(),
+        }
+    }
+
+    /// Waits until a job may be started; a probe taken here is the only one for `probe_every`.
+    pub async fn admit(&self) -> Admission {
+        loop {
+            let changed = self.changed.notified();
+            let wait = {
+                let mut inner = self.lock();
+                let now = Instant::now();
+                match (inner.held_until.filter(|at| *at > now), inner.probe_at) {
+                    (Some(held), _) => held,
+                    (None, None) => return Admission::Any,
+                    (None, Some(at)) if at <= now => {
+                        inner.probe_at = Some(now + self.settings.probe_every);
+                        return Admission::Probe;
+                    }
+                    (None, Some(at)) => at,
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(wait) => {}
+                () = changed => {}
+            }
+        }
+    }
+
+    /// A call met the peer alive. Tells whether this closed the breaker.
+    pub fn succeeded(&self) -> bool {
+        let mut inner = self.lock();
+        inner.failures = 0;
+        let was_open = inner.probe_at.take().is_some();
+        drop(inner);
+        if was_open {
+            self.changed.notify_waiters();
+        }
+        was_open
+    }
+
+    /// A call did not meet the peer, or met it with a 5xx. Tells whether this opened the breaker.
+    pub fn failed(&self) -> bool {
+        let mut inner = self.lock();
+        inner.failures = inner.failures.saturating_add(1);
+        if inner.failures < self.settings.failures || inner.probe_at.is_some() {
+            return false;
+        }
+        inner.probe_at = Some(Instant::now() + self.settings.probe_every);
+        true
+    }
+
+    /// The peer throttles: nothing is started for `pause`.
+    pub fn hold(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut inner = self.lock();
+        inner.held_until = Some(inner.held_until.map_or(until, |known| known.max(until)));
+    }
+
+    /// How it stands.
+    pub fn state(&self) -> BreakerState {
+        if self.lock().probe_at.is_some() {
+            BreakerState::Open
+        } else {
+            BreakerState::Closed
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const SETTINGS: BreakerSettings = BreakerSettings {
+        failures: 2,
+        probe_every: Duration::from_secs(10),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn open_breaker_admits_one_probe_each_period_until_a_success() {
+        let breaker = Breaker::new(SETTINGS);
+        assert_eq!(breaker.admit().await, Admission::Any);
+        assert!(!breaker.failed());
+        assert!(breaker.failed());
+        assert_eq!(breaker.state(), BreakerState::Open);
+        let began = Instant::now();
+        assert_eq!(breaker.admit().await, Admission::Probe);
+        assert_eq!(began.elapsed().as_secs(), 10);
+        assert!(!breaker.failed());
+        assert_eq!(breaker.admit().await, Admission::Probe);
+        assert_eq!(began.elapsed().as_secs(), 20);
+        assert!(breaker.succeeded());
+        assert_eq!(breaker.admit().await, Admission::Any);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_frees_those_who_wait() {
+        let breaker = Breaker::new(SETTINGS);
+        breaker.failed();
+        breaker.failed();
+        let waiting = tokio::spawn({
+            let breaker = breaker.clone();
+            async move { breaker.admit().await }
+        });
+        tokio::task::yield_now().await;
+        breaker.succeeded();
+        let began = Instant::now();
+        assert_eq!(waiting.await.unwrap(), Admission::Any);
+        assert!(began.elapsed().is_zero());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_holds_every_start_for_the_hinted_time() {
+        let breaker = Breaker::new(SETTINGS);
+        breaker.hold(Duration::from_secs(3));
+        let began = Instant::now();
+        assert_eq!(breaker.admit().await, Admission::Any);
+        assert_eq!(began.elapsed().as_secs(), 3);
+    }
+}

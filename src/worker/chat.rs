@@ -1,0 +1,167 @@
+//! Jobs that call Mattermost. They write `posts` and nothing else.
+
+mod answer;
+mod artifact;
+mod card;
+mod posting;
+mod tidy;
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::domain::retry::{Outcome, RetryReason};
+use crate::domain::{Job, Meeting, PostKey, PostRow};
+use crate::ports::{ChatError, Lease, Receipt, StoreError};
+
+use super::Shop;
+use super::jobs::Report;
+
+pub(super) use answer::tell;
+
+/// How cards look, as far as that is configured.
+#[derive(Debug, Clone)]
+pub struct CardFace {
+    /// In which times are shown.
+    pub time_zone: jiff::tz::TimeZone,
+    /// A first card posted so long after its request says why.
+    pub late_after: Duration,
+}
+
+/// One attempt at one job: the shop, and the name under which it holds leases. Two attempts of one instance must
+/// not share a lease.
+pub(super) struct Turn<'a> {
+    shop: &'a Shop,
+    owner: String,
+}
+
+impl<'a> Turn<'a> {
+    /// The attempt that `receipt` names.
+    pub(super) fn new(shop: &'a Shop, receipt: Receipt) -> Self {
+        Self {
+            shop,
+            owner: format!("{}#{}", shop.settings.instance, receipt.0),
+        }
+    }
+}
+
+impl Deref for Turn<'_> {
+    type Target = Shop;
+    fn deref(&self) -> &Shop {
+        self.shop
+    }
+}
+
+/// Does one job. `meeting` is as it was when the job was found to be owed.
+pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report {
+    let outcome = match job {
+        Job::RefreshCard { .. } => under_lease(shop, meeting, card::refresh(shop, meeting)).await,
+        Job::PostArtifact { artifact } => {
+            under_lease(shop, meeting, artifact::post(shop, meeting.id, artifact)).await
+        }
+        Job::TidyPosts { post } => {
+            under_lease(shop, meeting, tidy::tidy(shop, meeting.id, post)).await
+        }
+        Job::Answer { request } => {
+            under_lease(shop, meeting, answer::answer(shop, meeting.id, *request)).await
+        }
+        Job::CheckRight { request } => return answer::check_right(shop, meeting, *request).await,
+        Job::CreateRoom
+        | Job::EndRoom { .. }
+        | Job::PollRoom { .. }
+        | Job::PollArtifacts { .. }
+        | Job::FetchArtifact { .. } => Err(Outcome::Hopeless {
+            why: "a job of plugNmeet in a queue of Mattermost".to_owned(),
+        }),
+    };
+    Report::of(outcome.unwrap_or_else(|outcome| outcome))
+}
+
+/// What a step met when it could not go on; `?` carries it out of a job.
+type Step<T> = Result<T, Outcome>;
+
+/// Does `work` while nobody else touches this meeting's posts.
+async fn under_lease(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    work: impl Future<Output = Step<Outcome>>,
+) -> Step<Outcome> {
+    renew(shop, meeting).await?;
+    let outcome = work.await;
+    // A lease that cannot be given back runs out by itself.
+    drop(shop.deps.store.drop_lease(meeting.id, &shop.owner).await);
+    outcome
+}
+
+/// Takes or renews the lease, before each call.
+async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
+    let now = shop.deps.clock.now();
+    let lease = shop
+        .deps
+        .store
+        .take_lease(meeting.id, &shop.owner, now, shop.settings.lease)
+        .await
+        .map_err(store_away)?;
+    match lease {
+        Lease::Taken { .. } => Ok(()),
+        Lease::Held { until } => Err(Outcome::Busy {
+            after: until.since(now).max(Duration::from_millis(50)),
+        }),
+    }
+}
+
+async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meeting> {
+    shop.deps
+        .store
+        .meeting(meeting)
+        .await
+        .map_err(store_away)?
+        .ok_or_else(|| Outcome::Hopeless {
+            why: "the meeting is not in the store".to_owned(),
+        })
+}
+
+async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -> Step<()> {
+    shop.deps
+        .store
+        .put_post(meeting.id, key, row)
+        .await
+        .map_err(store_away)
+}
+
+/// The name of a post in its props: the handle by which it is found again.
+fn post_name(meeting: &Meeting, key: &PostKey) -> String {
+    format!("{}:{key}", meeting.id)
+}
+
+fn store_away(error: StoreError) -> Outcome {
+    match error {
+        StoreError::Away(_) => Outcome::Paused {
+            after: Duration::from_secs(2),
+        },
+        StoreError::Refused(why) => Outcome::Failed { why },
+    }
+}
+
+fn outcome_of(error: &ChatError) -> Outcome {
+    match error {
+        ChatError::Unreachable { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Unreachable,
+        },
+        ChatError::Unavailable { after, .. } => Outcome::Unavailable {
+            after: *after,
+            reason: RetryReason::ServerError,
+        },
+        ChatError::Throttled { after } => Outcome::Unavailable {
+            after: *after,
+            reason: RetryReason::Throttled,
+        },
+        ChatError::Unauthorized { .. }
+        | ChatError::Forbidden { .. }
+        | ChatError::NotFound { .. }
+        | ChatError::NotEditable { .. }
+        | ChatError::Refused { .. } => Outcome::Hopeless {
+            why: error.to_string(),
+        },
+    }
+}

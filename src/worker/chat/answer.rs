@@ -1,0 +1,138 @@
+//! Answers to one person: second starts, refused ends, failures that no card tells.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::domain::apply::{Saying, Tell};
+use crate::domain::meeting::{Request, Wish};
+use crate::domain::retry::Outcome;
+use crate::domain::{Fact, Meeting, MeetingId, PostKey, Rendered, RequestId, Via, say};
+use crate::ports::ChatError;
+
+use super::posting::{NotPosted, post_once};
+use super::{Step, Turn, keep, load, outcome_of};
+use crate::worker::Shop;
+use crate::worker::jobs::Report;
+
+/// A channel is told of the running meeting at most so often.
+const LINE_EVERY: Duration = Duration::from_secs(60);
+
+/// Answers one request, once.
+pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -> Step<Outcome> {
+    let meeting = load(shop, id).await?;
+    let key = PostKey::Answer(request);
+    let mut row = meeting.post(&key).cloned().unwrap_or_default();
+    let Some(request) = meeting.request(request).filter(|_| !row.answered) else {
+        return Ok(Outcome::Obsolete);
+    };
+    match &request.via {
+        Via::SlashCommand { hook: Some(hook) } => {
+            let text = text_for(shop, &meeting, request);
+            if let Err(error) = shop.deps.chat.answer_command(hook, &text).await {
+                if !is_lost(&error) {
+                    return Err(outcome_of(&error));
+                }
+                warn!(%error, "the person cannot be answered");
+                shop.deps.observer.answer_lost();
+            }
+        }
+        Via::SlashCommand { hook: None } => {}
+        Via::OutgoingWebhook { .. } if was_told_lately(shop, &meeting) => {
+            info!("the channel was told of the running meeting a moment ago");
+        }
+        Via::OutgoingWebhook { .. } => {
+            let link = shop.deps.links.join(request.id);
+            let message = say::running_line(&meeting.rule.title, &link);
+            let content = Rendered {
+                message,
+                attachment: None,
+            };
+            match post_once(shop, &meeting, &key, &mut row, content).await {
+                Ok(_) | Err(NotPosted::Outside) => {}
+                Err(NotPosted::Met(outcome)) => return Err(outcome),
+            }
+        }
+    }
+    row.answered = true;
+    keep(shop, &meeting, &key, row).await?;
+    Ok(Outcome::Done)
+}
+
+/// Whether somebody other than the starter may end the meeting: channel and system admins may.
+pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: RequestId) -> Report {
+    let Some(asked) = meeting.request(request) else {
+        return Report::of(Outcome::Obsolete);
+    };
+    let user = &asked.by.user_id;
+    let may = match shop
+        .deps
+        .chat
+        .is_channel_admin(&meeting.place.channel, user)
+        .await
+    {
+        Ok(true) => Ok(true),
+        // The bot cannot look into the channel: the person's own role can still tell.
+        Ok(false) | Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => shop
+            .deps
+            .chat
+            .account(user)
+            .await
+            .map(|account| account.is_system_admin),
+        Err(error) => Err(error),
+    };
+    let meeting = meeting.id;
+    match may {
+        Ok(true) => Report::learned(Fact::EndAllowed { meeting, request }),
+        Ok(false) | Err(ChatError::NotFound { .. }) => {
+            Report::learned(Fact::EndRefused { meeting, request })
+        }
+        Err(error) => Report::of(outcome_of(&error)),
+    }
+}
+
+/// Tells a person what no meeting could.
+pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
+    let text = match tell.saying {
+        Saying::NothingToEnd => say::nothing_to_end(tell.request),
+    };
+    match shop.deps.chat.answer_command(&tell.hook, &text).await {
+        Ok(()) => Outcome::Done,
+        Err(error) if is_lost(&error) => {
+            warn!(%error, event.id = %tell.request, "the person cannot be answered");
+            shop.deps.observer.answer_lost();
+            Outcome::Done
+        }
+        Err(error) => outcome_of(&error),
+    }
+}
+
+/// The answer will never arrive: the response URL has run out or was never one.
+pub(super) fn is_lost(error: &ChatError) -> bool {
+    matches!(
+        error,
+        ChatError::NotFound { .. } | ChatError::Refused { .. } | ChatError::Forbidden { .. }
+    )
+}
+
+fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> String {
+    let title = &meeting.rule.title;
+    match request.wish {
+        Wish::StartWhileRunning => {
+            let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+            say::running_offer(title, &link, request.id)
+        }
+        Wish::EndRefused => say::end_refused(title, request.id),
+        Wish::Start | Wish::EndAsked | Wish::EndAllowed => {
+            say::failed(title, meeting.refused, request.id)
+        }
+    }
+}
+
+fn was_told_lately(shop: &Turn<'_>, meeting: &Meeting) -> bool {
+    let now = shop.deps.clock.now();
+    meeting.posts.iter().any(|(key, row)| {
+        matches!(key, PostKey::Answer(_))
+            && row.posted_at.is_some_and(|at| now.since(at) < LINE_EVERY)
+    })
+}

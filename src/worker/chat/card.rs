@@ -1,0 +1,263 @@
+//! RefreshCard: posts the card, or brings it up to what the meeting is now.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::domain::card::{self, CardFrame};
+use crate::domain::meeting::State;
+use crate::domain::post::Frozen;
+use crate::domain::retry::Outcome;
+use crate::domain::{Meeting, PostId, PostKey, PostRow, Rendered, Timestamp, Via, say};
+use crate::ports::{ChannelKind, ChatError};
+
+use super::answer::is_lost;
+use super::posting::{Made, NotPosted, post_once};
+use super::{Step, Turn, keep, load, outcome_of, renew};
+
+/// How often a meeting that goes on moving is rendered again in one job; then the next job goes on.
+const ROUNDS_MAX: u32 = 5;
+/// Pause before a card is tried again while the bot is outside the channel and the meeting is over.
+const OUTSIDE_OVER_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+/// Shows the *current* state, whatever version called for it, and again if it moved on meanwhile.
+pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> {
+    for round in 0..ROUNDS_MAX {
+        let meeting = load(shop, called.id).await?;
+        let mut row = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
+        match row.frozen {
+            Some(Frozen::Deleted) => return Ok(Outcome::Obsolete),
+            Some(Frozen::NotEditable) => return post_final(shop, &meeting, &row).await,
+            None if row.rendered >= meeting.version => {
+                return Ok(if round == 0 {
+                    Outcome::Obsolete
+                } else {
+                    Outcome::Done
+                });
+            }
+            None => {}
+        }
+        let shown = match row.post.clone() {
+            None => first(shop, &meeting, &mut row).await?,
+            Some(post) => patch(shop, &meeting, &mut row, &post).await?,
+        };
+        if let Some(outcome) = shown {
+            return Ok(outcome);
+        }
+    }
+    Ok(Outcome::Busy {
+        after: Duration::from_secs(1),
+    })
+}
+
+/// Posts the first card. `Some`: the job ends with this.
+async fn first(shop: &Turn<'_>, meeting: &Meeting, row: &mut PostRow) -> Step<Option<Outcome>> {
+    if row.first_tried_at.is_none() && row.root.is_none() {
+        match thread_root(shop, meeting).await {
+            Ok(root) => row.root = root,
+            Err(NotPosted::Outside) => return outside(shop, meeting, row).await,
+            Err(NotPosted::Met(outcome)) => return Err(outcome),
+        }
+    }
+    let content = render(shop, meeting, row).await;
+    match post_once(shop, meeting, &PostKey::Card, row, content).await {
+        // It may show an older version: it is patched in the next round.
+        Ok(Made::Before) => Ok(None),
+        Ok(Made::Now) => {
+            row.rendered = meeting.version;
+            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+            let after = shop.deps.clock.now().since(meeting.requested_at);
+            if let Some(request) = meeting.first_request() {
+                shop.deps.observer.card_posted(&request.via, after);
+            }
+            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            info!(after_ms, state = meeting.state().as_str(), "card posted");
+            Ok(None)
+        }
+        Err(NotPosted::Outside) => outside(shop, meeting, row).await,
+        Err(NotPosted::Met(outcome)) => Err(outcome),
+    }
+}
+
+async fn patch(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    row: &mut PostRow,
+    post: &PostId,
+) -> Step<Option<Outcome>> {
+    let content = render(shop, meeting, row).await;
+    renew(shop, meeting).await?;
+    let name = super::post_name(meeting, &PostKey::Card);
+    match shop.deps.chat.patch_post(post, &name, content).await {
+        Ok(()) => {
+            row.rendered = meeting.version;
+            row.outside_since = None;
+            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+            let after = shop.deps.clock.now().since(meeting.changed_at);
+            shop.deps.observer.card_updated(!meeting.state().is_running(), after);
+            info!(
+                version = meeting.version,
+                state = meeting.state().as_str(),
+                "card updated"
+            );
+            Ok(None)
+        }
+        Err(ChatError::NotFound { .. }) => {
+            info!("a person deleted the card: nothing more is posted for this meeting");
+            row.frozen = Some(Frozen::Deleted);
+            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+            Ok(Some(Outcome::Done))
+        }
+        Err(ChatError::NotEditable { .. }) => {
+            warn!("the card can no longer be edited: the end will be told in a reply");
+            row.frozen = Some(Frozen::NotEditable);
+            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+            post_final(shop, meeting, row).await.map(Some)
+        }
+        Err(ChatError::Forbidden { .. }) => outside(shop, meeting, row).await,
+        Err(error) => Err(outcome_of(&error)),
+    }
+}
+
+/// The one reply that tells the final state of a card that can no longer be changed.
+async fn post_final(shop: &Turn<'_>, meeting: &Meeting, card: &PostRow) -> Step<Outcome> {
+    if meeting.state().is_running() {
+        return Ok(Outcome::Done);
+    }
+    let mut row = meeting.post(&PostKey::Final).cloned().unwrap_or_default();
+    row.root = card.root.clone().or_else(|| card.post.clone());
+    let content = say::final_reply(&meeting.card_view(), &frame(shop, meeting, card, None));
+    match post_once(shop, meeting, &PostKey::Final, &mut row, content).await {
+        Ok(_) => Ok(Outcome::Done),
+        Err(NotPosted::Outside) => Ok(pause_outside(shop, meeting)),
+        Err(NotPosted::Met(outcome)) => Err(outcome),
+    }
+}
+
+/// The root of the thread that the trigger stood in: a command tells it, an outgoing webhook does not.
+async fn thread_root(shop: &Turn<'_>, meeting: &Meeting) -> Result<Option<PostId>, NotPosted> {
+    let Some(request) = meeting.first_request() else {
+        return Ok(None);
+    };
+    let Via::OutgoingWebhook { post } = &request.via else {
+        return Ok(meeting.place.thread.clone());
+    };
+    match shop.deps.chat.read_post(post).await {
+        Ok(view) => Ok(view.root),
+        Err(ChatError::NotFound { .. }) => Ok(None),
+        Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
+        Err(error) => Err(outcome_of(&error).into()),
+    }
+}
+
+/// The bot is outside the channel: it joins a public one by itself, else the person is told to invite it.
+async fn outside(shop: &Turn<'_>, meeting: &Meeting, row: &mut PostRow) -> Step<Option<Outcome>> {
+    let channel = &meeting.place.channel;
+    let is_first_time = row.outside_since.is_none();
+    if is_first_time {
+        row.outside_since = Some(shop.deps.clock.now());
+        keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+    }
+    let kind = match shop.deps.chat.channel_kind(channel).await {
+        Ok(kind) => Some(kind),
+        Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => None,
+        Err(error) => return Err(outcome_of(&error)),
+    };
+    if kind == Some(ChannelKind::Public) {
+        match shop.deps.chat.join_channel(channel).await {
+            Ok(()) if is_first_time => {
+                info!(channel = %channel, "joined the channel");
+                // The next round posts.
+                return Ok(None);
+            }
+            Ok(()) => {
+                warn!(channel = %channel, "a member of the channel, and still not allowed to post")
+            }
+            Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => {}
+            Err(error) => return Err(outcome_of(&error)),
+        }
+    }
+    invite(shop, meeting).await?;
+    Ok(Some(pause_outside(shop, meeting)))
+}
+
+fn pause_outside(shop: &Turn<'_>, meeting: &Meeting) -> Outcome {
+    let after = if meeting.state().is_running() {
+        shop.settings.outside_again_after
+    } else {
+        OUTSIDE_OVER_AGAIN_AFTER
+    };
+    Outcome::Paused { after }
+}
+
+/// Tells the person once that the bot must be invited: through the response URL, else by a direct message.
+async fn invite(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
+    let mut row = meeting.post(&PostKey::Invite).cloned().unwrap_or_default();
+    let Some(request) = meeting.first_request().filter(|_| !row.answered) else {
+        return Ok(());
+    };
+    warn!(channel = %meeting.place.channel,
+        "the bot is outside the channel and cannot join it: the person is told to invite it");
+    let own = shop
+        .deps
+        .chat
+        .own_account()
+        .await
+        .map_err(|error| outcome_of(&error))?;
+    let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+    let text = say::invite(&own.user_name, &meeting.rule.title, &link, request.id);
+    let told = match &request.via {
+        Via::SlashCommand { hook: Some(hook) } => shop.deps.chat.answer_command(hook, &text).await,
+        Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => {
+            let name = super::post_name(meeting, &PostKey::Invite);
+            shop.deps
+                .chat
+                .direct_message(&request.by.user_id, &name, &text)
+                .await
+        }
+    };
+    if let Err(error) = told {
+        if !is_lost(&error) {
+            return Err(outcome_of(&error));
+        }
+        warn!(%error, "the person cannot be told");
+        shop.deps.observer.answer_lost();
+    }
+    row.answered = true;
+    keep(shop, meeting, &PostKey::Invite, row).await
+}
+
+async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
+    let starter = match meeting.starter() {
+        // A name that cannot be had now is the username: the card must not wait for it.
+        Some(by) => shop
+            .deps
+            .chat
+            .account(&by.user_id)
+            .await
+            .ok()
+            .map(|a| a.display_name),
+        None => None,
+    };
+    card::render(&meeting.card_view(), &frame(shop, meeting, row, starter))
+}
+
+fn frame(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow, starter: Option<String>) -> CardFrame {
+    let first = meeting.first_request();
+    let posted_at = row.posted_at.unwrap_or_else(|| shop.deps.clock.now());
+    CardFrame {
+        join_link: first
+            .map(|request| shop.deps.links.join(request.id))
+            .unwrap_or_default(),
+        starter_name: starter,
+        time_zone: shop.settings.face.time_zone.clone(),
+        late_by: late_by(shop, meeting, posted_at),
+    }
+}
+
+/// How late the card came, if it is worth a word. A slow room is no lateness of the card.
+fn late_by(shop: &Turn<'_>, meeting: &Meeting, posted_at: Timestamp) -> Option<Duration> {
+    let late = posted_at.since(meeting.requested_at);
+    let is_told = meeting.state() != State::Failed;
+    (is_told && late >= shop.settings.face.late_after).then_some(late)
+}

@@ -1,0 +1,119 @@
+//! Posting once: what is about to be posted is written down before the first POST, and looked up before a second.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::domain::retry::Outcome;
+use crate::domain::{Meeting, PostKey, PostRow, Rendered};
+use crate::ports::{ChatError, NewPost, PostView};
+
+use super::{Step, Turn, keep, post_name, renew};
+
+/// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell.
+const LOOK_BACK: Duration = Duration::from_secs(60);
+
+/// How a post came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// By this attempt: it shows what was asked for.
+    Now,
+    /// Earlier: what it shows is not known.
+    Before,
+}
+
+/// Why a post was not made.
+pub(super) enum NotPosted {
+    /// 403: the bot is outside the channel.
+    Outside,
+    /// Anything else.
+    Met(Outcome),
+}
+
+impl From<Outcome> for NotPosted {
+    fn from(outcome: Outcome) -> Self {
+        Self::Met(outcome)
+    }
+}
+
+/// Makes the post of `key` unless it is there, and keeps what is known of it in `row`.
+pub(super) async fn post_once(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    content: Rendered,
+) -> Result<Made, NotPosted> {
+    if row.post.is_some() {
+        return Ok(Made::Before);
+    }
+    let name = post_name(meeting, key);
+    let channel = meeting.place.channel.clone();
+    renew(shop, meeting).await?;
+    match row.first_tried_at {
+        None => {
+            row.first_tried_at = Some(shop.deps.clock.now());
+            keep(shop, meeting, key, row.clone()).await?;
+        }
+        Some(tried_at) => {
+            let since = tried_at.minus(LOOK_BACK);
+            match shop.deps.chat.find_posts(&channel, &name, since).await {
+                Ok(found) => {
+                    if let Some(oldest) = found.first() {
+                        info!(post = %oldest.id, key = %key, "the post was there already");
+                        adopt(shop, meeting, key, row, oldest).await?;
+                        return Ok(Made::Before);
+                    }
+                }
+                Err(ChatError::Forbidden { .. }) => return Err(NotPosted::Outside),
+                Err(error) => return Err(super::outcome_of(&error).into()),
+            }
+            renew(shop, meeting).await?;
+        }
+    }
+    let mut post = NewPost {
+        channel,
+        root: row.root.clone(),
+        key: name,
+        content,
+    };
+    let mut made = shop.deps.chat.create_post(post.clone()).await;
+    if matches!(made, Err(ChatError::Refused { .. })) && post.root.take().is_some() {
+        // The thread's root was deleted meanwhile: better outside the thread than nowhere.
+        row.root = None;
+        made = shop.deps.chat.create_post(post).await;
+    }
+    match made {
+        Ok(view) => {
+            info!(post = %view.id, key = %key, "posted");
+            adopt(shop, meeting, key, row, &view).await?;
+            Ok(Made::Now)
+        }
+        Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
+        Err(error) => {
+            let is_unknown = matches!(
+                error,
+                ChatError::Unreachable { sent: true, .. } | ChatError::Unavailable { .. }
+            );
+            if is_unknown {
+                row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
+                keep(shop, meeting, key, row.clone()).await?;
+            }
+            Err(super::outcome_of(&error).into())
+        }
+    }
+}
+
+async fn adopt(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    view: &PostView,
+) -> Step<()> {
+    row.post = Some(view.id.clone());
+    row.root = view.root.clone();
+    row.posted_at = Some(shop.deps.clock.now());
+    row.outside_since = None;
+    keep(shop, meeting, key, row.clone()).await
+}

@@ -1,0 +1,55 @@
+//! TidyPosts: after a POST whose answer never came, the oldest own post stays and its doubles go.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::domain::retry::Outcome;
+use crate::domain::{MeetingId, PostKey};
+use crate::ports::ChatError;
+
+use super::{Step, Turn, keep, load, outcome_of, post_name, renew};
+
+/// Looks for doubles of one post.
+pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<Outcome> {
+    let meeting = load(shop, id).await?;
+    let Some(mut row) = meeting.post(key).cloned() else {
+        return Ok(Outcome::Obsolete);
+    };
+    let since = row
+        .first_tried_at
+        .unwrap_or(meeting.requested_at)
+        .minus(Duration::from_secs(60));
+    let name = post_name(&meeting, key);
+    let found = match shop
+        .deps
+        .chat
+        .find_posts(&meeting.place.channel, &name, since)
+        .await
+    {
+        Ok(found) => found,
+        // Outside the channel now: nobody there sees doubles of ours that we could delete.
+        Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => Vec::new(),
+        Err(error) => return Err(outcome_of(&error)),
+    };
+    let mut found = found.into_iter();
+    if let Some(oldest) = found.next() {
+        if row.post.as_ref() != Some(&oldest.id) {
+            // What it shows is not known: it is rendered anew.
+            row.rendered = 0;
+        }
+        row.post = Some(oldest.id);
+        row.posted_at = row.posted_at.or(Some(shop.deps.clock.now()));
+    }
+    for double in found {
+        renew(shop, &meeting).await?;
+        match shop.deps.chat.delete_post(&double.id).await {
+            Ok(()) => info!(post = %double.id, key = %key, "a doubled post was deleted"),
+            Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => {}
+            Err(error) => return Err(outcome_of(&error)),
+        }
+    }
+    row.tidy_at = None;
+    keep(shop, &meeting, key, row).await?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,219 @@
+//! Jobs that call plugNmeet. What they learn goes to apply as events.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use crate::domain::event::SessionRef;
+use crate::domain::retry::{Outcome, RetryReason};
+use crate::domain::text::neutralise_markdown;
+use crate::domain::{ArtifactId, Fact, Job, JobId, Meeting, Refusal, event::SUMMARY_CHARS_MAX};
+use crate::ports::{ConferenceError, EndAnswer, NewRoom, RoomActivity};
+
+use super::jobs::Report;
+use super::{Repair, Shop};
+
+/// Pause of a poll that plugNmeet refuses for good: polls are never given up, or a card could stay live for ever.
+const REFUSED_POLL_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+/// Does one job.
+pub(super) async fn run(shop: &Shop, meeting: &Meeting, id: &JobId) -> Report {
+    match &id.job {
+        Job::CreateRoom => create_room(shop, meeting).await,
+        Job::EndRoom { .. } => end_room(shop, meeting).await,
+        Job::PollRoom { .. } => poll_room(shop, meeting).await,
+        Job::PollArtifacts { step } => poll_artifacts(shop, meeting, *step).await,
+        Job::FetchArtifact { artifact } => fetch_artifact(shop, meeting, artifact).await,
+        Job::RefreshCard { .. }
+        | Job::PostArtifact { .. }
+        | Job::Answer { .. }
+        | Job::CheckRight { .. }
+        | Job::TidyPosts { .. } => Report::of(Outcome::Hopeless {
+            why: "a chat job in the queue of plugNmeet".to_owned(),
+        }),
+    }
+}
+
+async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
+    let now = shop.deps.clock.now();
+    if now.since(meeting.requested_at) > meeting.rule.worth {
+        let reason = Refusal::TooLate;
+        return Report::learned(Fact::RoomRefused {
+            meeting: meeting.id,
+            reason,
+        });
+    }
+    let room = NewRoom {
+        room: meeting.room.clone(),
+        meeting: meeting.id,
+        title: meeting.rule.title.clone(),
+        logout_url: None,
+    };
+    let refused = |reason, outcome| Report {
+        outcome,
+        learned: vec![(
+            Fact::RoomRefused {
+                meeting: meeting.id,
+                reason,
+            },
+            None,
+        )],
+    };
+    match shop.deps.conference.create_room(room).await {
+        Ok(room) => Report::learned(Fact::RoomCreated {
+            meeting: meeting.id,
+            sid: room.sid,
+            created_at: room.created_at,
+        }),
+        Err(error @ ConferenceError::Unauthorized { .. }) => {
+            refused(Refusal::Unauthorized, outcome_of(&error))
+        }
+        Err(error @ ConferenceError::Refused { .. }) => {
+            refused(Refusal::Refused, outcome_of(&error))
+        }
+        Err(error) => Report::of(outcome_of(&error)),
+    }
+}
+
+async fn end_room(shop: &Shop, meeting: &Meeting) -> Report {
+    match shop.deps.conference.end_room(&meeting.room).await {
+        Ok(answer) => Report::learned(Fact::EndTried {
+            meeting: meeting.id,
+            gone: answer == EndAnswer::NotFound,
+        }),
+        Err(error) => Report::of(outcome_of(&error)),
+    }
+}
+
+/// A failed poll says nothing about the room.
+async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
+    let Some(session) = meeting.newest_session() else {
+        return Report::of(Outcome::Obsolete);
+    };
+    match shop.deps.conference.room_activity(&meeting.room).await {
+        Ok(activity) => {
+            let ended = activity == RoomActivity::Ended;
+            if ended {
+                warn!(sid = %session.sid, "the room has ended and no webhook said so");
+                shop.deps.observer.repaired(Repair::MissedEnd);
+            }
+            let sid = session.sid.clone();
+            let key = ended.then(|| format!("poll:{sid}:ended"));
+            let fact = Fact::RoomPolled {
+                meeting: meeting.id,
+                sid,
+                ended,
+            };
+            Report {
+                outcome: Outcome::Done,
+                learned: vec![(fact, key)],
+            }
+        }
+        Err(error) => Report::of(outcome_of_poll(&error)),
+    }
+}
+
+async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
+    let mut learned = Vec::new();
+    for session in &meeting.sessions {
+        match shop.deps.conference.artifacts(&session.sid).await {
+            Ok(found) => {
+                    for artifact in found {
+                    if meeting.artifacts.contains_key(&artifact.id) {
+                        continue;
+                    }
+                    shop.deps.observer.repaired(Repair::MissedArtifact);
+                    let key = format!("found:{}", artifact.id);
+                    let session = SessionRef {
+                        sid: session.sid.clone(),
+                        room: Some(meeting.room.clone()),
+                        breakout_of: None,
+                        created_at: None,
+                        // No clock of plugNmeet's is at hand; the session's own time keeps its order.
+                        said_at: session
+                            .created_at()
+                            .or(session.said_at)
+                            .unwrap_or(meeting.requested_at),
+                    };
+                    let (artifact, kind) = (artifact.id, artifact.kind);
+                    learned.push((
+                        Fact::ArtifactCreated {
+                            session,
+                            artifact,
+                            kind,
+                        },
+                        Some(key),
+                    ));
+                }
+            }
+            Err(error) => {
+                return Report {
+                    outcome: outcome_of_poll(&error),
+                    learned,
+                };
+            }
+        }
+    }
+    learned.push((
+        Fact::ArtifactsPolled {
+            meeting: meeting.id,
+            step,
+        },
+        None,
+    ));
+    Report {
+        outcome: Outcome::Done,
+        learned,
+    }
+}
+
+async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -> Report {
+    match shop.deps.conference.summary_text(artifact).await {
+        Ok(text) => Report::learned(Fact::SummaryRead {
+            meeting: meeting.id,
+            artifact: artifact.clone(),
+            text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
+        }),
+        // The file may come a moment after its webhook (plugnmeet.md 6).
+        Err(ConferenceError::NotFound) => Report::of(Outcome::Failed {
+            why: "the summary is not there (yet)".to_owned(),
+        }),
+        Err(error) => Report::of(outcome_of(&error)),
+    }
+}
+
+fn outcome_of(error: &ConferenceError) -> Outcome {
+    let why = error.to_string();
+    match error {
+        ConferenceError::Unreachable { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Unreachable,
+        },
+        ConferenceError::Unavailable { after, .. } => Outcome::Unavailable {
+            after: *after,
+            reason: RetryReason::ServerError,
+        },
+        ConferenceError::Internal { .. } => Outcome::Failed { why },
+        ConferenceError::RoomGone
+        | ConferenceError::Blocked
+        | ConferenceError::NotFound
+        | ConferenceError::Unauthorized { .. }
+        | ConferenceError::Refused { .. } => Outcome::Hopeless { why },
+    }
+}
+
+fn outcome_of_poll(error: &ConferenceError) -> Outcome {
+    match outcome_of(error) {
+        Outcome::Failed { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Failed,
+        },
+        Outcome::Hopeless { why } => {
+            warn!(why, "plugNmeet refuses a poll");
+            Outcome::Paused {
+                after: REFUSED_POLL_AGAIN_AFTER,
+            }
+        }
+        outcome => outcome,
+    }
+}

@@ -1,0 +1,162 @@
+//! The loop of one job queue: take what there is room for, do it, judge what it met, settle.
+
+mod attempt;
+mod settle;
+mod slots;
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{Instrument, debug, info_span, warn};
+
+use crate::domain::{Peer, Refusal};
+use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Settled};
+
+use super::apply::{Suspicion, pause, suspect};
+use super::dead::given_up;
+use super::{DeadReason, JobOutcome, Shop};
+use attempt::{do_job, do_tell};
+use settle::{again, give_up};
+
+pub(super) use attempt::Report;
+pub(super) use slots::Slots;
+
+/// Runs until the workers are stopped or the queue is closed; what was begun is finished.
+pub(super) async fn run(shop: Arc<Shop>, queue: QueueName, slots: Slots) {
+    let peer = match queue {
+        QueueName::Conference => Peer::PlugNmeet,
+        QueueName::Events | QueueName::Chat | QueueName::ChatLater => Peer::Mattermost,
+    };
+    let mut jobs = JoinSet::new();
+    while let Some(taken) = take(&shop, queue, &slots).await {
+        for received in taken {
+            let Some(permits) = enter(&shop, peer, &slots).await else {
+                give_back(&shop, &received).await;
+                continue;
+            };
+            let shop = Arc::clone(&shop);
+            jobs.spawn(async move {
+                work(&shop, received).await;
+                drop(permits);
+            });
+        }
+        while jobs.try_join_next().is_some() {}
+    }
+    while jobs.join_next().await.is_some() {}
+}
+
+/// Deliveries, about as many as there are free slots; `None`: stop.
+async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Received>> {
+    loop {
+        let received = tokio::select! {
+            () = shop.stop.cancelled() => return None,
+            received = async {
+                let count = slots.wait().await;
+                shop.deps.mail.receive(queue, count).await
+            } => received,
+        };
+        match received {
+            Ok(received) => return Some(received),
+            Err(QueueError::Closed) => return None,
+            Err(error) => {
+                warn!(%error, queue = queue.as_str(), "jobs cannot be received");
+                pause(shop).await;
+            }
+        }
+    }
+}
+
+/// A slot, once the peer's breaker lets a job start; `None`: the workers were stopped.
+async fn enter(shop: &Shop, peer: Peer, slots: &Slots) -> Option<Vec<OwnedSemaphorePermit>> {
+    let enter = async {
+        let permits = slots.take().await?;
+        shop.breaker(peer).admit().await;
+        Some(permits)
+    };
+    tokio::select! {
+        biased;
+        () = shop.stop.cancelled() => None,
+        permits = enter => permits,
+    }
+}
+
+async fn give_back(shop: &Shop, received: &Received) {
+    if let Err(error) = shop
+        .deps
+        .mail
+        .settle(vec![Settled::Return(received.receipt)])
+        .await
+    {
+        debug!(%error, "a job could not be given back; it comes again by itself");
+    }
+}
+
+async fn work(shop: &Shop, received: Received) {
+    let observer = Arc::clone(&shop.deps.observer);
+    let queue = received.queue;
+    observer.in_flight(queue, 1);
+    let began = Instant::now();
+    let outcome = match received.content.clone() {
+        Ok(envelope) => match suspect(shop, &received).await {
+            Suspicion::None => do_envelope(shop, received, envelope).await,
+            Suspicion::Poison(reason) => {
+                let facts = match &envelope.body {
+                    Body::Job { id, .. } => given_up(id, Some(Refusal::GaveUp)),
+                    Body::Event(_) | Body::Tell(_) => Vec::new(),
+                };
+                give_up(
+                    shop,
+                    received,
+                    reason,
+                    DeadReason::Poison,
+                    DeadKind::Job,
+                    facts,
+                )
+                .await
+            }
+            Suspicion::Stopped => None,
+        },
+        Err(reason) => {
+            let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
+            give_up(shop, received, reason, label, kind, Vec::new()).await
+        }
+    };
+    observer.in_flight(queue, -1);
+    if let Some(outcome) = outcome {
+        observer.settled(queue, outcome, began.elapsed());
+    }
+}
+
+async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Option<JobOutcome> {
+    let now = shop.deps.clock.now();
+    if let Some(early) = envelope.not_before.filter(|at| *at > now) {
+        return again(shop, &received, envelope, early.since(now), false).await;
+    }
+    let due = envelope.not_before.unwrap_or(envelope.received_at);
+    shop.deps.observer.waited(received.queue, now.since(due));
+    match envelope.body.clone() {
+        Body::Job { id, since } => {
+            let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
+                meeting = %id.meeting, event.id = tracing::field::Empty,
+                attempt = envelope.attempt, tries = envelope.tries);
+            do_job(shop, received, envelope, id, since)
+                .instrument(span)
+                .await
+        }
+        Body::Tell(tell) => do_tell(shop, received, envelope, tell).await,
+        Body::Event(_) => {
+            let reason = "an event stood in a queue of jobs".to_owned();
+            give_up(
+                shop,
+                received,
+                reason,
+                DeadReason::Unreadable,
+                DeadKind::Event,
+                vec![],
+            )
+            .await
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! One attempt at one job.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::domain::apply::Tell;
+use crate::domain::owed::is_owed;
+use crate::domain::retry::{Outcome, RetryReason, Verdict};
+use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Refusal, Timestamp};
+use crate::ports::{DeadKind, Envelope, Posting, Received, StoreError};
+use crate::worker::apply::{pause, send};
+use crate::worker::dead::given_up;
+use crate::worker::publish::{event_posting, job_posting, own_event};
+use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
+
+use super::settle::{again, done, give_up};
+
+/// What doing a job met, and the facts that were learned by it.
+pub(in crate::worker) struct Report {
+    pub(in crate::worker) outcome: Outcome,
+    pub(in crate::worker) learned: Vec<(Fact, Option<String>)>,
+}
+
+impl Report {
+    pub(in crate::worker) fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            learned: Vec::new(),
+        }
+    }
+
+    /// Done, and this was learned.
+    pub(in crate::worker) fn learned(fact: Fact) -> Self {
+        Self {
+            outcome: Outcome::Done,
+            learned: vec![(fact, None)],
+        }
+    }
+}
+
+/// Does a job if it is still owed, judges what it met, and settles.
+pub(super) async fn do_job(
+    shop: &Shop,
+    received: Received,
+    envelope: Envelope,
+    id: JobId,
+    since: Timestamp,
+) -> Option<JobOutcome> {
+    let meeting = match load(shop, &id).await {
+        Ok(found) => found?,
+        Err(why) => {
+            let facts = given_up(&id, None);
+            return give_up(
+                shop,
+                received,
+                why,
+                DeadReason::GivenUp,
+                DeadKind::Job,
+                facts,
+            )
+            .await;
+        }
+    };
+    let owed = meeting
+        .as_ref()
+        .filter(|meeting| meeting.round == id.round)
+        .and_then(|meeting| {
+            let owed = is_owed(meeting, &shop.settings.policy.schedule, &id.job)?;
+            Some((meeting, owed))
+        });
+    let Some((meeting, owed)) = owed else {
+        debug!("job is no longer owed");
+        return done(shop, &received, JobOutcome::Obsolete).await;
+    };
+    if let Some(request) = meeting.first_request() {
+        tracing::Span::current().record("event.id", tracing::field::display(request.id));
+    }
+    let now = shop.deps.clock.now();
+    if owed.due > now.plus(Duration::from_millis(50)) {
+        return again(shop, &received, envelope, owed.due.since(now), false).await;
+    }
+    let began = Instant::now();
+    let doing = async {
+        match id.job.peer() {
+            Peer::PlugNmeet => conference::run(shop, meeting, &id).await,
+            Peer::Mattermost => {
+                chat::run(&chat::Turn::new(shop, received.receipt), meeting, &id.job).await
+            }
+        }
+    };
+    let report = AssertUnwindSafe(doing)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            Report::of(Outcome::Failed {
+                why: "doing it panicked; the log says where".to_owned(),
+            })
+        });
+    let took = began.elapsed();
+    note_peer(shop, id.job.peer(), &report.outcome);
+    if !send(shop, learned(shop, &id, &envelope, report.learned)).await {
+        return None;
+    }
+    if id.job.peer() == Peer::Mattermost && !publish_news(shop, meeting, &id).await {
+        return None;
+    }
+    let age = shop.deps.clock.now().since(owed.since.min(since));
+    let verdict = judge(shop, &report.outcome, &envelope, age);
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    info!(duration_ms, outcome = ?report.outcome, "job attempted");
+    match verdict {
+        Verdict::Done => done(shop, &received, JobOutcome::Delivered).await,
+        Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
+        Verdict::Again {
+            after,
+            reason,
+            counts,
+        } => {
+            shop.deps.observer.retried(received.queue, reason);
+            warn_again(&report.outcome, after, reason);
+            again(shop, &received, envelope, after, counts).await
+        }
+        Verdict::DeadLetter { reason } => {
+            let refusal = (id.job == Job::CreateRoom).then_some(Refusal::GaveUp);
+            let facts = given_up(&id, refusal);
+            give_up(
+                shop,
+                received,
+                reason,
+                DeadReason::GivenUp,
+                DeadKind::Job,
+                facts,
+            )
+            .await
+        }
+    }
+}
+
+fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
+    let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    match outcome {
+        Outcome::Busy { .. } => debug!(after_ms, "another worker holds the card"),
+        _ => warn!(
+            after_ms,
+            reason = reason.as_str(),
+            "job will be tried again"
+        ),
+    }
+}
+
+/// An answer without a meeting: tried like a job, but nobody is there to remember that it was given up.
+pub(super) async fn do_tell(
+    shop: &Shop,
+    received: Received,
+    envelope: Envelope,
+    tell: Tell,
+) -> Option<JobOutcome> {
+    let outcome = chat::tell(shop, &tell).await;
+    note_peer(shop, Peer::Mattermost, &outcome);
+    let age = shop.deps.clock.now().since(envelope.received_at);
+    match judge(shop, &outcome, &envelope, age) {
+        Verdict::Done | Verdict::Obsolete => done(shop, &received, JobOutcome::Delivered).await,
+        Verdict::Again {
+            after,
+            reason,
+            counts,
+        } => {
+            shop.deps.observer.retried(received.queue, reason);
+            again(shop, &received, envelope, after, counts).await
+        }
+        Verdict::DeadLetter { reason } => {
+            give_up(
+                shop,
+                received,
+                reason,
+                DeadReason::GivenUp,
+                DeadKind::Job,
+                vec![],
+            )
+            .await
+        }
+    }
+}
+
+fn judge(shop: &Shop, outcome: &Outcome, envelope: &Envelope, age: Duration) -> Verdict {
+    let sample = rand::random();
+    let delay = match outcome {
+        Outcome::Unavailable { .. } => shop.settings.outage_backoff.delay(envelope.tries, sample),
+        _ => shop.settings.backoff.delay(envelope.attempt, sample),
+    };
+    shop.settings
+        .retry
+        .judge(outcome, envelope.attempt, age, delay)
+}
+
+/// What the outcome says about the peer.
+fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
+    let breaker = shop.breaker(peer);
+    let changed = match outcome {
+        Outcome::Unavailable {
+            reason: RetryReason::Throttled,
+            after,
+        } => {
+            breaker.hold(
+                after
+                    .unwrap_or(Duration::from_secs(1))
+                    .min(Duration::from_secs(60)),
+            );
+            false
+        }
+        Outcome::Unavailable { .. } => breaker.failed(),
+        Outcome::Done | Outcome::Failed { .. } | Outcome::Hopeless { .. } => breaker.succeeded(),
+        Outcome::Obsolete | Outcome::Busy { .. } | Outcome::Paused { .. } => false,
+    };
+    if changed {
+        let state = breaker.state();
+        shop.deps.observer.breaker(peer, state);
+        match state {
+            BreakerState::Open => warn!(
+                target = peer.as_str(),
+                "the peer is away: its jobs wait, one probe goes out now and then"
+            ),
+            BreakerState::Closed => info!(target = peer.as_str(), "the peer is back"),
+        }
+    }
+}
+
+fn learned(
+    shop: &Shop,
+    id: &JobId,
+    envelope: &Envelope,
+    facts: Vec<(Fact, Option<String>)>,
+) -> Vec<Posting> {
+    let now = shop.deps.clock.now();
+    let default_key = format!("job:{id}:{}", envelope.tries);
+    facts
+        .into_iter()
+        .map(|(fact, key)| {
+            let key = key.unwrap_or_else(|| default_key.clone());
+            event_posting(own_event(fact, key, now), now)
+        })
+        .collect()
+}
+
+/// Chat jobs write posts, which no event tells apply: what became owed by it is published here.
+async fn publish_news(shop: &Shop, before: &Meeting, id: &JobId) -> bool {
+    let schedule = &shop.settings.policy.schedule;
+    let Ok(Some(after)) = shop.deps.store.meeting(id.meeting).await else {
+        // The sweep finds what is owed.
+        return true;
+    };
+    let was_owed = crate::domain::owed::owed(before, schedule);
+    let now = shop.deps.clock.now();
+    let is_news = |owed: &Owed| {
+        owed.due <= now.plus(shop.settings.policy.publish_ahead)
+            && !was_owed
+                .iter()
+                .any(|was| was.job == owed.job && was.due <= owed.due)
+    };
+    let postings = crate::domain::owed::owed(&after, schedule)
+        .iter()
+        .filter(|owed| is_news(owed))
+        .map(|owed| job_posting(after.id, after.round, owed, now))
+        .collect();
+    send(shop, postings).await
+}
+
+/// The meeting; `Ok(None)`: the workers were stopped; `Err`: it cannot be read at all.
+async fn load(shop: &Shop, id: &JobId) -> Result<Option<Option<Meeting>>, String> {
+    loop {
+        match shop.deps.store.meeting(id.meeting).await {
+            Ok(meeting) => return Ok(Some(meeting)),
+            Err(StoreError::Refused(why)) => return Err(why),
+            Err(StoreError::Away(why)) => {
+                warn!(why, "the store is away: jobs wait");
+                if !pause(shop).await {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What becomes of a message: make the next thing durable, then acknowledge this one.
+
+use std::time::Duration;
+
+use tracing::debug;
+
+use crate::domain::Fact;
+use crate::ports::{DeadKind, Envelope, Posting, QueueName, Received, Settled};
+use crate::worker::apply::{forget_mark, send};
+use crate::worker::dead::{Burial, bury};
+use crate::worker::publish::{event_posting, own_event};
+use crate::worker::{DeadReason, JobOutcome, Shop};
+
+/// The message is removed.
+pub(super) async fn done(
+    shop: &Shop,
+    received: &Received,
+    outcome: JobOutcome,
+) -> Option<JobOutcome> {
+    settle(shop, received, Settled::Done(received.receipt)).await;
+    Some(outcome)
+}
+
+/// The message waits for its next attempt; every retry goes behind fresh work.
+pub(super) async fn again(
+    shop: &Shop,
+    received: &Received,
+    envelope: Envelope,
+    after: Duration,
+    counts: bool,
+) -> Option<JobOutcome> {
+    let not_before = Some(shop.deps.clock.now().plus(after));
+    let queue = match received.queue {
+        QueueName::Chat => QueueName::ChatLater,
+        other => other,
+    };
+    let next = Envelope {
+        attempt: envelope.attempt + u32::from(counts),
+        tries: envelope.tries.saturating_add(1),
+        not_before,
+        ..envelope
+    };
+    let posting = Posting {
+        queue,
+        envelope: next,
+        delay: after,
+    };
+    settle(shop, received, Settled::Again(received.receipt, posting)).await;
+    Some(JobOutcome::Retried)
+}
+
+/// The message becomes a dead letter, and `facts` tell apply. `None`: the workers were stopped first.
+pub(super) async fn give_up(
+    shop: &Shop,
+    received: Received,
+    reason: String,
+    label: DeadReason,
+    kind: DeadKind,
+    facts: Vec<Fact>,
+) -> Option<JobOutcome> {
+    let now = shop.deps.clock.now();
+    let postings = facts
+        .into_iter()
+        .map(|fact| {
+            let key = format!(
+                "given-up:{}:{}:{}",
+                fact.kind(),
+                received.message_id,
+                now.millis()
+            );
+            event_posting(own_event(fact, key, now), now)
+        })
+        .collect();
+    let burial = Burial {
+        kind,
+        reason,
+        label,
+        received: received.clone(),
+    };
+    if !bury(shop, burial).await || !send(shop, postings).await {
+        return None;
+    }
+    done(shop, &received, JobOutcome::DeadLettered).await
+}
+
+async fn settle(shop: &Shop, received: &Received, settled: Settled) {
+    if received.redelivered {
+        forget_mark(shop, &received.message_id).await;
+    }
+    if let Err(error) = shop.deps.mail.settle(vec![settled]).await {
+        debug!(%error, "a job could not be settled and will come again");
+    }
+}

@@ -1,0 +1,110 @@
+//! From what is owed, and from what was learned, to messages.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::domain::apply::Applied;
+use crate::domain::{Event, EventId, Fact, Job, JobId, MeetingId, Origin, Owed, Timestamp};
+use crate::ports::{Body, Clock, Envelope, Mail, Posting, PublishError, QueueName};
+
+/// The event of a fact that the relay itself learned, under the dedup key `key`.
+pub(super) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp) -> Event {
+    let id = EventId::from_uuid(Uuid::now_v7());
+    Event {
+        id,
+        origin: Origin::relay(key),
+        received_at: now,
+        fact,
+    }
+}
+
+/// Puts a fact of our own on the events queue: how the admin API and jobs speak to apply.
+///
+/// # Errors
+/// It is not durable.
+pub async fn publish_fact(
+    mail: &dyn Mail,
+    clock: &dyn Clock,
+    fact: Fact,
+    key: impl std::fmt::Display + Send,
+) -> Result<EventId, PublishError> {
+    let now = clock.now();
+    let event = own_event(fact, key, now);
+    let id = event.id;
+    mail.send(vec![event_posting(event, now)]).await?;
+    Ok(id)
+}
+
+/// An event on its way to apply.
+pub(super) fn event_posting(event: Event, now: Timestamp) -> Posting {
+    let envelope = Envelope::first(Body::Event(event), now);
+    Posting {
+        queue: QueueName::Events,
+        envelope,
+        delay: Duration::ZERO,
+    }
+}
+
+/// What apply's answers put on the job queues.
+pub(super) fn postings(applied: &[Applied], now: Timestamp) -> Vec<Posting> {
+    let mut postings = Vec::new();
+    for applied in applied {
+        if let Some((meeting, round)) = applied.meeting {
+            postings.extend(
+                applied
+                    .publish
+                    .iter()
+                    .map(|owed| job_posting(meeting, round, owed, now)),
+            );
+        }
+        if let Some(tell) = &applied.tell {
+            let envelope = Envelope::first(Body::Tell(tell.clone()), now);
+            postings.push(Posting {
+                queue: QueueName::Chat,
+                envelope,
+                delay: Duration::ZERO,
+            });
+        }
+    }
+    postings
+}
+
+/// One owed job on its way to its worker.
+pub(super) fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Timestamp) -> Posting {
+    let body = Body::Job {
+        id: JobId {
+            meeting,
+            job: owed.job.clone(),
+            round,
+        },
+        since: owed.since,
+    };
+    let mut envelope = Envelope::first(body, now);
+    let delay = owed.due.since(now);
+    if !delay.is_zero() {
+        envelope.not_before = Some(owed.due);
+    }
+    Posting {
+        queue: queue_of(&owed.job),
+        envelope,
+        delay,
+    }
+}
+
+/// First cards and answers go before everything else that calls Mattermost.
+fn queue_of(job: &Job) -> QueueName {
+    match job {
+        Job::CreateRoom
+        | Job::EndRoom { .. }
+        | Job::PollRoom { .. }
+        | Job::PollArtifacts { .. }
+        | Job::FetchArtifact { .. } => QueueName::Conference,
+        // A meeting's first versions are its first card: "being prepared" or open.
+        Job::RefreshCard { version } if *version <= 2 => QueueName::Chat,
+        Job::Answer { .. } | Job::CheckRight { .. } => QueueName::Chat,
+        Job::RefreshCard { .. } | Job::PostArtifact { .. } | Job::TidyPosts { .. } => {
+            QueueName::ChatLater
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The layout shows the architecture: who may import whom, how long a file may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// No file of the source is longer, in lines.
+const LINES_MAX: usize = 500;
+
+/// For each top-level module the modules of ours that it may name (itself is always allowed).
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("ports", &["domain"]),
+    ("clock", &["domain", "ports"]),
+    ("backoff", &[]),
+    ("http", &[]),
+    ("sqlite", &[]),
+    ("listen", &[]),
+    ("token", &["domain", "ports"]),
+    ("shutdown", &[]),
+    ("config", &["domain"]),
+    ("ingress", &["domain", "ports", "token", "listen"]),
+    ("queue", &["domain", "ports", "sqlite", "backoff"]),
+    ("store", &["domain", "ports", "sqlite"]),
+    ("worker", &["domain", "ports", "backoff"]),
+    ("mattermost", &["domain", "ports", "http"]),
+    ("plugnmeet", &["domain", "ports", "http"]),
+    ("telemetry", &["config", "clock", "domain", "ports"]),
+    ("admin", &["domain", "ports", "listen", "telemetry"]),
+    (
+        "cli",
+        &["admin", "app", "config", "domain", "telemetry", "shutdown"],
+    ),
+];
+
+/// Crates that only one module may name.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("backoff", &["backoff"]),
+    ("rusqlite", &["sqlite", "queue", "store"]),
+    ("reqwest", &["http", "cli", "mattermost", "plugnmeet"]),
+    ("warp", &["ingress", "admin", "listen", "app"]),
+    ("prometheus", &["telemetry"]),
+];
+
+#[test]
+fn modules_import_only_what_the_design_allows() {
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = MAY_USE
+        .iter()
+        .map(|(module, uses)| (*module, uses.iter().copied().collect()))
+        .collect();
+    let mut complaints = Vec::new();
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        if ["main", "lib", "app"].contains(&module.as_str()) {
+            continue;
+        }
+        let Some(allowed) = allowed.get(module.as_str()) else {
+            complaints.push(format!(
+                "{}: module {module} has no line in MAY_USE",
+                path.display()
+            ));
+            continue;
+        };
+        for (number, line) in code_lines(&text) {
+            for used in words_after(line, "crate::") {
+                if used != module && !allowed.contains(used) {
+                    complaints.push(format!("{}:{number}: {module} uses {used}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn vendors_are_named_only_where_they_belong() {
+    let mut complaints = Vec::new();
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        for (vendor, modules) in ONLY_IN {
+            if modules.contains(&module.as_str()) {
+                continue;
+            }
+            for (number, line) in code_lines(&text) {
+                let named = line.contains(&format!("use {vendor}::"))
+                    || line
+                        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+                        .any(|word| word.starts_with(&format!("{vendor}::")));
+                if named && !line.contains(&format!("crate::{vendor}")) {
+                    complaints.push(format!("{}:{number}: {vendor}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_stand_beside_their_folders() {
+    let mut complaints = Vec::new();
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            complaints.push(format!(
+                "{}: {lines} lines, the limit is {LINES_MAX}",
+                path.display()
+            ));
+        }
+        if path.file_name().is_some_and(|name| name == "mod.rs") {
+            complaints.push(format!(
+                "{}: foo.rs stands beside foo/, never mod.rs",
+                path.display()
+            ));
+        }
+        let marker = concat!("TO", "DO");
+        if text.contains(marker) {
+            complaints.push(format!("{}: {marker} without an issue", path.display()));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Lines that are code, with their numbers: comments and doc comments name modules freely.
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
+}
+
+fn words_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    line.match_indices(prefix).filter_map(move |(at, _)| {
+        let is_whole = !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let rest = &line[at + prefix.len()..];
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        (is_whole && end > 0).then(|| &rest[..end])
+    })
+}
+
+fn module_of(path: &Path) -> String {
+    let below = path.strip_prefix(root()).unwrap_or(path);
+    let first = below.components().next().expect("a source file has a name");
+    first
+        .as_os_str()
+        .to_string_lossy()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src can be read") {
+            let path = entry.expect("src can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file is UTF-8");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 20, "src was found");
+    found
+}

@@ -1,0 +1,218 @@
+//! The world of one test: both fakes, and the real binary as a child process between them.
+
+mod relay;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, TriggerWhen};
+use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
+
+pub use relay::{Relay, reqwest_client as client};
+
+/// How long a test waits for a state before it fails: far beyond what a slow machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The form's content type in outgoing webhooks.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Everything that a test needs.
+pub struct World {
+    pub chat: FakeMattermost,
+    pub conference: FakePlugNmeet,
+    pub relay: Relay,
+    bot_token: String,
+    folder: TempDir,
+}
+
+/// What is set up differently for a test.
+#[derive(Default)]
+pub struct Setup {
+    chat: ChatOptions,
+    conference: ConferenceOptions,
+    settings: Vec<(String, String)>,
+    is_bot_outside: bool,
+}
+
+impl Setup {
+    /// Other options of the chat server.
+    pub fn chat(mut self, options: ChatOptions) -> Self {
+        self.chat = options;
+        self
+    }
+
+    /// One setting, as the environment variable `MEETRELAY__<key>`.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings
+            .push((format!("MEETRELAY__{key}"), value.to_owned()));
+        self
+    }
+
+    /// The bot is in the team but in no channel, as after a first installation.
+    pub fn bot_outside(mut self) -> Self {
+        self.is_bot_outside = true;
+        self
+    }
+
+    /// Starts both fakes and the relay, and waits until it is ready.
+    pub async fn start(self) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = self.conference;
+        options.time_scale = 0.05;
+        options.end_delay = Duration::from_millis(200);
+        options.departure_timeout = Duration::from_millis(300);
+        let conference = FakePlugNmeet::start(options).await.unwrap();
+        let chat = FakeMattermost::start(self.chat).await.unwrap();
+        let bot_token = chat.add_bot("meetrelay", "meetrelay");
+        chat.join_team("meetrelay");
+        if !self.is_bot_outside {
+            for channel in ["town-square", "off-topic", "dev", "weekly", "secret"] {
+                chat.join("meetrelay", channel);
+            }
+        }
+        let ports = relay::Ports::free();
+        let base = ports.public_url();
+        let hook = chat.register_outgoing_hook(
+            "",
+            &["meet", "Meet", "MEET"],
+            TriggerWhen::ExactMatch,
+            &format!("{base}/mattermost/outgoing"),
+            FORM,
+        );
+        let command = chat.register_command("plugnmeet", &format!("{base}/mattermost/command"));
+        let config = folder.path().join("meetrelay.toml");
+        let text = relay::config(&relay::Settings {
+            ports: &ports,
+            data: &folder.path().join("data"),
+            chat: &chat.url(),
+            hook: &hook,
+            command: &command,
+            bot_token: &bot_token,
+            conference: &conference.url(),
+            options: conference.options(),
+        });
+        std::fs::write(&config, text).unwrap();
+        let log = folder.path().join("relay.log");
+        let relay = Relay::start(config, log, ports, self.settings).await;
+        World {
+            chat,
+            conference,
+            relay,
+            bot_token,
+            folder,
+        }
+    }
+}
+
+impl World {
+    /// The usual world.
+    pub async fn start() -> Self {
+        Setup::default().start().await
+    }
+
+    /// A file or folder of this world's relay.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Waits for something in the chat.
+    pub async fn see<T>(&self, what: &str, look: impl FnMut(&Model) -> Option<T>) -> T {
+        match self.chat.wait_for(what, PATIENCE, look).await {
+            Ok(found) => found,
+            Err(error) => panic!(
+                "{error}\nthe relay's last words:\n{}",
+                self.relay.last_words()
+            ),
+        }
+    }
+
+    /// Waits for the one card in a channel whose message contains `words`.
+    pub async fn card(&self, channel: &str, words: &str) -> Post {
+        self.see(&format!("a card with {words:?}"), |chat| {
+            cards(chat, channel)
+                .into_iter()
+                .find(|post| post.message.contains(words))
+        })
+        .await
+    }
+
+    /// All cards in a channel, oldest first.
+    pub fn cards(&self, channel: &str) -> Vec<Post> {
+        self.chat
+            .posts(channel)
+            .into_iter()
+            .filter(is_card)
+            .collect()
+    }
+
+    /// Waits for the room behind the newest request.
+    pub async fn room(&self) -> RoomView {
+        self.conference
+            .wait_for("a room", PATIENCE, |fake| fake.rooms().last().cloned())
+            .await
+    }
+
+    /// Ends the test: the relay is stopped, nothing unexpected came, no secret went out.
+    pub async fn finish(mut self) {
+        self.relay.stop().await;
+        self.chat.unexpected().assert_none();
+        self.conference.unexpected().assert_none();
+        self.assert_no_secrets();
+    }
+
+    /// No secret in logs, queue, store or anything that the chat server was sent.
+    fn assert_no_secrets(&self) {
+        let options = self.conference.options();
+        let secrets = [CANARY, &self.bot_token, &options.api_secret];
+        for path in files(self.folder.path()) {
+            if path.ends_with("meetrelay.toml") || path.ends_with("admin-token") {
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in secrets {
+                assert!(
+                    !contains(&bytes, secret),
+                    "{} holds a secret ({secret})",
+                    path.display()
+                );
+            }
+        }
+        for request in self.chat.requests() {
+            for secret in secrets {
+                let is_there = contains(request.body.as_bytes(), secret);
+                assert!(
+                    !is_there,
+                    "{} {} holds a secret",
+                    request.method, request.path
+                );
+            }
+        }
+    }
+}
+
+fn is_card(post: &Post) -> bool {
+    !post.attachments().is_empty() && !post.is_deleted()
+}
+
+fn cards(chat: &Model, channel: &str) -> Vec<Post> {
+    chat.posts(channel).into_iter().filter(is_card).collect()
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}

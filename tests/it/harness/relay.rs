@@ -1,0 +1,286 @@
+//! The real binary as a child process.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use world::plugnmeet::Options as ConferenceOptions;
+
+use super::PATIENCE;
+
+/// The relay's two ports, the same over restarts.
+#[derive(Clone, Copy)]
+pub struct Ports {
+    pub public: u16,
+    pub admin: u16,
+}
+
+impl Ports {
+    /// Two ports that are free now.
+    pub fn free() -> Self {
+        let listeners: [TcpListener; 2] =
+            std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [public, admin] = listeners.map(|listener| listener.local_addr().unwrap().port());
+        Self { public, admin }
+    }
+
+    pub fn public_url(self) -> String {
+        format!("http://127.0.0.1:{}", self.public)
+    }
+
+    pub fn admin_url(self) -> String {
+        format!("http://127.0.0.1:{}", self.admin)
+    }
+}
+
+/// What stands in the configuration file.
+pub struct Settings<'a> {
+    pub ports: &'a Ports,
+    pub data: &'a Path,
+    pub chat: &'a str,
+    pub hook: &'a str,
+    pub command: &'a str,
+    pub bot_token: &'a str,
+    pub conference: &'a str,
+    pub options: &'a ConferenceOptions,
+}
+
+/// A whole configuration with short times.
+pub fn config(settings: &Settings<'_>) -> String {
+    let Settings {
+        ports,
+        data,
+        chat,
+        hook,
+        command,
+        bot_token,
+        conference,
+        options,
+    } = settings;
+    format!(
+        r#"[server]
+listen = "127.0.0.1:{public}"
+admin_listen = "127.0.0.1:{admin}"
+public_url = "{url}"
+data_dir = "{data}"
+[mattermost]
+url = "{chat}"
+outgoing_tokens = ["{hook}"]
+command_tokens = ["{command}"]
+bot_token = "{bot_token}"
+call_timeout = "2s"
+[plugnmeet]
+url = "{conference}"
+api_key = "{key}"
+api_secret = "{secret}"
+call_timeout = "5s"
+poll_first_after = "1s"
+poll_every = "1s"
+end_again_after = "1s"
+artifact_polls = ["500ms", "1s", "2s", "4s", "8s"]
+[retry]
+initial = "100ms"
+max = "1s"
+unavailable_max = "1s"
+[breaker]
+probe_every = "300ms"
+[sweep]
+every = "300ms"
+[log]
+format = "json"
+level = "debug"
+"#,
+        public = ports.public,
+        admin = ports.admin,
+        url = ports.public_url(),
+        data = data.display(),
+        key = options.api_key,
+        secret = options.api_secret,
+    )
+}
+
+/// One relay, started, killed and started again.
+pub struct Relay {
+    config: PathBuf,
+    log: PathBuf,
+    settings: Vec<(String, String)>,
+    pub ports: Ports,
+    child: Option<Child>,
+}
+
+impl Relay {
+    pub async fn start(
+        config: PathBuf,
+        log: PathBuf,
+        ports: Ports,
+        settings: Vec<(String, String)>,
+    ) -> Self {
+        let mut relay = Self {
+            config,
+            log,
+            settings,
+            ports,
+            child: None,
+        };
+        relay.start_again().await;
+        relay
+    }
+
+    /// Starts the process and waits until it is ready.
+    pub async fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it still runs");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        let child = self
+            .command()
+            .arg("serve")
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let http = reqwest_client();
+        let url = format!("{}/readyz", self.ports.admin_url());
+        let ready = async {
+            loop {
+                if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                    panic!("the relay ended at once ({status}):\n{}", self.last_words());
+                }
+                if http
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, ready).await.is_err() {
+            panic!("the relay was not ready in time:\n{}", self.last_words());
+        }
+    }
+
+    /// SIGKILL: no instruction more.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().await.unwrap();
+    }
+
+    /// Sends a signal by name.
+    pub async fn signal(&mut self, name: &str) {
+        let id = self
+            .child
+            .as_ref()
+            .expect("it runs")
+            .id()
+            .expect("it runs")
+            .to_string();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status()
+            .await
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end of the process.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        tokio::time::timeout(PATIENCE, child.wait())
+            .await
+            .expect("it ends in time")
+            .unwrap()
+    }
+
+    /// SIGTERM, and exit code 0.
+    pub async fn stop(&mut self) {
+        if self.child.is_none() {
+            return;
+        }
+        self.signal("TERM").await;
+        let status = self.ended().await;
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "a stop is no failure:\n{}",
+            self.last_words()
+        );
+    }
+
+    /// Runs a subcommand against this relay.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().await.unwrap()
+    }
+
+    /// The same, expecting success; gives what was printed.
+    pub async fn cli_ok(&self, arguments: &[&str]) -> String {
+        let output = self.cli(arguments).await;
+        let (out, err) = (lossy(&output.stdout), lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}\n{out}\n{err}",
+            output.status
+        );
+        out
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until a line of the log contains `words`.
+    pub async fn await_log(&self, words: &str) {
+        let there = async {
+            while !self.log().contains(words) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(PATIENCE, there).await.is_ok(),
+            "{words:?} was never logged:\n{}",
+            self.last_words()
+        );
+    }
+
+    /// The end of the log, for a failure's text.
+    pub fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
+        command.arg("--config").arg(&self.config);
+        command.env_remove("RUST_LOG");
+        command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        command
+    }
+}
+
+/// A client for the relay's own pages: follows nothing, keeps nothing.
+pub fn reqwest_client() -> reqwest::Client {
+    let provider = rustls::crypto::ring::default_provider();
+    // A second test of the same process finds it installed.
+    drop(provider.install_default());
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(Duration::from_secs(10))
+        .build()
+        .unwrap()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,10 @@
+//! The fake Mattermost against the recordings of the real one.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod commands;
+mod lifecycle;
+mod outgoing;
+mod page;
+mod posts;
+mod refusals;
+mod support;
