@@ -7,6 +7,9 @@ use crate::domain::apply::Effect;
 use crate::domain::retry::RetryReason;
 use crate::domain::{Event, Fact, Peer, Via};
 use crate::http::{CallObserver, CallReport};
+use crate::ingress::{
+    Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger,
+};
 use crate::ports::{Clock, QueueName};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
@@ -75,11 +78,7 @@ impl WorkObserver for Meter {
     }
 
     fn card_posted(&self, via: &Via, after: Duration) {
-        let kind = match via {
-            Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
-            Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
-        };
-        self.metrics.trigger_to_card_seconds.with(kind).observe(after.as_secs_f64());
+        self.metrics.trigger_to_card_seconds.with(trigger_kind(via)).observe(after.as_secs_f64());
     }
 
     fn card_updated(&self, is_over: bool, after: Duration) {
@@ -106,6 +105,96 @@ impl WorkObserver for Meter {
 
     fn swept(&self) {
         self.metrics.reconcile_last_success_timestamp_seconds.mark(self.clock.now());
+    }
+}
+
+impl Meter {
+    /// An event of a peer is on stable storage; `via` if it is a start.
+    pub(super) fn accepted(&self, event: &Event, via: Option<&Via>) {
+        self.metrics.events_accepted_total.with(event_source(event)).inc();
+        if let Some(via) = via {
+            self.metrics.triggers_accepted_total.with(trigger_kind(via)).inc();
+        }
+    }
+}
+
+impl IngressObserver for Meter {
+    fn received(&self, trigger: Trigger, result: Received) {
+        let reception = match result {
+            Received::Accepted => labels::Reception::Accepted,
+            Received::Ignored => labels::Reception::Ignored,
+            Received::Rejected => labels::Reception::Rejected,
+        };
+        self.metrics.webhooks_received_total.with((webhook(trigger), reception)).inc();
+    }
+
+    fn rejected(&self, source: Source, reason: Rejected) {
+        let source = match source {
+            Source::Mattermost => labels::WebhookSource::Mattermost,
+            Source::Plugnmeet => labels::WebhookSource::PlugNmeet,
+        };
+        let reason = match reason {
+            Rejected::BadSignature | Rejected::Stale => labels::Rejection::BadSignature,
+            Rejected::BadToken => labels::Rejection::BadToken,
+            Rejected::Malformed => labels::Rejection::Malformed,
+            Rejected::TooLarge => labels::Rejection::TooLarge,
+            Rejected::UnsupportedMedia => labels::Rejection::UnsupportedMedia,
+            Rejected::RateLimited => labels::Rejection::RateLimited,
+            Rejected::Backpressure => labels::Rejection::Backpressure,
+        };
+        self.metrics.webhooks_rejected_total.with((source, reason)).inc();
+    }
+
+    fn ignored(&self, trigger: Trigger, reason: Ignored) {
+        tracing::debug!(trigger = trigger.as_str(), reason = reason.as_str(), "webhook ignored");
+    }
+
+    fn noted(&self, what: Noted) {
+        tracing::debug!(what = what.as_str(), "noted at the door");
+    }
+
+    fn answered(&self, route: Route, method: &'static str, status: u16, took: Duration) {
+        let endpoint = match (route, method) {
+            (Route::Outgoing, "POST") => labels::Endpoint::Outgoing,
+            (Route::Command, "POST") => labels::Endpoint::CommandPost,
+            (Route::Command, "GET") => labels::Endpoint::CommandGet,
+            (Route::Webhook, "POST") => labels::Endpoint::PlugNmeet,
+            (Route::Join, "GET" | "HEAD") => labels::Endpoint::JoinGet,
+            (Route::Join, "POST") => labels::Endpoint::JoinPost,
+            (Route::Artifact | Route::ArtifactFile, "GET" | "HEAD") => labels::Endpoint::Artifact,
+            _ => labels::Endpoint::Other,
+        };
+        self.metrics.answered(endpoint, status, took);
+    }
+}
+
+fn trigger_kind(via: &Via) -> labels::TriggerKind {
+    match via {
+        Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
+        Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
+    }
+}
+
+fn webhook(trigger: Trigger) -> labels::Webhook {
+    use labels::Webhook;
+    match trigger {
+        Trigger::OutgoingWebhook => Webhook::Post,
+        Trigger::SlashCommand => Webhook::Command,
+        Trigger::RoomCreated | Trigger::RoomStarted => Webhook::RoomCreated,
+        Trigger::ParticipantJoined => Webhook::ParticipantJoined,
+        Trigger::ParticipantLeft => Webhook::ParticipantLeft,
+        Trigger::StartRecording | Trigger::EndRecording | Trigger::RecordingProceeded => {
+            Webhook::Recording
+        }
+        Trigger::ArtifactCreated => Webhook::ArtifactCreated,
+        Trigger::SessionEnded | Trigger::RoomFinished => Webhook::SessionEnded,
+        Trigger::TrackPublished
+        | Trigger::TrackUnpublished
+        | Trigger::StartRtmp
+        | Trigger::EndRtmp
+        | Trigger::RecordingTranscodingFinished
+        | Trigger::AnalyticsProceeded
+        | Trigger::UnknownEvent => Webhook::Unknown,
     }
 }
 

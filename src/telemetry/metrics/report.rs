@@ -120,10 +120,7 @@ impl Webhook {
     /// Who sends it.
     pub const fn source(self) -> WebhookSource {
         match self {
-            Self::Post => WebhookSource::OutgoingWebhook,
-            Self::CommandStart | Self::CommandEnd | Self::CommandList | Self::CommandHelp => {
-                WebhookSource::SlashCommand
-            }
+            Self::Post | Self::Command => WebhookSource::Mattermost,
             _ => WebhookSource::PlugNmeet,
         }
     }
