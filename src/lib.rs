@@ -3,8 +3,9 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`ingress`]: the door: requests become events.
-//! - [`listen`], [`token`], [`sqlite`], [`backoff`]: usable by every edge.
+//! - [`ingress`]: the door: requests become events. [`listen`]: the accept loop. [`token`]: signed links.
+//! - [`queue`], [`store`]: durable work and durable facts; both on [`sqlite`].
+//! - [`worker`]: apply, jobs, sweep.
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
 //! - [`cli`]: the program's commands.
@@ -17,7 +18,10 @@ pub mod domain;
 pub mod ingress;
 pub mod listen;
 pub mod ports;
+pub mod queue;
 pub mod shutdown;
 pub mod sqlite;
+pub mod store;
 pub mod telemetry;
 pub mod token;
+pub mod worker;

@@ -1,6 +1,8 @@
 //! The queue's side of the house: the wire form of envelopes, and the back ends that keep them.
 
+pub mod embedded;
 pub mod envelope;
 pub mod mail;
 
+pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
 pub use mail::Mailroom;

@@ -1,1 +1,126 @@
-//! (to be written)
+//! The card: how a meeting looks in its channel. Pure; every text that people wrote is neutralised here once
+//! more, names for the first time.
+//!
+//! The message stays short, so that Mattermost's edit mark stands behind it and notifications read well; the
+//! attachment says the rest.
+
+mod body;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::meeting::CardView;
+use super::text::neutralise_line;
+use super::{Attachment, Rendered, State};
+
+pub(crate) use body::failure;
+pub(crate) use words::{Times, lasting};
+
+/// Longest name that is shown, in characters.
+pub const NAME_CHARS_MAX: usize = 40;
+
+const GREEN: &str = "#2e7d32";
+const BLUE: &str = "#1c58d9";
+const GREY: &str = "#9e9e9e";
+const RED: &str = "#c62828";
+
+/// What a card needs besides the meeting's facts.
+#[derive(Debug, Clone)]
+pub struct CardFrame {
+    /// The absolute address of the meeting's page: waits, joins, and is the recap afterwards. Empty: no link.
+    pub join_link: String,
+    /// How Mattermost shows the starter's name; `None`: the username.
+    pub starter_name: Option<String>,
+    /// In which zone times are shown.
+    pub time_zone: TimeZone,
+    /// How late the card came, when that is worth a word.
+    pub late_by: Option<Duration>,
+}
+
+/// The card of a meeting.
+pub fn render(view: &CardView, frame: &CardFrame) -> Rendered {
+    let title = title(view);
+    let starter = starter(view, frame);
+    let times = Times::new(view, frame);
+    Rendered {
+        message: message(view, &title, &starter),
+        attachment: Some(Attachment {
+            fallback: fallback(view, &title, &starter, &times),
+            color: color(view.state),
+            title_link: (!frame.join_link.is_empty()).then(|| frame.join_link.clone()),
+            text: body::text(view, frame, &starter, &times),
+            fields: body::fields(view),
+            footer: format!("Room {}", view.room),
+            title,
+        }),
+    }
+}
+
+/// The message of a card, and of the reply that replaces one that can no longer be changed.
+pub(crate) fn message(view: &CardView, title: &str, starter: &str) -> String {
+    match view.state {
+        State::Creating => format!("{starter} is starting **{title}**"),
+        State::Open | State::Live => format!("{starter} started **{title}**"),
+        State::Ended => match lasting(view) {
+            Some(lasting) => format!("**{title}** ended, {lasting}"),
+            None => format!("**{title}** ended"),
+        },
+        State::Missed => format!("**{title}** ended, nobody came"),
+        State::Cancelled => format!("**{title}** was cancelled"),
+        State::Failed => format!("**{title}** could not be started"),
+    }
+}
+
+/// A whole sentence without Markdown.
+fn fallback(view: &CardView, title: &str, starter: &str, times: &Times) -> String {
+    match view.state {
+        State::Creating => format!("{starter} is starting the meeting {title}."),
+        State::Open | State::Live => match times.began() {
+            Some(at) => format!("{starter} started the meeting {title} at {at}."),
+            None => format!("{starter} started the meeting {title}."),
+        },
+        State::Ended => match lasting(view) {
+            Some(lasting) => format!("The meeting {title} has ended after {lasting}."),
+            None => format!("The meeting {title} has ended."),
+        },
+        State::Missed => format!("The meeting {title} has ended, nobody came."),
+        State::Cancelled => format!("The meeting {title} was cancelled before it began."),
+        State::Failed => format!("The meeting {title} could not be started."),
+    }
+}
+
+pub(crate) fn title(view: &CardView) -> String {
+    or(
+        neutralise_line(&view.title, super::rule::TITLE_CHARS_MAX),
+        "Meeting",
+    )
+}
+
+pub(crate) fn starter(view: &CardView, frame: &CardFrame) -> String {
+    let shown = frame.starter_name.as_deref().unwrap_or_default();
+    or(
+        neutralise_line(shown, NAME_CHARS_MAX),
+        &or(neutralise_line(&view.starter, NAME_CHARS_MAX), "Somebody"),
+    )
+}
+
+fn or(text: String, instead: &str) -> String {
+    if text.is_empty() {
+        instead.to_owned()
+    } else {
+        text
+    }
+}
+
+const fn color(state: State) -> &'static str {
+    match state {
+        State::Creating => BLUE,
+        State::Open | State::Live => GREEN,
+        State::Ended | State::Missed | State::Cancelled => GREY,
+        State::Failed => RED,
+    }
+}

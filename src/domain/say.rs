@@ -1,1 +1,54 @@
-//! (to be written)
+//! Every text of the relay but the card, in one place. Pure; titles and names are neutralised here once more.
+//! Whatever tells that something went wrong ends with `ref <id>`.
+
+mod command;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use command::{
+    Listed, Started, end_asked, end_refused, failed, help, listed, nothing_to_end, rate_limited,
+    running_offer, started, unavailable, unknown_subcommand,
+};
+pub use thread::{final_reply, recording_reply, running_line, summary_reply};
+
+use std::fmt::Display;
+
+use super::rule::TITLE_CHARS_MAX;
+use super::text::neutralise_line;
+
+/// Nothing was accepted: the event could not be made durable. For commands and outgoing webhooks alike.
+pub fn not_stored(reference: impl Display) -> String {
+    format!(
+        "Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref {reference}"
+    )
+}
+
+/// The bot is outside a channel that it cannot join: to the person, in private. `link` is the person's own.
+pub fn invite(bot: &str, title: &str, link: &str, reference: impl Display) -> String {
+    let bot = name(bot);
+    format!(
+        "I cannot post in this channel yet: invite me with `/invite @{bot}`, and the card of {} follows. The meeting's \
+         link works all the same: **[Join the meeting]({link})**. ref {reference}",
+        bold(title)
+    )
+}
+
+/// A title in a sentence.
+fn bold(title: &str) -> String {
+    let title = neutralise_line(title, TITLE_CHARS_MAX);
+    if title.is_empty() {
+        "**Meeting**".to_owned()
+    } else {
+        format!("**{title}**")
+    }
+}
+
+/// A username as it may stand behind an `@` or in code: its own alphabet and nothing else.
+fn name(user_name: &str) -> String {
+    user_name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        .take(64)
+        .collect()
+}

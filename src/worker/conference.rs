@@ -92,7 +92,6 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
     };
     match shop.deps.conference.room_activity(&meeting.room).await {
         Ok(activity) => {
-            shop.deps.observer.reconciled();
             let ended = activity == RoomActivity::Ended;
             if ended {
                 warn!(sid = %session.sid, "the room has ended and no webhook said so");
@@ -119,8 +118,7 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
     for session in &meeting.sessions {
         match shop.deps.conference.artifacts(&session.sid).await {
             Ok(found) => {
-                shop.deps.observer.reconciled();
-                for artifact in found {
+                    for artifact in found {
                     if meeting.artifacts.contains_key(&artifact.id) {
                         continue;
                     }

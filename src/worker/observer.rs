@@ -73,8 +73,8 @@ pub trait WorkObserver: Send + Sync + 'static {
         let _ = (via, after);
     }
     /// A card was brought up to date, so long after the event that called for it was accepted.
-    fn card_updated(&self, after: Duration) {
-        let _ = after;
+    fn card_updated(&self, is_over: bool, after: Duration) {
+        let _ = (is_over, after);
     }
     /// A breaker changed.
     fn breaker(&self, peer: Peer, state: BreakerState) {
@@ -84,8 +84,8 @@ pub trait WorkObserver: Send + Sync + 'static {
     fn repaired(&self, repair: Repair) {
         let _ = repair;
     }
-    /// A poll got a clear answer.
-    fn reconciled(&self) {}
+    /// The sweep looked through all meetings.
+    fn swept(&self) {}
     /// A late answer could not be given (no response URL, or it has run out).
     fn answer_lost(&self) {}
 }

@@ -39,6 +39,7 @@ async fn wake(shop: &Shop) {
             return;
         }
     };
+    shop.deps.observer.swept();
     if due.is_empty() {
         return;
     }

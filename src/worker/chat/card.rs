@@ -93,9 +93,8 @@ async fn patch(
             row.rendered = meeting.version;
             row.outside_since = None;
             keep(shop, meeting, &PostKey::Card, row.clone()).await?;
-            shop.deps
-                .observer
-                .card_updated(shop.deps.clock.now().since(meeting.changed_at));
+            let after = shop.deps.clock.now().since(meeting.changed_at);
+            shop.deps.observer.card_updated(!meeting.state().is_running(), after);
             info!(
                 version = meeting.version,
                 state = meeting.state().as_str(),

@@ -1,0 +1,150 @@
+//! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::apply::Effect;
+use crate::domain::retry::RetryReason;
+use crate::domain::{Event, Fact, Peer, Via};
+use crate::http::{CallObserver, CallReport};
+use crate::ports::{Clock, QueueName};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::labels;
+use crate::worker::{self, BreakerState, DeadReason, JobOutcome, WorkObserver};
+
+/// Metrics with the clock that some of them need.
+#[derive(Clone)]
+pub(super) struct Meter {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl WorkObserver for Meter {
+    fn applied(&self, event: &Event, effect: Effect) {
+        let settled = match effect {
+            Effect::Applied => labels::Settled::Delivered,
+            Effect::Duplicate => labels::Settled::Duplicate,
+            Effect::Conflict => labels::Settled::Conflict,
+            Effect::Foreign => labels::Settled::Foreign,
+        };
+        let source = event_source(event);
+        self.metrics.events_settled_total.with((source, settled)).inc();
+        if matches!(event.fact, Fact::Woken { .. }) && effect == Effect::Applied {
+            self.metrics.reconcile_repairs_total.with(labels::Repair::Woken).inc();
+        }
+        // What jobs, polls and the sweep publish is accepted without passing the door.
+        if source == labels::EventSource::Relay {
+            self.metrics.events_accepted_total.with(source).inc();
+        }
+    }
+
+    fn waited(&self, queue: QueueName, wait: Duration) {
+        self.metrics.queue_wait_seconds.with(queue).observe(wait.as_secs_f64());
+    }
+
+    fn in_flight(&self, queue: QueueName, change: i64) {
+        self.metrics.jobs_in_flight.with(queue).add(change);
+    }
+
+    fn settled(&self, queue: QueueName, outcome: JobOutcome, took: Duration) {
+        let label = match outcome {
+            JobOutcome::Delivered => labels::JobOutcome::Delivered,
+            JobOutcome::Retried => labels::JobOutcome::Retried,
+            JobOutcome::DeadLettered => labels::JobOutcome::DeadLettered,
+            JobOutcome::Obsolete => labels::JobOutcome::Obsolete,
+        };
+        self.metrics.jobs_processed_total.with((queue, label)).inc();
+        self.metrics.job_processing_duration_seconds.with(queue).observe(took.as_secs_f64());
+        if outcome == JobOutcome::Delivered {
+            let now = self.clock.now();
+            self.metrics.worker_last_success_timestamp_seconds.with(queue).set(seconds(now));
+        }
+    }
+
+    fn retried(&self, queue: QueueName, reason: RetryReason) {
+        self.metrics.retries_scheduled_total.with((queue, reason)).inc();
+    }
+
+    fn buried(&self, queue: QueueName, reason: DeadReason) {
+        let label = match reason {
+            DeadReason::GivenUp => labels::DeadReason::GivenUp,
+            DeadReason::Poison => labels::DeadReason::Poison,
+            DeadReason::Unreadable => labels::DeadReason::Unreadable,
+        };
+        self.metrics.dead_letters_total.with((queue, label)).inc();
+    }
+
+    fn card_posted(&self, via: &Via, after: Duration) {
+        let kind = match via {
+            Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
+            Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
+        };
+        self.metrics.trigger_to_card_seconds.with(kind).observe(after.as_secs_f64());
+    }
+
+    fn card_updated(&self, is_over: bool, after: Duration) {
+        let change =
+            if is_over { labels::CardChange::Ended } else { labels::CardChange::Running };
+        self.metrics.event_to_card_update_seconds.with(change).observe(after.as_secs_f64());
+    }
+
+    fn breaker(&self, peer: Peer, state: BreakerState) {
+        let to = match state {
+            BreakerState::Closed => labels::BreakerTurn::Closed,
+            BreakerState::Open => labels::BreakerTurn::Open,
+        };
+        self.metrics.breaker_turned(peer, to);
+    }
+
+    fn repaired(&self, repair: worker::Repair) {
+        let label = match repair {
+            worker::Repair::MissedEnd => labels::Repair::MissedEnd,
+            worker::Repair::MissedArtifact => labels::Repair::MissedArtifact,
+        };
+        self.metrics.reconcile_repairs_total.with(label).inc();
+    }
+
+    fn swept(&self) {
+        self.metrics.reconcile_last_success_timestamp_seconds.mark(self.clock.now());
+    }
+}
+
+impl CallObserver for Meter {
+    fn call_ended(&self, report: &CallReport) {
+        let operation = match (report.target, report.operation) {
+            ("mattermost", "create_post" | "direct_message") => labels::Operation::CreatePost,
+            ("mattermost", "patch_post" | "delete_post") => labels::Operation::PatchPost,
+            ("mattermost", "answer_command") => labels::Operation::AnswerCommand,
+            ("mattermost", _) => labels::Operation::Read,
+            (_, "create_room") => labels::Operation::CreateRoom,
+            (_, "end_room") => labels::Operation::EndRoom,
+            (_, "join" | "download_token") => labels::Operation::MintToken,
+            _ => labels::Operation::Ask,
+        };
+        let outcome = match report.outcome {
+            "ok" => labels::CallOutcome::Success,
+            "unauthorized" => labels::CallOutcome::Unauthorized,
+            "throttled" | "rate_limited" => labels::CallOutcome::RateLimited,
+            "unavailable" | "internal" | "5xx" => labels::CallOutcome::ServerError,
+            "unreachable" | "connect_error" | "timeout" => labels::CallOutcome::Unreachable,
+            _ => labels::CallOutcome::Refused,
+        };
+        self.metrics.called(operation, outcome, report.duration, self.clock.now());
+        if let Some(limit) = report.rate_limit.as_ref().and_then(|limit| limit.remaining) {
+            let remaining = i64::try_from(limit).unwrap_or(i64::MAX);
+            self.metrics.downstream_rate_limit_remaining.with(operation.peer()).set(remaining);
+        }
+    }
+}
+
+fn event_source(event: &Event) -> labels::EventSource {
+    match event.origin.source.split(':').next() {
+        Some("mattermost") => labels::EventSource::Mattermost,
+        Some("plugnmeet") => labels::EventSource::PlugNmeet,
+        _ => labels::EventSource::Relay,
+    }
+}
+
+fn seconds(at: crate::domain::Timestamp) -> f64 {
+    Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0)).as_secs_f64()
+}

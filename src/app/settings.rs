@@ -1,0 +1,122 @@
+//! From the configuration to what each part wants to know.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+use crate::config::{Config, MattermostAccess, PlugNmeetAccess};
+use crate::domain::apply::Policy;
+use crate::domain::owed::Schedule;
+use crate::domain::retry::RetryPolicy;
+use crate::http::HttpSettings;
+use crate::worker::{BreakerSettings, CardFace, WorkerSettings};
+use crate::{mattermost, plugnmeet};
+
+/// Most events applied in one transaction (design 11: batch-first).
+const BATCH_MAX: usize = 64;
+/// Poison bound of design 3.
+const POISON_MAX: u32 = 5;
+
+pub(super) fn worker(config: &Config) -> WorkerSettings {
+    let retry = &config.retry;
+    WorkerSettings {
+        policy: policy(config),
+        retry: RetryPolicy {
+            attempts_max: retry.attempts_max,
+            age_max: retry.age_max,
+            hint_max: retry.hint_max,
+        },
+        backoff: Backoff::new(retry.initial, retry.max),
+        outage_backoff: Backoff::new(retry.initial, retry.unavailable_max),
+        breaker: BreakerSettings {
+            failures: config.breaker.failures,
+            probe_every: config.breaker.probe_every,
+        },
+        mattermost_concurrency: config.mattermost.concurrency as usize,
+        plugnmeet_concurrency: config.plugnmeet.concurrency as usize,
+        batch_max: BATCH_MAX,
+        sweep_every: config.sweep.every,
+        lease: config.mattermost.call_timeout * 2,
+        poison_max: POISON_MAX,
+        tidy_after: config.mattermost.tidy_after,
+        outside_again_after: config.mattermost.outside_again_after,
+        keep: config.dedup.keep,
+        face: CardFace {
+            time_zone: config.card.time_zone.clone(),
+            late_after: config.card.late_after,
+        },
+        instance: Uuid::now_v7().to_string(),
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        schedule: Schedule {
+            first_card_after: config.card.first_card_after,
+            end_again_after: config.plugnmeet.end_again_after,
+            poll_first_after: config.plugnmeet.poll_first_after,
+            poll_every: config.plugnmeet.poll_every,
+            artifact_polls: config.plugnmeet.artifact_polls.clone().into(),
+        },
+        publish_ahead: config.sweep.publish_ahead,
+        wake_after: config.sweep.wake_after.clone().into(),
+    }
+}
+
+pub(super) fn http(deadline: Duration) -> HttpSettings {
+    HttpSettings { deadline, ..HttpSettings::default() }
+}
+
+pub(super) fn mattermost(
+    access: &MattermostAccess,
+    post_secret: SecretString,
+) -> mattermost::Settings {
+    mattermost::Settings {
+        url: access.url.clone(),
+        bot_token: access.bot_token.clone(),
+        post_secret,
+    }
+}
+
+/// # Errors
+/// The public address cannot have the webhook's path appended.
+pub(super) fn plugnmeet(
+    config: &Config,
+    access: &PlugNmeetAccess,
+    public_url: &url::Url,
+) -> Result<plugnmeet::Settings, url::ParseError> {
+    Ok(plugnmeet::Settings {
+        url: access.url.clone(),
+        external_url: access.external_url.clone(),
+        api_key: access.api_key.expose_secret().to_owned(),
+        api_secret: access.api_secret.clone(),
+        webhook_url: public_url.join("plugnmeet/webhook")?,
+        download_hosts: config.plugnmeet.download_hosts.iter().map(ToString::to_string).collect(),
+        room: room(config),
+    })
+}
+
+fn room(config: &Config) -> plugnmeet::RoomSettings {
+    let room = &config.room;
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).ok();
+    let welcome = &room.welcome_message;
+    plugnmeet::RoomSettings {
+        empty_timeout_seconds: seconds(room.empty_timeout).and_then(NonZeroU32::new),
+        max_participants: NonZeroU32::new(room.max_participants),
+        duration_minutes: seconds(room.duration).and_then(|s| NonZeroU32::new(s.div_ceil(60))),
+        welcome_message: (!welcome.is_empty()).then(|| welcome.clone()),
+        mute_on_start: room.mute_on_start,
+        waiting_room: room.waiting_room,
+        admin_only_webcams: room.admin_only_webcams,
+        recording: room.recording,
+        cloud_recording: room.recording,
+        auto_cloud_recording: room.auto_recording,
+        transcription: room.transcription,
+        summary: room.summary,
+        end_to_end_encryption: room.end_to_end_encryption,
+        ..plugnmeet::RoomSettings::default()
+    }
+}

@@ -1,0 +1,196 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::card::CardFrame;
+use crate::domain::meeting::{CardView, Ended};
+use crate::domain::{PlaceKind, Refusal, State, Timestamp};
+
+const LINK: &str = "https://relay.example.org/join/T";
+const REF: &str = "0193-ref";
+
+fn start<'a>(kind: PlaceKind, ignored: &'a [&'a str]) -> Started<'a> {
+    let open_link = "https://relay.example.org/join/O";
+    Started {
+        title: "Weekly sync",
+        kind,
+        own_link: LINK,
+        open_link,
+        ignored,
+    }
+}
+
+#[test]
+fn start_is_answered_with_the_own_link_at_once() {
+    insta::assert_snapshot!(started(&start(PlaceKind::Channel, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.");
+    insta::assert_snapshot!(started(&start(PlaceKind::Direct, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**. A card cannot be posted here yet: send this link to the others: https://relay.example.org/join/O");
+    let ignored = ["--loud", "`--x` @all", "-3", "-4", "-5", "-6", "-7"];
+    insta::assert_snapshot!(started(&start(PlaceKind::Channel, &ignored)), @r"
+    Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.
+    Ignored, because I do not know it: `--loud`, `'--x' @​all`, `-3`, `-4`, `-5` and 2 more
+    ");
+}
+
+#[test]
+fn second_start_is_offered_the_running_meeting() {
+    insta::assert_snapshot!(running_offer("Weekly sync", LINK, REF), @"**Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one. ref 0193-ref");
+    insta::assert_snapshot!(running_line("Weekly sync", LINK), @"**Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**");
+}
+
+#[test]
+fn refusals_say_why_and_end_with_a_reference() {
+    insta::assert_snapshot!(not_stored(REF), @"Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref 0193-ref");
+    insta::assert_snapshot!(rate_limited(REF), @"You have started several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
+    insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");
+    insta::assert_snapshot!(nothing_to_end(REF), @"No meeting is running here, so there is nothing to end. ref 0193-ref");
+    insta::assert_snapshot!(end_refused("Weekly sync", REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
+    insta::assert_snapshot!(failed("Weekly sync", Some(Refusal::TooLate), REF), @"**Weekly sync** could not be started. plugNmeet could not be reached in time, so no room was made. Start the meeting again; if it fails again, tell an administrator. ref 0193-ref");
+    insta::assert_snapshot!(invite("meetrelay", "Weekly sync", LINK, REF), @"I cannot post in this channel yet: invite me with `/invite @meetrelay`, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
+    let refused = [
+        Refusal::TooLate,
+        Refusal::Unauthorized,
+        Refusal::Refused,
+        Refusal::GaveUp,
+    ];
+    for refused in refused.map(Some).into_iter().chain([None]) {
+        assert!(failed("x", refused, REF).ends_with(". ref 0193-ref"));
+    }
+}
+
+#[test]
+fn end_is_taken_on() {
+    insta::assert_snapshot!(end_asked(), @"Ending the meeting that runs here. The card shows when it is over.");
+}
+
+#[test]
+fn list_names_what_runs_here() {
+    insta::assert_snapshot!(listed(&[]), @"No meeting is running here. Start one with `start`.");
+    let one = |title, state| Listed {
+        title,
+        state,
+        starter: "ana",
+        link: LINK,
+    };
+    let some = [
+        one("Weekly sync", State::Live),
+        one("@all", State::Open),
+        one("", State::Creating),
+    ];
+    insta::assert_snapshot!(listed(&some).replace('\u{200B}', "·"), @r"
+    Running here:
+    - **Weekly sync**, live, started by ana: [Join](https://relay.example.org/join/T)
+    - **@·all**, open, nobody in it yet, started by ana: [Join](https://relay.example.org/join/T)
+    - **Meeting**, being prepared, started by ana: [Join](https://relay.example.org/join/T)
+    ");
+    let many = listed(&[one("x", State::Live); 25]);
+    assert_eq!(many.lines().count(), 22);
+    assert!(many.ends_with("- and 5 more"));
+}
+
+#[test]
+fn help_shows_every_subcommand() {
+    insta::assert_snapshot!(help("/plugnmeet"), @r"
+    Meetings in this channel:
+    - `/plugnmeet start` or just `/plugnmeet`: start a meeting and get your own link
+    - `/plugnmeet start Weekly sync`: the same, with a title
+    - `/plugnmeet start --new`: start another one although one is running
+    - `/plugnmeet list`: what is running here
+    - `/plugnmeet end`: end the meeting that runs here (its starter and administrators)
+    - `/plugnmeet help`: this text
+    Writing `meet now` or `meet: Weekly sync` in a channel starts a meeting as well, where it is set up.
+    ");
+    let unknown = unknown_subcommand("stat`us @all", "/pl`ug");
+    assert!(
+        unknown.starts_with("I do not know `stat'us @\u{200B}all`.\nMeetings"),
+        "{unknown}"
+    );
+    assert!(unknown.ends_with(help("/plug").as_str()));
+}
+
+#[test]
+fn recording_is_a_link_in_the_thread() {
+    let reply = recording_reply("Weekly sync", "https://relay.example.org/artifact/T");
+    insta::assert_snapshot!(reply.message, @"The recording of **Weekly sync** is ready: [Watch or download](https://relay.example.org/artifact/T)");
+    assert_eq!(reply.attachment, None);
+}
+
+#[test]
+fn summary_stands_under_its_heading_and_fits_into_a_post() {
+    let reply = summary_reply("Weekly sync", "\n- Decided: **ship**\n- Open: notes\n");
+    insta::assert_snapshot!(reply.message, @r"
+    #### Summary of **Weekly sync**
+
+    - Decided: **ship**
+    - Open: notes
+    ");
+    let long = summary_reply(&"é".repeat(500), &"é".repeat(20_000));
+    assert_eq!(long.message.chars().count(), 16_383);
+    assert!(long.message.ends_with("é…"));
+}
+
+#[test]
+fn final_reply_is_the_card_once_more() {
+    let at = Timestamp::from_seconds(1_795_269_720);
+    let lasted = Duration::from_secs(1440);
+    let view = CardView {
+        state: State::Ended,
+        title: "Weekly sync".to_owned(),
+        starter: "ana".to_owned(),
+        requested_at: at,
+        started_at: Some(at),
+        ended: Some(Ended {
+            at: at.plus(lasted),
+            is_about: false,
+            lasted: Some(lasted),
+        }),
+        names: vec!["Ana".to_owned()],
+        people: 1,
+        present: 0,
+        is_recording: false,
+        recordings: 0,
+        summaries: 0,
+        is_ending: false,
+        refused: None,
+        room: "mm-abcdefghijklm".parse().unwrap(),
+    };
+    let frame = CardFrame {
+        join_link: LINK.to_owned(),
+        starter_name: None,
+        time_zone: jiff::tz::TimeZone::UTC,
+        late_by: None,
+    };
+    let reply = final_reply(&view, &frame);
+    insta::assert_snapshot!(reply.message, @"**Weekly sync** ended, 24 min (the card above can no longer be changed)");
+    let card = crate::domain::card::render(&view, &frame);
+    assert_eq!(reply.attachment, card.attachment);
+}
+
+#[test]
+fn title_breaks_out_of_no_text() {
+    let evil = "@all [x](http://e.example) **`<!here>`";
+    let texts = [
+        started(&Started {
+            title: evil,
+            ..start(PlaceKind::Direct, &[evil])
+        }),
+        running_offer(evil, LINK, REF),
+        running_line(evil, LINK),
+        failed(evil, None, REF),
+        end_refused(evil, REF),
+        invite(evil, evil, LINK, REF),
+        listed(&[Listed {
+            title: evil,
+            state: State::Live,
+            starter: evil,
+            link: LINK,
+        }]),
+        recording_reply(evil, LINK).message,
+        summary_reply(evil, "").message,
+    ];
+    for text in texts {
+        for harm in ["@all [", "](http:", "://e.", "<!", "**`"] {
+            assert!(!text.contains(harm), "{harm} in {text}");
+        }
+    }
+}

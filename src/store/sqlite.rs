@@ -1,0 +1,342 @@
+//! The store in one SQLite file: the default. Changes go through the file's writer thread, look-ups through its
+//! reader thread; both see only whole transactions.
+
+mod apply;
+mod leases;
+mod letters;
+mod loaded;
+mod log;
+mod marks;
+mod meetings;
+mod posts;
+mod schema;
+mod settings;
+mod trouble;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::domain::apply::{Applied, Policy};
+use crate::domain::{ArtifactId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp};
+use crate::ports::{
+    DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, Store, StoreError,
+};
+use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
+
+use schema::SchemaError;
+
+/// Why the store did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no file and none can be made.
+    #[error(
+        "the store's file {} cannot be made: the directory must exist and this user must be allowed to write there",
+        path.display()
+    )]
+    NotMade {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is another program's, or the queue's.
+    #[error(
+        "{} is not a store of meetrelay: another program made it, or it is the queue's file; name another path",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version of the relay made the file.
+    #[error(
+        "{} has form {found}, and this version of meetrelay knows forms up to {known}: run the newer version \
+         again, or restore a backup from before the upgrade",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        found: i64,
+        /// The newest form that this version knows.
+        known: i64,
+    },
+    /// SQLite refuses the file: no permission, no database, or damaged.
+    #[error("SQLite cannot open the store's file {}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: SqliteError,
+    },
+}
+
+/// The store in one SQLite file. One process may have it open.
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// `None` once it is closed.
+    file: Mutex<Option<(Sqlite, SqliteThreads)>>,
+}
+
+impl SqliteStore {
+    /// Opens or makes the file, brings it to this version's form and forgets all leases. It blocks: call it before
+    /// serving, or on a blocking thread.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a file that is refused is left as it was.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        make_private(path).map_err(|source| OpenError::NotMade {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut refused = None;
+        let opened = Sqlite::open(path, |connection| {
+            schema::migrate(connection).map_err(|error| {
+                let told = SqliteError::Refused(error.to_string());
+                refused = Some(error);
+                told
+            })
+        });
+        let path = path.to_owned();
+        match (opened, refused) {
+            (Ok(file), _) => Ok(Self {
+                file: Mutex::new(Some(file)),
+            }),
+            (Err(_), Some(SchemaError::Foreign)) => Err(OpenError::Foreign { path }),
+            (Err(_), Some(SchemaError::Newer { found, known })) => {
+                Err(OpenError::Newer { path, found, known })
+            }
+            (Err(_), Some(SchemaError::Sqlite(error))) => Err(OpenError::Sqlite {
+                path,
+                source: SqliteError::Sqlite(error),
+            }),
+            (Err(source), None) => Err(OpenError::Sqlite { path, source }),
+        }
+    }
+
+    fn file(&self) -> Result<Sqlite, StoreError> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        match file.as_ref() {
+            Some((sqlite, _)) => Ok(sqlite.clone()),
+            None => Err(trouble::of(&SqliteError::Closed)),
+        }
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let file = self.file()?;
+        file.write(change)
+            .await
+            .map_err(|error| trouble::of(&error))
+    }
+
+    /// Every statement of `query` sees the same state of the file.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let file = self.file()?;
+        let in_one_state = |connection: &Connection| {
+            let _state = connection.unchecked_transaction()?;
+            query(connection)
+        };
+        file.read(in_one_state)
+            .await
+            .map_err(|error| trouble::of(&error))
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn apply(
+        &self,
+        batch: Vec<Incoming>,
+        policy: Policy,
+        now: Timestamp,
+    ) -> Result<Vec<Applied>, StoreError> {
+        self.write(move |file| apply::apply(file, &batch, &policy, now))
+            .await
+    }
+
+    async fn meeting(&self, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
+        self.read(move |file| meetings::load(file, id)).await
+    }
+
+    async fn meeting_of_request(&self, request: RequestId) -> Result<Option<Meeting>, StoreError> {
+        self.read(move |file| match meetings::of_request(file, request)? {
+            Some(id) => meetings::load(file, id),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn meeting_of_artifact(&self, id: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
+        let artifact = id.clone();
+        self.read(move |file| match meetings::of_artifact(file, &artifact)? {
+            Some(id) => meetings::load(file, id),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
+        self.read(move |file| meetings::list(file, &filter)).await
+    }
+
+    async fn due_meetings(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
+        self.read(move |file| meetings::due(file, now, limit)).await
+    }
+
+    async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
+        self.read(move |file| log::story(file, meeting)).await
+    }
+
+    async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError> {
+        let key = key.clone();
+        self.read(move |file| posts::load(file, meeting, &key))
+            .await
+    }
+
+    async fn put_post(
+        &self,
+        meeting: MeetingId,
+        key: &PostKey,
+        row: PostRow,
+    ) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write(move |file| posts::put(file, meeting, &key, &row))
+            .await
+    }
+
+    async fn take_lease(
+        &self,
+        meeting: MeetingId,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<Lease, StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |file| leases::take(file, meeting, &owner, now, length))
+            .await
+    }
+
+    async fn drop_lease(&self, meeting: MeetingId, owner: &str) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |file| leases::give_back(file, meeting, &owner))
+            .await
+    }
+
+    async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError> {
+        let message = message.to_owned();
+        self.write(move |file| marks::add(file, &message)).await
+    }
+
+    async fn clear_mark(&self, message: &str) -> Result<(), StoreError> {
+        let message = message.to_owned();
+        self.write(move |file| marks::clear(file, &message)).await
+    }
+
+    async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError> {
+        self.write(move |file| letters::bury(file, &letter)).await
+    }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(move |file| letters::list(file, limit)).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |file| letters::load(file, &id)).await
+    }
+
+    async fn remove_dead_letter(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |file| letters::remove(file, &id)).await
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        self.read(letters::count).await
+    }
+
+    async fn count_running(&self) -> Result<u64, StoreError> {
+        self.read(meetings::count_running).await
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |file| settings::load(file, &name)).await
+    }
+
+    async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.write(move |file| settings::put(file, &name, &value))
+            .await
+    }
+
+    async fn setting_or_insert(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.write(move |file| settings::load_or_insert(file, &name, &value))
+            .await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            // Each piece is a change of its own, so that others get their turn at the writer between them.
+            let piece = self
+                .write(move |file| log::forget_piece(file, before))
+                .await?;
+            if piece == 0 {
+                return Ok(forgotten);
+            }
+            forgotten += piece;
+        }
+    }
+
+    async fn close(&self) {
+        let file = self
+            .file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((sqlite, threads)) = file else {
+            return;
+        };
+        drop(sqlite);
+        // Calls under way hold the file open until they are done; the join waits for them. Only a panic of the
+        // blocking thread could be told here, and `join` has none.
+        drop(tokio::task::spawn_blocking(move || threads.join()).await);
+    }
+}
+
+/// How many rows to ask for: `asked`, but at most `most`.
+fn limit(asked: usize, most: usize) -> i64 {
+    i64::try_from(asked.min(most)).unwrap_or(i64::MAX)
+}
+
+/// Makes the file readable by this user alone: it holds the signing secret. SQLite gives the files beside it the
+/// same rights. A file that is there is left as it is.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,87 @@
+//! A batch of events, in one change of the file.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::Connection;
+
+use crate::domain::apply::{Applied, Effect, Policy, decide, repeat, subject};
+use crate::domain::{Meeting, Timestamp};
+use crate::ports::Incoming;
+use crate::sqlite::SqliteError;
+use crate::store::content::content_hash;
+
+use super::loaded::Loaded;
+use super::{log, meetings};
+
+/// Applies the events in their order. On an error the caller's savepoint takes everything back.
+pub(super) fn apply(
+    file: &Connection,
+    batch: &[Incoming],
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Vec<Applied>, SqliteError> {
+    let mut loaded = Loaded::new(file);
+    let applied = batch
+        .iter()
+        .map(|incoming| apply_one(file, &mut loaded, incoming, policy, now))
+        .collect::<Result<_, _>>()?;
+    loaded.save()?;
+    Ok(applied)
+}
+
+fn apply_one(
+    file: &Connection,
+    loaded: &mut Loaded<'_>,
+    incoming: &Incoming,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Applied, SqliteError> {
+    let event = &incoming.event;
+    let content = content_hash(&event.fact).map_err(|error| {
+        SqliteError::Refused(format!("event {} cannot be written: {error}", event.id))
+    })?;
+    if let Some(first) = log::first(file, &event.origin)? {
+        let effect = if first.content == content {
+            Effect::Duplicate
+        } else {
+            Effect::Conflict
+        };
+        let meeting = match first.meeting {
+            Some(id) => loaded.get(id)?,
+            None => None,
+        };
+        return Ok(repeat(meeting, event, effect, policy, now));
+    }
+    let meeting = match meetings::of_subject(file, &subject(&event.fact))? {
+        Some(id) => loaded.get(id)?.cloned(),
+        None => None,
+    };
+    let known = meeting.as_ref().map(|meeting| meeting.id);
+    let (moved, applied) = decide_or_refuse(meeting, incoming, policy, now)?;
+    match moved {
+        Some(meeting) if known == Some(meeting.id) => loaded.change(meeting)?,
+        Some(meeting) => loaded.add(meeting)?,
+        None => {}
+    }
+    let meeting = applied.meeting.map(|(id, _)| id);
+    log::add(file, event, &content, meeting, now)?;
+    Ok(applied)
+}
+
+/// A panic here would end the writer thread, and with it the work of everybody; so it refuses this event alone.
+fn decide_or_refuse(
+    meeting: Option<Meeting>,
+    incoming: &Incoming,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(Option<Meeting>, Applied), SqliteError> {
+    let Incoming { event, fresh } = incoming;
+    let deciding = AssertUnwindSafe(|| decide(meeting, event, fresh, policy, now));
+    catch_unwind(deciding).map_err(|_| {
+        SqliteError::Refused(format!(
+            "event {} ({}) makes the relay panic: this is a fault of the relay, report it with the log",
+            event.id,
+            event.fact.kind()
+        ))
+    })
+}

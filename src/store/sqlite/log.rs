@@ -1,0 +1,114 @@
+//! What has come: the dedup keys, and one line for each event that was applied.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::domain::{Event, MeetingId, Origin, Timestamp};
+use crate::ports::Logged;
+use crate::sqlite::SqliteError;
+use crate::store::STORY_MAX;
+
+use super::limit;
+use super::trouble::unreadable;
+
+/// Most rows that one piece of pruning takes from each table.
+const PIECE_MAX: usize = 500;
+
+/// What is known of the first event of a dedup key.
+pub(super) struct First {
+    /// `content_hash` of its fact.
+    pub content: [u8; 32],
+    /// The meeting that it concerned.
+    pub meeting: Option<MeetingId>,
+}
+
+/// The first event with this dedup key, if it has come before.
+pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>, SqliteError> {
+    let found = file
+        .prepare_cached("SELECT content, meeting FROM seen WHERE source = ?1 AND key = ?2")?
+        .query_row((&origin.source, &origin.key), |row| {
+            Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))
+        })
+        .optional()?;
+    let Some((content, meeting)) = found else {
+        return Ok(None);
+    };
+    let meeting = meeting
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| unreadable(format!("seen event {}", origin.key), "meeting"))?;
+    Ok(Some(First { content, meeting }))
+}
+
+/// Takes the event's dedup key and adds its line.
+pub(super) fn add(
+    file: &Connection,
+    event: &Event,
+    content: &[u8; 32],
+    meeting: Option<MeetingId>,
+    now: Timestamp,
+) -> Result<(), SqliteError> {
+    let id = event.id.to_string();
+    let meeting = meeting.map(|id| id.to_string());
+    let origin = &event.origin;
+    file.prepare_cached(
+        "INSERT INTO seen (source, key, event, content, meeting, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((
+        &origin.source,
+        &origin.key,
+        &id,
+        content,
+        &meeting,
+        now.millis(),
+    ))?;
+    file.prepare_cached(
+        "INSERT INTO events (event, meeting, kind, source, received_at, applied_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((
+        &id,
+        &meeting,
+        event.fact.kind(),
+        &origin.source,
+        event.received_at.millis(),
+        now.millis(),
+    ))?;
+    Ok(())
+}
+
+/// The lines of one meeting, in the order in which they were applied.
+pub(super) fn story(file: &Connection, meeting: MeetingId) -> Result<Vec<Logged>, SqliteError> {
+    let mut statement = file.prepare_cached(
+        "SELECT event, kind, source, received_at, applied_at
+         FROM events WHERE meeting = ?1 ORDER BY line LIMIT ?2",
+    )?;
+    let lines = statement.query_map((meeting.to_string(), limit(STORY_MAX, STORY_MAX)), |row| {
+        Ok(Logged {
+            event: row.get(0)?,
+            kind: row.get(1)?,
+            source: row.get(2)?,
+            received_at: Timestamp::from_millis(row.get(3)?),
+            applied_at: Timestamp::from_millis(row.get(4)?),
+        })
+    })?;
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+/// Forgets some keys and lines from before `before`; answers how many, 0 when none is left.
+pub(super) fn forget_piece(file: &Connection, before: Timestamp) -> Result<u64, SqliteError> {
+    let piece = limit(PIECE_MAX, PIECE_MAX);
+    let keys = file
+        .prepare_cached(
+            "DELETE FROM seen WHERE (source, key) IN
+                 (SELECT source, key FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        )?
+        .execute((before.millis(), piece))?;
+    let lines = file
+        .prepare_cached(
+            "DELETE FROM events WHERE line IN
+                 (SELECT line FROM events WHERE applied_at < ?1 ORDER BY applied_at LIMIT ?2)",
+        )?
+        .execute((before.millis(), piece))?;
+    Ok(u64::try_from(keys + lines).unwrap_or(u64::MAX))
+}

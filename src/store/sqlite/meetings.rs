@@ -1,0 +1,294 @@
+//! Meetings: their rows, by what they are found, and listings.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
+
+use crate::domain::apply::Subject;
+use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Sid, Timestamp};
+use crate::ports::{MeetingFilter, MeetingSummary};
+use crate::sqlite::SqliteError;
+use crate::store::{LISTED_MAX, word};
+
+use super::trouble::unreadable;
+use super::{limit, posts};
+
+/// A meeting with its posts.
+pub(super) fn load(file: &Connection, id: MeetingId) -> Result<Option<Meeting>, SqliteError> {
+    let mut statement = file.prepare_cached("SELECT body FROM meetings WHERE id = ?1")?;
+    let mut rows = statement.query([id.to_string()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let damaged = || unreadable(format!("meeting {id}"), "body");
+    let body = row.get_ref(0)?.as_str().map_err(|_| damaged())?;
+    // serde's own words would quote the value.
+    let mut meeting: Meeting = serde_json::from_str(body).map_err(|error| {
+        SqliteError::Refused(format!(
+            "meeting {id} cannot be read: its body is damaged at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    if meeting.id != id {
+        return Err(damaged());
+    }
+    meeting.posts = posts::load_all(file, id)?;
+    Ok(Some(meeting))
+}
+
+/// Writes a meeting that has no row yet.
+pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteError> {
+    let first = meeting.first_request().ok_or_else(|| {
+        SqliteError::Refused(format!("meeting {} was asked for by nobody", meeting.id))
+    })?;
+    let state = meeting.state();
+    file.prepare_cached(
+        "INSERT INTO meetings (id, room, place, running, state, title, channel_name, starter,
+             requested_at, first_request, round, wake_at, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute((
+        meeting.id.to_string(),
+        meeting.room.as_str(),
+        meeting.place.key(),
+        state.is_running(),
+        state.as_str(),
+        &meeting.rule.title,
+        &meeting.place.channel_name,
+        &first.by.user_name,
+        meeting.requested_at.millis(),
+        first.id.to_string(),
+        meeting.round,
+        meeting.wake_at.map(Timestamp::millis),
+        body(meeting)?,
+    ))
+    .map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(format!(
+            "meeting {} cannot be new: its id or its room {} is known",
+            meeting.id, meeting.room
+        )),
+        _ => error.into(),
+    })?;
+    Ok(())
+}
+
+/// Writes what can change of a meeting that has a row.
+pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteError> {
+    let state = meeting.state();
+    file.prepare_cached(
+        "UPDATE meetings SET running = ?2, state = ?3, round = ?4, wake_at = ?5, body = ?6
+         WHERE id = ?1",
+    )?
+    .execute((
+        meeting.id.to_string(),
+        state.is_running(),
+        state.as_str(),
+        meeting.round,
+        meeting.wake_at.map(Timestamp::millis),
+        body(meeting)?,
+    ))?;
+    Ok(())
+}
+
+/// Makes the meeting known by the session.
+pub(super) fn add_session(
+    file: &Connection,
+    meeting: MeetingId,
+    sid: &Sid,
+) -> Result<(), SqliteError> {
+    // Whoever had the session first keeps it; so with requests and artifacts.
+    file.prepare_cached(
+        "INSERT INTO sessions (sid, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?
+    .execute((sid.as_str(), meeting.to_string()))?;
+    Ok(())
+}
+
+/// Makes the meeting known by the request.
+pub(super) fn add_request(
+    file: &Connection,
+    meeting: MeetingId,
+    request: RequestId,
+) -> Result<(), SqliteError> {
+    file.prepare_cached(
+        "INSERT INTO requests (request, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?
+    .execute((request.to_string(), meeting.to_string()))?;
+    Ok(())
+}
+
+/// Makes the meeting known by the artifact.
+pub(super) fn add_artifact(
+    file: &Connection,
+    meeting: MeetingId,
+    artifact: &ArtifactId,
+) -> Result<(), SqliteError> {
+    file.prepare_cached(
+        "INSERT INTO artifacts (artifact, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?
+    .execute((artifact.as_str(), meeting.to_string()))?;
+    Ok(())
+}
+
+/// The meeting that a fact is about, as far as rows tell.
+pub(super) fn of_subject(
+    file: &Connection,
+    subject: &Subject,
+) -> Result<Option<MeetingId>, SqliteError> {
+    match subject {
+        Subject::Meeting(id) => Ok(Some(*id)),
+        Subject::Place(place) => find(
+            file,
+            "SELECT id FROM meetings WHERE place = ?1 AND running = 1
+             ORDER BY requested_at DESC, id DESC LIMIT 1",
+            place,
+        ),
+        Subject::Session { sid, rooms } => {
+            let known = find(
+                file,
+                "SELECT meeting FROM sessions WHERE sid = ?1",
+                sid.as_str(),
+            )?;
+            if known.is_some() {
+                return Ok(known);
+            }
+            for room in rooms {
+                let known = find(
+                    file,
+                    "SELECT id FROM meetings WHERE room = ?1",
+                    room.as_str(),
+                )?;
+                if known.is_some() {
+                    return Ok(known);
+                }
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The meeting of a request, its first or an alias.
+pub(super) fn of_request(
+    file: &Connection,
+    request: RequestId,
+) -> Result<Option<MeetingId>, SqliteError> {
+    find(
+        file,
+        "SELECT meeting FROM requests WHERE request = ?1",
+        &request.to_string(),
+    )
+}
+
+/// The meeting that an artifact belongs to.
+pub(super) fn of_artifact(
+    file: &Connection,
+    artifact: &ArtifactId,
+) -> Result<Option<MeetingId>, SqliteError> {
+    find(
+        file,
+        "SELECT meeting FROM artifacts WHERE artifact = ?1",
+        artifact.as_str(),
+    )
+}
+
+/// A listing, newest first.
+pub(super) fn list(
+    file: &Connection,
+    filter: &MeetingFilter,
+) -> Result<Vec<MeetingSummary>, SqliteError> {
+    let most = limit(filter.limit, LISTED_MAX);
+    // Three texts, so that each finds its own index.
+    let (mut statement, place) = match (&filter.place, filter.running_only) {
+        (Some(place), _) => (
+            file.prepare_cached(
+                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
+                 FROM meetings WHERE running = 1 AND place = ?2
+                 ORDER BY requested_at DESC, id DESC LIMIT ?1",
+            )?,
+            Some(place),
+        ),
+        (None, true) => (
+            file.prepare_cached(
+                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
+                 FROM meetings WHERE running = 1 ORDER BY requested_at DESC, id DESC LIMIT ?1",
+            )?,
+            None,
+        ),
+        (None, false) => (
+            file.prepare_cached(
+                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
+                 FROM meetings ORDER BY requested_at DESC, id DESC LIMIT ?1",
+            )?,
+            None,
+        ),
+    };
+    let mut rows = match place {
+        Some(place) => statement.query((most, place))?,
+        None => statement.query([most])?,
+    };
+    let mut listed = Vec::new();
+    while let Some(row) = rows.next()? {
+        listed.push(read_summary(row)?);
+    }
+    Ok(listed)
+}
+
+/// Meetings to be woken, longest first.
+pub(super) fn due(
+    file: &Connection,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<(MeetingId, u32)>, SqliteError> {
+    let mut statement = file.prepare_cached(
+        "SELECT id, round FROM meetings WHERE wake_at <= ?1 ORDER BY wake_at, id LIMIT ?2",
+    )?;
+    let mut rows = statement.query((now.millis(), limit(most, usize::MAX)))?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next()? {
+        due.push((read_id(row.get(0)?)?, row.get(1)?));
+    }
+    Ok(due)
+}
+
+/// How many are not over.
+pub(super) fn count_running(file: &Connection) -> Result<u64, SqliteError> {
+    let count: i64 = file
+        .prepare_cached("SELECT count(*) FROM meetings WHERE running = 1")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+fn find(file: &Connection, query: &str, key: &str) -> Result<Option<MeetingId>, SqliteError> {
+    let id: Option<String> = file
+        .prepare_cached(query)?
+        .query_row([key], |row| row.get(0))
+        .optional()?;
+    id.map(read_id).transpose()
+}
+
+fn read_id(text: String) -> Result<MeetingId, SqliteError> {
+    text.parse()
+        .map_err(|_| SqliteError::Refused(format!("{text:?} stands where a meeting's id must")))
+}
+
+fn read_summary(row: &Row<'_>) -> Result<MeetingSummary, SqliteError> {
+    let id = read_id(row.get("id")?)?;
+    let damaged = |column: &str| unreadable(format!("meeting {id}"), column);
+    let state: String = row.get("state")?;
+    let first: String = row.get("first_request")?;
+    Ok(MeetingSummary {
+        id,
+        title: row.get("title")?,
+        state: word::state(&state).ok_or_else(|| damaged("state"))?,
+        room: row.get("room")?,
+        channel_name: row.get("channel_name")?,
+        starter: row.get("starter")?,
+        requested_at: Timestamp::from_millis(row.get("requested_at")?),
+        request: first.parse().map_err(|_| damaged("first_request"))?,
+    })
+}
+
+fn body(meeting: &Meeting) -> Result<String, SqliteError> {
+    serde_json::to_string(meeting).map_err(|error| {
+        SqliteError::Refused(format!("meeting {} cannot be written: {error}", meeting.id))
+    })
+}

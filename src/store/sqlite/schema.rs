@@ -1,0 +1,157 @@
+//! The file's form: numbered steps, each applied once, whole or not at all.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+/// The steps in their order. A step that was released is never changed; a new form is a new step.
+const STEPS: &[Step] = &[Step {
+    number: 1,
+    name: "first",
+    sql: include_str!("../migrations/sqlite/0001_first.sql"),
+}];
+
+/// What `PRAGMA application_id` says of a store's file ("mrst").
+const APPLICATION_ID: i64 = 0x6d72_7374;
+
+/// Leases live and die with this connection: only one process has the file open, so whoever held one before is
+/// gone, and taking one costs no write to stable storage.
+const LEASES: &str = "
+    PRAGMA temp_store = MEMORY;
+    CREATE TEMP TABLE leases (
+        meeting TEXT PRIMARY KEY,
+        owner   TEXT NOT NULL,
+        until   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;";
+
+struct Step {
+    number: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Why the file cannot be a store.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    #[error("another program's file, or the queue's")]
+    Foreign,
+    #[error("form {found} is newer than {known}")]
+    Newer { found: i64, known: i64 },
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// The newest step that this version knows.
+const fn newest() -> i64 {
+    STEPS[STEPS.len() - 1].number
+}
+
+/// Brings the file to this version's form.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+    check_owner(connection)?;
+    for step in STEPS {
+        apply(connection, step)?;
+    }
+    connection.execute_batch(LEASES)?;
+    Ok(())
+}
+
+fn check_owner(connection: &Connection) -> Result<(), SchemaError> {
+    let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if owner != APPLICATION_ID && (owner != 0 || tables != 0) {
+        return Err(SchemaError::Foreign);
+    }
+    if tables == 0 {
+        return Ok(());
+    }
+    let found = found(connection)?;
+    if found > newest() {
+        return Err(SchemaError::Newer {
+            found,
+            known: newest(),
+        });
+    }
+    Ok(())
+}
+
+/// A crash before the commit leaves the file as it was, and the next start does the step again.
+fn apply(connection: &mut Connection, step: &Step) -> Result<(), SchemaError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migrations (
+            number     INTEGER PRIMARY KEY,
+            name       TEXT NOT NULL,
+            applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+        ) STRICT;",
+    )?;
+    if found(&transaction)? < step.number {
+        transaction.execute_batch(step.sql)?;
+        transaction.execute(
+            "INSERT INTO migrations (number, name) VALUES (?1, ?2)",
+            (step.number, step.name),
+        )?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The newest step that was applied to the file; 0 before the first.
+fn found(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection
+        .query_row(
+            "SELECT number FROM migrations ORDER BY number DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use super::*;
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let mut statement = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn failed_step_leaves_the_file_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let step = Step {
+            number: 1,
+            name: "broken",
+            sql: "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1);",
+        };
+        apply(&mut connection, &step).expect_err("the second statement fails");
+        assert_eq!(tables(&connection), Vec::<String>::new());
+        migrate(&mut connection).expect("the true steps apply after that");
+    }
+
+    #[test]
+    fn step_is_applied_once() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let step = Step {
+            number: 1,
+            name: "once",
+            sql: "CREATE TABLE once (a); INSERT INTO once VALUES (1);",
+        };
+        apply(&mut connection, &step).unwrap();
+        apply(&mut connection, &step).unwrap();
+        let rows: i64 = connection
+            .query_row("SELECT count(*) FROM once", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn numbers_of_steps_rise() {
+        assert!(STEPS.windows(2).all(|two| two[0].number < two[1].number));
+    }
+}

@@ -1,0 +1,90 @@
+//! SQLite's errors as the store's: is it this call, or the file?
+
+use rusqlite::ErrorCode;
+
+use crate::ports::StoreError;
+use crate::sqlite::SqliteError;
+
+/// What the caller can do about `error`: wait (`Away`) when the file as a whole cannot be worked with, so that
+/// nothing is given up because of it; else give up this one call.
+pub(super) fn of(error: &SqliteError) -> StoreError {
+    let is_away = match error {
+        SqliteError::Closed => true,
+        SqliteError::Refused(_) => false,
+        SqliteError::Sqlite(error) => error.sqlite_error_code().is_some_and(concerns_the_file),
+    };
+    if is_away {
+        StoreError::Away(error.to_string())
+    } else {
+        StoreError::Refused(error.to_string())
+    }
+}
+
+/// A column that cannot be what it says, of a row that `row` names. The value is not told: it may be a secret.
+pub(super) fn unreadable(row: impl std::fmt::Display, column: &str) -> SqliteError {
+    SqliteError::Refused(format!(
+        "{row} cannot be read: its column {column} is damaged"
+    ))
+}
+
+const fn concerns_the_file(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::DiskFull
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OperationAborted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn met(code: std::ffi::c_int) -> StoreError {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        of(&SqliteError::Sqlite(error))
+    }
+
+    #[test]
+    fn trouble_with_the_file_is_waited_for() {
+        for code in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_LOCKED,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_READONLY,
+        ] {
+            assert!(matches!(met(code), StoreError::Away(_)), "code {code}");
+        }
+        assert!(matches!(of(&SqliteError::Closed), StoreError::Away(_)));
+    }
+
+    #[test]
+    fn trouble_with_one_call_is_told_at_once() {
+        for code in [
+            ffi::SQLITE_CONSTRAINT_UNIQUE,
+            ffi::SQLITE_MISMATCH,
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_ERROR,
+        ] {
+            assert!(matches!(met(code), StoreError::Refused(_)), "code {code}");
+        }
+        let refused = SqliteError::Refused("no".to_owned());
+        assert_eq!(of(&refused), StoreError::Refused("no".to_owned()));
+    }
+}

@@ -1,0 +1,62 @@
+//! Closed sets as the words that stand in columns.
+
+use serde::Deserialize;
+use serde::de::value::{Error, StrDeserializer};
+
+use crate::domain::State;
+use crate::domain::post::Frozen;
+use crate::ports::DeadKind;
+
+/// The state that `State::as_str` writes so.
+pub(super) fn state(word: &str) -> Option<State> {
+    State::deserialize(StrDeserializer::<Error>::new(word)).ok()
+}
+
+/// The word for why a post is never touched again.
+pub(super) const fn of_frozen(frozen: Frozen) -> &'static str {
+    match frozen {
+        Frozen::Deleted => "deleted",
+        Frozen::NotEditable => "not_editable",
+    }
+}
+
+/// What [`of_frozen`] wrote.
+pub(super) fn frozen(word: &str) -> Option<Frozen> {
+    Frozen::deserialize(StrDeserializer::<Error>::new(word)).ok()
+}
+
+/// What `DeadKind::as_str` writes so.
+pub(super) fn dead_kind(word: &str) -> Option<DeadKind> {
+    [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_as_what_wrote_it() {
+        for known in [
+            State::Creating,
+            State::Open,
+            State::Live,
+            State::Ended,
+            State::Missed,
+            State::Cancelled,
+            State::Failed,
+        ] {
+            assert_eq!(state(known.as_str()), Some(known));
+        }
+        for known in [Frozen::Deleted, Frozen::NotEditable] {
+            assert_eq!(frozen(of_frozen(known)), Some(known));
+        }
+        for known in [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable] {
+            assert_eq!(dead_kind(known.as_str()), Some(known));
+        }
+        assert_eq!(state("gone"), None);
+        assert_eq!(frozen("gone"), None);
+        assert_eq!(dead_kind("gone"), None);
+    }
+}
