@@ -112,7 +112,10 @@ impl Command {
             Err(bad) => {
                 self.observer
                     .rejected(Source::SlashCommand, Rejected::Malformed);
-                format!("This command cannot be understood: {bad}. ref {}", inbound.id)
+                format!(
+                    "This command cannot be understood: {bad}. ref {}",
+                    inbound.id
+                )
             }
         };
         ephemeral(&text)
@@ -167,9 +170,7 @@ impl Command {
                 .rejected(Source::SlashCommand, Rejected::RateLimited);
             return say::rate_limited(typed.inbound.id);
         }
-        let rule = self
-            .rules
-            .choose_by_command(place, &by.user_name, title);
+        let rule = self.rules.choose_by_command(place, &by.user_name, title);
         let title = rule.title.clone();
         let fact = Fact::MeetingRequested {
             meeting: MeetingId::from_uuid(Uuid::now_v7()),

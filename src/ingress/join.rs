@@ -23,7 +23,7 @@ use super::inbound::Inbound;
 use super::observe::{IngressObserver, Noted};
 use super::pages::{Message, Pages};
 use super::reply::{self, Answer};
-pub(super) use mint::MINTS_MAX;
+pub(super) use mint::{CHAT_DEADLINE, MINTS_MAX};
 
 /// The waiting page loads itself again after so many seconds.
 const WAIT_SECONDS: u32 = 2;

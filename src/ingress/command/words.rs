@@ -133,7 +133,10 @@ mod tests {
         assert_eq!(words.sub_command, start(true, Some("Weekly")));
         assert_eq!(words.ignored, ["--record", "--with=everybody"]);
         let many = format!("start {}", "--x".repeat(1000));
-        assert_eq!(read(&many).ignored, [format!("--{}", "x--x--x--x--x--x--x--x--x--x--")]);
+        assert_eq!(
+            read(&many).ignored,
+            [format!("--{}", "x--x--x--x--x--x--x--x--x--x--")]
+        );
         let many = format!("start {}", "--x ".repeat(1000));
         assert_eq!(read(&many).ignored.len(), IGNORED_MAX);
     }

@@ -102,7 +102,10 @@ mod tests {
             "other=g-abcdefghijklmnopqrst",
         ] {
             let made = identity(&with_cookie(forged));
-            assert!(is_guest(made.as_str()) && !forged.contains(made.as_str()), "{forged}");
+            assert!(
+                is_guest(made.as_str()) && !forged.contains(made.as_str()),
+                "{forged}"
+            );
         }
     }
 }

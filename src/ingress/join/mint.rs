@@ -24,7 +24,12 @@ const NAME_CHARS_MAX: usize = 100;
 const NAMELESS: &str = "Guest";
 
 impl Join {
-    pub(super) async fn enter(&self, visit: &Visit, meeting: &Meeting, inbound: &Inbound) -> Answer {
+    pub(super) async fn enter(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        inbound: &Inbound,
+    ) -> Answer {
         // A form on somebody else's site brings people to the page, not into the room.
         if inbound.header("sec-fetch-site") == Some("cross-site") {
             return self.see_page(visit);

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use minijinja::context;
-use serde::Serialize;
+use minijinja::{Value, context};
 
 use crate::domain::{EventId, Meeting, State};
 use crate::ingress::artifact::label;
@@ -16,12 +15,6 @@ use super::{Join, place_name};
 /// Most names on the page.
 const NAMES_MAX: usize = 200;
 
-#[derive(Serialize)]
-struct Left {
-    label: &'static str,
-    link: String,
-}
-
 pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
     let view = meeting.card_view();
     let (pages, links) = (&join.pages, &join.links);
@@ -32,14 +25,16 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
         .collect();
     let mut artifacts: Vec<_> = meeting.artifacts.iter().collect();
     artifacts.sort_by_key(|(id, artifact)| (artifact.kind, artifact.known_at, *id));
-    let artifacts: Vec<Left> = artifacts
+    let artifacts: Vec<Value> = artifacts
         .into_iter()
-        .map(|(id, artifact)| Left {
-            label: label(artifact.kind),
-            link: links.artifact(id, artifact.kind),
+        .map(|(id, artifact)| {
+            context! {
+                label => label(artifact.kind),
+                link => links.artifact(id, artifact.kind),
+            }
         })
         .collect();
-    let names: Vec<&String> = view.names.iter().take(NAMES_MAX).collect();
+    let names: Vec<Value> = view.names.iter().take(NAMES_MAX).map(Value::from).collect();
     join.pages.page(
         StatusCode::OK,
         id,
