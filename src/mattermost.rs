@@ -113,7 +113,7 @@ impl Chat for Mattermost {
     }
 
     async fn delete_post(&self, post: &PostId) -> Result<(), ChatError> {
-        let call = Call::new("patch_post", Method::DELETE, &["posts", post.as_str()]);
+        let call = Call::new("delete_post", Method::DELETE, &["posts", post.as_str()]);
         let result = self.call(call).await;
         self.told_apart(post, result.map(drop)).await
     }
@@ -139,7 +139,7 @@ impl Chat for Mattermost {
         let own = self.own().await?;
         let path = ["channels", channel.as_str(), "members"];
         let body = serde_json::json!({ "user_id": own.user_id });
-        let call = Call::new("read", Method::POST, &path);
+        let call = Call::new("join_channel", Method::POST, &path);
         self.call(call.json(&body)).await.map(drop)
     }
 

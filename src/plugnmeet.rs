@@ -115,7 +115,7 @@ impl Conference for PlugNmeet {
     ) -> Result<SecretString, ConferenceError> {
         let body = join::body(room, &joiner)?;
         let external = &self.settings.external_url;
-        self.call("mint_token", "room/getJoinToken", &body, |envelope| {
+        self.call("join", "room/getJoinToken", &body, |envelope| {
             Ok(join::address(external, &envelope.token()?))
         })
         .await
@@ -123,7 +123,7 @@ impl Conference for PlugNmeet {
 
     async fn room_activity(&self, room: &RoomId) -> Result<RoomActivity, ConferenceError> {
         let body = serde_json::json!({ "room_id": room });
-        self.call("ask", "room/isRoomActive", &body, |envelope| {
+        self.call("room_activity", "room/isRoomActive", &body, |envelope| {
             envelope.activity()
         })
         .await

@@ -112,26 +112,26 @@ impl WorkObserver for Meter {
 impl CallObserver for Meter {
     fn call_ended(&self, report: &CallReport) {
         let operation = match (report.target, report.operation) {
-            ("mattermost", "create_post" | "direct_message") => labels::Operation::CreatePost,
-            ("mattermost", "patch_post" | "delete_post") => labels::Operation::PatchPost,
+            ("mattermost", "create_post") => labels::Operation::CreatePost,
+            ("mattermost", "patch_post") => labels::Operation::PatchPost,
             ("mattermost", "answer_command") => labels::Operation::AnswerCommand,
             ("mattermost", _) => labels::Operation::Read,
             (_, "create_room") => labels::Operation::CreateRoom,
             (_, "end_room") => labels::Operation::EndRoom,
-            (_, "join" | "download_token") => labels::Operation::MintToken,
+            (_, "mint_token") => labels::Operation::MintToken,
             _ => labels::Operation::Ask,
         };
         let outcome = match report.outcome {
-            "ok" => labels::CallOutcome::Success,
+            "2xx" => labels::CallOutcome::Success,
             "unauthorized" => labels::CallOutcome::Unauthorized,
-            "throttled" | "rate_limited" => labels::CallOutcome::RateLimited,
-            "unavailable" | "internal" | "5xx" => labels::CallOutcome::ServerError,
-            "unreachable" | "connect_error" | "timeout" => labels::CallOutcome::Unreachable,
+            "rate_limited" => labels::CallOutcome::RateLimited,
+            "5xx" => labels::CallOutcome::ServerError,
+            "unreachable" => labels::CallOutcome::Unreachable,
             _ => labels::CallOutcome::Refused,
         };
         self.metrics.called(operation, outcome, report.duration, self.clock.now());
-        if let Some(limit) = report.rate_limit.as_ref().and_then(|limit| limit.remaining) {
-            let remaining = i64::try_from(limit).unwrap_or(i64::MAX);
+        if let Some(limit) = &report.rate_limit {
+            let remaining = i64::try_from(limit.remaining).unwrap_or(i64::MAX);
             self.metrics.downstream_rate_limit_remaining.with(operation.peer()).set(remaining);
         }
     }

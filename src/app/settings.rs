@@ -113,6 +113,8 @@ fn room(config: &Config) -> plugnmeet::RoomSettings {
         admin_only_webcams: room.admin_only_webcams,
         recording: room.recording,
         cloud_recording: room.recording,
+        local_recording: room.recording,
+        analytics: room.analytics,
         auto_cloud_recording: room.auto_recording,
         transcription: room.transcription,
         summary: room.summary,

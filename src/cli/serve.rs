@@ -4,26 +4,10 @@ use std::sync::Arc;
 
 use super::outcome::{Failure, Outcome};
 use crate::admin::Readiness;
+use crate::app::{App, StartError, Surroundings};
 use crate::config::{Config, Environment, Essentials, Sources, load};
 use crate::shutdown::{ServiceManager, Shutdown, Signals};
-use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{self, Metrics};
-
-/// Everything that a relay is started with.
-pub(crate) struct Start {
-    /// The configuration.
-    pub(crate) config: Config,
-    /// The part of it that is needed to serve.
-    pub(crate) essentials: Essentials,
-    /// Where parts count.
-    pub(crate) metrics: Arc<Metrics>,
-    /// Where parts tell how they are.
-    pub(crate) readiness: Arc<Readiness>,
-    /// When to stop.
-    pub(crate) shutdown: Shutdown,
-    /// Is told when the relay is up and when it drains.
-    pub(crate) manager: ServiceManager,
-}
 
 /// Nothing is bound or written before the configuration is known to be good.
 pub(super) async fn serve(sources: &Sources) -> Outcome {
@@ -34,16 +18,14 @@ pub(super) async fn serve(sources: &Sources) -> Outcome {
     let shutdown = Shutdown::new(config.server.drain_timeout);
     let signals = Signals::listen().map_err(Failure::failed)?;
     announce(&config, &essentials);
-    let start = Start {
+    let surroundings = Surroundings {
         readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
-        manager: manager(&sources.environment),
         shutdown: shutdown.clone(),
-        config,
-        essentials,
         metrics,
     };
+    let manager = manager(&sources.environment);
     tokio::select! {
-        ended = until_stopped(start) => {
+        ended = until_stopped(&config, &essentials, surroundings, &manager) => {
             tracing::info!("stopped");
             ended.map(|()| String::new()).map_err(Failure::failed)
         }
@@ -70,18 +52,22 @@ fn announce(config: &Config, essentials: &Essentials) {
     );
 }
 
-/// Drives the relay from its start to its end: the seam to the composition root.
-async fn until_stopped(start: Start) -> anyhow::Result<()> {
-    let Start {
-        shutdown,
-        readiness,
-        manager,
-        ..
-    } = start;
-    readiness.mark_started();
+/// Drives the relay from its start to its end.
+async fn until_stopped(
+    config: &Config,
+    essentials: &Essentials,
+    surroundings: Surroundings,
+    manager: &ServiceManager,
+) -> Result<(), StartError> {
+    let shutdown = surroundings.shutdown.clone();
+    let app = App::start(config, essentials, surroundings).await?;
     manager.ready();
-    shutdown.requested().await;
-    readiness.set(Check::NotDraining, false);
-    manager.stopping();
-    anyhow::bail!("this build has no composition root")
+    let run = app.run();
+    tokio::pin!(run);
+    tokio::select! {
+        _ = &mut run => return Ok(()),
+        () = shutdown.requested() => manager.stopping(),
+    }
+    run.await;
+    Ok(())
 }

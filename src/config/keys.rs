@@ -58,7 +58,11 @@ section! {
         /// Most calls at one time.
         concurrency: u32 = "8" in "1" to "256",
         /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
-        starts_per_minute: u32 = "5" in "1" to "1000"
+        starts_per_minute: u32 = "5" in "1" to "1000",
+        /// When the answer to a new post never came, doubles of it are looked for after this time.
+        tidy_after: Duration = "1m" in "1s" to "1h",
+        /// While the bot is outside the channel of a running meeting, its card is tried again this often.
+        outside_again_after: Duration = "1m" in "1s" to "1h"
     }
 }
 

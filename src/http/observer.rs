@@ -9,10 +9,13 @@ use super::RateLimit;
 pub struct CallReport {
     /// Who was called: `mattermost` or `plugnmeet`.
     pub target: &'static str,
-    /// What for. Mattermost: `create_post`, `patch_post`, `answer_command`, `read`; plugNmeet: `create_room`,
-    /// `end_room`, `mint_token`, `ask`.
+    /// What for. Mattermost: `own_account`, `create_post`, `patch_post`, `delete_post`, `read_post`, `find_posts`,
+    /// `channel_kind`, `join_channel`, `is_channel_admin`, `account`, `client_config`, `answer_command`,
+    /// `direct_channel`; plugNmeet: `create_room`, `join`, `room_activity`, `end_room`, `find_recordings`,
+    /// `find_artifacts`, `download_token`, `download`.
     pub operation: &'static str,
-    /// How it ended: `2xx`, `4xx`, `5xx`, `unauthorized`, `rate_limited` or `unreachable`.
+    /// How it ended: `ok`, or the port's error: `unreachable`, `unavailable`, `throttled`, `unauthorized`,
+    /// `forbidden`, `not_found`, `not_editable`, `refused`, `internal`, `room_gone`, `blocked`.
     pub outcome: &'static str,
     /// From the call to its last byte.
     pub duration: Duration,

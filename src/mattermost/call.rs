@@ -80,7 +80,7 @@ impl Mattermost {
         self.http.report(&CallReport {
             target: "mattermost",
             operation,
-            outcome: result.as_ref().err().map_or("2xx", errors::outcome),
+            outcome: result.as_ref().err().map_or("ok", errors::outcome),
             duration: started.elapsed(),
             rate_limit,
         });

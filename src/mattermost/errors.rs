@@ -72,12 +72,12 @@ fn describe(status: u16, error: Option<&AppError>) -> String {
 pub(super) const fn outcome(error: &ChatError) -> &'static str {
     match error {
         ChatError::Unreachable { .. } => "unreachable",
-        ChatError::Unavailable { .. } => "5xx",
-        ChatError::Throttled { .. } => "rate_limited",
+        ChatError::Unavailable { .. } => "unavailable",
+        ChatError::Throttled { .. } => "throttled",
         ChatError::Unauthorized { .. } => "unauthorized",
-        ChatError::Forbidden { .. }
-        | ChatError::NotFound { .. }
-        | ChatError::NotEditable { .. }
-        | ChatError::Refused { .. } => "4xx",
+        ChatError::Forbidden { .. } => "forbidden",
+        ChatError::NotFound { .. } => "not_found",
+        ChatError::NotEditable { .. } => "not_editable",
+        ChatError::Refused { .. } => "refused",
     }
 }

@@ -59,7 +59,7 @@ struct ClientConfig {
 impl Mattermost {
     /// The relay's own account, asked anew.
     pub(super) async fn ask_own(&self) -> Result<OwnAccount, ChatError> {
-        let call = Call::new("read", Method::GET, &["users", "me"]);
+        let call = Call::new("own_account", Method::GET, &["users", "me"]);
         let user: User = self.ask(call).await?;
         let own = OwnAccount {
             user_id: user.id,
@@ -84,7 +84,7 @@ impl Mattermost {
     }
 
     pub(super) async fn ask_account(&self, user: &UserId) -> Result<Account, ChatError> {
-        let call = Call::new("read", Method::GET, &["users", user.as_str()]);
+        let call = Call::new("account", Method::GET, &["users", user.as_str()]);
         let user: User = self.ask(call).await?;
         let way = self.name_display().await;
         Ok(Account {
@@ -95,7 +95,7 @@ impl Mattermost {
     }
 
     pub(super) async fn kind_of(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {
-        let call = Call::new("read", Method::GET, &["channels", channel.as_str()]);
+        let call = Call::new("channel_kind", Method::GET, &["channels", channel.as_str()]);
         let channel: Channel = self.ask(call).await?;
         Ok(match channel.kind.as_str() {
             "O" => ChannelKind::Public,
@@ -111,7 +111,7 @@ impl Mattermost {
     ) -> Result<bool, ChatError> {
         let path = ["channels", channel.as_str(), "members", user.as_str()];
         match self
-            .ask::<Member>(Call::new("read", Method::GET, &path))
+            .ask::<Member>(Call::new("is_channel_admin", Method::GET, &path))
             .await
         {
             Ok(member) => Ok(member.scheme_admin || has_role(&member.roles, "channel_admin")),
@@ -124,7 +124,7 @@ impl Mattermost {
     /// The channel of direct messages with `user`, made if need be.
     pub(super) async fn direct_channel(&self, user: &UserId) -> Result<ChannelId, ChatError> {
         let own = self.own().await?;
-        let call = Call::new("create_post", Method::POST, &["channels", "direct"]);
+        let call = Call::new("direct_channel", Method::POST, &["channels", "direct"]);
         let channel: Channel = self.ask(call.json(&json!([own.user_id, user]))).await?;
         Ok(channel.id)
     }
@@ -144,7 +144,7 @@ impl Mattermost {
         {
             return way.clone();
         }
-        let call = Call::new("read", Method::GET, &["config", "client"]);
+        let call = Call::new("client_config", Method::GET, &["config", "client"]);
         match self.ask::<ClientConfig>(call.query("format", "old")).await {
             Ok(config) => {
                 let way = config.name_display;

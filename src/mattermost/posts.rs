@@ -105,7 +105,7 @@ impl Mattermost {
     }
 
     pub(super) async fn read(&self, post: &PostId) -> Result<PostView, ChatError> {
-        let call = Call::new("read", Method::GET, &["posts", post.as_str()]);
+        let call = Call::new("read_post", Method::GET, &["posts", post.as_str()]);
         let read: Post = self.ask(call).await?;
         if read.delete_at > 0 {
             return Err(ChatError::NotFound {
@@ -187,7 +187,7 @@ impl Mattermost {
         query: &[(&'static str, String)],
     ) -> Result<List, ChatError> {
         let path = ["channels", channel.as_str(), "posts"];
-        let mut call = Call::new("read", Method::GET, &path).answer_bytes_max(LIST_BYTES_MAX);
+        let mut call = Call::new("find_posts", Method::GET, &path).answer_bytes_max(LIST_BYTES_MAX);
         for (name, value) in query {
             call = call.query(name, value);
         }

@@ -18,6 +18,7 @@ const PAGES_MAX: usize = 10;
 
 /// One of the two lists.
 pub(super) struct List {
+    operation: &'static str,
     path: &'static str,
     total: &'static str,
     items: &'static str,
@@ -27,6 +28,7 @@ pub(super) struct List {
 
 /// Recordings.
 pub(super) const RECORDINGS: List = List {
+    operation: "find_recordings",
     path: "recording/fetch",
     total: "total_recordings",
     items: "recordings_list",
@@ -36,6 +38,7 @@ pub(super) const RECORDINGS: List = List {
 
 /// Artifacts.
 pub(super) const ARTIFACTS: List = List {
+    operation: "find_artifacts",
     path: "artifact/fetch",
     total: "total_artifacts",
     items: "artifacts_list",
@@ -73,7 +76,9 @@ impl PlugNmeet {
         for _ in 0..PAGES_MAX {
             let body = json!({ "room_sid": sid, "from": from, "limit": PAGE, "order_by": "ASC" });
             let page = self
-                .call("ask", list.path, &body, |envelope| list.read(envelope))
+                .call(list.operation, list.path, &body, |envelope| {
+                    list.read(envelope)
+                })
                 .await?;
             found.extend(page.found);
             from += page.entries;

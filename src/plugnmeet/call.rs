@@ -40,7 +40,7 @@ impl PlugNmeet {
         self.http.report(&CallReport {
             target: "plugnmeet",
             operation,
-            outcome: result.as_ref().err().map_or("2xx", outcome),
+            outcome: result.as_ref().err().map_or("ok", outcome),
             duration: started.elapsed(),
             rate_limit: None,
         });
@@ -80,15 +80,16 @@ pub(super) fn unreachable(error: CallError) -> ConferenceError {
     }
 }
 
-/// The word for an error in metrics: as the status would have it, were failures told by status.
+/// The word for an error in metrics.
 const fn outcome(error: &ConferenceError) -> &'static str {
     match error {
         ConferenceError::Unreachable { .. } => "unreachable",
-        ConferenceError::Unavailable { .. } | ConferenceError::Internal { .. } => "5xx",
+        ConferenceError::Unavailable { .. } => "unavailable",
+        ConferenceError::Internal { .. } => "internal",
+        ConferenceError::RoomGone => "room_gone",
+        ConferenceError::Blocked => "blocked",
+        ConferenceError::NotFound => "not_found",
         ConferenceError::Unauthorized { .. } => "unauthorized",
-        ConferenceError::RoomGone
-        | ConferenceError::Blocked
-        | ConferenceError::NotFound
-        | ConferenceError::Refused { .. } => "4xx",
+        ConferenceError::Refused { .. } => "refused",
     }
 }

@@ -37,7 +37,7 @@ impl PlugNmeet {
             ArtifactKind::Recording => ("recording/getDownloadToken", json!({ "record_id": id })),
             _ => ("artifact/getDownloadToken", json!({ "artifact_id": id })),
         };
-        self.call("mint_token", path, &body, |envelope| envelope.token())
+        self.call("download_token", path, &body, |envelope| envelope.token())
             .await
     }
 
@@ -46,7 +46,7 @@ impl PlugNmeet {
     pub(super) async fn download(&self, address: Url) -> Result<Bytes, ConferenceError> {
         let started = Instant::now();
         let result = self.read_file(address).await;
-        self.report("ask", started, &result);
+        self.report("download", started, &result);
         result
     }
 

@@ -61,8 +61,8 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
     assert_eq!(
         told,
         [
-            ("mattermost", "read", "2xx", Some(9)),
-            ("mattermost", "read", "rate_limited", Some(0)),
+            ("mattermost", "own_account", "ok", Some(9)),
+            ("mattermost", "own_account", "throttled", Some(0)),
         ]
     );
 }
@@ -203,7 +203,7 @@ fn settings_that_cannot_work_are_named_and_never_shown() {
             !shown.contains("canary-secret") && !shown.contains("canary-token"),
             "{shown}"
         );
-        let clock = Arc::new(crate::clock::SystemClock);
+        let clock = Arc::new(StandingClock(AtomicI64::new(0)));
         Mattermost::new(settings, http.clone(), clock)
             .err()
             .map(|bad| bad.key)

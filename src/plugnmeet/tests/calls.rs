@@ -116,7 +116,7 @@ async fn create_sends_every_feature_and_signs_the_exact_bytes() {
       "room_id": "mm-7c1e4k9q2xw8"
     }
     "#);
-    assert_eq!(bench.observer.outcomes(), [("create_room", "2xx")]);
+    assert_eq!(bench.observer.outcomes(), [("create_room", "ok")]);
 }
 
 #[tokio::test]
@@ -397,7 +397,10 @@ async fn http_failures_keep_their_class_and_their_hint() {
         matches!(result, Err(ConferenceError::Unreachable { .. })),
         "{result:?}"
     );
-    assert_eq!(closed.observer.outcomes(), [("ask", "unreachable")]);
+    assert_eq!(
+        closed.observer.outcomes(),
+        [("room_activity", "unreachable")]
+    );
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn a_summary_is_read_from_the_internal_address_as_markdown() {
     assert_eq!(seen[1].header("hash-signature"), None);
     assert_eq!(
         bench.observer.outcomes(),
-        [("mint_token", "2xx"), ("ask", "2xx")]
+        [("download_token", "ok"), ("download", "ok")]
     );
 }
 
