@@ -15,7 +15,7 @@ use crate::ingress::{
     EventSink, Ingress, IngressDeps, IngressSettings, OwnUser, SinkError, TraceParent,
 };
 use crate::ports::{
-    Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, Posting, PostView,
+    Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
     QueueName,
 };
 use crate::token::Links;
@@ -44,7 +44,10 @@ pub(super) fn open(
     String,
 > {
     let deps = IngressDeps {
-        sink: Arc::new(MailSink { deps: deps.clone(), meter: Arc::clone(&meter) }),
+        sink: Arc::new(MailSink {
+            deps: deps.clone(),
+            meter: Arc::clone(&meter),
+        }),
         rules: Arc::new(rules(config)?),
         links: Arc::new(links),
         store: Arc::clone(&deps.store),
@@ -70,9 +73,20 @@ fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
         plugnmeet.external_url.clone(),
     );
     IngressSettings {
-        outgoing_tokens: if is_enabled { mattermost.outgoing_tokens.clone() } else { Vec::new() },
-        command_tokens: if is_enabled { mattermost.command_tokens.clone() } else { Vec::new() },
-        mattermost_url: essentials.mattermost.as_ref().map(|access| access.url.clone()),
+        outgoing_tokens: if is_enabled {
+            mattermost.outgoing_tokens.clone()
+        } else {
+            Vec::new()
+        },
+        command_tokens: if is_enabled {
+            mattermost.command_tokens.clone()
+        } else {
+            Vec::new()
+        },
+        mattermost_url: essentials
+            .mattermost
+            .as_ref()
+            .map(|access| access.url.clone()),
         worth: worth.unwrap_or(defaults.worth),
         time_zone: config.card.time_zone.clone(),
         body_bytes: usize::try_from(config.server.body_bytes_max.as_u64()).unwrap_or(usize::MAX),
@@ -114,7 +128,11 @@ impl EventSink for MailSink {
         let accepted = event.clone();
         let mut envelope = Envelope::first(Body::Event(event), self.deps.clock.now());
         envelope.trace = trace.map(|trace| trace.to_string());
-        let posting = Posting { queue: QueueName::Events, envelope, delay: Duration::ZERO };
+        let posting = Posting {
+            queue: QueueName::Events,
+            envelope,
+            delay: Duration::ZERO,
+        };
         let sent = self.deps.mail.send(vec![posting]).await;
         sent.map_err(|error| SinkError(error.to_string()))?;
         let via = match &accepted.fact {
@@ -130,7 +148,10 @@ impl EventSink for MailSink {
 pub(super) struct NoChat;
 
 fn off<T>() -> Result<T, ChatError> {
-    Err(ChatError::Unavailable { why: "mattermost.enabled is false".to_owned(), after: None })
+    Err(ChatError::Unavailable {
+        why: "mattermost.enabled is false".to_owned(),
+        after: None,
+    })
 }
 
 #[async_trait]

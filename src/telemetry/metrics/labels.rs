@@ -59,9 +59,15 @@ labels! {
     /// Who sent a webhook, with what it said.
     Webhook("source", "event") {
         /// A post that an outgoing webhook reported.
-        Post => ("mattermost", "post"),
-        /// A slash command, whatever it says.
-        Command => ("mattermost", "command"),
+        Post => ("outgoing_webhook", "post"),
+        /// `/plugnmeet start`.
+        CommandStart => ("slash_command", "start"),
+        /// `/plugnmeet end`.
+        CommandEnd => ("slash_command", "end"),
+        /// `/plugnmeet list`.
+        CommandList => ("slash_command", "list"),
+        /// `/plugnmeet help` and whatever is not understood.
+        CommandHelp => ("slash_command", "help"),
         /// `room_created`, `room_started`.
         RoomCreated => ("plugnmeet", "room_created"),
         /// `participant_joined`.
@@ -88,8 +94,10 @@ labels! {
     }
     /// Who sends webhooks.
     WebhookSource("source") {
-        /// Mattermost, for a post or a command.
-        Mattermost => ("mattermost"),
+        /// Mattermost, for a post.
+        OutgoingWebhook => ("outgoing_webhook"),
+        /// Mattermost, for a command.
+        SlashCommand => ("slash_command"),
         /// plugNmeet.
         PlugNmeet => ("plugnmeet"),
     }

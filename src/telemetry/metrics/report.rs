@@ -120,7 +120,10 @@ impl Webhook {
     /// Who sends it.
     pub const fn source(self) -> WebhookSource {
         match self {
-            Self::Post | Self::Command => WebhookSource::Mattermost,
+            Self::Post => WebhookSource::OutgoingWebhook,
+            Self::CommandStart | Self::CommandEnd | Self::CommandList | Self::CommandHelp => {
+                WebhookSource::SlashCommand
+            }
             _ => WebhookSource::PlugNmeet,
         }
     }
