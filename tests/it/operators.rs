@@ -176,6 +176,8 @@ async fn probes_and_metrics_tell_the_truth() {
     }
     world.chat.say("ana", "dev", "meet now: counted").await;
     world.card("dev", "counted").await;
+    // The card is seen before the relay has its answer: counted is it only then.
+    world.relay.await_log("card posted").await;
     let metrics = http
         .get(format!("{admin}/metrics"))
         .send()
