@@ -204,11 +204,13 @@ pub fn repeat(
     now: Timestamp,
 ) -> Applied {
     let is_redelivered = first == event.id;
-    let publish = loaded.filter(|_| is_redelivered).map_or_else(Vec::new, |meeting| {
-        let mut jobs = owed(meeting, &policy.schedule);
-        jobs.retain(|owed| owed.due <= now.plus(policy.publish_ahead));
-        jobs
-    });
+    let publish = loaded
+        .filter(|_| is_redelivered)
+        .map_or_else(Vec::new, |meeting| {
+            let mut jobs = owed(meeting, &policy.schedule);
+            jobs.retain(|owed| owed.due <= now.plus(policy.publish_ahead));
+            jobs
+        });
     let tell = match (&event.fact, loaded) {
         (Fact::EndRequested { by, via, .. }, None) if is_redelivered => {
             nothing_to_end(event.id, by, via)

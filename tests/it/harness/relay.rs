@@ -29,7 +29,10 @@ impl Ports {
                 return port;
             }
         };
-        Self { public: free(), admin: free() }
+        Self {
+            public: free(),
+            admin: free(),
+        }
     }
 
     pub fn public_url(self) -> String {
