@@ -34,7 +34,7 @@ pub(super) struct Truth {
     pub(super) over_at: Timestamp,
     /// From the first making to the last end.
     pub(super) length: Duration,
-    /// Names of people (not of bots, not of breakout rooms); "Guest" for those without.
+    /// Names of people (not of bots, not of breakout rooms), early and late; "Guest" for those without.
     pub(super) names: BTreeSet<String>,
     /// Identities of people.
     pub(super) people: BTreeSet<String>,
@@ -149,6 +149,9 @@ impl Draft {
                 EndSaid::SessionEnded,
             );
             self.ended(last, self.length + 1, 0, EndSaid::RoomFinished);
+            // Said again under another id, with another time: the earlier one stands.
+            let created = if self.has_second { half } else { 1 };
+            self.ended(last, self.length + 2, created, EndSaid::SessionEnded);
         }
         let learned = self.artifacts_and_polls(kinds);
         let answer = event(created("s1", self.pn(1)), at(2));
@@ -239,7 +242,7 @@ impl Draft {
             let session = self.of(sid, leaves);
             let identity = IDENTITIES[connection.identity].parse().unwrap();
             let participant = format!("PA_{number}").parse().unwrap();
-            let name = self.name(connection);
+            let name = self.later_name(connection);
             self.tell(
                 leaves,
                 Fact::PersonLeft {
@@ -257,6 +260,16 @@ impl Draft {
             format!("Name of {}", IDENTITIES[connection.identity])
         } else {
             String::new()
+        }
+    }
+
+    /// People rename themselves; of two names of one connection the smaller one stands.
+    fn later_name(&self, connection: &Connection) -> String {
+        let name = self.name(connection);
+        if name.is_empty() {
+            name
+        } else {
+            format!("{name} (away)")
         }
     }
 
@@ -363,10 +376,15 @@ impl Draft {
                 .iter()
                 .filter(|connection| connection.identity < PEOPLE)
         };
-        let names = people().map(|connection| {
-            Some(self.name(connection))
-                .filter(|name| !name.is_empty())
-                .unwrap_or("Guest".to_owned())
+        let names = people().flat_map(|connection| {
+            let names = [self.name(connection), self.later_name(connection)];
+            names.map(|name| {
+                if name.is_empty() {
+                    "Guest".to_owned()
+                } else {
+                    name
+                }
+            })
         });
         let count = |kind| kinds.iter().filter(|k| KINDS[**k] == kind).count();
         Truth {
@@ -377,9 +395,14 @@ impl Draft {
             people: people()
                 .map(|c| IDENTITIES[c.identity].to_owned())
                 .collect(),
-            ends: [self.length / 2 - 1, self.length, self.length + 1]
-                .map(|s| self.pn(s))
-                .into(),
+            ends: [
+                self.length / 2 - 1,
+                self.length,
+                self.length + 1,
+                self.length + 2,
+            ]
+            .map(|s| self.pn(s))
+            .into(),
             artifacts: [count(ArtifactKind::Recording), count(ArtifactKind::Summary)],
         }
     }

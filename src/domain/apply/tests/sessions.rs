@@ -180,6 +180,22 @@ fn person_who_comes_back_is_one_person() {
 }
 
 #[test]
+fn people_stand_in_the_order_in_which_they_came() {
+    let mut bench = Bench::open();
+    for (participant, name, seconds) in [
+        ("PA_1", "Zoe", 30),
+        ("PA_2", "Ana", 20),
+        ("PA_3", "Bob", 10),
+    ] {
+        bench.learn(
+            joined(session("s1", at(seconds)), participant, name),
+            at(40),
+        );
+    }
+    assert_eq!(bench.view().names, ["Bob", "Ana", "Zoe"]);
+}
+
+#[test]
 fn bots_are_no_people() {
     let mut bench = Bench::open();
     for (number, bot) in [
@@ -274,7 +290,14 @@ fn breakout_rooms_change_no_card() {
         breakout_of: None,
         ..by_metadata.clone()
     };
-    for (number, session) in [by_metadata, by_name, later].into_iter().enumerate() {
+    let nameless = SessionRef {
+        room: None,
+        ..later.clone()
+    };
+    for (number, session) in [by_metadata, by_name, later, nameless]
+        .into_iter()
+        .enumerate()
+    {
         bench.learn(
             joined(session.clone(), &format!("PA_{number}"), "Bob"),
             at(10),
