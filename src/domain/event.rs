@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId, RoomId,
-    ServerName, Sid, TeamId, Timestamp, UserId,
+    ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
+    RoomId, ServerName, Sid, TeamId, Timestamp, UserId,
 };
 
 /// One fact with what is known of its arrival.
@@ -109,7 +109,7 @@ pub enum PlaceKind {
 
 /// The part of a `response_url` that is used: the id behind `/hooks/commands/`. A capability, so Debug hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct ResponseHook(String);
 
 impl ResponseHook {
@@ -123,6 +123,19 @@ impl ResponseHook {
     /// The id, for the one who calls it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for ResponseHook {
+    type Error = BadId;
+    fn try_from(id: String) -> Result<Self, BadId> {
+        Self::parse(&id).ok_or(BadId)
+    }
+}
+
+impl From<ResponseHook> for String {
+    fn from(hook: ResponseHook) -> Self {
+        hook.0
     }
 }
 

@@ -1,5 +1,6 @@
 //! The queue that stands between what was accepted and what is done about it.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,13 +37,23 @@ impl QueueName {
 /// Longest body of a message, in bytes: an event holds at most one summary text and stays far below.
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// One message: an identifier for logs and the poison mark, and an encoded envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One message: an identifier for logs and the poison mark, and an encoded envelope. Debug shows its length only:
+/// it may hold a response hook, and what people wrote.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// The event id or the job id; the same message published twice has the same one.
     pub id: String,
     /// The encoded envelope, at most [`MESSAGE_BYTES_MAX`].
     pub body: Bytes,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// A message on its way into a queue.

@@ -91,7 +91,11 @@ impl EmbeddedQueue {
         });
         let (sqlite, threads) = migrated.map_err(|error| OpenError::of(&settings.path, error))?;
         let queue = Self {
-            open: Mutex::new(Some(Open { sqlite, threads, _lock: lock })),
+            open: Mutex::new(Some(Open {
+                sqlite,
+                threads,
+                _lock: lock,
+            })),
             clock,
             bytes_max: settings.bytes_max,
             boundary: found.last,
@@ -99,7 +103,11 @@ impl EmbeddedQueue {
             bytes: AtomicU64::new(found.bytes),
             closed: CancellationToken::new(),
         };
-        for Count { queue: name, messages } in found.counts {
+        for Count {
+            queue: name,
+            messages,
+        } in found.counts
+        {
             queue.lane(name).messages.store(messages, Ordering::Relaxed);
         }
         Ok(queue)
@@ -116,12 +124,20 @@ impl EmbeddedQueue {
 
     async fn put(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
         let length = |outgoing: &Outgoing| outgoing.message.body.len();
-        if let Some(bytes) = outgoing.iter().map(length).find(|bytes| *bytes > MESSAGE_BYTES_MAX) {
+        if let Some(bytes) = outgoing
+            .iter()
+            .map(length)
+            .find(|bytes| *bytes > MESSAGE_BYTES_MAX)
+        {
             return Err(PublishError::TooLarge { bytes });
         }
-        let sqlite =
-            self.sqlite().ok_or_else(|| PublishError::Away("it is closed".to_owned()))?;
-        let bytes = outgoing.iter().map(|outgoing| length(outgoing) as u64).sum::<u64>();
+        let sqlite = self
+            .sqlite()
+            .ok_or_else(|| PublishError::Away("it is closed".to_owned()))?;
+        let bytes = outgoing
+            .iter()
+            .map(|outgoing| length(outgoing) as u64)
+            .sum::<u64>();
         let lying = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if lying.saturating_add(bytes) > self.bytes_max {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -134,7 +150,9 @@ impl EmbeddedQueue {
         let now = self.clock.now();
         let stored = sqlite
             .write(move |connection| {
-                outgoing.iter().try_for_each(|outgoing| rows::insert(connection, outgoing, now))
+                outgoing
+                    .iter()
+                    .try_for_each(|outgoing| rows::insert(connection, outgoing, now))
             })
             .await;
         if let Err(error) = stored {
@@ -167,7 +185,12 @@ impl EmbeddedQueue {
         let mut leases = lane.leases();
         let mut next = None;
         let mut deliveries = Vec::new();
-        for Row { number, visible_at, message } in rows {
+        for Row {
+            number,
+            visible_at,
+            message,
+        } in rows
+        {
             if leases.has(number) {
                 continue;
             }
@@ -178,11 +201,23 @@ impl EmbeddedQueue {
             if deliveries.len() == max {
                 break;
             }
-            let receipt = leases.take(Lease { number, bytes: message.body.len() as u64 });
+            let receipt = leases.take(Lease {
+                number,
+                bytes: message.body.len() as u64,
+            });
             let redelivered = number <= self.boundary;
-            deliveries.push(Delivery { queue, message, receipt, redelivered });
+            deliveries.push(Delivery {
+                queue,
+                message,
+                receipt,
+                redelivered,
+            });
         }
-        Ok(if deliveries.is_empty() { Err(next) } else { Ok(deliveries) })
+        Ok(if deliveries.is_empty() {
+            Err(next)
+        } else {
+            Ok(deliveries)
+        })
     }
 }
 
@@ -236,25 +271,36 @@ impl Queue for EmbeddedQueue {
                 Settlement::Again { receipt, next } => (receipt, Some(next)),
             };
             if let Some((lane, lease)) = self.find(receipt) {
-                changes.push(Change { lane, receipt, lease, next });
+                changes.push(Change {
+                    lane,
+                    receipt,
+                    lease,
+                    next,
+                });
             }
         }
         if changes.is_empty() {
             return Ok(());
         }
         let now = self.clock.now();
-        let rows: Vec<_> = changes.iter().map(|c| (c.lease.number, c.next.clone())).collect();
+        let rows: Vec<_> = changes
+            .iter()
+            .map(|c| (c.lease.number, c.next.clone()))
+            .collect();
         let stored = sqlite
             .write(move |connection| {
                 rows.iter().try_for_each(|(number, next)| {
                     rows::delete(connection, *number)?;
-                    next.iter().try_for_each(|next| rows::insert(connection, next, now))
+                    next.iter()
+                        .try_for_each(|next| rows::insert(connection, next, now))
                 })
             })
             .await;
         if let Err(error) = stored {
             // Nothing was changed: the messages are visible again, and their work is repeated.
-            changes.iter().for_each(|change| self.give_back(change.receipt));
+            changes
+                .iter()
+                .for_each(|change| self.give_back(change.receipt));
             return Err(away(error));
         }
         changes.iter().for_each(|change| self.forget(change));
@@ -264,22 +310,40 @@ impl Queue for EmbeddedQueue {
     async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, QueueError> {
         let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
         let now = self.clock.now();
-        let delayed =
-            sqlite.read(move |connection| rows::delayed(connection, now)).await.map_err(away)?;
+        let delayed = sqlite
+            .read(move |connection| rows::delayed(connection, now))
+            .await
+            .map_err(away)?;
         let depth = |queue: &QueueName| {
             let messages = self.lane(*queue).messages.load(Ordering::Relaxed);
             let in_flight = self.lane(*queue).leases().len() as u64;
             let delayed = delayed[rows::number(*queue)];
             let ready = messages.saturating_sub(delayed).saturating_sub(in_flight);
-            (*queue, Depth { ready, delayed, in_flight })
+            (
+                *queue,
+                Depth {
+                    ready,
+                    delayed,
+                    in_flight,
+                },
+            )
         };
         Ok(QueueName::ALL.iter().map(depth).collect())
     }
 
     async fn close(&self) {
         self.closed.cancel();
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Open { sqlite, threads, _lock }) = open {
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Open {
+            sqlite,
+            threads,
+            _lock,
+        }) = open
+        {
             drop(sqlite);
             // Whoever still waits for a commit holds the file open until it is done.
             drop(tokio::task::spawn_blocking(move || threads.join()).await);
@@ -299,7 +363,10 @@ struct Change {
 impl EmbeddedQueue {
     fn find(&self, receipt: crate::ports::Receipt) -> Option<(usize, Lease)> {
         let found = |lane: &Lane| lane.leases().get(receipt);
-        self.lanes.iter().enumerate().find_map(|(at, lane)| Some((at, found(lane)?)))
+        self.lanes
+            .iter()
+            .enumerate()
+            .find_map(|(at, lane)| Some((at, found(lane)?)))
     }
 
     fn give_back(&self, receipt: crate::ports::Receipt) {
@@ -318,8 +385,11 @@ impl EmbeddedQueue {
         lane.messages.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(change.lease.bytes, Ordering::Relaxed);
         if let Some(next) = &change.next {
-            self.bytes.fetch_add(next.message.body.len() as u64, Ordering::Relaxed);
-            self.lane(next.queue).messages.fetch_add(1, Ordering::Relaxed);
+            self.bytes
+                .fetch_add(next.message.body.len() as u64, Ordering::Relaxed);
+            self.lane(next.queue)
+                .messages
+                .fetch_add(1, Ordering::Relaxed);
             self.lane(next.queue).news.notify_waiters();
         }
     }

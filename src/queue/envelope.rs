@@ -24,7 +24,9 @@ pub enum DecodeError {
     #[error("it is no envelope: {0}")]
     Malformed(String),
     /// Written by a newer relay: kept as a dead letter until that one runs again.
-    #[error("it has version {0}, this relay reads version {VERSION}: replay it with the newer relay")]
+    #[error(
+        "it has version {0}, this relay reads version {VERSION}: replay it with the newer relay"
+    )]
     Newer(u32),
     /// Longer than any message of ours.
     #[error("it has {0} bytes, more than {MESSAGE_BYTES_MAX}")]
@@ -41,12 +43,25 @@ pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
         Body::Event(event) => {
             let origin = &event.origin;
             let body = serde_json::to_value(&event.fact);
-            ("event", Some(origin.source.as_str()), Some(origin.key.as_str()), body)
+            (
+                "event",
+                Some(origin.source.as_str()),
+                Some(origin.key.as_str()),
+                body,
+            )
         }
-        Body::Job { since, .. } => {
-            ("job", None, None, serde_json::to_value(JobBody { since: *since }))
-        }
-        Body::Tell(tell) => ("tell", None, None, serde_json::to_value(TellBody::from(tell))),
+        Body::Job { since, .. } => (
+            "job",
+            None,
+            None,
+            serde_json::to_value(JobBody { since: *since }),
+        ),
+        Body::Tell(tell) => (
+            "tell",
+            None,
+            None,
+            serde_json::to_value(TellBody::from(tell)),
+        ),
     };
     let wire = body.and_then(|body| {
         serde_json::to_vec(&Written {
@@ -63,11 +78,15 @@ pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
             body,
         })
     });
-    let body = wire.map_err(|error| PublishError::Away(format!("it cannot be written: {error}")))?;
+    let body =
+        wire.map_err(|error| PublishError::Away(format!("it cannot be written: {error}")))?;
     if body.len() > MESSAGE_BYTES_MAX {
         return Err(PublishError::TooLarge { bytes: body.len() });
     }
-    Ok(Message { id, body: body.into() })
+    Ok(Message {
+        id,
+        body: body.into(),
+    })
 }
 
 /// Reads a message.
@@ -89,7 +108,14 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
     let (received_at, attempt, tries) = (read.received_at, read.attempt.max(1), read.tries.max(1));
     let not_before = read.not_before;
     let body = read_body(read)?;
-    Ok(Envelope { received_at, attempt, tries, not_before, trace, body })
+    Ok(Envelope {
+        received_at,
+        attempt,
+        tries,
+        not_before,
+        trace,
+        body,
+    })
 }
 
 /// Whether `text` may be a `traceparent`: lower-case hex in four groups, or of a later version.
@@ -103,12 +129,19 @@ fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
     match read.kind.as_str() {
         "event" => {
             let (Some(source), Some(key)) = (read.source, read.key) else {
-                return Err(DecodeError::Malformed("an event without source and key".to_owned()));
+                return Err(DecodeError::Malformed(
+                    "an event without source and key".to_owned(),
+                ));
             };
             let id: EventId = parse(&read.id, "id")?;
             let fact: Fact = serde_json::from_str(body).map_err(malformed)?;
             let origin = Origin { source, key };
-            Ok(Body::Event(Event { id, origin, received_at: read.received_at, fact }))
+            Ok(Body::Event(Event {
+                id,
+                origin,
+                received_at: read.received_at,
+                fact,
+            }))
         }
         "job" => {
             let id: JobId = parse(&read.id, "id")?;
@@ -124,7 +157,8 @@ fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
 }
 
 fn parse<T: std::str::FromStr>(text: &str, field: &str) -> Result<T, DecodeError> {
-    text.parse().map_err(|_| DecodeError::Malformed(format!("its {field} is none")))
+    text.parse()
+        .map_err(|_| DecodeError::Malformed(format!("its {field} is none")))
 }
 
 /// What serde says, without what it quotes: only the kind and the place.
@@ -204,7 +238,12 @@ impl From<&Tell> for TellBody {
         let saying = match tell.saying {
             Saying::NothingToEnd => SayingWord::NothingToEnd,
         };
-        Self { request: tell.request, hook: tell.hook.clone(), to: tell.to.clone(), saying }
+        Self {
+            request: tell.request,
+            hook: tell.hook.clone(),
+            to: tell.to.clone(),
+            saying,
+        }
     }
 }
 
@@ -213,6 +252,11 @@ impl From<TellBody> for Tell {
         let saying = match tell.saying {
             SayingWord::NothingToEnd => Saying::NothingToEnd,
         };
-        Self { request: tell.request, hook: tell.hook, to: tell.to, saying }
+        Self {
+            request: tell.request,
+            hook: tell.hook,
+            to: tell.to,
+            saying,
+        }
     }
 }

@@ -22,7 +22,11 @@ pub(super) struct Leases {
 
 impl Default for Leases {
     fn default() -> Self {
-        Self { next: rand::random(), by_receipt: HashMap::new(), numbers: HashSet::new() }
+        Self {
+            next: rand::random(),
+            by_receipt: HashMap::new(),
+            numbers: HashSet::new(),
+        }
     }
 }
 

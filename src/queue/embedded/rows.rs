@@ -65,7 +65,11 @@ pub(super) fn count(connection: &Connection) -> Result<Found, SqliteError> {
         )?;
         counts.push(Count { queue, messages });
     }
-    Ok(Found { last, bytes, counts })
+    Ok(Found {
+        last,
+        bytes,
+        counts,
+    })
 }
 
 pub(super) fn insert(
@@ -88,7 +92,9 @@ pub(super) fn insert(
 }
 
 pub(super) fn delete(connection: &Connection, number: i64) -> Result<(), SqliteError> {
-    connection.prepare_cached("DELETE FROM messages WHERE number = ?1")?.execute([number])?;
+    connection
+        .prepare_cached("DELETE FROM messages WHERE number = ?1")?
+        .execute([number])?;
     Ok(())
 }
 
@@ -106,7 +112,10 @@ pub(super) fn oldest(
         Ok(Row {
             number: row.get(0)?,
             visible_at: Timestamp::from_millis(row.get(1)?),
-            message: Message { id: row.get(2)?, body: Bytes::from(row.get::<_, Vec<u8>>(3)?) },
+            message: Message {
+                id: row.get(2)?,
+                body: Bytes::from(row.get::<_, Vec<u8>>(3)?),
+            },
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -1,0 +1,143 @@
+//! What a slash command's text asks for.
+
+/// Most options that the answer names as ignored.
+const IGNORED_MAX: usize = 5;
+/// Longest word that the answer names, in characters.
+const WORD_CHARS_MAX: usize = 32;
+
+/// A sub-command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SubCommand {
+    /// Start a meeting.
+    Start {
+        /// Also where one is running.
+        always_new: bool,
+        /// What the person wrote as its title.
+        title: Option<String>,
+    },
+    /// Which meetings run here?
+    List,
+    /// End the one that runs here.
+    End,
+    /// What is there to write?
+    Help {
+        /// The word that is no sub-command, if it was one that led here.
+        unknown: Option<String>,
+    },
+}
+
+/// What is asked for, and the options that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) sub_command: SubCommand,
+    pub(super) ignored: Vec<String>,
+}
+
+/// Reads the text; whatever it is, it asks for something.
+pub(super) fn read(text: &str) -> Words {
+    let (first, rest) = first_word(text);
+    let mut ignored = Vec::new();
+    let sub_command = match first.to_lowercase().as_str() {
+        "" => start("", &mut ignored),
+        "start" => start(rest, &mut ignored),
+        "list" => SubCommand::List,
+        "end" => SubCommand::End,
+        _ if option(first).is_some() => start(text, &mut ignored),
+        "help" => SubCommand::Help { unknown: None },
+        _ => SubCommand::Help {
+            unknown: Some(first.chars().take(WORD_CHARS_MAX).collect()),
+        },
+    };
+    Words {
+        sub_command,
+        ignored,
+    }
+}
+
+fn start(mut text: &str, ignored: &mut Vec<String>) -> SubCommand {
+    let mut always_new = false;
+    let title = loop {
+        let (first, rest) = first_word(text);
+        let Some(name) = option(first) else {
+            break text.trim();
+        };
+        if name.eq_ignore_ascii_case("new") {
+            always_new = true;
+        } else if ignored.len() < IGNORED_MAX {
+            ignored.push(first.chars().take(WORD_CHARS_MAX).collect());
+        }
+        text = rest;
+    };
+    SubCommand::Start {
+        always_new,
+        title: (!title.is_empty()).then(|| title.to_owned()),
+    }
+}
+
+/// The name of `--name`; telephones write a dash for two hyphens.
+fn option(word: &str) -> Option<&str> {
+    word.strip_prefix("--")
+        .or_else(|| word.strip_prefix('—'))
+        .or_else(|| word.strip_prefix('–'))
+        .filter(|name| !name.is_empty())
+}
+
+fn first_word(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(always_new: bool, title: Option<&str>) -> SubCommand {
+        SubCommand::Start {
+            always_new,
+            title: title.map(str::to_owned),
+        }
+    }
+
+    fn help(unknown: Option<&str>) -> SubCommand {
+        SubCommand::Help {
+            unknown: unknown.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn every_text_asks_for_something() {
+        for (text, expected) in [
+            ("", start(false, None)),
+            ("  \n", start(false, None)),
+            ("start", start(false, None)),
+            (" START  Weekly  sync ", start(false, Some("Weekly  sync"))),
+            ("start\nWeekly", start(false, Some("Weekly"))),
+            ("start --new Weekly", start(true, Some("Weekly"))),
+            ("start —New", start(true, None)),
+            ("--new Weekly", start(true, Some("Weekly"))),
+            ("start Weekly --new", start(false, Some("Weekly --new"))),
+            ("start -- x", start(false, Some("-- x"))),
+            ("list", SubCommand::List),
+            ("End now", SubCommand::End),
+            ("help", help(None)),
+            ("Weekly sync", help(Some("Weekly"))),
+            ("startle", help(Some("startle"))),
+        ] {
+            assert_eq!(read(text).sub_command, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_options_are_passed_over_and_named() {
+        let words = read("start --record --new --with=everybody Weekly");
+        assert_eq!(words.sub_command, start(true, Some("Weekly")));
+        assert_eq!(words.ignored, ["--record", "--with=everybody"]);
+        let many = format!("start {}", "--x".repeat(1000));
+        assert_eq!(
+            read(&many).ignored,
+            [format!("--{}", "x--x--x--x--x--x--x--x--x--x--")]
+        );
+        let many = format!("start {}", "--x ".repeat(1000));
+        assert_eq!(read(&many).ignored.len(), IGNORED_MAX);
+    }
+}

@@ -1,0 +1,194 @@
+//! Flat bodies: forms, query strings and JSON objects, all read into the same few known fields.
+//!
+//! Of repeated keys the first wins; unknown keys are passed over; everything is counted and bounded.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use http::StatusCode;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::reply::{self, Answer};
+
+/// Most keys in one body. A message of 16383 characters full of mentions makes about 8000.
+pub(super) const KEYS_MAX: usize = 10_000;
+
+/// The known fields of one body.
+#[derive(Default)]
+pub(super) struct Fields(BTreeMap<&'static str, String>);
+
+/// Why a body cannot be understood; names a field, never a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadFields {
+    #[error("the body is no valid form: it must be %-encoded UTF-8")]
+    Form,
+    #[error("the body is no JSON object")]
+    Json,
+    #[error("the body has more than {KEYS_MAX} keys")]
+    TooMany,
+    #[error("field {0} must be a text")]
+    NoText(&'static str),
+    #[error("field {0} is missing or no valid identifier")]
+    BadId(&'static str),
+    #[error("field {0} must be a whole number")]
+    NoNumber(&'static str),
+}
+
+impl Fields {
+    /// Reads `key=value&...`; every key and value must be properly encoded UTF-8.
+    pub(super) fn from_form(body: &[u8], known: &[&'static str]) -> Result<Self, BadFields> {
+        let mut fields = BTreeMap::new();
+        let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
+        for (count, pair) in pairs.enumerate() {
+            if count >= KEYS_MAX {
+                return Err(BadFields::TooMany);
+            }
+            let at = pair.iter().position(|b| *b == b'=');
+            let (key, value) = at.map_or((pair, &[][..]), |at| (&pair[..at], &pair[at + 1..]));
+            let (key, value) = (decode(key)?, decode(value)?);
+            if let Some(known) = known.iter().find(|known| **known == key) {
+                fields.entry(*known).or_insert(value);
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    /// Reads one JSON object; numbers are taken as their text, null as absent.
+    pub(super) fn from_json(body: &[u8], known: &[&'static str]) -> Result<Self, BadFields> {
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let pairs = Object { known }
+            .deserialize(&mut reader)
+            .and_then(|pairs| reader.end().map(|()| pairs))
+            .map_err(|_| BadFields::Json)?
+            .ok_or(BadFields::TooMany)?;
+        let mut fields = BTreeMap::new();
+        for (key, value) in pairs {
+            match value {
+                Value::Null => {}
+                Value::String(text) => drop(fields.insert(key, text)),
+                Value::Number(number) => drop(fields.insert(key, number.to_string())),
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                    return Err(BadFields::NoText(key));
+                }
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    /// A field's text; empty if it is absent.
+    pub(super) fn text(&self, name: &'static str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// An identifier that must be there.
+    pub(super) fn id<T: FromStr>(&self, name: &'static str) -> Result<T, BadFields> {
+        self.text(name).parse().map_err(|_| BadFields::BadId(name))
+    }
+
+    /// An identifier that may be absent or empty.
+    pub(super) fn optional_id<T: FromStr>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, BadFields> {
+        match self.text(name) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| BadFields::BadId(name)),
+        }
+    }
+
+    /// A whole number that may be absent or empty.
+    pub(super) fn optional_number(&self, name: &'static str) -> Result<Option<i64>, BadFields> {
+        match self.text(name) {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| BadFields::NoNumber(name)),
+        }
+    }
+
+    /// At most `max` characters of a field, without control characters.
+    pub(super) fn name(&self, name: &'static str, max: usize) -> String {
+        clean_name(self.text(name), max)
+    }
+}
+
+/// At most `max` characters of a name, without control characters and outer blanks.
+pub(super) fn clean_name(text: &str, max: usize) -> String {
+    let name: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
+    name.trim().to_owned()
+}
+
+impl BadFields {
+    /// 400 with the field's name.
+    pub(super) fn answer(self) -> Answer {
+        reply::plain(StatusCode::BAD_REQUEST, &self.to_string())
+    }
+}
+
+fn decode(text: &[u8]) -> Result<String, BadFields> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || {
+                    let digit = char::from(*rest.next()?).to_digit(16)?;
+                    u8::try_from(digit).ok()
+                };
+                let (high, low) = (digit(), digit());
+                high.zip(low)
+                    .map(|(high, low)| high << 4 | low)
+                    .ok_or(BadFields::Form)?
+            }
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| BadFields::Form)
+}
+
+/// The known keys of an object with their first values; `None` if there are too many keys.
+struct Object<'k> {
+    known: &'k [&'static str],
+}
+
+type Pairs = Option<BTreeMap<&'static str, Value>>;
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = Pairs;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Pairs, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = BTreeMap::new();
+        let mut count = 0;
+        while let Some(key) = map.next_key::<String>()? {
+            count += 1;
+            let known = self.known.iter().find(|known| **known == key);
+            match known {
+                Some(known) if count <= KEYS_MAX && !pairs.contains_key(known) => {
+                    let value = map.next_value().map_err(A::Error::custom)?;
+                    pairs.insert(*known, value);
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok((count <= KEYS_MAX).then_some(pairs))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! A request as the routes see it: its body already read, within the limit.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, Method, StatusCode, header};
+use tokio::time::Instant;
+use uuid::{NoContext, Uuid};
+use warp::{Filter, Rejection};
+
+use crate::domain::{EventId, Timestamp};
+use crate::ports::Clock;
+
+use super::observe::Rejected;
+use super::reply::{self, Answer};
+use super::sink::TraceParent;
+
+/// One request.
+pub(super) struct Inbound {
+    /// The id of the event that it may become.
+    pub(super) id: EventId,
+    /// When it was there as a whole, on our clock.
+    pub(super) received_at: Timestamp,
+    /// The same for deadlines.
+    pub(super) since: Instant,
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    pub(super) query: String,
+    pub(super) body: Result<Bytes, Unread>,
+}
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Over the limit; the rest was not read.
+    TooLarge,
+    /// It ended before it was complete, or was no valid chunked body.
+    Broken,
+}
+
+/// Why a request is refused before its body is looked at.
+pub(super) struct Refused {
+    pub(super) reason: Option<Rejected>,
+    pub(super) answer: Answer,
+}
+
+/// Takes any request, reading at most `body_max` bytes.
+pub(super) fn inbound(
+    clock: Arc<dyn Clock>,
+    body_max: usize,
+) -> impl Filter<Extract = (Inbound,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(warp::body::stream())
+        .then(move |method, headers: HeaderMap, query, body| {
+            let clock = Arc::clone(&clock);
+            async move {
+                let body = read(&headers, body, body_max).await;
+                let received_at = clock.now();
+                Inbound {
+                    id: fresh_id(received_at),
+                    received_at,
+                    since: Instant::now(),
+                    method,
+                    headers,
+                    query,
+                    body,
+                }
+            }
+        })
+}
+
+impl Inbound {
+    /// The body, if its kind is one of `types` (parameters do not matter), not encoded, whole, and within the limit.
+    pub(super) fn body_of(&self, types: &[&str]) -> Result<(&Bytes, &'static str), Refused> {
+        let unsupported = |text| Refused {
+            reason: Some(Rejected::UnsupportedMedia),
+            answer: reply::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text),
+        };
+        let is_encoded = self
+            .headers
+            .get_all(header::CONTENT_ENCODING)
+            .iter()
+            .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+        if is_encoded {
+            return Err(unsupported("encoded bodies are not accepted"));
+        }
+        let kind = self
+            .media_type()
+            .filter(|kind| types.iter().any(|known| known == kind))
+            .ok_or_else(|| unsupported("this content type is not accepted here"))?;
+        match &self.body {
+            Ok(body) => Ok((body, kind)),
+            Err(Unread::TooLarge) => Err(Refused {
+                reason: Some(Rejected::TooLarge),
+                answer: reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+            }),
+            Err(Unread::Broken) => Err(Refused {
+                reason: Some(Rejected::Malformed),
+                answer: reply::plain(StatusCode::BAD_REQUEST, "the body is incomplete"),
+            }),
+        }
+    }
+
+    /// The media type, if there is exactly one and it is one that some route knows.
+    fn media_type(&self) -> Option<&'static str> {
+        let mut values = self.headers.get_all(header::CONTENT_TYPE).iter();
+        let (value, None) = (values.next()?, values.next()) else {
+            return None;
+        };
+        let essence = value.to_str().ok()?.split(';').next()?.trim();
+        [FORM, JSON, WEBHOOK_JSON]
+            .into_iter()
+            .find(|known| essence.eq_ignore_ascii_case(known))
+    }
+
+    pub(super) fn trace(&self) -> Option<TraceParent> {
+        TraceParent::of(&self.headers)
+    }
+
+    /// The method as a label.
+    pub(super) fn method_label(&self) -> &'static str {
+        match self.method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            _ => "other",
+        }
+    }
+
+    /// One header as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+pub(super) const JSON: &str = "application/json";
+pub(super) const WEBHOOK_JSON: &str = "application/webhook+json";
+
+/// A UUIDv7 of our clock's time.
+pub(super) fn fresh_id(now: Timestamp) -> EventId {
+    let millis = u64::try_from(now.millis()).unwrap_or(0);
+    let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
+    EventId::from_uuid(Uuid::new_v7(uuid::Timestamp::from_unix(
+        NoContext,
+        millis / 1000,
+        nanos,
+    )))
+}
+
+async fn read(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+    max: usize,
+) -> Result<Bytes, Unread> {
+    let told = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|told| told > max as u64) {
+        return Err(Unread::TooLarge);
+    }
+    let mut body = pin!(body);
+    let mut read = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let mut chunk = chunk.map_err(|_| Unread::Broken)?;
+        if read.len() + chunk.remaining() > max {
+            return Err(Unread::TooLarge);
+        }
+        let length = chunk.remaining();
+        read.extend_from_slice(&chunk.copy_to_bytes(length));
+    }
+    Ok(read.freeze())
+}

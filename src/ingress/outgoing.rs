@@ -1,0 +1,182 @@
+//! `POST /mattermost/outgoing`: posts that may ask for a meeting (mattermost.md 1).
+//!
+//! Mattermost sends each once and ignores the status; a JSON `text` in the answer is posted in the channel, so that an
+//! empty body is the answer to everything that is fine.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::rule::Rules;
+use crate::domain::{Event, Fact, MeetingId, Origin, PostId, ServerName, Timestamp, Via, say};
+
+use super::fields::{BadFields, Fields};
+use super::inbound::{FORM, Inbound, JSON, Refused};
+use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
+use super::own_user::OwnUser;
+use super::place::{person, place};
+use super::reply::{self, Answer};
+use super::sink::{EventSink, make_durable};
+use super::starts::Starts;
+use super::verify::Tokens;
+
+/// The fields that are read. `trigger_word` is not: it carries the word of another hook (mattermost.md 1.3).
+const FIELDS: [&str; 10] = [
+    "token",
+    "team_id",
+    "team_domain",
+    "channel_id",
+    "channel_name",
+    "timestamp",
+    "user_id",
+    "user_name",
+    "post_id",
+    "text",
+];
+
+/// The route.
+pub(super) struct Outgoing {
+    pub(super) tokens: Tokens,
+    pub(super) server: ServerName,
+    pub(super) rules: Arc<Rules>,
+    pub(super) own_user: OwnUser,
+    pub(super) starts: Arc<Starts>,
+    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) observer: Arc<dyn IngressObserver>,
+}
+
+#[derive(Serialize)]
+struct Posted<'a> {
+    text: &'a str,
+}
+
+impl Outgoing {
+    pub(super) async fn answer(&self, inbound: Inbound) -> Answer {
+        if inbound.method != Method::POST {
+            return reply::method_not_allowed("POST");
+        }
+        let (body, kind) = match inbound.body_of(&[FORM, JSON]) {
+            Ok(found) => found,
+            Err(Refused { reason, answer }) => {
+                if let Some(reason) = reason {
+                    self.observer.rejected(Source::OutgoingWebhook, reason);
+                }
+                return answer;
+            }
+        };
+        let read = if kind == JSON {
+            Fields::from_json
+        } else {
+            Fields::from_form
+        };
+        let fields = match read(body, &FIELDS) {
+            Ok(fields) => fields,
+            Err(bad) => return self.malformed(bad),
+        };
+        if !self.tokens.admit(fields.text("token")) {
+            tracing::warn!(event.id = %inbound.id, "outgoing webhook refused: its token is none of mattermost.outgoing_tokens");
+            self.observer
+                .rejected(Source::OutgoingWebhook, Rejected::BadToken);
+            return reply::unauthorized();
+        }
+        match self.event(&inbound, &fields, kind) {
+            Ok(Asked::For(event)) => self.accept(*event, inbound).await,
+            Ok(Asked::Nothing(why)) => {
+                self.observer
+                    .received(Trigger::OutgoingWebhook, Received::Ignored);
+                self.observer.ignored(Trigger::OutgoingWebhook, why);
+                reply::empty(StatusCode::OK)
+            }
+            Ok(Asked::TooMuch) => {
+                self.observer
+                    .received(Trigger::OutgoingWebhook, Received::Rejected);
+                self.observer
+                    .rejected(Source::OutgoingWebhook, Rejected::RateLimited);
+                reply::empty(StatusCode::OK)
+            }
+            Err(bad) => self.malformed(bad),
+        }
+    }
+
+    fn malformed(&self, bad: BadFields) -> Answer {
+        self.observer
+            .rejected(Source::OutgoingWebhook, Rejected::Malformed);
+        bad.answer()
+    }
+
+    fn event(&self, inbound: &Inbound, fields: &Fields, kind: &str) -> Result<Asked, BadFields> {
+        let place = place(fields, &self.server)?;
+        let by = person(fields)?;
+        let post: PostId = fields.id("post_id")?;
+        let posted_at = posted_at(fields, kind)?;
+        if self.own_user.is(&by.user_id) {
+            tracing::debug!(event.id = %inbound.id, "outgoing webhook ignored: the relay's own post");
+            return Ok(Asked::Nothing(Ignored::OwnPost));
+        }
+        let text = fields.text("text");
+        let Some(rule) = self.rules.choose_by_text(&place, &by.user_name, text) else {
+            return Ok(Asked::Nothing(Ignored::NoRule));
+        };
+        let key = format!("post:{post}");
+        if !self
+            .starts
+            .admit(&place.channel, &by.user_id, &key, inbound.since)
+        {
+            tracing::info!(event.id = %inbound.id, user = %by.user_id, channel = %place.channel, "start ignored: too many in a minute");
+            return Ok(Asked::TooMuch);
+        }
+        tracing::info!(event.id = %inbound.id, %post, channel = %place.channel, posted_ms = posted_at.map(Timestamp::millis), "meeting asked for by a post");
+        Ok(Asked::For(Box::new(Event {
+            id: inbound.id,
+            origin: Origin::mattermost(&self.server, key),
+            received_at: inbound.received_at,
+            fact: Fact::MeetingRequested {
+                meeting: MeetingId::from_uuid(Uuid::now_v7()),
+                place,
+                by,
+                via: Via::OutgoingWebhook { post },
+                rule,
+                always_new: false,
+            },
+        })))
+    }
+
+    async fn accept(&self, event: Event, inbound: Inbound) -> Answer {
+        match make_durable(&self.sink, event, inbound.trace(), inbound.since).await {
+            Ok(()) => {
+                self.observer
+                    .received(Trigger::OutgoingWebhook, Received::Accepted);
+                reply::empty(StatusCode::OK)
+            }
+            Err(_) => {
+                self.observer
+                    .received(Trigger::OutgoingWebhook, Received::Rejected);
+                self.observer
+                    .rejected(Source::OutgoingWebhook, Rejected::Backpressure);
+                let text = &say::not_stored(inbound.id);
+                reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text })
+            }
+        }
+    }
+}
+
+enum Asked {
+    For(Box<Event>),
+    Nothing(Ignored),
+    TooMuch,
+}
+
+/// When the post was made, on Mattermost's clock: a form tells seconds, JSON milliseconds (mattermost.md 1.1).
+fn posted_at(fields: &Fields, kind: &str) -> Result<Option<Timestamp>, BadFields> {
+    let told = fields.optional_number("timestamp")?;
+    Ok(told.map(if kind == JSON {
+        Timestamp::from_millis
+    } else {
+        Timestamp::from_seconds
+    }))
+}
+
+#[cfg(test)]
+mod tests;

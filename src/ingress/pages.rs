@@ -1,0 +1,193 @@
+//! The pages that people see: templates, one style sheet, and the headers that keep a page to itself.
+//!
+//! There is no script and nothing from elsewhere; the style sheet is allowed by its hash.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use jiff::tz::TimeZone;
+use minijinja::{AutoEscape, Environment, Value, context};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::domain::{EventId, Timestamp};
+
+use super::reply::{self, Answer};
+
+const STYLE: &str = include_str!("pages/style.css");
+const TEMPLATES: [(&str, &str); 6] = [
+    ("layout.html", include_str!("pages/layout.html")),
+    ("waiting.html", include_str!("pages/waiting.html")),
+    ("join.html", include_str!("pages/join.html")),
+    ("recap.html", include_str!("pages/recap.html")),
+    ("message.html", include_str!("pages/message.html")),
+    ("artifact.html", include_str!("pages/artifact.html")),
+];
+
+/// Renders pages.
+pub(super) struct Pages {
+    templates: Environment<'static>,
+    policy: HeaderValue,
+    zone: TimeZone,
+}
+
+/// A page that says one thing.
+#[derive(Default)]
+pub(super) struct Message<'a> {
+    pub(super) status: StatusCode,
+    /// `bad` for trouble, `waiting` for what passes by itself, empty else.
+    pub(super) look: &'static str,
+    pub(super) state: &'static str,
+    pub(super) title: &'a str,
+    pub(super) lines: &'a [&'a str],
+    /// Where a button leads, and what is on it.
+    pub(super) back: Option<(&'a str, &'a str)>,
+    /// Loads itself again after so many seconds.
+    pub(super) refresh_seconds: Option<u32>,
+}
+
+impl Pages {
+    /// Pages whose forms may lead to `external_url`; times in `zone`.
+    pub(super) fn new(external_url: &Url, zone: TimeZone) -> Result<Self, minijinja::Error> {
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        for (name, text) in TEMPLATES {
+            templates.add_template(name, text)?;
+        }
+        templates.add_global("style", STYLE);
+        let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+        // Browsers hold the redirect that follows a form against form-action too.
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
+            external_url.origin().ascii_serialization()
+        );
+        Ok(Self {
+            templates,
+            // An origin has only ASCII, so that this cannot fail; if it did, nothing would be allowed.
+            policy: HeaderValue::from_str(&policy)
+                .unwrap_or(HeaderValue::from_static("default-src 'none'")),
+            zone,
+        })
+    }
+
+    /// A page; `values` are escaped, `id` stands at its foot.
+    pub(super) fn page(
+        &self,
+        status: StatusCode,
+        id: EventId,
+        template: &str,
+        values: Value,
+    ) -> Answer {
+        let values = context! { ref => id.to_string(), ..values };
+        let rendered = self
+            .templates
+            .get_template(template)
+            .and_then(|template| template.render(values));
+        let (status, text) = match rendered {
+            Ok(text) => (status, text),
+            Err(error) => {
+                tracing::error!(event.id = %id, template, %error, "page cannot be rendered");
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    format!("This page cannot be shown. ref {id}"),
+                )
+            }
+        };
+        let mut answer = Answer::new(Bytes::from(text));
+        *answer.status_mut() = status;
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
+        for (name, value) in PAGE_HEADERS {
+            answer = reply::with(answer, name, value);
+        }
+        answer
+    }
+
+    /// A page that says one thing.
+    pub(super) fn message(&self, id: EventId, message: &Message<'_>) -> Answer {
+        let (back, back_label) = message.back.unzip();
+        self.page(
+            message.status,
+            id,
+            "message.html",
+            context! {
+                look => message.look,
+                state => message.state,
+                title => message.title,
+                lines => message.lines.iter().map(|line| Value::from(*line)).collect::<Vec<_>>(),
+                back => back,
+                back_label => back_label,
+                refresh_seconds => message.refresh_seconds,
+            },
+        )
+    }
+
+    /// 404, the same for everything that is not there.
+    pub(super) fn not_found(&self, id: EventId) -> Answer {
+        self.message(
+            id,
+            &Message {
+                status: StatusCode::NOT_FOUND,
+                title: "There is nothing here",
+                lines: &[
+                    "The link is incomplete or was never given out. Follow it from the chat again.",
+                ],
+                ..Message::default()
+            },
+        )
+    }
+
+    /// 503 for trouble that passes; the page tries again by itself.
+    pub(super) fn unavailable(&self, id: EventId) -> Answer {
+        let answer = self.message(
+            id,
+            &Message {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                look: "bad",
+                state: "Not available at the moment",
+                title: "Please wait a moment",
+                lines: &["Something that this page needs does not answer. The page tries again by itself. Your meeting is not lost."],
+                refresh_seconds: Some(10),
+                ..Message::default()
+            },
+        );
+        reply::with(answer, header::RETRY_AFTER, "10")
+    }
+
+    /// "Sat 21 Nov 2026, 14:02 UTC".
+    pub(super) fn date_and_time(&self, at: Timestamp) -> String {
+        self.format(at, "%a %-d %b %Y, %H:%M %Z")
+    }
+
+    /// "14:02 UTC".
+    pub(super) fn time(&self, at: Timestamp) -> String {
+        self.format(at, "%H:%M %Z")
+    }
+
+    fn format(&self, at: Timestamp, format: &str) -> String {
+        jiff::Timestamp::from_millisecond(at.millis())
+            .map(|at| at.to_zoned(self.zone.clone()).strftime(format).to_string())
+            .unwrap_or_default()
+    }
+}
+
+/// Pages change with their meeting, name people, and are nobody else's business.
+const PAGE_HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (HeaderName::from_static("x-robots-tag"), "noindex"),
+];
+
+/// A redirect to an address that holds a secret: never kept, never passed on.
+pub(super) fn redirect_to_secret(status: StatusCode, address: &str) -> Option<Answer> {
+    let mut location = HeaderValue::from_str(address).ok()?;
+    location.set_sensitive(true);
+    let mut answer = reply::empty(status);
+    answer.headers_mut().insert(header::LOCATION, location);
+    let answer = reply::with(answer, header::CACHE_CONTROL, "no-store");
+    Some(reply::with(answer, header::REFERRER_POLICY, "no-referrer"))
+}

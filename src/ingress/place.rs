@@ -1,0 +1,56 @@
+//! Who asks from where: the fields that outgoing webhooks and slash commands have in common.
+
+use crate::domain::{ChannelId, Person, Place, PlaceKind, ServerName, UserId};
+
+use super::fields::{BadFields, Fields};
+
+/// Longest name of a person, team or channel that is kept, in characters; Mattermost's have at most 64.
+const NAME_CHARS_MAX: usize = 64;
+
+/// The place of a call; `thread` is of slash commands of newer servers alone.
+pub(super) fn place(fields: &Fields, server: &ServerName) -> Result<Place, BadFields> {
+    let channel: ChannelId = fields.id("channel_id")?;
+    // The channel of a direct message is named by the two user ids, 26 characters each.
+    let channel_name = fields.name("channel_name", NAME_CHARS_MAX);
+    let kind = if is_direct(&channel_name) {
+        PlaceKind::Direct
+    } else {
+        PlaceKind::Channel
+    };
+    Ok(Place {
+        server: server.clone(),
+        team: fields.optional_id("team_id")?,
+        team_name: fields.name("team_domain", NAME_CHARS_MAX),
+        channel,
+        channel_name,
+        thread: fields.optional_id("root_id")?,
+        kind,
+    })
+}
+
+/// The person of a call.
+pub(super) fn person(fields: &Fields) -> Result<Person, BadFields> {
+    let user_id: UserId = fields.id("user_id")?;
+    let name = fields.name("user_name", NAME_CHARS_MAX);
+    Ok(Person {
+        user_name: if name.is_empty() {
+            user_id.as_str().to_owned()
+        } else {
+            name
+        },
+        user_id,
+    })
+}
+
+/// `id__id`: two ids of Mattermost, 26 characters of lower-case base32 each.
+fn is_direct(channel_name: &str) -> bool {
+    let is_id = |id: &str| {
+        id.len() == 26
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    channel_name
+        .split_once("__")
+        .is_some_and(|(one, other)| is_id(one) && is_id(other))
+}

@@ -1,0 +1,90 @@
+//! `POST /plugnmeet/webhook`: what plugNmeet tells.
+//!
+//! It tries an event three times and then forgets it; a receiver that hangs makes it drop others (plugnmeet.md 4.1).
+//! So: verify, make durable, answer. 4xx is final for it and is never said about trouble of our own.
+
+mod facts;
+mod wire;
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode, header};
+
+use crate::domain::{Event, Origin, ServerName};
+
+use super::inbound::{Inbound, JSON, Refused, WEBHOOK_JSON};
+use super::observe::{IngressObserver, Received, Rejected, Source};
+use super::reply::{self, Answer};
+use super::sink::{EventSink, make_durable};
+use super::verify::WebhookKey;
+
+/// The route.
+pub(super) struct Webhook {
+    pub(super) key: WebhookKey,
+    pub(super) server: ServerName,
+    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) observer: Arc<dyn IngressObserver>,
+}
+
+impl Webhook {
+    pub(super) async fn answer(&self, inbound: Inbound) -> Answer {
+        if inbound.method != Method::POST {
+            return reply::method_not_allowed("POST");
+        }
+        let body = match inbound.body_of(&[JSON, WEBHOOK_JSON]) {
+            Ok((body, _)) => body,
+            Err(Refused { reason, answer }) => {
+                if let Some(reason) = reason {
+                    self.observer.rejected(Source::Plugnmeet, reason);
+                }
+                return answer;
+            }
+        };
+        if let Err(reason) = self.key.verify(&inbound.headers, body, inbound.received_at) {
+            tracing::warn!(event.id = %inbound.id, reason = reason.as_str(), "webhook refused: do plugnmeet.api_key and api_secret match the server's, and the clocks?");
+            self.observer.rejected(Source::Plugnmeet, reason);
+            return reply::unauthorized();
+        }
+        let Ok(told) = facts::read(body, inbound.received_at) else {
+            tracing::warn!(event.id = %inbound.id, "webhook refused: the body is no event");
+            self.observer
+                .rejected(Source::Plugnmeet, Rejected::Malformed);
+            return reply::plain(StatusCode::BAD_REQUEST, "the body is no event of plugNmeet");
+        };
+        let fact = match told.fact {
+            Ok(fact) => fact,
+            Err(why) => {
+                tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), reason = why.as_str(), "webhook ignored");
+                self.observer.received(told.trigger, Received::Ignored);
+                self.observer.ignored(told.trigger, why);
+                return reply::empty(StatusCode::OK);
+            }
+        };
+        tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), peer_id = %told.event_id, "webhook received");
+        let event = Event {
+            id: inbound.id,
+            origin: Origin::plugnmeet(&self.server, &told.event_id),
+            received_at: inbound.received_at,
+            fact,
+        };
+        match make_durable(&self.sink, event, inbound.trace(), inbound.since).await {
+            Ok(()) => {
+                self.observer.received(told.trigger, Received::Accepted);
+                reply::empty(StatusCode::OK)
+            }
+            Err(_) => {
+                self.observer.received(told.trigger, Received::Rejected);
+                self.observer
+                    .rejected(Source::Plugnmeet, Rejected::Backpressure);
+                let answer = reply::plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    &format!("not stored, try again; ref {}", inbound.id),
+                );
+                reply::with(answer, header::RETRY_AFTER, "5")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! From an event of plugNmeet to a fact of ours.
+
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::event::SessionRef;
+use crate::domain::{ArtifactKind, EndSaid, Fact, RoomId, Timestamp};
+use crate::ingress::fields::clean_name;
+use crate::ingress::observe::{Ignored, Source, Trigger};
+
+use super::wire::{Body, Head, Metadata, Number, Room, Word};
+
+/// Longest name of a participant that is kept, in characters.
+const NAME_CHARS_MAX: usize = 100;
+/// Longest event id that is taken as it is, in bytes; real ones have 36.
+const EVENT_ID_BYTES_MAX: usize = 64;
+
+/// What an authenticated body says.
+pub(super) struct Told {
+    pub(super) trigger: Trigger,
+    /// plugNmeet's id of the event, or a hash of the body where there is none.
+    pub(super) event_id: String,
+    pub(super) fact: Result<Fact, Ignored>,
+}
+
+/// The body is no event at all.
+pub(super) struct NoEvent;
+
+/// Reads a body; `now` stands in for a time that is not told.
+pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Told, NoEvent> {
+    // serde would also take an array for a struct.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(NoEvent);
+    }
+    let head: Head = serde_json::from_slice(body).map_err(|_| NoEvent)?;
+    let name = head.event.unwrap_or_default();
+    let trigger = trigger(&name);
+    let event_id = head
+        .id
+        .filter(|id| is_event_id(id))
+        .unwrap_or_else(|| format!("sha256-{}", hex::encode(Sha256::digest(body))));
+    let fact = if is_of_use(trigger) {
+        let body: Body = serde_json::from_slice(body).map_err(|_| NoEvent)?;
+        fact(trigger, body, now)
+    } else {
+        Err(Ignored::NoUse)
+    };
+    Ok(Told {
+        trigger,
+        event_id,
+        fact,
+    })
+}
+
+fn is_event_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= EVENT_ID_BYTES_MAX
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// By the names of plugnmeet.md 4.3, in any case.
+fn trigger(name: &str) -> Trigger {
+    let webhooks = Trigger::ALL
+        .iter()
+        .filter(|trigger| trigger.source() == Source::Plugnmeet);
+    webhooks
+        .copied()
+        .find(|trigger| trigger.as_str().eq_ignore_ascii_case(name))
+        .unwrap_or(Trigger::UnknownEvent)
+}
+
+fn is_of_use(trigger: Trigger) -> bool {
+    matches!(
+        trigger,
+        Trigger::RoomCreated
+            | Trigger::RoomStarted
+            | Trigger::ParticipantJoined
+            | Trigger::ParticipantLeft
+            | Trigger::StartRecording
+            | Trigger::EndRecording
+            | Trigger::RecordingProceeded
+            | Trigger::SessionEnded
+            | Trigger::RoomFinished
+            | Trigger::ArtifactCreated
+    )
+}
+
+fn fact(trigger: Trigger, body: Body, now: Timestamp) -> Result<Fact, Ignored> {
+    let said_at = time(body.created_at).unwrap_or(now);
+    let session = session(trigger, body.room.unwrap_or_default(), said_at)?;
+    let participant = body.participant.unwrap_or_default();
+    let recording = body.recording_info.unwrap_or_default();
+    let artifact = body.room_artifact.unwrap_or_default();
+    Ok(match trigger {
+        Trigger::RoomCreated | Trigger::RoomStarted => Fact::SessionSeen { session },
+        Trigger::ParticipantJoined => Fact::PersonJoined {
+            session,
+            participant: id(participant.sid)?,
+            identity: id(participant.identity)?,
+            name: name(participant.name),
+        },
+        Trigger::ParticipantLeft => Fact::PersonLeft {
+            session,
+            participant: id(participant.sid)?,
+            identity: id(participant.identity)?,
+            name: name(participant.name),
+        },
+        Trigger::StartRecording | Trigger::EndRecording => Fact::RecordingSwitched {
+            session,
+            record: id(recording.record_id)?,
+            on: trigger == Trigger::StartRecording && is_success(recording.recorder_msg),
+        },
+        Trigger::RecordingProceeded => Fact::ArtifactCreated {
+            session,
+            artifact: id(recording.record_id)?,
+            kind: ArtifactKind::Recording,
+        },
+        Trigger::ArtifactCreated => Fact::ArtifactCreated {
+            session,
+            kind: artifact_kind(artifact.kind).ok_or(Ignored::NoUse)?,
+            artifact: id(artifact.artifact_id)?,
+        },
+        Trigger::SessionEnded | Trigger::RoomFinished => Fact::SessionEnded {
+            session,
+            said: if trigger == Trigger::SessionEnded {
+                EndSaid::SessionEnded
+            } else {
+                EndSaid::RoomFinished
+            },
+            ended_at: said_at,
+        },
+        _ => return Err(Ignored::NoUse),
+    })
+}
+
+fn session(trigger: Trigger, room: Room, said_at: Timestamp) -> Result<SessionRef, Ignored> {
+    let room_id = match room.room_id.filter(|id| !id.is_empty()) {
+        Some(id) => Some(id.parse::<RoomId>().map_err(|_| Ignored::BadId)?),
+        None => None,
+    };
+    // LiveKit's events carry the start of its own room instead (plugnmeet.md 4.2).
+    let tells_creation = matches!(trigger, Trigger::RoomCreated | Trigger::SessionEnded);
+    Ok(SessionRef {
+        sid: id(room.sid)?,
+        breakout_of: breakout_of(room.metadata.as_deref(), room_id.as_ref()),
+        room: room_id,
+        created_at: time(room.creation_time).filter(|_| tells_creation),
+        said_at,
+    })
+}
+
+/// Metadata is JSON in a JSON text, empty where plugNmeet lost it; what cannot be read says nothing.
+fn breakout_of(metadata: Option<&str>, room: Option<&RoomId>) -> Option<RoomId> {
+    let metadata: Metadata = serde_json::from_str(metadata?).ok()?;
+    if metadata.is_breakout_room != Some(true) {
+        return None;
+    }
+    metadata
+        .parent_room_id
+        .and_then(|id| id.parse().ok())
+        .or_else(|| room?.breakout_parent())
+        .or_else(|| room.cloned())
+}
+
+/// plugnmeet.md 6: `_USAGE` kinds are records of cost, without a file.
+fn artifact_kind(word: Option<Word>) -> Option<ArtifactKind> {
+    match word? {
+        Word::Name(name) => match name.as_str() {
+            "MEETING_ANALYTICS" => Some(ArtifactKind::Analytics),
+            "MEETING_SUMMARY" => Some(ArtifactKind::Summary),
+            "SPEECH_TRANSCRIPTION" => Some(ArtifactKind::Transcript),
+            _ => None,
+        },
+        Word::Number(1) => Some(ArtifactKind::Analytics),
+        Word::Number(2) => Some(ArtifactKind::Summary),
+        Word::Number(4) => Some(ArtifactKind::Transcript),
+        Word::Number(_) => None,
+    }
+}
+
+/// A failed start is told by nothing but the recorder's message (plugnmeet.md 4.3); absent is the empty default.
+fn is_success(message: Option<String>) -> bool {
+    message.is_none_or(|message| message.is_empty() || message.eq_ignore_ascii_case("success"))
+}
+
+fn id<T: FromStr>(text: Option<String>) -> Result<T, Ignored> {
+    text.unwrap_or_default().parse().map_err(|_| Ignored::BadId)
+}
+
+fn name(text: Option<String>) -> String {
+    clean_name(&text.unwrap_or_default(), NAME_CHARS_MAX)
+}
+
+/// Seconds since the epoch; 0 is "not told".
+fn time(seconds: Option<Number>) -> Option<Timestamp> {
+    let Number(seconds) = seconds?;
+    (seconds > 0).then(|| Timestamp::from_seconds(seconds))
+}

@@ -1,0 +1,128 @@
+//! What plugNmeet sends (plugnmeet.md 4.2): protojson, read as tolerantly as its versions differ.
+//!
+//! None of this implements Debug: `metadata` holds the key of end-to-end encryption, pins and stream keys.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+/// Enough to know the event by.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Head {
+    pub(super) event: Option<String>,
+    pub(super) id: Option<String>,
+}
+
+/// What the relay reads of an event.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Body {
+    pub(super) created_at: Option<Number>,
+    pub(super) room: Option<Room>,
+    pub(super) participant: Option<Participant>,
+    pub(super) recording_info: Option<RecordingInfo>,
+    pub(super) room_artifact: Option<RoomArtifact>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Room {
+    pub(super) sid: Option<String>,
+    pub(super) room_id: Option<String>,
+    pub(super) creation_time: Option<Number>,
+    pub(super) metadata: Option<String>,
+}
+
+/// The two things that are read of a room's metadata; the rest is dropped unread.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Metadata {
+    pub(super) is_breakout_room: Option<bool>,
+    pub(super) parent_room_id: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Participant {
+    pub(super) sid: Option<String>,
+    pub(super) identity: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RecordingInfo {
+    pub(super) record_id: Option<String>,
+    pub(super) recorder_msg: Option<String>,
+}
+
+/// `metadata` (server paths, cost) is not read.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct RoomArtifact {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<Word>,
+    pub(super) artifact_id: Option<String>,
+}
+
+/// An int64, as number or as text.
+#[derive(Clone, Copy)]
+pub(super) struct Number(pub(super) i64);
+
+/// An enum's value, by name or by number.
+pub(super) enum Word {
+    Name(String),
+    Number(i64),
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        match reader.deserialize_any(Scalar(PhantomData))? {
+            Word::Number(number) => Ok(Self(number)),
+            Word::Name(text) => text.trim().parse().map(Self).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(Scalar(PhantomData))
+    }
+}
+
+struct Scalar(PhantomData<()>);
+
+impl Visitor<'_> for Scalar {
+    type Value = Word;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a text")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Word, E> {
+        Ok(Word::Number(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Word, E> {
+        i64::try_from(number).map(Word::Number).map_err(E::custom)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only whole numbers far inside i64 pass the check before it"
+    )]
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Word, E> {
+        if number.fract() == 0.0 && number.abs() < 9.0e15 {
+            Ok(Word::Number(number as i64))
+        } else {
+            Err(E::custom("not a whole number"))
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+        Ok(Word::Name(text.to_owned()))
+    }
+}

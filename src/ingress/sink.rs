@@ -1,0 +1,93 @@
+//! Where accepted events go, and by when.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::domain::Event;
+
+/// After this the sender is told that its event was not taken (design 3). From the end of the request's body.
+pub const DURABLE_WITHIN: Duration = Duration::from_millis(900);
+/// After this an [`EventSink`] that has a spool should put the event there instead (design 3).
+pub const CONFIRM_WITHIN: Duration = Duration::from_millis(500);
+
+/// Makes events durable.
+#[async_trait]
+pub trait EventSink: Send + Sync + 'static {
+    /// `Ok` means: on stable storage. The call may be dropped at any time; the event may then be stored or not.
+    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError>;
+}
+
+/// Why an event is not on stable storage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the event could not be made durable: {0}")]
+pub struct SinkError(pub String);
+
+/// The header `traceparent` of W3C Trace Context, version 00.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceParent(String);
+
+impl TraceParent {
+    /// Takes the header's value; `None` if it is none, or of a version other than 00.
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.split('-');
+        let (version, trace, span, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_hex = |part: &str, length: usize| {
+            part.len() == length
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        };
+        let is_good = version == "00"
+            && parts.next().is_none()
+            && is_hex(trace, 32)
+            && is_hex(span, 16)
+            && is_hex(flags, 2)
+            && trace.bytes().any(|b| b != b'0')
+            && span.bytes().any(|b| b != b'0');
+        is_good.then(|| Self(value.to_owned()))
+    }
+
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(headers.get("traceparent")?.to_str().ok()?)
+    }
+
+    /// The header's value.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Hands the event to the sink and waits for it, at most until [`DURABLE_WITHIN`] after `since`.
+pub(super) async fn make_durable(
+    sink: &Arc<dyn EventSink>,
+    event: Event,
+    trace: Option<TraceParent>,
+    since: Instant,
+) -> Result<(), SinkError> {
+    let id = event.id;
+    let kind = event.fact.kind();
+    let accepted = tokio::time::timeout_at(since + DURABLE_WITHIN, sink.accept(event, trace)).await;
+    let result = accepted.unwrap_or_else(|_| {
+        Err(SinkError(format!(
+            "no confirmation within {} ms",
+            DURABLE_WITHIN.as_millis()
+        )))
+    });
+    match &result {
+        Ok(()) => tracing::info!(event.id = %id, kind, "event accepted"),
+        Err(error) => tracing::error!(event.id = %id, kind, %error, "event not accepted"),
+    }
+    result
+}

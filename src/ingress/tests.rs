@@ -1,0 +1,188 @@
+//! What the tests of the routes share.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::time::Instant;
+
+use super::inbound::{Inbound, fresh_id};
+use super::observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
+use super::sink::{EventSink, SinkError, TraceParent};
+use crate::domain::{Event, Timestamp};
+use crate::ports::Clock;
+
+/// 2026-11-21 in the morning; the recordings are of that day.
+pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_795_246_600);
+
+pub(super) fn vectors() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+}
+
+/// Names of the vectors in `folder` that begin with `prefix`, sorted; never none.
+pub(super) fn vectors_in(folder: &str, prefix: &str) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(vectors().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(prefix))
+        .map(|name| format!("{folder}/{name}"))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty(), "no vectors {folder}/{prefix}*");
+    names
+}
+
+/// A recorded request: method, target, headers, body byte for byte.
+pub(super) fn recorded(name: &str) -> (Method, String, HeaderMap, Bytes) {
+    let bytes = std::fs::read(vectors().join(name)).unwrap();
+    let end = bytes
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .unwrap_or_else(|| panic!("{name} has no end of head"));
+    let head = std::str::from_utf8(&bytes[..end]).unwrap();
+    let mut lines = head.lines();
+    let mut first = lines.next().unwrap().split(' ');
+    let method = first.next().unwrap().parse().unwrap();
+    let target = first.next().unwrap().to_owned();
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (key, value) = line.split_once(':').unwrap();
+        headers.append(
+            key.parse::<HeaderName>().unwrap(),
+            HeaderValue::from_str(value.trim()).unwrap(),
+        );
+    }
+    (
+        method,
+        target,
+        headers,
+        Bytes::from(bytes[end + 2..].to_vec()),
+    )
+}
+
+/// A recorded request as a route gets it at [`NOW`].
+pub(super) fn recorded_inbound(name: &str) -> Inbound {
+    let (method, target, headers, body) = recorded(name);
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    Inbound {
+        id: fresh_id(NOW),
+        received_at: NOW,
+        since: Instant::now(),
+        method,
+        headers,
+        query: query.to_owned(),
+        body: Ok(body),
+    }
+}
+
+/// A POST with one content type.
+pub(super) fn post(content_type: &'static str, body: impl Into<Bytes>) -> Inbound {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type),
+    );
+    Inbound {
+        id: fresh_id(NOW),
+        received_at: NOW,
+        since: Instant::now(),
+        method: Method::POST,
+        headers,
+        query: String::new(),
+        body: Ok(body.into()),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+/// How the sink behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Storage {
+    Works,
+    Fails,
+    Hangs,
+}
+
+/// Keeps what was accepted.
+#[derive(Debug)]
+pub(super) struct Sink {
+    pub(super) storage: Storage,
+    pub(super) events: Mutex<Vec<Event>>,
+}
+
+impl Sink {
+    pub(super) fn new(storage: Storage) -> Arc<Self> {
+        Arc::new(Self {
+            storage,
+            events: Mutex::default(),
+        })
+    }
+
+    pub(super) fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.events.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl EventSink for Sink {
+    async fn accept(&self, event: Event, _trace: Option<TraceParent>) -> Result<(), SinkError> {
+        match self.storage {
+            Storage::Works => {
+                self.events.lock().unwrap().push(event);
+                Ok(())
+            }
+            Storage::Fails => Err(SinkError("the disk is full".to_owned())),
+            Storage::Hangs => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes down what it is told, one word a thing.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Mutex<Vec<String>>);
+
+impl Notes {
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn note(&self, words: &[&str]) {
+        self.0.lock().unwrap().push(words.join(" "));
+    }
+}
+
+impl IngressObserver for Notes {
+    fn received(&self, trigger: Trigger, result: Received) {
+        self.note(&["received", trigger.as_str(), result.as_str()]);
+    }
+
+    fn rejected(&self, source: Source, reason: Rejected) {
+        self.note(&["rejected", source.as_str(), reason.as_str()]);
+    }
+
+    fn ignored(&self, trigger: Trigger, reason: Ignored) {
+        self.note(&["ignored", trigger.as_str(), reason.as_str()]);
+    }
+
+    fn noted(&self, what: Noted) {
+        self.note(&["noted", what.as_str()]);
+    }
+
+    fn answered(&self, route: Route, method: &'static str, status: u16, _took: Duration) {
+        self.note(&["answered", route.as_str(), method, &status.to_string()]);
+    }
+}

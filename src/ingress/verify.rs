@@ -1,0 +1,149 @@
+//! Who may call: tokens of Mattermost, signatures of plugNmeet.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::domain::Timestamp;
+
+use super::observe::Rejected;
+
+/// How far plugNmeet's clock may be from ours (plugnmeet.md 4.1).
+const LEEWAY: Duration = Duration::from_secs(60);
+/// Longest signature that is looked at, in bytes; real ones have about 300.
+const SIGNATURE_BYTES_MAX: usize = 4096;
+/// Most values of one header that are looked at.
+const VALUES_MAX: usize = 4;
+
+/// The tokens that one kind of call may carry; several at a time, so that they can be rotated.
+pub(super) struct Tokens(Vec<[u8; 32]>);
+
+impl Tokens {
+    /// Empty tokens are no tokens.
+    pub(super) fn new(tokens: &[SecretString]) -> Self {
+        let tokens = tokens.iter().map(ExposeSecret::expose_secret);
+        Self(
+            tokens
+                .filter(|token| !token.is_empty())
+                .map(digest)
+                .collect(),
+        )
+    }
+
+    /// Whether this is one of them; takes the same time whichever it is, and whether it is.
+    pub(super) fn admit(&self, presented: &str) -> bool {
+        let presented = digest(presented);
+        let found = self.0.iter().fold(Choice::from(0), |found, token| {
+            found | token.ct_eq(&presented)
+        });
+        found.into()
+    }
+}
+
+/// Equal lengths, so that the comparison tells nothing about the token's.
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// The API key pair with which plugNmeet signs its webhooks.
+pub(super) struct WebhookKey {
+    key: DecodingKey,
+    checks: Validation,
+    issuer: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    exp: i64,
+    nbf: Option<i64>,
+    iat: Option<i64>,
+    sha256: String,
+}
+
+impl WebhookKey {
+    pub(super) fn new(api_key: &str, api_secret: &SecretString) -> Self {
+        let mut checks = Validation::new(Algorithm::HS256);
+        // Times are checked below, on the relay's own clock; the crate reads the system's.
+        checks.validate_exp = false;
+        checks.validate_nbf = false;
+        checks.validate_aud = false;
+        checks.set_required_spec_claims(&["exp", "iss"]);
+        checks.set_issuer(&[api_key]);
+        Self {
+            key: DecodingKey::from_secret(api_secret.expose_secret().as_bytes()),
+            checks,
+            issuer: api_key.to_owned(),
+        }
+    }
+
+    /// Whether one of the two headers carries a signature over exactly this body. Proxies overwrite or strip
+    /// `Authorization`, therefore `Hash-Token` (plugnmeet.md 4.1).
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Rejected> {
+        let hash = STANDARD.encode(Sha256::digest(body));
+        let mut reason = Rejected::BadSignature;
+        for name in [header::AUTHORIZATION.as_str(), "hash-token"] {
+            for value in headers.get_all(name).iter().take(VALUES_MAX) {
+                match self.verify_one(value.to_str().unwrap_or_default(), &hash, now) {
+                    Ok(()) => return Ok(()),
+                    Err(Rejected::Stale) => reason = Rejected::Stale,
+                    Err(_) => {}
+                }
+            }
+        }
+        Err(reason)
+    }
+
+    fn verify_one(&self, value: &str, hash: &str, now: Timestamp) -> Result<(), Rejected> {
+        let bad = Rejected::BadSignature;
+        if value.len() > SIGNATURE_BYTES_MAX {
+            return Err(bad);
+        }
+        let token = match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => value,
+        };
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.checks)
+            .map_err(|_| bad)?
+            .claims;
+        let is_ours = bool::from(claims.iss.as_bytes().ct_eq(self.issuer.as_bytes()));
+        let is_over_body = bool::from(claims.sha256.as_bytes().ct_eq(hash.as_bytes()));
+        if !is_ours || !is_over_body {
+            return Err(bad);
+        }
+        let earliest = now.minus(LEEWAY);
+        let latest = now.plus(LEEWAY);
+        let begins = claims.nbf.into_iter().chain(claims.iat);
+        let is_fresh = Timestamp::from_seconds(claims.exp) >= earliest
+            && begins
+                .map(Timestamp::from_seconds)
+                .all(|begin| begin <= latest);
+        if is_fresh {
+            Ok(())
+        } else {
+            Err(Rejected::Stale)
+        }
+    }
+}
+
+impl fmt::Debug for WebhookKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The accept loop under both listeners. warp's own has neither header deadline nor connection cap (queue.md 1.2).
+//!
+//! Every connection is HTTP/1.x. When the cap is reached, the connection that has been waiting longest without a
+//! request in work is closed, so that a crowd of idle or slow peers does not lock out the others (faults.md I9).
+
+mod connection;
+mod room;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warp::{Filter, Reply};
+
+use connection::Connection;
+use room::Room;
+
+/// What one listener allows. Every number is a bound on what strangers can hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenLimits {
+    /// Most connections at a time.
+    pub connections: usize,
+    /// From the first byte of a request (or the connect) to the end of its head.
+    pub head_deadline: Duration,
+    /// From the end of the head to the answer, the reading of the body included; then 408.
+    pub request_deadline: Duration,
+    /// Between two requests on one connection. Longer than the 90 s after which Go's clients (both peers) close by
+    /// themselves: a POST sent while we close is lost.
+    pub idle_deadline: Duration,
+    /// For everything in work when the stop comes; then connections are cut.
+    pub drain_deadline: Duration,
+    /// Longest request head, in bytes; over it 431.
+    pub head_bytes: usize,
+}
+
+impl Default for ListenLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head_deadline: Duration::from_secs(10),
+            request_deadline: Duration::from_secs(12),
+            idle_deadline: Duration::from_secs(120),
+            drain_deadline: Duration::from_secs(10),
+            head_bytes: 32 * 1024,
+        }
+    }
+}
+
+/// The other end of a connection, as an extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// Serves `filter` on `listener` until `shutdown` resolves, then finishes what is in work within the drain
+/// deadline. Answers how many connections had to be cut.
+pub async fn serve<F>(
+    listener: TcpListener,
+    filter: F,
+    limits: ListenLimits,
+    shutdown: impl Future<Output = ()> + Send,
+) -> usize
+where
+    F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
+    F::Extract: Reply,
+{
+    let builder = http_builder(&limits);
+    let room = Room::new(limits.connections);
+    let drain = CancellationToken::new();
+    let cut = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let admitted = async {
+            let (stream, peer) = accept(&listener).await;
+            let place = room.take().await;
+            (stream, peer, place)
+        };
+        let (stream, peer, place) = tokio::select! {
+            () = &mut shutdown => break,
+            admitted = admitted => admitted,
+        };
+        // Answers are one small write each.
+        let _ = stream.set_nodelay(true);
+        let connection = Connection {
+            place,
+            peer,
+            limits: limits.clone(),
+            drain: drain.clone(),
+            cut: cut.clone(),
+        };
+        tasks.spawn(connection.run(builder.clone(), stream, filter.clone()));
+    }
+    drop(listener);
+    drain.cancel();
+    tasks.close();
+    if tokio::time::timeout(limits.drain_deadline, tasks.wait())
+        .await
+        .is_ok()
+    {
+        return 0;
+    }
+    let left = tasks.len();
+    cut.cancel();
+    tasks.wait().await;
+    left
+}
+
+fn http_builder(limits: &ListenLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // hyper's timer also runs between requests, so here it is the longer, idle one; the deadline of the head
+        // itself is `connection`'s.
+        .header_read_timeout(limits.idle_deadline.max(limits.head_deadline))
+        .max_header_size(limits.head_bytes)
+        .max_headers(100)
+        .max_buf_size(limits.head_bytes.max(64 * 1024));
+    builder
+}
+
+/// The next connection. An error that is the whole process's (no more file descriptors or buffers) is waited out.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut pause = Duration::from_millis(10);
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept connections; is the limit of open files too low?");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! One connection: its deadlines, and its end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+use warp::reply::Response;
+use warp::{Filter, Reply};
+
+use super::room::{Phase, Place, Seat};
+use super::{ListenLimits, PeerAddress};
+
+/// Time to write the 408 after the deadline of a request.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub(super) struct Connection {
+    pub(super) place: Place,
+    pub(super) peer: SocketAddr,
+    pub(super) limits: ListenLimits,
+    pub(super) drain: CancellationToken,
+    pub(super) cut: CancellationToken,
+}
+
+impl Connection {
+    /// Serves it to its end.
+    pub(super) async fn run<F>(self, builder: http1::Builder, stream: TcpStream, filter: F)
+    where
+        F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
+        F::Extract: Reply,
+    {
+        let seat = Arc::clone(self.place.seat());
+        let stream = Watched {
+            stream,
+            seat: Arc::clone(&seat),
+        };
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(PeerAddress(self.peer));
+            seat.enter(Phase::Request);
+            let answer = warp::service(filter.clone()).call(request);
+            let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
+            async move {
+                let answer = match tokio::time::timeout(deadline, answer).await {
+                    Ok(Ok(answer)) => answer,
+                    Err(_) => too_slow(),
+                };
+                seat.enter(Phase::Idle);
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                ended = http.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(peer = %self.peer, %error, "connection ended");
+                    }
+                    return;
+                }
+                () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    http.as_mut().graceful_shutdown();
+                }
+                () = self.cut.cancelled() => return,
+                () = seat.given_up.notified() => {
+                    tracing::debug!(peer = %self.peer, "connection closed to make room");
+                    return;
+                }
+                () = seat.head_began.notified() => {}
+                () = tokio::time::sleep_until(self.deadline(draining)) => {
+                    if self.deadline(draining) <= Instant::now() {
+                        tracing::debug!(peer = %self.peer, phase = ?seat.phase().0, "connection closed at its deadline");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn deadline(&self, draining: bool) -> Instant {
+        let (phase, since) = self.place.seat().phase();
+        since
+            + match phase {
+                // A connection that says nothing has no claim on the time of a stop.
+                Phase::Idle if draining => LAST_WORDS,
+                Phase::Head if draining => self.limits.head_deadline.min(LAST_WORDS),
+                Phase::Idle => self.limits.idle_deadline,
+                Phase::Head => self.limits.head_deadline,
+                Phase::Request => self.limits.request_deadline + LAST_WORDS,
+            }
+    }
+}
+
+fn too_slow() -> Response {
+    let mut answer = StatusCode::REQUEST_TIMEOUT.into_response();
+    answer
+        .headers_mut()
+        .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+    answer
+}
+
+/// The stream, telling its seat when bytes come.
+struct Watched {
+    stream: TcpStream,
+    seat: Arc<Seat>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.seat.note_read();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+}

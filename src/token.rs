@@ -1,0 +1,213 @@
+//! Signed links: what a link may do is in the link, and nobody else can make one. They do not expire (design 5).
+//!
+//! A token is `base64url(content ‖ first 16 bytes of HMAC-SHA256(content))`; the content begins with a byte that
+//! tells version and kind.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use url::Url;
+use uuid::Uuid;
+
+use crate::domain::{ArtifactId, ArtifactKind, RequestId, UserId};
+
+/// Longest token that is looked at, in bytes; the longest that is made has 195.
+pub const TOKEN_BYTES_MAX: usize = 256;
+
+const TAG_BYTES: usize = 16;
+/// Keeps these signatures apart from any other use of the same secret.
+const PURPOSE: &[u8] = b"meetrelay link 1\0";
+
+/// What a link leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// A request's meeting, for whoever has the link.
+    Open(RequestId),
+    /// A request's meeting, for one person of Mattermost.
+    Own(RequestId, UserId),
+    /// A recording or artifact.
+    Artifact(ArtifactId, ArtifactKind),
+}
+
+impl Link {
+    /// The request whose meeting it leads to, if it leads to one.
+    pub const fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Open(request) | Self::Own(request, _) => Some(*request),
+            Self::Artifact(..) => None,
+        }
+    }
+}
+
+/// Signs links with the signing secret, and knows them again.
+#[derive(Clone)]
+pub struct Signer {
+    /// The first signs; all verify, so that links outlive a rotation of the secret.
+    keys: Vec<Hmac<Sha256>>,
+}
+
+impl Signer {
+    /// A signer with the secret in use and the ones before it, whose links stay good.
+    pub fn new(current: &SecretString, previous: &[SecretString]) -> Self {
+        let keys = std::iter::once(current).chain(previous).map(key).collect();
+        Self { keys }
+    }
+
+    /// The token for a link.
+    pub fn sign(&self, link: &Link) -> String {
+        let mut content = encode(link);
+        let tag = self
+            .keys
+            .first()
+            .map(|key| purposed(key, &content).finalize().into_bytes());
+        content.extend(tag.iter().flat_map(|tag| &tag[..TAG_BYTES]));
+        URL_SAFE_NO_PAD.encode(content)
+    }
+
+    /// The link that a token stands for; `None` for anything that this signer's secrets did not make.
+    pub fn verify(&self, token: &str) -> Option<Link> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (content, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
+        // Constant time for each key; which of the keys fits is no secret.
+        self.keys
+            .iter()
+            .any(|key| purposed(key, content).verify_truncated_left(tag).is_ok())
+            .then(|| decode(content))?
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signer([{} secrets redacted])", self.keys.len())
+    }
+}
+
+/// Builds the absolute addresses of signed links.
+#[derive(Debug, Clone)]
+pub struct Links {
+    base: String,
+    signer: Signer,
+}
+
+impl Links {
+    /// Links under `public_url`, which may have a path of its own.
+    pub fn new(public_url: &Url, signer: Signer) -> Self {
+        let mut base = public_url.clone();
+        base.set_query(None);
+        base.set_fragment(None);
+        Self {
+            base: base.as_str().trim_end_matches('/').to_owned(),
+            signer,
+        }
+    }
+
+    /// The link on the card: for everybody who sees it.
+    pub fn join_open(&self, request: RequestId) -> String {
+        self.join(&Link::Open(request))
+    }
+
+    /// One person's own link: joins under their name.
+    pub fn join_own(&self, request: RequestId, user: &UserId) -> String {
+        self.join(&Link::Own(request, user.clone()))
+    }
+
+    /// The page of a recording or artifact.
+    pub fn artifact(&self, id: &ArtifactId, kind: ArtifactKind) -> String {
+        let token = self.signer.sign(&Link::Artifact(id.clone(), kind));
+        format!("{}/artifact/{token}", self.base)
+    }
+
+    /// The address of a link to a meeting.
+    pub fn join(&self, link: &Link) -> String {
+        format!("{}/join/{}", self.base, self.signer.sign(link))
+    }
+
+    /// The link that a token stands for.
+    pub fn verify(&self, token: &str) -> Option<Link> {
+        self.signer.verify(token)
+    }
+
+    /// The links are used over TLS.
+    pub fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn key(secret: &SecretString) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key")
+}
+
+fn purposed(key: &Hmac<Sha256>, content: &[u8]) -> Hmac<Sha256> {
+    let mut mac = key.clone();
+    mac.update(PURPOSE);
+    mac.update(content);
+    mac
+}
+
+const OPEN: u8 = 1;
+const OWN: u8 = 2;
+const RECORDING: u8 = 3;
+const SUMMARY: u8 = 4;
+const TRANSCRIPT: u8 = 5;
+const ANALYTICS: u8 = 6;
+
+fn encode(link: &Link) -> Vec<u8> {
+    let mut content = Vec::with_capacity(64);
+    match link {
+        Link::Open(request) => {
+            content.push(OPEN);
+            content.extend(request.uuid().as_bytes());
+        }
+        Link::Own(request, user) => {
+            content.push(OWN);
+            content.extend(request.uuid().as_bytes());
+            content.extend(user.as_str().as_bytes());
+        }
+        Link::Artifact(id, kind) => {
+            content.push(match kind {
+                ArtifactKind::Recording => RECORDING,
+                ArtifactKind::Summary => SUMMARY,
+                ArtifactKind::Transcript => TRANSCRIPT,
+                ArtifactKind::Analytics => ANALYTICS,
+            });
+            content.extend(id.as_str().as_bytes());
+        }
+    }
+    content
+}
+
+fn decode(content: &[u8]) -> Option<Link> {
+    let (kind, rest) = content.split_first()?;
+    let artifact = |kind| Some(Link::Artifact(text(rest)?.parse().ok()?, kind));
+    match *kind {
+        OPEN => Some(Link::Open(request(rest)?)),
+        OWN => {
+            let (id, user) = rest.split_at_checked(16)?;
+            Some(Link::Own(request(id)?, text(user)?.parse().ok()?))
+        }
+        RECORDING => artifact(ArtifactKind::Recording),
+        SUMMARY => artifact(ArtifactKind::Summary),
+        TRANSCRIPT => artifact(ArtifactKind::Transcript),
+        ANALYTICS => artifact(ArtifactKind::Analytics),
+        _ => None,
+    }
+}
+
+fn request(bytes: &[u8]) -> Option<RequestId> {
+    Uuid::from_slice(bytes).ok().map(RequestId::from_uuid)
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests;

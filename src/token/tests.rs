@@ -1,0 +1,109 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use proptest::prelude::*;
+use secrecy::SecretString;
+use url::Url;
+use uuid::Uuid;
+
+use super::{Link, Links, Signer, TOKEN_BYTES_MAX};
+use crate::domain::{ArtifactKind, RequestId};
+
+fn secret(text: &str) -> SecretString {
+    SecretString::from(text)
+}
+
+fn signer() -> Signer {
+    Signer::new(&secret("first secret of thirty-two bytes"), &[])
+}
+
+fn peer_id() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_.:-]{1,128}"
+}
+
+fn link() -> impl Strategy<Value = Link> {
+    let request = any::<u128>().prop_map(|bits| RequestId::from_uuid(Uuid::from_u128(bits)));
+    let kind = prop_oneof![
+        Just(ArtifactKind::Recording),
+        Just(ArtifactKind::Summary),
+        Just(ArtifactKind::Transcript),
+        Just(ArtifactKind::Analytics),
+    ];
+    prop_oneof![
+        request.clone().prop_map(Link::Open),
+        (request, peer_id()).prop_map(|(id, user)| Link::Own(id, user.parse().unwrap())),
+        (peer_id(), kind).prop_map(|(id, kind)| Link::Artifact(id.parse().unwrap(), kind)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_link_survives_the_way_through_its_token(link in link()) {
+        let token = signer().sign(&link);
+        prop_assert!(token.len() <= TOKEN_BYTES_MAX, "{}", token.len());
+        prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        prop_assert_eq!(signer().verify(&token), Some(link));
+    }
+
+    #[test]
+    fn token_with_any_bit_flipped_is_refused(link in link(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+        let mut bytes = signer().sign(&link).into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok(token) = String::from_utf8(bytes) {
+            prop_assert_eq!(signer().verify(&token), None);
+        }
+    }
+
+    #[test]
+    fn token_cut_or_lengthened_is_refused(link in link(), at in any::<prop::sample::Index>(), more in "[A-Za-z0-9_-]{1,4}") {
+        let token = signer().sign(&link);
+        prop_assert_eq!(signer().verify(&token[..at.index(token.len())]), None);
+        prop_assert_eq!(signer().verify(&format!("{token}{more}")), None);
+    }
+
+    #[test]
+    fn arbitrary_text_is_no_token(text in ".{0,300}") {
+        prop_assert_eq!(signer().verify(&text), None);
+    }
+}
+
+#[test]
+fn link_of_the_previous_secret_stays_good_and_of_a_dropped_one_does_not() {
+    let link = Link::Open(RequestId::from_uuid(Uuid::from_u128(7)));
+    let old = secret("old secret of thirty-two bytes!!");
+    let new = secret("new secret of thirty-two bytes!!");
+    let token = Signer::new(&old, &[]).sign(&link);
+    assert_eq!(Signer::new(&new, &[old]).verify(&token), Some(link.clone()));
+    assert_eq!(Signer::new(&new, &[]).verify(&token), None);
+}
+
+#[test]
+fn links_stand_under_the_public_address_and_its_path() {
+    for (public_url, start) in [
+        (
+            "https://relay.example.org",
+            "https://relay.example.org/join/",
+        ),
+        (
+            "https://example.org/relay/?x#y",
+            "https://example.org/relay/join/",
+        ),
+    ] {
+        let links = Links::new(&Url::parse(public_url).unwrap(), signer());
+        let request = RequestId::from_uuid(Uuid::from_u128(7));
+        let address = links.join_open(request);
+        let token = address.strip_prefix(start).unwrap();
+        assert_eq!(links.verify(token), Some(Link::Open(request)));
+        assert!(links.is_https());
+    }
+}
+
+#[test]
+fn debug_form_holds_no_secret() {
+    let links = Links::new(&Url::parse("https://relay.example.org").unwrap(), signer());
+    let shown = format!("{links:?}");
+    assert!(
+        !shown.contains("first secret") && shown.contains("redacted"),
+        "{shown}"
+    );
+}
