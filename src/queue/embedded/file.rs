@@ -43,7 +43,10 @@ pub enum OpenError {
 
 impl OpenError {
     pub(super) fn of(path: &Path, why: SqliteError) -> Self {
-        Self::Unusable { path: path.to_owned(), why }
+        Self::Unusable {
+            path: path.to_owned(),
+            why,
+        }
     }
 }
 
@@ -52,7 +55,10 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let no_lock = |why| OpenError::NoLock { path: name.clone(), why };
+    let no_lock = |why| OpenError::NoLock {
+        path: name.clone(),
+        why,
+    };
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -75,7 +81,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SqliteError> {
             let tables: i64 =
                 connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
             if tables > 0 {
-                return Err(SqliteError::Refused("it is another program's database".to_owned()));
+                return Err(SqliteError::Refused(
+                    "it is another program's database".to_owned(),
+                ));
             }
             connection.execute_batch(&format!(
                 "BEGIN; {} PRAGMA application_id = {APPLICATION_ID};
@@ -88,6 +96,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SqliteError> {
         (newer, APPLICATION_ID) => Err(SqliteError::Refused(format!(
             "it has version {newer} of a newer relay, this one knows {VERSION}"
         ))),
-        _ => Err(SqliteError::Refused("it is another program's database".to_owned())),
+        _ => Err(SqliteError::Refused(
+            "it is another program's database".to_owned(),
+        )),
     }
 }
