@@ -24,6 +24,7 @@ use warp::reply::Response;
 
 use crate::ports::Store;
 use crate::telemetry::Metrics;
+pub(crate) use api::CALLER_HEADER;
 pub use operations::{OperationError, Operations};
 pub use readiness::Readiness;
 pub use token::{AdminToken, TokenError};

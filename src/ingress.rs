@@ -3,17 +3,349 @@
 //! Webhooks and start and end commands call no peer and read no store. No target of a later call ever comes from a
 //! body. Every answer carries the id of its (possible) event as `X-Request-Id`.
 
+mod artifact;
+mod command;
 mod fields;
 mod health;
 mod inbound;
+mod join;
 mod observe;
+mod outgoing;
+mod own_user;
+mod pages;
+mod place;
 mod plugnmeet;
 mod reply;
 mod sink;
+mod starts;
 mod verify;
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use url::Url;
+use warp::{Filter, Rejection, Reply};
+
+use crate::domain::ServerName;
+use crate::domain::rule::{Rules, WORTH_DEFAULT};
+use crate::ports::{Chat, Clock, Conference, Store};
+use crate::token::Links;
+
 pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
+pub use own_user::OwnUser;
 pub use sink::{CONFIRM_WITHIN, DURABLE_WITHIN, EventSink, SinkError, TraceParent};
+
+use inbound::{Inbound, inbound};
+use pages::Pages;
+use reply::Answer;
+use verify::{Tokens, WebhookKey};
+
+/// Longest body of a form of our own pages, in bytes.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// What the door needs of the configuration.
+#[derive(Debug, Clone)]
+pub struct IngressSettings {
+    /// Tokens of outgoing webhooks; without any all are refused.
+    pub outgoing_tokens: Vec<SecretString>,
+    /// Tokens of slash commands; without any all are refused.
+    pub command_tokens: Vec<SecretString>,
+    /// Where late answers of commands may go; without it nowhere.
+    pub mattermost_url: Option<Url>,
+    /// plugNmeet's API key: the issuer of its webhooks.
+    pub plugnmeet_api_key: String,
+    /// plugNmeet's API secret: signs its webhooks.
+    pub plugnmeet_api_secret: SecretString,
+    /// What browsers open plugNmeet at: where the join form may lead.
+    pub external_url: Url,
+    /// How long a link of a request that the store does not know waits; the longest `worth` of all rules.
+    pub worth: Duration,
+    /// The zone of times on pages.
+    pub time_zone: TimeZone,
+    /// Longest body of a webhook or command, in bytes.
+    pub body_bytes: usize,
+    /// How often a person may start meetings in one channel within a minute.
+    pub starts_per_minute: usize,
+    /// For what a page reads of the store.
+    pub store_deadline: Duration,
+    /// For the minting of a token by plugNmeet; below the listener's `request_deadline`.
+    pub conference_deadline: Duration,
+}
+
+impl IngressSettings {
+    /// The default of everything that has one.
+    pub fn new(
+        plugnmeet_api_key: String,
+        plugnmeet_api_secret: SecretString,
+        external_url: Url,
+    ) -> Self {
+        Self {
+            outgoing_tokens: Vec::new(),
+            command_tokens: Vec::new(),
+            mattermost_url: None,
+            plugnmeet_api_key,
+            plugnmeet_api_secret,
+            external_url,
+            worth: WORTH_DEFAULT,
+            time_zone: TimeZone::UTC,
+            body_bytes: 1024 * 1024,
+            starts_per_minute: 5,
+            store_deadline: Duration::from_secs(2),
+            conference_deadline: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What the door stands on.
+#[derive(Clone)]
+pub struct IngressDeps {
+    /// Makes events durable.
+    pub sink: Arc<dyn EventSink>,
+    /// What starts meetings.
+    pub rules: Arc<Rules>,
+    /// Signs and knows links.
+    pub links: Arc<Links>,
+    /// Read by pages and `list`.
+    pub store: Arc<dyn Store>,
+    /// Asked for the name behind a personal link.
+    pub chat: Arc<dyn Chat>,
+    /// Mints join and download tokens.
+    pub conference: Arc<dyn Conference>,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+    /// The relay's own user, as soon as it is known.
+    pub own_user: OwnUser,
+    /// Who is told.
+    pub observer: Arc<dyn IngressObserver>,
+}
+
+/// The public routes.
+pub struct Ingress {
+    outgoing: outgoing::Outgoing,
+    command: command::Command,
+    webhook: plugnmeet::Webhook,
+    join: join::Join,
+    artifacts: artifact::Artifacts,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn IngressObserver>,
+    body_bytes: usize,
+}
+
+impl Ingress {
+    /// Puts the routes together.
+    ///
+    /// # Errors
+    /// A page's template is broken, which a test excludes.
+    pub fn new(settings: IngressSettings, deps: IngressDeps) -> Result<Self, minijinja::Error> {
+        let server = ServerName::default_server();
+        let starts = Arc::new(starts::Starts::new(settings.starts_per_minute));
+        let pages = Arc::new(Pages::new(&settings.external_url, settings.time_zone)?);
+        Ok(Self {
+            outgoing: outgoing::Outgoing {
+                tokens: Tokens::new(&settings.outgoing_tokens),
+                server: server.clone(),
+                rules: Arc::clone(&deps.rules),
+                own_user: deps.own_user,
+                starts: Arc::clone(&starts),
+                sink: Arc::clone(&deps.sink),
+                observer: Arc::clone(&deps.observer),
+            },
+            command: command::Command {
+                tokens: Tokens::new(&settings.command_tokens),
+                server: server.clone(),
+                mattermost_url: settings.mattermost_url,
+                rules: deps.rules,
+                starts,
+                links: Arc::clone(&deps.links),
+                store: Arc::clone(&deps.store),
+                sink: Arc::clone(&deps.sink),
+                observer: Arc::clone(&deps.observer),
+            },
+            webhook: plugnmeet::Webhook {
+                key: WebhookKey::new(&settings.plugnmeet_api_key, &settings.plugnmeet_api_secret),
+                server,
+                sink: deps.sink,
+                observer: Arc::clone(&deps.observer),
+            },
+            join: join::Join {
+                links: Arc::clone(&deps.links),
+                store: Arc::clone(&deps.store),
+                chat: deps.chat,
+                conference: Arc::clone(&deps.conference),
+                pages: Arc::clone(&pages),
+                observer: Arc::clone(&deps.observer),
+                worth: settings.worth,
+                store_deadline: settings.store_deadline,
+                chat_deadline: join::CHAT_DEADLINE,
+                conference_deadline: settings.conference_deadline,
+                mints: Semaphore::new(join::MINTS_MAX),
+            },
+            artifacts: artifact::Artifacts {
+                links: deps.links,
+                store: deps.store,
+                conference: deps.conference,
+                pages,
+                observer: Arc::clone(&deps.observer),
+                store_deadline: settings.store_deadline,
+                conference_deadline: settings.conference_deadline,
+            },
+            clock: deps.clock,
+            observer: deps.observer,
+            body_bytes: settings.body_bytes,
+        })
+    }
+
+    /// The routes as one filter, for [`crate::listen::serve`].
+    pub fn filter(
+        self,
+    ) -> impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+    + use<> {
+        let door = Arc::new(self);
+        let outgoing = warp::path!("mattermost" / "outgoing").and(
+            door.answered(Route::Outgoing, |door, inbound| async move {
+                door.outgoing.answer(inbound).await
+            }),
+        );
+        let command = warp::path!("mattermost" / "command")
+            .or(warp::path!("auth" / "mattermost" / "command"))
+            .unify()
+            .or(warp::path!("api" / "mattermost" / "command"))
+            .unify()
+            .and(door.answered(Route::Command, |door, inbound| async move {
+                door.command.answer(inbound).await
+            }));
+        let webhook = warp::path!("plugnmeet" / "webhook").and(
+            door.answered(Route::Webhook, |door, inbound| async move {
+                door.webhook.answer(inbound).await
+            }),
+        );
+        let health =
+            warp::path!("healthz").and(door.answered(Route::Health, |_, inbound| async move {
+                health::answer(&inbound)
+            }));
+        let join = warp::path!("join" / String).and(door.inbound(FORM_BYTES_MAX));
+        let join = door.with_token(Route::Join, join, |door, token, inbound| async move {
+            door.join.answer(&token, inbound).await
+        });
+        let artifact = warp::path!("artifact" / String).and(door.inbound(FORM_BYTES_MAX));
+        let artifact = door.with_token(
+            Route::Artifact,
+            artifact,
+            |door, token, inbound| async move { door.artifacts.page(&token, inbound).await },
+        );
+        let file = warp::path!("artifact" / String / "file").and(door.inbound(FORM_BYTES_MAX));
+        let file = door.with_token(
+            Route::ArtifactFile,
+            file,
+            |door, token, inbound| async move { door.artifacts.file(&token, inbound).await },
+        );
+        let other = warp::any().and(door.answered(Route::Other, |door, inbound| async move {
+            door.join.pages.not_found(inbound.id)
+        }));
+        outgoing
+            .or(command)
+            .unify()
+            .or(webhook)
+            .unify()
+            .or(health)
+            .unify()
+            .or(join)
+            .unify()
+            .or(artifact)
+            .unify()
+            .or(file)
+            .unify()
+            .or(other)
+            .unify()
+            .recover(|_: Rejection| async { Ok::<_, Infallible>(http::StatusCode::NOT_FOUND) })
+    }
+
+    fn inbound(
+        &self,
+        body_max: usize,
+    ) -> impl Filter<Extract = (Inbound,), Error = Rejection> + Clone + Send + Sync + 'static + use<>
+    {
+        inbound(Arc::clone(&self.clock), body_max)
+    }
+
+    fn answered<F, A>(
+        self: &Arc<Self>,
+        route: Route,
+        answer: F,
+    ) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone + Send + Sync + 'static + use<F, A>
+    where
+        F: Fn(Arc<Self>, Inbound) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let door = Arc::clone(self);
+        self.inbound(self.body_bytes).then(move |inbound: Inbound| {
+            let noted = Noting::of(route, &inbound);
+            let answer = answer(Arc::clone(&door), inbound);
+            let door = Arc::clone(&door);
+            async move { noted.finish(&door, answer.await) }
+        })
+    }
+
+    fn with_token<I, F, A>(
+        self: &Arc<Self>,
+        route: Route,
+        inbound: I,
+        answer: F,
+    ) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone + Send + Sync + 'static + use<I, F, A>
+    where
+        I: Filter<Extract = (String, Inbound), Error = Rejection> + Clone + Send + Sync + 'static,
+        F: Fn(Arc<Self>, String, Inbound) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let door = Arc::clone(self);
+        inbound.then(move |token: String, inbound: Inbound| {
+            let noted = Noting::of(route, &inbound);
+            let answer = answer(Arc::clone(&door), token, inbound);
+            let door = Arc::clone(&door);
+            async move { noted.finish(&door, answer.await) }
+        })
+    }
+}
+
+/// What is told of every answer.
+struct Noting {
+    route: Route,
+    method: &'static str,
+    id: crate::domain::EventId,
+    since: tokio::time::Instant,
+}
+
+impl Noting {
+    fn of(route: Route, inbound: &Inbound) -> Self {
+        Self {
+            route,
+            method: inbound.method_label(),
+            id: inbound.id,
+            since: inbound.since,
+        }
+    }
+
+    fn finish(self, door: &Ingress, mut answer: Answer) -> Answer {
+        if let Ok(id) = HeaderValue::from_str(&self.id.to_string()) {
+            answer.headers_mut().insert(reply::REQUEST_ID, id);
+        }
+        let (status, took) = (answer.status().as_u16(), self.since.elapsed());
+        tracing::debug!(event.id = %self.id, route = self.route.as_str(), method = self.method, status, took_ms = took.as_millis(), "answered");
+        door.observer
+            .answered(self.route, self.method, status, took);
+        answer
+    }
+}
 
 #[cfg(test)]
 mod tests;

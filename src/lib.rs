@@ -6,17 +6,23 @@
 //! - [`queue`], [`store`]: durable work and durable facts; both on [`sqlite`].
 //! - [`ingress`]: HTTP in, over [`listen`], with the signed links of [`token`].
 //! - [`worker`]: apply, jobs, sweep.
+//! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
-//! - [`cli`]: the program's commands.
+//! - [`app`]: puts it all together. [`cli`]: the program's commands.
 
 pub mod admin;
+pub mod app;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod ingress;
 pub mod listen;
+pub mod mattermost;
+pub mod plugnmeet;
 pub mod ports;
 pub mod queue;
 pub mod shutdown;

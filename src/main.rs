@@ -1,2 +1,13 @@
-//! (to be written)
-fn main() {}
+//! The relay's program: arguments, run, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use meetrelay::cli::{self, Arguments};
+use meetrelay::config::Environment;
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let arguments = Arguments::parse();
+    cli::run(arguments, environment)
+}

@@ -35,10 +35,6 @@ impl Shutdown {
     }
 
     /// Begins the drain; a second call changes nothing. Needs a running runtime.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the deadline outlives whoever asked; the task ends with it"
-    )]
     pub fn request(&self) {
         if self.drain.is_cancelled() {
             return;

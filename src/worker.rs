@@ -6,6 +6,7 @@ mod breaker;
 mod chat;
 mod conference;
 mod dead;
+mod desks;
 mod jobs;
 mod observer;
 mod publish;
@@ -91,6 +92,7 @@ pub(crate) struct Shop {
     pub(crate) settings: WorkerSettings,
     pub(crate) mattermost: Breaker,
     pub(crate) plugnmeet: Breaker,
+    desks: desks::Desks,
     pub(crate) stop: CancellationToken,
 }
 
@@ -116,6 +118,7 @@ impl Workers {
         let shop = Arc::new(Shop {
             mattermost: Breaker::new(settings.breaker),
             plugnmeet: Breaker::new(settings.breaker),
+            desks: desks::Desks::default(),
             stop: stop.clone(),
             deps,
             settings,
@@ -137,17 +140,19 @@ impl Workers {
         Self { stop, tasks }
     }
 
-    /// Whether every worker still runs; one that ended by itself is a defect, and the process should end.
-    pub fn are_alive(&mut self) -> bool {
-        self.tasks.try_join_next().is_none()
+    /// Resolves when a worker ended although nobody asked: a defect, after which the process should end.
+    pub async fn any_ended(&mut self) {
+        self.tasks.join_next().await;
     }
 
-    /// Takes nothing new, finishes what is in flight until `deadline` has passed; the rest stays in the queue.
+    /// Takes nothing new, finishes what is in flight until `deadline` resolves; the rest stays in the queue.
     /// Tells whether all was finished.
-    pub async fn drain(mut self, deadline: Duration) -> bool {
+    pub async fn drain(mut self, deadline: impl Future<Output = ()>) -> bool {
         self.stop.cancel();
-        let finished = async { while self.tasks.join_next().await.is_some() {} };
-        let in_time = tokio::time::timeout(deadline, finished).await.is_ok();
+        let in_time = tokio::select! {
+            () = async { while self.tasks.join_next().await.is_some() {} } => true,
+            () = deadline => false,
+        };
         self.tasks.shutdown().await;
         in_time
     }

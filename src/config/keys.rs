@@ -30,10 +30,10 @@ section! {
         /// A sender must have sent its headers within this time.
         header_timeout: Duration = "10s" in "100ms" to "5m",
         /// A request must have been read and answered within this time.
-        request_timeout: Duration = "30s" in "1s" to "5m",
+        request_timeout: Duration = "12s" in "1s" to "5m",
         /// Longest body of a request.
         body_bytes_max: ByteSize = "1MiB" in "16KiB" to "16MiB",
-        /// Most connections at one time; further ones wait.
+        /// Most connections at one time; for one more, the one that has waited longest without a request is closed.
         connections_max: u32 = "1024" in "1" to "65536",
         /// How long work in flight may take after a stop was asked for.
         drain_timeout: Duration = "25s" in "0s" to "10m"
@@ -58,7 +58,11 @@ section! {
         /// Most calls at one time.
         concurrency: u32 = "8" in "1" to "256",
         /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
-        starts_per_minute: u32 = "5" in "1" to "1000"
+        starts_per_minute: u32 = "5" in "1" to "1000",
+        /// When the answer to a new post never came, doubles of it are looked for after this time.
+        tidy_after: Duration = "1m" in "1s" to "1h",
+        /// While the bot is outside the channel of a running meeting, its card is tried again this often.
+        outside_again_after: Duration = "1m" in "1s" to "1h"
     }
 }
 

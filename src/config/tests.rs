@@ -363,3 +363,43 @@ fn a_number_of_another_base_is_a_number() {
         .config;
     assert_eq!(config.mattermost.concurrency, 31);
 }
+
+fn deploy(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy")
+        .join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_sample_file_is_enough_to_serve() {
+    let loaded = given().file(&deploy("meetrelay.toml")).load().unwrap();
+    assert!(loaded.config.essentials().is_ok());
+    let commented: String = deploy("meetrelay.toml")
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") || key.starts_with("[[") => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let config = given().file(&commented).load().unwrap().config;
+    assert_eq!(
+        config.rules[0].channels,
+        ["town-square"],
+        "the commented rule reads too"
+    );
+}
+
+#[test]
+fn the_service_manager_waits_longer_than_the_drain() {
+    let unit = deploy("systemd/meetrelay.service");
+    let stop = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("TimeoutStopSec="));
+    let stop = humantime::parse_duration(stop.unwrap()).unwrap();
+    let drain = given().load().unwrap().config.server.drain_timeout;
+    assert!(
+        stop >= drain + Duration::from_secs(10),
+        "{stop:?} for a drain of {drain:?}"
+    );
+}

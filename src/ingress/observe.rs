@@ -3,28 +3,6 @@
 
 use std::time::Duration;
 
-/// A peer that calls us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    /// Mattermost.
-    Mattermost,
-    /// plugNmeet.
-    Plugnmeet,
-}
-
-impl Source {
-    /// Every source.
-    pub const ALL: [Self; 2] = [Self::Mattermost, Self::Plugnmeet];
-
-    /// The label `source`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mattermost => "mattermost",
-            Self::Plugnmeet => "plugnmeet",
-        }
-    }
-}
-
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $label:literal,)* }) => {
         $(#[$doc])*
@@ -48,12 +26,30 @@ macro_rules! labels {
 }
 
 labels! {
+    /// Who calls us: the label `source`.
+    Source {
+        /// Mattermost, about a post.
+        OutgoingWebhook = "outgoing_webhook",
+        /// Mattermost, about a command.
+        SlashCommand = "slash_command",
+        /// plugNmeet.
+        Plugnmeet = "plugnmeet",
+    }
+}
+
+labels! {
     /// What an authenticated call was: the label `event`.
     Trigger {
         /// An outgoing webhook of Mattermost.
-        OutgoingWebhook = "outgoing_webhook",
-        /// A slash command.
-        SlashCommand = "slash_command",
+        OutgoingWebhook = "post",
+        /// A slash command: `start`.
+        CommandStart = "start",
+        /// A slash command: `end`.
+        CommandEnd = "end",
+        /// A slash command: `list`.
+        CommandList = "list",
+        /// A slash command: `help`, and whatever is not understood.
+        CommandHelp = "help",
         /// plugNmeet: a room was made.
         RoomCreated = "room_created",
         /// plugNmeet: the first media came.
@@ -95,7 +91,10 @@ impl Trigger {
     /// Who sends it.
     pub const fn source(self) -> Source {
         match self {
-            Self::OutgoingWebhook | Self::SlashCommand => Source::Mattermost,
+            Self::OutgoingWebhook => Source::OutgoingWebhook,
+            Self::CommandStart | Self::CommandEnd | Self::CommandList | Self::CommandHelp => {
+                Source::SlashCommand
+            }
             _ => Source::Plugnmeet,
         }
     }

@@ -61,7 +61,7 @@ impl Outgoing {
             Ok(found) => found,
             Err(Refused { reason, answer }) => {
                 if let Some(reason) = reason {
-                    self.observer.rejected(Source::Mattermost, reason);
+                    self.observer.rejected(Source::OutgoingWebhook, reason);
                 }
                 return answer;
             }
@@ -78,7 +78,7 @@ impl Outgoing {
         if !self.tokens.admit(fields.text("token")) {
             tracing::warn!(event.id = %inbound.id, "outgoing webhook refused: its token is none of mattermost.outgoing_tokens");
             self.observer
-                .rejected(Source::Mattermost, Rejected::BadToken);
+                .rejected(Source::OutgoingWebhook, Rejected::BadToken);
             return reply::unauthorized();
         }
         match self.event(&inbound, &fields, kind) {
@@ -93,7 +93,7 @@ impl Outgoing {
                 self.observer
                     .received(Trigger::OutgoingWebhook, Received::Rejected);
                 self.observer
-                    .rejected(Source::Mattermost, Rejected::RateLimited);
+                    .rejected(Source::OutgoingWebhook, Rejected::RateLimited);
                 reply::empty(StatusCode::OK)
             }
             Err(bad) => self.malformed(bad),
@@ -102,7 +102,7 @@ impl Outgoing {
 
     fn malformed(&self, bad: BadFields) -> Answer {
         self.observer
-            .rejected(Source::Mattermost, Rejected::Malformed);
+            .rejected(Source::OutgoingWebhook, Rejected::Malformed);
         bad.answer()
     }
 
@@ -154,8 +154,8 @@ impl Outgoing {
                 self.observer
                     .received(Trigger::OutgoingWebhook, Received::Rejected);
                 self.observer
-                    .rejected(Source::Mattermost, Rejected::Backpressure);
-                let text = &say::not_stored(inbound.id.into());
+                    .rejected(Source::OutgoingWebhook, Rejected::Backpressure);
+                let text = &say::not_stored(inbound.id);
                 reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text })
             }
         }

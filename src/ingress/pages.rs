@@ -116,7 +116,7 @@ impl Pages {
                 look => message.look,
                 state => message.state,
                 title => message.title,
-                lines => message.lines,
+                lines => message.lines.iter().map(|line| Value::from(*line)).collect::<Vec<_>>(),
                 back => back,
                 back_label => back_label,
                 refresh_seconds => message.refresh_seconds,
@@ -131,7 +131,9 @@ impl Pages {
             &Message {
                 status: StatusCode::NOT_FOUND,
                 title: "There is nothing here",
-                lines: &["The link is incomplete or was never given out. Follow it from the chat again."],
+                lines: &[
+                    "The link is incomplete or was never given out. Follow it from the chat again.",
+                ],
                 ..Message::default()
             },
         )
@@ -166,11 +168,7 @@ impl Pages {
 
     fn format(&self, at: Timestamp, format: &str) -> String {
         jiff::Timestamp::from_millisecond(at.millis())
-            .map(|at| {
-                at.to_zoned(self.zone.clone())
-                    .strftime(format)
-                    .to_string()
-            })
+            .map(|at| at.to_zoned(self.zone.clone()).strftime(format).to_string())
             .unwrap_or_default()
     }
 }

@@ -41,12 +41,12 @@ impl Webhook {
             }
         };
         if let Err(reason) = self.key.verify(&inbound.headers, body, inbound.received_at) {
-            tracing::warn!(event = %inbound.id, reason = reason.as_str(), "webhook refused: do plugnmeet.api_key and api_secret match the server's, and the clocks?");
+            tracing::warn!(event.id = %inbound.id, reason = reason.as_str(), "webhook refused: do plugnmeet.api_key and api_secret match the server's, and the clocks?");
             self.observer.rejected(Source::Plugnmeet, reason);
             return reply::unauthorized();
         }
         let Ok(told) = facts::read(body, inbound.received_at) else {
-            tracing::warn!(event = %inbound.id, "webhook refused: the body is no event");
+            tracing::warn!(event.id = %inbound.id, "webhook refused: the body is no event");
             self.observer
                 .rejected(Source::Plugnmeet, Rejected::Malformed);
             return reply::plain(StatusCode::BAD_REQUEST, "the body is no event of plugNmeet");
@@ -54,13 +54,13 @@ impl Webhook {
         let fact = match told.fact {
             Ok(fact) => fact,
             Err(why) => {
-                tracing::debug!(event = %inbound.id, peer_event = told.trigger.as_str(), reason = why.as_str(), "webhook ignored");
+                tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), reason = why.as_str(), "webhook ignored");
                 self.observer.received(told.trigger, Received::Ignored);
                 self.observer.ignored(told.trigger, why);
                 return reply::empty(StatusCode::OK);
             }
         };
-        tracing::debug!(event = %inbound.id, peer_event = told.trigger.as_str(), peer_id = %told.event_id, "webhook received");
+        tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), peer_id = %told.event_id, "webhook received");
         let event = Event {
             id: inbound.id,
             origin: Origin::plugnmeet(&self.server, &told.event_id),

@@ -118,7 +118,7 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
     for session in &meeting.sessions {
         match shop.deps.conference.artifacts(&session.sid).await {
             Ok(found) => {
-                    for artifact in found {
+                for artifact in found {
                     if meeting.artifacts.contains_key(&artifact.id) {
                         continue;
                     }

@@ -176,6 +176,7 @@ async fn probes_and_metrics_tell_the_truth() {
     }
     world.chat.say("ana", "dev", "meet now: counted").await;
     world.card("dev", "counted").await;
+    world.relay.await_log("card posted").await;
     let metrics = http
         .get(format!("{admin}/metrics"))
         .send()

@@ -25,6 +25,7 @@ macro_rules! store_conformance {
             applying::batch_ends_where_single_events_end;
             applying::batch_answers_in_its_order;
             applying::running_meeting_is_kept_when_another_is_begun_beside_it;
+            applying::end_within_a_batch_frees_the_place_for_its_later_events;
             applying::failed_batch_writes_nothing;
             applying::damaged_meeting_is_refused_by_its_id_and_stops_no_other;
             applying::absurd_rule_stops_nobody_else;

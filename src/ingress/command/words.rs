@@ -2,8 +2,8 @@
 
 /// Most options that the answer names as ignored.
 const IGNORED_MAX: usize = 5;
-/// Longest option that the answer names, in characters.
-const IGNORED_CHARS_MAX: usize = 32;
+/// Longest word that the answer names, in characters.
+const WORD_CHARS_MAX: usize = 32;
 
 /// A sub-command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,10 @@ pub(super) enum SubCommand {
     /// End the one that runs here.
     End,
     /// What is there to write?
-    Help,
+    Help {
+        /// The word that is no sub-command, if it was one that led here.
+        unknown: Option<String>,
+    },
 }
 
 /// What is asked for, and the options that nobody knows.
@@ -40,7 +43,10 @@ pub(super) fn read(text: &str) -> Words {
         "list" => SubCommand::List,
         "end" => SubCommand::End,
         _ if option(first).is_some() => start(text, &mut ignored),
-        _ => SubCommand::Help,
+        "help" => SubCommand::Help { unknown: None },
+        _ => SubCommand::Help {
+            unknown: Some(first.chars().take(WORD_CHARS_MAX).collect()),
+        },
     };
     Words {
         sub_command,
@@ -58,7 +64,7 @@ fn start(mut text: &str, ignored: &mut Vec<String>) -> SubCommand {
         if name.eq_ignore_ascii_case("new") {
             always_new = true;
         } else if ignored.len() < IGNORED_MAX {
-            ignored.push(first.chars().take(IGNORED_CHARS_MAX).collect());
+            ignored.push(first.chars().take(WORD_CHARS_MAX).collect());
         }
         text = rest;
     };
@@ -92,6 +98,12 @@ mod tests {
         }
     }
 
+    fn help(unknown: Option<&str>) -> SubCommand {
+        SubCommand::Help {
+            unknown: unknown.map(str::to_owned),
+        }
+    }
+
     #[test]
     fn every_text_asks_for_something() {
         for (text, expected) in [
@@ -107,9 +119,9 @@ mod tests {
             ("start -- x", start(false, Some("-- x"))),
             ("list", SubCommand::List),
             ("End now", SubCommand::End),
-            ("help", SubCommand::Help),
-            ("Weekly sync", SubCommand::Help),
-            ("startle", SubCommand::Help),
+            ("help", help(None)),
+            ("Weekly sync", help(Some("Weekly"))),
+            ("startle", help(Some("startle"))),
         ] {
             assert_eq!(read(text).sub_command, expected, "{text:?}");
         }
@@ -121,7 +133,10 @@ mod tests {
         assert_eq!(words.sub_command, start(true, Some("Weekly")));
         assert_eq!(words.ignored, ["--record", "--with=everybody"]);
         let many = format!("start {}", "--x".repeat(1000));
-        assert_eq!(read(&many).ignored, [format!("--{}", "x--x--x--x--x--x--x--x--x--x--")]);
+        assert_eq!(
+            read(&many).ignored,
+            [format!("--{}", "x--x--x--x--x--x--x--x--x--x--")]
+        );
         let many = format!("start {}", "--x ".repeat(1000));
         assert_eq!(read(&many).ignored.len(), IGNORED_MAX);
     }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::event::SessionRef;
 use crate::domain::{ArtifactKind, EndSaid, Fact, RoomId, Timestamp};
 use crate::ingress::fields::clean_name;
-use crate::ingress::observe::{Ignored, Trigger};
+use crate::ingress::observe::{Ignored, Source, Trigger};
 
 use super::wire::{Body, Head, Metadata, Number, Room, Word};
 
@@ -65,7 +65,7 @@ fn is_event_id(id: &str) -> bool {
 fn trigger(name: &str) -> Trigger {
     let webhooks = Trigger::ALL
         .iter()
-        .filter(|trigger| !matches!(trigger, Trigger::OutgoingWebhook | Trigger::SlashCommand));
+        .filter(|trigger| trigger.source() == Source::Plugnmeet);
     webhooks
         .copied()
         .find(|trigger| trigger.as_str().eq_ignore_ascii_case(name))

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod boards;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;

@@ -94,7 +94,9 @@ async fn patch(
             row.outside_since = None;
             keep(shop, meeting, &PostKey::Card, row.clone()).await?;
             let after = shop.deps.clock.now().since(meeting.changed_at);
-            shop.deps.observer.card_updated(!meeting.state().is_running(), after);
+            shop.deps
+                .observer
+                .card_updated(!meeting.state().is_running(), after);
             info!(
                 version = meeting.version,
                 state = meeting.state().as_str(),

@@ -84,6 +84,7 @@ pub(crate) async fn two_hooks_of_one_post_are_one_event(bench: &impl Bench) {
     let applied = apply(&store, &[hook(one), hook(other)]).await;
     assert_eq!(effects(&applied), [Effect::Applied, Effect::Duplicate]);
     assert_eq!(applied[1].meeting.unwrap().0, one);
+    assert!(applied[1].publish.is_empty(), "doubles do not breed");
     assert_eq!(store.meeting(other).await.unwrap(), None);
     let meeting = store.meeting(one).await.unwrap().unwrap();
     assert_eq!(meeting.requests.len(), 1, "the double is no second request");
@@ -124,16 +125,21 @@ pub(crate) async fn foreign_event_moves_nothing_and_its_double_is_known(bench: &
     assert!(applied.iter().all(|applied| applied.publish.is_empty()));
 }
 
-pub(crate) async fn end_of_nothing_is_told_each_time(bench: &impl Bench) {
-    let store = bench.open().await;
+/// Ana wants to end what runs in the channel.
+fn end_asked(channel: &str) -> Incoming {
     let fact = Fact::EndRequested {
-        place: place("town"),
+        place: place(channel),
         by: person("ana"),
         via: Via::SlashCommand {
             hook: ResponseHook::parse("abc"),
         },
     };
-    let asked = own(fact, second(0));
+    own(fact, second(4))
+}
+
+pub(crate) async fn end_of_nothing_is_told_each_time(bench: &impl Bench) {
+    let store = bench.open().await;
+    let asked = end_asked("town");
     for effect in [Effect::Applied, Effect::Duplicate] {
         let applied = apply_one(&store, asked.clone()).await;
         assert_eq!(applied.effect, effect);
@@ -236,6 +242,25 @@ pub(crate) async fn running_meeting_is_kept_when_another_is_begun_beside_it(benc
     let first = store.meeting(first.id).await.unwrap().unwrap();
     assert_eq!(first.card_view().names, ["ana"]);
     assert_eq!(first.requests.len(), 1);
+}
+
+pub(crate) async fn end_within_a_batch_frees_the_place_for_its_later_events(bench: &impl Bench) {
+    let store = bench.open().await;
+    let older = open(&store, "town", "s1", second(0)).await;
+    let beside = own(request_new(drawn(), "town", "ben"), second(1));
+    let (newer, _) = apply_one(&store, beside).await.meeting.unwrap();
+    apply_one(&store, room_created(newer, "s2", second(1))).await;
+    let end_of = |sid| ended(session(sid, None, second(2)), second(2));
+    let batch = [
+        end_of("s2"),
+        start("town", second(3)),
+        end_of("s1"),
+        end_asked("town"),
+    ];
+    let applied = apply(&store, &batch).await;
+    assert_eq!(applied[1].meeting.unwrap().0, older.id);
+    assert_eq!(applied[3].meeting, None, "by then none runs");
+    assert!(applied[3].tell.is_some());
 }
 
 pub(crate) async fn failed_batch_writes_nothing(bench: &impl Bench) {

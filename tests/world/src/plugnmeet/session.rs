@@ -159,3 +159,10 @@ pub struct RoomView {
     /// The whole metadata as JSON text, secrets included.
     pub metadata: String,
 }
+
+impl RoomView {
+    /// Whether people can join it.
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+}

@@ -1,11 +1,15 @@
 //! Both fakes and the relay, started and registered with each other.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use meetrelay::app::App;
+use meetrelay::admin::Readiness;
+use meetrelay::app::{App, Surroundings};
 use meetrelay::config::{self, Environment, Sources};
+use meetrelay::shutdown::Shutdown;
+use meetrelay::telemetry::Metrics;
 use world::mattermost::{FakeMattermost, Options as ChatOptions, TriggerWhen};
 use world::plugnmeet::{FakePlugNmeet, Options as ConferenceOptions};
 
@@ -55,8 +59,14 @@ impl Stage {
         );
         let file = folder.join("meetrelay.toml");
         std::fs::write(&file, text).with_context(|| file.display().to_string())?;
-        let loaded = config::load(&Sources::of(Some(file), Environment::empty()))?;
-        let relay = App::start(&loaded.config).await?;
+        let config = config::load(&Sources::of(Some(file), Environment::default()))?.config;
+        let metrics = Arc::new(Metrics::new()?);
+        let surroundings = Surroundings {
+            readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
+            shutdown: Shutdown::new(config.server.drain_timeout),
+            metrics,
+        };
+        let relay = App::start(&config, &config.essentials()?, surroundings).await?;
         Ok(Self {
             chat,
             conference,

@@ -1,0 +1,329 @@
+//! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
+
+mod door;
+mod links;
+mod observers;
+mod operations;
+mod settings;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
+use crate::clock::SystemClock;
+use crate::config::{Config, Essentials, Problems};
+use crate::http::{Http, HttpSetupError};
+use crate::ingress::OwnUser;
+use crate::listen::{self, ListenLimits};
+use crate::mattermost::Mattermost;
+use crate::plugnmeet::PlugNmeet;
+use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
+use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use crate::shutdown::Shutdown;
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::labels::Check;
+use crate::token::{Links, Signer};
+use crate::worker::{Deps, Workers};
+use links::SignedLinks;
+use observers::Meter;
+
+/// The setting of the store under which a signing secret is kept that nobody configured.
+const SIGNING_SECRET: &str = "signing_secret";
+
+/// Why the relay does not start. Each says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration says too little to serve.
+    #[error("{0}")]
+    Incomplete(#[from] Problems),
+    /// A file or folder.
+    #[error("server.data_dir {}: {why}", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// A listener.
+    #[error("server.{key} {address}: {why}")]
+    Listen {
+        /// `listen` or `admin_listen`.
+        key: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// A setting that its part refuses.
+    #[error("{0}")]
+    Setting(String),
+    /// The queue's file.
+    #[error(transparent)]
+    Queue(#[from] crate::queue::OpenError),
+    /// The store's file.
+    #[error(transparent)]
+    OpenStore(#[from] crate::store::sqlite::OpenError),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The admin token's file.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Http(#[from] HttpSetupError),
+}
+
+/// What a relay is made of besides its configuration.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Where parts count.
+    pub metrics: Arc<Metrics>,
+    /// Where parts tell how they are.
+    pub readiness: Arc<Readiness>,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// A running relay.
+pub struct App {
+    surroundings: Surroundings,
+    public: SocketAddr,
+    workers: Workers,
+    listeners: Vec<JoinHandle<usize>>,
+    watchers: JoinSet<()>,
+    queue: Arc<dyn Queue>,
+    store: Arc<dyn Store>,
+}
+
+impl App {
+    /// Opens the files, binds the listeners, starts the workers. Nothing is called yet.
+    ///
+    /// # Errors
+    /// See [`StartError`]; whatever was begun is undone.
+    pub async fn start(
+        config: &Config,
+        essentials: &Essentials,
+        surroundings: Surroundings,
+    ) -> Result<Self, StartError> {
+        make_data_dir(config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let meter = Arc::new(Meter {
+            metrics: Arc::clone(&surroundings.metrics),
+            clock: Arc::clone(&clock),
+        });
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
+        let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
+            EmbeddedSettings {
+                path: config.queue_path(),
+                bytes_max: config.queue.bytes_max.as_u64(),
+            },
+            Arc::clone(&clock),
+        )?);
+        let signing_secret = signing_secret(config, store.as_ref()).await?;
+        let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
+        let conference = Arc::new(conference(config, essentials, &meter)?);
+        let chat = chat(config, essentials, &meter, &clock, signing_secret)?;
+        let deps = Deps {
+            store: Arc::clone(&store),
+            mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            chat,
+            conference,
+            links: Arc::new(SignedLinks(links.clone())),
+            clock,
+            observer: Arc::clone(&meter) as _,
+        };
+        let own_user = OwnUser::unknown();
+        let public = bind("listen", config.server.listen).await?;
+        let admin_listener = bind("admin_listen", config.server.admin_listen).await?;
+        let token = AdminToken::make(&config.admin_token_path())?;
+        let address = public.local_addr().unwrap_or(config.server.listen);
+        let mut watchers = JoinSet::new();
+        watch::start(&mut watchers, &deps, &queue, &own_user, &surroundings);
+        set_limits(config, &surroundings.metrics);
+        let door = door::open(config, essentials, &deps, links, own_user, meter)
+            .map_err(StartError::Setting)?;
+        let admin = Arc::new(Admin {
+            store: Arc::clone(&store),
+            operations: Arc::new(operations::Repairs { deps: deps.clone() }),
+            readiness: Arc::clone(&surroundings.readiness),
+            metrics: Arc::clone(&surroundings.metrics),
+            token,
+        });
+        let workers = Workers::start(deps, settings::worker(config));
+        let limits = limits(config);
+        let stop = surroundings.shutdown.clone();
+        let public_loop = listen::serve(public, door, limits.clone(), async move {
+            stop.requested().await;
+        });
+        // The admin listener answers until the very end: /readyz and /metrics tell of the drain.
+        let stop = surroundings.shutdown.clone();
+        let admin_loop = listen::serve(admin_listener, admin::routes(admin), limits, async move {
+            stop.requested().await;
+        });
+        let listeners = vec![spawn(public_loop), spawn(admin_loop)];
+        surroundings.readiness.mark_started();
+        tracing::info!(listen = %address, "meetrelay serves");
+        Ok(Self {
+            surroundings,
+            public: address,
+            workers,
+            listeners,
+            watchers,
+            queue,
+            store,
+        })
+    }
+
+    /// Where the public listener listens.
+    pub fn public_address(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Runs until a stop is asked for, then drains. Tells whether all work in flight was finished.
+    pub async fn run(mut self) -> bool {
+        tokio::select! {
+            () = self.surroundings.shutdown.requested() => {}
+            () = self.workers.any_ended() => {
+                tracing::error!("a worker ended by itself: this is a defect; the relay stops");
+                self.surroundings.shutdown.request();
+            }
+        }
+        self.drain().await
+    }
+
+    /// Asks for a stop and drains.
+    pub async fn stop(self) -> bool {
+        self.surroundings.shutdown.request();
+        self.drain().await
+    }
+
+    async fn drain(mut self) -> bool {
+        let Surroundings {
+            readiness,
+            shutdown,
+            ..
+        } = &self.surroundings;
+        readiness.set(Check::NotDraining, false);
+        tracing::info!("draining: nothing new is taken, work in flight is finished");
+        for listener in self.listeners {
+            // A listener that panicked has said so; there is nothing left to drain.
+            drop(listener.await);
+        }
+        let finished = self.workers.drain(shutdown.expired()).await;
+        self.watchers.shutdown().await;
+        self.queue.close().await;
+        self.store.close().await;
+        if !finished {
+            tracing::warn!("work in flight was cut off; it is done again after the next start");
+        }
+        finished
+    }
+}
+
+fn make_data_dir(config: &Config) -> Result<(), StartError> {
+    let paths = [
+        config.queue_path(),
+        config.store_path(),
+        config.admin_token_path(),
+    ];
+    for folder in paths.iter().filter_map(|path| path.parent()) {
+        std::fs::create_dir_all(folder).map_err(|why| StartError::DataDir {
+            path: folder.to_owned(),
+            why,
+        })?;
+    }
+    Ok(())
+}
+
+/// The configured one, or one made once and kept in the store, so that links outlive a restart.
+async fn signing_secret(config: &Config, store: &dyn Store) -> Result<SecretString, StartError> {
+    if let Some(secret) = &config.server.signing_secret {
+        return Ok(secret.clone());
+    }
+    let drawn = hex::encode(rand::random::<[u8; 32]>());
+    Ok(store
+        .setting_or_insert(SIGNING_SECRET, &drawn)
+        .await?
+        .into())
+}
+
+fn conference(
+    config: &Config,
+    essentials: &Essentials,
+    meter: &Arc<Meter>,
+) -> Result<PlugNmeet, StartError> {
+    let http = Http::new(
+        settings::http(config.plugnmeet.call_timeout),
+        Arc::clone(meter) as _,
+    )?;
+    let settings = settings::plugnmeet(config, &essentials.plugnmeet, &essentials.public_url)
+        .map_err(|error| StartError::Setting(format!("server.public_url: {error}")))?;
+    PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
+}
+
+fn chat(
+    config: &Config,
+    essentials: &Essentials,
+    meter: &Arc<Meter>,
+    clock: &Arc<dyn Clock>,
+    post_secret: SecretString,
+) -> Result<Arc<dyn Chat>, StartError> {
+    let Some(access) = &essentials.mattermost else {
+        return Ok(Arc::new(door::NoChat));
+    };
+    let http = Http::new(
+        settings::http(config.mattermost.call_timeout),
+        Arc::clone(meter) as _,
+    )?;
+    let settings = settings::mattermost(access, post_secret);
+    let chat = Mattermost::new(settings, http, Arc::clone(clock))
+        .map_err(|error| StartError::Setting(error.to_string()))?;
+    Ok(Arc::new(chat))
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|why| StartError::Listen { key, address, why })
+}
+
+fn limits(config: &Config) -> ListenLimits {
+    ListenLimits {
+        connections: config.server.connections_max as usize,
+        head_deadline: config.server.header_timeout,
+        request_deadline: config.server.request_timeout,
+        drain_deadline: config.server.drain_timeout,
+        ..ListenLimits::default()
+    }
+}
+
+fn set_limits(config: &Config, metrics: &Metrics) {
+    let (chat, conference) = (config.mattermost.concurrency, config.plugnmeet.concurrency);
+    for (queue, limit) in [
+        (QueueName::Events, 1),
+        (QueueName::Conference, conference),
+        (QueueName::Chat, chat),
+        (QueueName::ChatLater, chat.div_ceil(2)),
+    ] {
+        metrics
+            .worker_concurrency_limit
+            .with(queue)
+            .set(i64::from(limit));
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tracked: drain waits for every listener"
+)]
+fn spawn(listener: impl Future<Output = usize> + Send + 'static) -> JoinHandle<usize> {
+    tokio::spawn(listener)
+}

@@ -1,0 +1,130 @@
+//! What is looked at again and again: who the bot is, how full the queues are, whether the peers answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::domain::UserId;
+use crate::ingress::OwnUser;
+use crate::ports::{ChatError, Clock, Queue};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::labels::Check;
+use crate::worker::Deps;
+
+use super::Surroundings;
+
+/// How often gauges are brought up to date.
+const GAUGES_EVERY: Duration = Duration::from_secs(2);
+/// How often Mattermost is asked who we are, until it said so.
+const OWN_USER_EVERY: Duration = Duration::from_secs(5);
+/// And afterwards: finds a revoked token before people do.
+const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(300);
+/// A peer that answered within this time counts as reachable.
+const REACHED_WITHIN: Duration = Duration::from_secs(600);
+/// The setting of the store under which the bot's user id is kept.
+const OWN_USER: &str = "bot_user_id";
+
+/// Starts both watchers.
+pub(super) fn start(
+    watchers: &mut JoinSet<()>,
+    deps: &Deps,
+    queue: &Arc<dyn Queue>,
+    own_user: &OwnUser,
+    surroundings: &Surroundings,
+) {
+    watchers.spawn(watch_own_user(deps.clone(), own_user.clone()));
+    watchers.spawn(watch_gauges(
+        deps.clone(),
+        Arc::clone(queue),
+        surroundings.clone(),
+    ));
+}
+
+/// Learns the bot's user id and keeps it, so that own posts are known after a restart with Mattermost away.
+async fn watch_own_user(deps: Deps, own_user: OwnUser) {
+    if let Ok(Some(kept)) = deps.store.setting(OWN_USER).await
+        && let Ok(user) = kept.parse::<UserId>()
+    {
+        own_user.set(user);
+    }
+    loop {
+        let pause = match deps.chat.own_account().await {
+            Ok(account) => {
+                own_user.set(account.user_id.clone());
+                let kept = deps
+                    .store
+                    .put_setting(OWN_USER, account.user_id.as_str())
+                    .await;
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "the bot's user id is not kept");
+                }
+                OWN_USER_AGAIN_EVERY
+            }
+            Err(error @ ChatError::Unauthorized { .. }) => {
+                tracing::error!(%error, "mattermost.bot_token is refused: no card can be posted");
+                OWN_USER_EVERY
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Mattermost does not say who the bot is");
+                OWN_USER_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
+    let Surroundings {
+        metrics, readiness, ..
+    } = surroundings;
+    loop {
+        let depths = queue.depths().await;
+        readiness.set(Check::Queue, depths.is_ok());
+        for (name, depth) in depths.unwrap_or_default() {
+            let lying = depth.ready + depth.delayed + depth.in_flight;
+            metrics
+                .queue_depth
+                .with(name)
+                .set(i64::try_from(lying).unwrap_or(i64::MAX));
+        }
+        let running = deps.store.count_running().await;
+        readiness.set(Check::Store, running.is_ok());
+        if let Ok(running) = running {
+            metrics
+                .meetings_active
+                .with(())
+                .set(i64::try_from(running).unwrap_or(i64::MAX));
+        }
+        if let Ok(dead) = deps.store.count_dead_letters().await {
+            metrics
+                .dead_letters
+                .with(())
+                .set(i64::try_from(dead).unwrap_or(i64::MAX));
+        }
+        for (peer, check) in [
+            (crate::domain::Peer::Mattermost, Check::Mattermost),
+            (crate::domain::Peer::PlugNmeet, Check::PlugNmeet),
+        ] {
+            readiness.set(check, was_reached(&metrics, peer, deps.clock.as_ref()));
+        }
+        tokio::time::sleep(GAUGES_EVERY).await;
+    }
+}
+
+/// The peer answered lately, or was not needed lately and did not fail.
+fn was_reached(metrics: &Metrics, peer: crate::domain::Peer, clock: &dyn Clock) -> bool {
+    use crate::telemetry::metrics::labels::BreakerState;
+    let last = metrics
+        .downstream_last_success_timestamp_seconds
+        .with(peer)
+        .get();
+    let now = Duration::from_millis(u64::try_from(clock.now().millis()).unwrap_or(0));
+    let is_fresh = last + REACHED_WITHIN.as_secs_f64() > now.as_secs_f64();
+    let is_open = metrics
+        .circuit_breaker_state
+        .with((peer, BreakerState::Open))
+        .get()
+        == 1;
+    last > 0.0 && (is_fresh || !is_open)
+}

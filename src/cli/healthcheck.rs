@@ -1,0 +1,12 @@
+//! `meetrelay healthcheck`: what a container's health check runs.
+
+use super::admin_client::AdminClient;
+use super::outcome::{Failure, Outcome};
+use crate::config::Sources;
+
+pub(super) async fn healthcheck(sources: &Sources) -> Outcome {
+    match AdminClient::of(sources)?.readiness().await? {
+        (true, text) => Ok(text),
+        (false, text) => Err(Failure::told(text)),
+    }
+}

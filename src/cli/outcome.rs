@@ -1,0 +1,74 @@
+//! What a command leaves behind: a text on standard output, or a failure on standard error and an exit code.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::Problems;
+
+/// What is printed, or why it failed.
+pub(super) type Outcome = Result<String, Failure>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Exit code 1.
+    pub(super) fn failed(why: impl Display) -> Self {
+        Self {
+            text: format!("meetrelay: {why:#}"),
+            code: 1,
+        }
+    }
+
+    /// Exit code 1 with a text of its own.
+    pub(super) fn told(text: String) -> Self {
+        Self { text, code: 1 }
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<Problems> for Failure {
+    /// Exit code 2.
+    fn from(problems: Problems) -> Self {
+        let count = problems.0.len();
+        let noun = if count == 1 { "error" } else { "errors" };
+        Self {
+            text: format!("meetrelay: the configuration has {count} {noun}:\n{problems}"),
+            code: 2,
+        }
+    }
+}
+
+/// Prints and gives the exit code. A reader that hung up is no failure.
+pub(super) fn finish(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            let _ = print(&mut io::stdout().lock(), &text);
+            ExitCode::SUCCESS
+        }
+        Err(Failure { text, code }) => {
+            let _ = print(&mut io::stderr().lock(), &text);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn print(to: &mut impl Write, text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    to.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        to.write_all(b"\n")?;
+    }
+    to.flush()
+}

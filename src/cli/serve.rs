@@ -1,0 +1,73 @@
+//! `meetrelay serve`
+
+use std::sync::Arc;
+
+use super::outcome::{Failure, Outcome};
+use crate::admin::Readiness;
+use crate::app::{App, StartError, Surroundings};
+use crate::config::{Config, Environment, Essentials, Sources, load};
+use crate::shutdown::{ServiceManager, Shutdown, Signals};
+use crate::telemetry::{self, Metrics};
+
+/// Nothing is bound or written before the configuration is known to be good.
+pub(super) async fn serve(sources: &Sources) -> Outcome {
+    let config = load(sources)?.config;
+    let essentials = config.essentials()?;
+    let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
+    telemetry::start(&config.log, Arc::clone(&metrics)).map_err(Failure::failed)?;
+    let shutdown = Shutdown::new(config.server.drain_timeout);
+    let signals = Signals::listen().map_err(Failure::failed)?;
+    announce(&config, &essentials);
+    let surroundings = Surroundings {
+        readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
+        shutdown: shutdown.clone(),
+        metrics,
+    };
+    let manager = manager(&sources.environment);
+    tokio::select! {
+        ended = until_stopped(&config, &essentials, surroundings, &manager) => {
+            tracing::info!("stopped");
+            ended.map(|()| String::new()).map_err(Failure::failed)
+        }
+        () = signals.drive(shutdown) => {
+            Err(Failure::failed("ended at once by a second signal; what was in work is done again at the next start"))
+        }
+    }
+}
+
+fn manager(environment: &Environment) -> ServiceManager {
+    ServiceManager::at(environment.get("NOTIFY_SOCKET"))
+}
+
+fn announce(config: &Config, essentials: &Essentials) {
+    tracing::info!(
+        version = telemetry::VERSION,
+        revision = telemetry::REVISION,
+        listen = %config.server.listen,
+        admin_listen = %config.server.admin_listen,
+        public_url = %essentials.public_url,
+        mattermost = essentials.mattermost.as_ref().map(|access| access.url.as_str()),
+        plugnmeet = %essentials.plugnmeet.url,
+        "meetrelay starts"
+    );
+}
+
+/// Drives the relay from its start to its end.
+async fn until_stopped(
+    config: &Config,
+    essentials: &Essentials,
+    surroundings: Surroundings,
+    manager: &ServiceManager,
+) -> Result<(), StartError> {
+    let shutdown = surroundings.shutdown.clone();
+    let app = App::start(config, essentials, surroundings).await?;
+    manager.ready();
+    let run = app.run();
+    tokio::pin!(run);
+    tokio::select! {
+        _ = &mut run => return Ok(()),
+        () = shutdown.requested() => manager.stopping(),
+    }
+    run.await;
+    Ok(())
+}

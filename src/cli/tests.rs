@@ -1,0 +1,279 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use clap::CommandFactory;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const LETTERS: &str = r#"{"dead_letters":[{"id":"0192:CreateRoom:room:1","kind":"job","queue":"conference",
+    "meeting_id":"0192","reason":"refused\u001b[31m for good","buried_at":"2026-01-01T00:00:00.000Z","attempts":6}],
+    "total":3}"#;
+
+/// A relay that gives one answer to everything, and what it was asked.
+struct Relay {
+    sources: Sources,
+    asked: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+async fn relay(status: &'static str, body: &'static str) -> Relay {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = vec![0; 8192];
+            let length = stream.read(&mut bytes).await.unwrap();
+            let head = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            noted.lock().unwrap().push(head);
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("admin-token"), "secret-token\n").unwrap();
+    let data = folder.path().display().to_string();
+    let variables = [
+        ("MEETRELAY__SERVER__ADMIN_LISTEN", address.as_str()),
+        ("MEETRELAY__SERVER__DATA_DIR", data.as_str()),
+        ("USER", "root"),
+    ];
+    let sources = Sources {
+        file: None,
+        environment: variables.into_iter().collect(),
+    };
+    Relay {
+        sources,
+        asked,
+        _folder: folder,
+    }
+}
+
+impl Relay {
+    async fn run(&self, arguments: &[&str]) -> Outcome {
+        run_with(&self.sources, arguments).await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn run_with(sources: &Sources, arguments: &[&str]) -> Outcome {
+    let arguments = [&["meetrelay"], arguments].concat();
+    let arguments = Arguments::try_parse_from(arguments).unwrap();
+    carry_out(arguments.command, sources).await
+}
+
+fn nothing() -> Sources {
+    Sources {
+        file: None,
+        environment: Environment::default(),
+    }
+}
+
+#[test]
+fn the_help_names_every_command() {
+    let mut text = String::new();
+    let mut command = Arguments::command();
+    collect_help(&mut command, "", &mut text);
+    insta::assert_snapshot!(text, @r###"
+    meetrelay: Turns "meet now" in Mattermost into a plugNmeet meeting and its card
+    meetrelay serve: Run the relay until SIGTERM or SIGINT; a second one ends it at once
+    meetrelay check: Read the configuration and tell every fault, and what is still missing to serve
+    meetrelay config: Show the configuration in force, or the reference of every key
+    meetrelay config show: The values in force and where each comes from; secrets are hidden
+        --json: As JSON
+    meetrelay config reference: Every key with type, default, meaning and variable, in Markdown
+        --metrics: Every metric instead
+    meetrelay meetings: List, show and end meetings of the running relay
+    meetrelay meetings list: The running ones, newest first
+        --all: Those that are over as well
+        --limit: At most so many, 1 to 500
+        --json: As JSON
+    meetrelay meetings show: One meeting with its requests, sessions, posts and events
+        ID: Its id
+        --json: As JSON
+    meetrelay meetings end: End one for everybody
+        ID: Its id
+    meetrelay dead-letters: List, show, replay and discard what the running relay gave up
+    meetrelay dead-letters list: What was given up and waits for a person, newest first
+        --limit: At most so many, 1 to 500
+        --json: As JSON
+    meetrelay dead-letters show: One of them with its message; secrets are hidden
+        ID: Its id
+        --json: As JSON
+    meetrelay dead-letters replay: Do its work after all, once the cause is repaired
+        ID: Its id
+    meetrelay dead-letters discard: Drop it for good
+        ID: Its id
+    meetrelay healthcheck: Tell whether the relay on this machine is ready; exit code 1 when it is not
+    "###);
+}
+
+/// The about line of every command and its arguments.
+fn collect_help(command: &mut clap::Command, above: &str, text: &mut String) {
+    let name = format!("{above}{}", command.get_name());
+    let about = command
+        .get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    text.push_str(&format!("{name}: {about}\n"));
+    for argument in command
+        .get_arguments()
+        .filter(|argument| !argument.is_global_set())
+    {
+        let help = argument
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let flag = argument.get_long().map_or_else(
+            || argument.get_id().as_str().to_uppercase(),
+            |long| format!("--{long}"),
+        );
+        text.push_str(&format!("    {flag}: {help}\n"));
+    }
+    for below in command.get_subcommands_mut() {
+        collect_help(below, &format!("{name} "), text);
+    }
+}
+
+#[test]
+fn the_arguments_are_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[tokio::test]
+async fn dead_letters_are_a_table_that_cannot_steer_the_terminal() {
+    let relay = relay("200 OK", LETTERS).await;
+    let text = relay.run(&["dead-letters", "list"]).await.unwrap();
+    insta::assert_snapshot!(text, @r###"
+    ID                      KIND  QUEUE       GIVEN UP                  ATTEMPTS  REASON
+    0192:CreateRoom:room:1  job   conference  2026-01-01T00:00:00.000Z  6         refused [31m for good
+    1 of 3
+    "###);
+    let asked = relay.asked();
+    assert!(
+        asked[0].starts_with("GET /api/dead-letters?limit=50 HTTP/1.1"),
+        "{asked:?}"
+    );
+    assert!(
+        asked[0].contains("authorization: Bearer secret-token\r\n"),
+        "{asked:?}"
+    );
+    assert!(asked[0].contains("x-meetrelay-by: root\r\n"), "{asked:?}");
+    let json = relay
+        .run(&["dead-letters", "list", "--json"])
+        .await
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["dead_letters"][0]["id"], "0192:CreateRoom:room:1");
+}
+
+#[tokio::test]
+async fn an_id_is_one_part_of_the_path_whatever_it_holds() {
+    let relay = relay("200 OK", r#"{"done":"replayed"}"#).await;
+    let text = relay
+        .run(&["dead-letters", "replay", "a/../b:1"])
+        .await
+        .unwrap();
+    assert_eq!(text, "replayed: a/../b:1");
+    let asked = relay.asked();
+    let wanted = "POST /api/dead-letters/a%2F%2E%2E%2Fb%3A1/replay HTTP/1.1";
+    assert!(asked[0].starts_with(wanted), "{asked:?}");
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_do() {
+    let refused = relay(
+        "409 Conflict",
+        r#"{"error":"it cannot be read; discard it"}"#,
+    )
+    .await;
+    let failure = refused
+        .run(&["dead-letters", "replay", "x"])
+        .await
+        .unwrap_err();
+    assert_eq!(failure.text(), "meetrelay: it cannot be read; discard it");
+    let stranger = relay("401 Unauthorized", "").await;
+    let failure = stranger.run(&["meetings", "list"]).await.unwrap_err();
+    assert!(
+        failure.text().contains("does not take the token of"),
+        "{}",
+        failure.text()
+    );
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_run_is_told_apart_from_a_token_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let variables = [
+        // Port 9 (discard) on loopback: nothing listens there.
+        ("MEETRELAY__SERVER__ADMIN_LISTEN", "127.0.0.1:9"),
+        ("MEETRELAY__SERVER__DATA_DIR", data.as_str()),
+    ];
+    let sources = Sources {
+        file: None,
+        environment: variables.into_iter().collect(),
+    };
+    let failure = run_with(&sources, &["meetings", "list"]).await.unwrap_err();
+    assert!(
+        failure.text().contains("admin-token cannot be read"),
+        "{}",
+        failure.text()
+    );
+    let failure = run_with(&sources, &["healthcheck"]).await.unwrap_err();
+    assert!(failure.text().contains("does it run"), "{}", failure.text());
+}
+
+#[tokio::test]
+async fn healthcheck_fails_when_the_relay_is_not_ready() {
+    let ready = relay("200 OK", "[+] queue ok\nok\n").await;
+    assert!(ready.run(&["healthcheck"]).await.is_ok());
+    let draining = relay(
+        "503 Service Unavailable",
+        "[-] not_draining failed\nnot ready\n",
+    )
+    .await;
+    let failure = draining.run(&["healthcheck"]).await.unwrap_err();
+    assert!(
+        failure.text().contains("not_draining failed"),
+        "{}",
+        failure.text()
+    );
+}
+
+#[tokio::test]
+async fn check_tells_what_is_missing_to_serve() {
+    let text = run_with(&nothing(), &["check"]).await.unwrap();
+    insta::assert_snapshot!(text, @r###"
+    OK: the configuration has no errors (no file, only the environment and defaults).
+      listen        127.0.0.1:8080
+      admin listen  127.0.0.1:9090
+      public URL    not set
+      Mattermost    not set
+      plugNmeet     not set
+      queue         data/queue.db
+      store         data/meetrelay.db
+      rules         1
+
+    Still missing to serve:
+    server.public_url: is missing; write how Mattermost, plugNmeet and browsers reach the relay, like "https://relay.example.org"
+    mattermost.url: is missing; write the chat server's address, or set mattermost.enabled = false
+    mattermost.bot_token: is missing; make a bot account in Mattermost and write its access token
+    mattermost.outgoing_tokens: is missing; write the token of an outgoing webhook here, or that of a slash command into mattermost.command_tokens
+    plugnmeet.url: is missing; write plugNmeet's address, like "https://meet.example.org"
+    plugnmeet.api_key: is missing; write the value of client.api_key and client.secret of plugNmeet's configuration
+    plugnmeet.api_secret: is missing; write the value of client.api_key and client.secret of plugNmeet's configuration
+    "###);
+}

@@ -1,0 +1,268 @@
+//! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies.
+//!
+//! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an [`Answer`]
+//! of whatever status, or as a [`CallError`] that tells whether the request may have been carried out.
+
+mod hints;
+mod observer;
+mod tls;
+mod why;
+
+#[cfg(test)]
+pub(crate) mod stub;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+
+pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
+pub use observer::{CallObserver, CallReport, Unobserved};
+pub(crate) use why::log_text;
+
+/// Longest that name lookup, connecting and the TLS handshake may take together.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept: less than the 60 s after which Mattermost closes one, so that few calls
+/// meet a connection that is being closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+
+/// How many idle connections are kept for each host.
+const IDLE_CONNECTIONS_MAX: usize = 16;
+
+/// How calls are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Over connecting, sending, headers and body together. plugNmeet may rightly take 20 s (plugnmeet.md 2.0).
+    pub deadline: Duration,
+    /// Longest body that is read, in bytes, unless the request says otherwise.
+    pub response_bytes_max: usize,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(30),
+            response_bytes_max: 2 * 1024 * 1024,
+            user_agent: concat!("meetrelay/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// The client cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be made: {0}")]
+pub struct HttpSetupError(String);
+
+/// A request to be sent. It holds secrets and so cannot be printed.
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+    answer_bytes_max: Option<usize>,
+}
+
+impl Request {
+    /// A request without headers and body.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            answer_bytes_max: None,
+        }
+    }
+
+    /// With a header.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// With exactly these bytes, said to be JSON.
+    pub fn json(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header(
+            reqwest::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )
+    }
+
+    /// With another bound on the answer's body, in bytes.
+    pub fn answer_bytes_max(mut self, bytes: usize) -> Self {
+        self.answer_bytes_max = Some(bytes);
+        self
+    }
+}
+
+/// A complete answer, of whatever status.
+#[derive(Clone)]
+pub struct Answer {
+    /// The status, 100 to 999.
+    pub status: u16,
+    /// When the peer says that it answered, to the second, on its clock.
+    pub date: Option<SystemTime>,
+    /// How long it asks to wait, at most [`RETRY_AFTER_MAX`].
+    pub retry_after: Option<Duration>,
+    /// What it says about its rate limit.
+    pub rate_limit: Option<RateLimit>,
+    /// Where it redirects to; may hold a secret.
+    pub location: Option<String>,
+    /// The body, not decompressed.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Whether the status is one of 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// A call without a complete answer. No text in it holds a secret, a query or a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No connection came about: certainly not carried out.
+    #[error("not sent: {why}")]
+    NotSent {
+        /// Name, connection or TLS.
+        why: String,
+    },
+    /// Sent, at least in part: whether it was carried out is unknown.
+    #[error("no answer: {why}")]
+    NoAnswer {
+        /// What went wrong.
+        why: String,
+    },
+    /// Answered with more than the bound; what it did is unknown.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+}
+
+impl CallError {
+    /// Whether the peer may have carried the request out.
+    pub const fn was_sent(&self) -> bool {
+        !matches!(self, Self::NotSent { .. })
+    }
+}
+
+/// The client. Clones share their connections.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    deadline: Duration,
+    response_bytes_max: usize,
+    observer: Arc<dyn CallObserver>,
+}
+
+impl Http {
+    /// The client with these settings; every call is told to `observer`.
+    pub fn new(
+        settings: HttpSettings,
+        observer: Arc<dyn CallObserver>,
+    ) -> Result<Self, HttpSetupError> {
+        let connect = CONNECT_DEADLINE.min(settings.deadline / 2);
+        let tls = tls::client_config().map_err(|error| HttpSetupError(error.to_string()))?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(connect)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .user_agent(settings.user_agent)
+            .build()
+            .map_err(|error| HttpSetupError(why::chain(&error.without_url())))?;
+        Ok(Self {
+            client,
+            deadline: settings.deadline,
+            response_bytes_max: settings.response_bytes_max,
+            observer,
+        })
+    }
+
+    /// Sends a request and reads its whole answer, within the deadline.
+    pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
+        match tokio::time::timeout(self.deadline, self.exchange(request)).await {
+            Ok(result) => result,
+            // Connecting has a shorter deadline of its own, so this request had left.
+            Err(_) => Err(CallError::NoAnswer {
+                why: format!("not answered within {:?}", self.deadline),
+            }),
+        }
+    }
+
+    /// Tells the observer how a call ended.
+    pub fn report(&self, report: &CallReport) {
+        self.observer.call_ended(report);
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, CallError> {
+        let limit = request.answer_bytes_max.unwrap_or(self.response_bytes_max);
+        let response = self
+            .client
+            .request(request.method, request.url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(failed)?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let date = hints::date(headers);
+        let (retry_after, rate_limit) = (
+            hints::text(headers, &reqwest::header::RETRY_AFTER)
+                .and_then(|value| hints::retry_after(value, date)),
+            hints::rate_limit(headers),
+        );
+        let location = hints::text(headers, &reqwest::header::LOCATION).map(str::to_owned);
+        let body = read_body(response, limit).await?;
+        Ok(Answer {
+            status,
+            date,
+            retry_after,
+            rate_limit,
+            location,
+            body,
+        })
+    }
+}
+
+async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Bytes, CallError> {
+    let announced = response.content_length().unwrap_or(0);
+    if usize::try_from(announced).map_or(true, |length| length > limit) {
+        return Err(CallError::TooLarge { limit });
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > limit {
+            return Err(CallError::TooLarge { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn failed(error: reqwest::Error) -> CallError {
+    let not_sent = error.is_connect() || error.is_builder();
+    let why = why::chain(&error.without_url());
+    if not_sent {
+        CallError::NotSent { why }
+    } else {
+        CallError::NoAnswer { why }
+    }
+}

@@ -1,0 +1,196 @@
+//! `/artifact/{token}` and `/artifact/{token}/file`: what a meeting left behind.
+//!
+//! The page only links to the file: a form would make the CSP stop plugNmeet's redirect to its storage. The download
+//! token is minted when a person follows that link, never for previews.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode, header};
+use minijinja::context;
+use secrecy::ExposeSecret;
+
+use crate::domain::{ArtifactId, ArtifactKind, EventId};
+use crate::ports::{Conference, ConferenceError, Store};
+use crate::token::{Link, Links};
+
+use super::inbound::Inbound;
+use super::observe::{IngressObserver, Noted};
+use super::pages::{Message, Pages, redirect_to_secret};
+use super::reply::{self, Answer};
+
+/// Both routes.
+pub(super) struct Artifacts {
+    pub(super) links: Arc<Links>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) conference: Arc<dyn Conference>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) observer: Arc<dyn IngressObserver>,
+    pub(super) store_deadline: Duration,
+    pub(super) conference_deadline: Duration,
+}
+
+/// What people call it.
+pub(super) const fn label(kind: ArtifactKind) -> &'static str {
+    match kind {
+        ArtifactKind::Recording => "Recording",
+        ArtifactKind::Summary => "Summary",
+        ArtifactKind::Transcript => "Transcript",
+        ArtifactKind::Analytics => "Analytics",
+    }
+}
+
+impl Artifacts {
+    /// The page with the link.
+    pub(super) async fn page(&self, token: &str, inbound: Inbound) -> Answer {
+        match self.asked_for(token, &inbound) {
+            Ok((artifact, kind)) => self.show(inbound.id, &artifact, kind).await,
+            Err(answer) => answer,
+        }
+    }
+
+    /// 302 to the file, for people.
+    pub(super) async fn file(&self, token: &str, inbound: Inbound) -> Answer {
+        let (artifact, kind) = match self.asked_for(token, &inbound) {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        if !is_person(&inbound) {
+            return self.show(inbound.id, &artifact, kind).await;
+        }
+        let id = inbound.id;
+        let minted = tokio::time::timeout(
+            self.conference_deadline,
+            self.conference.download_address(&artifact, kind),
+        );
+        let error = match minted.await {
+            Ok(Ok(address)) => {
+                match redirect_to_secret(StatusCode::FOUND, address.expose_secret()) {
+                    Some(answer) => {
+                        tracing::info!(event.id = %id, %artifact, "download token minted");
+                        self.observer.noted(Noted::Minted);
+                        return answer;
+                    }
+                    None => ConferenceError::Refused {
+                        why: "the download address is no address".to_owned(),
+                    },
+                }
+            }
+            Ok(Err(error)) => error,
+            Err(_) => ConferenceError::Unreachable {
+                why: format!("no answer within {} s", self.conference_deadline.as_secs()),
+            },
+        };
+        tracing::warn!(event.id = %id, %artifact, %error, "no download token");
+        self.observer.noted(Noted::NotMinted);
+        self.not_minted(id, &error)
+    }
+
+    fn asked_for(
+        &self,
+        token: &str,
+        inbound: &Inbound,
+    ) -> Result<(ArtifactId, ArtifactKind), Answer> {
+        if !matches!(inbound.method, Method::GET | Method::HEAD) {
+            return Err(reply::method_not_allowed("GET, HEAD"));
+        }
+        match self.links.verify(token) {
+            Some(Link::Artifact(artifact, kind)) => Ok((artifact, kind)),
+            _ => {
+                self.observer.noted(Noted::BadLink);
+                Err(self.pages.not_found(inbound.id))
+            }
+        }
+    }
+
+    async fn show(&self, id: EventId, artifact: &ArtifactId, kind: ArtifactKind) -> Answer {
+        let found = self.store.meeting_of_artifact(artifact);
+        let found = tokio::time::timeout(self.store_deadline, found).await;
+        // The link is enough for the file; without the store only the title is missing.
+        let meeting = found.ok().and_then(Result::ok).unwrap_or_else(|| {
+            tracing::warn!(event.id = %id, %artifact, "artifact page: the store does not answer");
+            self.observer.noted(Noted::StoreAway);
+            None
+        });
+        let view = meeting.map(|meeting| meeting.card_view());
+        let title = view
+            .as_ref()
+            .map_or("From your meeting", |view| view.title.as_str());
+        let started_at = view.as_ref().and_then(|view| view.started_at);
+        let (hint, action) = words(kind);
+        let file = format!("{}/file", self.links.artifact(artifact, kind));
+        self.pages.page(
+            StatusCode::OK,
+            id,
+            "artifact.html",
+            context! {
+                label => label(kind),
+                title => title,
+                when => started_at.map(|at| self.pages.date_and_time(at)),
+                hint => hint,
+                action => action,
+                file => file,
+            },
+        )
+    }
+
+    fn not_minted(&self, id: EventId, error: &ConferenceError) -> Answer {
+        match error {
+            ConferenceError::NotFound | ConferenceError::RoomGone => self.pages.message(
+                id,
+                &Message {
+                    status: StatusCode::NOT_FOUND,
+                    state: "Not there",
+                    title: "The file is not there",
+                    lines: &["It was deleted, or it is not ready yet. If the meeting ended a moment ago, try again in a few minutes."],
+                    ..Message::default()
+                },
+            ),
+            _ => self.pages.message(
+                id,
+                &Message {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    look: "bad",
+                    state: "Not available at the moment",
+                    title: "The file cannot be fetched now",
+                    lines: &["The meeting server does not answer as it should. Please try again in a moment; if it goes on, tell your administrator, with the reference below."],
+                    ..Message::default()
+                },
+            ),
+        }
+    }
+}
+
+/// HEAD, Mattermost's link previews and browsers that fetch ahead get the page instead.
+fn is_person(inbound: &Inbound) -> bool {
+    let is_bot = inbound
+        .header(header::USER_AGENT.as_str())
+        .is_some_and(|agent| agent.contains("Mattermost-Bot"));
+    let is_ahead = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
+        inbound
+            .header(name)
+            .is_some_and(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
+    });
+    inbound.method == Method::GET && !is_bot && !is_ahead
+}
+
+const fn words(kind: ArtifactKind) -> (&'static str, &'static str) {
+    match kind {
+        ArtifactKind::Recording => (
+            "The recording is a video file. Depending on your browser it plays at once or is saved.",
+            "Open the recording",
+        ),
+        ArtifactKind::Summary => ("The summary is a text file.", "Open the summary"),
+        ArtifactKind::Transcript => (
+            "The transcript is a text file with times (WebVTT).",
+            "Open the transcript",
+        ),
+        ArtifactKind::Analytics => (
+            "The analytics are a file of numbers about the meeting (JSON).",
+            "Open the analytics",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! `/join/{token}`: one link for the whole life of a meeting (design 5). It waits while the room is being made, lets
+//! people in while it runs, and tells afterwards what came of it.
+//!
+//! A GET mints nothing, whoever sends it; previews and crawlers do no harm.
+
+mod guest;
+mod mint;
+mod recap;
+mod summary;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode, header};
+use minijinja::context;
+use tokio::sync::Semaphore;
+
+use crate::domain::{EventId, Meeting, PlaceKind, Refusal, RequestId, State, Timestamp};
+use crate::ports::{Chat, Conference, Store};
+use crate::token::{Link, Links};
+
+use super::inbound::Inbound;
+use super::observe::{IngressObserver, Noted};
+use super::pages::{Message, Pages};
+use super::reply::{self, Answer};
+pub(super) use mint::{CHAT_DEADLINE, MINTS_MAX};
+
+/// The waiting page loads itself again after so many seconds.
+const WAIT_SECONDS: u32 = 2;
+
+/// The route.
+pub(super) struct Join {
+    pub(super) links: Arc<Links>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) chat: Arc<dyn Chat>,
+    pub(super) conference: Arc<dyn Conference>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) observer: Arc<dyn IngressObserver>,
+    /// How long a request that the store does not know may still be under way.
+    pub(super) worth: Duration,
+    pub(super) store_deadline: Duration,
+    pub(super) chat_deadline: Duration,
+    pub(super) conference_deadline: Duration,
+    /// Tokens are minted at most so many at a time.
+    pub(super) mints: Semaphore,
+}
+
+/// Who follows the link, to which request.
+struct Visit {
+    id: EventId,
+    now: Timestamp,
+    link: Link,
+    request: RequestId,
+}
+
+impl Join {
+    pub(super) async fn answer(&self, token: &str, inbound: Inbound) -> Answer {
+        let is_post = match inbound.method {
+            Method::GET | Method::HEAD => false,
+            Method::POST => true,
+            _ => return reply::method_not_allowed("GET, HEAD, POST"),
+        };
+        let link = self.links.verify(token);
+        let Some((request, link)) = link.and_then(|link| Some((link.request()?, link))) else {
+            self.observer.noted(Noted::BadLink);
+            return self.pages.not_found(inbound.id);
+        };
+        let visit = Visit {
+            id: inbound.id,
+            now: inbound.received_at,
+            link,
+            request,
+        };
+        let found = self.store.meeting_of_request(request);
+        let meeting = match tokio::time::timeout(self.store_deadline, found).await {
+            Ok(Ok(meeting)) => meeting,
+            Ok(Err(error)) => {
+                tracing::warn!(event.id = %visit.id, %request, %error, "join page: the store is away");
+                return self.store_away(&visit);
+            }
+            Err(_) => {
+                tracing::warn!(event.id = %visit.id, %request, "join page: the store does not answer in time");
+                return self.store_away(&visit);
+            }
+        };
+        match meeting {
+            Some(meeting) if is_post => self.enter(&visit, &meeting, &inbound).await,
+            Some(meeting) => self.show(&visit, &meeting),
+            None if is_post => self.see_page(&visit),
+            None => self.not_known(&visit),
+        }
+    }
+
+    /// The page for what the meeting is now.
+    fn show(&self, visit: &Visit, meeting: &Meeting) -> Answer {
+        match meeting.state() {
+            State::Creating => self.waiting(visit, Some(meeting)),
+            State::Open | State::Live => self.door(visit, meeting, StatusCode::OK, "", ""),
+            State::Ended | State::Missed => recap::page(self, visit.id, meeting),
+            State::Cancelled => self.pages.message(
+                visit.id,
+                &Message {
+                    state: "Cancelled",
+                    title: &meeting.rule.title,
+                    lines: &["This meeting was ended before its room was ready."],
+                    ..Message::default()
+                },
+            ),
+            State::Failed => self.failed(visit, meeting),
+        }
+    }
+
+    /// The way in: a name for those whose name is not known, and a button.
+    fn door(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        status: StatusCode,
+        name: &str,
+        error: &str,
+    ) -> Answer {
+        let view = meeting.card_view();
+        self.pages.page(
+            status,
+            visit.id,
+            "join.html",
+            context! {
+                title => view.title,
+                starter => view.starter,
+                place => place_name(meeting),
+                since => view.started_at.map(|at| self.pages.time(at)),
+                present => view.present,
+                is_ending => view.is_ending,
+                is_own => matches!(visit.link, Link::Own(..)),
+                greeted => mint::known_name(&visit.link, meeting),
+                name => name,
+                error => error,
+            },
+        )
+    }
+
+    fn waiting(&self, visit: &Visit, meeting: Option<&Meeting>) -> Answer {
+        self.pages.page(
+            StatusCode::OK,
+            visit.id,
+            "waiting.html",
+            context! {
+                title => meeting.map_or("Your meeting", |meeting| meeting.rule.title.as_str()),
+                starter => meeting.and_then(Meeting::starter).map(|by| by.user_name.as_str()),
+                place => meeting.map(place_name),
+                refresh_seconds => WAIT_SECONDS,
+            },
+        )
+    }
+
+    /// A good link whose request the store does not have (yet): its event may lie in a queue.
+    fn not_known(&self, visit: &Visit) -> Answer {
+        if visit.now.since(visit.request.made_at()) <= self.worth {
+            return self.waiting(visit, None);
+        }
+        self.pages.message(
+            visit.id,
+            &Message {
+                state: "Too late",
+                title: "This meeting did not come about",
+                lines: &["Its room could not be made in time. Start a new meeting in the chat."],
+                ..Message::default()
+            },
+        )
+    }
+
+    fn failed(&self, visit: &Visit, meeting: &Meeting) -> Answer {
+        let (why, what) = match meeting.refused {
+            Some(Refusal::TooLate) | None => (
+                "Its room could not be made in time.",
+                "Start a new meeting in the chat.",
+            ),
+            Some(Refusal::Unauthorized) => (
+                "The meeting server refuses the key of this service.",
+                "Please tell your administrator, with the reference below.",
+            ),
+            Some(Refusal::Refused) => (
+                "The meeting server refuses to make its room.",
+                "Please tell your administrator, with the reference below.",
+            ),
+            Some(Refusal::GaveUp) => (
+                "The meeting server failed again and again.",
+                "Try again in a while, or tell your administrator, with the reference below.",
+            ),
+        };
+        self.pages.message(
+            visit.id,
+            &Message {
+                look: "bad",
+                state: "Could not be started",
+                title: &meeting.rule.title,
+                lines: &[why, what],
+                ..Message::default()
+            },
+        )
+    }
+
+    fn store_away(&self, visit: &Visit) -> Answer {
+        self.observer.noted(Noted::StoreAway);
+        self.pages.unavailable(visit.id)
+    }
+
+    /// 303 to the page itself, which shows how things are.
+    fn see_page(&self, visit: &Visit) -> Answer {
+        let mut answer = reply::empty(StatusCode::SEE_OTHER);
+        if let Ok(location) = HeaderValue::from_str(&self.links.join(&visit.link)) {
+            answer.headers_mut().insert(header::LOCATION, location);
+        }
+        reply::with(answer, header::CACHE_CONTROL, "no-store")
+    }
+}
+
+/// The channel's name, where it means something to people.
+fn place_name(meeting: &Meeting) -> &str {
+    match meeting.place.kind {
+        PlaceKind::Channel => &meeting.place.channel_name,
+        PlaceKind::Direct => "a direct message",
+    }
+}
+
+#[cfg(test)]
+mod tests;

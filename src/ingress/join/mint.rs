@@ -1,0 +1,198 @@
+//! The POST: the only thing that mints a token, for one person, for one room.
+
+use std::time::Duration;
+
+use http::{StatusCode, header};
+use secrecy::ExposeSecret;
+
+use crate::domain::{Identity, Meeting, Moderators, State, UserId};
+use crate::ingress::fields::{Fields, clean_name};
+use crate::ingress::inbound::{FORM, Inbound, Refused};
+use crate::ingress::observe::Noted;
+use crate::ingress::pages::{Message, redirect_to_secret};
+use crate::ingress::reply::Answer;
+use crate::ports::{ConferenceError, Joiner};
+use crate::token::Link;
+
+use super::{Join, Visit, guest};
+
+/// Most tokens that are minted at a time.
+pub(in crate::ingress) const MINTS_MAX: usize = 16;
+/// Longest name that a person joins under, in characters.
+const NAME_CHARS_MAX: usize = 100;
+/// The name of a person of whom nothing could be learned.
+const NAMELESS: &str = "Guest";
+
+impl Join {
+    pub(super) async fn enter(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        inbound: &Inbound,
+    ) -> Answer {
+        // A form on somebody else's site brings people to the page, not into the room.
+        if inbound.header("sec-fetch-site") == Some("cross-site") {
+            return self.see_page(visit);
+        }
+        if !matches!(meeting.state(), State::Open | State::Live) {
+            return self.see_page(visit);
+        }
+        let joiner = match &visit.link {
+            Link::Own(_, user) => self.member(visit, meeting, user).await,
+            _ => {
+                let name = match written_name(inbound) {
+                    Ok(name) => name,
+                    Err(answer) => return answer,
+                };
+                if name.is_empty() {
+                    let ask = "Please write the name that the others will see.";
+                    return self.door(visit, meeting, StatusCode::BAD_REQUEST, "", ask);
+                }
+                Joiner {
+                    identity: guest::identity(&inbound.headers),
+                    name,
+                    is_moderator: meeting.rule.moderators == Moderators::Everyone,
+                }
+            }
+        };
+        let is_guest = !matches!(visit.link, Link::Own(..));
+        let identity = joiner.identity.clone();
+        let minted = tokio::time::timeout(self.conference_deadline, async {
+            // The semaphore is never closed; an error is as good as a place.
+            let _place = self.mints.acquire().await;
+            self.conference.join_address(&meeting.room, joiner).await
+        });
+        let answer = match minted.await {
+            Ok(Ok(address)) => redirect_to_secret(StatusCode::SEE_OTHER, address.expose_secret()),
+            Ok(Err(error)) => return self.not_minted(visit, meeting, &error),
+            Err(_) => {
+                let why = format!("no answer within {} s", self.conference_deadline.as_secs());
+                return self.not_minted(visit, meeting, &ConferenceError::Unreachable { why });
+            }
+        };
+        let Some(mut answer) = answer else {
+            tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is no address: is plugnmeet.external_url right?");
+            return self.pages.unavailable(visit.id);
+        };
+        if is_guest && let Some(cookie) = guest::keep(&identity, self.links.is_https()) {
+            answer.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, request = %visit.request, %identity, "join token minted");
+        self.observer.noted(Noted::Minted);
+        answer
+    }
+
+    /// Somebody with a link of their own: their name and rights are asked of the chat server, not of them.
+    async fn member(&self, visit: &Visit, meeting: &Meeting, user: &UserId) -> Joiner {
+        let is_starter = meeting
+            .starter()
+            .is_some_and(|starter| starter.user_id == *user);
+        let everyone = meeting.rule.moderators == Moderators::Everyone;
+        let account = async {
+            let asked = self.chat.account(user);
+            let told = tokio::time::timeout(self.chat_deadline, asked).await;
+            if !matches!(told, Ok(Ok(_))) {
+                tracing::info!(event.id = %visit.id, %user, "the chat server does not tell the person's name");
+            }
+            told.ok()?.ok()
+        };
+        let administers = async {
+            if everyone || is_starter {
+                return false;
+            }
+            let asked = self.chat.is_channel_admin(&meeting.place.channel, user);
+            let told = tokio::time::timeout(self.chat_deadline, asked).await;
+            matches!(told, Ok(Ok(true)))
+        };
+        let (account, administers) = tokio::join!(account, administers);
+        let is_system_admin = account
+            .as_ref()
+            .is_some_and(|account| account.is_system_admin);
+        let shown = account.map(|account| clean_name(&account.display_name, NAME_CHARS_MAX));
+        let name = shown
+            .filter(|name| !name.is_empty())
+            .or_else(|| known_name(&visit.link, meeting).map(str::to_owned))
+            .unwrap_or_else(|| NAMELESS.to_owned());
+        Joiner {
+            identity: identity_of(user),
+            name,
+            is_moderator: everyone || is_starter || administers || is_system_admin,
+        }
+    }
+
+    fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {
+        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, room = %meeting.room, %error, "no join token");
+        self.observer.noted(Noted::NotMinted);
+        let page = self.links.join(&visit.link);
+        match error {
+            ConferenceError::RoomGone => self.pages.message(
+                visit.id,
+                &Message {
+                    status: StatusCode::CONFLICT,
+                    look: "waiting",
+                    state: "No room at the moment",
+                    title: &meeting.rule.title,
+                    lines: &["The meeting is over, or its room is just being prepared. This page shows what is known in a moment."],
+                    back: Some((&page, "Look again")),
+                    ..Message::default()
+                },
+            ),
+            ConferenceError::Blocked => self.pages.message(
+                visit.id,
+                &Message {
+                    status: StatusCode::FORBIDDEN,
+                    look: "bad",
+                    state: "Not admitted",
+                    title: &meeting.rule.title,
+                    lines: &["You were put out of this meeting, and its moderators do not let you in again."],
+                    ..Message::default()
+                },
+            ),
+            _ => self.pages.message(
+                visit.id,
+                &Message {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    look: "bad",
+                    state: "Could not let you in",
+                    title: &meeting.rule.title,
+                    lines: &["The meeting server does not answer as it should. Please try again in a moment; if it goes on, tell your administrator, with the reference below."],
+                    back: Some((&page, "Try again")),
+                    ..Message::default()
+                },
+            ),
+        }
+    }
+}
+
+/// The name under which the owner of a link asked for something at this meeting.
+pub(super) fn known_name<'m>(link: &Link, meeting: &'m Meeting) -> Option<&'m str> {
+    let Link::Own(_, user) = link else {
+        return None;
+    };
+    meeting
+        .requests
+        .iter()
+        .find(|request| request.by.user_id == *user)
+        .map(|request| request.by.user_name.as_str())
+        .filter(|name| !name.is_empty())
+}
+
+fn written_name(inbound: &Inbound) -> Result<String, Answer> {
+    let body = inbound.body_of(&[FORM]);
+    let (body, _) = body.map_err(|Refused { answer, .. }| answer)?;
+    let fields = Fields::from_form(body, &["name"]).map_err(|bad| bad.answer())?;
+    Ok(fields.name("name", NAME_CHARS_MAX))
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "both kinds of identifier have the same alphabet and length"
+)]
+fn identity_of(user: &UserId) -> Identity {
+    user.as_str()
+        .parse()
+        .expect("a user id is an identifier of a peer")
+}
+
+/// The deadline for what a page asks of the chat server.
+pub(in crate::ingress) const CHAT_DEADLINE: Duration = Duration::from_secs(1);

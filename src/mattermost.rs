@@ -1,0 +1,186 @@
+//! Mattermost as the chat server: REST v4 with a bot's token (mattermost.md 5).
+
+mod body;
+mod call;
+mod errors;
+mod people;
+mod posts;
+mod server_clock;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::domain::{ChannelId, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::http::Http;
+use crate::ports::{Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, PostView};
+
+use call::Call;
+use people::NameDisplay;
+use server_clock::ServerClock;
+
+/// Where Mattermost is and who the relay is there.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server's address as people know it (SiteURL), with its path if it has one.
+    pub url: Url,
+    /// The bot's token.
+    pub bot_token: SecretString,
+    /// Makes the ids of pending posts unguessable: the same on every replica, at least 32 bytes.
+    pub post_secret: SecretString,
+}
+
+/// Settings that cannot work; says which and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("mattermost.{key}: {why}")]
+pub struct BadSettings {
+    /// Which setting.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// The client of one Mattermost server.
+pub struct Mattermost {
+    settings: Settings,
+    authorization: HeaderValue,
+    http: Http,
+    clock: Arc<dyn Clock>,
+    server_clock: ServerClock,
+    own: Mutex<Option<OwnAccount>>,
+    name_display: Mutex<Option<NameDisplay>>,
+}
+
+impl Mattermost {
+    /// The client with these settings. `clock` is compared with the server's.
+    pub fn new(settings: Settings, http: Http, clock: Arc<dyn Clock>) -> Result<Self, BadSettings> {
+        let bad = |key, why| Err(BadSettings { key, why });
+        let url = &settings.url;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return bad("url", "must be an http or https address with a host");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return bad("url", "must not hold a user name or password");
+        }
+        let bearer = format!("Bearer {}", settings.bot_token.expose_secret());
+        let Ok(mut authorization) = HeaderValue::from_str(&bearer) else {
+            return bad("bot_token", "has characters that cannot stand in a header");
+        };
+        authorization.set_sensitive(true);
+        Ok(Self {
+            settings,
+            authorization,
+            http,
+            clock,
+            server_clock: ServerClock::default(),
+            own: Mutex::new(None),
+            name_display: Mutex::new(None),
+        })
+    }
+}
+
+#[async_trait]
+impl Chat for Mattermost {
+    async fn own_account(&self) -> Result<OwnAccount, ChatError> {
+        self.ask_own().await
+    }
+
+    async fn create_post(&self, post: NewPost) -> Result<PostView, ChatError> {
+        self.create(post).await
+    }
+
+    async fn patch_post(
+        &self,
+        post: &PostId,
+        key: &str,
+        content: Rendered,
+    ) -> Result<(), ChatError> {
+        let body = body::patch(key, &content);
+        let call = Call::new(
+            "patch_post",
+            Method::PUT,
+            &["posts", post.as_str(), "patch"],
+        );
+        let result = self.call(call.body(body)).await;
+        self.told_apart(post, result.map(drop)).await
+    }
+
+    async fn delete_post(&self, post: &PostId) -> Result<(), ChatError> {
+        let call = Call::new("delete_post", Method::DELETE, &["posts", post.as_str()]);
+        let result = self.call(call).await;
+        self.told_apart(post, result.map(drop)).await
+    }
+
+    async fn read_post(&self, post: &PostId) -> Result<PostView, ChatError> {
+        self.read(post).await
+    }
+
+    async fn find_posts(
+        &self,
+        channel: &ChannelId,
+        key: &str,
+        since: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError> {
+        self.find(channel, key, since).await
+    }
+
+    async fn channel_kind(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {
+        self.kind_of(channel).await
+    }
+
+    async fn join_channel(&self, channel: &ChannelId) -> Result<(), ChatError> {
+        let own = self.own().await?;
+        let path = ["channels", channel.as_str(), "members"];
+        let body = serde_json::json!({ "user_id": own.user_id });
+        let call = Call::new("join_channel", Method::POST, &path);
+        self.call(call.json(&body)).await.map(drop)
+    }
+
+    async fn is_channel_admin(
+        &self,
+        channel: &ChannelId,
+        user: &UserId,
+    ) -> Result<bool, ChatError> {
+        self.administers(channel, user).await
+    }
+
+    async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
+        self.ask_account(user).await
+    }
+
+    async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError> {
+        let body = body::command_answer(text);
+        let call = Call::hook("answer_command", hook).body(body);
+        let answer = self.call(call).await?;
+        // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
+        if answer.body.trim_ascii() == b"ok" {
+            Ok(())
+        } else {
+            Err(ChatError::Refused {
+                why: "the response URL was not answered with ok: mattermost.url may be wrong"
+                    .to_owned(),
+            })
+        }
+    }
+
+    async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError> {
+        let channel = self.direct_channel(user).await?;
+        let post = NewPost {
+            channel,
+            root: None,
+            key: key.to_owned(),
+            content: Rendered {
+                message: text.to_owned(),
+                attachment: None,
+            },
+        };
+        self.create(post).await.map(drop)
+    }
+}

@@ -1,0 +1,191 @@
+//! What is sent: posts and answers, cut to what the server takes (mattermost.md 3.2, 3.3).
+
+use serde_json::{Value, json};
+
+use crate::domain::{Attachment, Field, Rendered};
+use crate::ports::NewPost;
+
+/// Longest text of a post, in characters.
+const MESSAGE_CHARS_MAX: usize = 16_383;
+
+/// Longest body that the REST API takes, in bytes.
+const BODY_BYTES_MAX: usize = 300_000;
+
+/// Longest fallback, title, link and footer of an attachment, in characters; what people see is much shorter.
+const LINE_CHARS_MAX: usize = 1_000;
+
+/// Most fields of an attachment.
+const FIELDS_MAX: usize = 20;
+
+/// The property of our posts, and the key in it.
+pub(super) const PROPERTY: &str = "meetrelay";
+
+/// The body that makes a post.
+pub(super) fn create(post: &NewPost, pending_post_id: &str) -> Vec<u8> {
+    fitting(|chars| {
+        let mut body = json!({
+            "channel_id": post.channel,
+            "message": cut(&post.content.message, chars),
+            "pending_post_id": pending_post_id,
+            "props": props(&post.key, post.content.attachment.as_ref(), chars),
+        });
+        if let Some(root) = &post.root {
+            body["root_id"] = json!(root);
+        }
+        body
+    })
+}
+
+/// The body that replaces what a post shows. Props are replaced as a whole, so the key is written again.
+pub(super) fn patch(key: &str, content: &Rendered) -> Vec<u8> {
+    fitting(|chars| {
+        json!({
+            "message": cut(&content.message, chars),
+            "props": props(key, content.attachment.as_ref(), chars),
+        })
+    })
+}
+
+/// The body of a late answer to a slash command, which only its caller sees.
+pub(super) fn command_answer(text: &str) -> Vec<u8> {
+    fitting(|chars| json!({ "response_type": "ephemeral", "text": cut(text, chars) }))
+}
+
+/// The property's value for `key`, in a post's props.
+pub(super) fn key_of(props: &Value) -> Option<&str> {
+    props.get(PROPERTY)?.get("key")?.as_str()
+}
+
+/// Cuts texts shorter and shorter until the whole fits. At the last step it does: not 50 texts of 500 characters
+/// with at most 6 bytes each.
+fn fitting(body: impl Fn(usize) -> Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for chars in [MESSAGE_CHARS_MAX, 8_000, 4_000, 2_000, 1_000, 500] {
+        bytes = body(chars).to_string().into_bytes();
+        if bytes.len() <= BODY_BYTES_MAX {
+            break;
+        }
+    }
+    bytes
+}
+
+fn props(key: &str, attachment: Option<&Attachment>, chars: usize) -> Value {
+    let mut props = json!({ PROPERTY: { "key": key } });
+    if let Some(attachment) = attachment {
+        props["attachments"] = json!([attachment_json(attachment, chars)]);
+    }
+    props
+}
+
+fn attachment_json(attachment: &Attachment, chars: usize) -> Value {
+    let line = LINE_CHARS_MAX.min(chars);
+    let fields = attachment.fields.iter().take(FIELDS_MAX);
+    let fields: Vec<Value> = fields.map(|field| field_json(field, line)).collect();
+    let mut shown = json!({
+        "fallback": cut(&attachment.fallback, line),
+        "color": attachment.color,
+        "title": cut(&attachment.title, line),
+        "text": cut(&attachment.text, chars),
+        "fields": fields,
+        "footer": cut(&attachment.footer, line),
+    });
+    // A link that is cut leads elsewhere: a long one is left out instead.
+    if let Some(link) = &attachment.title_link
+        && link.len() <= LINE_CHARS_MAX
+    {
+        shown["title_link"] = json!(link);
+    }
+    shown
+}
+
+fn field_json(field: &Field, chars: usize) -> Value {
+    json!({
+        "title": cut(&field.title, chars),
+        "value": cut(&field.value, chars),
+        "short": true,
+    })
+}
+
+/// A text without U+0000, which the server cannot store, of at most `chars` characters.
+fn cut(text: &str, chars: usize) -> String {
+    let kept = text.chars().filter(|c| *c != '\0');
+    if kept.clone().nth(chars).is_none() {
+        return kept.collect();
+    }
+    let mut short: String = kept.take(chars - 1).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn post(message: &str, filler: &str, fields: usize) -> NewPost {
+        let field = || Field {
+            title: filler.to_owned(),
+            value: filler.to_owned(),
+        };
+        NewPost {
+            channel: "c1".parse().unwrap(),
+            root: None,
+            key: "k".to_owned(),
+            content: Rendered {
+                message: message.to_owned(),
+                attachment: Some(Attachment {
+                    fallback: filler.to_owned(),
+                    color: "#2e7d32",
+                    title: filler.to_owned(),
+                    title_link: Some("https://relay.example.org/join/x".to_owned()),
+                    text: filler.to_owned(),
+                    fields: (0..fields).map(|_| field()).collect(),
+                    footer: filler.to_owned(),
+                }),
+            },
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_by_characters_and_lose_nul() {
+        let body = create(&post(&"é".repeat(20_000), "a\0b", 1), "p");
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let message = body["message"].as_str().unwrap();
+        assert_eq!(message.chars().count(), 16_383);
+        assert!(message.ends_with("é…"));
+        let attachment = &body["props"]["attachments"][0];
+        assert_eq!(attachment["text"], "ab");
+        assert_eq!(attachment["fields"][0]["value"], "ab");
+        let exact = create(&post(&"é".repeat(16_383), "", 0), "p");
+        let exact: Value = serde_json::from_slice(&exact).unwrap();
+        assert_eq!(exact["message"], "é".repeat(16_383));
+    }
+
+    #[test]
+    fn whatever_is_rendered_the_body_fits() {
+        for filler in ["x", "é", "😀", "\u{1}", "\"", "\n"] {
+            let long = filler.repeat(20_000);
+            for fields in [0, 1, 20, 1_000] {
+                let bytes = create(&post(&long, &long, fields), "p");
+                assert!(
+                    bytes.len() <= BODY_BYTES_MAX,
+                    "{filler:?} {fields}: {}",
+                    bytes.len()
+                );
+                let body: Value = serde_json::from_slice(&bytes).unwrap();
+                assert_eq!(key_of(&body["props"]), Some("k"));
+            }
+            assert!(command_answer(&long).len() <= BODY_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn a_link_too_long_to_be_shown_is_left_out_and_not_cut() {
+        let mut long = post("m", "x", 0);
+        let attachment = long.content.attachment.as_mut().unwrap();
+        attachment.title_link = Some(format!("https://h/{}", "a".repeat(1_000)));
+        let body: Value = serde_json::from_slice(&create(&long, "p")).unwrap();
+        assert_eq!(body["props"]["attachments"][0].get("title_link"), None);
+    }
+}

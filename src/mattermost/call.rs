@@ -1,0 +1,165 @@
+//! One call, from its path to its meaning.
+
+use std::time::Instant;
+
+use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Mattermost, errors};
+use crate::domain::ResponseHook;
+use crate::http::{Answer, CallError, CallReport, RateLimit, Request};
+use crate::ports::ChatError;
+
+/// A call to be made.
+pub(super) struct Call {
+    operation: &'static str,
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+    answer_bytes_max: Option<usize>,
+    /// Hooks take no token: their address is their secret.
+    with_token: bool,
+}
+
+impl Call {
+    /// A call of the REST API.
+    pub(super) fn new(operation: &'static str, method: Method, path: &[&str]) -> Self {
+        let path = ["api", "v4"].iter().chain(path);
+        Self {
+            operation,
+            method,
+            path: path.map(|segment| (*segment).to_owned()).collect(),
+            query: Vec::new(),
+            body: None,
+            answer_bytes_max: None,
+            with_token: true,
+        }
+    }
+
+    /// A late answer to a slash command.
+    pub(super) fn hook(operation: &'static str, hook: &ResponseHook) -> Self {
+        let path = ["hooks", "commands", hook.expose()];
+        Self {
+            path: path.map(str::to_owned).to_vec(),
+            with_token: false,
+            ..Self::new(operation, Method::POST, &[])
+        }
+    }
+
+    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    pub(super) fn json(self, body: &impl Serialize) -> Self {
+        // A value of ours always is JSON; were it not, the server would refuse the empty body.
+        self.body(serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    pub(super) fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    pub(super) fn answer_bytes_max(mut self, bytes: usize) -> Self {
+        self.answer_bytes_max = Some(bytes);
+        self
+    }
+}
+
+impl Mattermost {
+    /// Makes a call, tells the observer how it ended, and gives the answer of a success.
+    pub(super) async fn call(&self, call: Call) -> Result<Answer, ChatError> {
+        let operation = call.operation;
+        let started = Instant::now();
+        let mut rate_limit = None;
+        let result = self.exchange(call, &mut rate_limit).await;
+        self.http.report(&CallReport {
+            target: "mattermost",
+            operation,
+            outcome: result.as_ref().err().map_or("ok", errors::outcome),
+            duration: started.elapsed(),
+            rate_limit,
+        });
+        result
+    }
+
+    /// Makes a call whose answer is JSON of a known shape.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, ChatError> {
+        let answer = self.call(call).await?;
+        read(&answer)
+    }
+
+    async fn exchange(
+        &self,
+        call: Call,
+        rate_limit: &mut Option<RateLimit>,
+    ) -> Result<Answer, ChatError> {
+        let request = self.request(call)?;
+        let asked_at = self.clock.now();
+        let answer = self.http.send(request).await.map_err(unreachable)?;
+        if let Some(date) = answer.date {
+            self.server_clock.learn(date, asked_at, self.clock.now());
+        }
+        *rate_limit = answer.rate_limit;
+        if answer.is_success() {
+            Ok(answer)
+        } else {
+            Err(errors::classify(&answer))
+        }
+    }
+
+    fn request(&self, call: Call) -> Result<Request, ChatError> {
+        // Such a segment would be taken out of the path, which then names something else.
+        if call
+            .path
+            .iter()
+            .any(|segment| segment.is_empty() || segment == "." || segment == "..")
+        {
+            return Err(ChatError::Refused {
+                why: "an id that cannot stand in an address".to_owned(),
+            });
+        }
+        let mut url = self.settings.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(&call.path);
+        }
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        let mut request = Request::new(call.method, url);
+        if call.with_token {
+            request = request.header(AUTHORIZATION, self.authorization.clone());
+        }
+        if let Some(body) = call.body {
+            request = request.json(body);
+        }
+        if let Some(bytes) = call.answer_bytes_max {
+            request = request.answer_bytes_max(bytes);
+        }
+        Ok(request)
+    }
+}
+
+/// Reads an answer as JSON; another shape is as good as no answer.
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError> {
+    serde_json::from_slice(&answer.body).map_err(|_| ChatError::Unreachable {
+        why: format!(
+            "the answer is unreadable: HTTP {} without the expected JSON",
+            answer.status
+        ),
+        sent: true,
+    })
+}
+
+fn unreachable(error: CallError) -> ChatError {
+    ChatError::Unreachable {
+        why: error.to_string(),
+        sent: error.was_sent(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What a refusal of Mattermost means (mattermost.md 3.5, 3.6, 5). Its texts may hold the id of a hook, which is
+//! a secret, so only the error's id goes into the log.
+
+use serde::Deserialize;
+
+use crate::http::Answer;
+use crate::ports::ChatError;
+
+/// Longest error id that is repeated, in bytes.
+const ERROR_ID_BYTES_MAX: usize = 100;
+
+/// Mattermost's own error body; what a proxy says has none.
+#[derive(Deserialize)]
+struct AppError {
+    id: String,
+    #[serde(default)]
+    request_id: String,
+}
+
+/// What an answer other than 2xx means.
+pub(super) fn classify(answer: &Answer) -> ChatError {
+    let status = answer.status;
+    let error = serde_json::from_slice::<AppError>(&answer.body).ok();
+    let id = error.as_ref().map_or("", |error| error.id.as_str());
+    let why = describe(status, error.as_ref());
+    match status {
+        300..=399 => ChatError::Refused {
+            why: format!("HTTP {status}: a redirect; mattermost.url must be the final address"),
+        },
+        400 if id.contains("permissions_time_limit") => ChatError::NotEditable { why },
+        // The thread's root was deleted, or is itself a reply: the same post without a root may stand.
+        400 if id.ends_with("create_post.root_id.app_error") => ChatError::NotFound { why },
+        401 => ChatError::Unauthorized { why },
+        403 => ChatError::Forbidden { why },
+        // The bot is not in the channel's team, so it cannot join the channel.
+        404 if id == "app.team.get_member.missing.app_error" => ChatError::Forbidden { why },
+        404 if id == "api.context.404.app_error" => ChatError::Refused { why },
+        404 if !id.is_empty() => ChatError::NotFound { why },
+        // Not Mattermost's own word: a proxy whose server is away. Nothing may be taken for deleted by that.
+        404 | 408 | 425 | 500 | 502..=599 => ChatError::Unavailable {
+            why,
+            after: answer.retry_after,
+        },
+        429 => ChatError::Throttled {
+            after: answer
+                .retry_after
+                .or(answer.rate_limit.map(|limit| limit.reset)),
+        },
+        _ => ChatError::Refused { why },
+    }
+}
+
+/// Status, error id and request id.
+fn describe(status: u16, error: Option<&AppError>) -> String {
+    let Some(error) = error else {
+        return format!("HTTP {status} without an error of Mattermost");
+    };
+    let word = |text: &str| -> String {
+        text.chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+            .take(ERROR_ID_BYTES_MAX)
+            .collect()
+    };
+    format!(
+        "HTTP {status} {} (request {})",
+        word(&error.id),
+        word(&error.request_id)
+    )
+}
+
+/// The word for an error in metrics.
+pub(super) const fn outcome(error: &ChatError) -> &'static str {
+    match error {
+        ChatError::Unreachable { .. } => "unreachable",
+        ChatError::Unavailable { .. } => "unavailable",
+        ChatError::Throttled { .. } => "throttled",
+        ChatError::Unauthorized { .. } => "unauthorized",
+        ChatError::Forbidden { .. } => "forbidden",
+        ChatError::NotFound { .. } => "not_found",
+        ChatError::NotEditable { .. } => "not_editable",
+        ChatError::Refused { .. } => "refused",
+    }
+}

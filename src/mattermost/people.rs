@@ -1,0 +1,186 @@
+//! Accounts and channels (mattermost.md 5.3).
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Mattermost;
+use super::call::Call;
+use crate::domain::{ChannelId, UserId};
+use crate::ports::{Account, ChannelKind, ChatError, OwnAccount};
+
+/// How long the server's way to show names is believed.
+const NAME_DISPLAY_LIFE: Duration = Duration::from_secs(600);
+
+/// The server's way to show names (`TeammateNameDisplay`), and when it was asked.
+pub(super) struct NameDisplay {
+    way: String,
+    asked: Instant,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: UserId,
+    username: String,
+    #[serde(default)]
+    nickname: String,
+    #[serde(default)]
+    first_name: String,
+    #[serde(default)]
+    last_name: String,
+    #[serde(default)]
+    roles: String,
+}
+
+#[derive(Deserialize)]
+struct Channel {
+    id: ChannelId,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    #[serde(default)]
+    roles: String,
+    #[serde(default)]
+    scheme_admin: bool,
+}
+
+#[derive(Deserialize)]
+struct ClientConfig {
+    #[serde(rename = "TeammateNameDisplay", default)]
+    name_display: String,
+}
+
+impl Mattermost {
+    /// The relay's own account, asked anew.
+    pub(super) async fn ask_own(&self) -> Result<OwnAccount, ChatError> {
+        let call = Call::new("own_account", Method::GET, &["users", "me"]);
+        let user: User = self.ask(call).await?;
+        let own = OwnAccount {
+            user_id: user.id,
+            user_name: user.username,
+        };
+        let mut known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(own.clone());
+        Ok(own)
+    }
+
+    /// The relay's own account, asked once: a token's account never changes.
+    pub(super) async fn own(&self) -> Result<OwnAccount, ChatError> {
+        let known = self
+            .own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match known {
+            Some(own) => Ok(own),
+            None => self.ask_own().await,
+        }
+    }
+
+    pub(super) async fn ask_account(&self, user: &UserId) -> Result<Account, ChatError> {
+        let call = Call::new("account", Method::GET, &["users", user.as_str()]);
+        let user: User = self.ask(call).await?;
+        let way = self.name_display().await;
+        Ok(Account {
+            display_name: display_name(&user, &way),
+            is_system_admin: has_role(&user.roles, "system_admin"),
+            user_id: user.id,
+        })
+    }
+
+    pub(super) async fn kind_of(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {
+        let call = Call::new("channel_kind", Method::GET, &["channels", channel.as_str()]);
+        let channel: Channel = self.ask(call).await?;
+        Ok(match channel.kind.as_str() {
+            "O" => ChannelKind::Public,
+            "D" | "G" => ChannelKind::Direct,
+            _ => ChannelKind::Private,
+        })
+    }
+
+    pub(super) async fn administers(
+        &self,
+        channel: &ChannelId,
+        user: &UserId,
+    ) -> Result<bool, ChatError> {
+        let path = ["channels", channel.as_str(), "members", user.as_str()];
+        match self
+            .ask::<Member>(Call::new("is_channel_admin", Method::GET, &path))
+            .await
+        {
+            Ok(member) => Ok(member.scheme_admin || has_role(&member.roles, "channel_admin")),
+            // Mattermost's own 404: not a member.
+            Err(ChatError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The channel of direct messages with `user`, made if need be.
+    pub(super) async fn direct_channel(&self, user: &UserId) -> Result<ChannelId, ChatError> {
+        let own = self.own().await?;
+        let call = Call::new("direct_channel", Method::POST, &["channels", "direct"]);
+        let channel: Channel = self.ask(call.json(&json!([own.user_id, user]))).await?;
+        Ok(channel.id)
+    }
+
+    /// The server's way to show names. A name in the wrong form is better than none, so that trouble with the
+    /// configuration leaves the last known way.
+    async fn name_display(&self) -> String {
+        let known = {
+            let known = self
+                .name_display
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            known.as_ref().map(|known| (known.way.clone(), known.asked))
+        };
+        if let Some((way, asked)) = &known
+            && asked.elapsed() < NAME_DISPLAY_LIFE
+        {
+            return way.clone();
+        }
+        let call = Call::new("client_config", Method::GET, &["config", "client"]);
+        match self.ask::<ClientConfig>(call.query("format", "old")).await {
+            Ok(config) => {
+                let way = config.name_display;
+                let mut kept = self
+                    .name_display
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *kept = Some(NameDisplay {
+                    way: way.clone(),
+                    asked: Instant::now(),
+                });
+                way
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the server's way to show names is not known");
+                known.map_or_else(String::new, |(way, _)| way)
+            }
+        }
+    }
+}
+
+/// How the server would show a person: by `nickname_full_name`, `full_name`, or else the user name.
+fn display_name(user: &User, way: &str) -> String {
+    let full = format!("{} {}", user.first_name.trim(), user.last_name.trim());
+    let wanted = match way {
+        "nickname_full_name" if !user.nickname.trim().is_empty() => user.nickname.trim(),
+        "nickname_full_name" | "full_name" => full.trim(),
+        _ => "",
+    };
+    if wanted.is_empty() {
+        user.username.clone()
+    } else {
+        wanted.to_owned()
+    }
+}
+
+fn has_role(roles: &str, role: &str) -> bool {
+    roles.split_whitespace().any(|held| held == role)
+}

@@ -1,0 +1,211 @@
+//! Making, reading and finding posts (mattermost.md 5.3).
+
+use std::collections::HashMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::Mattermost;
+use super::body;
+use super::call::{Call, read};
+use crate::domain::{ChannelId, PostId, Timestamp, UserId};
+use crate::ports::{ChatError, NewPost, PostView};
+
+/// Longest key that is read back, in bytes.
+const KEY_BYTES_MAX: usize = 256;
+
+/// How much earlier than asked for posts are looked for, in milliseconds: the server's clock is only estimated,
+/// and a proxy's `Date` may stand for it. The key tells ours from others, so more posts do no harm.
+const SINCE_MARGIN_MILLIS: i64 = 60_000;
+
+/// Most posts that Mattermost gives for `since`, in no order that could be relied on.
+const SINCE_POSTS_MAX: usize = 1000;
+
+/// Posts a page, when there were more: the most that Mattermost gives.
+const PAGE: usize = 200;
+
+/// Most pages that are read.
+const PAGES_MAX: usize = 25;
+
+/// Longest list of posts that is read, in bytes.
+const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+#[derive(Deserialize)]
+struct Post {
+    id: PostId,
+    channel_id: ChannelId,
+    user_id: UserId,
+    #[serde(default)]
+    root_id: String,
+    create_at: i64,
+    #[serde(default)]
+    delete_at: i64,
+    #[serde(default)]
+    props: Value,
+}
+
+impl Post {
+    fn key(&self) -> Option<&str> {
+        body::key_of(&self.props).filter(|key| key.len() <= KEY_BYTES_MAX)
+    }
+
+    fn view(self) -> PostView {
+        PostView {
+            key: self.key().map(str::to_owned),
+            root: self.root_id.parse().ok(),
+            id: self.id,
+            channel: self.channel_id,
+            user: self.user_id,
+            created_at: Timestamp::from_millis(self.create_at),
+        }
+    }
+}
+
+/// A list of posts; those of others are not even read.
+#[derive(Deserialize)]
+struct List {
+    #[serde(default)]
+    posts: HashMap<String, Value>,
+}
+
+impl List {
+    fn oldest(&self) -> Option<i64> {
+        let times = self
+            .posts
+            .values()
+            .filter_map(|post| post.get("create_at")?.as_i64());
+        times.min()
+    }
+}
+
+impl Mattermost {
+    pub(super) async fn create(&self, post: NewPost) -> Result<PostView, ChatError> {
+        let own = self.own().await?;
+        let body = body::create(&post, &self.pending_post_id(&post));
+        let call = Call::new("create_post", Method::POST, &["posts"]).body(body);
+        let made: Post = self.ask(call).await?;
+        // The id of a pending post is global: the answer may be somebody else's post (mattermost.md 5.3).
+        let is_ours = made.user_id == own.user_id
+            && made.channel_id == post.channel
+            && made.key() == Some(post.key.as_str());
+        if is_ours {
+            Ok(made.view())
+        } else {
+            Err(ChatError::Refused {
+                why: format!(
+                    "the server answered with post {}, which is not the one asked for",
+                    made.id
+                ),
+            })
+        }
+    }
+
+    pub(super) async fn read(&self, post: &PostId) -> Result<PostView, ChatError> {
+        let call = Call::new("read_post", Method::GET, &["posts", post.as_str()]);
+        let read: Post = self.ask(call).await?;
+        if read.delete_at > 0 {
+            return Err(ChatError::NotFound {
+                why: "the post is deleted".to_owned(),
+            });
+        }
+        Ok(read.view())
+    }
+
+    /// Changing a post is forbidden both when it is deleted and when the bot left: reading it tells.
+    pub(super) async fn told_apart(
+        &self,
+        post: &PostId,
+        result: Result<(), ChatError>,
+    ) -> Result<(), ChatError> {
+        let Err(ChatError::Forbidden { why }) = result else {
+            return result;
+        };
+        match self.read(post).await {
+            Ok(_) | Err(ChatError::Forbidden { .. }) => Err(ChatError::Forbidden { why }),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn find(
+        &self,
+        channel: &ChannelId,
+        key: &str,
+        since: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError> {
+        // Asked first, because its answer also tells the server's clock.
+        let own = self.own().await?;
+        let since = self
+            .server_clock
+            .theirs(since)
+            .saturating_sub(SINCE_MARGIN_MILLIS)
+            .max(1);
+        let list = self.list(channel, &[("since", since.to_string())]).await?;
+        let lists = if list.posts.len() < SINCE_POSTS_MAX {
+            vec![list]
+        } else {
+            self.pages(channel, since).await?
+        };
+        let posts = lists.into_iter().flat_map(|list| list.posts.into_values());
+        let ours = posts
+            .filter(|post| {
+                post.get("user_id").and_then(Value::as_str) == Some(own.user_id.as_str())
+            })
+            .filter_map(|post| serde_json::from_value::<Post>(post).ok())
+            // `since` compares the time of the last change, so older posts come too.
+            .filter(|post| post.delete_at == 0 && post.create_at >= since)
+            .filter(|post| post.channel_id == *channel && post.key() == Some(key));
+        let mut found: Vec<PostView> = ours.map(Post::view).collect();
+        found.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        found.dedup_by(|a, b| a.id == b.id);
+        Ok(found)
+    }
+
+    /// Newest first, down to `since`.
+    async fn pages(&self, channel: &ChannelId, since: i64) -> Result<Vec<List>, ChatError> {
+        let mut lists = Vec::new();
+        for page in 0..PAGES_MAX {
+            let query = [("page", page.to_string()), ("per_page", PAGE.to_string())];
+            let list = self.list(channel, &query).await?;
+            let is_last =
+                list.posts.len() < PAGE || list.oldest().is_none_or(|oldest| oldest < since);
+            lists.push(list);
+            if is_last {
+                return Ok(lists);
+            }
+        }
+        tracing::warn!(%channel, posts = PAGES_MAX * PAGE, "looked for a post no further than this");
+        Ok(lists)
+    }
+
+    async fn list(
+        &self,
+        channel: &ChannelId,
+        query: &[(&'static str, String)],
+    ) -> Result<List, ChatError> {
+        let path = ["channels", channel.as_str(), "posts"];
+        let mut call = Call::new("find_posts", Method::GET, &path).answer_bytes_max(LIST_BYTES_MAX);
+        for (name, value) in query {
+            call = call.query(name, value);
+        }
+        read(&self.call(call).await?)
+    }
+
+    /// The same for each attempt at one post, so that the server drops doubles of the last 30 s; nobody else can
+    /// guess it and have his post taken for ours.
+    pub(super) fn pending_post_id(&self, post: &NewPost) -> String {
+        let secret = self.settings.post_secret.expose_secret();
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .expect("HMAC takes keys of any length");
+        mac.update(b"pending post\0");
+        mac.update(post.channel.as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(post.key.as_bytes());
+        let tag = mac.finalize().into_bytes();
+        format!("relay:{}:{}", post.key, hex::encode(&tag[..16]))
+    }
+}

@@ -1,0 +1,221 @@
+//! Throttling, outages and secrets.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Instant;
+
+use super::*;
+
+#[tokio::test]
+async fn throttled_calls_tell_how_long_to_wait() {
+    let bench = bench(vec![recorded("ratelimit-429")]).await;
+    let after = Some(Duration::from_secs(1));
+    assert_eq!(
+        bench.client.own_account().await,
+        Err(ChatError::Throttled { after })
+    );
+    type Headers = [(&'static str, &'static str)];
+    let cases: [(&Headers, Option<u64>); 4] = [
+        (&[], None),
+        (&[("Retry-After", "soon")], None),
+        (&[("Retry-After", "1e99")], Some(3600)),
+        (
+            &[
+                ("X-Ratelimit-Limit", "11"),
+                ("X-Ratelimit-Remaining", "0"),
+                ("X-Ratelimit-Reset", "6"),
+            ],
+            Some(6),
+        ),
+    ];
+    for (headers, seconds) in cases {
+        let bench = super::bench(vec![Reply::new(429, headers, "limit exceeded\n")]).await;
+        let after = seconds.map(Duration::from_secs);
+        assert_eq!(
+            bench.client.own_account().await,
+            Err(ChatError::Throttled { after })
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
+    let bench = bench(vec![
+        recorded("ratelimit-headers-200"),
+        recorded("ratelimit-429"),
+    ])
+    .await;
+    bench.client.own_account().await.unwrap();
+    bench.client.own_account().await.unwrap_err();
+    let reports = bench.observer.0.lock().unwrap();
+    let told: Vec<_> = reports
+        .iter()
+        .map(|r| {
+            (
+                r.target,
+                r.operation,
+                r.outcome,
+                r.rate_limit.map(|limit| limit.remaining),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("mattermost", "own_account", "ok", Some(9)),
+            ("mattermost", "own_account", "throttled", Some(0)),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_outage_is_no_refusal() {
+    for status in [404, 408, 500, 502, 503, 504] {
+        let down = Reply::new(status, &[("Retry-After", "3")], "<html>down</html>");
+        let bench = bench(vec![down]).await;
+        let result = bench.client.read_post(&post_id()).await;
+        let Err(ChatError::Unavailable { after, .. }) = result else {
+            panic!("{status}: {result:?}");
+        };
+        assert_eq!(after, Some(Duration::from_secs(3)), "{status}");
+    }
+    for status in [301, 302, 307, 308, 414, 501] {
+        let bench = bench(vec![Reply::new(status, &[("Location", "/")], "")]).await;
+        let result = bench.client.read_post(&post_id()).await;
+        assert!(
+            matches!(result, Err(ChatError::Refused { .. })),
+            "{status}: {result:?}"
+        );
+        assert_eq!(bench.stub.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_never_came_may_stand() {
+    let started = Instant::now();
+    let silent = bench_at(vec![me(), Reply::Silence], "", Duration::from_millis(400)).await;
+    let result = silent.client.create_post(new_post()).await;
+    assert!(
+        matches!(result, Err(ChatError::Unreachable { sent: true, .. })),
+        "{result:?}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(10));
+
+    for answer in [
+        "<!doctype html>",
+        "",
+        "{}",
+        "[]",
+        "\"x\"",
+        "{\"id\":\"../..\"}",
+    ] {
+        let page = bench(vec![me(), Reply::new(201, &[], answer)]).await;
+        let result = page.client.create_post(new_post()).await;
+        assert!(
+            matches!(result, Err(ChatError::Unreachable { sent: true, .. })),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_got_nothing() {
+    let away = bench(vec![]).await;
+    let port = away.stub.url.port().unwrap();
+    drop(away.stub);
+    // The port is free again once the stub's task is gone.
+    loop {
+        let result = away.client.own_account().await;
+        if let Err(ChatError::Unreachable { sent: false, why }) = result {
+            assert!(
+                !why.contains(TOKEN) && !why.contains(&format!("{port}/api")),
+                "{why}"
+            );
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_after_the_time_limit_is_told_apart() {
+    let id = "api.post.update_post.permissions_time_limit.app_error";
+    let error = json!({ "id": id, "message": "m", "request_id": "r", "status_code": 400 });
+    let bench = bench(vec![Reply::json(400, &error)]).await;
+    let content = new_post().content;
+    let result = bench
+        .client
+        .patch_post(&post_id(), "m1:card", content)
+        .await;
+    assert!(
+        matches!(result, Err(ChatError::NotEditable { .. })),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn no_refusal_repeats_the_hooks_secret_or_the_servers_words() {
+    for name in [
+        "response-url-expired-404",
+        "response-url-sixth-use-400",
+        "response-url-unknown-404",
+    ] {
+        let file = crate::http::stub::Recorded::read(&format!("mattermost-11/rest/{name}.http"));
+        let id = file.request[0].rsplit('/').next().unwrap().to_owned();
+        let bench = bench(vec![recorded(name)]).await;
+        let hook = ResponseHook::parse(&id).unwrap();
+        let error = bench.client.answer_command(&hook, "x").await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains(&id), "{error:?}");
+    }
+    let words =
+        json!({ "id": "a b\n\u{1b}[31m<x>".repeat(50), "message": "CANARY", "request_id": "r" });
+    let bench = bench(vec![Reply::json(400, &words)]).await;
+    let error = bench.client.own_account().await.unwrap_err().to_string();
+    assert!(
+        !error.contains("CANARY") && !error.contains('\u{1b}') && error.len() < 300,
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_id_that_would_change_the_path_is_never_sent() {
+    let bench = bench(vec![]).await;
+    for id in [".", ".."] {
+        let result = bench.client.delete_post(&id.parse().unwrap()).await;
+        assert!(
+            matches!(result, Err(ChatError::Refused { .. })),
+            "{result:?}"
+        );
+    }
+    assert!(bench.stub.seen().is_empty());
+}
+
+#[test]
+fn settings_that_cannot_work_are_named_and_never_shown() {
+    let http = Http::new(HttpSettings::default(), Arc::new(crate::http::Unobserved)).unwrap();
+    let key = |url: &str, token: &str| {
+        let settings = Settings {
+            url: url.parse().unwrap(),
+            bot_token: SecretString::from(token),
+            post_secret: SecretString::from("canary-secret"),
+        };
+        let shown = format!("{settings:?}");
+        assert!(
+            !shown.contains("canary-secret") && !shown.contains("canary-token"),
+            "{shown}"
+        );
+        let clock = Arc::new(StandingClock(AtomicI64::new(0)));
+        Mattermost::new(settings, http.clone(), clock)
+            .err()
+            .map(|bad| bad.key)
+    };
+    assert_eq!(key("https://chat.example.org/mm", "canary-token"), None);
+    assert_eq!(key("unix:/run/x", "canary-token"), Some("url"));
+    assert_eq!(
+        key("https://u:p@chat.example.org", "canary-token"),
+        Some("url")
+    );
+    assert_eq!(
+        key("https://chat.example.org", "canary-token\n"),
+        Some("bot_token")
+    );
+}

@@ -1,0 +1,168 @@
+//! plugNmeet as the conference server: its signed API over HTTP (plugnmeet.md 1 and 2).
+
+mod answer;
+mod artifacts;
+mod call;
+mod create;
+mod download;
+mod join;
+mod room;
+mod signature;
+mod summary;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::{ArtifactId, ArtifactKind, RoomId, Sid};
+use crate::http::Http;
+use crate::ports::{
+    Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
+    RoomActivity,
+};
+
+pub use room::{LockSettings, RoomSettings};
+
+/// Longest `webhook_url` that plugNmeet's database holds, in characters (plugnmeet.md 2.1).
+const WEBHOOK_URL_CHARS_MAX: usize = 255;
+
+/// Where plugNmeet is and what its rooms are like.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the relay calls its API and downloads.
+    pub url: Url,
+    /// Where browsers reach it; may have a path.
+    pub external_url: Url,
+    /// The API key: not secret, but not shown either.
+    pub api_key: String,
+    /// The API secret, which signs everything.
+    pub api_secret: SecretString,
+    /// Where plugNmeet sends the events of every room, at most 255 characters.
+    pub webhook_url: Url,
+    /// Hosts, besides that of `url`, that a download may be redirected to: `host` or `host:port`.
+    pub download_hosts: Vec<String>,
+    /// What the rooms offer.
+    pub room: RoomSettings,
+}
+
+/// Settings that cannot work; says which and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("plugnmeet.{key}: {why}")]
+pub struct BadSettings {
+    /// Which setting.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// The client of one plugNmeet server.
+pub struct PlugNmeet {
+    settings: Settings,
+    api_key: reqwest::header::HeaderValue,
+    http: Http,
+}
+
+impl PlugNmeet {
+    /// The client with these settings.
+    pub fn new(settings: Settings, http: Http) -> Result<Self, BadSettings> {
+        let bad = |key, why| Err(BadSettings { key, why });
+        for (key, url) in [
+            ("url", &settings.url),
+            ("external_url", &settings.external_url),
+            ("webhook_url", &settings.webhook_url),
+        ] {
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                return bad(key, "must be an http or https address with a host");
+            }
+            if !url.username().is_empty() || url.password().is_some() {
+                return bad(key, "must not hold a user name or password");
+            }
+        }
+        if settings.webhook_url.as_str().chars().count() > WEBHOOK_URL_CHARS_MAX {
+            return bad("webhook_url", "must have at most 255 characters");
+        }
+        let Ok(mut api_key) = reqwest::header::HeaderValue::from_str(&settings.api_key) else {
+            return bad("api_key", "has characters that cannot stand in a header");
+        };
+        api_key.set_sensitive(true);
+        Ok(Self {
+            settings,
+            api_key,
+            http,
+        })
+    }
+}
+
+#[async_trait]
+impl Conference for PlugNmeet {
+    async fn create_room(&self, room: NewRoom) -> Result<CreatedRoom, ConferenceError> {
+        let body = create::body(&room, &self.settings)?;
+        self.call("create_room", "room/create", &body, |envelope| {
+            create::read(envelope, room.meeting)
+        })
+        .await
+    }
+
+    async fn join_address(
+        &self,
+        room: &RoomId,
+        joiner: Joiner,
+    ) -> Result<SecretString, ConferenceError> {
+        let body = join::body(room, &joiner)?;
+        let external = &self.settings.external_url;
+        self.call("join", "room/getJoinToken", &body, |envelope| {
+            Ok(join::address(external, &envelope.token()?))
+        })
+        .await
+    }
+
+    async fn room_activity(&self, room: &RoomId) -> Result<RoomActivity, ConferenceError> {
+        let body = serde_json::json!({ "room_id": room });
+        self.call("room_activity", "room/isRoomActive", &body, |envelope| {
+            envelope.activity()
+        })
+        .await
+    }
+
+    async fn end_room(&self, room: &RoomId) -> Result<EndAnswer, ConferenceError> {
+        let body = serde_json::json!({ "room_id": room });
+        self.call("end_room", "room/endRoom", &body, |envelope| envelope.end())
+            .await
+    }
+
+    async fn artifacts(&self, sid: &Sid) -> Result<Vec<FoundArtifact>, ConferenceError> {
+        let mut found = self.fetch_all(sid, &artifacts::RECORDINGS).await?;
+        found.extend(self.fetch_all(sid, &artifacts::ARTIFACTS).await?);
+        let mut known = HashSet::new();
+        found.retain(|one| known.insert(one.id.clone()));
+        found.truncate(artifacts::FOUND_MAX);
+        Ok(found)
+    }
+
+    async fn download_address(
+        &self,
+        id: &ArtifactId,
+        kind: ArtifactKind,
+    ) -> Result<SecretString, ConferenceError> {
+        let token = self.download_token(id, kind).await?;
+        let address = download::address(&self.settings.external_url, kind, &token);
+        Ok(SecretString::from(String::from(address)))
+    }
+
+    async fn summary_text(&self, id: &ArtifactId) -> Result<String, ConferenceError> {
+        let token = self.download_token(id, ArtifactKind::Summary).await?;
+        let address = download::address(&self.settings.url, ArtifactKind::Summary, &token);
+        let file = self.download(address).await?;
+        // Parsing may take a moment with a hostile text: not on a thread that serves others.
+        tokio::task::spawn_blocking(move || summary::markdown(&file))
+            .await
+            .map_err(|_| ConferenceError::Refused {
+                why: "the summary cannot be converted".to_owned(),
+            })
+    }
+}

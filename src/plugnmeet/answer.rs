@@ -1,0 +1,223 @@
+//! What an answer of plugNmeet means: HTTP 200 also for failures, the truth is in `status` (plugnmeet.md 2.0).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::http::{Answer, log_text};
+use crate::ports::{ConferenceError, EndAnswer, RoomActivity};
+
+/// Longest token that is believed, in bytes; real ones have some hundred.
+const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Texts of `INTERNAL_SERVER_ERROR`s that will be the same every time (plugnmeet.md 2.1, 2.2, 2.12).
+const PERMANENT_TEXTS: [&str; 6] = [
+    "artifact type is not downloadable",
+    "artifact has no downloadable file",
+    "Data too long for column",
+    "reserved pattern",
+    "is reserved for internal use",
+    "should only contain ASCII",
+];
+
+/// The part that every answer has, with whatever else it holds.
+#[derive(Deserialize)]
+pub(super) struct Envelope {
+    status: bool,
+    #[serde(default)]
+    msg: String,
+    /// A name; a number for names that the server does not know itself; absent before 2.1.7.
+    #[serde(default)]
+    status_code: Value,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, Value>,
+}
+
+/// What `status_code` can say that matters here.
+enum Code {
+    NotFound,
+    RoomGone,
+    Blocked,
+    Key,
+    Refused,
+    Other,
+    Absent,
+}
+
+/// Takes the HTTP layer off: an envelope, of success or failure, or what its lack means.
+pub(super) fn envelope(answer: &Answer) -> Result<Envelope, ConferenceError> {
+    let read = serde_json::from_slice::<Envelope>(&answer.body);
+    match answer.status {
+        200..=299 => read.map_err(|_| unreadable("no JSON object with a status")),
+        401 => Err(ConferenceError::Unauthorized {
+            why: read.map_or_else(|_| "HTTP 401".to_owned(), |envelope| envelope.why()),
+        }),
+        404 if is_catch_all(answer) => Err(ConferenceError::Refused {
+            why: "HTTP 404: plugNmeet does not know this call; \
+                  plugnmeet.url may be wrong or the server too old"
+                .to_owned(),
+        }),
+        _ => Err(by_status(answer)),
+    }
+}
+
+/// What a status means that says nothing about the call itself.
+pub(super) fn by_status(answer: &Answer) -> ConferenceError {
+    let status = answer.status;
+    match status {
+        404 | 408 | 425 | 429 | 500..=599 => ConferenceError::Unavailable {
+            why: format!("HTTP {status}"),
+            after: answer.retry_after,
+        },
+        300..=399 => ConferenceError::Refused {
+            why: format!("HTTP {status}: a redirect; plugnmeet.url must be the final address"),
+        },
+        _ => ConferenceError::Refused {
+            why: format!("HTTP {status}"),
+        },
+    }
+}
+
+/// plugNmeet's own answer to a path or method that it does not have; a proxy's says something else.
+fn is_catch_all(answer: &Answer) -> bool {
+    answer.body.trim_ascii() == b"not found"
+}
+
+/// An answer that says yes but not what was asked for.
+pub(super) fn unreadable(what: &str) -> ConferenceError {
+    ConferenceError::Unreachable {
+        why: format!("the answer is unreadable: {what}"),
+    }
+}
+
+impl Envelope {
+    /// The envelope of a success, or what the failure means.
+    pub(super) fn succeeded(self) -> Result<Self, ConferenceError> {
+        if self.status {
+            Ok(self)
+        } else {
+            Err(self.failure())
+        }
+    }
+
+    /// One of the answer's own fields.
+    pub(super) fn take<T: serde::de::DeserializeOwned>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<T, ConferenceError> {
+        let value = self.rest.remove(field).unwrap_or_default();
+        serde_json::from_value(value).map_err(|_| unreadable(field))
+    }
+
+    /// The token of a success.
+    pub(super) fn token(self) -> Result<String, ConferenceError> {
+        let token: String = self.succeeded()?.take("token")?;
+        let is_token = !token.is_empty()
+            && token.len() <= TOKEN_BYTES_MAX
+            && token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+        if is_token {
+            Ok(token)
+        } else {
+            Err(unreadable("token"))
+        }
+    }
+
+    /// The answer of isRoomActive: an end is proven by `status:true` and `is_active:false` alone.
+    pub(super) fn activity(self) -> Result<RoomActivity, ConferenceError> {
+        if !self.status {
+            // No code of a failure says anything about the room: with NATS away it is "not found" too.
+            return Err(match self.failure() {
+                ConferenceError::RoomGone | ConferenceError::NotFound => {
+                    ConferenceError::Internal { why: self.why() }
+                }
+                other => other,
+            });
+        }
+        match self.rest.get("is_active") {
+            Some(Value::Bool(true)) => Ok(RoomActivity::Active),
+            Some(Value::Bool(false)) => Ok(RoomActivity::Ended),
+            _ => Err(unreadable("is_active")),
+        }
+    }
+
+    /// The answer of endRoom. Only a room that is not found is done with; one that is not active is still ending.
+    pub(super) fn end(self) -> Result<EndAnswer, ConferenceError> {
+        if self.status {
+            return Ok(EndAnswer::Ending);
+        }
+        match (self.failure(), self.status_code.as_str()) {
+            (ConferenceError::RoomGone, Some("ROOM_NOT_ACTIVE")) => Ok(EndAnswer::Ending),
+            (ConferenceError::RoomGone, _) => Ok(EndAnswer::NotFound),
+            (error, _) => Err(error),
+        }
+    }
+
+    /// What a failure means (plugnmeet.md 10.6).
+    pub(super) fn failure(&self) -> ConferenceError {
+        match self.code() {
+            Code::NotFound => ConferenceError::NotFound,
+            Code::RoomGone => ConferenceError::RoomGone,
+            Code::Blocked => ConferenceError::Blocked,
+            Code::Key => ConferenceError::Unauthorized { why: self.why() },
+            Code::Refused => ConferenceError::Refused { why: self.why() },
+            Code::Other if PERMANENT_TEXTS.iter().any(|text| self.msg.contains(text)) => {
+                ConferenceError::Refused { why: self.why() }
+            }
+            Code::Other => ConferenceError::Internal { why: self.why() },
+            Code::Absent => self.failure_by_text(),
+        }
+    }
+
+    /// Servers before 2.1.7 say it in words only.
+    fn failure_by_text(&self) -> ConferenceError {
+        let text = self.msg.to_lowercase();
+        if text.contains("blocked to join") {
+            ConferenceError::Blocked
+        } else if text.contains("room")
+            && (text.contains("not found") || text.contains("not active"))
+        {
+            ConferenceError::RoomGone
+        } else if text.contains("not found") || text.starts_with("no ") {
+            ConferenceError::NotFound
+        } else if text.starts_with("validation error") || text.starts_with("proto: ") {
+            ConferenceError::Refused { why: self.why() }
+        } else {
+            ConferenceError::Internal { why: self.why() }
+        }
+    }
+
+    fn code(&self) -> Code {
+        let number = self.status_code.as_u64();
+        match (self.status_code.as_str(), number) {
+            (None | Some("" | "UNKNOWN_STATUS"), None | Some(0)) => Code::Absent,
+            (Some("NOT_FOUND"), _) | (_, Some(3)) => Code::NotFound,
+            (Some("ROOM_NOT_FOUND" | "ROOM_NOT_ACTIVE"), _) | (_, Some(10 | 14)) => Code::RoomGone,
+            (Some("USER_BLOCKED"), _) | (_, Some(12)) => Code::Blocked,
+            (Some("INVALID_API_KEY" | "INVALID_TOKEN_OR_SIGNATURE"), _) | (_, Some(5 | 6)) => {
+                Code::Key
+            }
+            (
+                Some(
+                    "INVALID_PARAMETERS"
+                    | "MISSING_REQUIRED_PARAMETER"
+                    | "PERMISSION_DENIED"
+                    | "USER_NOT_FOUND"
+                    | "USER_NOT_ACTIVE",
+                ),
+                _,
+            )
+            | (_, Some(2 | 8 | 9 | 11 | 13)) => Code::Refused,
+            _ => Code::Other,
+        }
+    }
+
+    /// Code and text for the log.
+    fn why(&self) -> String {
+        match &self.status_code {
+            Value::String(code) => log_text(&format!("{code}: {}", self.msg)),
+            Value::Number(code) => log_text(&format!("code {code}: {}", self.msg)),
+            _ => log_text(&self.msg),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a session left behind: recordings and artifacts, page by page (plugnmeet.md 2.11, 2.12, 6).
+
+use serde_json::{Value, json};
+
+use super::PlugNmeet;
+use super::answer::{Envelope, unreadable};
+use crate::domain::{ArtifactKind, Sid};
+use crate::ports::{ConferenceError, FoundArtifact};
+
+/// Most recordings and artifacts of one session that are told.
+pub(super) const FOUND_MAX: usize = 200;
+
+/// How many are asked for at once: the most that plugNmeet gives.
+const PAGE: usize = 100;
+
+/// Most pages that are asked for: usage records stand among the artifacts.
+const PAGES_MAX: usize = 10;
+
+/// One of the two lists.
+pub(super) struct List {
+    operation: &'static str,
+    path: &'static str,
+    total: &'static str,
+    items: &'static str,
+    id: &'static str,
+    kind: fn(&Value) -> Option<ArtifactKind>,
+}
+
+/// Recordings.
+pub(super) const RECORDINGS: List = List {
+    operation: "find_recordings",
+    path: "recording/fetch",
+    total: "total_recordings",
+    items: "recordings_list",
+    id: "record_id",
+    kind: |_| Some(ArtifactKind::Recording),
+};
+
+/// Artifacts.
+pub(super) const ARTIFACTS: List = List {
+    operation: "find_artifacts",
+    path: "artifact/fetch",
+    total: "total_artifacts",
+    items: "artifacts_list",
+    id: "artifact_id",
+    kind: |item| artifact_kind(item.get("type")?),
+};
+
+/// The kinds with a file; the others are records of cost, or not known yet.
+fn artifact_kind(value: &Value) -> Option<ArtifactKind> {
+    match (value.as_str(), value.as_u64()) {
+        (Some("MEETING_ANALYTICS"), _) | (_, Some(1)) => Some(ArtifactKind::Analytics),
+        (Some("MEETING_SUMMARY"), _) | (_, Some(2)) => Some(ArtifactKind::Summary),
+        (Some("SPEECH_TRANSCRIPTION"), _) | (_, Some(4)) => Some(ArtifactKind::Transcript),
+        _ => None,
+    }
+}
+
+/// One page.
+struct Page {
+    found: Vec<FoundArtifact>,
+    /// How many entries it had, of whatever kind.
+    entries: usize,
+    /// How many there are in all, if that was said.
+    total: Option<usize>,
+}
+
+impl PlugNmeet {
+    /// All pages of one list, oldest first.
+    pub(super) async fn fetch_all(
+        &self,
+        sid: &Sid,
+        list: &'static List,
+    ) -> Result<Vec<FoundArtifact>, ConferenceError> {
+        let (mut found, mut from) = (Vec::new(), 0);
+        for _ in 0..PAGES_MAX {
+            let body = json!({ "room_sid": sid, "from": from, "limit": PAGE, "order_by": "ASC" });
+            let page = self
+                .call(list.operation, list.path, &body, |envelope| {
+                    list.read(envelope)
+                })
+                .await?;
+            found.extend(page.found);
+            from += page.entries;
+            let is_last = page
+                .total
+                .map_or(page.entries < PAGE, |total| from >= total);
+            if is_last || page.entries == 0 || found.len() >= FOUND_MAX {
+                break;
+            }
+        }
+        found.truncate(FOUND_MAX);
+        Ok(found)
+    }
+}
+
+impl List {
+    fn read(&self, envelope: Envelope) -> Result<Page, ConferenceError> {
+        let mut envelope = match envelope.succeeded() {
+            Ok(envelope) => envelope,
+            // "no artifact found": an empty list.
+            Err(ConferenceError::NotFound) => {
+                return Ok(Page {
+                    found: Vec::new(),
+                    entries: 0,
+                    total: Some(0),
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let result: Value = envelope.take("result")?;
+        let items = result
+            .get(self.items)
+            .and_then(Value::as_array)
+            .ok_or_else(|| unreadable(self.items))?;
+        let found = items.iter().filter_map(|item| {
+            Some(FoundArtifact {
+                id: item.get(self.id)?.as_str()?.parse().ok()?,
+                kind: (self.kind)(item)?,
+            })
+        });
+        Ok(Page {
+            found: found.collect(),
+            entries: items.len(),
+            total: result.get(self.total).and_then(count),
+        })
+    }
+}
+
+/// A count, as number or text.
+fn count(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => usize::try_from(other.as_u64()?).ok(),
+    }
+}

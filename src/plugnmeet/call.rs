@@ -1,0 +1,95 @@
+//! One signed call, from the body to its meaning.
+
+use std::time::Instant;
+
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde::Serialize;
+use url::Url;
+
+use super::answer::{self, Envelope};
+use super::{PlugNmeet, signature};
+use crate::http::{Answer, CallError, CallReport, Request};
+use crate::ports::ConferenceError;
+
+impl PlugNmeet {
+    /// Signs `body`, posts it to `/auth/{path}`, reads the answer and tells the observer how it ended.
+    pub(super) async fn call<T>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        body: &impl Serialize,
+        read: impl FnOnce(Envelope) -> Result<T, ConferenceError>,
+    ) -> Result<T, ConferenceError> {
+        let started = Instant::now();
+        let result = match self.post(path, body).await {
+            Ok(answer) => answer::envelope(&answer).and_then(read),
+            Err(error) => Err(error),
+        };
+        self.report(operation, started, &result);
+        result
+    }
+
+    /// Tells the observer how a call ended.
+    pub(super) fn report<T>(
+        &self,
+        operation: &'static str,
+        started: Instant,
+        result: &Result<T, ConferenceError>,
+    ) {
+        self.http.report(&CallReport {
+            target: "plugnmeet",
+            operation,
+            outcome: result.as_ref().err().map_or("ok", outcome),
+            duration: started.elapsed(),
+            rate_limit: None,
+        });
+    }
+
+    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, ConferenceError> {
+        let refused = |why: String| ConferenceError::Refused { why };
+        let body = serde_json::to_vec(body).map_err(|error| refused(error.to_string()))?;
+        let signature = signature::sign(&self.settings.api_secret, &body);
+        let mut signature = HeaderValue::try_from(signature)
+            .map_err(|_| refused("the signature cannot stand in a header".to_owned()))?;
+        signature.set_sensitive(true);
+        let segments = std::iter::once("auth").chain(path.split('/'));
+        let request = Request::new(Method::POST, below(&self.settings.url, segments))
+            .header(HeaderName::from_static("api-key"), self.api_key.clone())
+            .header(HeaderName::from_static("hash-signature"), signature)
+            .json(body);
+        self.http.send(request).await.map_err(unreachable)
+    }
+}
+
+/// The address of `segments` below `base`, which may have a path of its own.
+pub(super) fn below<'a>(base: &Url, segments: impl IntoIterator<Item = &'a str>) -> Url {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+/// What a call without an answer means.
+pub(super) fn unreachable(error: CallError) -> ConferenceError {
+    ConferenceError::Unreachable {
+        why: error.to_string(),
+    }
+}
+
+/// The word for an error in metrics.
+const fn outcome(error: &ConferenceError) -> &'static str {
+    match error {
+        ConferenceError::Unreachable { .. } => "unreachable",
+        ConferenceError::Unavailable { .. } => "unavailable",
+        ConferenceError::Internal { .. } => "internal",
+        ConferenceError::RoomGone => "room_gone",
+        ConferenceError::Blocked => "blocked",
+        ConferenceError::NotFound => "not_found",
+        ConferenceError::Unauthorized { .. } => "unauthorized",
+        ConferenceError::Refused { .. } => "refused",
+    }
+}
