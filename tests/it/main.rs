@@ -13,5 +13,6 @@ mod crash;
 mod harness;
 mod main_job;
 mod operators;
+mod queue_conformance;
 mod stopping;
 mod store_conformance;
