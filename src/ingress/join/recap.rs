@@ -34,7 +34,12 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
             }
         })
         .collect();
-    let names: Vec<Value> = view.names.iter().take(NAMES_MAX).map(Value::from).collect();
+    let names: Vec<Value> = meeting
+        .attendees()
+        .into_iter()
+        .take(NAMES_MAX)
+        .map(Value::from)
+        .collect();
     join.pages.page(
         StatusCode::OK,
         id,
