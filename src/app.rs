@@ -115,8 +115,10 @@ impl App {
     ) -> Result<Self, StartError> {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let meter =
-            Arc::new(Meter { metrics: Arc::clone(&surroundings.metrics), clock: Arc::clone(&clock) });
+        let meter = Arc::new(Meter {
+            metrics: Arc::clone(&surroundings.metrics),
+            clock: Arc::clone(&clock),
+        });
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
             EmbeddedSettings {
@@ -169,7 +171,15 @@ impl App {
         let listeners = vec![spawn(public_loop), spawn(admin_loop)];
         surroundings.readiness.mark_started();
         tracing::info!(listen = %address, "meetrelay serves");
-        Ok(Self { surroundings, public: address, workers, listeners, watchers, queue, store })
+        Ok(Self {
+            surroundings,
+            public: address,
+            workers,
+            listeners,
+            watchers,
+            queue,
+            store,
+        })
     }
 
     /// Where the public listener listens.
@@ -196,7 +206,11 @@ impl App {
     }
 
     async fn drain(mut self) -> bool {
-        let Surroundings { readiness, shutdown, .. } = &self.surroundings;
+        let Surroundings {
+            readiness,
+            shutdown,
+            ..
+        } = &self.surroundings;
         readiness.set(Check::NotDraining, false);
         tracing::info!("draining: nothing new is taken, work in flight is finished");
         for listener in self.listeners {
@@ -215,10 +229,16 @@ impl App {
 }
 
 fn make_data_dir(config: &Config) -> Result<(), StartError> {
-    let paths = [config.queue_path(), config.store_path(), config.admin_token_path()];
+    let paths = [
+        config.queue_path(),
+        config.store_path(),
+        config.admin_token_path(),
+    ];
     for folder in paths.iter().filter_map(|path| path.parent()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|why| StartError::DataDir { path: folder.to_owned(), why })?;
+        std::fs::create_dir_all(folder).map_err(|why| StartError::DataDir {
+            path: folder.to_owned(),
+            why,
+        })?;
     }
     Ok(())
 }
@@ -229,7 +249,10 @@ async fn signing_secret(config: &Config, store: &dyn Store) -> Result<SecretStri
         return Ok(secret.clone());
     }
     let drawn = hex::encode(rand::random::<[u8; 32]>());
-    Ok(store.setting_or_insert(SIGNING_SECRET, &drawn).await?.into())
+    Ok(store
+        .setting_or_insert(SIGNING_SECRET, &drawn)
+        .await?
+        .into())
 }
 
 fn conference(
@@ -237,7 +260,10 @@ fn conference(
     essentials: &Essentials,
     meter: &Arc<Meter>,
 ) -> Result<PlugNmeet, StartError> {
-    let http = Http::new(settings::http(config.plugnmeet.call_timeout), Arc::clone(meter) as _)?;
+    let http = Http::new(
+        settings::http(config.plugnmeet.call_timeout),
+        Arc::clone(meter) as _,
+    )?;
     let settings = settings::plugnmeet(config, &essentials.plugnmeet, &essentials.public_url)
         .map_err(|error| StartError::Setting(format!("server.public_url: {error}")))?;
     PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
@@ -253,7 +279,10 @@ fn chat(
     let Some(access) = &essentials.mattermost else {
         return Ok(Arc::new(door::NoChat));
     };
-    let http = Http::new(settings::http(config.mattermost.call_timeout), Arc::clone(meter) as _)?;
+    let http = Http::new(
+        settings::http(config.mattermost.call_timeout),
+        Arc::clone(meter) as _,
+    )?;
     let settings = settings::mattermost(access, post_secret);
     let chat = Mattermost::new(settings, http, Arc::clone(clock))
         .map_err(|error| StartError::Setting(error.to_string()))?;
@@ -261,7 +290,9 @@ fn chat(
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|why| StartError::Listen { key, address, why })
+    TcpListener::bind(address)
+        .await
+        .map_err(|why| StartError::Listen { key, address, why })
 }
 
 fn limits(config: &Config) -> ListenLimits {
@@ -282,11 +313,17 @@ fn set_limits(config: &Config, metrics: &Metrics) {
         (QueueName::Chat, chat),
         (QueueName::ChatLater, chat.div_ceil(2)),
     ] {
-        metrics.worker_concurrency_limit.with(queue).set(i64::from(limit));
+        metrics
+            .worker_concurrency_limit
+            .with(queue)
+            .set(i64::from(limit));
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tracked: drain waits for every listener")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tracked: drain waits for every listener"
+)]
 fn spawn(listener: impl Future<Output = usize> + Send + 'static) -> JoinHandle<usize> {
     tokio::spawn(listener)
 }

@@ -9,7 +9,7 @@ use warp::http::StatusCode;
 
 use super::*;
 use crate::telemetry::metrics::labels::Check;
-use fakes::{Bench, bench};
+use fakes::bench;
 
 #[tokio::test]
 async fn readiness_needs_the_queue_and_no_drain_but_no_peer() {

@@ -7,6 +7,7 @@ use crate::domain::apply::Effect;
 use crate::domain::retry::RetryReason;
 use crate::domain::{Event, Fact, Peer, Via};
 use crate::http::{CallObserver, CallReport};
+use crate::ingress::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
 use crate::ports::{Clock, QueueName};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
@@ -28,9 +29,15 @@ impl WorkObserver for Meter {
             Effect::Foreign => labels::Settled::Foreign,
         };
         let source = event_source(event);
-        self.metrics.events_settled_total.with((source, settled)).inc();
+        self.metrics
+            .events_settled_total
+            .with((source, settled))
+            .inc();
         if matches!(event.fact, Fact::Woken { .. }) && effect == Effect::Applied {
-            self.metrics.reconcile_repairs_total.with(labels::Repair::Woken).inc();
+            self.metrics
+                .reconcile_repairs_total
+                .with(labels::Repair::Woken)
+                .inc();
         }
         // What jobs, polls and the sweep publish is accepted without passing the door.
         if source == labels::EventSource::Relay {
@@ -39,7 +46,10 @@ impl WorkObserver for Meter {
     }
 
     fn waited(&self, queue: QueueName, wait: Duration) {
-        self.metrics.queue_wait_seconds.with(queue).observe(wait.as_secs_f64());
+        self.metrics
+            .queue_wait_seconds
+            .with(queue)
+            .observe(wait.as_secs_f64());
     }
 
     fn in_flight(&self, queue: QueueName, change: i64) {
@@ -54,15 +64,24 @@ impl WorkObserver for Meter {
             JobOutcome::Obsolete => labels::JobOutcome::Obsolete,
         };
         self.metrics.jobs_processed_total.with((queue, label)).inc();
-        self.metrics.job_processing_duration_seconds.with(queue).observe(took.as_secs_f64());
+        self.metrics
+            .job_processing_duration_seconds
+            .with(queue)
+            .observe(took.as_secs_f64());
         if outcome == JobOutcome::Delivered {
             let now = self.clock.now();
-            self.metrics.worker_last_success_timestamp_seconds.with(queue).set(seconds(now));
+            self.metrics
+                .worker_last_success_timestamp_seconds
+                .with(queue)
+                .set(seconds(now));
         }
     }
 
     fn retried(&self, queue: QueueName, reason: RetryReason) {
-        self.metrics.retries_scheduled_total.with((queue, reason)).inc();
+        self.metrics
+            .retries_scheduled_total
+            .with((queue, reason))
+            .inc();
     }
 
     fn buried(&self, queue: QueueName, reason: DeadReason) {
@@ -75,17 +94,22 @@ impl WorkObserver for Meter {
     }
 
     fn card_posted(&self, via: &Via, after: Duration) {
-        let kind = match via {
-            Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
-            Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
-        };
-        self.metrics.trigger_to_card_seconds.with(kind).observe(after.as_secs_f64());
+        self.metrics
+            .trigger_to_card_seconds
+            .with(trigger_kind(via))
+            .observe(after.as_secs_f64());
     }
 
     fn card_updated(&self, is_over: bool, after: Duration) {
-        let change =
-            if is_over { labels::CardChange::Ended } else { labels::CardChange::Running };
-        self.metrics.event_to_card_update_seconds.with(change).observe(after.as_secs_f64());
+        let change = if is_over {
+            labels::CardChange::Ended
+        } else {
+            labels::CardChange::Running
+        };
+        self.metrics
+            .event_to_card_update_seconds
+            .with(change)
+            .observe(after.as_secs_f64());
     }
 
     fn breaker(&self, peer: Peer, state: BreakerState) {
@@ -105,7 +129,119 @@ impl WorkObserver for Meter {
     }
 
     fn swept(&self) {
-        self.metrics.reconcile_last_success_timestamp_seconds.mark(self.clock.now());
+        self.metrics
+            .reconcile_last_success_timestamp_seconds
+            .mark(self.clock.now());
+    }
+}
+
+impl Meter {
+    /// An event of a peer is on stable storage; `via` if it is a start.
+    pub(super) fn accepted(&self, event: &Event, via: Option<&Via>) {
+        self.metrics
+            .events_accepted_total
+            .with(event_source(event))
+            .inc();
+        if let Some(via) = via {
+            self.metrics
+                .triggers_accepted_total
+                .with(trigger_kind(via))
+                .inc();
+        }
+    }
+}
+
+impl IngressObserver for Meter {
+    fn received(&self, trigger: Trigger, result: Received) {
+        let reception = match result {
+            Received::Accepted => labels::Reception::Accepted,
+            Received::Ignored => labels::Reception::Ignored,
+            Received::Rejected => labels::Reception::Rejected,
+        };
+        self.metrics
+            .webhooks_received_total
+            .with((webhook(trigger), reception))
+            .inc();
+    }
+
+    fn rejected(&self, source: Source, reason: Rejected) {
+        let source = match source {
+            Source::OutgoingWebhook => labels::WebhookSource::OutgoingWebhook,
+            Source::SlashCommand => labels::WebhookSource::SlashCommand,
+            Source::Plugnmeet => labels::WebhookSource::PlugNmeet,
+        };
+        let reason = match reason {
+            Rejected::BadSignature | Rejected::Stale => labels::Rejection::BadSignature,
+            Rejected::BadToken => labels::Rejection::BadToken,
+            Rejected::Malformed => labels::Rejection::Malformed,
+            Rejected::TooLarge => labels::Rejection::TooLarge,
+            Rejected::UnsupportedMedia => labels::Rejection::UnsupportedMedia,
+            Rejected::RateLimited => labels::Rejection::RateLimited,
+            Rejected::Backpressure => labels::Rejection::Backpressure,
+        };
+        self.metrics
+            .webhooks_rejected_total
+            .with((source, reason))
+            .inc();
+    }
+
+    fn ignored(&self, trigger: Trigger, reason: Ignored) {
+        tracing::debug!(
+            trigger = trigger.as_str(),
+            reason = reason.as_str(),
+            "webhook ignored"
+        );
+    }
+
+    fn noted(&self, what: Noted) {
+        tracing::debug!(what = what.as_str(), "noted at the door");
+    }
+
+    fn answered(&self, route: Route, method: &'static str, status: u16, took: Duration) {
+        let endpoint = match (route, method) {
+            (Route::Outgoing, "POST") => labels::Endpoint::Outgoing,
+            (Route::Command, "POST") => labels::Endpoint::CommandPost,
+            (Route::Command, "GET") => labels::Endpoint::CommandGet,
+            (Route::Webhook, "POST") => labels::Endpoint::PlugNmeet,
+            (Route::Join, "GET" | "HEAD") => labels::Endpoint::JoinGet,
+            (Route::Join, "POST") => labels::Endpoint::JoinPost,
+            (Route::Artifact | Route::ArtifactFile, "GET" | "HEAD") => labels::Endpoint::Artifact,
+            _ => labels::Endpoint::Other,
+        };
+        self.metrics.answered(endpoint, status, took);
+    }
+}
+
+fn trigger_kind(via: &Via) -> labels::TriggerKind {
+    match via {
+        Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
+        Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
+    }
+}
+
+fn webhook(trigger: Trigger) -> labels::Webhook {
+    use labels::Webhook;
+    match trigger {
+        Trigger::OutgoingWebhook => Webhook::Post,
+        Trigger::CommandStart => Webhook::CommandStart,
+        Trigger::CommandEnd => Webhook::CommandEnd,
+        Trigger::CommandList => Webhook::CommandList,
+        Trigger::CommandHelp => Webhook::CommandHelp,
+        Trigger::RoomCreated | Trigger::RoomStarted => Webhook::RoomCreated,
+        Trigger::ParticipantJoined => Webhook::ParticipantJoined,
+        Trigger::ParticipantLeft => Webhook::ParticipantLeft,
+        Trigger::StartRecording | Trigger::EndRecording | Trigger::RecordingProceeded => {
+            Webhook::Recording
+        }
+        Trigger::ArtifactCreated => Webhook::ArtifactCreated,
+        Trigger::SessionEnded | Trigger::RoomFinished => Webhook::SessionEnded,
+        Trigger::TrackPublished
+        | Trigger::TrackUnpublished
+        | Trigger::StartRtmp
+        | Trigger::EndRtmp
+        | Trigger::RecordingTranscodingFinished
+        | Trigger::AnalyticsProceeded
+        | Trigger::UnknownEvent => Webhook::Unknown,
     }
 }
 
@@ -129,10 +265,14 @@ impl CallObserver for Meter {
             "unreachable" => labels::CallOutcome::Unreachable,
             _ => labels::CallOutcome::Refused,
         };
-        self.metrics.called(operation, outcome, report.duration, self.clock.now());
+        self.metrics
+            .called(operation, outcome, report.duration, self.clock.now());
         if let Some(limit) = &report.rate_limit {
             let remaining = i64::try_from(limit.remaining).unwrap_or(i64::MAX);
-            self.metrics.downstream_rate_limit_remaining.with(operation.peer()).set(remaining);
+            self.metrics
+                .downstream_rate_limit_remaining
+                .with(operation.peer())
+                .set(remaining);
         }
     }
 }

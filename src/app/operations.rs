@@ -23,11 +23,15 @@ impl Operations for Repairs {
 
     async fn replay(&self, letter: DeadLetter) -> Result<(), OperationError> {
         let read = |body: &[u8]| envelope::decode(body).ok().map(|envelope| envelope.body);
-        worker::replay(&self.deps, &letter.id, read).await.map_err(refused)
+        worker::replay(&self.deps, &letter.id, read)
+            .await
+            .map_err(refused)
     }
 
     async fn discard(&self, letter: DeadLetter) -> Result<(), OperationError> {
-        worker::discard(self.deps.store.as_ref(), &letter.id).await.map_err(refused)
+        worker::discard(self.deps.store.as_ref(), &letter.id)
+            .await
+            .map_err(refused)
     }
 }
 

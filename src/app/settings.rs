@@ -29,8 +29,14 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
             age_max: retry.age_max,
             hint_max: retry.hint_max,
         },
-        backoff: Backoff::new(retry.initial, retry.max),
-        outage_backoff: Backoff::new(retry.initial, retry.unavailable_max),
+        backoff: Backoff {
+            initial: retry.initial,
+            max: retry.max,
+        },
+        outage_backoff: Backoff {
+            initial: retry.initial,
+            max: retry.unavailable_max,
+        },
         breaker: BreakerSettings {
             failures: config.breaker.failures,
             probe_every: config.breaker.probe_every,
@@ -67,7 +73,10 @@ fn policy(config: &Config) -> Policy {
 }
 
 pub(super) fn http(deadline: Duration) -> HttpSettings {
-    HttpSettings { deadline, ..HttpSettings::default() }
+    HttpSettings {
+        deadline,
+        ..HttpSettings::default()
+    }
 }
 
 pub(super) fn mattermost(
@@ -94,7 +103,12 @@ pub(super) fn plugnmeet(
         api_key: access.api_key.expose_secret().to_owned(),
         api_secret: access.api_secret.clone(),
         webhook_url: public_url.join("plugnmeet/webhook")?,
-        download_hosts: config.plugnmeet.download_hosts.iter().map(ToString::to_string).collect(),
+        download_hosts: config
+            .plugnmeet
+            .download_hosts
+            .iter()
+            .map(|host| host.as_str().to_owned())
+            .collect(),
         room: room(config),
     })
 }

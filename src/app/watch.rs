@@ -34,7 +34,11 @@ pub(super) fn start(
     surroundings: &Surroundings,
 ) {
     watchers.spawn(watch_own_user(deps.clone(), own_user.clone()));
-    watchers.spawn(watch_gauges(deps.clone(), Arc::clone(queue), surroundings.clone()));
+    watchers.spawn(watch_gauges(
+        deps.clone(),
+        Arc::clone(queue),
+        surroundings.clone(),
+    ));
 }
 
 /// Learns the bot's user id and keeps it, so that own posts are known after a restart with Mattermost away.
@@ -48,7 +52,10 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
         let pause = match deps.chat.own_account().await {
             Ok(account) => {
                 own_user.set(account.user_id.clone());
-                let kept = deps.store.put_setting(OWN_USER, account.user_id.as_str()).await;
+                let kept = deps
+                    .store
+                    .put_setting(OWN_USER, account.user_id.as_str())
+                    .await;
                 if let Err(error) = kept {
                     tracing::warn!(%error, "the bot's user id is not kept");
                 }
@@ -68,21 +75,32 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
 }
 
 async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
-    let Surroundings { metrics, readiness, .. } = surroundings;
+    let Surroundings {
+        metrics, readiness, ..
+    } = surroundings;
     loop {
         let depths = queue.depths().await;
         readiness.set(Check::Queue, depths.is_ok());
         for (name, depth) in depths.unwrap_or_default() {
             let lying = depth.ready + depth.delayed + depth.in_flight;
-            metrics.queue_depth.with(name).set(i64::try_from(lying).unwrap_or(i64::MAX));
+            metrics
+                .queue_depth
+                .with(name)
+                .set(i64::try_from(lying).unwrap_or(i64::MAX));
         }
         let running = deps.store.count_running().await;
         readiness.set(Check::Store, running.is_ok());
         if let Ok(running) = running {
-            metrics.meetings_active.with(()).set(i64::try_from(running).unwrap_or(i64::MAX));
+            metrics
+                .meetings_active
+                .with(())
+                .set(i64::try_from(running).unwrap_or(i64::MAX));
         }
         if let Ok(dead) = deps.store.count_dead_letters().await {
-            metrics.dead_letters.with(()).set(i64::try_from(dead).unwrap_or(i64::MAX));
+            metrics
+                .dead_letters
+                .with(())
+                .set(i64::try_from(dead).unwrap_or(i64::MAX));
         }
         for (peer, check) in [
             (crate::domain::Peer::Mattermost, Check::Mattermost),
@@ -97,9 +115,16 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
 /// The peer answered lately, or was not needed lately and did not fail.
 fn was_reached(metrics: &Metrics, peer: crate::domain::Peer, clock: &dyn Clock) -> bool {
     use crate::telemetry::metrics::labels::BreakerState;
-    let last = metrics.downstream_last_success_timestamp_seconds.with(peer).get();
+    let last = metrics
+        .downstream_last_success_timestamp_seconds
+        .with(peer)
+        .get();
     let now = Duration::from_millis(u64::try_from(clock.now().millis()).unwrap_or(0));
     let is_fresh = last + REACHED_WITHIN.as_secs_f64() > now.as_secs_f64();
-    let is_open = metrics.circuit_breaker_state.with((peer, BreakerState::Open)).get() == 1;
+    let is_open = metrics
+        .circuit_breaker_state
+        .with((peer, BreakerState::Open))
+        .get()
+        == 1;
     last > 0.0 && (is_fresh || !is_open)
 }

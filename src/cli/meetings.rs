@@ -143,17 +143,16 @@ fn show(meeting: &answer::Meeting) -> String {
             Some(meeting.given_up.join(", ")).filter(|jobs| !jobs.is_empty()),
         ),
     ]);
-    for part in [
+    let parts = [
         requests(meeting),
         sessions(meeting),
         artifacts(meeting),
         posts(meeting),
         story(meeting),
-    ] {
-        if let Some(part) = part {
-            text.push('\n');
-            text.push_str(&part);
-        }
+    ];
+    for part in parts.into_iter().flatten() {
+        text.push('\n');
+        text.push_str(&part);
     }
     text
 }

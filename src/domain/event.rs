@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId, RoomId,
-    ServerName, Sid, TeamId, Timestamp, UserId,
+    ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
+    RoomId, ServerName, Sid, TeamId, Timestamp, UserId,
 };
 
 /// One fact with what is known of its arrival.

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     missing_docs,
+    unreachable_pub,
     reason = "tests"
 )]
 

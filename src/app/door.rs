@@ -1,0 +1,200 @@
+//! The public routes with everything behind them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use warp::{Filter, Reply};
+
+use crate::config::{Config, Essentials};
+use crate::domain::rule::{Rule, RuleSpec, Rules, TITLE_DEFAULT};
+use crate::domain::{ChannelId, Event, Fact, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::ingress::{
+    EventSink, Ingress, IngressDeps, IngressSettings, OwnUser, SinkError, TraceParent,
+};
+use crate::ports::{
+    Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
+    QueueName,
+};
+use crate::token::Links;
+use crate::worker::Deps;
+
+use super::observers::Meter;
+
+/// The routes, ready to be served.
+///
+/// # Errors
+/// A rule or a page's template that configuration did not refuse: says which.
+pub(super) fn open(
+    config: &Config,
+    essentials: &Essentials,
+    deps: &Deps,
+    links: Links,
+    own_user: OwnUser,
+    meter: Arc<Meter>,
+) -> Result<
+    impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+    + use<>,
+    String,
+> {
+    let deps = IngressDeps {
+        sink: Arc::new(MailSink {
+            deps: deps.clone(),
+            meter: Arc::clone(&meter),
+        }),
+        rules: Arc::new(rules(config)?),
+        links: Arc::new(links),
+        store: Arc::clone(&deps.store),
+        chat: Arc::clone(&deps.chat),
+        conference: Arc::clone(&deps.conference),
+        clock: Arc::clone(&deps.clock),
+        own_user,
+        observer: meter,
+    };
+    let ingress = Ingress::new(settings(config, essentials), deps)
+        .map_err(|error| format!("a page's template: {error}"))?;
+    Ok(ingress.filter())
+}
+
+fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
+    let plugnmeet = &essentials.plugnmeet;
+    let mattermost = &config.mattermost;
+    let worth = config.rules.iter().map(|rule| rule.worth).max();
+    let is_enabled = essentials.mattermost.is_some();
+    let defaults = IngressSettings::new(
+        plugnmeet.api_key.expose_secret().to_owned(),
+        plugnmeet.api_secret.clone(),
+        plugnmeet.external_url.clone(),
+    );
+    IngressSettings {
+        outgoing_tokens: if is_enabled {
+            mattermost.outgoing_tokens.clone()
+        } else {
+            Vec::new()
+        },
+        command_tokens: if is_enabled {
+            mattermost.command_tokens.clone()
+        } else {
+            Vec::new()
+        },
+        mattermost_url: essentials
+            .mattermost
+            .as_ref()
+            .map(|access| access.url.clone()),
+        worth: worth.unwrap_or(defaults.worth),
+        time_zone: config.card.time_zone.clone(),
+        body_bytes: usize::try_from(config.server.body_bytes_max.as_u64()).unwrap_or(usize::MAX),
+        starts_per_minute: mattermost.starts_per_minute as usize,
+        ..defaults
+    }
+}
+
+fn rules(config: &Config) -> Result<Rules, String> {
+    let mut rules = Vec::with_capacity(config.rules.len());
+    for (index, rule) in config.rules.iter().enumerate() {
+        let title = rule.title.as_str();
+        let spec = RuleSpec {
+            phrases: rule.phrases.clone(),
+            teams: rule.teams.clone(),
+            channels: rule.channels.clone(),
+            // The default is another one in direct messages.
+            title: (title != TITLE_DEFAULT).then(|| title.to_owned()),
+            moderators: rule.moderators,
+            worth: rule.worth,
+        };
+        rules.push(Rule::new(spec).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            format!("rule {}: {}", index + 1, errors.join("; "))
+        })?);
+    }
+    Ok(Rules::new(rules))
+}
+
+/// Accepted events go into the events queue.
+struct MailSink {
+    deps: Deps,
+    meter: Arc<Meter>,
+}
+
+#[async_trait]
+impl EventSink for MailSink {
+    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError> {
+        let accepted = event.clone();
+        let mut envelope = Envelope::first(Body::Event(event), self.deps.clock.now());
+        envelope.trace = trace.map(|trace| trace.to_string());
+        let posting = Posting {
+            queue: QueueName::Events,
+            envelope,
+            delay: Duration::ZERO,
+        };
+        let sent = self.deps.mail.send(vec![posting]).await;
+        sent.map_err(|error| SinkError(error.to_string()))?;
+        let via = match &accepted.fact {
+            Fact::MeetingRequested { via, .. } => Some(via),
+            _ => None,
+        };
+        self.meter.accepted(&accepted, via);
+        Ok(())
+    }
+}
+
+/// The chat of a relay with `mattermost.enabled = false`: whatever is owed waits until it is switched on.
+pub(super) struct NoChat;
+
+fn off<T>() -> Result<T, ChatError> {
+    Err(ChatError::Unavailable {
+        why: "mattermost.enabled is false".to_owned(),
+        after: None,
+    })
+}
+
+#[async_trait]
+impl Chat for NoChat {
+    async fn own_account(&self) -> Result<OwnAccount, ChatError> {
+        off()
+    }
+    async fn create_post(&self, _: NewPost) -> Result<PostView, ChatError> {
+        off()
+    }
+    async fn patch_post(&self, _: &PostId, _: &str, _: Rendered) -> Result<(), ChatError> {
+        off()
+    }
+    async fn delete_post(&self, _: &PostId) -> Result<(), ChatError> {
+        off()
+    }
+    async fn read_post(&self, _: &PostId) -> Result<PostView, ChatError> {
+        off()
+    }
+    async fn find_posts(
+        &self,
+        _: &ChannelId,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError> {
+        off()
+    }
+    async fn channel_kind(&self, _: &ChannelId) -> Result<ChannelKind, ChatError> {
+        off()
+    }
+    async fn join_channel(&self, _: &ChannelId) -> Result<(), ChatError> {
+        off()
+    }
+    async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
+        off()
+    }
+    async fn account(&self, _: &UserId) -> Result<Account, ChatError> {
+        off()
+    }
+    async fn answer_command(&self, _: &ResponseHook, _: &str) -> Result<(), ChatError> {
+        off()
+    }
+    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+        off()
+    }
+}
