@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use crate::domain::{Identity, Meeting, Moderators, State, UserId};
 use crate::ingress::fields::{Fields, clean_name};
-use crate::ingress::inbound::{FORM, Inbound, Refused};
+use crate::ingress::inbound::{FORM, Inbound};
 use crate::ingress::observe::Noted;
 use crate::ingress::pages::{Message, redirect_to_secret};
 use crate::ingress::reply::Answer;
@@ -42,7 +42,7 @@ impl Join {
             _ => {
                 let name = match written_name(inbound) {
                     Ok(name) => name,
-                    Err(answer) => return answer,
+                    Err(answer) => return *answer,
                 };
                 if name.is_empty() {
                     let ask = "Please write the name that the others will see.";
@@ -177,10 +177,10 @@ pub(super) fn known_name<'m>(link: &Link, meeting: &'m Meeting) -> Option<&'m st
         .filter(|name| !name.is_empty())
 }
 
-fn written_name(inbound: &Inbound) -> Result<String, Answer> {
+fn written_name(inbound: &Inbound) -> Result<String, Box<Answer>> {
     let body = inbound.body_of(&[FORM]);
-    let (body, _) = body.map_err(|Refused { answer, .. }| answer)?;
-    let fields = Fields::from_form(body, &["name"]).map_err(|bad| bad.answer())?;
+    let (body, _) = body.map_err(|refused| Box::new(refused.answer()))?;
+    let fields = Fields::from_form(body, &["name"]).map_err(|bad| Box::new(bad.answer()))?;
     Ok(fields.name("name", NAME_CHARS_MAX))
 }
 
