@@ -72,7 +72,7 @@ impl Join {
         };
         let Some(mut answer) = answer else {
             tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is no address: is plugnmeet.external_url right?");
-            return self.pages.unavailable(visit.id);
+            return self.pages.unavailable(visit.reference);
         };
         if is_guest && let Some(cookie) = guest::keep(&identity, self.links.is_https()) {
             answer.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -121,12 +121,12 @@ impl Join {
     }
 
     fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {
-        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, room = %meeting.room, %error, "no join token");
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room = %meeting.room, %error, "no join token");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
         match error {
             ConferenceError::RoomGone => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     status: StatusCode::CONFLICT,
                     look: "waiting",
@@ -138,7 +138,7 @@ impl Join {
                 },
             ),
             ConferenceError::Blocked => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     status: StatusCode::FORBIDDEN,
                     look: "bad",
@@ -149,7 +149,7 @@ impl Join {
                 },
             ),
             _ => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     look: "bad",

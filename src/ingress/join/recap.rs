@@ -50,7 +50,7 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
             starter => view.starter,
             place => place_name(meeting),
             started => view.started_at.map(|at| pages.date_and_time(at)),
-            ended => view.ended.map(|ended| pages.date_and_time(ended.at)),
+            ended => view.ended.map(|ended| pages.end(view.started_at, ended.at)),
             is_about => view.ended.is_some_and(|ended| ended.is_about),
             lasted => view.ended.and_then(|ended| ended.lasted).map(duration),
             people => view.people,

@@ -108,6 +108,7 @@ async fn link_is_the_recap_afterwards() {
     let page = seen(&house(State::Ended), &open()).await;
     for expected in [
         "Sat 21 Nov 2026, 06:37 UTC",
+        "<dd>07:01 UTC</dd>",
         "24 min",
         "<dd>2</dd>",
         "Ana Müller",
@@ -145,6 +146,7 @@ async fn what_did_not_come_about_says_so_in_words_to_act_on() {
         page.contains("refuses the key") && page.contains("administrator"),
         "{page}"
     );
+    assert!(page.contains(&format!("ref {}", request())), "{page}");
     let page = seen(&house(State::Cancelled), &open()).await;
     assert!(page.contains("Cancelled"), "{page}");
 }
