@@ -75,10 +75,11 @@ impl Bench {
     pub(super) fn apply(&mut self, event: &Event) -> Applied {
         self.now = self.now.max(event.received_at);
         let loaded = self.load(&subject(&event.fact)).cloned();
-        if self.seen.insert(event.origin.clone(), event.id).is_some() {
+        if let Some(first) = self.seen.get(&event.origin) {
             let effect = Effect::Duplicate;
-            return repeat(loaded.as_ref(), event, effect, &policy(), self.now);
+            return repeat(loaded.as_ref(), event, *first, effect, &policy(), self.now);
         }
+        self.seen.insert(event.origin.clone(), event.id);
         let digit = u8::try_from(self.meetings.len()).unwrap();
         let fresh = Fresh { room: [digit; 13] };
         let (meeting, applied) = decide(loaded, event, &fresh, &policy(), self.now);
