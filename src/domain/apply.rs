@@ -282,15 +282,14 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
             owed.due
         }
     };
-    let next = owed.iter().map(of_job).min()?;
-    // Whoever waits for a room that does not come is told in time.
+    let next = owed.iter().map(of_job).min();
+    // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
     let too_late = meeting
         .requested_at
         .plus(meeting.rule.worth + Duration::from_secs(1));
-    if meeting.state() == State::Creating && too_late > now {
-        return Some(next.min(too_late));
-    }
-    Some(next)
+    let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
+    let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
+    next.into_iter().chain(too_late).min()
 }
 
 fn nothing_to_end(event: EventId, by: &Person, via: &Via) -> Option<Tell> {
