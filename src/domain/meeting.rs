@@ -77,6 +77,9 @@ pub struct Meeting {
     pub wakes: u32,
     /// When the sweep wakes it; `None` when nothing is owed.
     pub wake_at: Option<Timestamp>,
+    /// Jobs due until then were published when they became owed; those due later were not, on our clock.
+    #[serde(default)]
+    pub published_until: Timestamp,
     /// Its posts, written by chat workers and loaded with it.
     #[serde(skip)]
     pub posts: BTreeMap<PostKey, PostRow>,
@@ -253,6 +256,11 @@ impl Meeting {
     /// What the card shows of it.
     pub fn card_view(&self) -> CardView {
         CardView::of(self)
+    }
+
+    /// The names of everybody who took part, by first appearance, each person once; "Guest" for the nameless.
+    pub fn attendees(&self) -> Vec<String> {
+        view::attendees(self)
     }
 
     fn has_people(&self) -> bool {

@@ -1,1 +1,10 @@
 //! Claims about how events move meetings.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod bench;
+mod converging;
+mod ending;
+mod life;
+mod owing;
+mod sessions;
+mod starting;
