@@ -23,8 +23,8 @@ pub(super) enum Task {
 /// A caller's work; it gets the error instead of the connection when no transaction could be begun.
 type Run = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Ran + Send>;
 
-/// What is done once the commit is through or has failed.
-type Settle = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
+/// Tells the caller how the commit ended.
+pub(super) type Settle = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
 
 /// Work that was run and is not yet committed.
 pub(super) struct Ran {
