@@ -9,6 +9,7 @@ use meetrelay::ports::Settlement;
 use super::super::bench::{Bench, later, receive};
 use super::{FileBench, of_length};
 
+#[expect(clippy::print_stderr, reason = "what the measurement is for")]
 fn report(line: &str) {
     eprintln!("{line}");
 }
