@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{House, meeting, recorded, request};
@@ -15,6 +16,7 @@ use crate::token::Link;
 struct Served {
     address: std::net::SocketAddr,
     _stop: oneshot::Sender<()>,
+    _running: JoinSet<usize>,
 }
 
 async fn served(house: &House) -> Served {
@@ -22,12 +24,14 @@ async fn served(house: &House) -> Served {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let door = house.door().filter();
-    tokio::spawn(serve(listener, door, ListenLimits::default(), async {
+    let mut running = JoinSet::new();
+    running.spawn(serve(listener, door, ListenLimits::default(), async {
         let _ = stopped.await;
     }));
     Served {
         address,
         _stop: stop,
+        _running: running,
     }
 }
 
