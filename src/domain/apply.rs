@@ -171,16 +171,20 @@ pub fn decide(
     }
     let after = owed(&meeting, &policy.schedule);
     meeting.wake_at = wake_at(&meeting, &after, policy, now);
+    // A job that was too far off when it became owed is published when it has come near enough.
+    let was_published = |owed: &Owed| {
+        let same = |b: &Owed| b.job == owed.job && b.due <= owed.due;
+        before
+            .iter()
+            .any(|b| same(b) && b.due <= meeting.published_until)
+    };
+    let horizon = now.plus(policy.publish_ahead);
     let publish = after
         .into_iter()
-        .filter(|owed| owed.due <= now.plus(policy.publish_ahead))
-        .filter(|owed| {
-            is_wake
-                || !before
-                    .iter()
-                    .any(|b| b.job == owed.job && b.due <= owed.due)
-        })
+        .filter(|owed| owed.due <= horizon)
+        .filter(|owed| is_wake || !was_published(owed))
         .collect();
+    meeting.published_until = horizon;
     let applied = Applied {
         event: event.id,
         effect: Effect::Applied,

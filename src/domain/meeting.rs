@@ -77,6 +77,9 @@ pub struct Meeting {
     pub wakes: u32,
     /// When the sweep wakes it; `None` when nothing is owed.
     pub wake_at: Option<Timestamp>,
+    /// Jobs due until then were published when they became owed; those due later were not, on our clock.
+    #[serde(default)]
+    pub published_until: Timestamp,
     /// Its posts, written by chat workers and loaded with it.
     #[serde(skip)]
     pub posts: BTreeMap<PostKey, PostRow>,

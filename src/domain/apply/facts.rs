@@ -52,6 +52,7 @@ pub(super) fn found(event: &Event, fresh: &Fresh) -> Meeting {
         round: 0,
         wakes: 0,
         wake_at: None,
+        published_until: Timestamp::default(),
         posts: BTreeMap::new(),
     }
 }

@@ -108,13 +108,25 @@ fn check_truth(life: &Life, relay: &Relay, heard: &[Event]) -> Result<(), TestCa
     let is_over = !view.state.is_running();
     prop_assert!(!is_over || (view.present == 0 && !view.is_recording && !view.is_ending));
 
-    let is_known = |sid: &str| relay.meeting().sessions.iter().any(|s| s.sid.as_str() == sid);
+    let is_known = |sid: &str| {
+        relay
+            .meeting()
+            .sessions
+            .iter()
+            .any(|s| s.sid.as_str() == sid)
+    };
     if let Some(newest) = ["B", "A"].into_iter().find(|sid| is_known(sid)) {
         let is_told = heard.iter().any(|event| is_end_of(event, newest));
         let is_refused = view.state == State::Failed;
-        prop_assert!(!is_over || is_told || is_refused, "shown ended while it runs");
+        prop_assert!(
+            !is_over || is_told || is_refused,
+            "shown ended while it runs"
+        );
         let has_people = view.people > 0;
-        prop_assert_eq!(matches!(view.state, State::Live | State::Ended), has_people && !is_refused);
+        prop_assert_eq!(
+            matches!(view.state, State::Live | State::Ended),
+            has_people && !is_refused
+        );
     } else {
         prop_assert!(matches!(view.state, State::Creating | State::Failed));
     }

@@ -26,7 +26,14 @@ pub(super) struct Visit {
     in_second: bool,
 }
 
-const IDENTITIES: [&str; 6] = ["u-ana", "u-bob", "g-cem", "g-dee", "RECORDER_BOT", "sip_491"];
+const IDENTITIES: [&str; 6] = [
+    "u-ana",
+    "u-bob",
+    "g-cem",
+    "g-dee",
+    "RECORDER_BOT",
+    "sip_491",
+];
 const NAMES: [&str; 6] = ["Ana", "Bob", "Cem", "Dee", "Recorder", "+491"];
 
 #[derive(Debug, Clone)]
@@ -66,15 +73,20 @@ pub(super) struct Step {
 }
 
 pub(super) fn lives() -> impl Strategy<Value = Life> {
-    let visit = (0..6_usize, 0..200_i64, 1..200_i64, any::<bool>(), any::<bool>()).prop_map(
-        |(who, from, lasts, is_named, in_second)| Visit {
+    let visit = (
+        0..6_usize,
+        0..200_i64,
+        1..200_i64,
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(who, from, lasts, is_named, in_second)| Visit {
             who,
             from,
             lasts,
             is_named,
             in_second,
-        },
-    );
+        });
     let counts = (0..3_u8, 0..3_u8, 0..3_u8, 0..4_u8);
     let flags = any::<(bool, bool, bool, bool)>();
     (prop::collection::vec(visit, 0..7), counts, flags).prop_map(|(visits, counts, flags)| Life {
@@ -214,7 +226,12 @@ impl Life {
                 created_at: None,
                 said_at: peer(said),
             };
-            script.webhook(50, Fact::SessionSeen { session: of(50, true) });
+            script.webhook(
+                50,
+                Fact::SessionSeen {
+                    session: of(50, true),
+                },
+            );
             script.webhook(
                 55,
                 Fact::PersonJoined {
@@ -276,8 +293,16 @@ impl Life {
             script.webhook(end, session_ended("B", SECOND.0, end));
             script.webhook(end + 1, room_finished("B", end + 1));
         }
-        script.after(Needs::Session(last.to_owned()), end + 60, polled(last, true));
-        script.after(Needs::Session(last.to_owned()), end + 70, polled(last, true));
+        script.after(
+            Needs::Session(last.to_owned()),
+            end + 60,
+            polled(last, true),
+        );
+        script.after(
+            Needs::Session(last.to_owned()),
+            end + 70,
+            polled(last, true),
+        );
         for step in 0..3 {
             let at = end + 200 + i64::from(step);
             script.after(Needs::End, at, artifacts_polled(step));

@@ -183,11 +183,7 @@ pub(super) fn event(serial: u128, seconds: i64, fact: Fact) -> Event {
 
 /// The kinds of the jobs that were published.
 pub(super) fn kinds(applied: &Applied) -> Vec<&'static str> {
-    applied
-        .publish
-        .iter()
-        .map(|owed| owed.job.kind())
-        .collect()
+    applied.publish.iter().map(|owed| owed.job.kind()).collect()
 }
 
 pub(super) fn published(applied: &Applied, job: &Job) -> bool {
