@@ -287,10 +287,13 @@ impl Life {
     fn end(&self, script: &mut Script) {
         script.webhook(FIRST_END, session_ended("A", 0, FIRST_END));
         script.webhook(FIRST_END + 1, room_finished("A", FIRST_END + 1));
+        // Told again under another id, and with a later time: the earliest one stands.
+        script.webhook(FIRST_END + 7, session_ended("A", 0, FIRST_END + 7));
         let (mut end, last) = (FIRST_END, self.last_session());
         if self.has_second {
             end = SECOND.1;
             script.webhook(end, session_ended("B", SECOND.0, end));
+            script.webhook(end + 7, session_ended("B", SECOND.0, end + 7));
             script.webhook(end + 1, room_finished("B", end + 1));
         }
         script.after(
