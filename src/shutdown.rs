@@ -35,6 +35,10 @@ impl Shutdown {
     }
 
     /// Begins the drain; a second call changes nothing. Needs a running runtime.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it only lets a time pass, and ends with it"
+    )]
     pub fn request(&self) {
         if self.drain.is_cancelled() {
             return;

@@ -6,6 +6,7 @@ mod breaker;
 mod chat;
 mod conference;
 mod dead;
+mod desks;
 mod jobs;
 mod observer;
 mod publish;
@@ -91,6 +92,7 @@ pub(crate) struct Shop {
     pub(crate) settings: WorkerSettings,
     pub(crate) mattermost: Breaker,
     pub(crate) plugnmeet: Breaker,
+    desks: desks::Desks,
     pub(crate) stop: CancellationToken,
 }
 
@@ -116,6 +118,7 @@ impl Workers {
         let shop = Arc::new(Shop {
             mattermost: Breaker::new(settings.breaker),
             plugnmeet: Breaker::new(settings.breaker),
+            desks: desks::Desks::default(),
             stop: stop.clone(),
             deps,
             settings,

@@ -116,23 +116,42 @@ pub(super) fn plugnmeet(
 fn room(config: &Config) -> plugnmeet::RoomSettings {
     let room = &config.room;
     let seconds = |duration: Duration| u32::try_from(duration.as_secs()).ok();
-    let welcome = &room.welcome_message;
+    let unless_empty = |text: &String| (!text.is_empty()).then(|| text.clone());
     plugnmeet::RoomSettings {
         empty_timeout_seconds: seconds(room.empty_timeout).and_then(NonZeroU32::new),
         max_participants: NonZeroU32::new(room.max_participants),
         duration_minutes: seconds(room.duration).and_then(|s| NonZeroU32::new(s.div_ceil(60))),
-        welcome_message: (!welcome.is_empty()).then(|| welcome.clone()),
+        welcome_message: unless_empty(&room.welcome_message),
         mute_on_start: room.mute_on_start,
         waiting_room: room.waiting_room,
+        waiting_room_message: unless_empty(&room.waiting_room_message),
+        webcams: room.webcams,
         admin_only_webcams: room.admin_only_webcams,
+        screen_share: room.screen_share,
         recording: room.recording,
         cloud_recording: room.recording,
         local_recording: room.recording,
-        analytics: room.analytics,
         auto_cloud_recording: room.auto_recording,
+        chat: room.chat,
+        chat_file_upload: room.chat_file_upload,
+        shared_notepad: room.shared_notepad,
+        whiteboard: room.whiteboard,
+        external_media_player: room.external_media_player,
+        external_link: room.external_link,
+        breakout_rooms: room.breakout_rooms,
+        polls: room.polls,
+        raise_hand: room.raise_hand,
+        reactions: room.reactions,
+        virtual_background: room.virtual_background,
+        ingress: room.ingress,
+        broadcasting: room.broadcasting,
+        sip_dial_in: room.sip_dial_in,
         transcription: room.transcription,
+        chat_translation: room.chat_translation,
+        ai_text_chat: room.ai_text_chat,
         summary: room.summary,
+        analytics: room.analytics,
         end_to_end_encryption: room.end_to_end_encryption,
-        ..plugnmeet::RoomSettings::default()
+        locks: plugnmeet::LockSettings::default(),
     }
 }

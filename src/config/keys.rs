@@ -95,34 +95,72 @@ section! {
 }
 
 section! {
-    /// What a room is made with.
+    /// What a room is made with. plugNmeet from 2.3 on gathers analytics and offers recording, chat, notes, whiteboard, polls, streaming, AI, telephone and breakout rooms whatever stands here; older ones honour `false`.
     Room at "plugnmeet.room" {
         /// The room is ended after this time; `0s` for never. plugNmeet counts whole minutes.
         duration: Duration = "0s" in "0s" to "7d",
-        /// A room that nobody enters is ended after this time; less than 2 min means 30 min to plugNmeet.
+        /// A room that nobody enters is ended after this time.
         empty_timeout: Duration = "30m" in "2m" to "1d",
         /// Most people in a room; 0 for plugNmeet's own limit.
         max_participants: u32 = "0" in "0" to "100000",
+        /// Shown to people who come in; empty for plugNmeet's own text.
+        welcome_message: String = "",
         /// People come in muted.
         mute_on_start: bool = "false",
         /// A moderator lets people in.
         waiting_room: bool = "false",
+        /// Shown to people who wait to be let in; empty for plugNmeet's own text.
+        waiting_room_message: String = "",
+        /// Webcams.
+        webcams: bool = "true",
         /// Only moderators show their camera.
         admin_only_webcams: bool = "false",
-        /// Moderators may record.
+        /// Sharing a screen.
+        screen_share: bool = "true",
+        /// Recording, on the server and in the browser.
         recording: bool = "true",
-        /// Every meeting is recorded from its start.
+        /// Every meeting is recorded on the server as soon as a moderator is there.
         auto_recording: bool = "false",
-        /// Speech may be transcribed, if plugNmeet is set up for it.
+        /// Chat.
+        chat: bool = "true",
+        /// Files in the chat.
+        chat_file_upload: bool = "true",
+        /// Shared notes.
+        shared_notepad: bool = "true",
+        /// Whiteboard.
+        whiteboard: bool = "true",
+        /// Playing a video from elsewhere together.
+        external_media_player: bool = "true",
+        /// Showing a page from elsewhere together.
+        external_link: bool = "true",
+        /// Breakout rooms.
+        breakout_rooms: bool = "true",
+        /// Polls.
+        polls: bool = "true",
+        /// Raising a hand.
+        raise_hand: bool = "true",
+        /// Reactions.
+        reactions: bool = "true",
+        /// Virtual backgrounds.
+        virtual_background: bool = "true",
+        /// Streaming into the room.
+        ingress: bool = "true",
+        /// Streaming out of the room.
+        broadcasting: bool = "true",
+        /// Joining by telephone, if plugNmeet is set up for it.
+        sip_dial_in: bool = "true",
+        /// Transcription, if plugNmeet is set up for it.
         transcription: bool = "true",
-        /// Moderators may have an AI summary made, if plugNmeet is set up for it.
+        /// Translation of the chat, if plugNmeet is set up for it.
+        chat_translation: bool = "true",
+        /// Text chat with an AI, if plugNmeet is set up for it.
+        ai_text_chat: bool = "true",
+        /// AI summary, if plugNmeet is set up for it; a moderator switches it on in the room.
         summary: bool = "true",
         /// plugNmeet gathers numbers about the meeting.
         analytics: bool = "true",
-        /// Sound and pictures are encrypted from end to end; switches telephone dial-in off.
-        end_to_end_encryption: bool = "false",
-        /// Shown to people who come in; empty for plugNmeet's own text.
-        welcome_message: String = ""
+        /// Sound and pictures are encrypted from end to end; excludes telephone and streaming in.
+        end_to_end_encryption: bool = "false"
     }
 }
 

@@ -195,22 +195,30 @@ pub fn decide(
     (Some(meeting), applied)
 }
 
-/// What a doubled event says: whatever its meeting owes now, because the first one may have died before it
-/// published.
+/// What a doubled event says. `first` is the event that came first under its key. The very same event again is a
+/// redelivery: it may have died after it was written and before it published, so whatever its meeting owes now is
+/// published. Another event of the same key (a doubled webhook, a job done twice) publishes nothing: the first one
+/// does, and doubles must not breed.
 pub fn repeat(
     loaded: Option<&Meeting>,
     event: &Event,
+    first: EventId,
     effect: Effect,
     policy: &Policy,
     now: Timestamp,
 ) -> Applied {
-    let publish = loaded.map_or_else(Vec::new, |meeting| {
-        let mut jobs = owed(meeting, &policy.schedule);
-        jobs.retain(|owed| owed.due <= now.plus(policy.publish_ahead));
-        jobs
-    });
+    let is_redelivered = first == event.id;
+    let publish = loaded
+        .filter(|_| is_redelivered)
+        .map_or_else(Vec::new, |meeting| {
+            let mut jobs = owed(meeting, &policy.schedule);
+            jobs.retain(|owed| owed.due <= now.plus(policy.publish_ahead));
+            jobs
+        });
     let tell = match (&event.fact, loaded) {
-        (Fact::EndRequested { by, via, .. }, None) => nothing_to_end(event.id, by, via),
+        (Fact::EndRequested { by, via, .. }, None) if is_redelivered => {
+            nothing_to_end(event.id, by, via)
+        }
         _ => None,
     };
     let meeting = loaded.map(|meeting| (meeting.id, meeting.round));
@@ -278,15 +286,14 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
             owed.due
         }
     };
-    let next = owed.iter().map(of_job).min()?;
-    // Whoever waits for a room that does not come is told in time.
+    let next = owed.iter().map(of_job).min();
+    // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
     let too_late = meeting
         .requested_at
         .plus(meeting.rule.worth + Duration::from_secs(1));
-    if meeting.state() == State::Creating && too_late > now {
-        return Some(next.min(too_late));
-    }
-    Some(next)
+    let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
+    let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
+    next.into_iter().chain(too_late).min()
 }
 
 fn nothing_to_end(event: EventId, by: &Person, via: &Via) -> Option<Tell> {

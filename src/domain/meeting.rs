@@ -258,6 +258,11 @@ impl Meeting {
         CardView::of(self)
     }
 
+    /// The names of everybody who took part, by first appearance, each person once; "Guest" for the nameless.
+    pub fn attendees(&self) -> Vec<String> {
+        view::attendees(self)
+    }
+
     fn has_people(&self) -> bool {
         self.people.values().any(Presence::is_person)
     }

@@ -1,5 +1,5 @@
 //! A scripted peer for tests: answers each request with the next of the given replies and keeps what it was sent.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -45,7 +45,7 @@ impl Artifacts {
     pub(super) async fn page(&self, token: &str, inbound: Inbound) -> Answer {
         match self.asked_for(token, &inbound) {
             Ok((artifact, kind)) => self.show(inbound.id, &artifact, kind).await,
-            Err(answer) => answer,
+            Err(answer) => *answer,
         }
     }
 
@@ -53,7 +53,7 @@ impl Artifacts {
     pub(super) async fn file(&self, token: &str, inbound: Inbound) -> Answer {
         let (artifact, kind) = match self.asked_for(token, &inbound) {
             Ok(found) => found,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         if !is_person(&inbound) {
             return self.show(inbound.id, &artifact, kind).await;
@@ -90,15 +90,15 @@ impl Artifacts {
         &self,
         token: &str,
         inbound: &Inbound,
-    ) -> Result<(ArtifactId, ArtifactKind), Answer> {
+    ) -> Result<(ArtifactId, ArtifactKind), Box<Answer>> {
         if !matches!(inbound.method, Method::GET | Method::HEAD) {
-            return Err(reply::method_not_allowed("GET, HEAD"));
+            return Err(Box::new(reply::method_not_allowed("GET, HEAD")));
         }
         match self.links.verify(token) {
             Some(Link::Artifact(artifact, kind)) => Ok((artifact, kind)),
             _ => {
                 self.observer.noted(Noted::BadLink);
-                Err(self.pages.not_found(inbound.id))
+                Err(Box::new(self.pages.not_found(inbound.id)))
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::ports::{MeetingFilter, MeetingSummary, Store};
 use crate::token::Links;
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, Refused};
+use super::inbound::{FORM, Inbound};
 use super::observe::{IngressObserver, Noted, Received, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
@@ -84,11 +84,10 @@ impl Command {
             Method::GET => Fields::from_form(inbound.query.as_bytes(), &FIELDS),
             Method::POST => match inbound.body_of(&[FORM]) {
                 Ok((body, _)) => Fields::from_form(body, &FIELDS),
-                Err(Refused { reason, answer }) => {
-                    if let Some(reason) = reason {
-                        self.observer.rejected(Source::SlashCommand, reason);
-                    }
-                    return answer;
+                Err(refused) => {
+                    self.observer
+                        .rejected(Source::SlashCommand, refused.reason());
+                    return refused.answer();
                 }
             },
             _ => return reply::method_not_allowed("GET, POST"),

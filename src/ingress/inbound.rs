@@ -41,9 +41,44 @@ pub(super) enum Unread {
 }
 
 /// Why a request is refused before its body is looked at.
-pub(super) struct Refused {
-    pub(super) reason: Option<Rejected>,
-    pub(super) answer: Answer,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// A content encoding: nothing is unpacked.
+    Encoded,
+    /// Another content type, none, or several.
+    MediaType,
+    /// There is no body.
+    Unread(Unread),
+}
+
+impl Refused {
+    /// The label.
+    pub(super) const fn reason(self) -> Rejected {
+        match self {
+            Self::Encoded | Self::MediaType => Rejected::UnsupportedMedia,
+            Self::Unread(Unread::TooLarge) => Rejected::TooLarge,
+            Self::Unread(Unread::Broken) => Rejected::Malformed,
+        }
+    }
+
+    /// 415, 413 or 400.
+    pub(super) fn answer(self) -> Answer {
+        let (status, text) = match self {
+            Self::Encoded => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoded bodies are not accepted",
+            ),
+            Self::MediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "this content type is not accepted here",
+            ),
+            Self::Unread(Unread::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
+            }
+            Self::Unread(Unread::Broken) => (StatusCode::BAD_REQUEST, "the body is incomplete"),
+        };
+        reply::plain(status, text)
+    }
 }
 
 /// Takes any request, reading at most `body_max` bytes.
@@ -77,32 +112,21 @@ pub(super) fn inbound(
 impl Inbound {
     /// The body, if its kind is one of `types` (parameters do not matter), not encoded, whole, and within the limit.
     pub(super) fn body_of(&self, types: &[&str]) -> Result<(&Bytes, &'static str), Refused> {
-        let unsupported = |text| Refused {
-            reason: Some(Rejected::UnsupportedMedia),
-            answer: reply::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text),
-        };
         let is_encoded = self
             .headers
             .get_all(header::CONTENT_ENCODING)
             .iter()
             .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
         if is_encoded {
-            return Err(unsupported("encoded bodies are not accepted"));
+            return Err(Refused::Encoded);
         }
         let kind = self
             .media_type()
             .filter(|kind| types.iter().any(|known| known == kind))
-            .ok_or_else(|| unsupported("this content type is not accepted here"))?;
+            .ok_or(Refused::MediaType)?;
         match &self.body {
             Ok(body) => Ok((body, kind)),
-            Err(Unread::TooLarge) => Err(Refused {
-                reason: Some(Rejected::TooLarge),
-                answer: reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
-            }),
-            Err(Unread::Broken) => Err(Refused {
-                reason: Some(Rejected::Malformed),
-                answer: reply::plain(StatusCode::BAD_REQUEST, "the body is incomplete"),
-            }),
+            Err(unread) => Err(Refused::Unread(*unread)),
         }
     }
 

@@ -47,7 +47,10 @@ pub(super) struct Join {
 
 /// Who follows the link, to which request.
 struct Visit {
+    /// For the log.
     id: EventId,
+    /// For people: the event that asked for the meeting, by which its whole story is found.
+    reference: EventId,
     now: Timestamp,
     link: Link,
     request: RequestId,
@@ -67,6 +70,7 @@ impl Join {
         };
         let visit = Visit {
             id: inbound.id,
+            reference: request.into(),
             now: inbound.received_at,
             link,
             request,
@@ -96,9 +100,9 @@ impl Join {
         match meeting.state() {
             State::Creating => self.waiting(visit, Some(meeting)),
             State::Open | State::Live => self.door(visit, meeting, StatusCode::OK, "", ""),
-            State::Ended | State::Missed => recap::page(self, visit.id, meeting),
+            State::Ended | State::Missed => recap::page(self, visit.reference, meeting),
             State::Cancelled => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     state: "Cancelled",
                     title: &meeting.rule.title,
@@ -122,7 +126,7 @@ impl Join {
         let view = meeting.card_view();
         self.pages.page(
             status,
-            visit.id,
+            visit.reference,
             "join.html",
             context! {
                 title => view.title,
@@ -142,7 +146,7 @@ impl Join {
     fn waiting(&self, visit: &Visit, meeting: Option<&Meeting>) -> Answer {
         self.pages.page(
             StatusCode::OK,
-            visit.id,
+            visit.reference,
             "waiting.html",
             context! {
                 title => meeting.map_or("Your meeting", |meeting| meeting.rule.title.as_str()),
@@ -159,7 +163,7 @@ impl Join {
             return self.waiting(visit, None);
         }
         self.pages.message(
-            visit.id,
+            visit.reference,
             &Message {
                 state: "Too late",
                 title: "This meeting did not come about",
@@ -189,7 +193,7 @@ impl Join {
             ),
         };
         self.pages.message(
-            visit.id,
+            visit.reference,
             &Message {
                 look: "bad",
                 state: "Could not be started",
@@ -202,7 +206,7 @@ impl Join {
 
     fn store_away(&self, visit: &Visit) -> Answer {
         self.observer.noted(Noted::StoreAway);
-        self.pages.unavailable(visit.id)
+        self.pages.unavailable(visit.reference)
     }
 
     /// 303 to the page itself, which shows how things are.

@@ -13,7 +13,7 @@ use crate::domain::rule::Rules;
 use crate::domain::{Event, Fact, MeetingId, Origin, PostId, ServerName, Timestamp, Via, say};
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, JSON, Refused};
+use super::inbound::{FORM, Inbound, JSON};
 use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
 use super::own_user::OwnUser;
 use super::place::{person, place};
@@ -59,11 +59,10 @@ impl Outgoing {
         }
         let (body, kind) = match inbound.body_of(&[FORM, JSON]) {
             Ok(found) => found,
-            Err(Refused { reason, answer }) => {
-                if let Some(reason) = reason {
-                    self.observer.rejected(Source::OutgoingWebhook, reason);
-                }
-                return answer;
+            Err(refused) => {
+                self.observer
+                    .rejected(Source::OutgoingWebhook, refused.reason());
+                return refused.answer();
             }
         };
         let read = if kind == JSON {

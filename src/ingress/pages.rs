@@ -161,6 +161,16 @@ impl Pages {
         self.format(at, "%a %-d %b %Y, %H:%M %Z")
     }
 
+    /// The end of something: without the date if it began on the same day.
+    pub(super) fn end(&self, began: Option<Timestamp>, ended: Timestamp) -> String {
+        let day = |at| self.format(at, "%F");
+        if began.is_some_and(|began| day(began) == day(ended)) {
+            self.time(ended)
+        } else {
+            self.date_and_time(ended)
+        }
+    }
+
     /// "14:02 UTC".
     pub(super) fn time(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M %Z")

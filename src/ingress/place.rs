@@ -10,7 +10,6 @@ const NAME_CHARS_MAX: usize = 64;
 /// The place of a call; `thread` is of slash commands of newer servers alone.
 pub(super) fn place(fields: &Fields, server: &ServerName) -> Result<Place, BadFields> {
     let channel: ChannelId = fields.id("channel_id")?;
-    // The channel of a direct message is named by the two user ids, 26 characters each.
     let channel_name = fields.name("channel_name", NAME_CHARS_MAX);
     let kind = if is_direct(&channel_name) {
         PlaceKind::Direct
@@ -42,7 +41,8 @@ pub(super) fn person(fields: &Fields) -> Result<Person, BadFields> {
     })
 }
 
-/// `id__id`: two ids of Mattermost, 26 characters of lower-case base32 each.
+/// A direct message is named `id__id`, a group message by a SHA-1 in hex (mattermost.md 2.1): both are closed to bots.
+/// Nobody names a channel like that.
 fn is_direct(channel_name: &str) -> bool {
     let is_id = |id: &str| {
         id.len() == 26
@@ -50,7 +50,12 @@ fn is_direct(channel_name: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
-    channel_name
-        .split_once("__")
-        .is_some_and(|(one, other)| is_id(one) && is_id(other))
+    let is_sha1 = channel_name.len() == 40
+        && channel_name
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    is_sha1
+        || channel_name
+            .split_once("__")
+            .is_some_and(|(one, other)| is_id(one) && is_id(other))
 }

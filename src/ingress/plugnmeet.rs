@@ -12,7 +12,7 @@ use http::{Method, StatusCode, header};
 
 use crate::domain::{Event, Origin, ServerName};
 
-use super::inbound::{Inbound, JSON, Refused, WEBHOOK_JSON};
+use super::inbound::{Inbound, JSON, WEBHOOK_JSON};
 use super::observe::{IngressObserver, Received, Rejected, Source};
 use super::reply::{self, Answer};
 use super::sink::{EventSink, make_durable};
@@ -33,11 +33,9 @@ impl Webhook {
         }
         let body = match inbound.body_of(&[JSON, WEBHOOK_JSON]) {
             Ok((body, _)) => body,
-            Err(Refused { reason, answer }) => {
-                if let Some(reason) = reason {
-                    self.observer.rejected(Source::Plugnmeet, reason);
-                }
-                return answer;
+            Err(refused) => {
+                self.observer.rejected(Source::Plugnmeet, refused.reason());
+                return refused.answer();
             }
         };
         if let Err(reason) = self.key.verify(&inbound.headers, body, inbound.received_at) {

@@ -1,6 +1,10 @@
 //! What the tests of the routes share.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod house;
+mod outside;
+mod routes;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +19,9 @@ use super::observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route,
 use super::sink::{EventSink, SinkError, TraceParent};
 use crate::domain::{Event, Timestamp};
 use crate::ports::Clock;
+
+pub(super) use house::{House, meeting, people, request};
+pub(super) use outside::{Mint, Mood, OneMeeting, OnePerson};
 
 /// 2026-11-21 in the morning; the recordings are of that day.
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_795_246_600);

@@ -1,24 +1,29 @@
 //! The embedded queue: one SQLite file, one owner process. Durable when `publish` returns: WAL, `synchronous = FULL`,
 //! one commit for everybody who publishes at the same time.
 //!
-//! A message that was handed out stays in the file until it is settled; who has it is known in memory only, so that
-//! after a restart everything that was there is visible again and counts as redelivered.
+//! A message that was handed out stays in the file until it is settled; who has it is known in memory only
+//! ([`ledger`]), so that after a restart everything that was there is visible again and counts as redelivered. What
+//! is kept in memory follows the file's commits on the writer's thread, whether or not the caller still waits.
 
 mod file;
-mod leases;
+mod ledger;
+mod look;
 mod rows;
+mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::Timestamp;
 use crate::ports::{
     Clock, Delivery, Depth, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
     QueueName, Settlement,
@@ -26,30 +31,29 @@ use crate::ports::{
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
 pub use file::OpenError;
-use leases::{Lease, Leases};
-use rows::{Count, Row};
+use ledger::{Key, Ledger};
+use rows::number_of;
 
 /// Longest wait for a delayed message before the clock is looked at again: it may have been set.
 const TIMER_MAX: Duration = Duration::from_secs(60);
+/// Most messages of one queue that are handed out and not settled; then `receive` waits.
+const IN_FLIGHT_MAX: usize = 16_384;
 
 /// Where the queue is and how large it may become.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
     /// The file; its folder must exist.
     pub path: PathBuf,
-    /// Most bytes of message bodies that lie in the queue; beyond it nothing is accepted.
+    /// Bytes of the file in use beyond which no message is accepted (retries of accepted ones still are).
     pub bytes_max: u64,
 }
 
-/// The queue. It is closed by [`Queue::close`]; without that the file is closed when the process ends.
+/// The queue. [`Queue::close`] or dropping it closes the file.
 pub struct EmbeddedQueue {
     open: Mutex<Option<Open>>,
-    clock: Arc<dyn Clock>,
-    bytes_max: u64,
-    /// Messages with a row number up to this one were there at the start.
-    boundary: i64,
-    lanes: [Lane; 4],
-    bytes: AtomicU64,
+    shared: Arc<Shared>,
+    /// Taken by whoever looks for messages of a queue, first come first served, so that two never find the same one.
+    turns: [AsyncMutex<()>; 4],
     closed: CancellationToken,
 }
 
@@ -60,61 +64,90 @@ struct Open {
     _lock: File,
 }
 
-/// One of the four queues.
-#[derive(Default)]
-struct Lane {
-    /// Taken by whoever looks for messages, so that two never find the same one.
-    looking: AsyncMutex<()>,
-    leases: Mutex<Leases>,
-    messages: AtomicU64,
-    news: Notify,
+/// What the callers and the writer's thread share.
+struct Shared {
+    ledger: Mutex<Ledger>,
+    /// Told when a queue may have something to hand out, to the one whose turn it is.
+    news: [Notify; 4],
+    clock: Arc<dyn Clock>,
+    /// The newest message's number; drawn on the writer's thread, so that numbers grow with commits.
+    last: AtomicI64,
+    /// Where the file stood when it was opened: up to here messages count as redelivered.
+    start: Key,
+    settings: EmbeddedSettings,
 }
 
-impl Lane {
-    fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn news(&self, queue: QueueName) -> &Notify {
+        &self.news[number_of(queue)]
+    }
+
+    /// Inserts on the writer's thread. What it returns is for the ledger, after the commit.
+    fn insert(
+        &self,
+        connection: &Connection,
+        outgoing: &Outgoing,
+    ) -> Result<(QueueName, Key), SqliteError> {
+        let now = self.clock.now();
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let key = Key::new(now, outgoing.delay, number);
+        rows::insert(connection, key, now, outgoing)?;
+        Ok((outgoing.queue, key))
+    }
+
+    /// Follows a commit.
+    fn inserted(&self, inserted: &[(QueueName, Key)]) {
+        let mut ledger = self.ledger();
+        for (queue, key) in inserted {
+            ledger.insert(*queue, *key);
+        }
+        drop(ledger);
+        for (queue, _) in inserted {
+            self.news(*queue).notify_one();
+        }
     }
 }
 
 impl EmbeddedQueue {
-    /// Opens or makes the file and takes its lock.
+    /// Opens or makes the file and takes its lock. It blocks: call it before serving.
     ///
     /// # Errors
     /// Another process owns it, it is no queue, or a newer relay wrote it.
     pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = file::lock(&settings.path)?;
         let mut found = rows::Found::default();
-        let migrated = Sqlite::open(&settings.path, |connection| {
+        let opened = Sqlite::open(&settings.path, |connection| {
             file::prepare(connection)?;
             found = rows::count(connection)?;
             Ok(())
         });
-        let (sqlite, threads) = migrated.map_err(|error| OpenError::of(&settings.path, error))?;
-        let queue = Self {
+        let (sqlite, threads) = opened.map_err(|error| OpenError::of(&settings.path, error))?;
+        let start = Key {
+            due: clock.now().millis(),
+            number: found.last,
+        };
+        let shared = Shared {
+            ledger: Mutex::new(Ledger::new(&found.counts)),
+            news: Default::default(),
+            clock,
+            last: AtomicI64::new(found.last),
+            start,
+            settings,
+        };
+        Ok(Self {
             open: Mutex::new(Some(Open {
                 sqlite,
                 threads,
                 _lock: lock,
             })),
-            clock,
-            bytes_max: settings.bytes_max,
-            boundary: found.last,
-            lanes: Default::default(),
-            bytes: AtomicU64::new(found.bytes),
+            shared: Arc::new(shared),
+            turns: Default::default(),
             closed: CancellationToken::new(),
-        };
-        for Count {
-            queue: name,
-            messages,
-        } in found.counts
-        {
-            queue.lane(name).messages.store(messages, Ordering::Relaxed);
-        }
-        Ok(queue)
-    }
-
-    fn lane(&self, queue: QueueName) -> &Lane {
-        &self.lanes[rows::number(queue)]
+        })
     }
 
     fn sqlite(&self) -> Option<Sqlite> {
@@ -122,290 +155,132 @@ impl EmbeddedQueue {
         open.as_ref().map(|open| open.sqlite.clone())
     }
 
-    async fn put(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
-        let length = |outgoing: &Outgoing| outgoing.message.body.len();
-        if let Some(bytes) = outgoing
-            .iter()
-            .map(length)
-            .find(|bytes| *bytes > MESSAGE_BYTES_MAX)
-        {
-            return Err(PublishError::TooLarge { bytes });
-        }
-        let sqlite = self
-            .sqlite()
-            .ok_or_else(|| PublishError::Away("it is closed".to_owned()))?;
-        let bytes = outgoing
-            .iter()
-            .map(|outgoing| length(outgoing) as u64)
-            .sum::<u64>();
-        let lying = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if lying.saturating_add(bytes) > self.bytes_max {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(PublishError::Full(format!(
-                "{lying} bytes lie in it, queue.bytes_max is {}",
-                self.bytes_max
-            )));
-        }
-        let queues: Vec<QueueName> = outgoing.iter().map(|outgoing| outgoing.queue).collect();
-        let now = self.clock.now();
-        let stored = sqlite
-            .write(move |connection| {
-                outgoing
-                    .iter()
-                    .try_for_each(|outgoing| rows::insert(connection, outgoing, now))
-            })
-            .await;
-        if let Err(error) = stored {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(refused(&error));
-        }
-        for queue in queues {
-            self.lane(queue).messages.fetch_add(1, Ordering::Relaxed);
-            self.lane(queue).news.notify_waiters();
-        }
-        Ok(())
-    }
-
-    /// Messages that are due, leased; or when the next one is due, if there is one.
-    async fn look(
-        &self,
-        queue: QueueName,
-        max: usize,
-    ) -> Result<Result<Vec<Delivery>, Option<Timestamp>>, QueueError> {
-        let lane = self.lane(queue);
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
-        let _looking = lane.looking.lock().await;
-        let leased = lane.leases().len();
-        let rows = sqlite
-            .read(move |connection| rows::oldest(connection, queue, max + leased))
-            .await
-            .map_err(away)?;
-        let now = self.clock.now();
-        // From here on nothing is awaited: a caller that goes away leases nothing.
-        let mut leases = lane.leases();
-        let mut next = None;
-        let mut deliveries = Vec::new();
-        for Row {
-            number,
-            visible_at,
-            message,
-        } in rows
-        {
-            if leases.has(number) {
-                continue;
-            }
-            if visible_at > now {
-                next = Some(visible_at);
-                break;
-            }
-            if deliveries.len() == max {
-                break;
-            }
-            let receipt = leases.take(Lease {
-                number,
-                bytes: message.body.len() as u64,
-            });
-            let redelivered = number <= self.boundary;
-            deliveries.push(Delivery {
-                queue,
-                message,
-                receipt,
-                redelivered,
-            });
-        }
-        Ok(if deliveries.is_empty() {
-            Err(next)
-        } else {
-            Ok(deliveries)
-        })
+    fn take_open(&self) -> Option<Open> {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
-        self.put(vec![outgoing]).await
+        self.publish_all(vec![outgoing]).await
     }
 
     async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
         if outgoing.is_empty() {
             return Ok(());
         }
-        self.put(outgoing).await
+        if let Some(bytes) = too_large(&outgoing) {
+            return Err(PublishError::TooLarge { bytes });
+        }
+        let sqlite = self
+            .sqlite()
+            .ok_or_else(|| refused(&self.shared, &SqliteError::Closed))?;
+        let (inserting, following) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let stored = sqlite.write_then(
+            move |connection| {
+                let used = rows::bytes_used(connection)?;
+                let bytes_max = inserting.settings.bytes_max;
+                if used >= bytes_max {
+                    return Ok(Err(PublishError::Full(format!(
+                        "{used} bytes of its file are in use, its limit is {bytes_max}"
+                    ))));
+                }
+                let insert = |outgoing| inserting.insert(connection, outgoing);
+                Ok(Ok(outgoing
+                    .iter()
+                    .map(insert)
+                    .collect::<Result<Vec<_>, _>>()?))
+            },
+            move |stored| {
+                let inserted = stored.map_err(|error| refused(&following, &error))??;
+                following.inserted(&inserted);
+                Ok(())
+            },
+        );
+        stored
+            .await
+            .unwrap_or_else(|error| Err(refused(&self.shared, &error)))
     }
 
     async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Delivery>, QueueError> {
-        let max = max.max(1);
-        loop {
-            if self.closed.is_cancelled() {
-                return Err(QueueError::Closed);
-            }
-            // Before the look: what is published after it wakes this.
-            let news = self.lane(queue).news.notified();
-            let next = match self.look(queue, max).await? {
-                Ok(deliveries) => return Ok(deliveries),
-                Err(next) => next,
-            };
-            let wait = next.map_or(TIMER_MAX, |at| {
-                // A millisecond more: the clock has that resolution.
-                (at.since(self.clock.now()) + Duration::from_millis(1)).min(TIMER_MAX)
-            });
-            tokio::select! {
-                () = self.closed.cancelled() => return Err(QueueError::Closed),
-                () = news => {}
-                () = tokio::time::sleep(wait) => {}
-            }
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled() => Err(QueueError::Closed),
+            deliveries = self.wait_for_messages(queue, max.max(1)) => deliveries,
         }
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
-        let mut changes = Vec::new();
-        for settlement in settlements {
-            let (receipt, next) = match settlement {
-                Settlement::Return(receipt) => {
-                    self.give_back(receipt);
-                    continue;
-                }
-                Settlement::Done(receipt) => (receipt, None),
-                Settlement::Again { receipt, next } => (receipt, Some(next)),
-            };
-            if let Some((lane, lease)) = self.find(receipt) {
-                changes.push(Change {
-                    lane,
-                    receipt,
-                    lease,
-                    next,
-                });
-            }
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        let rows: Vec<_> = changes
-            .iter()
-            .map(|c| (c.lease.number, c.next.clone()))
-            .collect();
-        let stored = sqlite
-            .write(move |connection| {
-                rows.iter().try_for_each(|(number, next)| {
-                    rows::delete(connection, *number)?;
-                    next.iter()
-                        .try_for_each(|next| rows::insert(connection, next, now))
-                })
-            })
-            .await;
-        if let Err(error) = stored {
-            // Nothing was changed: the messages are visible again, and their work is repeated.
-            changes
-                .iter()
-                .for_each(|change| self.give_back(change.receipt));
-            return Err(away(error));
-        }
-        changes.iter().for_each(|change| self.forget(change));
-        Ok(())
+        self.settle_all(settlements).await
     }
 
     async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, QueueError> {
         let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
-        let now = self.clock.now();
-        let delayed = sqlite
-            .read(move |connection| rows::delayed(connection, now))
-            .await
-            .map_err(away)?;
-        let depth = |queue: &QueueName| {
-            let messages = self.lane(*queue).messages.load(Ordering::Relaxed);
-            let in_flight = self.lane(*queue).leases().len() as u64;
-            let delayed = delayed[rows::number(*queue)];
-            let ready = messages.saturating_sub(delayed).saturating_sub(in_flight);
-            (
-                *queue,
-                Depth {
-                    ready,
-                    delayed,
-                    in_flight,
-                },
-            )
-        };
-        Ok(QueueName::ALL.iter().map(depth).collect())
+        let now = self.shared.clock.now();
+        let due = sqlite
+            .read(move |connection| rows::count_due(connection, now))
+            .await;
+        let due = due.map_err(|error| away(&self.shared, &error))?;
+        let ledger = self.shared.ledger();
+        let depth = |queue| (queue, ledger.depth(queue, due[number_of(queue)], now));
+        Ok(QueueName::ALL.map(depth).to_vec())
     }
 
     async fn close(&self) {
         self.closed.cancel();
-        let open = self
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
         if let Some(Open {
             sqlite,
             threads,
             _lock,
-        }) = open
+        }) = self.take_open()
         {
             drop(sqlite);
-            // Whoever still waits for a commit holds the file open until it is done.
-            drop(tokio::task::spawn_blocking(move || threads.join()).await);
-            drop(_lock);
+            let closing = tokio::task::spawn_blocking(move || {
+                threads.stop();
+                drop(_lock);
+            });
+            // A panic in there has already said so.
+            drop(closing.await);
         }
     }
 }
 
-/// One settled delivery.
-struct Change {
-    lane: usize,
-    receipt: crate::ports::Receipt,
-    lease: Lease,
-    next: Option<Outgoing>,
-}
-
-impl EmbeddedQueue {
-    fn find(&self, receipt: crate::ports::Receipt) -> Option<(usize, Lease)> {
-        let found = |lane: &Lane| lane.leases().get(receipt);
-        self.lanes
-            .iter()
-            .enumerate()
-            .find_map(|(at, lane)| Some((at, found(lane)?)))
-    }
-
-    fn give_back(&self, receipt: crate::ports::Receipt) {
-        for lane in &self.lanes {
-            if lane.leases().drop_lease(receipt).is_some() {
-                lane.news.notify_waiters();
-            }
-        }
-    }
-
-    fn forget(&self, change: &Change) {
-        let lane = &self.lanes[change.lane];
-        if lane.leases().drop_lease(change.receipt).is_none() {
-            return;
-        }
-        lane.messages.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(change.lease.bytes, Ordering::Relaxed);
-        if let Some(next) = &change.next {
-            self.bytes
-                .fetch_add(next.message.body.len() as u64, Ordering::Relaxed);
-            self.lane(next.queue)
-                .messages
-                .fetch_add(1, Ordering::Relaxed);
-            self.lane(next.queue).news.notify_waiters();
+impl Drop for EmbeddedQueue {
+    fn drop(&mut self) {
+        if let Some(Open {
+            sqlite,
+            threads,
+            _lock,
+        }) = self.take_open()
+        {
+            // The next owner must not come before the last commit is through; nobody else has a handle any more.
+            drop(sqlite);
+            threads.join();
         }
     }
 }
 
-fn refused(error: &SqliteError) -> PublishError {
+fn too_large(outgoing: &[Outgoing]) -> Option<usize> {
+    let mut lengths = outgoing.iter().map(|outgoing| outgoing.message.body.len());
+    lengths.find(|bytes| *bytes > MESSAGE_BYTES_MAX)
+}
+
+fn refused(shared: &Shared, error: &SqliteError) -> PublishError {
+    let text = format!("{}: {error}", shared.settings.path.display());
     if error.is_full() {
-        PublishError::Full(error.to_string())
+        PublishError::Full(text)
     } else {
-        PublishError::Away(error.to_string())
+        PublishError::Away(text)
     }
 }
 
-fn away(error: SqliteError) -> QueueError {
+fn away(shared: &Shared, error: &SqliteError) -> QueueError {
     match error {
         SqliteError::Closed => QueueError::Closed,
-        error => QueueError::Away(error.to_string()),
+        error => QueueError::Away(format!("{}: {error}", shared.settings.path.display())),
     }
 }

@@ -1,7 +1,12 @@
 //! The versioned wire form of an envelope: JSON, because an operator reads dead letters.
 //!
 //! Decoding is total: whatever the bytes are, the answer is an envelope or a short reason that repeats nothing of
-//! them. Version 1 may gain fields with defaults; anything else is a new version.
+//! them. Version 1 may gain fields with defaults; anything else is a new version. Everything that a worker needs
+//! stands in it or in the store, so that messages can be moved by hand between queues (faults.md Q22).
+
+mod check;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,10 +17,12 @@ use crate::domain::{
 };
 use crate::ports::{Body, Envelope, MESSAGE_BYTES_MAX, Message, PublishError};
 
+pub use check::is_trace;
+
 /// The version that is written.
-const VERSION: u32 = 1;
-/// Longest `traceparent` (W3C trace context, version 00, has 55 characters).
-const TRACE_BYTES_MAX: usize = 64;
+const VERSION: u64 = 1;
+/// Deepest nesting that is read; ours have 5 levels.
+const DEPTH_MAX: usize = 16;
 
 /// Why a message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +34,13 @@ pub enum DecodeError {
     #[error(
         "it has version {0}, this relay reads version {VERSION}: replay it with the newer relay"
     )]
-    Newer(u32),
+    Newer(u64),
     /// Longer than any message of ours.
     #[error("it has {0} bytes, more than {MESSAGE_BYTES_MAX}")]
     TooLong(usize),
+    /// Nested deeper than any message of ours.
+    #[error("it nests deeper than {DEPTH_MAX} levels")]
+    TooDeep,
 }
 
 /// The message of an envelope.
@@ -39,53 +49,47 @@ pub enum DecodeError {
 /// [`PublishError::TooLarge`] when it would be longer than [`MESSAGE_BYTES_MAX`].
 pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
     let id = envelope.id();
-    let (kind, source, key, body) = match &envelope.body {
+    let written = match &envelope.body {
         Body::Event(event) => {
-            let origin = &event.origin;
-            let body = serde_json::to_value(&event.fact);
-            (
-                "event",
-                Some(origin.source.as_str()),
-                Some(origin.key.as_str()),
-                body,
-            )
+            let Origin { source, key } = &event.origin;
+            let origin = Some((source.as_str(), key.as_str()));
+            write(envelope, "event", &id, origin, &event.fact)
         }
-        Body::Job { since, .. } => (
-            "job",
-            None,
-            None,
-            serde_json::to_value(JobBody { since: *since }),
-        ),
-        Body::Tell(tell) => (
-            "tell",
-            None,
-            None,
-            serde_json::to_value(TellBody::from(tell)),
-        ),
+        Body::Job { since, .. } => write(envelope, "job", &id, None, &JobBody { since: *since }),
+        Body::Tell(tell) => write(envelope, "tell", &id, None, &TellBody::from(tell)),
     };
-    let wire = body.and_then(|body| {
-        serde_json::to_vec(&Written {
-            v: VERSION,
-            kind,
-            id: &id,
-            source,
-            key,
-            received_at: envelope.received_at,
-            attempt: envelope.attempt,
-            tries: envelope.tries,
-            not_before: envelope.not_before,
-            trace: envelope.trace.as_deref(),
-            body,
-        })
-    });
-    let body =
-        wire.map_err(|error| PublishError::Away(format!("it cannot be written: {error}")))?;
+    let body = written.map_err(|error| {
+        PublishError::Away(format!("it cannot be written: {}", check::problem(&error)))
+    })?;
     if body.len() > MESSAGE_BYTES_MAX {
         return Err(PublishError::TooLarge { bytes: body.len() });
     }
     Ok(Message {
         id,
         body: body.into(),
+    })
+}
+
+fn write(
+    envelope: &Envelope,
+    kind: &str,
+    id: &str,
+    origin: Option<(&str, &str)>,
+    body: &impl Serialize,
+) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Written {
+        v: VERSION,
+        kind,
+        id,
+        source: origin.map(|(source, _)| source),
+        key: origin.map(|(_, key)| key),
+        received_at: envelope.received_at,
+        attempt: envelope.attempt,
+        tries: envelope.tries,
+        not_before: envelope.not_before,
+        // What is no trace context would be dropped by the reader anyway.
+        trace: envelope.trace.as_deref().filter(|trace| is_trace(trace)),
+        body,
     })
 }
 
@@ -96,6 +100,9 @@ pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
 pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(DecodeError::TooLong(bytes.len()));
+    }
+    if check::depth(bytes) > DEPTH_MAX {
+        return Err(DecodeError::TooDeep);
     }
     let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
     match version.v {
@@ -116,12 +123,6 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
         trace,
         body,
     })
-}
-
-/// Whether `text` may be a `traceparent`: lower-case hex in four groups, or of a later version.
-pub fn is_trace(text: &str) -> bool {
-    (55..=TRACE_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
@@ -150,6 +151,11 @@ fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
         }
         "tell" => {
             let tell: TellBody = serde_json::from_str(body).map_err(malformed)?;
+            if read.id != format!("tell:{}", tell.request) {
+                return Err(DecodeError::Malformed(
+                    "its id is none of its request".to_owned(),
+                ));
+            }
             Ok(Body::Tell(tell.into()))
         }
         _ => Err(DecodeError::Malformed("its kind is unknown".to_owned())),
@@ -161,21 +167,13 @@ fn parse<T: std::str::FromStr>(text: &str, field: &str) -> Result<T, DecodeError
         .map_err(|_| DecodeError::Malformed(format!("its {field} is none")))
 }
 
-/// What serde says, without what it quotes: only the kind and the place.
 fn malformed(error: serde_json::Error) -> DecodeError {
-    let what = match error.classify() {
-        serde_json::error::Category::Syntax => "no JSON",
-        serde_json::error::Category::Eof => "JSON that breaks off",
-        serde_json::error::Category::Data => "JSON of another shape",
-        serde_json::error::Category::Io => "unreadable",
-    };
-    let (line, column) = (error.line(), error.column());
-    DecodeError::Malformed(format!("{what} at line {line}, column {column}"))
+    DecodeError::Malformed(check::problem(&error))
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
-    v: u32,
+struct Written<'a, B> {
+    v: u64,
     kind: &'a str,
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,12 +187,12 @@ struct Written<'a> {
     not_before: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a str>,
-    body: serde_json::Value,
+    body: &'a B,
 }
 
 #[derive(Deserialize)]
 struct Version {
-    v: u32,
+    v: u64,
 }
 
 #[derive(Deserialize)]

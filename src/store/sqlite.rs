@@ -145,13 +145,7 @@ impl SqliteStore {
         query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let file = self.file()?;
-        let in_one_state = |connection: &Connection| {
-            let _state = connection.unchecked_transaction()?;
-            query(connection)
-        };
-        file.read(in_one_state)
-            .await
-            .map_err(|error| trouble::of(&error))
+        file.read(query).await.map_err(|error| trouble::of(&error))
     }
 }
 

@@ -140,7 +140,7 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const SETTINGS: BreakerSettings = BreakerSettings {

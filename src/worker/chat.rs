@@ -85,6 +85,7 @@ async fn under_lease(
     meeting: &Meeting,
     work: impl Future<Output = Step<Outcome>>,
 ) -> Step<Outcome> {
+    let _desk = shop.desks.take(meeting.id).await;
     renew(shop, meeting).await?;
     let outcome = work.await;
     // A lease that cannot be given back runs out by itself.

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     missing_docs,
+    unreachable_pub,
     reason = "tests"
 )]
 
@@ -12,5 +13,6 @@ mod crash;
 mod harness;
 mod main_job;
 mod operators;
+mod queue_conformance;
 mod stopping;
 mod store_conformance;

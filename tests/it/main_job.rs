@@ -100,7 +100,7 @@ async fn recording_and_summary_follow_in_the_cards_thread_once_each() {
         let text = chat
             .post(&card.id)
             .map(|post| attachment(post).to_string())?;
-        (text.contains("1 recording") && text.contains("summary")).then_some(())
+        (text.contains("\"Recordings\"") && text.contains("\"Summary\"")).then_some(())
     };
     world.see("the counters on the card", stored).await;
     assert_eq!(

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use world::Fault;
 
-use crate::harness::World;
+use crate::harness::{PATIENCE, World};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -176,6 +176,8 @@ async fn probes_and_metrics_tell_the_truth() {
     }
     world.chat.say("ana", "dev", "meet now: counted").await;
     world.card("dev", "counted").await;
+    // The card is seen before the relay has its answer: counted is it only then.
+    world.relay.await_log("card posted").await;
     let metrics = http
         .get(format!("{admin}/metrics"))
         .send()

@@ -1,5 +1,6 @@
 //! Where things are: listen addresses, base URLs, host names, the queue and the store.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -70,6 +71,12 @@ impl HostName {
     /// The host in lower case, with `:port` if it was given.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

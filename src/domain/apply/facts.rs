@@ -103,14 +103,16 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 .unwrap_or(0)
                 + 1;
             if let Some(session) = session(meeting, sid, at) {
-                session.answered_at = Some(session.answered_at.unwrap_or(*created_at));
+                // Two rounds may both have asked: the earlier time stands, so that order is no matter.
+                let earlier = session
+                    .answered_at
+                    .map_or(*created_at, |known| known.min(*created_at));
+                session.answered_at = Some(earlier);
                 session.answer_rank = rank;
                 session.known_at = session.known_at.min(at);
-                meeting.refused = None;
             }
         }
         Fact::RoomRefused { reason, .. } => {
-            // A room that came about after all is no failure.
             if meeting.sessions.is_empty() && meeting.end.is_none() {
                 meeting.refused.get_or_insert(*reason);
             }
@@ -201,6 +203,8 @@ fn session<'a>(meeting: &'a mut Meeting, sid: &Sid, at: Timestamp) -> Option<&'a
     if meeting.sessions.len() >= SESSIONS_MAX {
         return None;
     }
+    // A room that came about after all is no failure.
+    meeting.refused = None;
     meeting.sessions.push(Session::new(sid.clone(), at));
     meeting.sessions.last_mut()
 }
@@ -221,6 +225,11 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
         .iter()
         .any(|session| session.sid == told.sid);
     if !known_room && !known_session {
+        return;
+    }
+    if let Fact::ArtifactCreated { artifact, kind, .. } = &event.fact {
+        // It may come days later: it tells nothing of whether the room runs.
+        add_artifact(meeting, artifact, *kind, &told.sid, event.received_at);
         return;
     }
     let Some(session) = session(meeting, &told.sid, event.received_at) else {
@@ -266,13 +275,6 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
             let switched = meeting.recordings.entry(record.clone()).or_default();
             switched.on |= *on;
             switched.off |= !*on;
-        }
-        Fact::ArtifactCreated {
-            session,
-            artifact,
-            kind,
-        } => {
-            add_artifact(meeting, artifact, *kind, &session.sid, event.received_at);
         }
         _ => {}
     }

@@ -1,12 +1,12 @@
-//! Claims about how events move meetings (design 3 and 4).
+//! Claims about how events move meetings.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod cards;
-mod ends;
-mod facts;
+mod bench;
+mod converging;
+mod ending;
 mod interleavings;
 mod life;
-mod publishing;
-mod relay;
+mod owing;
+mod precedence;
 mod sessions;
-mod starts;
+mod starting;

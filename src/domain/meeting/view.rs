@@ -96,6 +96,11 @@ impl CardView {
     }
 }
 
+/// The names of everybody who took part, by first appearance; people without a name are "Guest".
+pub(super) fn attendees(meeting: &Meeting) -> Vec<String> {
+    people(meeting).into_iter().map(|(name, _)| name).collect()
+}
+
 /// The making of the first session: a session lost by plugNmeet does not restart the meeting's clock.
 fn started_at(meeting: &Meeting) -> Option<Timestamp> {
     meeting

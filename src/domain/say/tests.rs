@@ -26,9 +26,10 @@ fn start_is_answered_with_the_own_link_at_once() {
     insta::assert_snapshot!(started(&start(PlaceKind::Channel, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.");
     insta::assert_snapshot!(started(&start(PlaceKind::Direct, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**. A card cannot be posted here yet: send this link to the others: https://relay.example.org/join/O");
     let ignored = ["--loud", "`--x` @all", "-3", "-4", "-5", "-6", "-7"];
-    insta::assert_snapshot!(started(&start(PlaceKind::Channel, &ignored)), @r"
+    let answer = started(&start(PlaceKind::Channel, &ignored)).replace('\u{200B}', "·");
+    insta::assert_snapshot!(answer, @r"
     Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.
-    Ignored, because I do not know it: `--loud`, `'--x' @​all`, `-3`, `-4`, `-5` and 2 more
+    Ignored, because I do not know it: `--loud`, `'--x' @·all`, `-3`, `-4`, `-5` and 2 more
     ");
 }
 

@@ -1,1 +1,143 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::domain::{ArtifactKind, State};
+use crate::ingress::inbound::{FORM, Inbound};
+use crate::ingress::reply::Answer;
+use crate::ingress::tests::{House, Mint, Mood, OneMeeting, meeting, post, request};
+use crate::ports::ConferenceError;
+use crate::token::Link;
+
+fn token(house: &House) -> String {
+    let link = house
+        .links
+        .artifact(&"rec-1".parse().unwrap(), ArtifactKind::Recording);
+    link.rsplit('/').next().unwrap().to_owned()
+}
+
+fn get() -> Inbound {
+    let mut inbound = post(FORM, "");
+    (inbound.method, inbound.headers) = (Method::GET, HeaderMap::new());
+    inbound
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn page_links_to_the_file_and_mints_nothing() {
+    let house = House::new(Some(meeting(State::Ended)));
+    let answer = house.door().artifacts.page(&token(&house), get()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let page = text(&answer);
+    let file = format!("{}&#x2f;file", token(&house));
+    assert!(
+        page.contains(&file) && page.contains("Weekly &lt;sync&gt;"),
+        "{page}"
+    );
+    assert!(!page.contains("<form"));
+    assert!(house.mint.downloads.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn page_needs_no_store() {
+    for mood in [Mood::Refuses, Mood::Hangs] {
+        let mut house = House::new(None);
+        house.store = Arc::new(OneMeeting {
+            mood,
+            meeting: None,
+            asked: std::sync::Mutex::default(),
+        });
+        let answer = house.door().artifacts.page(&token(&house), get()).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(text(&answer).contains("From your meeting"));
+    }
+}
+
+#[tokio::test]
+async fn person_who_follows_the_link_is_led_to_the_file() {
+    let house = House::new(Some(meeting(State::Ended)));
+    let answer = house.door().artifacts.file(&token(&house), get()).await;
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    assert!(
+        answer.headers()["location"]
+            .to_str()
+            .unwrap()
+            .contains("SECRET")
+    );
+    assert!(!format!("{answer:?}").contains("SECRET"));
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
+    assert_eq!(house.mint.downloads.lock().unwrap()[0].as_str(), "rec-1");
+}
+
+#[tokio::test]
+async fn previews_get_the_page_and_mint_nothing() {
+    let house = House::new(Some(meeting(State::Ended)));
+    let mut head = get();
+    head.method = Method::HEAD;
+    let mut bot = get();
+    bot.headers
+        .insert("user-agent", HeaderValue::from_static("Mattermost-Bot/1.1"));
+    let mut ahead = get();
+    ahead.headers.insert(
+        "sec-purpose",
+        HeaderValue::from_static("prefetch;prerender"),
+    );
+    for inbound in [head, bot, ahead] {
+        let answer = house.door().artifacts.file(&token(&house), inbound).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(!answer.headers().contains_key("location"));
+    }
+    assert!(house.mint.downloads.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_of_the_meeting_server_become_pages() {
+    for (result, hangs, status) in [
+        (Err(ConferenceError::NotFound), false, 404),
+        (
+            Err(ConferenceError::Unauthorized {
+                why: "CANARY".to_owned(),
+            }),
+            false,
+            503,
+        ),
+        (Ok("https://meet.example.org/"), true, 503),
+        (Ok("no\naddress"), false, 503),
+    ] {
+        let mut house = House::new(Some(meeting(State::Ended)));
+        house.mint = Arc::new(Mint {
+            answer: result,
+            hangs,
+            joiners: std::sync::Mutex::default(),
+            downloads: std::sync::Mutex::default(),
+        });
+        let answer = house.door().artifacts.file(&token(&house), get()).await;
+        assert_eq!(answer.status().as_u16(), status);
+        assert!(!text(&answer).contains("CANARY"));
+    }
+}
+
+#[tokio::test]
+async fn other_links_and_methods_lead_nowhere() {
+    let house = House::new(Some(meeting(State::Ended)));
+    let join = house.links.join(&Link::Open(request()));
+    let join = join.rsplit('/').next().unwrap();
+    for bad in ["", "x", join] {
+        let answer = house.door().artifacts.file(bad, get()).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        let answer = house.door().artifacts.page(bad, get()).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
+    let answer = house
+        .door()
+        .artifacts
+        .file(&token(&house), post(FORM, ""))
+        .await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+}

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use crate::domain::{Identity, Meeting, Moderators, State, UserId};
 use crate::ingress::fields::{Fields, clean_name};
-use crate::ingress::inbound::{FORM, Inbound, Refused};
+use crate::ingress::inbound::{FORM, Inbound};
 use crate::ingress::observe::Noted;
 use crate::ingress::pages::{Message, redirect_to_secret};
 use crate::ingress::reply::Answer;
@@ -42,7 +42,7 @@ impl Join {
             _ => {
                 let name = match written_name(inbound) {
                     Ok(name) => name,
-                    Err(answer) => return answer,
+                    Err(answer) => return *answer,
                 };
                 if name.is_empty() {
                     let ask = "Please write the name that the others will see.";
@@ -72,7 +72,7 @@ impl Join {
         };
         let Some(mut answer) = answer else {
             tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is no address: is plugnmeet.external_url right?");
-            return self.pages.unavailable(visit.id);
+            return self.pages.unavailable(visit.reference);
         };
         if is_guest && let Some(cookie) = guest::keep(&identity, self.links.is_https()) {
             answer.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -121,12 +121,12 @@ impl Join {
     }
 
     fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {
-        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, room = %meeting.room, %error, "no join token");
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room = %meeting.room, %error, "no join token");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
         match error {
             ConferenceError::RoomGone => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     status: StatusCode::CONFLICT,
                     look: "waiting",
@@ -138,7 +138,7 @@ impl Join {
                 },
             ),
             ConferenceError::Blocked => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     status: StatusCode::FORBIDDEN,
                     look: "bad",
@@ -149,7 +149,7 @@ impl Join {
                 },
             ),
             _ => self.pages.message(
-                visit.id,
+                visit.reference,
                 &Message {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     look: "bad",
@@ -177,10 +177,10 @@ pub(super) fn known_name<'m>(link: &Link, meeting: &'m Meeting) -> Option<&'m st
         .filter(|name| !name.is_empty())
 }
 
-fn written_name(inbound: &Inbound) -> Result<String, Answer> {
+fn written_name(inbound: &Inbound) -> Result<String, Box<Answer>> {
     let body = inbound.body_of(&[FORM]);
-    let (body, _) = body.map_err(|Refused { answer, .. }| answer)?;
-    let fields = Fields::from_form(body, &["name"]).map_err(|bad| bad.answer())?;
+    let (body, _) = body.map_err(|refused| Box::new(refused.answer()))?;
+    let fields = Fields::from_form(body, &["name"]).map_err(|bad| Box::new(bad.answer()))?;
     Ok(fields.name("name", NAME_CHARS_MAX))
 }
 

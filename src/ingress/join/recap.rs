@@ -34,7 +34,12 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
             }
         })
         .collect();
-    let names: Vec<Value> = view.names.iter().take(NAMES_MAX).map(Value::from).collect();
+    let names: Vec<Value> = meeting
+        .attendees()
+        .into_iter()
+        .take(NAMES_MAX)
+        .map(Value::from)
+        .collect();
     join.pages.page(
         StatusCode::OK,
         id,
@@ -45,7 +50,7 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
             starter => view.starter,
             place => place_name(meeting),
             started => view.started_at.map(|at| pages.date_and_time(at)),
-            ended => view.ended.map(|ended| pages.date_and_time(ended.at)),
+            ended => view.ended.map(|ended| pages.end(view.started_at, ended.at)),
             is_about => view.ended.is_some_and(|ended| ended.is_about),
             lasted => view.ended.and_then(|ended| ended.lasted).map(duration),
             people => view.people,

@@ -1,1 +1,453 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::domain::{Meeting, Moderators, PlaceKind, RequestId, State};
+use crate::ingress::inbound::{FORM, Inbound, fresh_id};
+use crate::ingress::reply::Answer;
+use crate::ingress::tests::{
+    House, Mint, Mood, NOW, OneMeeting, OnePerson, meeting, people, post, request,
+};
+use crate::ports::ConferenceError;
+use crate::token::Link;
+
+const ANA: &str = "6taiyi7pxiyudgedj17rdifoge";
+
+fn token(house: &House, link: &Link) -> String {
+    house
+        .links
+        .join(link)
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+fn open() -> Link {
+    Link::Open(request())
+}
+
+fn own(user: &str) -> Link {
+    Link::Own(request(), user.parse().unwrap())
+}
+
+fn get() -> Inbound {
+    let mut inbound = post(FORM, "");
+    (inbound.method, inbound.headers) = (Method::GET, HeaderMap::new());
+    inbound
+}
+
+async fn answer(house: &House, link: &Link, inbound: Inbound) -> Answer {
+    house.door().join.answer(&token(house, link), inbound).await
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body().to_vec()).unwrap()
+}
+
+async fn seen(house: &House, link: &Link) -> String {
+    let answer = answer(house, link, get()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    text(&answer)
+}
+
+fn house(state: State) -> House {
+    House::new(Some(meeting(state)))
+}
+
+fn with(change: impl FnOnce(&mut Meeting)) -> House {
+    let mut meeting = meeting(State::Live);
+    change(&mut meeting);
+    House::new(Some(meeting))
+}
+
+#[tokio::test]
+async fn link_waits_while_the_room_is_made() {
+    let page = seen(&house(State::Creating), &open()).await;
+    assert!(
+        page.contains("http-equiv=\"refresh\"") && page.contains("Weekly &lt;sync&gt;"),
+        "{page}"
+    );
+    assert!(!page.contains("<form"));
+}
+
+#[tokio::test]
+async fn link_lets_in_while_the_meeting_runs() {
+    let page = seen(&house(State::Open), &open()).await;
+    assert!(
+        page.contains("nobody is in it yet") && page.contains("name=\"name\""),
+        "{page}"
+    );
+    let page = seen(&house(State::Live), &open()).await;
+    assert!(page.contains("2 people are in it"), "{page}");
+    assert!(
+        !page.contains("refresh"),
+        "a page that is typed into stays as it is"
+    );
+}
+
+#[tokio::test]
+async fn owner_of_a_link_is_greeted_and_asked_nothing() {
+    let page = seen(&house(State::Live), &own(ANA)).await;
+    assert!(
+        page.contains("Hello ana.") && !page.contains("<input"),
+        "{page}"
+    );
+    let page = seen(&house(State::Live), &own("somebodyelse")).await;
+    assert!(
+        page.contains("your own link") && !page.contains("Hello"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn link_is_the_recap_afterwards() {
+    let page = seen(&house(State::Ended), &open()).await;
+    for expected in [
+        "Sat 21 Nov 2026, 06:37 UTC",
+        "<dd>07:01 UTC</dd>",
+        "24 min",
+        "<dd>2</dd>",
+        "Ana Müller",
+        "&lt;b&gt;Ben&lt;&#x2f;b&gt;",
+        "<h3>Decisions</h3>",
+        "<strong>Ship</strong>",
+        "https:&#x2f;&#x2f;relay.example.org&#x2f;artifact&#x2f;",
+        ">Recording<",
+        ">Transcript<",
+    ] {
+        assert!(page.contains(expected), "{expected} is missing in {page}");
+    }
+    assert!(!page.contains("<script") && !page.contains("<form"));
+    let page = seen(&house(State::Missed), &own(ANA)).await;
+    assert!(page.contains("Nobody came"), "{page}");
+}
+
+#[tokio::test]
+async fn recap_lists_everybody_and_not_only_those_of_the_card() {
+    let mut meeting = meeting(State::Ended);
+    for number in 10..40 {
+        people(&mut meeting, number, &format!("Person {number}"), NOW, true);
+    }
+    let page = seen(&House::new(Some(meeting)), &open()).await;
+    assert!(
+        page.contains("Person 39") && page.contains("<dd>32</dd>"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn what_did_not_come_about_says_so_in_words_to_act_on() {
+    let page = seen(&house(State::Failed), &open()).await;
+    assert!(
+        page.contains("refuses the key") && page.contains("administrator"),
+        "{page}"
+    );
+    assert!(page.contains(&format!("ref {}", request())), "{page}");
+    let page = seen(&house(State::Cancelled), &open()).await;
+    assert!(page.contains("Cancelled"), "{page}");
+}
+
+#[tokio::test]
+async fn request_that_the_store_does_not_know_waits_until_it_is_too_late() {
+    let house = House::new(None);
+    let ago = |seconds| -> Link {
+        Link::Open(RequestId::from(fresh_id(
+            NOW.minus(Duration::from_secs(seconds)),
+        )))
+    };
+    for seconds in [0, 899] {
+        let page = seen(&house, &ago(seconds)).await;
+        assert!(page.contains("Being prepared"), "{page}");
+    }
+    let page = seen(&house, &ago(902)).await;
+    assert!(
+        page.contains("did not come about") && !page.contains("refresh"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn bad_link_is_a_404_like_any_other() {
+    let house = house(State::Live);
+    let door = house.door();
+    let artifact = Link::Artifact("a".parse().unwrap(), crate::domain::ArtifactKind::Recording);
+    for bad in ["", "x", &"x".repeat(9999), &token(&house, &artifact)] {
+        let answer = door.join.answer(bad, get()).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{bad:.20}");
+        assert!(text(&answer).contains("There is nothing here"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn page_says_so_and_tries_again_when_the_store_is_away() {
+    for mood in [Mood::Refuses, Mood::Hangs] {
+        let mut house = house(State::Live);
+        house.store = Arc::new(OneMeeting {
+            mood,
+            meeting: None,
+            asked: std::sync::Mutex::default(),
+        });
+        for inbound in [get(), post(FORM, "name=Ana")] {
+            let answer = answer(&house, &open(), inbound).await;
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()["retry-after"], "10");
+            assert!(text(&answer).contains("refresh"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn page_keeps_to_itself() {
+    let house = house(State::Live);
+    let answer = answer(&house, &open(), get()).await;
+    let header = |name: &str| answer.headers()[name].to_str().unwrap();
+    let policy = header("content-security-policy");
+    assert!(policy.contains("default-src 'none'"), "{policy}");
+    assert!(
+        policy.contains("form-action 'self' https://meet.example.org;"),
+        "{policy}"
+    );
+    assert!(policy.contains("style-src 'sha256-"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(header("referrer-policy"), "same-origin");
+    assert_eq!(header("cache-control"), "no-store");
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    let page = text(&answer);
+    assert!(
+        !page.contains("style=\"") && !page.contains("<script"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn style_sheet_of_a_page_is_the_one_that_the_policy_allows() {
+    use base64::Engine;
+    use sha2::Digest;
+    let house = house(State::Live);
+    let answer = answer(&house, &open(), get()).await;
+    let page = text(&answer);
+    let style = page
+        .split("<style>")
+        .nth(1)
+        .unwrap()
+        .split("</style>")
+        .next()
+        .unwrap();
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style));
+    let policy = answer.headers()["content-security-policy"]
+        .to_str()
+        .unwrap();
+    assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
+}
+
+#[tokio::test]
+async fn looking_mints_nothing_whoever_looks() {
+    let house = house(State::Live);
+    for method in [Method::GET, Method::HEAD] {
+        let mut inbound = get();
+        inbound.method = method;
+        inbound
+            .headers
+            .insert("user-agent", HeaderValue::from_static("Mattermost-Bot/1.1"));
+        let answer = answer(&house, &own(ANA), inbound).await;
+        assert!(!answer.headers().contains_key("set-cookie"));
+    }
+    assert!(house.mint.joiners.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn guest_joins_under_the_name_given_and_stays_the_same_person() {
+    let house = house(State::Live);
+    let first = answer(&house, &open(), post(FORM, "name=+Zo%C3%AB%0A+")).await;
+    assert_eq!(first.status(), StatusCode::SEE_OTHER);
+    assert_eq!(
+        first.headers()["location"],
+        "https://meet.example.org/?access_token=SECRET"
+    );
+    assert_eq!(first.headers()["cache-control"], "no-store");
+    assert_eq!(first.headers()["referrer-policy"], "no-referrer");
+    assert!(!format!("{first:?}").contains("SECRET"));
+    let cookie = first.headers()["set-cookie"].to_str().unwrap();
+    let mut again = post(FORM, "name=Zoe");
+    let pair = cookie.split(';').next().unwrap();
+    again
+        .headers
+        .insert("cookie", HeaderValue::from_str(pair).unwrap());
+    answer(&house, &open(), again).await;
+    let joiners = house.mint.joiners.lock().unwrap();
+    assert_eq!(joiners[0].name, "Zoë");
+    assert!(joiners[0].identity.as_str().starts_with("g-") && joiners[0].is_moderator);
+    assert_eq!(joiners[0].identity, joiners[1].identity);
+}
+
+#[tokio::test]
+async fn guest_without_a_name_is_asked_again() {
+    let house = house(State::Live);
+    for body in ["", "name=", "name=+%00+", "other=x"] {
+        let answer = answer(&house, &open(), post(FORM, body)).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
+        assert!(text(&answer).contains("Please write the name"));
+    }
+    for (inbound, status) in [
+        (
+            post("application/json", "{}"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
+        (post(FORM, "name=%ff"), StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(answer(&house, &open(), inbound).await.status(), status);
+    }
+    assert!(house.mint.joiners.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn owner_joins_under_the_chats_name_for_them_else_under_the_one_known() {
+    for (mood, user, name) in [
+        (Mood::Answers, ANA, "Ana Müller"),
+        (Mood::Refuses, ANA, "ana"),
+        (Mood::Hangs, ANA, "ana"),
+        (Mood::Hangs, "somebodyelse", "Guest"),
+    ] {
+        let mut house = house(State::Open);
+        house.chat = Arc::new(OnePerson {
+            mood,
+            display_name: "Ana Müller".to_owned(),
+            is_system_admin: false,
+            is_channel_admin: false,
+        });
+        let began = tokio::time::Instant::now();
+        let answer = answer(&house, &own(user), post(FORM, "name=Mallory")).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert!(!answer.headers().contains_key("set-cookie"));
+        assert!(began.elapsed() <= Duration::from_millis(1001));
+        let joiners = house.mint.joiners.lock().unwrap();
+        assert_eq!(
+            (joiners[0].identity.as_str(), joiners[0].name.as_str()),
+            (user, name)
+        );
+    }
+}
+
+#[tokio::test]
+async fn moderators_are_everyone_or_the_starter_and_the_administrators() {
+    let rights = [(false, false), (true, false), (false, true)];
+    for (is_system_admin, is_channel_admin) in rights {
+        let mut house = with(|meeting| meeting.rule.moderators = Moderators::Starter);
+        house.chat = Arc::new(OnePerson {
+            mood: Mood::Answers,
+            display_name: "X".to_owned(),
+            is_system_admin,
+            is_channel_admin,
+        });
+        answer(&house, &own(ANA), post(FORM, "")).await;
+        answer(&house, &own("somebodyelse"), post(FORM, "")).await;
+        answer(&house, &open(), post(FORM, "name=Guest")).await;
+        let joiners = house.mint.joiners.lock().unwrap();
+        let moderators: Vec<_> = joiners.iter().map(|joiner| joiner.is_moderator).collect();
+        assert_eq!(
+            moderators,
+            [true, is_system_admin || is_channel_admin, false]
+        );
+    }
+}
+
+#[tokio::test]
+async fn post_when_there_is_nothing_to_join_leads_back_to_the_page() {
+    for state in [
+        State::Creating,
+        State::Ended,
+        State::Missed,
+        State::Failed,
+        State::Cancelled,
+    ] {
+        let house = house(state);
+        let answer = answer(&house, &own(ANA), post(FORM, "")).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(
+            answer.headers()["location"],
+            house.links.join(&own(ANA)).as_str()
+        );
+        assert!(house.mint.joiners.lock().unwrap().is_empty());
+    }
+    let house = House::new(None);
+    let answer = answer(&house, &open(), post(FORM, "name=Ana")).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn form_on_somebody_elses_site_brings_to_the_page_alone() {
+    let house = house(State::Live);
+    let mut inbound = post(FORM, "name=Ana");
+    inbound
+        .headers
+        .insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+    let answer = answer(&house, &open(), inbound).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(
+        answer.headers()["location"],
+        house.links.join(&open()).as_str()
+    );
+    assert!(house.mint.joiners.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_of_the_meeting_server_become_pages() {
+    let unreachable = ConferenceError::Unreachable {
+        why: "CANARY".to_owned(),
+    };
+    for (result, hangs, status, says) in [
+        (
+            Err(ConferenceError::RoomGone),
+            false,
+            409,
+            "over, or its room is just being prepared",
+        ),
+        (
+            Err(ConferenceError::Blocked),
+            false,
+            403,
+            "put out of this meeting",
+        ),
+        (Err(unreachable), false, 503, "Try again"),
+        (Ok("https://meet.example.org/"), true, 503, "Try again"),
+        (Ok("no\naddress"), false, 503, "Please wait"),
+    ] {
+        let mut house = house(State::Live);
+        house.mint = Arc::new(Mint {
+            answer: result,
+            hangs,
+            joiners: std::sync::Mutex::default(),
+            downloads: std::sync::Mutex::default(),
+        });
+        let answer = answer(&house, &open(), post(FORM, "name=Ana")).await;
+        assert_eq!(answer.status().as_u16(), status);
+        let page = text(&answer);
+        assert!(page.contains(says) && !page.contains("CANARY"), "{page}");
+        assert!(!answer.headers().contains_key("set-cookie"));
+    }
+}
+
+#[tokio::test]
+async fn place_of_a_direct_message_is_not_shown_by_its_ids() {
+    let house = with(|meeting| {
+        meeting.place.kind = PlaceKind::Direct;
+        meeting.place.channel_name = format!("{ANA}__{ANA}");
+    });
+    let page = seen(&house, &open()).await;
+    assert!(
+        page.contains("in a direct message") && !page.contains(ANA),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn other_methods_are_refused() {
+    let mut inbound = get();
+    inbound.method = Method::PUT;
+    let answer = answer(&house(State::Live), &open(), inbound).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+}

@@ -7,41 +7,51 @@ use crate::domain::Timestamp;
 use crate::ports::{Message, Outgoing, QueueName};
 use crate::sqlite::SqliteError;
 
-/// The table, and the order in which messages are handed out. `AUTOINCREMENT`: a row number is never used again.
+use super::ledger::Key;
+
+/// The table and its order. `due` is 0 for what is visible at once; `visible_at` is then when it was published.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE messages (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        queue INTEGER NOT NULL,
+        number INTEGER PRIMARY KEY,
+        queue TEXT NOT NULL,
+        due INTEGER NOT NULL,
         visible_at INTEGER NOT NULL,
         id TEXT NOT NULL,
         body BLOB NOT NULL
     ) STRICT;
-    CREATE INDEX messages_in_order ON messages (queue, visible_at, number);
+    CREATE INDEX messages_in_order ON messages (queue, due, number);
 ";
 
-/// One message as it lies in the file.
-pub(super) struct Row {
-    pub(super) number: i64,
-    pub(super) visible_at: Timestamp,
-    pub(super) message: Message,
+/// Free pages that the file keeps for what comes next: 8 MiB.
+const FREE_PAGES_KEPT: i64 = 2048;
+/// Most pages that one settlement gives back to the disk.
+const PAGES_GIVEN_BACK: i64 = 256;
+
+/// A message that waits, without its content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) key: Key,
+    pub(super) visible_at: i64,
 }
 
 /// What lies in the file at the start.
 #[derive(Default)]
 pub(super) struct Found {
+    /// The newest message's number.
     pub(super) last: i64,
-    pub(super) bytes: u64,
-    pub(super) counts: Vec<Count>,
+    /// By [`number_of`].
+    pub(super) counts: [Count; 4],
 }
 
 /// How many messages lie in one queue.
+#[derive(Default, Clone, Copy)]
 pub(super) struct Count {
-    pub(super) queue: QueueName,
-    pub(super) messages: u64,
+    pub(super) at_once: i64,
+    pub(super) delayed: i64,
 }
 
-/// The number of a queue in the file; never changed.
-pub(super) const fn number(queue: QueueName) -> usize {
+/// A queue's place in arrays.
+pub(super) const fn number_of(queue: QueueName) -> usize {
     match queue {
         QueueName::Events => 0,
         QueueName::Conference => 1,
@@ -51,83 +61,161 @@ pub(super) const fn number(queue: QueueName) -> usize {
 }
 
 pub(super) fn count(connection: &Connection) -> Result<Found, SqliteError> {
-    let (last, bytes) = connection.query_row(
-        "SELECT coalesce(max(number), 0), coalesce(sum(length(body)), 0) FROM messages",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let mut counts = Vec::new();
+    let last =
+        connection.query_row("SELECT coalesce(max(number), 0) FROM messages", [], |row| {
+            row.get(0)
+        })?;
+    let mut counts = [Count::default(); 4];
     for queue in QueueName::ALL {
-        let messages = connection.query_row(
-            "SELECT count(*) FROM messages WHERE queue = ?1",
-            [number(queue)],
-            |row| row.get(0),
-        )?;
-        counts.push(Count { queue, messages });
+        let count = |condition: &str| {
+            let query = format!("SELECT count(*) FROM messages WHERE queue = ? AND {condition}");
+            connection.query_row(&query, [queue.as_str()], |row| row.get::<_, i64>(0))
+        };
+        counts[number_of(queue)] = Count {
+            at_once: count("due = 0")?,
+            delayed: count("due > 0")?,
+        };
     }
-    Ok(Found {
-        last,
-        bytes,
-        counts,
-    })
+    Ok(Found { last, counts })
 }
 
 pub(super) fn insert(
     connection: &Connection,
-    outgoing: &Outgoing,
+    key: Key,
     now: Timestamp,
+    outgoing: &Outgoing,
 ) -> Result<(), SqliteError> {
-    let visible_at = now.plus(outgoing.delay).millis();
-    connection
-        .prepare_cached(
-            "INSERT INTO messages (queue, visible_at, id, body) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![
-            number(outgoing.queue),
-            visible_at,
-            outgoing.message.id,
-            &outgoing.message.body[..]
-        ])?;
+    let visible_at = if key.is_delayed() {
+        key.due
+    } else {
+        now.millis()
+    };
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO messages (number, queue, due, visible_at, id, body) VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    let Message { id, body } = &outgoing.message;
+    let queue = outgoing.queue.as_str();
+    statement.execute(params![
+        key.number,
+        queue,
+        key.due,
+        visible_at,
+        id,
+        &body[..]
+    ])?;
     Ok(())
 }
 
-pub(super) fn delete(connection: &Connection, number: i64) -> Result<(), SqliteError> {
-    connection
-        .prepare_cached("DELETE FROM messages WHERE number = ?1")?
-        .execute([number])?;
-    Ok(())
+/// Tells whether it was there.
+pub(super) fn delete(connection: &Connection, key: Key) -> Result<bool, SqliteError> {
+    let mut statement = connection.prepare_cached("DELETE FROM messages WHERE number = ?")?;
+    Ok(statement.execute([key.number])? > 0)
 }
 
-/// The messages that come first, due or not.
-pub(super) fn oldest(
+pub(super) fn find_at_once(
     connection: &Connection,
     queue: QueueName,
+    after: Key,
     limit: usize,
-) -> Result<Vec<Row>, SqliteError> {
+) -> Result<Vec<Waiting>, SqliteError> {
     let mut statement = connection.prepare_cached(
-        "SELECT number, visible_at, id, body FROM messages WHERE queue = ?1
-         ORDER BY visible_at, number LIMIT ?2",
+        "SELECT due, number, visible_at FROM messages
+         WHERE queue = ? AND due = 0 AND number > ? ORDER BY number LIMIT ?",
     )?;
-    let rows = statement.query_map(params![number(queue), limit], |row| {
-        Ok(Row {
-            number: row.get(0)?,
-            visible_at: Timestamp::from_millis(row.get(1)?),
-            message: Message {
-                id: row.get(2)?,
-                body: Bytes::from(row.get::<_, Vec<u8>>(3)?),
-            },
-        })
-    })?;
+    let rows = statement.query_map(params![queue.as_str(), after.number, limit], waiting)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// How many messages of each queue are not due yet.
-pub(super) fn delayed(connection: &Connection, now: Timestamp) -> Result<[u64; 4], SqliteError> {
-    let mut delayed = [0; 4];
+pub(super) fn find_due(
+    connection: &Connection,
+    queue: QueueName,
+    after: Key,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Waiting>, SqliteError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT due, number, visible_at FROM messages
+         WHERE queue = ? AND (due, number) > (?, ?) AND due <= ? ORDER BY due, number LIMIT ?",
+    )?;
+    let range = params![queue.as_str(), after.due, after.number, now.millis(), limit];
+    let rows = statement.query_map(range, waiting)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
+    let key = Key {
+        due: row.get(0)?,
+        number: row.get(1)?,
+    };
+    Ok(Waiting {
+        key,
+        visible_at: row.get(2)?,
+    })
+}
+
+/// When the next message that still waits for its time becomes visible.
+pub(super) fn next_due(
+    connection: &Connection,
+    queue: QueueName,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, SqliteError> {
+    let mut statement =
+        connection.prepare_cached("SELECT min(due) FROM messages WHERE queue = ? AND due > ?")?;
+    let after = now.millis().max(0);
+    let due = statement.query_row(params![queue.as_str(), after], |row| {
+        row.get::<_, Option<i64>>(0)
+    })?;
+    Ok(due.map(Timestamp::from_millis))
+}
+
+pub(super) fn read(connection: &Connection, key: Key) -> Result<Message, SqliteError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, body FROM messages WHERE number = ?")?;
+    let message = statement.query_row([key.number], |row| {
+        Ok(Message {
+            id: row.get(0)?,
+            body: Bytes::from(row.get::<_, Vec<u8>>(1)?),
+        })
+    })?;
+    Ok(message)
+}
+
+/// How many delayed messages of each queue have had their time and are still in the file.
+pub(super) fn count_due(connection: &Connection, now: Timestamp) -> Result<[u64; 4], SqliteError> {
+    let mut counts = [0; 4];
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM messages WHERE queue = ? AND due BETWEEN 1 AND ?")?;
     for queue in QueueName::ALL {
-        delayed[number(queue)] = connection
-            .prepare_cached("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at > ?2")?
-            .query_row(params![number(queue), now.millis()], |row| row.get(0))?;
+        counts[number_of(queue)] =
+            statement.query_row(params![queue.as_str(), now.millis()], |row| row.get(0))?;
     }
-    Ok(delayed)
+    Ok(counts)
+}
+
+/// Bytes of the file that hold something.
+pub(super) fn bytes_used(connection: &Connection) -> Result<u64, SqliteError> {
+    let pages = pragma(connection, "PRAGMA page_count")?
+        .saturating_sub(pragma(connection, "PRAGMA freelist_count")?);
+    let bytes = pages.saturating_mul(pragma(connection, "PRAGMA page_size")?);
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Gives pages that a drained backlog left free back to the disk, a few at a time.
+pub(super) fn give_space_back(connection: &Connection) -> Result<(), SqliteError> {
+    let free = pragma(connection, "PRAGMA freelist_count")?;
+    let pages = (free - FREE_PAGES_KEPT).min(PAGES_GIVEN_BACK);
+    if pages <= 0 {
+        return Ok(());
+    }
+    // One row, one page: it has to be read to the end.
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+fn pragma(connection: &Connection, query: &str) -> Result<i64, SqliteError> {
+    Ok(connection
+        .prepare_cached(query)?
+        .query_row([], |row| row.get(0))?)
 }

@@ -50,7 +50,7 @@ fn apply_one(
             Some(id) => loaded.get(id)?,
             None => None,
         };
-        return Ok(repeat(meeting, event, effect, policy, now));
+        return Ok(repeat(meeting, event, first.event, effect, policy, now));
     }
     let meeting = match meetings::of_subject(file, &subject(&event.fact))? {
         Some(id) => loaded.get(id)?.cloned(),

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::{Event, MeetingId, Origin, Timestamp};
+use crate::domain::{Event, EventId, MeetingId, Origin, Timestamp};
 use crate::ports::Logged;
 use crate::sqlite::SqliteError;
 use crate::store::STORY_MAX;
@@ -15,6 +15,8 @@ const PIECE_MAX: usize = 500;
 
 /// What is known of the first event of a dedup key.
 pub(super) struct First {
+    /// Its id.
+    pub event: EventId,
     /// `content_hash` of its fact.
     pub content: [u8; 32],
     /// The meeting that it concerned.
@@ -24,19 +26,30 @@ pub(super) struct First {
 /// The first event with this dedup key, if it has come before.
 pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>, SqliteError> {
     let found = file
-        .prepare_cached("SELECT content, meeting FROM seen WHERE source = ?1 AND key = ?2")?
+        .prepare_cached("SELECT content, meeting, event FROM seen WHERE source = ?1 AND key = ?2")?
         .query_row((&origin.source, &origin.key), |row| {
-            Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))
+            Ok((
+                row.get(0)?,
+                row.get::<_, Option<String>>(1)?,
+                row.get::<_, String>(2)?,
+            ))
         })
         .optional()?;
-    let Some((content, meeting)) = found else {
+    let Some((content, meeting, event)) = found else {
         return Ok(None);
     };
     let meeting = meeting
         .map(|text| text.parse())
         .transpose()
         .map_err(|_| unreadable(format!("seen event {}", origin.key), "meeting"))?;
-    Ok(Some(First { content, meeting }))
+    let event = event
+        .parse()
+        .map_err(|_| unreadable(format!("seen event {}", origin.key), "event"))?;
+    Ok(Some(First {
+        event,
+        content,
+        meeting,
+    }))
 }
 
 /// Takes the event's dedup key and adds its line.

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -18,12 +19,20 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Two ports that are free now.
+    /// Two ports below those that the system gives to clients, so that a restart finds them free.
     pub fn free() -> Self {
-        let listeners: [TcpListener; 2] =
-            std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let [public, admin] = listeners.map(|listener| listener.local_addr().unwrap().port());
-        Self { public, admin }
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let first = 12_000 + (std::process::id() % 18_000) as u16;
+        let free = || loop {
+            let port = 12_000 + (first - 12_000 + NEXT.fetch_add(1, Ordering::Relaxed)) % 18_000;
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return port;
+            }
+        };
+        Self {
+            public: free(),
+            admin: free(),
+        }
     }
 
     pub fn public_url(self) -> String {

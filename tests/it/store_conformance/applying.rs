@@ -84,6 +84,7 @@ pub(crate) async fn two_hooks_of_one_post_are_one_event(bench: &impl Bench) {
     let applied = apply(&store, &[hook(one), hook(other)]).await;
     assert_eq!(effects(&applied), [Effect::Applied, Effect::Duplicate]);
     assert_eq!(applied[1].meeting.unwrap().0, one);
+    assert!(applied[1].publish.is_empty(), "doubles do not breed");
     assert_eq!(store.meeting(other).await.unwrap(), None);
     let meeting = store.meeting(one).await.unwrap().unwrap();
     assert_eq!(meeting.requests.len(), 1, "the double is no second request");

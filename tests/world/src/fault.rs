@@ -16,8 +16,11 @@ pub enum Fault {
     Garbage,
     /// This status with this body and these extra headers; nothing is done.
     Answer {
+        /// The status.
         status: u16,
+        /// The body, as it is.
         body: String,
+        /// Further headers, by name.
         headers: Vec<(String, String)>,
     },
 }

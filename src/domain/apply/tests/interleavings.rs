@@ -1,5 +1,12 @@
 //! The promise of design 1: late, doubled and reordered webhooks converge to the same card; after lost ones it
 //! still ends and says nothing untrue.
+//!
+//! Beside plugNmeet's story (`converging`) people and the relay act here: second starts, wishes to end, refused
+//! creates, wake-ups; and the card is held against the truth after every single event.
+
+pub(super) mod facts;
+mod life;
+pub(super) mod relay;
 
 use std::collections::BTreeSet;
 
@@ -9,9 +16,9 @@ use proptest::sample::Index;
 use crate::domain::meeting::CardView;
 use crate::domain::{Event, Fact, Job, State};
 
-use super::facts::*;
-use super::life::{FIRST_END, Life, SECOND, Step, lives};
-use super::relay::{Relay, at};
+use self::facts::*;
+use self::life::{FIRST_END, Life, SECOND, Step, lives};
+use self::relay::{Relay, at};
 
 /// A life, an order of its events in which some stand more than once, and which webhooks are lost.
 #[derive(Debug, Clone)]

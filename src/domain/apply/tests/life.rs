@@ -1,352 +1,409 @@
-//! The life of a meeting as the events that it makes, generated.
+//! A meeting's life, drawn: what a request, plugNmeet and our own jobs say of it, and what is true.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::domain::event::SessionRef;
-use crate::domain::{ArtifactKind, Event, Fact, RoomId, Timestamp};
+use crate::domain::{ArtifactId, ArtifactKind, EndSaid, Event, Fact, RoomId, Timestamp};
 
-use super::facts::*;
-use super::relay::{Relay, event};
+use super::bench::{at, created, event, meeting, polled, request, room, session};
 
-/// When the first session ends, on plugNmeet's clock (seconds since its making).
-pub(super) const FIRST_END: i64 = 300;
-/// When the second one is made and ends, if plugNmeet lost its state in between.
-pub(super) const SECOND: (i64, i64) = (330, 600);
-
-/// One connection of somebody. Who connects twice rejoined.
-#[derive(Debug, Clone)]
-pub(super) struct Visit {
-    /// 0..6; the last two are a recorder and a telephone line.
-    who: usize,
-    from: i64,
-    lasts: i64,
-    is_named: bool,
-    in_second: bool,
-}
-
-const IDENTITIES: [&str; 6] = [
-    "u-ana",
-    "u-bob",
-    "g-cem",
-    "g-dee",
-    "RECORDER_BOT",
-    "sip_491",
-];
-const NAMES: [&str; 6] = ["Ana", "Bob", "Cem", "Dee", "Recorder", "+491"];
-
+/// One meeting.
 #[derive(Debug, Clone)]
 pub(super) struct Life {
-    pub(super) visits: Vec<Visit>,
-    recordings: u8,
-    summaries: u8,
-    breakouts: u8,
-    polls: u8,
-    pub(super) has_second: bool,
-    end_asked: bool,
-    asked_again: bool,
-    refused_first: bool,
+    /// Asks for it; always first.
+    pub(super) request: Event,
+    /// The answer to our create.
+    pub(super) answer: Event,
+    /// What plugNmeet says, in its order.
+    pub(super) told: Vec<Event>,
+    /// What our other jobs learn.
+    pub(super) learned: Vec<Event>,
+    /// What a card may say.
+    pub(super) truth: Truth,
 }
 
-/// Something that the relay itself guarantees to be known before an event: a job that reports a fact is owed only
-/// because of another one. What plugNmeet and people send has no such order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Needs {
-    Nothing,
-    /// `PollRoom` names the newest session known.
-    Session(String),
-    /// `FetchArtifact` is owed once the artifact is known.
-    Artifact(String),
-    /// `EndRoom` is owed once somebody wants the end.
-    EndWanted,
-    /// `PollArtifacts` is owed once the end is known.
-    End,
-}
-
+/// What a card may say.
 #[derive(Debug, Clone)]
-pub(super) struct Step {
-    pub(super) event: Event,
-    pub(super) needs: Needs,
-    /// plugNmeet told it by a webhook, which may be lost; everything else is durable here before it is a fact.
-    pub(super) is_webhook: bool,
+pub(super) struct Truth {
+    /// The making of the first session, on plugNmeet's clock.
+    pub(super) started_at: Timestamp,
+    /// The last session's end, on our clock.
+    pub(super) over_at: Timestamp,
+    /// From the first making to the last end.
+    pub(super) length: Duration,
+    /// Names of people (not of bots, not of breakout rooms), early and late; "Guest" for those without.
+    pub(super) names: BTreeSet<String>,
+    /// Identities of people.
+    pub(super) people: BTreeSet<String>,
+    /// Ends that plugNmeet tells, on its clock.
+    pub(super) ends: BTreeSet<Timestamp>,
+    /// Recordings and summaries that it leaves.
+    pub(super) artifacts: [usize; 2],
 }
 
-pub(super) fn lives() -> impl Strategy<Value = Life> {
-    let visit = (
-        0..6_usize,
-        0..200_i64,
-        1..200_i64,
+/// One connection: which of the user ids, whether with a name, when, how long.
+#[derive(Debug, Clone)]
+struct Connection {
+    identity: usize,
+    named: bool,
+    joins: i64,
+    stays: i64,
+}
+
+const IDENTITIES: [&str; 8] = [
+    "u-ana",
+    "u-bob",
+    "u-carol",
+    "g-dan",
+    "RECORDER_BOT",
+    "RTMP_BOT",
+    "pnm_agent-1",
+    "sip_1",
+];
+const PEOPLE: usize = 4;
+const KINDS: [ArtifactKind; 4] = [
+    ArtifactKind::Recording,
+    ArtifactKind::Summary,
+    ArtifactKind::Transcript,
+    ArtifactKind::Analytics,
+];
+
+pub(super) fn life(is_over: bool) -> impl Strategy<Value = Life> {
+    let connection = (0..IDENTITIES.len(), any::<bool>(), 5_i64..500, 0_i64..500).prop_map(
+        |(identity, named, joins, stays)| Connection {
+            identity,
+            named,
+            joins,
+            stays,
+        },
+    );
+    (
+        -7200_i64..7200,
+        600_i64..4000,
+        prop::collection::vec(connection, 0..6),
+        prop::collection::vec(0..KINDS.len(), 0..4),
+        prop::option::of(any::<bool>()),
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(who, from, lasts, is_named, in_second)| Visit {
-            who,
-            from,
-            lasts,
-            is_named,
-            in_second,
-        });
-    let counts = (0..3_u8, 0..3_u8, 0..3_u8, 0..4_u8);
-    let flags = any::<(bool, bool, bool, bool)>();
-    (prop::collection::vec(visit, 0..7), counts, flags).prop_map(|(visits, counts, flags)| Life {
-        visits,
-        recordings: counts.0,
-        summaries: counts.1,
-        breakouts: counts.2,
-        polls: counts.3,
-        has_second: flags.0,
-        end_asked: flags.1,
-        asked_again: flags.2,
-        refused_first: flags.3,
-    })
+        .prop_map(
+            move |(skew, length, connections, kinds, recording, breakout, twice)| {
+                Draft {
+                    skew,
+                    length,
+                    is_over,
+                    has_second: twice && is_over,
+                    told: Vec::new(),
+                }
+                .live(&connections, &kinds, recording, breakout)
+            },
+        )
 }
 
-impl Needs {
-    pub(super) fn are_met(&self, relay: &Relay) -> bool {
-        let meeting = relay.meeting();
-        match self {
-            Self::Nothing => true,
-            Self::Session(sid) => meeting.sessions.iter().any(|s| s.sid.as_str() == sid),
-            Self::Artifact(id) => meeting.artifacts.keys().any(|known| known.as_str() == id),
-            Self::EndWanted => meeting.end.is_some(),
-            Self::End => meeting.end_known_at.is_some(),
-        }
-    }
+struct Draft {
+    /// plugNmeet's clock minus ours.
+    skew: i64,
+    length: i64,
+    is_over: bool,
+    /// plugNmeet loses its state half-way and makes the room anew, as session `s2`.
+    has_second: bool,
+    told: Vec<Event>,
 }
 
-impl Life {
-    /// The session that ends last.
-    pub(super) fn last_session(&self) -> &'static str {
-        if self.has_second { "B" } else { "A" }
-    }
-
-    /// When the meeting ended, on plugNmeet's clock.
-    pub(super) fn ended_at(&self) -> Timestamp {
-        peer(if self.has_second { SECOND.1 } else { FIRST_END })
-    }
-
-    /// Everybody (no bots) with the name that they showed, by identity: all that a card may name.
-    pub(super) fn people(&self) -> BTreeMap<&'static str, &'static str> {
-        self.visits
-            .iter()
-            .filter(|visit| visit.who < 4)
-            .map(|visit| (IDENTITIES[visit.who], NAMES[visit.who]))
-            .collect()
-    }
-
-    pub(super) fn recordings(&self) -> usize {
-        self.recordings.into()
-    }
-
-    pub(super) fn summaries(&self) -> usize {
-        self.summaries.into()
-    }
-
-    /// Every event of it, in the order of time; the first is the request.
-    pub(super) fn steps(&self) -> Vec<Step> {
-        let mut script = Script::default();
-        script.own(-2, requested());
-        self.begin(&mut script);
-        for (number, visit) in self.visits.iter().enumerate() {
-            self.visit(&mut script, number, visit);
-        }
-        self.record(&mut script);
-        self.break_out(&mut script);
-        self.ask(&mut script);
-        self.end(&mut script);
-        script.steps
-    }
-
-    fn begin(&self, script: &mut Script) {
-        if self.refused_first {
-            // Replayed by an administrator after it had been given up.
-            let refused = Fact::RoomRefused {
-                meeting: meeting_id(1),
-                reason: crate::domain::Refusal::GaveUp,
-            };
-            script.own(-1, refused);
-        }
-        script.own(0, room_created("A", 0));
-        script.webhook(0, seen("A", Some(0), 0));
-        script.webhook(1, seen("A", None, 1));
+impl Draft {
+    fn live(
+        mut self,
+        connections: &[Connection],
+        kinds: &[usize],
+        recording: Option<bool>,
+        breakout: bool,
+    ) -> Life {
+        let half = self.length / 2;
+        self.session_seen("s1", 1, room());
         if self.has_second {
-            script.own(SECOND.0, room_created("B", SECOND.0));
-            script.webhook(SECOND.0, seen("B", Some(SECOND.0), SECOND.0));
-            script.webhook(SECOND.0 + 1, seen("B", None, SECOND.0 + 1));
+            // LiveKit still knows that its room went away, plugNmeet does not.
+            self.ended("s1", half - 1, 1, EndSaid::RoomFinished);
+            self.session_seen("s2", half, room());
+        }
+        for (number, connection) in connections.iter().enumerate() {
+            self.connection(number, connection);
+        }
+        if let Some(is_stopped) = recording {
+            self.switched(20, true);
+            if is_stopped {
+                self.switched(60, false);
+            }
+        }
+        if breakout {
+            self.breakout();
+        }
+        if self.is_over {
+            let last = self.last();
+            self.ended(
+                last,
+                self.length,
+                if self.has_second { half } else { 1 },
+                EndSaid::SessionEnded,
+            );
+            self.ended(last, self.length + 1, 0, EndSaid::RoomFinished);
+            // Said again under another id, with another time: the earlier one stands.
+            let created = if self.has_second { half } else { 1 };
+            self.ended(last, self.length + 2, created, EndSaid::SessionEnded);
+        }
+        let learned = self.artifacts_and_polls(kinds);
+        let answer = event(created("s1", self.pn(1)), at(2));
+        let truth = self.truth(connections, kinds);
+        let mut request = request(1, "ana", at(0));
+        if let Fact::MeetingRequested { rule, .. } = &mut request.fact {
+            // An answer that comes after an artifact is late in no other sense.
+            rule.worth = Duration::from_secs(24 * 60 * 60);
+        }
+        Life {
+            request,
+            answer,
+            told: self.told,
+            learned,
+            truth,
         }
     }
 
-    fn visit(&self, script: &mut Script, number: usize, visit: &Visit) {
-        let is_second = visit.in_second && self.has_second;
-        let (sid, begin, end) = if is_second {
-            ("B", SECOND.0, SECOND.1)
+    fn pn(&self, seconds: i64) -> Timestamp {
+        at(seconds + self.skew)
+    }
+
+    fn last(&self) -> &'static str {
+        if self.has_second { "s2" } else { "s1" }
+    }
+
+    /// plugNmeet says something `seconds` after the request; it arrives a second later.
+    fn tell(&mut self, seconds: i64, fact: Fact) {
+        self.told.push(event(fact, at(seconds + 1)));
+    }
+
+    fn of(&self, sid: &str, seconds: i64) -> SessionRef {
+        session(sid, self.pn(seconds))
+    }
+
+    fn session_seen(&mut self, sid: &str, seconds: i64, room: RoomId) {
+        let seen = SessionRef {
+            room: Some(room),
+            ..self.of(sid, seconds)
+        };
+        let created = SessionRef {
+            created_at: Some(self.pn(seconds)),
+            ..seen.clone()
+        };
+        self.tell(seconds, Fact::SessionSeen { session: created });
+        self.tell(seconds + 1, Fact::SessionSeen { session: seen });
+    }
+
+    fn ended(&mut self, sid: &str, seconds: i64, created: i64, said: EndSaid) {
+        let mut session = self.of(sid, seconds);
+        if said == EndSaid::SessionEnded {
+            session.created_at = Some(self.pn(created));
+        }
+        let ended_at = self.pn(seconds);
+        self.tell(
+            seconds,
+            Fact::SessionEnded {
+                session,
+                said,
+                ended_at,
+            },
+        );
+    }
+
+    fn connection(&mut self, number: usize, connection: &Connection) {
+        let sid = if self.has_second && connection.joins > self.length / 2 {
+            "s2"
         } else {
-            ("A", 0, FIRST_END)
+            "s1"
         };
-        let from = begin + 2 + visit.from;
-        let until = from + visit.lasts;
-        let name = if visit.is_named { NAMES[visit.who] } else { "" };
-        let (connection, who) = (format!("PA_{number}"), IDENTITIES[visit.who]);
-        script.webhook(from, joined(sid, &connection, who, name, from));
-        if until < end {
-            script.webhook(until, left(sid, &connection, who, name, until));
-        }
-    }
-
-    fn record(&self, script: &mut Script) {
-        for number in 0..self.recordings {
-            let (id, from) = (format!("rec-{number}"), 20 + i64::from(number));
-            script.webhook(from, recording("A", &id, true, from));
-            script.webhook(from + 50, recording("A", &id, false, from + 50));
-            let ready = artifact("A", &id, ArtifactKind::Recording, 400);
-            script.webhook(400, ready.clone());
-            // Found by asking, too: another event about the same recording, and never lost.
-            script.own(700, ready);
-        }
-        for number in 0..self.summaries {
-            let id = format!("sum-{number}");
-            let found = artifact("A", &id, ArtifactKind::Summary, 420);
-            script.webhook(420, found.clone());
-            script.own(701, found);
-            script.after(Needs::Artifact(id.clone()), 702, summary_read(&id));
-            let transcript = format!("txt-{number}");
-            let found = artifact("A", &transcript, ArtifactKind::Transcript, 421);
-            script.webhook(421, found);
-        }
-    }
-
-    fn break_out(&self, script: &mut Script) {
-        for number in 0..self.breakouts {
-            let sid = format!("breakout-{number}");
-            let of = |said: i64, names_parent: bool| SessionRef {
-                sid: sid.parse().unwrap(),
-                room: Some(format!("{}-{number}", room()).parse::<RoomId>().unwrap()),
-                breakout_of: names_parent.then(room),
-                created_at: None,
-                said_at: peer(said),
-            };
-            script.webhook(
-                50,
-                Fact::SessionSeen {
-                    session: of(50, true),
-                },
-            );
-            script.webhook(
-                55,
-                Fact::PersonJoined {
-                    session: of(55, false),
-                    participant: format!("PB_{number}").parse().unwrap(),
-                    identity: "u-zoe".parse().unwrap(),
-                    name: "Zoe".to_owned(),
-                },
-            );
-            script.webhook(
-                90,
-                Fact::SessionEnded {
-                    session: of(90, true),
-                    said: crate::domain::EndSaid::RoomFinished,
-                    ended_at: peer(90),
-                },
-            );
-            let alone = SessionRef {
-                room: None,
-                ..of(430, false)
-            };
-            script.webhook(
-                430,
-                Fact::ArtifactCreated {
-                    session: alone,
-                    artifact: format!("breakout-rec-{number}").parse().unwrap(),
-                    kind: ArtifactKind::Recording,
+        let identity = IDENTITIES[connection.identity].parse().unwrap();
+        let participant = format!("PA_{number}").parse().unwrap();
+        let name = self.name(connection);
+        let joins = connection.joins.min(self.length - 1);
+        let session = self.of(sid, joins);
+        self.tell(
+            joins,
+            Fact::PersonJoined {
+                session,
+                participant,
+                identity,
+                name,
+            },
+        );
+        let leaves = joins + connection.stays;
+        if self.is_over || leaves < self.length {
+            let leaves = leaves.min(self.length + 1);
+            let session = self.of(sid, leaves);
+            let identity = IDENTITIES[connection.identity].parse().unwrap();
+            let participant = format!("PA_{number}").parse().unwrap();
+            let name = self.later_name(connection);
+            self.tell(
+                leaves,
+                Fact::PersonLeft {
+                    session,
+                    participant,
+                    identity,
+                    name,
                 },
             );
         }
     }
 
-    /// What people and the relay's own clockwork ask while it runs.
-    fn ask(&self, script: &mut Script) {
-        for number in 0..self.polls {
-            let needs = Needs::Session("A".to_owned());
-            script.after(needs, 60 + 120 * i64::from(number), polled("A", false));
+    fn name(&self, connection: &Connection) -> String {
+        if connection.named {
+            format!("Name of {}", IDENTITIES[connection.identity])
+        } else {
+            String::new()
         }
-        if self.asked_again {
-            script.own(30, requested_by(2, "bob"));
+    }
+
+    /// People rename themselves; of two names of one connection the smaller one stands.
+    fn later_name(&self, connection: &Connection) -> String {
+        let name = self.name(connection);
+        if name.is_empty() {
+            name
+        } else {
+            format!("{name} (away)")
         }
-        if self.end_asked {
-            script.own(250, end_requested("ana"));
-            script.after(Needs::EndWanted, 251, end_tried(false));
-        }
-        let early = Fact::Woken {
-            meeting: meeting_id(1),
-            round: 0,
+    }
+
+    fn switched(&mut self, seconds: i64, on: bool) {
+        let session = self.of("s1", seconds);
+        let record = "rec-0".parse().unwrap();
+        self.tell(
+            seconds,
+            Fact::RecordingSwitched {
+                session,
+                record,
+                on,
+            },
+        );
+    }
+
+    /// A breakout room with a visitor who was nowhere else, and an artifact of its own.
+    fn breakout(&mut self) {
+        let its_room: RoomId = format!("{}-1", room()).parse().unwrap();
+        self.session_seen("b1", 30, its_room.clone());
+        let session = SessionRef {
+            room: Some(its_room.clone()),
+            breakout_of: Some(room()),
+            ..self.of("b1", 31)
         };
-        script.own(120, early);
-    }
-
-    fn end(&self, script: &mut Script) {
-        script.webhook(FIRST_END, session_ended("A", 0, FIRST_END));
-        script.webhook(FIRST_END + 1, room_finished("A", FIRST_END + 1));
-        // Told again under another id, and with a later time: the earliest one stands.
-        script.webhook(FIRST_END + 7, session_ended("A", 0, FIRST_END + 7));
-        let (mut end, last) = (FIRST_END, self.last_session());
-        if self.has_second {
-            end = SECOND.1;
-            script.webhook(end, session_ended("B", SECOND.0, end));
-            script.webhook(end + 7, session_ended("B", SECOND.0, end + 7));
-            script.webhook(end + 1, room_finished("B", end + 1));
-        }
-        script.after(
-            Needs::Session(last.to_owned()),
-            end + 60,
-            polled(last, true),
+        let (participant, identity) = ("PA_b".parse().unwrap(), "u-breakout".parse().unwrap());
+        let name = "Only in the breakout room".to_owned();
+        self.tell(
+            31,
+            Fact::PersonJoined {
+                session: session.clone(),
+                participant,
+                identity,
+                name,
+            },
         );
-        script.after(
-            Needs::Session(last.to_owned()),
-            end + 70,
-            polled(last, true),
+        // Its later events name no parent any more.
+        let session = SessionRef {
+            breakout_of: None,
+            ..session
+        };
+        let (artifact, kind) = ("art-breakout".parse().unwrap(), ArtifactKind::Recording);
+        self.tell(
+            33,
+            Fact::ArtifactCreated {
+                session: session.clone(),
+                artifact,
+                kind,
+            },
         );
-        for step in 0..3 {
-            let at = end + 200 + i64::from(step);
-            script.after(Needs::End, at, artifacts_polled(step));
+        let (said, ended_at) = (EndSaid::SessionEnded, session.said_at);
+        self.tell(
+            34,
+            Fact::SessionEnded {
+                session,
+                said,
+                ended_at,
+            },
+        );
+    }
+
+    fn artifacts_and_polls(&mut self, kinds: &[usize]) -> Vec<Event> {
+        let mut learned = Vec::new();
+        let last = self.last();
+        for (number, kind) in kinds.iter().enumerate() {
+            let seconds = self.length + 60 + i64::try_from(number).unwrap();
+            let artifact: ArtifactId = format!("art-{number}").parse().unwrap();
+            let (session, kind) = (self.of(last, seconds), KINDS[*kind]);
+            let told = Fact::ArtifactCreated {
+                session,
+                artifact: artifact.clone(),
+                kind,
+            };
+            // Found by asking as well, under another key.
+            learned.push(event(told.clone(), at(seconds + 120)));
+            self.tell(seconds, told);
+            if kind == ArtifactKind::Summary {
+                let (meeting, text) = (meeting(1), "text".to_owned());
+                let read = Fact::SummaryRead {
+                    meeting,
+                    artifact,
+                    text,
+                };
+                learned.push(event(read, at(seconds + 10)));
+            }
         }
-    }
-}
-
-fn seen(sid: &str, created: Option<i64>, said: i64) -> Fact {
-    let session = match created {
-        Some(created) => session_of(sid, created, said),
-        None => session(sid, said),
-    };
-    Fact::SessionSeen { session }
-}
-
-#[derive(Default)]
-struct Script {
-    steps: Vec<Step>,
-}
-
-impl Script {
-    fn webhook(&mut self, seconds: i64, fact: Fact) {
-        self.push(seconds, fact, Needs::Nothing, true);
+        let sid = last.parse().unwrap();
+        learned.push(event(polled(&"s1".parse().unwrap(), false), at(62)));
+        if self.is_over {
+            learned.push(event(polled(&sid, true), at(self.length + 100)));
+            learned.push(event(polled(&sid, true), at(self.length + 200)));
+            let (meeting, step) = (meeting(1), 0);
+            learned.push(event(
+                Fact::ArtifactsPolled { meeting, step },
+                at(self.length + 300),
+            ));
+        }
+        learned
     }
 
-    fn own(&mut self, seconds: i64, fact: Fact) {
-        self.push(seconds, fact, Needs::Nothing, false);
-    }
-
-    fn after(&mut self, needs: Needs, seconds: i64, fact: Fact) {
-        self.push(seconds, fact, needs, false);
-    }
-
-    fn push(&mut self, seconds: i64, fact: Fact, needs: Needs, is_webhook: bool) {
-        // The first room is made, on our clock, two seconds after the request.
-        let event = event(self.steps.len() as u128, seconds + 2, fact);
-        self.steps.push(Step {
-            event,
-            needs,
-            is_webhook,
+    fn truth(&self, connections: &[Connection], kinds: &[usize]) -> Truth {
+        let people = || {
+            connections
+                .iter()
+                .filter(|connection| connection.identity < PEOPLE)
+        };
+        let names = people().flat_map(|connection| {
+            let names = [self.name(connection), self.later_name(connection)];
+            names.map(|name| {
+                if name.is_empty() {
+                    "Guest".to_owned()
+                } else {
+                    name
+                }
+            })
         });
-        self.steps.sort_by_key(|step| step.event.received_at);
+        let count = |kind| kinds.iter().filter(|k| KINDS[**k] == kind).count();
+        Truth {
+            started_at: self.pn(1),
+            over_at: at(self.length),
+            length: Duration::from_secs(u64::try_from(self.length).unwrap()),
+            names: names.collect(),
+            people: people()
+                .map(|c| IDENTITIES[c.identity].to_owned())
+                .collect(),
+            ends: [
+                self.length / 2 - 1,
+                self.length,
+                self.length + 1,
+                self.length + 2,
+            ]
+            .map(|s| self.pn(s))
+            .into(),
+            artifacts: [count(ArtifactKind::Recording), count(ArtifactKind::Summary)],
+        }
     }
 }

@@ -1,259 +1,331 @@
-//! Which session decides, and what time counts.
+//! What plugNmeet says: sessions, people, breakout rooms, strangers.
 
+use crate::domain::apply::Effect;
 use crate::domain::event::SessionRef;
-use crate::domain::meeting::Ended;
-use crate::domain::{ArtifactKind, EndSaid, Event, Fact, RoomId, State};
+use crate::domain::{ArtifactKind, EndSaid, Fact, State, Timestamp};
 
-use super::facts::*;
-use super::relay::{Relay, at, event, secs};
+use super::bench::{Bench, at, created, joined, polled, room, session, session_ended};
 
-fn seen(sid: &str, created: i64) -> Fact {
-    let session = session_of(sid, created, created);
-    Fact::SessionSeen { session }
+/// plugNmeet's clock, an hour before ours.
+fn theirs(seconds: i64) -> Timestamp {
+    at(seconds - 3600)
 }
 
-fn breakout(sid: &str, said: i64) -> SessionRef {
-    SessionRef {
-        room: Some(format!("{}-1", room()).parse::<RoomId>().unwrap()),
-        ..session(sid, said)
+fn left(session: SessionRef, participant: &str) -> Fact {
+    Fact::PersonLeft {
+        session,
+        participant: participant.parse().unwrap(),
+        identity: format!("user-{participant}").parse().unwrap(),
+        name: String::new(),
+    }
+}
+
+fn finished(sid: &str, ended_at: Timestamp) -> Fact {
+    let (session, said) = (session(sid, ended_at), EndSaid::RoomFinished);
+    Fact::SessionEnded {
+        session,
+        said,
+        ended_at,
+    }
+}
+
+fn artifact(sid: &str, id: &str, said_at: Timestamp) -> Fact {
+    let (session, artifact) = (session(sid, said_at), id.parse().unwrap());
+    let kind = ArtifactKind::Recording;
+    Fact::ArtifactCreated {
+        session,
+        artifact,
+        kind,
     }
 }
 
 #[test]
-fn newer_session_of_the_room_decides() {
-    for is_reversed in [false, true] {
-        let mut facts = [
-            seen("B", 100),
-            session_ended("A", 0, 90),
-            room_finished("A", 91),
-        ];
-        if is_reversed {
-            facts.reverse();
-        }
-        let mut relay = Relay::opened();
-        for fact in facts {
-            relay.tell(110, fact);
-        }
-        assert_eq!(relay.state(), State::Open, "B runs");
-        assert!(relay.view().ended.is_none());
-        relay.tell(200, session_ended("B", 100, 190));
-        let ended = relay.view().ended.unwrap();
-        assert_eq!((ended.at, ended.lasted), (peer(190), Some(secs(190))));
-    }
-}
-
-#[test]
-fn older_session_heard_of_later_changes_nothing() {
-    let mut relay = Relay::started();
-    relay.tell(110, room_created("B", 100));
-    relay.tell(111, seen("A", 0));
-    relay.tell(112, session_ended("B", 100, 108));
-    assert_eq!(relay.state(), State::Missed);
-}
-
-#[test]
-fn equal_creation_times_leave_it_to_the_create_answer_that_came_last() {
-    for (first, last) in [("A", "B"), ("B", "A")] {
-        let mut relay = Relay::started();
-        relay.tell(2, room_created(first, 0));
-        relay.tell(3, room_created(last, 0));
-        let newest = relay.meeting().newest_session().unwrap().sid.clone();
-        assert_eq!(newest.as_str(), last);
-    }
-}
-
-#[test]
-fn poll_end_is_about_and_on_our_clock() {
-    let mut relay = Relay::opened();
-    relay.tell(62, polled("A", false));
-    assert_eq!(relay.state(), State::Open);
-    relay.tell(182, polled("A", true));
-    let view = relay.view();
-    assert_eq!(view.state, State::Missed);
-    let lasted = Some(secs(180));
+fn times_are_set_against_times_of_the_same_clock() {
+    let mut bench = Bench::requested();
+    bench.learn(created("s1", theirs(1)), at(2));
+    bench.learn(session_ended("s1", theirs(1441)), at(1442));
+    let view = bench.view();
+    assert_eq!(view.started_at, Some(theirs(1)));
+    let ended = view.ended.unwrap();
     assert_eq!(
-        view.ended,
-        Some(Ended {
-            at: at(182),
-            is_about: true,
-            lasted
-        })
+        (ended.at, ended.lasted.unwrap().as_secs()),
+        (theirs(1441), 1440)
     );
-    assert_eq!(view.started_at, Some(peer(0)), "on plugNmeet's");
 }
 
 #[test]
-fn earliest_poll_that_saw_the_end_counts() {
-    let mut relay = Relay::opened();
-    relay.tell(302, polled("A", true));
-    let earlier: Event = event(1, 182, polled("A", true));
-    relay.apply(&earlier);
-    assert_eq!(relay.view().ended.unwrap().at, at(182));
+fn end_by_poll_is_about_until_the_true_one_is_told() {
+    let mut bench = Bench::requested();
+    bench.learn(created("s1", theirs(1)), at(2));
+    bench.learn(polled(&"s1".parse().unwrap(), true), at(1500));
+    bench.learn(polled(&"s1".parse().unwrap(), true), at(1700));
+    let ended = bench.view().ended.unwrap();
+    assert!(ended.is_about);
+    assert_eq!(
+        (ended.at, ended.lasted.unwrap().as_secs()),
+        (at(1500), 1498)
+    );
+    bench.learn(finished("s1", theirs(1443)), at(1800));
+    assert_eq!(bench.view().ended.unwrap().at, theirs(1443));
+    bench.learn(session_ended("s1", theirs(1441)), at(1801));
+    let ended = bench.view().ended.unwrap();
+    assert_eq!((ended.at, ended.is_about), (theirs(1441), false));
 }
 
 #[test]
-fn session_ended_beats_room_finished_which_beats_the_poll_in_every_order() {
-    let facts = [
-        session_ended("A", 0, 90),
-        room_finished("A", 95),
-        polled("A", true),
-    ];
-    let best = |known: &[usize]| {
-        if known.contains(&0) {
-            (peer(90), false)
-        } else if known.contains(&1) {
-            (peer(95), false)
-        } else {
-            (at(300), true)
-        }
+fn poll_that_finds_the_room_running_says_nothing_new() {
+    let mut bench = Bench::open();
+    let before = (bench.meeting().version, bench.view());
+    bench.learn(polled(&"s1".parse().unwrap(), false), at(61));
+    assert_eq!((bench.meeting().version, bench.view()), before);
+    assert_eq!(bench.due("PollRoom:1"), 181);
+}
+
+#[test]
+fn newer_session_of_the_room_ends_the_older_one() {
+    let mut bench = Bench::open();
+    bench.learn(joined(session("s1", at(5)), "PA_1", "Ana"), at(5));
+    assert_eq!(bench.view().present, 1);
+    let newer = SessionRef {
+        created_at: Some(at(60)),
+        ..session("s2", at(60))
     };
-    for order in [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ] {
-        let mut relay = Relay::opened();
-        for count in 1..=3 {
-            relay.tell(300, facts[order[count - 1]].clone());
-            let ended = relay.view().ended.unwrap();
-            assert_eq!((ended.at, ended.is_about), best(&order[..count]));
-        }
+    bench.learn(Fact::SessionSeen { session: newer }, at(60));
+    assert_eq!((bench.state(), bench.view().present), (State::Live, 0));
+    bench.learn(session_ended("s1", at(90)), at(90));
+    assert_eq!(bench.state(), State::Live, "the older one's end is no end");
+    bench.learn(session_ended("s2", at(120)), at(120));
+    let view = bench.view();
+    assert_eq!(view.state, State::Ended);
+    assert_eq!(
+        view.ended.unwrap().lasted.unwrap().as_secs(),
+        119,
+        "since the first one's making"
+    );
+}
+
+#[test]
+fn of_sessions_made_at_the_same_second_the_one_answered_last_is_newer() {
+    for (first, second) in [("s1", "s2"), ("s2", "s1")] {
+        let mut bench = Bench::requested();
+        bench.learn(created(first, at(1)), at(1));
+        bench.learn(created(second, at(1)), at(2));
+        assert_eq!(
+            bench.meeting().newest_session().unwrap().sid.as_str(),
+            second
+        );
     }
 }
 
 #[test]
-fn start_is_the_create_answers_else_what_was_announced() {
-    let mut relay = Relay::started();
-    relay.tell(5, joined("A", "PA_1", "u-bob", "Bob", 4));
-    assert_eq!(relay.view().started_at, None, "LiveKit's time is another");
-    relay.tell(6, session_ended("A", 1, 60));
-    assert_eq!(relay.view().started_at, Some(peer(1)));
-    relay.tell(7, room_created("A", 0));
-    assert_eq!(relay.view().started_at, Some(peer(0)));
+fn two_answers_about_one_session_agree_in_any_order() {
+    for (first, second) in [(1, 3), (3, 1)] {
+        let mut bench = Bench::requested();
+        bench.learn(created("s1", at(first)), at(4));
+        bench.learn(created("s1", at(second)), at(5));
+        assert_eq!(bench.view().started_at, Some(at(1)));
+    }
 }
 
 #[test]
-fn duration_is_floored_at_zero() {
-    let mut relay = Relay::opened();
-    relay.tell(60, session_ended("A", 0, -30));
-    assert_eq!(relay.view().ended.unwrap().lasted, Some(secs(0)));
-}
-
-#[test]
-fn missed_is_derived_and_corrected_by_a_late_joining() {
-    let mut relay = Relay::opened();
-    relay.tell(60, session_ended("A", 0, 55));
-    assert_eq!(relay.state(), State::Missed);
-    let version = relay.meeting().version;
-    relay.tell(61, joined("A", "PA_1", "u-bob", "Bob", 20));
-    assert_eq!(relay.state(), State::Ended);
+fn artifact_brings_no_room_back_to_life() {
+    let mut bench = Bench::open();
+    bench.learn(session_ended("s1", at(60)), at(60));
+    bench.learn(artifact("s-unknown", "rec-1", at(3600)), at(3600));
+    let view = bench.view();
     assert_eq!(
-        (relay.view().names, relay.view().present),
-        (vec!["Bob".to_owned()], 0)
+        (view.state, view.recordings, view.is_ending),
+        (State::Missed, 1, false)
     );
-    assert!(relay.meeting().version > version && relay.owes("RefreshCard"));
+    bench.learn(artifact("s1", "rec-2", at(3700)), at(3700));
+    bench.learn(artifact("s1", "rec-2", at(3800)), at(3800));
+    assert_eq!(bench.view().recordings, 2);
 }
 
 #[test]
-fn recorders_streams_telephones_and_agents_are_no_people() {
-    let mut relay = Relay::opened();
-    let bots = [
+fn meeting_is_missed_until_somebody_turns_out_to_have_come() {
+    let mut bench = Bench::open();
+    bench.learn(session_ended("s1", at(60)), at(60));
+    assert_eq!(bench.state(), State::Missed);
+    bench.learn(left(session("s1", at(50)), "PA_1"), at(61));
+    let view = bench.view();
+    assert_eq!((view.state, view.people), (State::Ended, 1));
+    assert_eq!(view.names, ["Guest"]);
+}
+
+#[test]
+fn leaving_may_come_before_joining() {
+    let mut bench = Bench::open();
+    bench.learn(left(session("s1", at(9)), "PA_1"), at(10));
+    bench.learn(joined(session("s1", at(5)), "PA_1", "Ana"), at(11));
+    let view = bench.view();
+    assert_eq!((view.people, view.present), (1, 0));
+    assert_eq!(view.names, ["Ana"]);
+}
+
+#[test]
+fn person_who_comes_back_is_one_person() {
+    let mut bench = Bench::open();
+    for (participant, seconds) in [("PA_1", 5), ("PA_2", 20)] {
+        let mut fact = joined(session("s1", at(seconds)), participant, "Ana");
+        if let Fact::PersonJoined { identity, .. } = &mut fact {
+            *identity = "user-ana".parse().unwrap();
+        }
+        bench.learn(fact, at(seconds));
+    }
+    bench.learn(left(session("s1", at(10)), "PA_1"), at(21));
+    let view = bench.view();
+    assert_eq!((view.people, view.present), (1, 1));
+    assert_eq!(view.names, ["Ana"]);
+}
+
+#[test]
+fn people_stand_in_the_order_in_which_they_came() {
+    let mut bench = Bench::open();
+    for (participant, name, seconds) in [
+        ("PA_1", "Zoe", 30),
+        ("PA_2", "Ana", 20),
+        ("PA_3", "Bob", 10),
+    ] {
+        bench.learn(
+            joined(session("s1", at(seconds)), participant, name),
+            at(40),
+        );
+    }
+    assert_eq!(bench.view().names, ["Bob", "Ana", "Zoe"]);
+}
+
+#[test]
+fn bots_are_no_people() {
+    let mut bench = Bench::open();
+    for (number, bot) in [
         "RECORDER_BOT",
         "RTMP_BOT",
         "ingres_1",
         "sip_1",
         "pnm_agent-1",
         "pnm_tts_agent-1",
-    ];
-    for (number, bot) in bots.into_iter().enumerate() {
-        relay.tell(5, joined("A", &format!("PA_{number}"), bot, "Bot", 3));
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut fact = joined(session("s1", at(5)), &format!("PA_{number}"), "Bot");
+        if let Fact::PersonJoined { identity, .. } = &mut fact {
+            *identity = bot.parse().unwrap();
+        }
+        bench.learn(fact, at(5));
     }
-    assert_eq!((relay.state(), relay.view().people), (State::Open, 0));
+    assert_eq!((bench.state(), bench.view().people), (State::Open, 0));
 }
 
 #[test]
-fn rejoining_person_is_one_and_present_again() {
-    let mut relay = Relay::opened();
-    relay.tell(5, left("A", "PA_1", "u-bob", "Bob", 20));
-    assert_eq!(
-        (relay.view().people, relay.view().present),
-        (1, 0),
-        "left before joined"
+fn recording_is_shown_while_it_runs() {
+    let switched = |record: &str, on| Fact::RecordingSwitched {
+        session: session("s1", at(9)),
+        record: record.parse().unwrap(),
+        on,
+    };
+    let mut bench = Bench::open();
+    bench.learn(switched("r1", true), at(10));
+    assert!(bench.view().is_recording);
+    bench.learn(switched("r1", false), at(11));
+    assert!(!bench.view().is_recording);
+    bench.learn(switched("r2", false), at(12));
+    bench.learn(switched("r2", true), at(13));
+    assert!(!bench.view().is_recording, "whatever the order");
+    bench.learn(switched("r3", true), at(14));
+    bench.learn(session_ended("s1", at(60)), at(60));
+    assert!(
+        !bench.view().is_recording,
+        "an ended meeting records nothing"
     );
-    relay.tell(6, joined("A", "PA_1", "u-bob", "Bob", 10));
-    assert_eq!((relay.view().people, relay.view().present), (1, 0));
-    relay.tell(7, joined("A", "PA_2", "u-bob", "Robert", 30));
-    assert_eq!((relay.view().people, relay.view().present), (1, 1));
-    assert_eq!(relay.view().names, ["Bob"], "the first name stays");
 }
 
 #[test]
-fn breakout_rooms_never_change_the_card() {
-    let mut relay = Relay::opened();
-    let view = relay.view();
-    let session = breakout("X", 30);
-    relay.tell(31, Fact::SessionSeen { session });
-    let (said, ended_at) = (EndSaid::SessionEnded, peer(50));
-    let session = breakout("X", 50);
-    relay.tell(
-        51,
-        Fact::SessionEnded {
-            session,
-            said,
-            ended_at,
-        },
-    );
-    assert_eq!(relay.view(), view);
-    assert_eq!(relay.state(), State::Open);
+fn rooms_of_others_are_foreign() {
+    let mut bench = Bench::open();
+    let before = bench.meeting().clone();
+    let theirs = SessionRef {
+        room: Some("mm-somebody".parse().unwrap()),
+        ..session("x1", at(5))
+    };
+    let nameless = SessionRef {
+        room: None,
+        ..session("x2", at(5))
+    };
+    for session in [theirs, nameless] {
+        let applied = bench.learn(Fact::SessionSeen { session }, at(5));
+        assert_eq!(applied.effect, Effect::Foreign);
+        assert!(applied.publish.is_empty() && applied.meeting.is_none());
+    }
+    assert_eq!(*bench.meeting(), before);
 }
 
 #[test]
-fn breakout_named_by_its_metadata_is_remembered_for_its_later_artifacts() {
-    let mut relay = Relay::opened();
-    let odd = SessionRef {
-        room: Some("some-other-name".parse::<RoomId>().unwrap()),
+fn session_without_its_rooms_name_is_known_by_its_sid() {
+    let mut bench = Bench::open();
+    let session = SessionRef {
+        room: None,
+        ..session("s1", at(5))
+    };
+    let applied = bench.learn(joined(session, "PA_1", "Ana"), at(5));
+    assert_eq!(applied.effect, Effect::Applied);
+    assert_eq!(bench.state(), State::Live);
+}
+
+#[test]
+fn breakout_rooms_change_no_card() {
+    let mut bench = Bench::open();
+    let before = (bench.meeting().version, bench.view());
+    let by_metadata = SessionRef {
+        room: Some("own-name".parse().unwrap()),
         breakout_of: Some(room()),
-        ..session("X", 30)
+        ..session("b1", at(9))
     };
-    relay.tell(31, Fact::SessionSeen { session: odd });
-    let bare = SessionRef {
+    let by_name = SessionRef {
+        room: Some(format!("{}-2", room()).parse().unwrap()),
+        ..session("b2", at(9))
+    };
+    let later = SessionRef {
+        breakout_of: None,
+        ..by_metadata.clone()
+    };
+    let nameless = SessionRef {
         room: None,
-        ..session("X", 60)
+        ..later.clone()
     };
-    let applied = relay.tell(
-        61,
-        Fact::ArtifactCreated {
-            session: bare,
-            artifact: "rec-1".parse().unwrap(),
-            kind: ArtifactKind::Recording,
-        },
-    );
-    assert_eq!(
-        applied.meeting,
-        Some((meeting_id(1), 0)),
-        "known, not foreign"
-    );
-    assert_eq!(relay.view().recordings, 0);
-    assert_eq!(relay.meeting().sessions.len(), 1);
-}
-
-#[test]
-fn event_that_names_only_a_session_finds_its_meeting() {
-    let mut relay = Relay::opened();
-    let bare = SessionRef {
-        room: None,
-        ..session("A", 60)
-    };
-    relay.tell(
-        61,
-        Fact::ArtifactCreated {
-            session: bare,
-            artifact: "rec-1".parse().unwrap(),
-            kind: ArtifactKind::Recording,
-        },
-    );
-    assert_eq!(relay.view().recordings, 1);
+    for (number, session) in [by_metadata, by_name, later, nameless]
+        .into_iter()
+        .enumerate()
+    {
+        bench.learn(
+            joined(session.clone(), &format!("PA_{number}"), "Bob"),
+            at(10),
+        );
+        let (said, ended_at) = (EndSaid::SessionEnded, at(11));
+        bench.learn(
+            Fact::SessionEnded {
+                session: session.clone(),
+                said,
+                ended_at,
+            },
+            at(11),
+        );
+        let (artifact, kind) = (
+            format!("art-{number}").parse().unwrap(),
+            ArtifactKind::Recording,
+        );
+        let applied = bench.learn(
+            Fact::ArtifactCreated {
+                session,
+                artifact,
+                kind,
+            },
+            at(12),
+        );
+        assert_eq!(applied.effect, Effect::Applied);
+        assert!(applied.publish.is_empty());
+    }
+    assert_eq!((bench.meeting().version, bench.view()), before);
+    assert_eq!(bench.meeting().breakouts.len(), 2);
 }

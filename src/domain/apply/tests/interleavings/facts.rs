@@ -4,34 +4,34 @@ use uuid::Uuid;
 
 use crate::domain::event::SessionRef;
 use crate::domain::{
-    ArtifactKind, EndSaid, Fact, Meeting, MeetingId, Moderators, Person, Place, PlaceKind,
-    ResponseHook, RoomId, RuleChoice, ServerName, Timestamp, Via,
+    ArtifactKind, EndSaid, Fact, MeetingId, Moderators, Person, Place, PlaceKind, ResponseHook,
+    RoomId, RuleChoice, ServerName, Timestamp, Via,
 };
 
 use super::relay::{at, mins};
 
 /// `seconds` after the making of the first room, on plugNmeet's clock.
-pub(super) fn peer(seconds: i64) -> Timestamp {
+pub(in crate::domain::apply::tests) fn peer(seconds: i64) -> Timestamp {
     at(seconds - 3600)
 }
 
-pub(super) fn meeting_id(number: u128) -> MeetingId {
+pub(in crate::domain::apply::tests) fn meeting_id(number: u128) -> MeetingId {
     MeetingId::from_uuid(Uuid::from_u128(number))
 }
 
 /// The room of the first meeting.
-pub(super) fn room() -> RoomId {
+pub(in crate::domain::apply::tests) fn room() -> RoomId {
     RoomId::from_digits([0; 13])
 }
 
-pub(super) fn person(name: &str) -> Person {
+pub(in crate::domain::apply::tests) fn person(name: &str) -> Person {
     Person {
         user_id: format!("id-{name}").parse().unwrap(),
         user_name: name.to_owned(),
     }
 }
 
-pub(super) fn place(thread: Option<&str>) -> Place {
+pub(in crate::domain::apply::tests) fn place(thread: Option<&str>) -> Place {
     Place {
         server: ServerName::default_server(),
         team: None,
@@ -43,13 +43,13 @@ pub(super) fn place(thread: Option<&str>) -> Place {
     }
 }
 
-pub(super) fn command() -> Via {
+pub(in crate::domain::apply::tests) fn command() -> Via {
     Via::SlashCommand {
         hook: ResponseHook::parse("hook1"),
     }
 }
 
-pub(super) fn requested_by(number: u128, name: &str) -> Fact {
+pub(in crate::domain::apply::tests) fn requested_by(number: u128, name: &str) -> Fact {
     Fact::MeetingRequested {
         meeting: meeting_id(number),
         place: place(None),
@@ -65,11 +65,11 @@ pub(super) fn requested_by(number: u128, name: &str) -> Fact {
 }
 
 /// Ana asks for the first meeting.
-pub(super) fn requested() -> Fact {
+pub(in crate::domain::apply::tests) fn requested() -> Fact {
     requested_by(1, "ana")
 }
 
-pub(super) fn end_requested(name: &str) -> Fact {
+pub(in crate::domain::apply::tests) fn end_requested(name: &str) -> Fact {
     Fact::EndRequested {
         place: place(None),
         by: person(name),
@@ -77,7 +77,7 @@ pub(super) fn end_requested(name: &str) -> Fact {
     }
 }
 
-pub(super) fn room_created(sid: &str, created: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn room_created(sid: &str, created: i64) -> Fact {
     Fact::RoomCreated {
         meeting: meeting_id(1),
         sid: sid.parse().unwrap(),
@@ -86,7 +86,7 @@ pub(super) fn room_created(sid: &str, created: i64) -> Fact {
 }
 
 /// What LiveKit's events tell: room, session and their own time.
-pub(super) fn session(sid: &str, said: i64) -> SessionRef {
+pub(in crate::domain::apply::tests) fn session(sid: &str, said: i64) -> SessionRef {
     SessionRef {
         sid: sid.parse().unwrap(),
         room: Some(room()),
@@ -97,14 +97,24 @@ pub(super) fn session(sid: &str, said: i64) -> SessionRef {
 }
 
 /// What `room_created` and `session_ended` tell besides: the creation time.
-pub(super) fn session_of(sid: &str, created: i64, said: i64) -> SessionRef {
+pub(in crate::domain::apply::tests) fn session_of(
+    sid: &str,
+    created: i64,
+    said: i64,
+) -> SessionRef {
     SessionRef {
         created_at: Some(peer(created)),
         ..session(sid, said)
     }
 }
 
-pub(super) fn joined(sid: &str, connection: &str, who: &str, name: &str, said: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn joined(
+    sid: &str,
+    connection: &str,
+    who: &str,
+    name: &str,
+    said: i64,
+) -> Fact {
     Fact::PersonJoined {
         session: session(sid, said),
         participant: connection.parse().unwrap(),
@@ -113,7 +123,13 @@ pub(super) fn joined(sid: &str, connection: &str, who: &str, name: &str, said: i
     }
 }
 
-pub(super) fn left(sid: &str, connection: &str, who: &str, name: &str, said: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn left(
+    sid: &str,
+    connection: &str,
+    who: &str,
+    name: &str,
+    said: i64,
+) -> Fact {
     Fact::PersonLeft {
         session: session(sid, said),
         participant: connection.parse().unwrap(),
@@ -122,7 +138,12 @@ pub(super) fn left(sid: &str, connection: &str, who: &str, name: &str, said: i64
     }
 }
 
-pub(super) fn recording(sid: &str, record: &str, on: bool, said: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn recording(
+    sid: &str,
+    record: &str,
+    on: bool,
+    said: i64,
+) -> Fact {
     Fact::RecordingSwitched {
         session: session(sid, said),
         record: record.parse().unwrap(),
@@ -130,7 +151,12 @@ pub(super) fn recording(sid: &str, record: &str, on: bool, said: i64) -> Fact {
     }
 }
 
-pub(super) fn artifact(sid: &str, id: &str, kind: ArtifactKind, said: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn artifact(
+    sid: &str,
+    id: &str,
+    kind: ArtifactKind,
+    said: i64,
+) -> Fact {
     Fact::ArtifactCreated {
         session: session(sid, said),
         artifact: id.parse().unwrap(),
@@ -138,7 +164,7 @@ pub(super) fn artifact(sid: &str, id: &str, kind: ArtifactKind, said: i64) -> Fa
     }
 }
 
-pub(super) fn summary_read(id: &str) -> Fact {
+pub(in crate::domain::apply::tests) fn summary_read(id: &str) -> Fact {
     Fact::SummaryRead {
         meeting: meeting_id(1),
         artifact: id.parse().unwrap(),
@@ -146,7 +172,7 @@ pub(super) fn summary_read(id: &str) -> Fact {
     }
 }
 
-pub(super) fn session_ended(sid: &str, created: i64, ended: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn session_ended(sid: &str, created: i64, ended: i64) -> Fact {
     Fact::SessionEnded {
         session: session_of(sid, created, ended),
         said: EndSaid::SessionEnded,
@@ -154,7 +180,7 @@ pub(super) fn session_ended(sid: &str, created: i64, ended: i64) -> Fact {
     }
 }
 
-pub(super) fn room_finished(sid: &str, ended: i64) -> Fact {
+pub(in crate::domain::apply::tests) fn room_finished(sid: &str, ended: i64) -> Fact {
     Fact::SessionEnded {
         session: session(sid, ended),
         said: EndSaid::RoomFinished,
@@ -162,7 +188,7 @@ pub(super) fn room_finished(sid: &str, ended: i64) -> Fact {
     }
 }
 
-pub(super) fn polled(sid: &str, ended: bool) -> Fact {
+pub(in crate::domain::apply::tests) fn polled(sid: &str, ended: bool) -> Fact {
     Fact::RoomPolled {
         meeting: meeting_id(1),
         sid: sid.parse().unwrap(),
@@ -170,24 +196,16 @@ pub(super) fn polled(sid: &str, ended: bool) -> Fact {
     }
 }
 
-pub(super) fn end_tried(gone: bool) -> Fact {
+pub(in crate::domain::apply::tests) fn end_tried(gone: bool) -> Fact {
     Fact::EndTried {
         meeting: meeting_id(1),
         gone,
     }
 }
 
-pub(super) fn artifacts_polled(step: u32) -> Fact {
+pub(in crate::domain::apply::tests) fn artifacts_polled(step: u32) -> Fact {
     Fact::ArtifactsPolled {
         meeting: meeting_id(1),
         step,
-    }
-}
-
-/// The sweep finds the meeting in this round.
-pub(super) fn woken(meeting: &Meeting) -> Fact {
-    Fact::Woken {
-        meeting: meeting.id,
-        round: meeting.round,
     }
 }

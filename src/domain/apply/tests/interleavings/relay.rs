@@ -1,6 +1,6 @@
 //! A relay without queues and peers: what the store does around `decide`, in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -17,20 +17,20 @@ use crate::domain::{
 const OURS: i64 = 1_700_000_000;
 
 /// `seconds` after the first request, on our clock.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(in crate::domain::apply::tests) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(OURS + seconds)
 }
 
-pub(super) const fn secs(seconds: u64) -> Duration {
+pub(in crate::domain::apply::tests) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub(super) const fn mins(minutes: u64) -> Duration {
+pub(in crate::domain::apply::tests) const fn mins(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 
 /// The defaults of the configuration.
-pub(super) fn policy() -> Policy {
+pub(in crate::domain::apply::tests) fn policy() -> Policy {
     Policy {
         schedule: Schedule {
             first_card_after: secs(2),
@@ -44,42 +44,42 @@ pub(super) fn policy() -> Policy {
     }
 }
 
-pub(super) struct Relay {
-    pub(super) policy: Policy,
+pub(in crate::domain::apply::tests) struct Relay {
+    pub(in crate::domain::apply::tests) policy: Policy,
     /// Our clock.
-    pub(super) now: Timestamp,
-    pub(super) meetings: BTreeMap<MeetingId, Meeting>,
-    seen: BTreeSet<Origin>,
+    pub(in crate::domain::apply::tests) now: Timestamp,
+    pub(in crate::domain::apply::tests) meetings: BTreeMap<MeetingId, Meeting>,
+    seen: BTreeMap<Origin, EventId>,
     serial: u128,
 }
 
 impl Relay {
-    pub(super) fn new() -> Self {
+    pub(in crate::domain::apply::tests) fn new() -> Self {
         Self {
             policy: policy(),
             now: at(0),
             meetings: BTreeMap::new(),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             serial: 1000,
         }
     }
 
     /// A relay with one requested meeting.
-    pub(super) fn started() -> Self {
+    pub(in crate::domain::apply::tests) fn started() -> Self {
         let mut relay = Self::new();
         relay.tell(0, super::facts::requested());
         relay
     }
 
     /// A relay whose meeting has a room, made two seconds after the request.
-    pub(super) fn opened() -> Self {
+    pub(in crate::domain::apply::tests) fn opened() -> Self {
         let mut relay = Self::started();
         relay.tell(2, super::facts::room_created("A", 0));
         relay
     }
 
     /// Applies a new fact, received and applied at `seconds`.
-    pub(super) fn tell(&mut self, seconds: i64, fact: Fact) -> Applied {
+    pub(in crate::domain::apply::tests) fn tell(&mut self, seconds: i64, fact: Fact) -> Applied {
         self.serial += 1;
         self.now = at(seconds);
         let event = event(self.serial, seconds, fact);
@@ -87,17 +87,19 @@ impl Relay {
     }
 
     /// Applies an event as a store does: dedup by origin, load by subject, decide, keep.
-    pub(super) fn apply(&mut self, event: &Event) -> Applied {
+    pub(in crate::domain::apply::tests) fn apply(&mut self, event: &Event) -> Applied {
         let loaded = self.load(&subject(&event.fact));
-        if !self.seen.insert(event.origin.clone()) {
+        if let Some(first) = self.seen.get(&event.origin) {
             return repeat(
                 loaded.as_ref(),
                 event,
+                *first,
                 Effect::Duplicate,
                 &self.policy,
                 self.now,
             );
         }
+        self.seen.insert(event.origin.clone(), event.id);
         let digit = u8::try_from(self.meetings.len()).unwrap();
         let fresh = Fresh { room: [digit; 13] };
         let (meeting, applied) = decide(loaded, event, &fresh, &self.policy, self.now);
@@ -126,53 +128,53 @@ impl Relay {
     }
 
     /// The first meeting.
-    pub(super) fn meeting(&self) -> &Meeting {
+    pub(in crate::domain::apply::tests) fn meeting(&self) -> &Meeting {
         &self.meetings[&super::facts::meeting_id(1)]
     }
 
-    pub(super) fn meeting_mut(&mut self) -> &mut Meeting {
+    pub(in crate::domain::apply::tests) fn meeting_mut(&mut self) -> &mut Meeting {
         self.meetings.get_mut(&super::facts::meeting_id(1)).unwrap()
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(in crate::domain::apply::tests) fn state(&self) -> State {
         self.meeting().state()
     }
 
-    pub(super) fn view(&self) -> CardView {
+    pub(in crate::domain::apply::tests) fn view(&self) -> CardView {
         self.meeting().card_view()
     }
 
-    pub(super) fn owed(&self) -> Vec<Owed> {
+    pub(in crate::domain::apply::tests) fn owed(&self) -> Vec<Owed> {
         owed(self.meeting(), &self.policy.schedule)
     }
 
     /// When the first meeting's job of this kind is due, in seconds of our clock.
-    pub(super) fn due(&self, kind: &str) -> Option<i64> {
+    pub(in crate::domain::apply::tests) fn due(&self, kind: &str) -> Option<i64> {
         self.owed()
             .iter()
             .find(|owed| owed.job.kind() == kind)
             .map(|owed| owed.due.millis() / 1000 - OURS)
     }
 
-    pub(super) fn owes(&self, kind: &str) -> bool {
+    pub(in crate::domain::apply::tests) fn owes(&self, kind: &str) -> bool {
         self.due(kind).is_some()
     }
 
     /// The chat worker has brought the card up to date.
-    pub(super) fn show_card(&mut self) {
+    pub(in crate::domain::apply::tests) fn show_card(&mut self) {
         let version = self.meeting().version;
         let card = self.card();
         card.rendered = version;
         card.post = Some("card".parse::<PostId>().unwrap());
     }
 
-    pub(super) fn card(&mut self) -> &mut PostRow {
+    pub(in crate::domain::apply::tests) fn card(&mut self) -> &mut PostRow {
         self.meeting_mut().posts.entry(PostKey::Card).or_default()
     }
 }
 
 /// An event received at `seconds` whose id and dedup key are `serial`.
-pub(super) fn event(serial: u128, seconds: i64, fact: Fact) -> Event {
+pub(in crate::domain::apply::tests) fn event(serial: u128, seconds: i64, fact: Fact) -> Event {
     Event {
         id: EventId::from_uuid(Uuid::from_u128(serial)),
         origin: Origin::relay(serial),
@@ -181,11 +183,6 @@ pub(super) fn event(serial: u128, seconds: i64, fact: Fact) -> Event {
     }
 }
 
-/// The kinds of the jobs that were published.
-pub(super) fn kinds(applied: &Applied) -> Vec<&'static str> {
-    applied.publish.iter().map(|owed| owed.job.kind()).collect()
-}
-
-pub(super) fn published(applied: &Applied, job: &Job) -> bool {
+pub(in crate::domain::apply::tests) fn published(applied: &Applied, job: &Job) -> bool {
     applied.publish.iter().any(|owed| owed.job == *job)
 }

@@ -1,0 +1,295 @@
+//! Store, chat server and conference server as the routes' tests need them.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::domain::apply::{Applied, Policy};
+use crate::domain::{
+    ArtifactId, ArtifactKind, ChannelId, Meeting, MeetingId, PostId, PostKey, PostRow, Rendered,
+    RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
+};
+use crate::ports::{
+    Account, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom, DeadLetter,
+    EndAnswer, FoundArtifact, Incoming, Joiner, Lease, Logged, MeetingFilter, MeetingSummary,
+    NewPost, NewRoom, OwnAccount, PostView, RoomActivity, Store, StoreError,
+};
+
+/// How an outside answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ingress) enum Mood {
+    Answers,
+    Refuses,
+    Hangs,
+}
+
+impl Mood {
+    async fn or_hang<E>(self, error: E) -> Result<(), E> {
+        match self {
+            Self::Answers => Ok(()),
+            Self::Refuses => Err(error),
+            Self::Hangs => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Knows at most one meeting, under every request id that it is asked for.
+#[derive(Debug)]
+pub(in crate::ingress) struct OneMeeting {
+    pub(in crate::ingress) mood: Mood,
+    pub(in crate::ingress) meeting: Option<Meeting>,
+    pub(in crate::ingress) asked: Mutex<Vec<MeetingFilter>>,
+}
+
+impl OneMeeting {
+    async fn look(&self) -> Result<Option<Meeting>, StoreError> {
+        self.mood
+            .or_hang(StoreError::Away("the disk is gone".to_owned()))
+            .await?;
+        Ok(self.meeting.clone())
+    }
+}
+
+fn unasked<T>() -> Result<T, StoreError> {
+    Err(StoreError::Refused("no route asks this".to_owned()))
+}
+
+#[async_trait]
+impl Store for OneMeeting {
+    async fn meeting_of_request(&self, _: RequestId) -> Result<Option<Meeting>, StoreError> {
+        self.look().await
+    }
+    async fn meeting_of_artifact(&self, _: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
+        self.look().await
+    }
+    async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
+        self.asked.lock().unwrap().push(filter);
+        let meeting = self.look().await?;
+        Ok(meeting
+            .iter()
+            .map(|meeting| MeetingSummary {
+                id: meeting.id,
+                title: meeting.rule.title.clone(),
+                state: meeting.state(),
+                room: meeting.room.to_string(),
+                channel_name: meeting.place.channel_name.clone(),
+                starter: meeting.starter().unwrap().user_name.clone(),
+                requested_at: meeting.requested_at,
+                request: meeting.first_request().unwrap().id,
+            })
+            .collect())
+    }
+    async fn apply(
+        &self,
+        _: Vec<Incoming>,
+        _: Policy,
+        _: Timestamp,
+    ) -> Result<Vec<Applied>, StoreError> {
+        unasked()
+    }
+    async fn meeting(&self, _: MeetingId) -> Result<Option<Meeting>, StoreError> {
+        unasked()
+    }
+    async fn due_meetings(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
+        unasked()
+    }
+    async fn story(&self, _: MeetingId) -> Result<Vec<Logged>, StoreError> {
+        unasked()
+    }
+    async fn post(&self, _: MeetingId, _: &PostKey) -> Result<Option<PostRow>, StoreError> {
+        unasked()
+    }
+    async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn take_lease(
+        &self,
+        _: MeetingId,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<Lease, StoreError> {
+        unasked()
+    }
+    async fn drop_lease(&self, _: MeetingId, _: &str) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn mark_redelivered(&self, _: &str) -> Result<u32, StoreError> {
+        unasked()
+    }
+    async fn clear_mark(&self, _: &str) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn bury(&self, _: DeadLetter) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        unasked()
+    }
+    async fn dead_letter(&self, _: &str) -> Result<Option<DeadLetter>, StoreError> {
+        unasked()
+    }
+    async fn remove_dead_letter(&self, _: &str) -> Result<bool, StoreError> {
+        unasked()
+    }
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        unasked()
+    }
+    async fn count_running(&self) -> Result<u64, StoreError> {
+        unasked()
+    }
+    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
+        unasked()
+    }
+    async fn put_setting(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn setting_or_insert(&self, _: &str, _: &str) -> Result<String, StoreError> {
+        unasked()
+    }
+    async fn prune(&self, _: Timestamp) -> Result<u64, StoreError> {
+        unasked()
+    }
+    async fn close(&self) {}
+}
+
+/// Knows one person.
+#[derive(Debug)]
+pub(in crate::ingress) struct OnePerson {
+    pub(in crate::ingress) mood: Mood,
+    pub(in crate::ingress) display_name: String,
+    pub(in crate::ingress) is_system_admin: bool,
+    pub(in crate::ingress) is_channel_admin: bool,
+}
+
+fn not_here<T>() -> Result<T, ChatError> {
+    Err(ChatError::Refused {
+        why: "no route asks this".to_owned(),
+    })
+}
+
+fn away() -> ChatError {
+    ChatError::Unreachable {
+        why: "refused".to_owned(),
+        sent: false,
+    }
+}
+
+#[async_trait]
+impl Chat for OnePerson {
+    async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
+        self.mood.or_hang(away()).await?;
+        Ok(Account {
+            user_id: user.clone(),
+            display_name: self.display_name.clone(),
+            is_system_admin: self.is_system_admin,
+        })
+    }
+    async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
+        self.mood.or_hang(away()).await?;
+        Ok(self.is_channel_admin)
+    }
+    async fn own_account(&self) -> Result<OwnAccount, ChatError> {
+        not_here()
+    }
+    async fn create_post(&self, _: NewPost) -> Result<PostView, ChatError> {
+        not_here()
+    }
+    async fn patch_post(&self, _: &PostId, _: &str, _: Rendered) -> Result<(), ChatError> {
+        not_here()
+    }
+    async fn delete_post(&self, _: &PostId) -> Result<(), ChatError> {
+        not_here()
+    }
+    async fn read_post(&self, _: &PostId) -> Result<PostView, ChatError> {
+        not_here()
+    }
+    async fn find_posts(
+        &self,
+        _: &ChannelId,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError> {
+        not_here()
+    }
+    async fn channel_kind(&self, _: &ChannelId) -> Result<ChannelKind, ChatError> {
+        not_here()
+    }
+    async fn join_channel(&self, _: &ChannelId) -> Result<(), ChatError> {
+        not_here()
+    }
+    async fn answer_command(&self, _: &ResponseHook, _: &str) -> Result<(), ChatError> {
+        not_here()
+    }
+    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+        not_here()
+    }
+}
+
+/// Mints for whoever asks, and remembers whom.
+#[derive(Debug)]
+pub(in crate::ingress) struct Mint {
+    pub(in crate::ingress) answer: Result<&'static str, ConferenceError>,
+    pub(in crate::ingress) hangs: bool,
+    pub(in crate::ingress) joiners: Mutex<Vec<Joiner>>,
+    pub(in crate::ingress) downloads: Mutex<Vec<ArtifactId>>,
+}
+
+impl Mint {
+    async fn address(&self) -> Result<SecretString, ConferenceError> {
+        if self.hangs {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+        self.answer.clone().map(SecretString::from)
+    }
+}
+
+fn not_asked<T>() -> Result<T, ConferenceError> {
+    Err(ConferenceError::Refused {
+        why: "no route asks this".to_owned(),
+    })
+}
+
+#[async_trait]
+impl Conference for Mint {
+    async fn join_address(
+        &self,
+        _: &RoomId,
+        joiner: Joiner,
+    ) -> Result<SecretString, ConferenceError> {
+        self.joiners.lock().unwrap().push(joiner);
+        self.address().await
+    }
+    async fn download_address(
+        &self,
+        id: &ArtifactId,
+        _: ArtifactKind,
+    ) -> Result<SecretString, ConferenceError> {
+        self.downloads.lock().unwrap().push(id.clone());
+        self.address().await
+    }
+    async fn create_room(&self, _: NewRoom) -> Result<CreatedRoom, ConferenceError> {
+        not_asked()
+    }
+    async fn room_activity(&self, _: &RoomId) -> Result<RoomActivity, ConferenceError> {
+        not_asked()
+    }
+    async fn end_room(&self, _: &RoomId) -> Result<EndAnswer, ConferenceError> {
+        not_asked()
+    }
+    async fn artifacts(&self, _: &Sid) -> Result<Vec<FoundArtifact>, ConferenceError> {
+        not_asked()
+    }
+    async fn summary_text(&self, _: &ArtifactId) -> Result<String, ConferenceError> {
+        not_asked()
+    }
+}

@@ -1,0 +1,145 @@
+//! Finding the oldest messages that may be handed out. A message's age counts from when it became visible.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::domain::Timestamp;
+use crate::ports::{Delivery, Message, QueueError, QueueName};
+use crate::sqlite::SqliteError;
+
+use super::ledger::{Key, Passed};
+use super::rows::{self, Waiting};
+use super::{EmbeddedQueue, TIMER_MAX, away};
+
+/// Most bytes of bodies that one `receive` hands out; the first message always is.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most messages that one `receive` hands out.
+const MESSAGES_MAX: usize = 1024;
+
+/// One look into the file: what was handed out up to when it began.
+pub(super) struct Look {
+    pub(super) queue: QueueName,
+    pub(super) max: usize,
+    pub(super) passed: Passed,
+    /// Messages beyond `passed` that somebody has, in order. One that is settled meanwhile may still be seen.
+    pub(super) taken_at_once: Vec<Key>,
+    pub(super) taken_delayed: Vec<Key>,
+}
+
+/// What a look found, oldest first.
+struct Found {
+    messages: Vec<(Key, Message)>,
+    /// When the next delayed one becomes visible, if nothing was found.
+    next: Option<Timestamp>,
+}
+
+impl EmbeddedQueue {
+    /// Waits for its turn, then for messages. Dropped anywhere, it leaves everything as it was: messages are leased
+    /// in the same step that returns them.
+    pub(super) async fn wait_for_messages(
+        &self,
+        queue: QueueName,
+        max: usize,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        let max = max.min(MESSAGES_MAX);
+        let _turn = self.turns[rows::number_of(queue)].lock().await;
+        loop {
+            let look = self.shared.ledger().begin_look(queue, max);
+            let wait = match look {
+                Some(look) => {
+                    let found = self.look(look).await?;
+                    if !found.messages.is_empty() {
+                        return Ok(self.hand_out(queue, found.messages));
+                    }
+                    found
+                        .next
+                        .map(|next| next.since(self.shared.clock.now()).min(TIMER_MAX))
+                }
+                None => None,
+            };
+            // What was told since the look began is kept, and ends this at once.
+            let news = self.shared.news(queue).notified();
+            match wait {
+                None => news.await,
+                Some(wait) => {
+                    let wait = wait.max(Duration::from_millis(1));
+                    // Elapsed or told, it is time to look again.
+                    drop(tokio::time::timeout(wait, news).await);
+                }
+            }
+        }
+    }
+
+    async fn look(&self, look: Look) -> Result<Found, QueueError> {
+        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
+        let now = self.shared.clock.now();
+        let found = sqlite
+            .read(move |connection| find(connection, &look, now))
+            .await;
+        found.map_err(|error| away(&self.shared, &error))
+    }
+
+    fn hand_out(&self, queue: QueueName, found: Vec<(Key, Message)>) -> Vec<Delivery> {
+        let keys: Vec<Key> = found.iter().map(|(key, _)| *key).collect();
+        let receipts = self.shared.ledger().lease(queue, &keys);
+        let start = self.shared.start;
+        let delivery = |((key, message), receipt): ((Key, _), _)| Delivery {
+            queue,
+            message,
+            receipt,
+            redelivered: key.number <= start.number && key.due <= start.due,
+        };
+        found.into_iter().zip(receipts).map(delivery).collect()
+    }
+}
+
+fn find(connection: &Connection, look: &Look, now: Timestamp) -> Result<Found, SqliteError> {
+    let free = |waiting: Vec<Waiting>, taken: &[Key]| {
+        let is_free = |waiting: &Waiting| taken.binary_search(&waiting.key).is_err();
+        waiting.into_iter().filter(is_free).collect::<Vec<_>>()
+    };
+    let limit = look.max + look.taken_at_once.len();
+    let at_once = rows::find_at_once(connection, look.queue, look.passed.at_once, limit)?;
+    let limit = look.max + look.taken_delayed.len();
+    let delayed = rows::find_due(connection, look.queue, look.passed.delayed, now, limit)?;
+    let mut waiting = free(at_once, &look.taken_at_once);
+    waiting.extend(free(delayed, &look.taken_delayed));
+    // Within each of the two kinds this keeps the index's order, though clocks jump.
+    merge(&mut waiting);
+    let mut messages = Vec::new();
+    let mut bytes = 0;
+    for waiting in waiting.into_iter().take(look.max) {
+        let message = rows::read(connection, waiting.key)?;
+        bytes += message.body.len();
+        if bytes > BYTES_MAX && !messages.is_empty() {
+            break;
+        }
+        messages.push((waiting.key, message));
+    }
+    let next = match messages.is_empty() {
+        true => rows::next_due(connection, look.queue, now)?,
+        false => None,
+    };
+    Ok(Found { messages, next })
+}
+
+/// Merges the two kinds, each in its own order, by when their messages became visible.
+fn merge(waiting: &mut Vec<Waiting>) {
+    let (delayed, at_once): (Vec<Waiting>, Vec<Waiting>) = waiting
+        .drain(..)
+        .partition(|waiting| waiting.key.is_delayed());
+    let (mut delayed, mut at_once) = (
+        delayed.into_iter().peekable(),
+        at_once.into_iter().peekable(),
+    );
+    loop {
+        let next = match (at_once.peek(), delayed.peek()) {
+            (Some(fresh), Some(due)) if fresh.visible_at < due.visible_at => at_once.next(),
+            (Some(_), None) => at_once.next(),
+            _ => delayed.next(),
+        };
+        let Some(next) = next else { return };
+        waiting.push(next);
+    }
+}

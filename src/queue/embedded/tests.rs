@@ -1,0 +1,85 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod accounts;
+mod clocks;
+mod disk;
+
+use std::sync::atomic::AtomicI64;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::domain::Timestamp;
+use crate::ports::Message;
+
+/// A clock that stands still until it is set.
+#[derive(Default)]
+struct Hand(AtomicI64);
+
+impl Hand {
+    fn set(&self, millis: i64) {
+        self.0.store(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Bench {
+    directory: tempfile::TempDir,
+    clock: Arc<Hand>,
+}
+
+impl Bench {
+    /// The clock shows 1 000 000.
+    fn new() -> Self {
+        let clock = Arc::new(Hand::default());
+        clock.set(1_000_000);
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock,
+        }
+    }
+
+    fn open(&self) -> EmbeddedQueue {
+        let path = self.directory.path().join("queue.db");
+        let settings = EmbeddedSettings {
+            path,
+            bytes_max: 1 << 30,
+        };
+        EmbeddedQueue::open(settings, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+}
+
+fn later(id: impl ToString, millis: u64) -> Outgoing {
+    Outgoing {
+        queue: QueueName::Events,
+        message: Message {
+            id: id.to_string(),
+            body: Bytes::from_static(b"body"),
+        },
+        delay: Duration::from_millis(millis),
+    }
+}
+
+/// What can be received within a moment.
+async fn receive(queue: &EmbeddedQueue, max: usize) -> Vec<Delivery> {
+    let waiting = queue.receive(QueueName::Events, max);
+    let received = tokio::time::timeout(Duration::from_millis(100), waiting).await;
+    received.map_or_else(|_| Vec::new(), Result::unwrap)
+}
+
+fn ids(deliveries: &[Delivery]) -> Vec<&str> {
+    deliveries
+        .iter()
+        .map(|delivery| delivery.message.id.as_str())
+        .collect()
+}
+
+async fn depth(queue: &EmbeddedQueue) -> (u64, u64, u64) {
+    let (_, depth) = queue.depths().await.unwrap()[0];
+    (depth.ready, depth.delayed, depth.in_flight)
+}
