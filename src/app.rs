@@ -14,6 +14,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
@@ -81,6 +82,11 @@ pub enum StartError {
     Http(#[from] HttpSetupError),
 }
 
+/// A worker ended although nobody asked.
+#[derive(Debug, thiserror::Error)]
+#[error("a worker ended by itself, which is a defect; the log says more")]
+pub struct WorkerEnded;
+
 /// What a relay is made of besides its configuration.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -97,7 +103,10 @@ pub struct App {
     surroundings: Surroundings,
     public: SocketAddr,
     workers: Workers,
-    listeners: Vec<JoinHandle<usize>>,
+    public_loop: JoinHandle<usize>,
+    admin_loop: JoinHandle<usize>,
+    /// Ends the admin listener, last.
+    drained: CancellationToken,
     watchers: JoinSet<()>,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
@@ -164,18 +173,23 @@ impl App {
             stop.requested().await;
         });
         // The admin listener answers until the very end: /readyz and /metrics tell of the drain.
-        let stop = surroundings.shutdown.clone();
-        let admin_loop = listen::serve(admin_listener, admin::routes(admin), limits, async move {
-            stop.requested().await;
-        });
-        let listeners = vec![spawn(public_loop), spawn(admin_loop)];
+        let drained = CancellationToken::new();
+        let admin_loop = listen::serve(
+            admin_listener,
+            admin::routes(admin),
+            limits,
+            drained.clone().cancelled_owned(),
+        );
+        let (public_loop, admin_loop) = (spawn(public_loop), spawn(admin_loop));
         surroundings.readiness.mark_started();
         tracing::info!(listen = %address, "meetrelay serves");
         Ok(Self {
             surroundings,
             public: address,
             workers,
-            listeners,
+            public_loop,
+            admin_loop,
+            drained,
             watchers,
             queue,
             store,
@@ -187,16 +201,21 @@ impl App {
         self.public
     }
 
-    /// Runs until a stop is asked for, then drains. Tells whether all work in flight was finished.
-    pub async fn run(mut self) -> bool {
-        tokio::select! {
-            () = self.surroundings.shutdown.requested() => {}
-            () = self.workers.any_ended() => {
-                tracing::error!("a worker ended by itself: this is a defect; the relay stops");
-                self.surroundings.shutdown.request();
-            }
+    /// Runs until a stop is asked for, then drains.
+    ///
+    /// # Errors
+    /// A worker ended by itself: a defect, after which the process should end with a failure and be started again.
+    pub async fn run(mut self) -> Result<(), WorkerEnded> {
+        let is_asked_for = tokio::select! {
+            () = self.surroundings.shutdown.requested() => true,
+            () = self.workers.any_ended() => false,
+        };
+        self.stop().await;
+        if is_asked_for {
+            Ok(())
+        } else {
+            Err(WorkerEnded)
         }
-        self.drain().await
     }
 
     /// Asks for a stop and drains.
@@ -213,12 +232,12 @@ impl App {
         } = &self.surroundings;
         readiness.set(Check::NotDraining, false);
         tracing::info!("draining: nothing new is taken, work in flight is finished");
-        for listener in self.listeners {
-            // A listener that panicked has said so; there is nothing left to drain.
-            drop(listener.await);
-        }
+        // A listener that panicked has said so; there is nothing left to drain.
+        drop(self.public_loop.await);
         let finished = self.workers.drain(shutdown.expired()).await;
         self.watchers.shutdown().await;
+        self.drained.cancel();
+        drop(self.admin_loop.await);
         self.queue.close().await;
         self.store.close().await;
         if !finished {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outcome::{Failure, Outcome};
 use crate::admin::Readiness;
-use crate::app::{App, StartError, Surroundings};
+use crate::app::{App, Surroundings};
 use crate::config::{Config, Environment, Essentials, Sources, load};
 use crate::shutdown::{ServiceManager, Shutdown, Signals};
 use crate::telemetry::{self, Metrics};
@@ -58,16 +58,15 @@ async fn until_stopped(
     essentials: &Essentials,
     surroundings: Surroundings,
     manager: &ServiceManager,
-) -> Result<(), StartError> {
+) -> anyhow::Result<()> {
     let shutdown = surroundings.shutdown.clone();
     let app = App::start(config, essentials, surroundings).await?;
     manager.ready();
     let run = app.run();
     tokio::pin!(run);
     tokio::select! {
-        _ = &mut run => return Ok(()),
+        ended = &mut run => return Ok(ended?),
         () = shutdown.requested() => manager.stopping(),
     }
-    run.await;
-    Ok(())
+    Ok(run.await?)
 }

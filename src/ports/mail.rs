@@ -29,6 +29,10 @@ pub struct Envelope {
 
 /// The content of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time in a worker's hand; a box would be one more allocation for each"
+)]
 pub enum Body {
     /// An event for apply.
     Event(Event),
@@ -100,6 +104,10 @@ pub struct Received {
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time in a worker's hand; a box would be one more allocation for each"
+)]
 pub enum Settled {
     /// Removed.
     Done(Receipt),

@@ -23,10 +23,13 @@ pub(super) enum Task {
 /// A caller's work; it gets the error instead of the connection when no transaction could be begun.
 type Run = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Ran + Send>;
 
+/// Tells the caller how the commit ended.
+pub(super) type Settle = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
+
 /// Work that was run and is not yet committed.
 pub(super) struct Ran {
     /// Tells the caller how the commit ended.
-    pub(super) settle: Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>,
+    pub(super) settle: Settle,
     /// What SQLite said, if it refused.
     pub(super) error: Option<rusqlite::Error>,
 }

@@ -110,11 +110,6 @@ impl World {
         Setup::default().start().await
     }
 
-    /// A file or folder of this world's relay.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     /// Waits for something in the chat.
     pub async fn see<T>(&self, what: &str, look: impl FnMut(&Model) -> Option<T>) -> T {
         match self.chat.wait_for(what, PATIENCE, look).await {

@@ -4,6 +4,7 @@
     clippy::expect_used,
     missing_docs,
     unreachable_pub,
+    clippy::disallowed_methods,
     reason = "tests"
 )]
 

@@ -318,3 +318,74 @@ async fn slow_conference_shows_a_card_being_prepared_which_then_opens() {
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn card_that_can_no_longer_be_edited_gets_one_reply_with_the_end() {
+    let options = world::mattermost::Options {
+        edit_time_limit: Some(std::time::Duration::from_millis(500)),
+        ..Default::default()
+    };
+    let world = Setup::default().chat(options).start().await;
+    world
+        .chat
+        .say("ana", "dev", "meet now: too late to edit")
+        .await;
+    let card = world.card("dev", "too late").await;
+    let room = world.room().await;
+    // The limit passes on the server's own clock.
+    world
+        .chat
+        .clock()
+        .advance(std::time::Duration::from_secs(60));
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    assert!(world.conference.end_room(&room.room_id));
+    let replies = |chat: &world::mattermost::Model| -> Vec<String> {
+        let thread = chat
+            .thread(&card.id)
+            .into_iter()
+            .filter(|post| post.id != card.id);
+        thread.map(|post| post.message.clone()).collect()
+    };
+    world
+        .see("the reply with the end", |chat| {
+            replies(chat)
+                .iter()
+                .any(|text| text.contains("ended"))
+                .then_some(())
+        })
+        .await;
+    world.conference.settle_webhooks(PATIENCE).await;
+    assert_eq!(
+        world.chat.thread(&card.id).len(),
+        2,
+        "the card and one reply"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn deleted_card_is_not_posted_again_and_nothing_follows_it() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "meet now: unwanted").await;
+    let card = world.card("dev", "unwanted").await;
+    let room = world.room().await;
+    world.chat.delete_post(&card.id);
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    world.relay.await_log("a person deleted the card").await;
+    world.conference.finish_recording(&room.room_id).unwrap();
+    assert!(world.conference.end_room(&room.room_id));
+    world
+        .relay
+        .await_log("\"event.kind\":\"session_ended\"")
+        .await;
+    world.conference.settle_webhooks(PATIENCE).await;
+    assert_eq!(world.cards("dev").len(), 0);
+    assert_eq!(world.chat.calls("posts.create"), 1, "the card, once");
+    world.finish().await;
+}

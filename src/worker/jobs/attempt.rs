@@ -108,7 +108,11 @@ pub(super) async fn do_job(
     if id.job.peer() == Peer::Mattermost && !publish_news(shop, meeting, &id).await {
         return None;
     }
-    let age = shop.deps.clock.now().since(owed.since.min(since));
+    let age = match id.job {
+        // Polls are never given up, or a card could stay live for ever.
+        Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
+        _ => shop.deps.clock.now().since(owed.since.min(since)),
+    };
     let verdict = judge(shop, &report.outcome, &envelope, age);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     info!(duration_ms, outcome = ?report.outcome, "job attempted");

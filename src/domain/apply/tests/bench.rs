@@ -75,9 +75,9 @@ impl Bench {
     pub(super) fn apply(&mut self, event: &Event) -> Applied {
         self.now = self.now.max(event.received_at);
         let loaded = self.load(&subject(&event.fact)).cloned();
-        if let Some(first) = self.seen.get(&event.origin).copied() {
+        if let Some(first) = self.seen.get(&event.origin) {
             let effect = Effect::Duplicate;
-            return repeat(loaded.as_ref(), event, first, effect, &policy(), self.now);
+            return repeat(loaded.as_ref(), event, *first, effect, &policy(), self.now);
         }
         self.seen.insert(event.origin.clone(), event.id);
         let digit = u8::try_from(self.meetings.len()).unwrap();

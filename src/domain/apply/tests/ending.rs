@@ -162,7 +162,7 @@ fn session_that_shows_up_on_an_ended_meeting_is_ended() {
 }
 
 #[test]
-fn nothing_to_end_is_told_once_and_again_for_a_double() {
+fn nothing_to_end_is_told_and_again_when_redelivered() {
     let mut bench = Bench::new();
     let event = end(2, "bob", at(5));
     for effect in [Effect::Applied, Effect::Duplicate] {

@@ -7,7 +7,7 @@ use crate::domain::event::SessionRef;
 use crate::domain::owed::is_owed;
 use crate::domain::post::Frozen;
 use crate::domain::{
-    ArtifactKind, Fact, Job, Place, PlaceKind, PostKey, PostRow, Refusal, Timestamp,
+    ArtifactKind, Event, Fact, Job, Place, PlaceKind, PostKey, PostRow, Refusal, Timestamp,
 };
 
 use super::bench::{
@@ -59,13 +59,26 @@ fn only_what_is_newly_owed_is_published() {
 }
 
 #[test]
-fn double_publishes_again_what_is_owed() {
+fn redelivered_event_publishes_again_what_is_owed() {
     let mut bench = Bench::requested();
     let applied = bench.apply(&request(1, "ana", at(0)));
     assert_eq!(applied.effect, Effect::Duplicate);
     assert_eq!(keys(&applied.publish), ["CreateRoom:room", "RefreshCard:1"]);
     assert_eq!(applied.meeting, Some((meeting(1), 0)));
     assert_eq!(bench.meeting().requests.len(), 1);
+}
+
+#[test]
+fn double_under_another_id_publishes_nothing() {
+    let mut bench = Bench::requested();
+    let double = Event {
+        id: request(2, "ana", at(0)).id,
+        ..request(1, "ana", at(0))
+    };
+    let applied = bench.apply(&double);
+    assert_eq!(applied.effect, Effect::Duplicate);
+    assert!(applied.publish.is_empty(), "the first one does");
+    assert_eq!(bench.owes(), ["CreateRoom:room", "RefreshCard:1"]);
 }
 
 #[test]
