@@ -1,5 +1,10 @@
 //! What the tests of the routes share.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 mod house;
 mod outside;

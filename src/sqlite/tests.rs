@@ -56,8 +56,8 @@ async fn names(sqlite: &Sqlite) -> Vec<String> {
 }
 
 /// Stops the writer until the answer is used (or dropped), so that what is sent meanwhile forms one group.
-async fn hold_writer(sqlite: &Sqlite) -> blocking::Sender<()> {
-    let (release, released) = blocking::channel::<()>();
+async fn hold_writer(sqlite: &Sqlite) -> blocking::SyncSender<()> {
+    let (release, released) = blocking::sync_channel::<()>(1);
     let (started, has_started) = oneshot::channel();
     let sqlite = sqlite.clone();
     tokio::spawn(async move {

@@ -5,6 +5,7 @@
     missing_docs,
     unreachable_pub,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "tests"
 )]
 

@@ -121,13 +121,15 @@ async fn meetings_are_listed_shown_and_ended_from_the_command_line() {
             .then_some(())
         })
         .await;
-    assert!(
-        world
-            .conference
-            .rooms()
-            .iter()
-            .all(|room| !room.is_running())
-    );
+    world
+        .conference
+        .wait_for("the room to be ended", PATIENCE, |fake| {
+            fake.rooms()
+                .iter()
+                .all(|room| !room.is_running())
+                .then_some(())
+        })
+        .await;
     world.finish().await;
 }
 

@@ -147,7 +147,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
         round: 0,
         wakes: 0,
         wake_at: None,
-        published_until: Timestamp::default(),
+        published_until: crate::domain::Timestamp::default(),
         posts: BTreeMap::new(),
     };
     let minutes = |minutes: u64| requested_at.plus(Duration::from_secs(60 * minutes));

@@ -25,7 +25,7 @@ pub(super) const SCHEMA: &str = "
 /// Free pages that the file keeps for what comes next: 8 MiB.
 const FREE_PAGES_KEPT: i64 = 2048;
 /// Most pages that one settlement gives back to the disk.
-const PAGES_GIVEN_BACK: i64 = 256;
+const PAGES_GIVEN_BACK: i64 = 1024;
 
 /// A message that waits, without its content.
 #[derive(Debug, Clone, Copy)]

@@ -18,7 +18,7 @@ async fn fill(bench: &FileBench, count: usize) {
 async fn garbage_is_refused() {
     let bench = FileBench::new();
     let garbage: Vec<u8> = (0..100_000_u32)
-        .map(|n| ((n * 2_654_435_761) >> 24) as u8)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     std::fs::write(bench.path(), &garbage).unwrap();
     let refusal = bench.refusal();

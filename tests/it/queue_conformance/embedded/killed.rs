@@ -21,6 +21,7 @@ const PATH: &str = "MEETRELAY_TEST_QUEUE";
 /// put `<id>` into the other queue and say `moved <id>` after that.
 #[test]
 #[ignore = "run by the other tests, in a process of its own"]
+#[expect(clippy::disallowed_methods, reason = "how a test tells its process")]
 fn owner() {
     let Some(path) = std::env::var_os(PATH) else {
         return;

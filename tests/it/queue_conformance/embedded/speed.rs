@@ -1,17 +1,17 @@
 //! Figures, by hand: `cargo test --test it queue_conformance::embedded::speed -- --ignored --nocapture`.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use meetrelay::ports::QueueName::{ChatLater, Events};
-use meetrelay::ports::{Queue, Settlement};
+use meetrelay::ports::Settlement;
 
 use super::super::bench::{Bench, later, receive};
 use super::{FileBench, of_length};
 
+#[expect(clippy::print_stderr, reason = "what the measurement is for")]
 fn report(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    eprintln!("{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
