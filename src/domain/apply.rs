@@ -159,8 +159,10 @@ pub fn decide(
     };
     let view = meeting.card_view();
     let is_new = meeting.requests.is_empty();
+    let was_too_late = meeting.refused == Some(Refusal::TooLate);
     let was_running = meeting.state().is_running();
     let is_wake = facts::add(&mut meeting, event);
+    let was_running = was_running || (was_too_late && came_in_time(&meeting));
     follow(&mut meeting, was_running, now);
     if is_new || meeting.card_view() != view {
         meeting.version += 1;
@@ -247,6 +249,13 @@ fn is_offered(meeting: &Meeting, event: &Event) -> bool {
         && meeting.end.is_none()
         && !is_too_late
         && meeting.requests.len() < super::meeting::REQUESTS_MAX
+}
+
+/// Its room was there in time, and only we were late: events waited while the store was away.
+fn came_in_time(meeting: &Meeting) -> bool {
+    meeting
+        .newest_session()
+        .is_some_and(|session| session.known_at.since(meeting.requested_at) <= meeting.rule.worth)
 }
 
 /// What follows from the facts and the time, whatever the fact was.
