@@ -39,15 +39,17 @@ pub fn neutralise_markdown(text: &str, chars_max: usize) -> String {
     let mut empty_lines = 0;
     for line in text.split(is_line_end) {
         let mut clean = String::with_capacity(line.len());
+        let mut has_begun = false;
         for c in line.chars().filter(|c| !is_dropped(*c)) {
             match c {
                 '\t' => clean.push_str("    "),
                 c if c.is_whitespace() || c.is_control() => clean.push(' '),
                 '<' => clean.push('‹'),
                 // A quote's mark may begin a line.
-                '>' if clean.chars().any(|before| !matches!(before, ' ' | '>')) => clean.push('›'),
+                '>' if has_begun => clean.push('›'),
                 c => clean.push(c),
             }
+            has_begun |= !clean.ends_with([' ', '>']);
         }
         let clean = clean.trim_end();
         if clean.is_empty() {
