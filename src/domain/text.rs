@@ -106,7 +106,7 @@ fn is_line_end(c: char) -> bool {
 
 /// NUL, and characters that are not seen and turn, hide or mark others: bidi controls, zero-width spaces, tags.
 /// The joiners U+200C and U+200D stay, Persian and emoji need them.
-fn is_dropped(c: char) -> bool {
+pub(crate) fn is_dropped(c: char) -> bool {
     matches!(c,
         '\0' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
         | '\u{180B}'..='\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
