@@ -299,7 +299,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
     let too_late = meeting
         .requested_at
-        .plus(meeting.rule.worth + Duration::from_secs(1));
+        .plus(meeting.rule.worth.saturating_add(Duration::from_secs(1)));
     let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
     let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
     next.into_iter().chain(too_late).min()
