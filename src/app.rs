@@ -233,8 +233,8 @@ impl App {
         readiness.set(Check::NotDraining, false);
         tracing::info!("draining: nothing new is taken, work in flight is finished");
         // A listener that panicked has said so; there is nothing left to drain.
-        drop(self.public_loop.await);
-        let finished = self.workers.drain(shutdown.expired()).await;
+        // Both have the same time: a slow sender must not use up what the jobs need.
+        let (_, finished) = tokio::join!(self.public_loop, self.workers.drain(shutdown.expired()));
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);
