@@ -128,7 +128,7 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
+        // First: its lock tells whether another relay has these files.
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
             EmbeddedSettings {
                 path: config.queue_path(),
@@ -136,6 +136,7 @@ impl App {
             },
             Arc::clone(&clock),
         )?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
         let conference = Arc::new(conference(config, essentials, &meter)?);
