@@ -143,6 +143,13 @@ impl Breaker {
         inner.held_until = Some(inner.held_until.map_or(until, |known| known.max(until)));
     }
 
+    /// For how long the peer still wants to be left alone, if it does.
+    pub fn held_for(&self) -> Option<Duration> {
+        let until = self.lock().held_until?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
     /// How it stands.
     pub fn state(&self) -> BreakerState {
         if self.lock().probe_at.is_some() {
