@@ -134,7 +134,11 @@ pub enum Settled {
 /// A queue of envelopes.
 #[async_trait]
 pub trait Mail: Send + Sync + 'static {
-    /// Makes all of them durable; on an error some may be.
+    /// Makes what came from outside durable, as long as the queue has room.
+    async fn accept(&self, posting: Posting) -> Result<(), PublishError>;
+
+    /// Makes all of them durable; on an error some may be. For what follows from accepted work: see
+    /// `Queue::publish_all`.
     async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError>;
 
     /// Hands out 1 to `max`, waiting until there is one.
