@@ -74,7 +74,7 @@ impl Setup {
         let base = ports.public_url();
         let hook = chat.register_outgoing_hook(
             "",
-            &["meet", "Meet", "MEET"],
+            &["meet", "Meet", "MEET", "meet:", "Meet:", "MEET:"],
             TriggerWhen::ExactMatch,
             &format!("{base}/mattermost/outgoing"),
             FORM,
