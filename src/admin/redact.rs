@@ -21,6 +21,8 @@ pub(super) fn redact(value: &mut Value) {
             for (name, value) in fields {
                 if is_secret(name) && !value.is_null() {
                     *value = Value::from("[redacted]");
+                } else if is_command_key(name, value) {
+                    *value = Value::from("command:[redacted]");
                 } else {
                     redact(value);
                 }
@@ -36,4 +38,12 @@ fn is_secret(name: &str) -> bool {
     SECRET_NAMES
         .iter()
         .any(|secret| name == *secret || name.ends_with(&format!("_{secret}")))
+}
+
+/// A slash command's dedup key: it ends in the last part of the response URL, which is a capability.
+fn is_command_key(name: &str, value: &Value) -> bool {
+    name == "key"
+        && value
+            .as_str()
+            .is_some_and(|key| key.starts_with("command:"))
 }
