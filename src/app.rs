@@ -45,7 +45,7 @@ pub enum StartError {
     #[error("{0}")]
     Incomplete(#[from] Problems),
     /// A file or folder.
-    #[error("server.data_dir {}: {why}", path.display())]
+    #[error("server.data_dir {}: {why}; make it a folder that the relay's user can write to, or name another", path.display())]
     DataDir {
         /// Which.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum StartError {
         why: std::io::Error,
     },
     /// A listener.
-    #[error("server.{key} {address}: {why}")]
+    #[error("server.{key} {address}: {why}; stop what listens there, or write another address")]
     Listen {
         /// `listen` or `admin_listen`.
         key: &'static str,

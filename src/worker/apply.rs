@@ -29,7 +29,9 @@ pub(super) async fn run(shop: Arc<Shop>) {
             Ok(batch) => work(&shop, batch).await,
             Err(crate::ports::QueueError::Closed) => return,
             Err(error) => {
-                warn!(%error, "events cannot be received");
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, "events cannot be received: they wait, and are asked for every second");
+                }
                 pause(&shop).await;
             }
         }
@@ -134,7 +136,9 @@ async fn apply(shop: &Shop, batch: &[Delivered]) -> Result<Option<Vec<Applied>>,
             Ok(Ok(applied)) => return Ok(Some(applied)),
             Ok(Err(StoreError::Refused(why))) => return Err(why),
             Ok(Err(StoreError::Away(why))) => {
-                error!(why, "the store is away: events wait, nothing is lost");
+                if shop.store_trouble.is_news() {
+                    error!(why, "the store is away: events wait, nothing is lost");
+                }
                 if !pause(shop).await {
                     return Ok(None);
                 }
@@ -187,13 +191,13 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     let (kind, source) = (event.fact.kind(), event.origin.source.as_str());
     match applied.effect {
         Effect::Applied => {
-            info!(event.id = %event.id, event.kind = kind, source, meeting, jobs, "event applied");
+            info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
         }
         Effect::Duplicate => {
-            info!(event.id = %event.id, event.kind = kind, source, meeting, "event came before");
+            info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
         }
         Effect::Conflict => {
-            warn!(event.id = %event.id, event.kind = kind, source, meeting,
+            warn!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting,
                 "event came before with another content: the first one counts");
         }
         Effect::Foreign => {
@@ -211,7 +215,9 @@ pub(super) async fn send(shop: &Shop, postings: Vec<Posting>) -> bool {
         match shop.deps.mail.send(postings.clone()).await {
             Ok(()) => return true,
             Err(error) => {
-                warn!(%error, messages = postings.len(), "messages cannot be published");
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, messages = postings.len(), "messages cannot be published: they are tried every second");
+                }
                 if !pause(shop).await {
                     return false;
                 }
@@ -290,7 +296,9 @@ pub(super) async fn suspect(shop: &Shop, received: &Received) -> Suspicion {
                 return Suspicion::None;
             }
             Err(StoreError::Away(why)) => {
-                error!(why, "the store is away: messages wait, nothing is lost");
+                if shop.store_trouble.is_news() {
+                    error!(why, "the store is away: messages wait, nothing is lost");
+                }
                 if !pause(shop).await {
                     return Suspicion::Stopped;
                 }

@@ -64,7 +64,9 @@ async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Receiv
             Ok(received) => return Some(received),
             Err(QueueError::Closed) => return None,
             Err(error) => {
-                warn!(%error, queue = queue.as_str(), "jobs cannot be received");
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, queue = queue.as_str(), "jobs cannot be received: they wait, and are asked for every second");
+                }
                 pause(shop).await;
             }
         }
@@ -149,8 +151,8 @@ async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Opt
     match envelope.body.clone() {
         Body::Job { id, since } => {
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
-                meeting = %id.meeting, event.id = tracing::field::Empty,
-                attempt = envelope.attempt, tries = envelope.tries);
+                meeting.id = %id.meeting, event.id = tracing::field::Empty,
+                attempt.number = envelope.attempt, tries = envelope.tries);
             do_job(shop, received, envelope, id, since)
                 .instrument(span)
                 .await

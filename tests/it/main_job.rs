@@ -56,6 +56,15 @@ async fn meet_now_becomes_one_card_that_ends_with_the_meeting() {
 }
 
 #[tokio::test]
+async fn meet_with_a_colon_and_a_title_starts_a_meeting() {
+    let world = World::start().await;
+    // The colon belongs to the first word, which Mattermost compares as it stands.
+    world.chat.say("ana", "dev", "Meet: release planning").await;
+    world.card("dev", "release planning").await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn recording_and_summary_follow_in_the_cards_thread_once_each() {
     let world = World::start().await;
     world.chat.say("ana", "dev", "meet").await;
