@@ -41,10 +41,10 @@ pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>,
     let meeting = meeting
         .map(|text| text.parse())
         .transpose()
-        .map_err(|_| unreadable(format!("seen event {}", origin.key), "meeting"))?;
+        .map_err(|_| unreadable(format!("seen event of {}", origin.source), "meeting"))?;
     let event = event
         .parse()
-        .map_err(|_| unreadable(format!("seen event {}", origin.key), "event"))?;
+        .map_err(|_| unreadable(format!("seen event of {}", origin.source), "event"))?;
     Ok(Some(First {
         event,
         content,
