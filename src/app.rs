@@ -128,7 +128,7 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
+        // First: its lock tells whether another relay has these files.
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
             EmbeddedSettings {
                 path: config.queue_path(),
@@ -136,6 +136,7 @@ impl App {
             },
             Arc::clone(&clock),
         )?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
         let conference = Arc::new(conference(config, essentials, &meter)?);
@@ -233,8 +234,8 @@ impl App {
         readiness.set(Check::NotDraining, false);
         tracing::info!("draining: nothing new is taken, work in flight is finished");
         // A listener that panicked has said so; there is nothing left to drain.
-        drop(self.public_loop.await);
-        let finished = self.workers.drain(shutdown.expired()).await;
+        // Both have the same time: a slow sender must not use up what the jobs need.
+        let (_, finished) = tokio::join!(self.public_loop, self.workers.drain(shutdown.expired()));
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);

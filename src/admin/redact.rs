@@ -21,7 +21,7 @@ pub(super) fn redact(value: &mut Value) {
             for (name, value) in fields {
                 if is_secret(name) && !value.is_null() {
                     *value = Value::from("[redacted]");
-                } else if is_command_key(name, value) {
+                } else if name == "key" && is_of_command(value) {
                     *value = Value::from("command:[redacted]");
                 } else {
                     redact(value);
@@ -33,17 +33,14 @@ pub(super) fn redact(value: &mut Value) {
     }
 }
 
+/// The dedup key of a command holds the id of its response URL (design 3).
+fn is_of_command(key: &Value) -> bool {
+    key.as_str().is_some_and(|key| key.starts_with("command:"))
+}
+
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_NAMES
         .iter()
         .any(|secret| name == *secret || name.ends_with(&format!("_{secret}")))
-}
-
-/// A slash command's dedup key: it ends in the last part of the response URL, which is a capability.
-fn is_command_key(name: &str, value: &Value) -> bool {
-    name == "key"
-        && value
-            .as_str()
-            .is_some_and(|key| key.starts_with("command:"))
 }

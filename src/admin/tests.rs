@@ -137,6 +137,7 @@ async fn dead_letters_are_shown_without_secrets() {
     assert_eq!(letter["message"]["key"], "command:[redacted]");
     assert_eq!(letter["message"]["fact"]["via"]["hook"], "[redacted]");
     assert_eq!(letter["message"]["list"][0]["response_url"], "[redacted]");
+    assert_eq!(letter["message"]["key"], "command:[redacted]");
     assert_eq!(letter["message"]["fact"]["title"], "weekly");
     assert!(!letter.to_string().contains("CANARY"), "{letter}");
     let (_, unreadable) = bench.api("GET", "/api/dead-letters/garbage").await;

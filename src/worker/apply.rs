@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tracing::{debug, error, info, warn};
 
-use crate::domain::Event;
 use crate::domain::apply::{Applied, Effect, Fresh};
+use crate::domain::{Event, Fact};
 use crate::ports::{Body, DeadKind, Incoming, Posting, QueueName, Received, Settled, StoreError};
 
 use super::dead::{Burial, bury};
@@ -72,6 +72,10 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
         Ok(None) => hand_back(shop, batch).await,
         Err(why) if batch.len() == 1 => {
             for delivered in batch {
+                if matches!(delivered.event.fact, Fact::Woken { .. }) {
+                    drop_wake(shop, delivered, &why).await;
+                    continue;
+                }
                 let burial = Burial {
                     kind: DeadKind::Event,
                     reason: format!("it cannot be applied: {why}"),
@@ -91,6 +95,24 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
                 Box::pin(apply_batch(shop, vec![delivered], began)).await;
             }
         }
+    }
+}
+
+/// A meeting that cannot be woken is tried again by the sweep as long as it owes: a dead letter for each pass would
+/// bury the one that tells why.
+async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
+    error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
+    let Received {
+        receipt,
+        message_id,
+        redelivered,
+        ..
+    } = delivered.received;
+    if redelivered {
+        forget_mark(shop, &message_id).await;
+    }
+    if let Err(error) = shop.deps.mail.settle(vec![Settled::Done(receipt)]).await {
+        debug!(%error, "a wake could not be removed and will come again");
     }
 }
 

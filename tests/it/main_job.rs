@@ -398,3 +398,14 @@ async fn deleted_card_is_not_posted_again_and_nothing_follows_it() {
     assert_eq!(world.chat.calls("posts.create"), 1, "the card, once");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn title_behind_a_colon_names_the_meeting() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "Meet: quarterly plan").await;
+    world.card("dev", "quarterly plan").await;
+    world.chat.say("bob", "weekly", "meet me at noon").await;
+    world.relay.await_log("webhook ignored").await;
+    assert!(world.cards("weekly").is_empty());
+    world.finish().await;
+}
