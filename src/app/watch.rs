@@ -48,11 +48,12 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
     {
         own_user.set(user);
     }
-    let trouble = Lately::default();
+    let (away, refused) = (Lately::default(), Lately::default());
     loop {
         let pause = match deps.chat.own_account().await {
             Ok(account) => {
-                if trouble.clear() {
+                // Both, without a short cut.
+                if away.clear() | refused.clear() {
                     tracing::info!("Mattermost says who the bot is again");
                 }
                 own_user.set(account.user_id.clone());
@@ -66,13 +67,13 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
                 OWN_USER_AGAIN_EVERY
             }
             Err(error @ ChatError::Unauthorized { .. }) => {
-                if trouble.is_news() {
+                if refused.is_news() {
                     tracing::error!(%error, "mattermost.bot_token is refused: no card can be posted until it is replaced by a valid access token of the bot");
                 }
                 OWN_USER_EVERY
             }
             Err(error) => {
-                if trouble.is_news() {
+                if away.is_news() {
                     tracing::warn!(%error, "Mattermost does not say who the bot is: is it up, and mattermost.url right? Cards wait meanwhile");
                 }
                 OWN_USER_EVERY

@@ -226,7 +226,7 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
         match state {
             BreakerState::Open => warn!(
                 peer = peer.as_str(),
-                "the peer is away: its jobs wait, one probe goes out now and then"
+                "the peer is away: its jobs wait, one probe goes out now and then; is it up, and its url in the configuration right?"
             ),
             BreakerState::Closed => info!(peer = peer.as_str(), "the peer is back"),
         }
