@@ -34,10 +34,10 @@ async fn second_phrase_in_a_channel_is_told_in_one_line_at_most_once_a_minute() 
 }
 
 #[tokio::test]
-async fn json_hook_and_get_command_start_meetings_too() {
+async fn hook_whose_token_is_not_configured_is_refused() {
     let world = World::start().await;
     let base = world.relay.ports.public_url();
-    // Tokens are per registration: these are refused, and refused politely.
+    // Every registration has a token of its own, and nobody told the relay of this one.
     let callback = format!("{base}/mattermost/outgoing");
     world.chat.register_outgoing_hook(
         "weekly",
