@@ -18,3 +18,4 @@ mod operators;
 mod queue_conformance;
 mod stopping;
 mod store_conformance;
+mod vectors;
