@@ -69,6 +69,19 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
+    /// Names of the files in a folder below tests/vectors, sorted.
+    pub(crate) fn names(folder: &str) -> Vec<String> {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/vectors")
+            .join(folder);
+        let mut names: Vec<_> = std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Reads a file below tests/vectors.
     pub(crate) fn read(file: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

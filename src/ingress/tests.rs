@@ -8,6 +8,7 @@
 
 mod house;
 mod outside;
+mod recorded;
 mod routes;
 
 use std::path::PathBuf;

@@ -21,4 +21,5 @@ mod starts;
 mod stopping;
 mod store_conformance;
 mod traps;
+mod vectors;
 mod workers;
