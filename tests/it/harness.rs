@@ -15,6 +15,8 @@ pub use relay::{Relay, reqwest_client as client};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The form's content type in outgoing webhooks.
 pub const FORM: &str = "application/x-www-form-urlencoded";
+/// What the tests' administrator has registered as trigger words.
+const WORDS: [&str; 6] = ["meet", "Meet", "MEET", "meet:", "Meet:", "MEET:"];
 
 /// Everything that a test needs.
 pub struct World {
@@ -33,6 +35,7 @@ pub struct Setup {
     settings: Vec<(String, String)>,
     more: String,
     is_bot_outside: bool,
+    has_more_doors: bool,
 }
 
 impl Setup {
@@ -61,6 +64,12 @@ impl Setup {
         self
     }
 
+    /// The channel `weekly` has a hook of its own that sends JSON, and `/meeting` is a command by GET.
+    pub fn more_doors(mut self) -> Self {
+        self.has_more_doors = true;
+        self
+    }
+
     /// Starts both fakes and the relay, and waits until it is ready.
     pub async fn start(self) -> World {
         let folder = tempfile::tempdir().unwrap();
@@ -79,21 +88,23 @@ impl Setup {
         }
         let ports = relay::Ports::free();
         let base = ports.public_url();
-        let hook = chat.register_outgoing_hook(
-            "",
-            &["meet", "Meet", "MEET", "meet:", "Meet:", "MEET:"],
-            TriggerWhen::ExactMatch,
-            &format!("{base}/mattermost/outgoing"),
-            FORM,
-        );
-        let command = chat.register_command("plugnmeet", &format!("{base}/mattermost/command"));
+        let outgoing = format!("{base}/mattermost/outgoing");
+        let command = format!("{base}/mattermost/command");
+        let when = TriggerWhen::ExactMatch;
+        let mut hooks = vec![chat.register_outgoing_hook("", &WORDS, when, &outgoing, FORM)];
+        let mut commands = vec![chat.register_command("plugnmeet", &command)];
+        if self.has_more_doors {
+            let json = "application/json";
+            hooks.push(chat.register_outgoing_hook("weekly", &WORDS, when, &outgoing, json));
+            commands.push(chat.register_get_command("meeting", &command));
+        }
         let config = folder.path().join("meetrelay.toml");
         let text = relay::config(&relay::Settings {
             ports: &ports,
             data: &folder.path().join("data"),
             chat: &chat.url(),
-            hook: &hook,
-            command: &command,
+            hooks: &hooks,
+            commands: &commands,
             bot_token: &bot_token,
             conference: &conference.url(),
             options: conference.options(),

@@ -132,3 +132,76 @@ async fn link_given_out_before_the_room_exists_waits_and_then_joins() {
         .expect("the link joins in the end");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn link_of_the_card_asks_for_a_name_and_keeps_the_person() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "meet now: open house").await;
+    let card = world.card("dev", "open house").await;
+    world.room().await;
+    let text = card.attachments()[0]["text"].as_str().unwrap().to_owned();
+    let link = link_in(&text, "/join/");
+    let http = client();
+    let page = http.get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("name=\"name\""), "{page}");
+    let nameless = http.post(&link).form(&[("name", "  ")]).send().await;
+    assert_eq!(nameless.unwrap().status(), 400);
+    assert_eq!(world.conference.count("room.token"), 0);
+
+    let sent = http.post(&link).form(&[("name", "Visitor")]).send().await;
+    let sent = sent.unwrap();
+    assert_eq!(sent.status(), 303);
+    let cookie = sent.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let again = http
+        .post(&link)
+        .header("cookie", cookie)
+        .form(&[("name", "Visitor")])
+        .send()
+        .await
+        .unwrap();
+    let mut people = Vec::new();
+    for answer in [sent, again] {
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        let token = location.split("access_token=").nth(1).unwrap();
+        let (room, name) = world.conference.join_with_token(token).unwrap();
+        assert_eq!(name, "Visitor");
+        let inside = world.conference.room(&room).unwrap().participants;
+        people.push(inside[0].0.clone());
+        world.conference.leave_with_token(token).unwrap();
+    }
+    assert!(people[0].starts_with("g-"), "{people:?}");
+    assert_eq!(people[0], people[1], "a rejoin is the same person");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn link_of_a_second_start_leads_to_the_running_meeting_and_a_forged_one_nowhere() {
+    let world = World::start().await;
+    let start =
+        |user: &'static str, line: &'static str| world.chat.command(user, "dev", line, None);
+    start("bob", "/plugnmeet start First").await;
+    world.card("dev", "First").await;
+    let answer = start("ana", "/plugnmeet start Second").await;
+    let link = link_in(&answer.text, "/join/");
+    world
+        .see("the offer", |chat| {
+            let said = chat.ephemerals("ana");
+            said.iter()
+                .any(|e| e.text.contains("already"))
+                .then_some(())
+        })
+        .await;
+    let http = client();
+    let page = http.get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(
+        page.contains("First") && page.contains("Join the meeting"),
+        "{page}"
+    );
+    let end = if link.ends_with('A') { "B" } else { "A" };
+    let forged = format!("{}{end}", &link[..link.len() - 1]);
+    assert_eq!(http.get(&forged).send().await.unwrap().status(), 404);
+    assert_eq!(http.post(&forged).send().await.unwrap().status(), 404);
+    world.finish().await;
+}

@@ -2,7 +2,7 @@
 
 use world::mattermost::{Model, TriggerWhen};
 
-use crate::harness::{Setup, World};
+use crate::harness::{PATIENCE, Setup, World};
 
 #[tokio::test]
 async fn second_phrase_in_a_channel_is_told_in_one_line_at_most_once_a_minute() {
@@ -57,6 +57,129 @@ async fn hook_whose_token_is_not_configured_is_refused() {
         })
         .await;
     assert!(world.cards("weekly").is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn form_and_json_hooks_that_fire_for_one_post_make_one_meeting() {
+    let world = Setup::default().more_doors().start().await;
+    world
+        .chat
+        .say("ana", "weekly", "meet now: both hooks")
+        .await;
+    world.card("weekly", "both hooks").await;
+    world
+        .see("both deliveries", |_| {
+            let deliveries = world.chat.deliveries();
+            let accepted = deliveries
+                .iter()
+                .filter(|d| matches!(&d.answer, Ok((200, _))));
+            (accepted.count() == 2).then_some(())
+        })
+        .await;
+    world.relay.await_log("\"event came before\"").await;
+    assert_eq!(world.cards("weekly").len(), 1);
+    assert_eq!(world.conference.rooms().len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn command_by_get_starts_a_meeting() {
+    let world = Setup::default().more_doors().start().await;
+    let answer = world
+        .chat
+        .command("bob", "dev", "/meeting start By get", None)
+        .await;
+    assert!(answer.text.contains("/join/"), "{answer:?}");
+    world.card("dev", "By get").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn each_thread_has_a_meeting_of_its_own_and_new_makes_another() {
+    let world = World::start().await;
+    let root = world.chat.say("ana", "dev", "about the release").await;
+    let in_thread = |line: &'static str| world.chat.command("bob", "dev", line, Some(&root));
+    world
+        .chat
+        .command("bob", "dev", "/plugnmeet start Outside", None)
+        .await;
+    let outside = world.card("dev", "Outside").await;
+    assert_eq!(outside.root_id, "");
+    in_thread("/plugnmeet start Inside").await;
+    let inside = world.card("dev", "Inside").await;
+    assert_eq!(inside.root_id, root);
+    in_thread("/plugnmeet start Again").await;
+    world
+        .see("the offer of the thread's own meeting", |chat| {
+            let said = chat.ephemerals("bob");
+            said.iter()
+                .any(|e| e.text.contains("**Inside** is running here already"))
+                .then_some(())
+        })
+        .await;
+    let listed = in_thread("/plugnmeet list").await;
+    assert!(
+        listed.text.contains("Inside") && !listed.text.contains("Outside"),
+        "{listed:?}"
+    );
+    in_thread("/plugnmeet start --new Another").await;
+    let another = world.card("dev", "Another").await;
+    assert_eq!(another.root_id, root);
+    assert_eq!(world.cards("dev").len(), 3);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn card_of_a_thread_whose_root_is_deleted_stands_in_the_channel() {
+    let world = World::start().await;
+    let root = world.chat.say("ana", "dev", "soon gone").await;
+    world.conference.stop().await;
+    world
+        .chat
+        .command("bob", "dev", "/plugnmeet start Homeless", Some(&root))
+        .await;
+    world.chat.delete_post(&root);
+    world.conference.resume().await.unwrap();
+    let card = world.card("dev", "Homeless").await;
+    assert_eq!(card.root_id, "");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn group_message_gets_a_personal_link_and_the_word_that_no_card_follows() {
+    let world = World::start().await;
+    let channel = world.chat.group_channel(&["ana", "bob", "carol"]);
+    let answer = world
+        .chat
+        .command("ana", &channel, "/plugnmeet start Trio", None)
+        .await;
+    assert!(answer.text.contains("/join/"), "{answer:?}");
+    assert!(answer.text.contains("cannot be posted here"), "{answer:?}");
+    world.room().await;
+    assert_eq!(world.chat.calls("posts.create"), 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn commands_are_answered_at_once_while_both_peers_are_away() {
+    let world = World::start().await;
+    world.conference.stop().await;
+    world.chat.stop().await;
+    for line in ["start Unhurried", "list", "help", "end"] {
+        // The first call of a connection is no measure.
+        let line = format!("/plugnmeet {line}");
+        let mut fastest = std::time::Duration::MAX;
+        for _ in 0..3 {
+            let began = std::time::Instant::now();
+            let answer = world.chat.command("bob", "dev", &line, None).await;
+            fastest = fastest.min(began.elapsed());
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        assert!(fastest.as_millis() < 100, "{line}: {fastest:?}");
+    }
+    world.chat.start_again().await.unwrap();
+    world.conference.resume().await.unwrap();
     world.finish().await;
 }
 
@@ -161,5 +284,27 @@ async fn own_posts_and_floods_start_nothing() {
         .await;
     world.relay.await_log("own_post").await;
     assert!(world.cards("weekly").is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn own_user_is_known_after_a_restart_without_mattermost() {
+    let mut world = World::start().await;
+    world.chat.say("meetrelay", "dev", "meet now: loop").await;
+    world.relay.await_log("own_post").await;
+    world.relay.stop().await;
+    world.chat.stop().await;
+    let before = world.relay.log().matches("own_post").count();
+    world.relay.start_again().await;
+    world.chat.say("meetrelay", "dev", "meet now: loop").await;
+    let again = async {
+        while world.relay.log().matches("own_post").count() == before {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let is_known = tokio::time::timeout(PATIENCE, again).await.is_ok();
+    assert!(is_known, "{}", world.relay.last_words());
+    world.chat.start_again().await.unwrap();
+    assert!(world.cards("dev").is_empty());
     world.finish().await;
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use world::Fault;
 use world::mattermost::{Model, Post};
 use world::plugnmeet::Backend;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, World, client};
 
 fn shown(post: &Post) -> String {
     format!("{} {}", post.message, post.attachments()[0])
@@ -15,6 +17,31 @@ fn shown(post: &Post) -> String {
 fn is_over(chat: &Model, card: &Post) -> Option<()> {
     let text = shown(chat.post(&card.id)?);
     (text.contains("ended") && !text.contains("Join the meeting")).then_some(())
+}
+
+/// Makes a room as another client of the same plugNmeet does; its webhooks come to the relay.
+async fn make_room(world: &World, room_id: &str) -> String {
+    let webhook_url = format!("{}/plugnmeet/webhook", world.relay.ports.public_url());
+    let metadata = serde_json::json!({
+        "room_title": "Not ours", "room_features": {}, "webhook_url": webhook_url,
+    });
+    let body = serde_json::json!({"room_id": room_id, "metadata": metadata}).to_string();
+    let options = world.conference.options();
+    let mac = Hmac::<Sha256>::new_from_slice(options.api_secret.as_bytes()).unwrap();
+    let signature = hex::encode(mac.chain_update(body.as_bytes()).finalize().into_bytes());
+    let answer = client()
+        .post(format!("{}/auth/room/create", world.conference.url()))
+        .header("Content-Type", "application/json")
+        .header("API-KEY", &options.api_key)
+        .header("HASH-SIGNATURE", signature)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let answer = answer.bytes().await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["status"], true, "{answer}");
+    answer["room_info"]["sid"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -120,7 +147,7 @@ async fn lost_artifact_webhooks_are_made_up_for_by_asking() {
 }
 
 #[tokio::test]
-async fn breakout_and_foreign_rooms_make_and_change_no_card() {
+async fn breakout_rooms_make_and_change_no_card() {
     let world = World::start().await;
     world.chat.say("ana", "dev", "meet now: groups").await;
     let card = world.card("dev", "groups").await;
@@ -227,5 +254,125 @@ worth = \"10s\"
         world.conference.rooms().is_empty(),
         "no room is made any more"
     );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn rooms_of_others_and_events_of_the_future_are_accepted_and_change_nothing() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "meet now: ours").await;
+    let card = world.card("dev", "ours").await;
+    let room = world.room().await;
+    make_room(&world, "somebody-elses").await;
+    world
+        .conference
+        .join("somebody-elses", "Mallory", "u-mallory")
+        .unwrap();
+    let members = [(
+        "crystal_ball",
+        r#"{"shine":[1,null,"CANARY-future"]}"#.to_owned(),
+    )];
+    let sent = world
+        .conference
+        .send_raw_event(&room.room_id, "room_teleported", &members);
+    assert!(sent);
+    assert!(world.conference.end_room("somebody-elses"));
+    world
+        .conference
+        .wait_for("the end of the other room", PATIENCE, |fake| {
+            let room = fake.room("somebody-elses")?;
+            (!room.is_running() && room.ended.is_some()).then_some(())
+        })
+        .await;
+    world.conference.settle_webhooks(PATIENCE).await;
+    let deliveries = world.conference.deliveries();
+    assert!(deliveries.iter().any(|one| one.event == "room_teleported"));
+    for delivery in &deliveries {
+        let is_accepted = delivery.outcome == world::plugnmeet::Outcome::Accepted;
+        assert!(is_accepted, "{} {:?}", delivery.event, delivery.outcome);
+    }
+    let text = shown(&world.chat.post(&card.id).unwrap());
+    assert!(
+        text.contains("Join the meeting") && !text.contains("Mallory"),
+        "{text}"
+    );
+    assert_eq!(world.cards("dev").len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn room_that_its_server_lost_ends_its_card() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "meet now: fragile").await;
+    let card = world.card("dev", "fragile").await;
+    let room = world.room().await;
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    world
+        .see("Ana on the card", |chat| {
+            shown(chat.post(&card.id)?).contains("Ana").then_some(())
+        })
+        .await;
+    assert!(world.conference.lose_room_state(&room.room_id));
+    world
+        .see("the end by a poll", |chat| {
+            is_over(chat, &card)?;
+            shown(chat.post(&card.id)?).contains("about").then_some(())
+        })
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn stray_session_of_a_meeting_that_is_over_is_ended() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "meet now: haunted").await;
+    let card = world.card("dev", "haunted").await;
+    let room = world.room().await;
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    assert!(world.conference.end_room(&room.room_id));
+    world.see("the end", |chat| is_over(chat, &card)).await;
+    // plugNmeet counts whole seconds: the stray one is made in a later one.
+    world.conference.skew_clock(5);
+    let stray = make_room(&world, &room.room_id).await;
+    assert_ne!(stray, room.sid);
+    world
+        .conference
+        .wait_for("the end of the stray session", PATIENCE, |fake| {
+            (!fake.room(&stray)?.is_running()).then_some(())
+        })
+        .await;
+    world
+        .see("the end, still", |chat| is_over(chat, &card))
+        .await;
+    assert_eq!(world.cards("dev").len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn card_that_comes_late_says_why() {
+    let world = Setup::default().set("CARD__LATE_AFTER", "1s").start().await;
+    world.chat.stop().await;
+    world.chat.say("ana", "dev", "meet now: overdue").await;
+    world
+        .conference
+        .wait_for("the room", PATIENCE, |fake| {
+            (!fake.rooms().is_empty()).then_some(())
+        })
+        .await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    world.chat.start_again().await.unwrap();
+    let card = world.card("dev", "overdue").await;
+    assert!(
+        shown(&card).contains("This card came late"),
+        "{}",
+        shown(&card)
+    );
+    assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }

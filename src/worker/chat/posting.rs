@@ -78,8 +78,13 @@ pub(super) async fn post_once(
         content,
     };
     let mut made = shop.deps.chat.create_post(post.clone()).await;
-    if matches!(made, Err(ChatError::Refused { .. })) && post.root.take().is_some() {
-        // The thread's root was deleted meanwhile: better outside the thread than nowhere.
+    // The thread's root was deleted meanwhile: a card stands better outside the thread than nowhere.
+    let is_rootless = match made {
+        Err(ChatError::Refused { .. }) => true,
+        Err(ChatError::NotFound { .. }) => *key == PostKey::Card,
+        _ => false,
+    };
+    if is_rootless && post.root.take().is_some() {
         row.root = None;
         made = shop.deps.chat.create_post(post).await;
     }

@@ -49,8 +49,8 @@ pub struct Settings<'a> {
     pub ports: &'a Ports,
     pub data: &'a Path,
     pub chat: &'a str,
-    pub hook: &'a str,
-    pub command: &'a str,
+    pub hooks: &'a [String],
+    pub commands: &'a [String],
     pub bot_token: &'a str,
     pub conference: &'a str,
     pub options: &'a ConferenceOptions,
@@ -62,8 +62,8 @@ pub fn config(settings: &Settings<'_>) -> String {
         ports,
         data,
         chat,
-        hook,
-        command,
+        hooks,
+        commands,
         bot_token,
         conference,
         options,
@@ -76,8 +76,8 @@ public_url = "{url}"
 data_dir = "{data}"
 [mattermost]
 url = "{chat}"
-outgoing_tokens = ["{hook}"]
-command_tokens = ["{command}"]
+outgoing_tokens = {hooks:?}
+command_tokens = {commands:?}
 bot_token = "{bot_token}"
 call_timeout = "2s"
 [plugnmeet]
