@@ -2,7 +2,7 @@
 //! one commit for everybody who publishes at the same time.
 //!
 //! A message that was handed out stays in the file until it is settled; who has it is known in memory only
-//! ([`ledger`]), so that after a restart everything that was there is visible again and counts as redelivered. What
+//! (`ledger`), so that after a restart everything that was there is visible again and counts as redelivered. What
 //! is kept in memory follows the file's commits on the writer's thread, whether or not the caller still waits.
 
 mod file;
