@@ -45,7 +45,7 @@ pub enum StartError {
     #[error("{0}")]
     Incomplete(#[from] Problems),
     /// A file or folder.
-    #[error("server.data_dir {}: {why}", path.display())]
+    #[error("server.data_dir {}: {why}; make it a folder that the relay's user can write to, or name another", path.display())]
     DataDir {
         /// Which.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum StartError {
         why: std::io::Error,
     },
     /// A listener.
-    #[error("server.{key} {address}: {why}")]
+    #[error("server.{key} {address}: {why}; stop what listens there, or write another address")]
     Listen {
         /// `listen` or `admin_listen`.
         key: &'static str,
@@ -128,7 +128,7 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
+        // First: its lock tells whether another relay has these files.
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
             EmbeddedSettings {
                 path: config.queue_path(),
@@ -136,6 +136,7 @@ impl App {
             },
             Arc::clone(&clock),
         )?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
         let conference = Arc::new(conference(config, essentials, &meter)?);
@@ -233,8 +234,8 @@ impl App {
         readiness.set(Check::NotDraining, false);
         tracing::info!("draining: nothing new is taken, work in flight is finished");
         // A listener that panicked has said so; there is nothing left to drain.
-        drop(self.public_loop.await);
-        let finished = self.workers.drain(shutdown.expired()).await;
+        // Both have the same time: a slow sender must not use up what the jobs need.
+        let (_, finished) = tokio::join!(self.public_loop, self.workers.drain(shutdown.expired()));
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);

@@ -340,7 +340,7 @@ impl Noting {
             answer.headers_mut().insert(reply::REQUEST_ID, id);
         }
         let (status, took) = (answer.status().as_u16(), self.since.elapsed());
-        tracing::debug!(event.id = %self.id, route = self.route.as_str(), method = self.method, status, took_ms = took.as_millis(), "answered");
+        tracing::debug!(event.id = %self.id, route = self.route.as_str(), method = self.method, status, duration_ms = took.as_millis(), "answered");
         door.observer
             .answered(self.route, self.method, status, took);
         answer

@@ -8,6 +8,7 @@ mod conference;
 mod dead;
 mod desks;
 mod jobs;
+mod lately;
 mod observer;
 mod publish;
 mod sweep;
@@ -27,6 +28,7 @@ use crate::ports::{Chat, Clock, Conference, Links, Mail, QueueName, Store};
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use chat::CardFace;
 pub use dead::{ReplayError, discard, end_meeting, replay};
+pub(crate) use lately::Lately;
 pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
 pub use publish::publish_fact;
 
@@ -92,6 +94,8 @@ pub(crate) struct Shop {
     pub(crate) settings: WorkerSettings,
     pub(crate) mattermost: Breaker,
     pub(crate) plugnmeet: Breaker,
+    store_trouble: Lately,
+    queue_trouble: Lately,
     desks: desks::Desks,
     pub(crate) stop: CancellationToken,
 }
@@ -118,6 +122,8 @@ impl Workers {
         let shop = Arc::new(Shop {
             mattermost: Breaker::new(settings.breaker),
             plugnmeet: Breaker::new(settings.breaker),
+            store_trouble: Lately::default(),
+            queue_trouble: Lately::default(),
             desks: desks::Desks::default(),
             stop: stop.clone(),
             deps,

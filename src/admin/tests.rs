@@ -134,8 +134,10 @@ async fn dead_letters_are_shown_without_secrets() {
     assert_eq!(list["total"], 2);
     assert_eq!(list["dead_letters"][0]["kind"], "job");
     let (_, letter) = bench.api("GET", "/api/dead-letters/a%2Fjob:1").await;
+    assert_eq!(letter["message"]["key"], "command:[redacted]");
     assert_eq!(letter["message"]["fact"]["via"]["hook"], "[redacted]");
     assert_eq!(letter["message"]["list"][0]["response_url"], "[redacted]");
+    assert_eq!(letter["message"]["key"], "command:[redacted]");
     assert_eq!(letter["message"]["fact"]["title"], "weekly");
     assert!(!letter.to_string().contains("CANARY"), "{letter}");
     let (_, unreadable) = bench.api("GET", "/api/dead-letters/garbage").await;

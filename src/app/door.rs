@@ -133,7 +133,7 @@ impl EventSink for MailSink {
             envelope,
             delay: Duration::ZERO,
         };
-        let sent = self.deps.mail.send(vec![posting]).await;
+        let sent = self.deps.mail.accept(posting).await;
         sent.map_err(|error| SinkError(error.to_string()))?;
         let via = match &accepted.fact {
             Fact::MeetingRequested { via, .. } => Some(via),

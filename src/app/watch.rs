@@ -10,7 +10,7 @@ use crate::ingress::OwnUser;
 use crate::ports::{ChatError, Clock, Queue};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
-use crate::worker::Deps;
+use crate::worker::{Deps, Lately};
 
 use super::Surroundings;
 
@@ -48,9 +48,14 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
     {
         own_user.set(user);
     }
+    let (away, refused) = (Lately::default(), Lately::default());
     loop {
         let pause = match deps.chat.own_account().await {
             Ok(account) => {
+                // Both, without a short cut.
+                if away.clear() | refused.clear() {
+                    tracing::info!("Mattermost says who the bot is again");
+                }
                 own_user.set(account.user_id.clone());
                 let kept = deps
                     .store
@@ -62,11 +67,15 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
                 OWN_USER_AGAIN_EVERY
             }
             Err(error @ ChatError::Unauthorized { .. }) => {
-                tracing::error!(%error, "mattermost.bot_token is refused: no card can be posted");
+                if refused.is_news() {
+                    tracing::error!(%error, "mattermost.bot_token is refused: no card can be posted until it is replaced by a valid access token of the bot");
+                }
                 OWN_USER_EVERY
             }
             Err(error) => {
-                tracing::warn!(%error, "Mattermost does not say who the bot is");
+                if away.is_news() {
+                    tracing::warn!(%error, "Mattermost does not say who the bot is: is it up, and mattermost.url right? Cards wait meanwhile");
+                }
                 OWN_USER_EVERY
             }
         };

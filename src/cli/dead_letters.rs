@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::admin_client::{AdminClient, path_part};
 use super::meetings::print;
 use super::outcome::Outcome;
-use super::table::{cell, facts, table};
+use super::table::{cell, clean_lines, facts, table};
 use crate::admin::answer;
 use crate::config::Sources;
 
@@ -103,7 +103,7 @@ fn show(letter: &answer::DeadLetter) -> String {
     ]);
     text.push('\n');
     match &letter.message {
-        Some(message) => text.push_str(&format!("{message:#}\n")),
+        Some(message) => text.push_str(&clean_lines(&format!("{message:#}\n"))),
         None => text.push_str("the message is no JSON; it can only be discarded\n"),
     }
     text

@@ -26,7 +26,10 @@ pub(super) async fn serve(sources: &Sources) -> Outcome {
     let manager = manager(&sources.environment);
     tokio::select! {
         ended = until_stopped(&config, &essentials, surroundings, &manager) => {
-            tracing::info!("stopped");
+            match &ended {
+                Ok(()) => tracing::info!("stopped"),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "meetrelay cannot serve: stopped"),
+            }
             ended.map(|()| String::new()).map_err(Failure::failed)
         }
         () = signals.drive(shutdown) => {

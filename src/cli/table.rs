@@ -42,8 +42,26 @@ pub(super) fn cell(text: &str) -> String {
     cut
 }
 
+/// Lines that are printed as they are, but without other control characters.
+pub(super) fn clean_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(clean).collect();
+    lines.join("\n")
+}
+
 /// Without control characters: nothing that was stored can steer a terminal.
 fn clean(text: &str) -> String {
     let blank = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(blank).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_lines;
+
+    #[test]
+    fn nothing_that_was_stored_steers_a_terminal() {
+        let message = serde_json::json!({ "title": "\u{9b}31m\u{7f}\u{1b}[2J" });
+        let shown = clean_lines(&format!("{message:#}"));
+        assert_eq!(shown, "{\n  \"title\": \" 31m \\u001b[2J\"\n}");
+    }
 }

@@ -87,6 +87,10 @@ fn unknown(path: &str, shown: &str, origin: Origin, spell: fn(&Key) -> String) -
 /// The key that was probably meant: one with nearly the same name, first in the same section.
 fn suggestion(path: &str, spell: fn(&Key) -> String) -> String {
     let (section, own_name) = path.rsplit_once('.').unwrap_or(("", path));
+    if let Named::Key(key) = name(path) {
+        // It exists, but several times over, which a variable cannot say.
+        return format!("write [[{}]] into the configuration's file", key.section);
+    }
     let nearness = |key: &Key| {
         let is_here = key.section == section;
         strsim::jaro_winkler(key.name, own_name) + if is_here { 0.05 } else { 0.0 }

@@ -403,3 +403,9 @@ fn the_service_manager_waits_longer_than_the_drain() {
         "{stop:?} for a drain of {drain:?}"
     );
 }
+
+#[test]
+fn a_rule_cannot_be_a_variable_and_is_told_where_to_stand() {
+    let faults = given().variable("MEETRELAY__RULE__WORTH", "10s").faults();
+    insta::assert_snapshot!(faults, @"MEETRELAY__RULE__WORTH: unknown variable; write [[rule]] into the configuration's file");
+}

@@ -159,8 +159,10 @@ pub fn decide(
     };
     let view = meeting.card_view();
     let is_new = meeting.requests.is_empty();
+    let was_too_late = meeting.refused == Some(Refusal::TooLate);
     let was_running = meeting.state().is_running();
     let is_wake = facts::add(&mut meeting, event);
+    let was_running = was_running || (was_too_late && came_in_time(&meeting));
     follow(&mut meeting, was_running, now);
     if is_new || meeting.card_view() != view {
         meeting.version += 1;
@@ -249,6 +251,13 @@ fn is_offered(meeting: &Meeting, event: &Event) -> bool {
         && meeting.requests.len() < super::meeting::REQUESTS_MAX
 }
 
+/// Its room was there in time, and only we were late: events waited while the store was away.
+fn came_in_time(meeting: &Meeting) -> bool {
+    meeting
+        .newest_session()
+        .is_some_and(|session| session.known_at.since(meeting.requested_at) <= meeting.rule.worth)
+}
+
 /// What follows from the facts and the time, whatever the fact was.
 fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
     let is_late = now.since(meeting.requested_at) > meeting.rule.worth;
@@ -290,7 +299,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
     let too_late = meeting
         .requested_at
-        .plus(meeting.rule.worth + Duration::from_secs(1));
+        .plus(meeting.rule.worth.saturating_add(Duration::from_secs(1)));
     let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
     let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
     next.into_iter().chain(too_late).min()

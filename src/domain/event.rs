@@ -27,7 +27,7 @@ pub struct Event {
 }
 
 /// The dedup key of design 3: unique together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
     /// `mattermost:<server>`, `plugnmeet:<server>` or `relay`; never a route or a token.
     pub source: String,
@@ -58,6 +58,19 @@ impl Origin {
             source: "relay".to_owned(),
             key: key.to_string(),
         }
+    }
+}
+
+/// A command's key is a capability while its response URL lives.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_secret = self.key.starts_with("command:");
+        let key = if is_secret {
+            "command:[redacted]"
+        } else {
+            &self.key
+        };
+        write!(f, "Origin({} {key})", self.source)
     }
 }
 

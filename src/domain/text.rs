@@ -39,15 +39,17 @@ pub fn neutralise_markdown(text: &str, chars_max: usize) -> String {
     let mut empty_lines = 0;
     for line in text.split(is_line_end) {
         let mut clean = String::with_capacity(line.len());
+        let mut has_begun = false;
         for c in line.chars().filter(|c| !is_dropped(*c)) {
             match c {
                 '\t' => clean.push_str("    "),
                 c if c.is_whitespace() || c.is_control() => clean.push(' '),
                 '<' => clean.push('‹'),
                 // A quote's mark may begin a line.
-                '>' if clean.chars().any(|before| !matches!(before, ' ' | '>')) => clean.push('›'),
+                '>' if has_begun => clean.push('›'),
                 c => clean.push(c),
             }
+            has_begun |= !clean.ends_with([' ', '>']);
         }
         let clean = clean.trim_end();
         if clean.is_empty() {
@@ -104,7 +106,7 @@ fn is_line_end(c: char) -> bool {
 
 /// NUL, and characters that are not seen and turn, hide or mark others: bidi controls, zero-width spaces, tags.
 /// The joiners U+200C and U+200D stay, Persian and emoji need them.
-fn is_dropped(c: char) -> bool {
+pub(crate) fn is_dropped(c: char) -> bool {
     matches!(c,
         '\0' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
         | '\u{180B}'..='\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'

@@ -10,6 +10,8 @@ use http::StatusCode;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::domain::text::is_dropped;
+
 use super::reply::{self, Answer};
 
 /// Most keys in one body. A message of 16383 characters full of mentions makes about 8000.
@@ -115,9 +117,11 @@ impl Fields {
     }
 }
 
-/// At most `max` characters of a name, without control characters and outer blanks.
+/// At most `max` characters of a name, without control characters, without what is not seen but turns or marks
+/// others (pages and plugNmeet show names as they are), and without outer blanks.
 pub(super) fn clean_name(text: &str, max: usize) -> String {
-    let name: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
+    let is_shown = |c: &char| !c.is_control() && !is_dropped(*c);
+    let name: String = text.chars().filter(is_shown).take(max).collect();
     name.trim().to_owned()
 }
 

@@ -1,7 +1,8 @@
 //! A request as the routes see it: its body already read, within the limit.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
@@ -16,6 +17,10 @@ use crate::ports::Clock;
 use super::observe::Rejected;
 use super::reply::{self, Answer};
 use super::sink::TraceParent;
+
+/// Of a body that is too large so many bytes are taken and thrown away, within this time.
+const THROWN_AWAY_BYTES_MAX: usize = 8 * 1024 * 1024;
+const THROWN_AWAY_WITHIN: Duration = Duration::from_millis(500);
 
 /// One request.
 pub(super) struct Inbound {
@@ -34,7 +39,7 @@ pub(super) struct Inbound {
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// Over the limit; the rest was not read.
+    /// Over the limit; the rest was not kept.
     TooLarge,
     /// It ended before it was complete, or was no valid chunked body.
     Broken,
@@ -185,18 +190,36 @@ async fn read(
     let told = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mut body = pin!(body);
     if told.is_some_and(|told| told > max as u64) {
+        throw_away(body).await;
         return Err(Unread::TooLarge);
     }
-    let mut body = pin!(body);
     let mut read = BytesMut::new();
     while let Some(chunk) = body.next().await {
         let mut chunk = chunk.map_err(|_| Unread::Broken)?;
         if read.len() + chunk.remaining() > max {
+            throw_away(body).await;
             return Err(Unread::TooLarge);
         }
         let length = chunk.remaining();
         read.extend_from_slice(&chunk.copy_to_bytes(length));
     }
     Ok(read.freeze())
+}
+
+/// Takes the rest of a body that is too large, within bounds: a connection closed over unread bytes is reset, and the
+/// sender never sees the 413.
+async fn throw_away(mut body: Pin<&mut impl Stream<Item = Result<impl Buf, warp::Error>>>) {
+    let rest = async {
+        let mut left = THROWN_AWAY_BYTES_MAX;
+        while let Some(Ok(chunk)) = body.next().await {
+            let Some(less) = left.checked_sub(chunk.remaining()) else {
+                return;
+            };
+            left = less;
+        }
+    };
+    // In vain or not, the answer is the same.
+    let _ = tokio::time::timeout(THROWN_AWAY_WITHIN, rest).await;
 }

@@ -201,3 +201,25 @@ pub(super) fn redirect_to_secret(status: StatusCode, address: &str) -> Option<An
     let answer = reply::with(answer, header::CACHE_CONTROL, "no-store");
     Some(reply::with(answer, header::REFERRER_POLICY, "no-referrer"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn times_beyond_every_calendar_are_borne() {
+        let url = Url::parse("https://meet.example.org").unwrap();
+        for hours in [-25, 0, 25] {
+            let pages = Pages::new(&url, TimeZone::fixed(jiff::tz::offset(hours))).unwrap();
+            for millis in [-377_705_023_201_000, 253_402_207_200_000] {
+                let at = Timestamp::from_millis(millis);
+                assert!(pages.date_and_time(at).contains(':'), "{millis} {hours}");
+                assert!(pages.end(Some(at), at).contains(':'), "{millis} {hours}");
+            }
+            for millis in [i64::MIN, i64::MAX] {
+                assert_eq!(pages.date_and_time(Timestamp::from_millis(millis)), "");
+            }
+        }
+    }
+}

@@ -86,8 +86,10 @@ pub(super) async fn make_durable(
         )))
     });
     match &result {
-        Ok(()) => tracing::info!(event.id = %id, kind, "event accepted"),
-        Err(error) => tracing::error!(event.id = %id, kind, %error, "event not accepted"),
+        Ok(()) => tracing::info!(event.id = %id, event.kind = kind, "event accepted"),
+        Err(error) => {
+            tracing::error!(event.id = %id, event.kind = kind, %error, "event not accepted")
+        }
     }
     result
 }

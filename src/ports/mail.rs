@@ -1,5 +1,6 @@
 //! The queue as workers see it: typed envelopes instead of bytes.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -85,8 +86,8 @@ pub struct Posting {
     pub delay: Duration,
 }
 
-/// A delivery, read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A delivery, read. Debug shows only how long the message is, as that of `Message` does.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Received {
     /// The queue it comes from.
     pub queue: QueueName,
@@ -100,6 +101,19 @@ pub struct Received {
     pub raw: Bytes,
     /// What it says, or why it cannot be read.
     pub content: Result<Envelope, String>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("queue", &self.queue)
+            .field("receipt", &self.receipt)
+            .field("message_id", &self.message_id)
+            .field("redelivered", &self.redelivered)
+            .field("bytes", &self.raw.len())
+            .field("content", &self.content)
+            .finish()
+    }
 }
 
 /// What becomes of a delivery.
@@ -120,7 +134,11 @@ pub enum Settled {
 /// A queue of envelopes.
 #[async_trait]
 pub trait Mail: Send + Sync + 'static {
-    /// Makes all of them durable; on an error some may be.
+    /// Makes what came from outside durable, as long as the queue has room.
+    async fn accept(&self, posting: Posting) -> Result<(), PublishError>;
+
+    /// Makes all of them durable; on an error some may be. For what follows from accepted work: see
+    /// `Queue::publish_all`.
     async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError>;
 
     /// Hands out 1 to `max`, waiting until there is one.
@@ -128,4 +146,26 @@ pub trait Mail: Send + Sync + 'static {
 
     /// Settles deliveries.
     async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_a_delivery_holds_nothing_of_its_message() {
+        let received = Received {
+            queue: QueueName::Events,
+            receipt: Receipt(1),
+            message_id: "id".to_owned(),
+            redelivered: false,
+            raw: Bytes::from_static(b"CANARY"),
+            content: Err("it is no envelope".to_owned()),
+        };
+        let text = format!("{received:?}");
+        assert!(
+            text.contains("bytes: 6") && !text.contains("CANARY"),
+            "{text}"
+        );
+    }
 }

@@ -142,10 +142,12 @@ pub enum QueueError {
 /// A durable queue. Concurrent callers of `publish` share one group commit (or one window of confirms).
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Makes the message durable; `Ok` means it is on stable storage.
+    /// Makes a message from outside durable; `Ok` means it is on stable storage.
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError>;
 
-    /// Makes all of them durable, in one commit where the back end can; on an error some may be durable.
+    /// Makes messages of our own durable, in one commit where the back end can; on an error some may be durable. They
+    /// follow from accepted ones, so there is room for them where [`Queue::publish`] already says that it is full:
+    /// otherwise a full queue could not even be worked off.
     async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError>;
 
     /// Hands out 1 to `max` messages of `queue`, oldest first, waiting until there is one.

@@ -44,7 +44,8 @@ const IN_FLIGHT_MAX: usize = 16_384;
 pub struct EmbeddedSettings {
     /// The file; its folder must exist.
     pub path: PathBuf,
-    /// Bytes of the file in use beyond which no message is accepted (retries of accepted ones still are).
+    /// Bytes of the file in use beyond which no message is accepted from outside. What follows from accepted ones
+    /// may take as much again, and their retries are always taken.
     pub bytes_max: u64,
 }
 
@@ -155,21 +156,11 @@ impl EmbeddedQueue {
         open.as_ref().map(|open| open.sqlite.clone())
     }
 
-    fn take_open(&self) -> Option<Open> {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-}
-
-#[async_trait]
-impl Queue for EmbeddedQueue {
-    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
-        self.publish_all(vec![outgoing]).await
-    }
-
-    async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
+    async fn insert_all(
+        &self,
+        outgoing: Vec<Outgoing>,
+        bytes_max: u64,
+    ) -> Result<(), PublishError> {
         if outgoing.is_empty() {
             return Ok(());
         }
@@ -183,7 +174,6 @@ impl Queue for EmbeddedQueue {
         let stored = sqlite.write_then(
             move |connection| {
                 let used = rows::bytes_used(connection)?;
-                let bytes_max = inserting.settings.bytes_max;
                 if used >= bytes_max {
                     return Ok(Err(PublishError::Full(format!(
                         "{used} bytes of its file are in use, its limit is {bytes_max}"
@@ -204,6 +194,26 @@ impl Queue for EmbeddedQueue {
         stored
             .await
             .unwrap_or_else(|error| Err(refused(&self.shared, &error)))
+    }
+
+    fn take_open(&self) -> Option<Open> {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+#[async_trait]
+impl Queue for EmbeddedQueue {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        self.insert_all(vec![outgoing], self.shared.settings.bytes_max)
+            .await
+    }
+
+    async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
+        let bytes_max = self.shared.settings.bytes_max.saturating_mul(2);
+        self.insert_all(outgoing, bytes_max).await
     }
 
     async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Delivery>, QueueError> {

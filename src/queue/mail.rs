@@ -26,17 +26,13 @@ impl Mailroom {
 
 #[async_trait]
 impl Mail for Mailroom {
+    async fn accept(&self, posting: Posting) -> Result<(), PublishError> {
+        self.queue.publish(outgoing_of(&posting)?).await
+    }
+
     async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError> {
-        let mut outgoing: Vec<Outgoing> =
-            postings.iter().map(outgoing_of).collect::<Result<_, _>>()?;
-        match outgoing.pop() {
-            None => Ok(()),
-            Some(only) if outgoing.is_empty() => self.queue.publish(only).await,
-            Some(last) => {
-                outgoing.push(last);
-                self.queue.publish_all(outgoing).await
-            }
-        }
+        let outgoing = postings.iter().map(outgoing_of).collect::<Result<_, _>>()?;
+        self.queue.publish_all(outgoing).await
     }
 
     async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {

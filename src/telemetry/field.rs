@@ -15,6 +15,8 @@ pub const SESSION_ID: &str = "session.id";
 pub const MESSAGE_ID: &str = "message.id";
 /// An attempt's number, from 1.
 pub const ATTEMPT: &str = "attempt.number";
+/// One of the two servers that are called: `mattermost` or `plugnmeet`.
+pub const PEER: &str = "peer";
 /// A queue.
 pub const QUEUE: &str = "queue";
 /// What became of it.

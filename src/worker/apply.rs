@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tracing::{debug, error, info, warn};
 
-use crate::domain::Event;
 use crate::domain::apply::{Applied, Effect, Fresh};
+use crate::domain::{Event, Fact};
 use crate::ports::{Body, DeadKind, Incoming, Posting, QueueName, Received, Settled, StoreError};
 
 use super::dead::{Burial, bury};
@@ -29,7 +29,9 @@ pub(super) async fn run(shop: Arc<Shop>) {
             Ok(batch) => work(&shop, batch).await,
             Err(crate::ports::QueueError::Closed) => return,
             Err(error) => {
-                warn!(%error, "events cannot be received");
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, "events cannot be received: they wait, and are asked for every second");
+                }
                 pause(&shop).await;
             }
         }
@@ -70,6 +72,10 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
         Ok(None) => hand_back(shop, batch).await,
         Err(why) if batch.len() == 1 => {
             for delivered in batch {
+                if matches!(delivered.event.fact, Fact::Woken { .. }) {
+                    drop_wake(shop, delivered, &why).await;
+                    continue;
+                }
                 let burial = Burial {
                     kind: DeadKind::Event,
                     reason: format!("it cannot be applied: {why}"),
@@ -89,6 +95,24 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
                 Box::pin(apply_batch(shop, vec![delivered], began)).await;
             }
         }
+    }
+}
+
+/// A meeting that cannot be woken is tried again by the sweep as long as it owes: a dead letter for each pass would
+/// bury the one that tells why.
+async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
+    error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
+    let Received {
+        receipt,
+        message_id,
+        redelivered,
+        ..
+    } = delivered.received;
+    if redelivered {
+        forget_mark(shop, &message_id).await;
+    }
+    if let Err(error) = shop.deps.mail.settle(vec![Settled::Done(receipt)]).await {
+        debug!(%error, "a wake could not be removed and will come again");
     }
 }
 
@@ -112,7 +136,9 @@ async fn apply(shop: &Shop, batch: &[Delivered]) -> Result<Option<Vec<Applied>>,
             Ok(Ok(applied)) => return Ok(Some(applied)),
             Ok(Err(StoreError::Refused(why))) => return Err(why),
             Ok(Err(StoreError::Away(why))) => {
-                error!(why, "the store is away: events wait, nothing is lost");
+                if shop.store_trouble.is_news() {
+                    error!(why, "the store is away: events wait, nothing is lost");
+                }
                 if !pause(shop).await {
                     return Ok(None);
                 }
@@ -165,13 +191,13 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     let (kind, source) = (event.fact.kind(), event.origin.source.as_str());
     match applied.effect {
         Effect::Applied => {
-            info!(event.id = %event.id, event.kind = kind, source, meeting, jobs, "event applied");
+            info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
         }
         Effect::Duplicate => {
-            info!(event.id = %event.id, event.kind = kind, source, meeting, "event came before");
+            info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
         }
         Effect::Conflict => {
-            warn!(event.id = %event.id, event.kind = kind, source, meeting,
+            warn!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting,
                 "event came before with another content: the first one counts");
         }
         Effect::Foreign => {
@@ -189,7 +215,9 @@ pub(super) async fn send(shop: &Shop, postings: Vec<Posting>) -> bool {
         match shop.deps.mail.send(postings.clone()).await {
             Ok(()) => return true,
             Err(error) => {
-                warn!(%error, messages = postings.len(), "messages cannot be published");
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, messages = postings.len(), "messages cannot be published: they are tried every second");
+                }
                 if !pause(shop).await {
                     return false;
                 }
@@ -268,7 +296,9 @@ pub(super) async fn suspect(shop: &Shop, received: &Received) -> Suspicion {
                 return Suspicion::None;
             }
             Err(StoreError::Away(why)) => {
-                error!(why, "the store is away: messages wait, nothing is lost");
+                if shop.store_trouble.is_news() {
+                    error!(why, "the store is away: messages wait, nothing is lost");
+                }
                 if !pause(shop).await {
                     return Suspicion::Stopped;
                 }

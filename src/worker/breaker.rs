@@ -56,6 +56,8 @@ struct Inner {
     failures: u32,
     /// Set while open: when the next probe may start.
     probe_at: Option<Instant>,
+    /// A probe was started and has told nothing yet.
+    is_probing: bool,
     /// The peer asked to be left alone until then (429).
     held_until: Option<Instant>,
 }
@@ -82,6 +84,7 @@ impl Breaker {
                     (None, None) => return Admission::Any,
                     (None, Some(at)) if at <= now => {
                         inner.probe_at = Some(now + self.settings.probe_every);
+                        inner.is_probing = true;
                         return Admission::Probe;
                     }
                     (None, Some(at)) => at,
@@ -94,10 +97,24 @@ impl Breaker {
         }
     }
 
+    /// A job that was admitted as a probe has ended. If it never called the peer (its effect was no longer wanted),
+    /// the next job is the probe, at once: an outage leaves many such jobs behind, and they must not keep the breaker
+    /// open after the peer is back.
+    pub fn probe_ended(&self) {
+        let mut inner = self.lock();
+        if !std::mem::take(&mut inner.is_probing) || inner.probe_at.is_none() {
+            return;
+        }
+        inner.probe_at = Some(Instant::now());
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
     /// A call met the peer alive. Tells whether this closed the breaker.
     pub fn succeeded(&self) -> bool {
         let mut inner = self.lock();
         inner.failures = 0;
+        inner.is_probing = false;
         let was_open = inner.probe_at.take().is_some();
         drop(inner);
         if was_open {
@@ -110,6 +127,7 @@ impl Breaker {
     pub fn failed(&self) -> bool {
         let mut inner = self.lock();
         inner.failures = inner.failures.saturating_add(1);
+        inner.is_probing = false;
         if inner.failures < self.settings.failures || inner.probe_at.is_some() {
             return false;
         }
@@ -121,7 +139,15 @@ impl Breaker {
     pub fn hold(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut inner = self.lock();
+        inner.is_probing = false;
         inner.held_until = Some(inner.held_until.map_or(until, |known| known.max(until)));
+    }
+
+    /// For how long the peer still wants to be left alone, if it does.
+    pub fn held_for(&self) -> Option<Duration> {
+        let until = self.lock().held_until?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
     }
 
     /// How it stands.
@@ -163,6 +189,28 @@ mod tests {
         assert_eq!(began.elapsed().as_secs(), 20);
         assert!(breaker.succeeded());
         assert_eq!(breaker.admit().await, Admission::Any);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probe_that_called_nobody_is_passed_on_at_once() {
+        let breaker = Breaker::new(SETTINGS);
+        breaker.failed();
+        breaker.failed();
+        let began = Instant::now();
+        for _ in 0..1000 {
+            assert_eq!(breaker.admit().await, Admission::Probe);
+            breaker.probe_ended();
+        }
+        assert_eq!(breaker.admit().await, Admission::Probe);
+        assert_eq!(began.elapsed().as_secs(), 10);
+        breaker.failed();
+        breaker.probe_ended();
+        assert_eq!(breaker.admit().await, Admission::Probe);
+        assert_eq!(
+            began.elapsed().as_secs(),
+            20,
+            "a probe that failed is none to pass on"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -86,6 +86,10 @@ async fn under_lease(
     work: impl Future<Output = Step<Outcome>>,
 ) -> Step<Outcome> {
     let _desk = shop.desks.take(meeting.id).await;
+    // The one before us at the desk may have been throttled, when we had been let in already.
+    if let Some(after) = shop.mattermost.held_for() {
+        return Err(Outcome::Paused { after });
+    }
     renew(shop, meeting).await?;
     let outcome = work.await;
     // A lease that cannot be given back runs out by itself.

@@ -94,7 +94,7 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
         Ok(activity) => {
             let ended = activity == RoomActivity::Ended;
             if ended {
-                warn!(sid = %session.sid, "the room has ended and no webhook said so");
+                warn!(session.id = %session.sid, "the room has ended and no webhook said so");
                 shop.deps.observer.repaired(Repair::MissedEnd);
             }
             let sid = session.sid.clone();

@@ -44,7 +44,9 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         match shop.deps.store.bury(letter.clone()).await {
             Ok(()) => break,
             Err(error) => {
-                error!(%error, message.id = letter.id, "a dead letter cannot be kept; it is tried again");
+                if shop.store_trouble.is_news() {
+                    error!(%error, message.id = letter.id, "a dead letter cannot be kept; it is tried every second");
+                }
                 if !pause(shop).await {
                     return false;
                 }
@@ -58,7 +60,7 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         message.id = letter.id,
         queue = letter.queue,
         reason = letter.reason,
-        meeting = letter.meeting.map(|id| id.to_string()),
+        meeting.id = letter.meeting.map(|id| id.to_string()),
         "given up: a dead letter waits for a person (`meetrelay dead-letters show`)"
     );
     if burial.received.redelivered {

@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, info_span, warn};
 
-use crate::domain::{Peer, Refusal};
+use crate::domain::{Job, Peer, Refusal};
 use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Settled};
 
 use super::apply::{Suspicion, pause, suspect};
 use super::dead::given_up;
-use super::{DeadReason, JobOutcome, Shop};
+use super::{Admission, DeadReason, JobOutcome, Shop};
 use attempt::{do_job, do_tell};
 use settle::{again, give_up};
 
@@ -32,13 +32,16 @@ pub(super) async fn run(shop: Arc<Shop>, queue: QueueName, slots: Slots) {
     let mut jobs = JoinSet::new();
     while let Some(taken) = take(&shop, queue, &slots).await {
         for received in taken {
-            let Some(permits) = enter(&shop, peer, &slots).await else {
+            let Some((permits, admission)) = enter(&shop, peer, &slots).await else {
                 give_back(&shop, &received).await;
                 continue;
             };
             let shop = Arc::clone(&shop);
             jobs.spawn(async move {
                 work(&shop, received).await;
+                if admission == Admission::Probe {
+                    shop.breaker(peer).probe_ended();
+                }
                 drop(permits);
             });
         }
@@ -61,7 +64,9 @@ async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Receiv
             Ok(received) => return Some(received),
             Err(QueueError::Closed) => return None,
             Err(error) => {
-                warn!(%error, queue = queue.as_str(), "jobs cannot be received");
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, queue = queue.as_str(), "jobs cannot be received: they wait, and are asked for every second");
+                }
                 pause(shop).await;
             }
         }
@@ -69,11 +74,15 @@ async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Receiv
 }
 
 /// A slot, once the peer's breaker lets a job start; `None`: the workers were stopped.
-async fn enter(shop: &Shop, peer: Peer, slots: &Slots) -> Option<Vec<OwnedSemaphorePermit>> {
+async fn enter(
+    shop: &Shop,
+    peer: Peer,
+    slots: &Slots,
+) -> Option<(Vec<OwnedSemaphorePermit>, Admission)> {
     let enter = async {
         let permits = slots.take().await?;
-        shop.breaker(peer).admit().await;
-        Some(permits)
+        let admission = shop.breaker(peer).admit().await;
+        Some((permits, admission))
     };
     tokio::select! {
         biased;
@@ -103,7 +112,10 @@ async fn work(shop: &Shop, received: Received) {
             Suspicion::None => do_envelope(shop, received, envelope).await,
             Suspicion::Poison(reason) => {
                 let facts = match &envelope.body {
-                    Body::Job { id, .. } => given_up(id, Some(Refusal::GaveUp)),
+                    Body::Job { id, .. } => {
+                        // Only a create that is given up says something about the room.
+                        given_up(id, (id.job == Job::CreateRoom).then_some(Refusal::GaveUp))
+                    }
                     Body::Event(_) | Body::Tell(_) => Vec::new(),
                 };
                 give_up(
@@ -139,8 +151,8 @@ async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Opt
     match envelope.body.clone() {
         Body::Job { id, since } => {
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
-                meeting = %id.meeting, event.id = tracing::field::Empty,
-                attempt = envelope.attempt, tries = envelope.tries);
+                meeting.id = %id.meeting, event.id = tracing::field::Empty,
+                attempt.number = envelope.attempt, tries = envelope.tries);
             do_job(shop, received, envelope, id, since)
                 .instrument(span)
                 .await

@@ -31,6 +31,7 @@ pub struct Setup {
     chat: ChatOptions,
     conference: ConferenceOptions,
     settings: Vec<(String, String)>,
+    more: String,
     is_bot_outside: bool,
 }
 
@@ -45,6 +46,12 @@ impl Setup {
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings
             .push((format!("MEETRELAY__{key}"), value.to_owned()));
+        self
+    }
+
+    /// More of the configuration's file.
+    pub fn configured(mut self, more: &str) -> Self {
+        self.more.push_str(more);
         self
     }
 
@@ -74,7 +81,7 @@ impl Setup {
         let base = ports.public_url();
         let hook = chat.register_outgoing_hook(
             "",
-            &["meet", "Meet", "MEET"],
+            &["meet", "Meet", "MEET", "meet:", "Meet:", "MEET:"],
             TriggerWhen::ExactMatch,
             &format!("{base}/mattermost/outgoing"),
             FORM,
@@ -91,7 +98,7 @@ impl Setup {
             conference: &conference.url(),
             options: conference.options(),
         });
-        std::fs::write(&config, text).unwrap();
+        std::fs::write(&config, text + &self.more).unwrap();
         let log = folder.path().join("relay.log");
         let relay = Relay::start(config, log, ports, self.settings).await;
         World {

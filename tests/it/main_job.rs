@@ -56,6 +56,15 @@ async fn meet_now_becomes_one_card_that_ends_with_the_meeting() {
 }
 
 #[tokio::test]
+async fn meet_with_a_colon_and_a_title_starts_a_meeting() {
+    let world = World::start().await;
+    // The colon belongs to the first word, which Mattermost compares as it stands.
+    world.chat.say("ana", "dev", "Meet: release planning").await;
+    world.card("dev", "release planning").await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn recording_and_summary_follow_in_the_cards_thread_once_each() {
     let world = World::start().await;
     world.chat.say("ana", "dev", "meet").await;
@@ -387,5 +396,15 @@ async fn deleted_card_is_not_posted_again_and_nothing_follows_it() {
     world.conference.settle_webhooks(PATIENCE).await;
     assert_eq!(world.cards("dev").len(), 0);
     assert_eq!(world.chat.calls("posts.create"), 1, "the card, once");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn meet_me_at_noon_starts_nothing() {
+    let world = World::start().await;
+    world.chat.say("bob", "weekly", "meet me at noon").await;
+    world.relay.await_log("webhook ignored").await;
+    assert!(world.cards("weekly").is_empty());
+    assert_eq!(world.chat.calls("posts.create"), 0);
     world.finish().await;
 }

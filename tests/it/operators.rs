@@ -158,6 +158,14 @@ async fn one_event_id_leads_from_the_webhook_to_the_card_in_the_log() {
         .or_else(|| uuid_in(&accepted.to_string()))
         .expect("the trigger's line has an event id");
     assert!(text.contains(&id), "the card's line {text} carries {id}");
+    for line in log.lines() {
+        for stray in ["event", "kind", "meeting", "room", "sid", "attempt"] {
+            let stray = format!("\"{stray}\":");
+            assert!(!line.contains(&stray), "{stray} has another name: {line}");
+        }
+        let targets = line.matches("\"target\":").count();
+        assert!(targets <= 1, "one name, one value: {line}");
+    }
     world.finish().await;
 }
 

@@ -134,7 +134,7 @@ fn letters() -> Vec<DeadLetter> {
         attempts: 6,
         body: body.to_vec(),
     };
-    let body = br#"{"fact":{"title":"weekly","via":{"via":"slash_command","hook":"CANARYhook"}},
+    let body = br#"{"key":"command:CANARYkey","fact":{"title":"weekly","via":{"via":"slash_command","hook":"CANARYhook"}},
         "list":[{"response_url":"https://chat/hooks/commands/CANARY"}]}"#;
     vec![
         letter("a/job:1", DeadKind::Job, body),

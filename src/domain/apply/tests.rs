@@ -4,7 +4,9 @@
 mod bench;
 mod converging;
 mod ending;
+mod interleavings;
 mod life;
 mod owing;
+mod precedence;
 mod sessions;
 mod starting;

@@ -414,3 +414,32 @@ fn nothing_is_ever_empty() {
     assert_eq!(attachment.title_link, None);
     assert_eq!(attachment.text, "Requested at an unknown time by Somebody");
 }
+
+#[test]
+fn times_beyond_every_calendar_are_borne() {
+    let millis = [
+        i64::MIN,
+        -377_705_023_201_000,
+        0,
+        253_402_207_200_000,
+        i64::MAX,
+    ];
+    for (at, hours) in millis.iter().flat_map(|at| [-25, 0, 25].map(|h| (*at, h))) {
+        let at = Timestamp::from_millis(at);
+        let view = CardView {
+            requested_at: at,
+            ended: Some(Ended {
+                at,
+                is_about: false,
+                lasted: Some(Timestamp::from_millis(i64::MAX).since(at)),
+            }),
+            ..with_people(State::Ended, &["Ana"], 1, 0)
+        };
+        let frame = CardFrame {
+            time_zone: TimeZone::fixed(jiff::tz::offset(hours)),
+            late_by: Some(Duration::MAX),
+            ..frame()
+        };
+        assert!(render(&view, &frame).message.contains(" ended"));
+    }
+}

@@ -316,3 +316,14 @@ async fn wrong_calls_are_refused_before_anything_is_said() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn debug_output_of_an_accepted_command_holds_no_hook() {
+    let house = House::new(None);
+    shown(&house.door().command.answer(typed("start", &[])).await);
+    let events = house.sink.take();
+    assert!(events[0].origin.key.ends_with("1w3ncsn8wj8z3qmzkf91xdxuka"));
+    let text = format!("{events:?}");
+    assert!(text.contains("command:[redacted]"), "{text}");
+    assert!(!text.contains("1w3ncsn8wj8z3qmzkf91xdxuka"), "{text}");
+}

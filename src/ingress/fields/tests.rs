@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{BadFields, Fields, KEYS_MAX};
+use super::{BadFields, Fields, KEYS_MAX, clean_name};
 use crate::domain::ChannelId;
 
 const KNOWN: [&str; 3] = ["text", "token", "channel_id"];
@@ -105,4 +105,13 @@ proptest! {
         let fields = form(&body).unwrap();
         prop_assert_eq!(fields.text("text"), text);
     }
+}
+
+#[test]
+fn name_has_no_character_that_is_not_seen() {
+    assert_eq!(clean_name(" A\u{0}n\u{202E}a\u{200B}\u{FEFF} ", 100), "Ana");
+    for empty in ["\u{200B}", "\u{3164}\u{2066}", "\u{202E} \u{7}"] {
+        assert_eq!(clean_name(empty, 100), "", "{empty:?}");
+    }
+    assert_eq!(clean_name("می\u{200C}خواهم", 100), "می\u{200C}خواهم");
 }

@@ -121,7 +121,7 @@ impl Join {
     }
 
     fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {
-        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room = %meeting.room, %error, "no join token");
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, %error, "no join token");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
         match error {

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use pulldown_cmark::{Options, Parser};
+use pulldown_cmark::{Event, Options, Parser};
+
+/// Deepest nesting of quotes, lists and the like; cleaning takes the square of it, and people wrote it.
+const NESTING_MAX: usize = 16;
 
 /// What a summary may be made of; no links, no pictures, no attributes at all.
 const TAGS: [&str; 22] = [
@@ -36,12 +39,29 @@ pub(super) fn html(markdown: &str) -> String {
     let text = markdown.replace('\u{200B}', "");
     let mut html = String::with_capacity(text.len() * 2);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    pulldown_cmark::html::push_html(&mut html, Parser::new_ext(&text, options));
+    pulldown_cmark::html::push_html(&mut html, flattened(Parser::new_ext(&text, options)));
     ammonia::Builder::empty()
         .tags(HashSet::from(TAGS))
         .clean_content_tags(HashSet::from(["script", "style"]))
         .clean(&html)
         .to_string()
+}
+
+/// Without what begins deeper than [`NESTING_MAX`]; what stands in it stays.
+fn flattened<'t>(events: impl Iterator<Item = Event<'t>>) -> impl Iterator<Item = Event<'t>> {
+    let mut depth = 0_usize;
+    events.filter(move |event| match event {
+        Event::Start(_) => {
+            depth += 1;
+            depth <= NESTING_MAX
+        }
+        Event::End(_) => {
+            let is_kept = depth <= NESTING_MAX;
+            depth = depth.saturating_sub(1);
+            is_kept
+        }
+        _ => true,
+    })
 }
 
 #[cfg(test)]
@@ -78,5 +98,22 @@ mod tests {
                 assert!(!html.contains(bad), "{hostile}: {html}");
             }
         }
+    }
+
+    #[test]
+    fn nesting_is_flattened_and_the_text_stays() {
+        assert_eq!(
+            html("> - a\n>   1. b").replace('\n', ""),
+            "<blockquote><ul><li>a<ol><li>b</li></ol></li></ul></blockquote>"
+        );
+        let began = std::time::Instant::now();
+        for mark in [">", "> ", "- ", "1. "] {
+            let html = html(&format!("{}the end", mark.repeat(15_000 / mark.len())));
+            assert!(html.contains("the end"), "{mark}");
+            assert!(html.matches("<blockquote>").count() <= super::NESTING_MAX);
+            assert!(html.matches("<li>").count() <= super::NESTING_MAX);
+        }
+        // With the square of 15 000 it is half a minute.
+        assert!(began.elapsed() < std::time::Duration::from_secs(8));
     }
 }

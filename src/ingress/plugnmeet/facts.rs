@@ -199,3 +199,32 @@ fn time(seconds: Option<Number>) -> Option<Timestamp> {
     let Number(seconds) = seconds?;
     (seconds > 0).then(|| Timestamp::from_seconds(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_beyond_every_calendar_are_borne() {
+        let now = Timestamp::from_seconds(1_795_269_720);
+        for (told, expected) in [
+            ("9223372036854775807", i64::MAX),
+            ("\"9223372036854775807\"", i64::MAX),
+            ("-9223372036854775808", now.millis()),
+            ("\"-1\"", now.millis()),
+            ("1e15", 1_000_000_000_000_000_000),
+        ] {
+            let body = format!(
+                r#"{{"event":"session_ended","id":"e1","created_at":{told},"room":{{"sid":"s1","creation_time":{told}}}}}"#
+            );
+            let Ok(Told {
+                fact: Ok(Fact::SessionEnded { ended_at, .. }),
+                ..
+            }) = read(body.as_bytes(), now)
+            else {
+                panic!("{told} is no event");
+            };
+            assert_eq!(ended_at.millis(), expected, "{told}");
+        }
+    }
+}

@@ -38,13 +38,13 @@ pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>,
     let Some((content, meeting, event)) = found else {
         return Ok(None);
     };
+    // The key of a command is a secret while its response URL lives, and errors are logged.
+    let damaged = |column| unreadable(format!("a seen event of {}", origin.source), column);
     let meeting = meeting
         .map(|text| text.parse())
         .transpose()
-        .map_err(|_| unreadable(format!("seen event {}", origin.key), "meeting"))?;
-    let event = event
-        .parse()
-        .map_err(|_| unreadable(format!("seen event {}", origin.key), "event"))?;
+        .map_err(|_| damaged("meeting"))?;
+    let event = event.parse().map_err(|_| damaged("event"))?;
     Ok(Some(First {
         event,
         content,
@@ -124,4 +124,35 @@ pub(super) fn forget_piece(file: &Connection, before: Timestamp) -> Result<u64, 
         )?
         .execute((before.millis(), piece))?;
     Ok(u64::try_from(keys + lines).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn damaged_row_of_a_command_is_told_without_its_key() {
+        let mut file = Connection::open_in_memory().unwrap();
+        crate::store::sqlite::schema::migrate(&mut file).unwrap();
+        let origin = Origin {
+            source: "mattermost:default".to_owned(),
+            key: "command:CANARY".to_owned(),
+        };
+        for (event, meeting) in [("none", None), ("none", Some("none"))] {
+            file.execute(
+                "INSERT OR REPLACE INTO seen (source, key, event, content, meeting, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0)",
+                (&origin.source, &origin.key, event, [0_u8; 32], meeting),
+            )
+            .unwrap();
+            let Err(error) = first(&file, &origin) else {
+                panic!("{event} {meeting:?} was read");
+            };
+            let text = format!("{error} {error:?}");
+            assert!(text.contains("mattermost:default"), "{text}");
+            assert!(!text.contains("CANARY"), "{text}");
+        }
+    }
 }

@@ -225,10 +225,10 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
         shop.deps.observer.breaker(peer, state);
         match state {
             BreakerState::Open => warn!(
-                target = peer.as_str(),
-                "the peer is away: its jobs wait, one probe goes out now and then"
+                peer = peer.as_str(),
+                "the peer is away: its jobs wait, one probe goes out now and then; is it up, and its url in the configuration right?"
             ),
-            BreakerState::Closed => info!(target = peer.as_str(), "the peer is back"),
+            BreakerState::Closed => info!(peer = peer.as_str(), "the peer is back"),
         }
     }
 }
@@ -280,7 +280,9 @@ async fn load(shop: &Shop, id: &JobId) -> Result<Option<Option<Meeting>>, String
             Ok(meeting) => return Ok(Some(meeting)),
             Err(StoreError::Refused(why)) => return Err(why),
             Err(StoreError::Away(why)) => {
-                warn!(why, "the store is away: jobs wait");
+                if shop.store_trouble.is_news() {
+                    warn!(why, "the store is away: jobs wait");
+                }
                 if !pause(shop).await {
                     return Ok(None);
                 }

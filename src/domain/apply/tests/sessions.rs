@@ -4,7 +4,9 @@ use crate::domain::apply::Effect;
 use crate::domain::event::SessionRef;
 use crate::domain::{ArtifactKind, EndSaid, Fact, State, Timestamp};
 
-use super::bench::{Bench, at, created, joined, polled, room, session, session_ended};
+use super::bench::{
+    Bench, at, created, event, joined, meeting, polled, room, session, session_ended,
+};
 
 /// plugNmeet's clock, an hour before ours.
 fn theirs(seconds: i64) -> Timestamp {
@@ -328,4 +330,15 @@ fn breakout_rooms_change_no_card() {
     }
     assert_eq!((bench.meeting().version, bench.view()), before);
     assert_eq!(bench.meeting().breakouts.len(), 2);
+}
+
+#[test]
+fn room_that_was_there_in_time_is_no_stray_when_its_event_waited() {
+    let mut bench = Bench::requested();
+    let (meeting, round) = (meeting(1), 0);
+    bench.learn(Fact::Woken { meeting, round }, at(2000));
+    assert_eq!(bench.state(), State::Failed);
+    bench.apply(&event(created("s1", at(5)), at(5)));
+    assert_eq!(bench.state(), State::Open);
+    assert!(bench.meeting().end.is_none(), "people may be inside");
 }

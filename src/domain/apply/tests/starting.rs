@@ -174,3 +174,14 @@ fn replayed_create_gives_a_failed_meeting_another_chance() {
     assert_eq!(bench.state(), State::Creating);
     assert!(keys(&applied.publish).contains(&"CreateRoom:room".to_owned()));
 }
+
+#[test]
+fn worth_without_measure_stops_nothing() {
+    let mut bench = Bench::new();
+    let mut request = request(1, "ana", at(0));
+    if let Fact::MeetingRequested { rule, .. } = &mut request.fact {
+        rule.worth = std::time::Duration::MAX;
+    }
+    let applied = bench.apply(&request);
+    assert_eq!(keys(&applied.publish), ["CreateRoom:room", "RefreshCard:1"]);
+}

@@ -106,3 +106,29 @@ async fn every_look_uses_the_index() {
         assert!(!plan.contains("TEMP"), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn full_queue_takes_what_follows_from_its_messages_but_nothing_new() {
+    let bench = Bench::new();
+    let settings = EmbeddedSettings {
+        path: bench.directory.path().join("queue.db"),
+        bytes_max: 1 << 16,
+    };
+    let queue = EmbeddedQueue::open(settings, Arc::clone(&bench.clock) as Arc<dyn Clock>).unwrap();
+    let sized = || Outgoing {
+        message: Message {
+            id: "sized".to_owned(),
+            body: Bytes::from(vec![b'x'; 4096]),
+        },
+        ..later("sized", 0)
+    };
+    while queue.publish(sized()).await.is_ok() {}
+    queue.publish_all(vec![sized(), sized()]).await.unwrap();
+    for _ in 0..100 {
+        if let Err(error) = queue.publish_all(vec![sized()]).await {
+            assert!(matches!(error, PublishError::Full(_)), "{error}");
+            return;
+        }
+    }
+    panic!("what follows has a bound of its own");
+}

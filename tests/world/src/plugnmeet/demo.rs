@@ -1,4 +1,4 @@
-//! The verbs over plain HTTP, for the demo page: POST /demo/{verb} with a form or a JSON object, GET /demo/rooms.
+//! The verbs over plain HTTP, for the demo page: POST `/demo/<verb>` with a form or a JSON object, GET /demo/rooms.
 //!
 //! This is no part of plugNmeet. Fields: `room_id` (or a sid), `name`, `user_id`, `token` (a join token), `html`.
 //! The client page's own buttons send `access_token` and get a page back.

@@ -19,15 +19,11 @@ pub fn panel(conference: &FakePlugNmeet) -> DemoPanel {
         actions: vec![
             action(conference, "Join as Bob", |fake, room| {
                 let joined = fake.join(room, "Bob Berger", "demo-bob");
-                joined
-                    .map(|_| "Bob is in.".to_owned())
-                    .map_err(|why| anyhow::anyhow!(why))
+                joined.map(|_| "Bob is in.".to_owned()).map_err(refused)
             }),
             action(conference, "Join as Carol", |fake, room| {
                 let joined = fake.join(room, "Carol", "demo-carol");
-                joined
-                    .map(|_| "Carol is in.".to_owned())
-                    .map_err(|why| anyhow::anyhow!(why))
+                joined.map(|_| "Carol is in.".to_owned()).map_err(refused)
             }),
             action(conference, "Bob leaves", |fake, room| {
                 anyhow::ensure!(fake.leave(room, "demo-bob"), "Bob is not in");
@@ -49,6 +45,16 @@ pub fn panel(conference: &FakePlugNmeet) -> DemoPanel {
                 Ok("The summary is there.".to_owned())
             }),
         ],
+    }
+}
+
+/// plugNmeet's word for a room without a session is none for people.
+fn refused(why: &'static str) -> anyhow::Error {
+    match why {
+        "notifications.room-not-active" => {
+            anyhow::anyhow!("The newest meeting does not run: start another.")
+        }
+        why => anyhow::anyhow!(why),
     }
 }
 

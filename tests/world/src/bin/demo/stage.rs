@@ -37,7 +37,8 @@ impl Stage {
         chat.join_team("meetrelay");
         let (public, admin) = (free_port()?, free_port()?);
         let base = format!("http://127.0.0.1:{public}");
-        let words = ["meet", "Meet", "MEET"];
+        // Mattermost compares the whole first word, so "meet: title" needs a word with the colon.
+        let words = ["meet", "Meet", "MEET", "meet:", "Meet:", "MEET:"];
         let callback = format!("{base}/mattermost/outgoing");
         let hook =
             chat.register_outgoing_hook("", &words, TriggerWhen::ExactMatch, &callback, FORM);

@@ -1,0 +1,134 @@
+//! The pages, as a browser without script meets them.
+
+use world::plugnmeet::CANARY;
+
+use crate::harness::{PATIENCE, World, client};
+
+fn link_in(text: &str, path: &str) -> String {
+    let at = text
+        .find(path)
+        .unwrap_or_else(|| panic!("no {path} in {text}"));
+    let start = text[..at].rfind("http").unwrap();
+    let end = text[at..]
+        .find([')', '"', ' '])
+        .map_or(text.len(), |end| at + end);
+    text[start..end].to_owned()
+}
+
+#[tokio::test]
+async fn own_link_needs_no_name_and_the_same_link_is_the_recap_afterwards() {
+    let world = World::start().await;
+    let answer = world
+        .chat
+        .command("bob", "dev", "/plugnmeet start Retro", None)
+        .await;
+    let link = link_in(&answer.text, "/join/");
+    let card = world.card("dev", "Retro").await;
+    let room = world.room().await;
+    let http = client();
+    let page = http.get(&link).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.headers().contains_key("content-security-policy"));
+    let body = page.text().await.unwrap();
+    assert!(
+        body.contains("Retro") && !body.contains("access_token"),
+        "{body}"
+    );
+    let before = world.conference.count("room.token");
+    assert_eq!(before, 0, "a preview's GET mints nothing");
+    let sent = http.post(&link).form(&[("x", "")]).send().await.unwrap();
+    assert_eq!(sent.status(), 303);
+    assert_eq!(sent.headers()["cache-control"], "no-store");
+    assert_eq!(sent.headers()["referrer-policy"], "no-referrer");
+    let location = sent.headers()["location"].to_str().unwrap().to_owned();
+    let token = location.split("access_token=").nth(1).unwrap();
+    let (joined, name) = world.conference.join_with_token(token).unwrap();
+    assert_eq!(
+        (joined.as_str(), name.is_empty()),
+        (room.room_id.as_str(), false)
+    );
+    world.conference.start_recording(&room.room_id).unwrap();
+    world.conference.finish_recording(&room.room_id).unwrap();
+    assert!(world.conference.end_room(&room.room_id));
+    let reply = world
+        .see("the recording's link", |chat| {
+            chat.thread(&card.id)
+                .into_iter()
+                .find(|post| post.message.contains("/artifact/"))
+        })
+        .await;
+    world
+        .see("the end", |chat| {
+            chat.post(&card.id)
+                .filter(|post| post.message.contains("ended"))
+                .map(|_| ())
+        })
+        .await;
+    let recap = http.get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(
+        recap.contains(&name) && recap.contains("Recording"),
+        "{recap}"
+    );
+    assert!(!recap.contains(CANARY));
+
+    let artifact = link_in(&reply.message, "/artifact/");
+    let page = http.get(&artifact).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert_eq!(
+        world.conference.count("recording.token"),
+        0,
+        "the page mints nothing"
+    );
+    let preview = http.head(format!("{artifact}/file")).send().await.unwrap();
+    assert!(!preview.status().is_redirection() || preview.headers().get("location").is_none());
+    let file = http.get(format!("{artifact}/file")).send().await.unwrap();
+    assert_eq!(file.status(), 302);
+    let address = file.headers()["location"].to_str().unwrap();
+    assert!(address.starts_with(&format!("{}/download/recording/", world.conference.url())));
+    let video = http.get(address).send().await.unwrap();
+    assert_eq!(video.status(), 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn link_given_out_before_the_room_exists_waits_and_then_joins() {
+    let world = World::start().await;
+    world.conference.stop().await;
+    let answer = world
+        .chat
+        .command("bob", "dev", "/plugnmeet start Early", None)
+        .await;
+    let link = link_in(&answer.text, "/join/");
+    let http = client();
+    let waiting = http.get(&link).send().await.unwrap();
+    assert_eq!(waiting.status(), 200);
+    let body = waiting.text().await.unwrap();
+    assert!(
+        body.contains("http-equiv=\"refresh\""),
+        "the page looks again by itself: {body}"
+    );
+    world.conference.resume().await.unwrap();
+    let joins = async {
+        loop {
+            let sent = http
+                .post(&link)
+                .form(&[("name", "Bob")])
+                .send()
+                .await
+                .unwrap();
+            if sent.status() == 303
+                && sent.headers()["location"]
+                    .to_str()
+                    .unwrap()
+                    .contains("access_token=")
+            {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, joins)
+        .await
+        .expect("the link joins in the end");
+    world.finish().await;
+}

@@ -1,0 +1,271 @@
+//! Workers with a real queue and a real store, and peers that do as they are told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod apply;
+mod outages;
+mod peers;
+mod posting;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use meetrelay::backoff::Backoff;
+use meetrelay::clock::SystemClock;
+use meetrelay::domain::apply::Policy;
+use meetrelay::domain::owed::Schedule;
+use meetrelay::domain::retry::RetryPolicy;
+use meetrelay::domain::{
+    Event, EventId, Fact, JobId, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
+    PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via,
+};
+use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
+use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use meetrelay::store::sqlite::SqliteStore;
+use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
+use peers::{Peers, PlainLinks};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLIS: Duration = Duration::from_millis(1);
+
+fn settings() -> WorkerSettings {
+    WorkerSettings {
+        policy: Policy {
+            schedule: Schedule {
+                first_card_after: 20 * MILLIS,
+                end_again_after: 15 * SECOND,
+                poll_first_after: 3600 * SECOND,
+                poll_every: 3600 * SECOND,
+                artifact_polls: [3600 * SECOND].into(),
+            },
+            publish_ahead: 60 * SECOND,
+            wake_after: [600 * SECOND].into(),
+        },
+        retry: RetryPolicy {
+            attempts_max: 3,
+            age_max: 3600 * SECOND,
+            hint_max: 60 * SECOND,
+        },
+        backoff: Backoff {
+            initial: MILLIS,
+            max: 5 * MILLIS,
+        },
+        outage_backoff: Backoff {
+            initial: MILLIS,
+            max: 5 * MILLIS,
+        },
+        breaker: BreakerSettings {
+            failures: 1000,
+            probe_every: 10 * SECOND,
+        },
+        mattermost_concurrency: 4,
+        plugnmeet_concurrency: 4,
+        batch_max: 64,
+        sweep_every: 600 * SECOND,
+        lease: 20 * SECOND,
+        poison_max: 5,
+        tidy_after: 100 * MILLIS,
+        outside_again_after: SECOND,
+        keep: 3600 * SECOND,
+        face: CardFace {
+            time_zone: jiff::tz::TimeZone::UTC,
+            late_after: 60 * SECOND,
+        },
+        instance: "test".to_owned(),
+    }
+}
+
+/// A house without doors: files, fakes of the peers, and workers once they are started.
+struct House {
+    deps: Deps,
+    peers: Arc<Peers>,
+    queue: Arc<EmbeddedQueue>,
+    store: Arc<SqliteStore>,
+    settings: WorkerSettings,
+    directory: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self::open(tempfile::tempdir().unwrap())
+    }
+
+    /// The same files after a restart: whatever lies in the queue counts as redelivered.
+    async fn restarted(self) -> Self {
+        self.queue.close().await;
+        self.store.close().await;
+        let peers = self.peers;
+        let mut house = Self::open(self.directory);
+        house.deps.chat = Arc::clone(&peers) as _;
+        house.deps.conference = Arc::clone(&peers) as _;
+        Self { peers, ..house }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn open(directory: TempDir) -> Self {
+        let store = Arc::new(SqliteStore::open(&directory.path().join("store.db")).unwrap());
+        let path = directory.path().join("queue.db");
+        let bytes_max = 1 << 30;
+        let queue =
+            EmbeddedQueue::open(EmbeddedSettings { path, bytes_max }, Arc::new(SystemClock));
+        let queue = Arc::new(queue.unwrap());
+        let peers = Arc::new(Peers::default());
+        let deps = Deps {
+            store: Arc::clone(&store) as _,
+            mail: Arc::new(Mailroom::new(Arc::clone(&queue) as _)),
+            chat: Arc::clone(&peers) as _,
+            conference: Arc::clone(&peers) as _,
+            links: Arc::new(PlainLinks),
+            clock: Arc::new(SystemClock),
+            observer: Arc::new(Silent),
+        };
+        Self {
+            deps,
+            peers,
+            queue,
+            store,
+            settings: settings(),
+            directory,
+        }
+    }
+
+    fn start(&self) -> Workers {
+        Workers::start(self.deps.clone(), self.settings.clone())
+    }
+
+    /// Somebody asks for a meeting in a channel of its own.
+    async fn ask(&self, number: u128) -> MeetingId {
+        let event = request(number, self.deps.clock.now());
+        self.post(event).await;
+        meeting(number)
+    }
+
+    async fn post(&self, event: Event) {
+        let posting = event_posting(event, self.deps.clock.now());
+        self.send(vec![posting]).await;
+    }
+
+    async fn send(&self, postings: Vec<Posting>) {
+        self.deps.mail.send(postings).await.unwrap();
+    }
+
+    async fn load(&self, id: MeetingId) -> Option<Meeting> {
+        self.deps.store.meeting(id).await.unwrap()
+    }
+
+    /// Waits until the meeting is so.
+    async fn until(&self, id: MeetingId, is_so: impl Fn(&Meeting) -> bool) -> Meeting {
+        let mut last = None;
+        for _ in 0..1000 {
+            last = self.load(id).await;
+            if let Some(meeting) = last.as_ref().filter(|meeting| is_so(meeting)) {
+                return meeting.clone();
+            }
+            tokio::time::sleep(10 * MILLIS).await;
+        }
+        panic!("it never came to be so: {last:#?}");
+    }
+
+    /// Waits until nothing lies in `queue`.
+    async fn until_empty(&self, queue: QueueName) {
+        for _ in 0..1000 {
+            if self.lying(queue).await == 0 {
+                return;
+            }
+            tokio::time::sleep(10 * MILLIS).await;
+        }
+        panic!("{queue:?} never became empty");
+    }
+
+    async fn lying(&self, queue: QueueName) -> u64 {
+        let depths = self.queue.depths().await.unwrap();
+        let (_, depth) = depths.into_iter().find(|(name, _)| *name == queue).unwrap();
+        depth.ready + depth.delayed + depth.in_flight
+    }
+}
+
+fn meeting(number: u128) -> MeetingId {
+    MeetingId::from_uuid(Uuid::from_u128(number))
+}
+
+fn is_carded(meeting: &Meeting) -> bool {
+    meeting.state() == State::Open
+        && meeting
+            .post(&PostKey::Card)
+            .is_some_and(|row| row.post.is_some() && row.rendered == meeting.version)
+}
+
+fn request(number: u128, received_at: Timestamp) -> Event {
+    let channel = format!("channel{number}");
+    Event {
+        id: EventId::from_uuid(Uuid::from_u128(number)),
+        origin: Origin::relay(format!("request {number}")),
+        received_at,
+        fact: Fact::MeetingRequested {
+            meeting: meeting(number),
+            place: Place {
+                server: ServerName::default_server(),
+                team: None,
+                team_name: "eng".to_owned(),
+                channel: channel.parse().unwrap(),
+                channel_name: channel,
+                thread: None,
+                kind: PlaceKind::Channel,
+            },
+            by: Person {
+                user_id: "ana".parse().unwrap(),
+                user_name: "ana".to_owned(),
+            },
+            via: Via::SlashCommand { hook: None },
+            rule: RuleChoice {
+                title: "Weekly sync".to_owned(),
+                moderators: Moderators::Everyone,
+                worth: 900 * SECOND,
+            },
+            always_new: false,
+        },
+    }
+}
+
+fn event_posting(event: Event, now: Timestamp) -> Posting {
+    Posting {
+        queue: QueueName::Events,
+        envelope: Envelope::first(Body::Event(event), now),
+        delay: Duration::ZERO,
+    }
+}
+
+fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp) -> Event {
+    Event {
+        id: EventId::from_uuid(Uuid::now_v7()),
+        origin: Origin::relay(key),
+        received_at: now,
+        fact,
+    }
+}
+
+/// A job of chat, due at once.
+fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Timestamp) -> Posting {
+    let id = JobId {
+        meeting,
+        job: owed.job.clone(),
+        round,
+    };
+    let since = owed.since;
+    Posting {
+        queue: QueueName::ChatLater,
+        envelope: Envelope::first(Body::Job { id, since }, now),
+        delay: Duration::ZERO,
+    }
+}

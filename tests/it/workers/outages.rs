@@ -1,0 +1,179 @@
+//! Peers that are away, and stops in the middle.
+
+use super::*;
+use meetrelay::domain::{Job, Refusal};
+use meetrelay::ports::{ChatError, ConferenceError};
+
+fn away() -> ChatError {
+    ChatError::Unreachable {
+        why: "no route".to_owned(),
+        sent: false,
+    }
+}
+
+#[tokio::test]
+async fn given_up_create_fails_the_meeting() {
+    let house = House::new();
+    house.peers.world().create_fails = Some(ConferenceError::Internal {
+        why: "no".to_owned(),
+    });
+    let _workers = house.start();
+    let id = house.ask(1).await;
+    let meeting = house
+        .until(id, |meeting| {
+            let card = meeting.post(&PostKey::Card);
+            meeting.state() == State::Failed
+                && !meeting.given_up.is_empty()
+                && card.is_some_and(|row| row.rendered == meeting.version)
+        })
+        .await;
+    assert_eq!(meeting.refused, Some(Refusal::GaveUp));
+    assert_eq!(house.peers.world().creates, 3, "as often as attempts_max");
+    assert_eq!(house.store.count_dead_letters().await, Ok(1));
+}
+
+#[tokio::test]
+async fn breaker_stops_jobs_of_one_peer_only() {
+    let mut house = House::new();
+    house.settings.breaker.failures = 1;
+    house.peers.world().chat_fails = Some(away());
+    let _workers = house.start();
+    for number in 1..=5 {
+        house.ask(number).await;
+    }
+    for number in 1..=5 {
+        let is_open = |meeting: &Meeting| meeting.state() == State::Open;
+        house.until(meeting(number), is_open).await;
+    }
+    assert!(house.peers.world().posts.is_empty());
+}
+
+#[tokio::test]
+async fn jobs_of_older_rounds_do_not_keep_the_breaker_open() {
+    let mut house = House::new();
+    house.settings.breaker = BreakerSettings {
+        failures: 1,
+        probe_every: SECOND,
+    };
+    house.peers.world().chat_fails = Some(away());
+    let _workers = house.start();
+    let id = house.ask(1).await;
+    house
+        .until(id, |meeting| meeting.state() == State::Open)
+        .await;
+    let now = house.deps.clock.now();
+    let old = |number: u64| {
+        let owed = Owed {
+            job: Job::RefreshCard {
+                version: 1000 + number,
+            },
+            due: now,
+            since: now,
+        };
+        job_posting(id, 0, &owed, now)
+    };
+    house.send((0..200).map(old).collect()).await;
+    house.peers.world().chat_fails = None;
+    house.until(id, is_carded).await;
+    house.until_empty(QueueName::ChatLater).await;
+}
+
+#[tokio::test]
+async fn drained_worker_returns_what_it_did_not_begin() {
+    let mut house = House::new();
+    house.settings.plugnmeet_concurrency = 1;
+    house.peers.world().create_takes = 300 * MILLIS;
+    let workers = house.start();
+    for number in 1..=4 {
+        house.ask(number).await;
+    }
+    house.until_empty(QueueName::Events).await;
+    let is_finished = workers.drain(tokio::time::sleep(10 * SECOND)).await;
+    assert!(is_finished);
+    let begun = u64::from(house.peers.world().creates);
+    assert!((1..4).contains(&begun), "{begun}");
+    assert_eq!(
+        house.lying(QueueName::Conference).await + begun,
+        4,
+        "every job is done or still there"
+    );
+    let _workers = house.start();
+    for number in 1..=4 {
+        house.until(meeting(number), is_carded).await;
+    }
+    assert_eq!(house.peers.world().creates, 4, "none was begun twice");
+}
+
+#[tokio::test]
+async fn backlog_does_not_delay_a_first_card() {
+    let house = House::new();
+    let workers = house.start();
+    let id = house.ask(1).await;
+    house.until(id, is_carded).await;
+    workers.drain(std::future::pending()).await;
+    // Each of these posts for a second, two at a time.
+    house.peers.world().post_takes = SECOND;
+    let now = house.deps.clock.now();
+    let mut postings = Vec::new();
+    for number in 100..140 {
+        house
+            .store
+            .apply(
+                vec![meetrelay::ports::Incoming {
+                    event: request(number, now),
+                    fresh: meetrelay::domain::apply::Fresh {
+                        room: std::array::from_fn(|at| ((number >> (5 * at)) % 32) as u8),
+                    },
+                }],
+                house.settings.policy.clone(),
+                now,
+            )
+            .await
+            .unwrap();
+        let owed = Owed {
+            job: Job::RefreshCard { version: 1 },
+            due: now,
+            since: now,
+        };
+        postings.push(job_posting(meeting(number), 0, &owed, now));
+    }
+    house.send(postings).await;
+    let _workers = house.start();
+    let began = tokio::time::Instant::now();
+    let id = house.ask(2).await;
+    house.until(id, is_carded).await;
+    assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
+    assert!(house.lying(QueueName::ChatLater).await > 20);
+}
+
+#[tokio::test]
+async fn poisonous_chat_job_fails_no_room() {
+    let house = House::new();
+    house.peers.world().create_fails = Some(ConferenceError::Unreachable {
+        why: "no route".to_owned(),
+    });
+    let id = JobId {
+        meeting: meeting(1),
+        job: Job::RefreshCard { version: 1 },
+        round: 0,
+    };
+    for _ in 0..=house.settings.poison_max {
+        house.store.mark_redelivered(&id.to_string()).await.unwrap();
+    }
+    let now = house.deps.clock.now();
+    let owed = Owed {
+        job: id.job.clone(),
+        due: now,
+        since: now,
+    };
+    house
+        .send(vec![job_posting(id.meeting, 0, &owed, now)])
+        .await;
+    let house = house.restarted().await;
+    house.ask(1).await;
+    let _workers = house.start();
+    let meeting = house
+        .until(id.meeting, |meeting| !meeting.given_up.is_empty())
+        .await;
+    assert_eq!((meeting.state(), meeting.refused), (State::Creating, None));
+}

@@ -1,0 +1,218 @@
+//! A Mattermost and a plugNmeet in memory that do as they are told.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use meetrelay::domain::{
+    ArtifactId, ArtifactKind, ChannelId, PostId, Rendered, RequestId, ResponseHook, RoomId, Sid,
+    Timestamp, UserId,
+};
+use meetrelay::ports::{
+    Account, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom, EndAnswer,
+    FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, PostView, RoomActivity,
+};
+
+/// What a POST meets.
+pub(super) enum Fate {
+    Refused(ChatError),
+    /// It is carried out, and its answer is lost.
+    Lost,
+}
+
+#[derive(Default)]
+pub(super) struct World {
+    /// What the next POSTs meet; then they are carried out.
+    pub(super) fates: VecDeque<Fate>,
+    /// What every create meets, if anything.
+    pub(super) create_fails: Option<ConferenceError>,
+    /// What every call to Mattermost meets, if anything.
+    pub(super) chat_fails: Option<ChatError>,
+    pub(super) posts: Vec<PostView>,
+    /// When POSTs came.
+    pub(super) tried_at: Vec<Instant>,
+    pub(super) creates: u32,
+    pub(super) create_takes: Duration,
+    pub(super) post_takes: Duration,
+    numbers: u32,
+}
+
+#[derive(Default)]
+pub(super) struct Peers(Mutex<World>);
+
+impl Peers {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    fn chat<T>(&self, answer: T) -> Result<T, ChatError> {
+        match &self.world().chat_fails {
+            Some(error) => Err(error.clone()),
+            None => Ok(answer),
+        }
+    }
+}
+
+#[async_trait]
+impl Chat for Peers {
+    async fn own_account(&self) -> Result<OwnAccount, ChatError> {
+        self.chat(OwnAccount {
+            user_id: "bot".parse().unwrap(),
+            user_name: "bot".to_owned(),
+        })
+    }
+
+    async fn create_post(&self, post: NewPost) -> Result<PostView, ChatError> {
+        let takes = self.world().post_takes;
+        tokio::time::sleep(takes).await;
+        self.world().tried_at.push(Instant::now());
+        self.chat(())?;
+        let mut world = self.world();
+        let fate = world.fates.pop_front();
+        if let Some(Fate::Refused(error)) = fate {
+            return Err(error);
+        }
+        world.numbers += 1;
+        let view = PostView {
+            id: format!("post{}", world.numbers).parse().unwrap(),
+            channel: post.channel,
+            user: "bot".parse().unwrap(),
+            root: post.root,
+            created_at: Timestamp::from_millis(i64::from(world.numbers)),
+            key: Some(post.key),
+        };
+        world.posts.push(view.clone());
+        match fate {
+            Some(Fate::Lost) => Err(ChatError::Unreachable {
+                why: "no answer".to_owned(),
+                sent: true,
+            }),
+            _ => Ok(view),
+        }
+    }
+
+    async fn patch_post(&self, _: &PostId, _: &str, _: Rendered) -> Result<(), ChatError> {
+        self.chat(())
+    }
+
+    async fn delete_post(&self, post: &PostId) -> Result<(), ChatError> {
+        self.chat(())?;
+        self.world().posts.retain(|known| known.id != *post);
+        Ok(())
+    }
+
+    async fn read_post(&self, post: &PostId) -> Result<PostView, ChatError> {
+        self.chat(())?;
+        let found = self.world().posts.iter().find(|p| p.id == *post).cloned();
+        found.ok_or_else(|| ChatError::NotFound {
+            why: "gone".to_owned(),
+        })
+    }
+
+    async fn find_posts(
+        &self,
+        channel: &ChannelId,
+        key: &str,
+        _: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError> {
+        self.chat(())?;
+        let world = self.world();
+        let ours = |post: &&PostView| post.channel == *channel && post.key.as_deref() == Some(key);
+        Ok(world.posts.iter().filter(ours).cloned().collect())
+    }
+
+    async fn channel_kind(&self, _: &ChannelId) -> Result<ChannelKind, ChatError> {
+        self.chat(ChannelKind::Public)
+    }
+
+    async fn join_channel(&self, _: &ChannelId) -> Result<(), ChatError> {
+        self.chat(())
+    }
+
+    async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
+        self.chat(false)
+    }
+
+    async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
+        self.chat(Account {
+            user_id: user.clone(),
+            display_name: "Ana".to_owned(),
+            is_system_admin: false,
+        })
+    }
+
+    async fn answer_command(&self, _: &ResponseHook, _: &str) -> Result<(), ChatError> {
+        self.chat(())
+    }
+
+    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+        self.chat(())
+    }
+}
+
+#[async_trait]
+impl Conference for Peers {
+    async fn create_room(&self, room: NewRoom) -> Result<CreatedRoom, ConferenceError> {
+        let takes = {
+            let mut world = self.world();
+            world.creates += 1;
+            world.create_takes
+        };
+        tokio::time::sleep(takes).await;
+        if let Some(error) = &self.world().create_fails {
+            return Err(error.clone());
+        }
+        Ok(CreatedRoom {
+            sid: format!("SID-{}", room.room).parse().unwrap(),
+            created_at: Timestamp::from_seconds(1_795_269_720),
+        })
+    }
+
+    async fn join_address(&self, _: &RoomId, _: Joiner) -> Result<SecretString, ConferenceError> {
+        Err(ConferenceError::NotFound)
+    }
+
+    async fn room_activity(&self, _: &RoomId) -> Result<RoomActivity, ConferenceError> {
+        Ok(RoomActivity::Active)
+    }
+
+    async fn end_room(&self, _: &RoomId) -> Result<EndAnswer, ConferenceError> {
+        Ok(EndAnswer::Ending)
+    }
+
+    async fn artifacts(&self, _: &Sid) -> Result<Vec<FoundArtifact>, ConferenceError> {
+        Ok(Vec::new())
+    }
+
+    async fn download_address(
+        &self,
+        _: &ArtifactId,
+        _: ArtifactKind,
+    ) -> Result<SecretString, ConferenceError> {
+        Err(ConferenceError::NotFound)
+    }
+
+    async fn summary_text(&self, _: &ArtifactId) -> Result<String, ConferenceError> {
+        Err(ConferenceError::NotFound)
+    }
+}
+
+pub(super) struct PlainLinks;
+
+impl Links for PlainLinks {
+    fn join(&self, request: RequestId) -> String {
+        format!("https://relay.test/join/{request}")
+    }
+
+    fn join_own(&self, request: RequestId, user: &UserId) -> String {
+        format!("https://relay.test/join/{request}-{user}")
+    }
+
+    fn artifact(&self, id: &ArtifactId, _: ArtifactKind) -> String {
+        format!("https://relay.test/artifact/{id}")
+    }
+}
