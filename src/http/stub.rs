@@ -9,6 +9,8 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::{CallObserver, CallReport};
+
 /// What a stub does with one request.
 pub(crate) enum Reply {
     /// Writes these bytes and closes.
@@ -117,6 +119,38 @@ impl Recorded {
     /// The request's body: its last line.
     pub(crate) fn request_body(&self) -> &str {
         self.request.last().map_or("", String::as_str)
+    }
+}
+
+/// The class of a call's result: the name of the error, or what was learned.
+pub(crate) fn class<T, E: std::fmt::Debug>(
+    result: Result<T, E>,
+    ok: impl FnOnce(T) -> String,
+) -> String {
+    match result {
+        Ok(value) => ok(value),
+        Err(error) => {
+            let text = format!("{error:?}");
+            text.split([' ', '{']).next().unwrap().to_owned()
+        }
+    }
+}
+
+/// Keeps what it is told of calls.
+#[derive(Default)]
+pub(crate) struct Observer(pub(crate) Mutex<Vec<CallReport>>);
+
+impl CallObserver for Observer {
+    fn call_ended(&self, report: &CallReport) {
+        self.0.lock().unwrap().push(report.clone());
+    }
+}
+
+impl Observer {
+    /// Operation and outcome of each call so far.
+    pub(crate) fn outcomes(&self) -> Vec<(&'static str, &'static str)> {
+        let reports = self.0.lock().unwrap();
+        reports.iter().map(|r| (r.operation, r.outcome)).collect()
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::http::stub::{Reply, Stub};
-use crate::http::{CallObserver, CallReport, HttpSettings};
+use crate::http::stub::{Observer, Reply, Stub};
+use crate::http::{CallObserver, HttpSettings};
 
 const BOT: &str = "ino4fu74cbg9mpgakpsj1apn7c";
 const CHANNEL: &str = "mpa8m9xzb3ymjdbmu6ynkqjznh";
@@ -24,16 +24,6 @@ struct StandingClock(AtomicI64);
 impl Clock for StandingClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// Keeps what it is told.
-#[derive(Default)]
-struct Observer(Mutex<Vec<CallReport>>);
-
-impl CallObserver for Observer {
-    fn call_ended(&self, report: &CallReport) {
-        self.0.lock().unwrap().push(report.clone());
     }
 }
 

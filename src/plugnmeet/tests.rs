@@ -4,33 +4,16 @@ mod calls;
 mod downloads;
 mod recorded;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::domain::MeetingId;
-use crate::http::stub::{Reply, Stub};
-use crate::http::{CallObserver, CallReport, HttpSettings};
+use crate::http::stub::{Observer, Reply, Stub};
+use crate::http::{CallObserver, HttpSettings};
 
 /// The public sample secret that the recordings were made with.
 const SECRET: &str = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
-
-/// Keeps what it is told.
-#[derive(Default)]
-struct Observer(Mutex<Vec<CallReport>>);
-
-impl CallObserver for Observer {
-    fn call_ended(&self, report: &CallReport) {
-        self.0.lock().unwrap().push(report.clone());
-    }
-}
-
-impl Observer {
-    fn outcomes(&self) -> Vec<(&'static str, &'static str)> {
-        let reports = self.0.lock().unwrap();
-        reports.iter().map(|r| (r.operation, r.outcome)).collect()
-    }
-}
 
 /// A client whose peer gives these replies.
 struct Bench {

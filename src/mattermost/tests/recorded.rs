@@ -2,18 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::http::stub::Recorded;
-
-/// The class of a result: the name of the error, or what was learned.
-fn class<T>(result: Result<T, ChatError>, ok: impl FnOnce(T) -> String) -> String {
-    match result {
-        Ok(value) => ok(value),
-        Err(error) => {
-            let text = format!("{error:?}");
-            text.split([' ', '{']).next().unwrap().to_owned()
-        }
-    }
-}
+use crate::http::stub::{Recorded, class};
 
 async fn class_of(file: &str) -> String {
     let path = format!("{file}.http");

@@ -270,6 +270,19 @@ async fn a_token_that_could_not_stand_in_an_address_is_not_believed() {
     }
 }
 
+/// Whoever is answered with this body has an error of that class.
+async fn assert_refused_as(class: &str, body: &Value) {
+    let result = bench(vec![Reply::json(200, body)])
+        .await
+        .client
+        .join_address(&room(), joiner())
+        .await;
+    assert!(
+        format!("{:?}", result.unwrap_err()).starts_with(class),
+        "{body}"
+    );
+}
+
 #[tokio::test]
 async fn failures_of_servers_without_codes_are_told_by_their_words() {
     let cases = [
@@ -288,15 +301,7 @@ async fn failures_of_servers_without_codes_are_told_by_their_words() {
             body.as_object_mut()
                 .unwrap()
                 .extend(code.as_object().unwrap().clone());
-            let result = bench(vec![Reply::json(200, &body)])
-                .await
-                .client
-                .join_address(&room(), joiner())
-                .await;
-            assert!(
-                format!("{:?}", result.unwrap_err()).starts_with(class),
-                "{body}"
-            );
+            assert_refused_as(class, &body).await;
         }
     }
 }
@@ -314,15 +319,7 @@ async fn codes_are_understood_as_numbers_too() {
         (99, "Internal"),
     ] {
         let body = json!({ "status": false, "msg": "x", "status_code": code });
-        let result = bench(vec![Reply::json(200, &body)])
-            .await
-            .client
-            .join_address(&room(), joiner())
-            .await;
-        assert!(
-            format!("{:?}", result.unwrap_err()).starts_with(class),
-            "{body}"
-        );
+        assert_refused_as(class, &body).await;
     }
 }
 

@@ -278,6 +278,16 @@ async fn answers_have_the_recorded_fields() {
         &rest.get("/config/client?format=old").await,
         |body| body,
     );
+    assert_fields_as(
+        "config-client-anonymous-200",
+        &rest.with_token("").get("/config/client?format=old").await,
+        |body| body,
+    );
+    assert_fields_as(
+        "users-me-teams-200",
+        &rest.get("/users/me/teams").await,
+        |body| &body[0],
+    );
     let body = json!({"channel_id": weekly, "message": "reply", "pending_post_id": "relay:1"});
     let post = rest.post("/posts", body).await;
     assert_fields_as("post-reply-201", &post, |body| body);
