@@ -297,6 +297,12 @@ async fn lost_webhooks_do_not_keep_a_card_alive() {
             (!attachment(post).to_string().contains("Join the meeting")).then_some(())
         })
         .await;
+    let ended = world.chat.post(&card.id).unwrap();
+    let text = format!("{} {}", ended.message, attachment(&ended));
+    assert!(
+        !text.contains("nobody came"),
+        "Ana came, unheard of: {text}"
+    );
     world.finish().await;
 }
 
