@@ -69,7 +69,8 @@ pub(crate) fn message(view: &CardView, title: &str, starter: &str) -> String {
             Some(lasting) => format!("**{title}** ended, {lasting}"),
             None => format!("**{title}** ended"),
         },
-        State::Missed => format!("**{title}** ended, nobody came"),
+        State::Missed if view.nobody_came() => format!("**{title}** ended, nobody came"),
+        State::Missed => format!("**{title}** ended"),
         State::Cancelled => format!("**{title}** was cancelled"),
         State::Failed => format!("**{title}** could not be started"),
     }
@@ -87,7 +88,10 @@ fn fallback(view: &CardView, title: &str, starter: &str, times: &Times) -> Strin
             Some(lasting) => format!("The meeting {title} has ended after {lasting}."),
             None => format!("The meeting {title} has ended."),
         },
-        State::Missed => format!("The meeting {title} has ended, nobody came."),
+        State::Missed if view.nobody_came() => {
+            format!("The meeting {title} has ended, nobody came.")
+        }
+        State::Missed => format!("The meeting {title} has ended."),
         State::Cancelled => format!("The meeting {title} was cancelled before it began."),
         State::Failed => format!("The meeting {title} could not be started."),
     }

@@ -203,7 +203,7 @@ impl Command {
             .accept(typed, typed.key(), fact, Trigger::CommandEnd)
             .await
         {
-            say::end_asked()
+            say::end_asked(typed.place.kind)
         } else {
             say::not_stored(typed.inbound.id)
         }

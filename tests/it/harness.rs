@@ -52,6 +52,12 @@ impl Setup {
         self
     }
 
+    /// One environment variable by its whole name.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// More of the configuration's file.
     pub fn configured(mut self, more: &str) -> Self {
         self.more.push_str(more);

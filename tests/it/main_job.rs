@@ -275,6 +275,20 @@ async fn direct_message_gets_a_personal_link_and_no_card() {
         .await;
     assert!(answer.text.contains("/join/"), "{answer:?}");
     world.room().await;
+    let answer = world
+        .chat
+        .command("ana", &channel, "/plugnmeet end", None)
+        .await;
+    assert!(!answer.text.contains("card"), "{answer:?}");
+    world
+        .conference
+        .wait_for("the end", PATIENCE, |fake| {
+            fake.rooms()
+                .iter()
+                .all(|room| !room.is_running())
+                .then_some(())
+        })
+        .await;
     assert_eq!(world.chat.calls("posts.create"), 0);
     world.finish().await;
 }
@@ -297,6 +311,12 @@ async fn lost_webhooks_do_not_keep_a_card_alive() {
             (!attachment(post).to_string().contains("Join the meeting")).then_some(())
         })
         .await;
+    let ended = world.chat.post(&card.id).unwrap();
+    let text = format!("{} {}", ended.message, attachment(&ended));
+    assert!(
+        !text.contains("nobody came"),
+        "Ana came, unheard of: {text}"
+    );
     world.finish().await;
 }
 

@@ -308,3 +308,70 @@ async fn own_user_is_known_after_a_restart_without_mattermost() {
     assert!(world.cards("dev").is_empty());
     world.finish().await;
 }
+
+#[tokio::test]
+async fn alias_variables_set_tokens_and_the_address_for_browsers() {
+    let token = "aliasaliasaliasaliasaliasa";
+    let world = Setup::default()
+        .variable("MATTERMOST_OUTGOING_TOKEN", token)
+        .variable("PLUGNMEET_EXTERNAL_URL", "https://meet.example.org")
+        .start()
+        .await;
+    let base = world.relay.ports.public_url();
+    let (channel, bob) = (world.chat.channel("dev").id, world.chat.user("bob").id);
+    let form = |text: &str| {
+        let fields = [
+            ("token", token),
+            ("channel_id", &channel),
+            ("channel_name", "dev"),
+            ("user_id", &bob),
+            ("user_name", "bob"),
+            ("post_id", "ppppppppppppppppppppppppp1"),
+            ("command", "/plugnmeet"),
+            ("trigger_id", "t1"),
+            ("text", text),
+        ];
+        fields.map(|(name, value)| (name, value.to_owned()))
+    };
+    let http = crate::harness::client();
+    let outgoing = format!("{base}/mattermost/outgoing");
+    let answer = http.post(outgoing).form(&form("hello")).send().await;
+    assert_eq!(answer.unwrap().status(), 200);
+    let command = format!("{base}/mattermost/command");
+    let answer = http.post(command).form(&form("start Alias")).send().await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer = answer.text().await.unwrap();
+    let at = answer.find(&format!("{base}/join/")).expect("the own link");
+    let link = &answer[at..at + answer[at..].find(')').unwrap()];
+    world.card("dev", "Alias").await;
+    world.room().await;
+    let sent = http.post(link).form(&[("x", "")]).send().await.unwrap();
+    let location = sent.headers()["location"].to_str().unwrap();
+    assert!(
+        location.starts_with("https://meet.example.org/"),
+        "elsewhere"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn relay_without_mattermost_serves_and_takes_no_trigger() {
+    let world = Setup::default()
+        .variable("MATTERMOST_ENABLED", "false")
+        .start()
+        .await;
+    world.chat.say("ana", "dev", "meet now").await;
+    world
+        .see("the refusal", |_| {
+            let deliveries = world.chat.deliveries();
+            deliveries
+                .iter()
+                .any(|d| matches!(&d.answer, Ok((401, _))))
+                .then_some(())
+        })
+        .await;
+    assert!(world.conference.rooms().is_empty());
+    assert!(world.chat.requests().is_empty(), "nothing is called");
+    world.finish().await;
+}

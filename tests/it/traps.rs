@@ -376,3 +376,67 @@ async fn card_that_comes_late_says_why() {
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn transcripts_analytics_and_costs_are_not_posted() {
+    let world = World::start().await;
+    world.chat.say("ana", "dev", "meet now: taciturn").await;
+    let card = world.card("dev", "taciturn").await;
+    let room = world.room().await;
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    assert!(world.conference.end_room(&room.room_id));
+    world.see("the end", |chat| is_over(chat, &card)).await;
+    let room = &room.room_id;
+    world
+        .conference
+        .make_transcript(room, "00:00.000 --> 00:01.000\nhello\n");
+    world.conference.make_analytics(room);
+    // What comes after them is posted, so they were passed over.
+    world
+        .conference
+        .make_summary(room, "<p>Short.</p>")
+        .unwrap();
+    world
+        .see("the summary", |chat| {
+            let thread = chat.thread(&card.id);
+            thread
+                .iter()
+                .any(|post| post.message.contains("Short."))
+                .then_some(())
+        })
+        .await;
+    world.conference.settle_webhooks(PATIENCE).await;
+    let thread = world.chat.thread(&card.id);
+    assert_eq!(thread.len(), 2, "the card and the summary: {thread:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn failure_in_a_direct_message_is_told_to_the_person() {
+    let world = World::start().await;
+    let channel = world.chat.direct_channel("ana", "bob");
+    let answer = Fault::Answer {
+        status: 401,
+        body: r#"{"status":false,"msg":"invalid API key","status_code":"INVALID_API_KEY"}"#
+            .to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+    };
+    world.conference.faults().set("room.create", answer);
+    world
+        .chat
+        .command("ana", &channel, "/plugnmeet start Locked", None)
+        .await;
+    world
+        .see("the reason", |chat| {
+            let said = chat.ephemerals("ana");
+            said.iter()
+                .any(|e| e.text.contains("API key") && e.text.contains("ref "))
+                .then_some(())
+        })
+        .await;
+    assert_eq!(world.chat.calls("posts.create"), 0);
+    world.finish().await;
+}

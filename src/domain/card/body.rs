@@ -121,7 +121,11 @@ fn over(view: &CardView, starter: &str, times: &Times) -> String {
         }
     }
     if view.state == State::Missed {
-        lines.push_str(" · nobody came");
+        lines.push_str(if view.nobody_came() {
+            " · nobody came"
+        } else {
+            " · who came is not known"
+        });
     }
     lines
 }

@@ -272,6 +272,33 @@ fn missed_meeting_says_that_nobody_came() {
 }
 
 #[test]
+fn meeting_whose_webhooks_were_lost_does_not_say_that_nobody_came() {
+    let seen_by_a_poll = CardView {
+        ended: ended(10, true),
+        started_at: Some(START),
+        ..view(State::Missed)
+    };
+    let recorded = CardView {
+        ended: ended(10, false),
+        recordings: 1,
+        ..seen_by_a_poll.clone()
+    };
+    for view in [&seen_by_a_poll, &recorded] {
+        assert!(!shown(view, &frame()).contains("nobody came"));
+    }
+    insta::assert_snapshot!(shown(&seen_by_a_poll, &frame()), @r"
+    **Weekly sync** ended
+    (#9e9e9e) Weekly sync -> https://relay.example.org/join/T
+    Started 14:02 UTC by Ana
+    Ended about 14:12 UTC · about 10 min · who came is not known
+
+    [Recap](https://relay.example.org/join/T)
+    Room mm-abcdefghijklm
+    = The meeting Weekly sync has ended.
+    ");
+}
+
+#[test]
 fn cancelled_meeting_leads_nowhere_but_to_its_page() {
     insta::assert_snapshot!(shown(&view(State::Cancelled), &frame()), @r"
     **Weekly sync** was cancelled

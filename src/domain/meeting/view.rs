@@ -57,6 +57,13 @@ pub struct Ended {
 }
 
 impl CardView {
+    /// Whether it is certain that nobody came. Where the end was told by no webhook, or somebody recorded, the
+    /// webhooks about people were lost as well.
+    pub fn nobody_came(&self) -> bool {
+        let is_told = self.ended.is_some_and(|ended| !ended.is_about);
+        self.state == State::Missed && is_told && self.recordings == 0 && self.summaries == 0
+    }
+
     pub(super) fn of(meeting: &Meeting) -> Self {
         let state = meeting.state();
         let people = people(meeting);

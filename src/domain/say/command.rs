@@ -95,8 +95,15 @@ pub fn failed(title: &str, refused: Option<Refusal>, reference: impl Display) ->
 }
 
 /// `end`, at once: whether a meeting runs here and the person may end it is being found out.
-pub fn end_asked() -> String {
-    "Ending the meeting that runs here. The card shows when it is over.".to_owned()
+pub fn end_asked(kind: PlaceKind) -> String {
+    match kind {
+        PlaceKind::Channel => {
+            "Ending the meeting that runs here. The card shows when it is over.".to_owned()
+        }
+        PlaceKind::Direct => {
+            "Ending the meeting that runs here. Its link shows when it is over.".to_owned()
+        }
+    }
 }
 
 /// The person may not end it.

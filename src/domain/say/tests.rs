@@ -61,7 +61,11 @@ fn refusals_say_why_and_end_with_a_reference() {
 
 #[test]
 fn end_is_taken_on() {
-    insta::assert_snapshot!(end_asked(), @"Ending the meeting that runs here. The card shows when it is over.");
+    let asked = end_asked(PlaceKind::Channel);
+    insta::assert_snapshot!(asked, @"Ending the meeting that runs here. The card shows when it is over.");
+    // There is no card.
+    let asked = end_asked(PlaceKind::Direct);
+    insta::assert_snapshot!(asked, @"Ending the meeting that runs here. Its link shows when it is over.");
 }
 
 #[test]

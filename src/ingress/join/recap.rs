@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use minijinja::{Value, context};
 
-use crate::domain::{EventId, Meeting, State};
+use crate::domain::{EventId, Meeting};
 use crate::ingress::artifact::label;
 use crate::ingress::reply::Answer;
 
@@ -40,12 +40,13 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
         .take(NAMES_MAX)
         .map(Value::from)
         .collect();
+    let nobody_came = view.nobody_came();
     join.pages.page(
         StatusCode::OK,
         id,
         "recap.html",
         context! {
-            state => if meeting.state() == State::Missed { "Over, nobody came" } else { "Over" },
+            state => if nobody_came { "Over, nobody came" } else { "Over" },
             title => view.title,
             starter => view.starter,
             place => place_name(meeting),
@@ -54,6 +55,7 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
             is_about => view.ended.is_some_and(|ended| ended.is_about),
             lasted => view.ended.and_then(|ended| ended.lasted).map(duration),
             people => view.people,
+            nobody_came => nobody_came,
             names => names,
             summaries => summaries,
             artifacts => artifacts,
