@@ -72,8 +72,7 @@ impl WorkObserver for Meter {
             let now = self.clock.now();
             self.metrics
                 .worker_last_success_timestamp_seconds
-                .with(queue)
-                .set(seconds(now));
+                .mark(queue, now);
         }
     }
 
@@ -131,7 +130,7 @@ impl WorkObserver for Meter {
     fn swept(&self) {
         self.metrics
             .reconcile_last_success_timestamp_seconds
-            .mark(self.clock.now());
+            .mark((), self.clock.now());
     }
 }
 
@@ -283,8 +282,4 @@ fn event_source(event: &Event) -> labels::EventSource {
         Some("plugnmeet") => labels::EventSource::PlugNmeet,
         _ => labels::EventSource::Relay,
     }
-}
-
-fn seconds(at: crate::domain::Timestamp) -> f64 {
-    Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0)).as_secs_f64()
 }

@@ -57,10 +57,8 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
     if events.is_empty() {
         return;
     }
-    shop.deps
-        .observer
-        .in_flight(QueueName::Events, events.len() as i64);
     let count = events.len() as i64;
+    shop.deps.observer.in_flight(QueueName::Events, count);
     apply_batch(shop, events, began).await;
     shop.deps.observer.in_flight(QueueName::Events, -count);
 }

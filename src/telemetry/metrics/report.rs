@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Metrics;
+use super::label::LabelSet;
 use super::labels::{
     BreakerState, BreakerTurn, CallOutcome, Endpoint, Operation, Route, StatusClass, Webhook,
     WebhookSource,
@@ -29,10 +30,8 @@ impl Metrics {
         let duration = self.downstream_request_duration_seconds.with(call);
         duration.observe(took.as_secs_f64());
         if outcome == CallOutcome::Success {
-            let peer = self
-                .downstream_last_success_timestamp_seconds
-                .with(call.peer());
-            peer.set(seconds(now));
+            self.downstream_last_success_timestamp_seconds
+                .mark(call.peer(), now);
         }
     }
 
@@ -60,14 +59,14 @@ impl Metrics {
 }
 
 /// A point in time as metrics write it.
-pub(crate) fn seconds(at: Timestamp) -> f64 {
+fn seconds(at: Timestamp) -> f64 {
     Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0)).as_secs_f64()
 }
 
-impl super::Moment<()> {
+impl<L: LabelSet> super::Moment<L> {
     /// It happened now, on our clock.
-    pub fn mark(&self, now: Timestamp) {
-        self.with(()).set(seconds(now));
+    pub fn mark(&self, labels: L, now: Timestamp) {
+        self.with(labels).set(seconds(now));
     }
 }
 
