@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems};
+use crate::config::{Config, Essentials, Problems, QueueUrl, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
@@ -128,6 +128,11 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
+        if let QueueUrl::Amqp(_) = &config.queue.url {
+            return Err(StartError::Setting(
+                "queue.url: RabbitMQ comes with a later version".to_owned(),
+            ));
+        }
         // First: its lock tells whether another relay has these files.
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
             EmbeddedSettings {
@@ -303,7 +308,13 @@ fn chat(
         settings::http(config.mattermost.call_timeout),
         Arc::clone(meter) as _,
     )?;
-    let settings = settings::mattermost(access, post_secret);
+    let WayOut::Bot { token } = &access.way_out else {
+        return Err(StartError::Setting(
+            "mattermost.bot_token is missing: the other ways out come with a later version"
+                .to_owned(),
+        ));
+    };
+    let settings = settings::mattermost(access, token.clone(), post_secret);
     let chat = Mattermost::new(settings, http, Arc::clone(clock))
         .map_err(|error| StartError::Setting(error.to_string()))?;
     Ok(Arc::new(chat))

@@ -23,16 +23,19 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use essentials::{Essentials, MattermostAccess, PlugNmeetAccess};
+pub use essentials::{Essentials, MattermostAccess, PlugNmeetAccess, WayOut};
 pub use keys::{
     Breaker, Card, Config, Dedup, Log, Mattermost, PlugNmeet, Queue, Retry, Room, Rule, Server,
-    Store, Sweep,
+    Spool, Store, Sweep,
 };
 pub use problem::{Origin, Problem, Problems};
 pub use reference::reference;
 pub use show::Shown;
 pub use source::{Environment, Sources};
-pub use value::{HostName, LogFormat, LogLevel, QueueUrl, StoreUrl, Template};
+pub use value::{
+    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, QueueUrl, SecretUrl, StoreUrl,
+    Template,
+};
 
 /// A faultless configuration, with where each value comes from.
 #[derive(Debug, Clone)]

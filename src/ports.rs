@@ -1,5 +1,6 @@
 //! The few traits that the inside needs of the outside. No vendor is named here.
 
+pub mod castoffs;
 pub mod chat;
 pub mod clock;
 pub mod conference;
@@ -8,6 +9,7 @@ pub mod mail;
 pub mod queue;
 pub mod store;
 
+pub use castoffs::{Castoff, Castoffs};
 pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView};
 pub use clock::Clock;
 pub use conference::{
@@ -17,7 +19,7 @@ pub use conference::{
 pub use links::Links;
 pub use mail::{Body, Envelope, Mail, Posting, Received, Settled};
 pub use queue::{
-    Delivery, Depth, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,
+    Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,
     QueueName, Receipt, Settlement,
 };
 pub use store::{

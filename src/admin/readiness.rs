@@ -64,7 +64,12 @@ impl Readiness {
             let word = if self.holds(*check) { "ok" } else { "failed" };
             let needed = match check {
                 Check::Queue | Check::NotDraining => "",
-                Check::Store | Check::Mattermost | Check::PlugNmeet => " (not needed to be ready)",
+                Check::AmqpPublisher
+                | Check::AmqpConsumer
+                | Check::Spool
+                | Check::Store
+                | Check::Mattermost
+                | Check::PlugNmeet => " (not needed to be ready)",
             };
             format!("[{mark}] {} {word}{needed}\n", check.values().concat())
         };

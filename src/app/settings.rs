@@ -81,11 +81,12 @@ pub(super) fn http(deadline: Duration) -> HttpSettings {
 
 pub(super) fn mattermost(
     access: &MattermostAccess,
+    bot_token: SecretString,
     post_secret: SecretString,
 ) -> mattermost::Settings {
     mattermost::Settings {
         url: access.url.clone(),
-        bot_token: access.bot_token.clone(),
+        bot_token,
         post_secret,
     }
 }

@@ -89,8 +89,15 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
     } = surroundings;
     loop {
         let depths = queue.depths().await;
-        readiness.set(Check::Queue, depths.is_ok());
-        for (name, depth) in depths.unwrap_or_default() {
+        for check in [
+            Check::Queue,
+            Check::AmqpPublisher,
+            Check::AmqpConsumer,
+            Check::Spool,
+        ] {
+            readiness.set(check, depths.is_ok());
+        }
+        for (name, depth) in depths.unwrap_or_default().queues {
             let lying = depth.ready + depth.delayed + depth.in_flight;
             metrics
                 .queue_depth

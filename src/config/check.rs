@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{Config, Rule};
 use super::reader::Reader;
+use super::value::QueueUrl;
 
 /// Least length of the secret that signs links, in bytes.
 pub(crate) const SIGNING_SECRET_BYTES_MIN: usize = 32;
@@ -15,6 +16,8 @@ pub(super) fn check_together(config: &Config, reader: &mut Reader) {
     let mut check = Check { reader };
     check.server(config);
     check.mattermost(config);
+    check.ways_out(config);
+    check.queue(config);
     check.plugnmeet(config);
     check.times(config);
     for (index, rule) in config.rules.iter().enumerate() {
@@ -55,6 +58,39 @@ impl Check<'_> {
             "mattermost.url",
             || "is missing although Mattermost's tokens are given".to_owned(),
             "write the chat server's address, or set mattermost.enabled = false",
+        );
+    }
+
+    fn ways_out(&mut self, config: &Config) {
+        let mattermost = &config.mattermost;
+        let pair = [
+            ("mattermost.login_id", mattermost.login_id.is_some()),
+            ("mattermost.password", mattermost.password.is_some()),
+        ];
+        for ((key, is_there), (other, other_is_there)) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            self.require(
+                is_there || !other_is_there,
+                key,
+                || format!("is missing although {other} is given"),
+                "write both, or a mattermost.bot_token instead",
+            );
+        }
+        self.require(
+            mattermost.plugin_url.is_some() || mattermost.plugin_authorization.is_none(),
+            "mattermost.plugin_url",
+            || "is missing although mattermost.plugin_authorization is given".to_owned(),
+            "write the address of the plugin's endpoint",
+        );
+    }
+
+    fn queue(&mut self, config: &Config) {
+        let is_tls =
+            matches!(&config.queue.url, QueueUrl::Amqp(url) if url.shown().starts_with("amqps:"));
+        self.require(
+            is_tls || config.queue.ca_file.is_none(),
+            "queue.ca_file",
+            || "is given although queue.url is not amqps://".to_owned(),
+            "write amqps:// into queue.url, or leave queue.ca_file out",
         );
     }
 

@@ -3,8 +3,9 @@
 use secrecy::SecretString;
 use url::Url;
 
-use super::keys::Config;
+use super::keys::{Config, Mattermost};
 use super::problem::{Problem, Problems};
+use super::value::{NoticeFormat, SecretUrl};
 
 /// The settings without which nothing can be served, now known to be there.
 #[derive(Debug, Clone)]
@@ -22,8 +23,41 @@ pub struct Essentials {
 pub struct MattermostAccess {
     /// Its address; ends in `/`.
     pub url: Url,
-    /// The bot's token.
-    pub bot_token: SecretString,
+    /// How the relay shows meetings there.
+    pub way_out: WayOut,
+}
+
+/// How the relay shows meetings. The first two edit and look up what they posted, the others only post notices.
+#[derive(Debug, Clone)]
+pub enum WayOut {
+    /// The REST API with a bot's token.
+    Bot {
+        /// The token.
+        token: SecretString,
+    },
+    /// The REST API with a session that the relay logs in for itself.
+    Login {
+        /// Name or e-mail address.
+        login_id: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// An HTTP endpoint of a Mattermost plugin.
+    Plugin {
+        /// Its address.
+        url: SecretUrl,
+        /// The value of the header `Authorization`.
+        authorization: Option<SecretString>,
+        /// For whom notices are written.
+        format: NoticeFormat,
+    },
+    /// An incoming webhook.
+    IncomingWebhook {
+        /// Its address.
+        url: SecretUrl,
+        /// For whom notices are written.
+        format: NoticeFormat,
+    },
 }
 
 /// How plugNmeet is reached.
@@ -68,13 +102,16 @@ impl Config {
     fn mattermost_access(&self, missing: &mut Missing) -> Option<MattermostAccess> {
         let mattermost = &self.mattermost;
         let url = missing.take(&mattermost.url, "mattermost.url", MATTERMOST_URL);
-        let bot_token = missing.take(&mattermost.bot_token, "mattermost.bot_token", BOT_TOKEN);
+        let way_out = way_out(mattermost);
+        if way_out.is_none() {
+            missing.note("mattermost.bot_token", BOT_TOKEN);
+        }
         if mattermost.outgoing_tokens.is_empty() && mattermost.command_tokens.is_empty() {
             missing.note("mattermost.outgoing_tokens", TRIGGER_TOKENS);
         }
         Some(MattermostAccess {
             url: url?,
-            bot_token: bot_token?,
+            way_out: way_out?,
         })
     }
 
@@ -93,9 +130,30 @@ impl Config {
     }
 }
 
+/// The first that is given, best first.
+fn way_out(mattermost: &Mattermost) -> Option<WayOut> {
+    let format = mattermost.format;
+    let bot = mattermost.bot_token.clone();
+    let account = mattermost.login_id.clone().zip(mattermost.password.clone());
+    bot.map(|token| WayOut::Bot { token })
+        .or_else(|| account.map(|(login_id, password)| WayOut::Login { login_id, password }))
+        .or_else(|| {
+            mattermost.plugin_url.clone().map(|url| WayOut::Plugin {
+                url,
+                authorization: mattermost.plugin_authorization.clone(),
+                format,
+            })
+        })
+        .or_else(|| {
+            let url = mattermost.incoming_webhook_url.clone();
+            url.map(|url| WayOut::IncomingWebhook { url, format })
+        })
+}
+
 const PUBLIC_URL: &str = "write how Mattermost, plugNmeet and browsers reach the relay, like \"https://relay.example.org\"";
 const MATTERMOST_URL: &str = "write the chat server's address, or set mattermost.enabled = false";
-const BOT_TOKEN: &str = "make a bot account in Mattermost and write its access token";
+const BOT_TOKEN: &str = "make a bot account in Mattermost and write its access token; without a bot write \
+                         mattermost.login_id and password, plugin_url, or incoming_webhook_url";
 const TRIGGER_TOKENS: &str = "write the token of an outgoing webhook here, or that of a slash command into \
                               mattermost.command_tokens";
 const PLUGNMEET_URL: &str = "write plugNmeet's address, like \"https://meet.example.org\"";

@@ -12,7 +12,9 @@ use url::Url;
 
 use crate::domain::Moderators;
 
-use super::value::{HostName, LogFormat, LogLevel, QueueUrl, StoreUrl, Template};
+use super::value::{
+    Declare, HostName, LogFormat, LogLevel, NoticeFormat, QueueUrl, SecretUrl, StoreUrl, Template,
+};
 
 section! {
     /// The two listeners and where the relay keeps its files.
@@ -51,8 +53,22 @@ section! {
         outgoing_tokens: Vec<SecretString>,
         /// Tokens of slash commands; several, so that they can be rotated.
         command_tokens: Vec<SecretString>,
-        /// Token of the bot account that posts the cards. Needed to serve.
+        /// Token of the bot account that posts the cards. Needed to serve, or one of the other ways out: a login, a plugin's endpoint, an incoming webhook. The first that is given counts, in this order.
         bot_token: Option<SecretString>,
+        /// Name or e-mail address of the account that posts the cards, when there is no bot: the relay logs in itself.
+        login_id: Option<String>,
+        /// That account's password.
+        password: Option<SecretString>,
+        /// Address of an HTTP endpoint of a Mattermost plugin that posts for the relay: it gets the JSON of an incoming webhook, and any 2xx means that it is posted. Notices only: nothing can be edited.
+        plugin_url: Option<SecretUrl>,
+        /// The value of the header `Authorization` of these calls; Mattermost passes it to the plugin from 9.4 on.
+        plugin_authorization: Option<SecretString>,
+        /// Address of an incoming webhook, when there is no bot. Notices only: nothing can be edited or looked up.
+        incoming_webhook_url: Option<SecretUrl>,
+        /// For whom notices are written: with `slack` only what every server understands that knows Slack's incoming webhooks.
+        format: NoticeFormat = "mattermost",
+        /// When the answer to a notice never came, it is posted once more after this time, and may stand there twice.
+        notice_again_after: Duration = "1m" in "1s" to "1h",
         /// Deadline of one call, over connect, headers and body.
         call_timeout: Duration = "10s" in "100ms" to "5m",
         /// Most calls at one time.
@@ -167,12 +183,38 @@ section! {
 section! {
     /// The queue between what was accepted and what is done about it.
     Queue at "queue" {
-        /// The back end. RabbitMQ comes with a later version.
+        /// The back end: a file of this process, or RabbitMQ.
         url: QueueUrl = "embedded",
-        /// Its file. Absent: `queue.db` in `server.data_dir`.
+        /// The embedded queue's file. Absent: `queue.db` in `server.data_dir`.
         path: Option<PathBuf>,
-        /// Most bytes that lie in the queue; beyond it nothing is accepted.
-        bytes_max: ByteSize = "1GiB" in "1MiB" to "1TiB"
+        /// Most bytes that lie in the embedded queue; beyond it nothing is accepted.
+        bytes_max: ByteSize = "1GiB" in "1MiB" to "1TiB",
+        /// Whether the relay makes RabbitMQ's exchanges and queues whenever it connects, or only verifies that they are there (`meetrelay topology`).
+        declare: Declare = "create",
+        /// A PEM file with the certificates of the authorities that may vouch for RabbitMQ with `amqps://`. Absent: those of the system.
+        ca_file: Option<PathBuf>,
+        /// RabbitMQ must have taken a connection within this time.
+        connect_timeout: Duration = "5s" in "100ms" to "1m",
+        /// RabbitMQ must show a sign of life every so often, or the connection is given up.
+        heartbeat: Duration = "10s" in "1s" to "5m",
+        /// RabbitMQ must have answered any other call within this time.
+        call_timeout: Duration = "5s" in "100ms" to "1m",
+        /// RabbitMQ must have confirmed a message within this time, or the connection is made anew.
+        confirm_timeout: Duration = "10s" in "500ms" to "5m",
+        /// Most messages that wait for RabbitMQ's confirm at one time; others wait their turn.
+        publish_window: u32 = "128" in "1" to "1000",
+        /// Most messages of one queue that RabbitMQ hands to this relay ahead of their settlement.
+        prefetch: u32 = "128" in "1" to "2000",
+        /// The longest pause between two attempts to connect.
+        reconnect_max: Duration = "5s" in "100ms" to "5m"
+    }
+}
+
+section! {
+    /// Takes events while RabbitMQ is away or refuses them, and forwards them afterwards.
+    Spool at "spool" {
+        /// Most bytes that lie in the spool; beyond it nothing is accepted. `0B` for no spool: nothing is accepted while RabbitMQ is away.
+        max_bytes: ByteSize = "256MiB" in "0B" to "1TiB"
     }
 }
 
@@ -288,6 +330,8 @@ tree! {
         room: Room,
         /// `[queue]`
         queue: Queue,
+        /// `[spool]`
+        spool: Spool,
         /// `[store]`
         store: Store,
         /// `[retry]`
@@ -313,6 +357,11 @@ impl Config {
     pub fn queue_path(&self) -> PathBuf {
         let default = || self.server.data_dir.join("queue.db");
         self.queue.path.clone().unwrap_or_else(default)
+    }
+
+    /// The folder of all spools, one below it for each relay that shares the data directory.
+    pub fn spool_path(&self) -> PathBuf {
+        self.server.data_dir.join("spool")
     }
 
     /// The SQLite store's file.

@@ -7,9 +7,9 @@ mod text;
 mod word;
 
 pub(crate) use list::entries;
-pub use place::{HostName, QueueUrl, StoreUrl};
+pub use place::{AmqpUrl, HostName, QueueUrl, SecretUrl, StoreUrl};
 pub use text::Template;
-pub use word::{LogFormat, LogLevel};
+pub use word::{Declare, LogFormat, LogLevel, NoticeFormat};
 
 /// A value as its source wrote it.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl Mismatch {
 
 /// A type that a key can have.
 pub(crate) trait Setting: Sized {
-    /// Its value is hidden everywhere, and may come from a file.
+    /// It holds a secret, which is hidden everywhere, and may come from a file.
     const IS_SECRET: bool = false;
 
     /// What is written there, with its unit.

@@ -111,6 +111,23 @@ pub struct Depth {
     pub in_flight: u64,
 }
 
+/// How much lies in a queue's back end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Depths {
+    /// Each queue's own.
+    pub queues: Vec<(QueueName, Depth)>,
+    /// Messages that wait for their time in places which the queues share, so that nobody can tell whose they are.
+    pub shared_delayed: u64,
+}
+
+impl Depths {
+    /// All messages, whatever they wait for.
+    pub fn total(&self) -> u64 {
+        let own = |depth: &Depth| depth.ready + depth.delayed + depth.in_flight;
+        self.queues.iter().map(|(_, depth)| own(depth)).sum::<u64>() + self.shared_delayed
+    }
+}
+
 /// Why a message was not made durable. Whatever it is: nothing was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -157,7 +174,7 @@ pub trait Queue: Send + Sync + 'static {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError>;
 
     /// How much lies in each queue.
-    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, QueueError>;
+    async fn depths(&self) -> Result<Depths, QueueError>;
 
     /// Ends every waiting `receive` with [`QueueError::Closed`] and gives the storage free.
     async fn close(&self);

@@ -25,7 +25,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{
-    Clock, Delivery, Depth, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
+    Clock, Delivery, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
     QueueName, Settlement,
 };
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
@@ -228,7 +228,7 @@ impl Queue for EmbeddedQueue {
         self.settle_all(settlements).await
     }
 
-    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, QueueError> {
+    async fn depths(&self) -> Result<Depths, QueueError> {
         let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
         let now = self.shared.clock.now();
         let due = sqlite
@@ -237,7 +237,10 @@ impl Queue for EmbeddedQueue {
         let due = due.map_err(|error| away(&self.shared, &error))?;
         let ledger = self.shared.ledger();
         let depth = |queue| (queue, ledger.depth(queue, due[number_of(queue)], now));
-        Ok(QueueName::ALL.map(depth).to_vec())
+        Ok(Depths {
+            queues: QueueName::ALL.map(depth).to_vec(),
+            shared_delayed: 0,
+        })
     }
 
     async fn close(&self) {

@@ -40,6 +40,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["http", "cli", "mattermost", "plugnmeet"]),
     ("warp", &["ingress", "admin", "listen", "app"]),
     ("prometheus", &["telemetry"]),
+    ("lapin", &["queue"]),
 ];
 
 #[test]

@@ -190,7 +190,8 @@ impl House {
 
     async fn lying(&self, queue: QueueName) -> u64 {
         let depths = self.queue.depths().await.unwrap();
-        let (_, depth) = depths.into_iter().find(|(name, _)| *name == queue).unwrap();
+        let mut depths = depths.queues.into_iter();
+        let (_, depth) = depths.find(|(name, _)| *name == queue).unwrap();
         depth.ready + depth.delayed + depth.in_flight
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::{Mismatch, Raw, Setting, quoted};
@@ -106,34 +107,134 @@ impl Setting for HostName {
     }
 }
 
-/// The queue's back end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueueUrl {
-    /// Files of this process.
-    Embedded,
+/// An exact http or https address that may hold a secret, like that of an incoming webhook: only its origin shows.
+#[derive(Debug, Clone)]
+pub struct SecretUrl {
+    origin: String,
+    address: SecretString,
 }
 
-impl Setting for QueueUrl {
-    // A broker's URL holds a password, so it is never repeated in a complaint.
+impl SecretUrl {
+    /// Scheme, host and port, for people.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The whole address.
+    pub fn address(&self) -> &SecretString {
+        &self.address
+    }
+}
+
+impl Setting for SecretUrl {
+    const IS_SECRET: bool = true;
+
     fn type_name() -> String {
-        "\"embedded\"".to_owned()
+        "secret URL".to_owned()
     }
 
     fn read(raw: &Raw) -> Result<Self, Mismatch> {
         let text = String::read(raw)?;
-        let what = match text.trim() {
-            "embedded" => return Ok(Self::Embedded),
-            url if url.starts_with("amqp") => "RabbitMQ comes with a later version",
-            _ => "is no queue that this version knows",
-        };
-        Err(Mismatch {
-            what: what.to_owned(),
-            instead: "write \"embedded\"".to_owned(),
+        let url = Url::parse(text.trim()).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.fragment().is_none()
+        });
+        let url = url.ok_or_else(|| Mismatch {
+            what: "is no http or https URL, or holds a user name or a fragment (#)".to_owned(),
+            instead: "write the whole address, like \"https://host.example.org/hooks/...\""
+                .to_owned(),
+        })?;
+        Ok(Self {
+            origin: url.origin().ascii_serialization(),
+            address: String::from(url).into(),
         })
     }
 
     fn show(&self) -> Option<String> {
-        Some(quoted("embedded"))
+        Some(quoted(&format!("{}/[redacted]", self.origin)))
+    }
+}
+
+/// The queue's back end.
+#[derive(Debug, Clone)]
+pub enum QueueUrl {
+    /// Files of this process.
+    Embedded,
+    /// RabbitMQ.
+    Amqp(AmqpUrl),
+}
+
+/// Where a broker is and who the relay is there; only the password is hidden.
+#[derive(Debug, Clone)]
+pub struct AmqpUrl {
+    shown: String,
+    url: SecretString,
+}
+
+impl AmqpUrl {
+    /// The URL with its password.
+    pub fn url(&self) -> &SecretString {
+        &self.url
+    }
+
+    /// Without the password and without the query, for people.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let host = url.host_str().filter(|host| !host.is_empty())?;
+        let is_tls = match url.scheme() {
+            "amqp" => false,
+            "amqps" => true,
+            _ => return None,
+        };
+        let is_plain = url.fragment().is_none() && url.path().matches('/').count() <= 1;
+        let port = url.port().unwrap_or(if is_tls { 5671 } else { 5672 });
+        let user = match url.username() {
+            "" => String::new(),
+            user => format!("{user}@"),
+        };
+        let shown = format!("{}://{user}{host}:{port}{}", url.scheme(), url.path());
+        is_plain.then(|| Self {
+            shown,
+            url: text.into(),
+        })
+    }
+}
+
+impl Setting for QueueUrl {
+    // It holds a password, so it is never repeated in a complaint and may come from a file.
+    const IS_SECRET: bool = true;
+
+    fn type_name() -> String {
+        "\"embedded\" or \"amqp://user:password@host:5672/vhost\" (\"amqps://\" for TLS)".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, Mismatch> {
+        let text = String::read(raw)?;
+        match text.trim() {
+            "embedded" => Ok(Self::Embedded),
+            url => AmqpUrl::parse(url)
+                .map(Self::Amqp)
+                .ok_or_else(|| Mismatch {
+                    what: "is no queue that this version knows".to_owned(),
+                    instead: "write \"embedded\" or one like \
+                              \"amqp://user:password@host:5672/vhost\", special characters percent-encoded"
+                        .to_owned(),
+                }),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted(match self {
+            Self::Embedded => "embedded",
+            Self::Amqp(amqp) => amqp.shown(),
+        }))
     }
 }
 

@@ -37,6 +37,24 @@ impl LogLevel {
     }
 }
 
+/// Who makes the broker's exchanges and queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declare {
+    /// The relay, whenever it connects.
+    Create,
+    /// Somebody else; the relay only looks whether all are there.
+    Verify,
+}
+
+/// For whom the JSON of a notice is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeFormat {
+    /// Mattermost, with all it can show.
+    Mattermost,
+    /// What every server that understands Slack's incoming webhooks can show.
+    Slack,
+}
+
 /// A type whose values have one word each.
 trait Word: Copy + PartialEq + 'static {
     const WORDS: &'static [(&'static str, Self)];
@@ -63,6 +81,16 @@ impl Word for LogLevel {
 impl Word for Moderators {
     const WORDS: &'static [(&'static str, Self)] =
         &[("everyone", Self::Everyone), ("starter", Self::Starter)];
+}
+
+impl Word for Declare {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("create", Self::Create), ("verify", Self::Verify)];
+}
+
+impl Word for NoticeFormat {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("mattermost", Self::Mattermost), ("slack", Self::Slack)];
 }
 
 fn word_of<T: Word>(value: T) -> &'static str {
@@ -105,4 +133,4 @@ macro_rules! words {
     )+};
 }
 
-words!(LogFormat, LogLevel, Moderators);
+words!(LogFormat, LogLevel, Moderators, Declare, NoticeFormat);

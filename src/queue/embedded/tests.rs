@@ -85,6 +85,6 @@ fn ids(deliveries: &[Delivery]) -> Vec<&str> {
 }
 
 async fn depth(queue: &EmbeddedQueue) -> (u64, u64, u64) {
-    let (_, depth) = queue.depths().await.unwrap()[0];
+    let (_, depth) = queue.depths().await.unwrap().queues[0];
     (depth.ready, depth.delayed, depth.in_flight)
 }

@@ -235,8 +235,14 @@ labels! {
     }
     /// A named condition of readiness.
     Check("check") {
-        /// The queue takes events.
+        /// An event can be made durable: by the queue, or by the spool while RabbitMQ is away.
         Queue => ("queue"),
+        /// RabbitMQ takes and confirms messages; holds always with the embedded queue.
+        AmqpPublisher => ("amqp_publisher"),
+        /// RabbitMQ hands out messages; holds always with the embedded queue.
+        AmqpConsumer => ("amqp_consumer"),
+        /// The spool has room; holds not when it is switched off, and always with the embedded queue.
+        Spool => ("spool"),
         /// The store answers.
         Store => ("store"),
         /// Mattermost answers.

@@ -78,7 +78,7 @@ async fn wait_for(queue: &dyn Queue, depths: [Depth; 4]) {
     let wanted: Vec<_> = QueueName::ALL.into_iter().zip(depths).collect();
     let mut found = Vec::new();
     for _ in 0..100 {
-        found = queue.depths().await.unwrap();
+        found = queue.depths().await.unwrap().queues;
         if found == wanted {
             return;
         }

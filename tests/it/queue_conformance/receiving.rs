@@ -63,7 +63,7 @@ pub(crate) async fn concurrent_receivers_share_without_doubles(bench: &impl Benc
     for number in 0..COUNT {
         queue.publish(to(Events, number)).await.unwrap();
     }
-    while let Some((_, depth)) = queue.depths().await.unwrap().first()
+    while let Some((_, depth)) = queue.depths().await.unwrap().queues.first()
         && depth.ready + depth.in_flight > 0
     {
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -121,7 +121,7 @@ async fn killed_owner_loses_nothing_that_it_acknowledged() {
 async fn drain(bench: &FileBench) -> Vec<String> {
     let queue = bench.open().await;
     let mut found = Vec::new();
-    for (from, depth) in queue.depths().await.unwrap() {
+    for (from, depth) in queue.depths().await.unwrap().queues {
         let mut left = depth.ready;
         while left > 0 {
             let received = receive(&*queue, from, 100).await;
