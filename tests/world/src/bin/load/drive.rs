@@ -25,8 +25,6 @@ const UNTIL_JOINED: Duration = Duration::from_millis(100);
 const UNTIL_ENDED: Duration = Duration::from_millis(800);
 /// Between session_ended and room_finished.
 const UNTIL_FINISHED: Duration = Duration::from_millis(50);
-/// How long rooms may take after the last trigger before their webhooks are no longer waited for.
-const ROOMS_WITHIN: Duration = Duration::from_secs(300);
 
 /// One request that is due.
 struct Job {
@@ -88,8 +86,9 @@ impl Driver {
         move |room| push(&jobs, Instant::now(), What::Webhook(0, room))
     }
 
-    /// Sends everything; ends when the last meeting has had its last webhook.
-    pub async fn run(&self, connections: u32) -> Sent {
+    /// Sends everything; ends when the last meeting has had its last webhook. Rooms that do not come about within
+    /// `patience` after the last trigger are no longer waited for.
+    pub async fn run(&self, connections: u32, patience: Duration) -> Sent {
         let began = Instant::now();
         let (stop, stopped) = watch::channel(false);
         let workers: Vec<_> = (0..connections)
@@ -101,7 +100,7 @@ impl Driver {
             push(&self.jobs, due, What::Start(number));
         }
         let triggers_took = began.elapsed();
-        if !self.ledger.all_sent_within(ROOMS_WITHIN).await {
+        if !self.ledger.all_sent_within(patience).await {
             eprintln!("load: some rooms were never made");
         }
         // Ends the workers once they have nothing in hand.

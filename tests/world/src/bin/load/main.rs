@@ -51,7 +51,7 @@ struct Arguments {
     /// may be memory: name one on the disk to be measured.
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// How long cards may take after the last request, in seconds.
+    /// How long rooms may take after the last trigger, and then cards after the last request, in seconds.
     #[arg(long, default_value_t = 120)]
     patience: u64,
     /// Without a relay: what this program costs by itself. A server that does nothing answers.
@@ -103,12 +103,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
         arguments.alone,
     );
     sink.tell_rooms_to(driver.rooms());
+    let patience = Duration::from_secs(arguments.patience);
     let began = Instant::now();
-    let sent = driver.run(arguments.connections).await;
+    let sent = driver.run(arguments.connections, patience).await;
     let took = began.elapsed();
 
     let last = Instant::now();
-    let patience = Duration::from_secs(arguments.patience);
     let is_drained = arguments.alone || ledger.settled_within(patience).await;
     let drain = last.elapsed();
     let usage = match &relay {

@@ -56,6 +56,7 @@ impl State {
                 json!({"channel_id": channel, "user_id": bot})
             }
             ("GET", ["channels", channel, "posts"]) => self.posts_in(channel, &bot),
+            ("GET", ["posts", post]) => self.read(post, &bot)?,
             ("POST", ["posts"]) => {
                 return self.create(body, &bot).map(|made| (201, made.to_string()));
             }
@@ -106,6 +107,24 @@ impl State {
                 .note(number, |entry| entry.shows_end = sent.shows_end())?;
         }
         Some(json!({"id": post}))
+    }
+
+    /// A person's post that asked for a meeting, of which the relay wants the thread, or one of the relay's.
+    fn read(&self, post: &str, bot: &str) -> Option<Value> {
+        if let Some(asked) = number('q', self.run, post) {
+            let now = jiff::Timestamp::now().as_millisecond();
+            return Some(json!({
+                "id": post, "channel_id": id('c', self.run, asked), "user_id": id('u', self.run, asked),
+                "root_id": "", "create_at": now, "delete_at": 0, "props": {},
+            }));
+        }
+        let index = usize::try_from(number('p', self.run, post)?).ok()?;
+        let posts = lock(&self.posts);
+        let found = posts.get(index)?;
+        Some(json!({
+            "id": post, "channel_id": id('c', self.run, found.number), "user_id": bot, "root_id": "",
+            "create_at": found.create_at, "delete_at": 0, "props": found.props,
+        }))
     }
 
     /// Rarely asked: only when the answer to a post never came.
