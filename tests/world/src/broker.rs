@@ -11,6 +11,7 @@ mod control;
 mod place;
 mod process;
 mod shared;
+mod tls;
 mod trouble;
 
 use std::net::{Ipv4Addr, TcpStream};

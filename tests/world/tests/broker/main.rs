@@ -53,6 +53,27 @@ async fn user_may_do_what_its_patterns_say() {
 }
 
 #[tokio::test]
+async fn tls_is_served_with_a_certificate_of_the_private_authority() {
+    let broker = Broker::shared().await;
+    let vhost = broker.new_vhost().await;
+    let connect = async |ca: PathBuf| {
+        let chain = std::fs::read_to_string(ca).unwrap();
+        let config = lapin::tcp::OwnedTLSConfig {
+            identity: None,
+            cert_chain: Some(chain),
+        };
+        let options = ConnectionProperties::default();
+        let runtime = lapin::runtime::default_runtime().unwrap();
+        let url = broker.tls_url(&vhost);
+        Connection::connect_with_config(&url, options, config, runtime).await
+    };
+    let trusted = connect(broker.ca_file()).await;
+    assert!(trusted.is_ok(), "{trusted:?}");
+    let refused = connect(broker.wrong_ca_file()).await.unwrap_err();
+    assert!(refused.to_string().contains("certificate"), "{refused}");
+}
+
+#[tokio::test]
 async fn definitions_are_imported() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
