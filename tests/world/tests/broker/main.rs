@@ -24,6 +24,13 @@ async fn vhosts_are_fresh_and_keep_apart() {
     assert_eq!(broker.depth(&one, "jobs").await, Some(1));
     assert_eq!(broker.depth(&other, "jobs").await, None);
     assert_eq!(broker.queues(&one).await, ["jobs"]);
+    for _ in 0..2 {
+        let messages = broker.messages(&one).await;
+        let [(queue, text)] = messages.as_slice() else {
+            panic!("one message, and it stays there: {messages:?}");
+        };
+        assert!(queue == "jobs" && text.contains("body"), "{text}");
+    }
     assert!(broker.queues(&other).await.is_empty());
     broker.remove_vhost(&one).await;
     assert!(
