@@ -22,6 +22,7 @@ pub(super) struct Place {
     pub node: String,
     pub password: String,
     pub amqp: u16,
+    pub amqps: u16,
     pub distribution: u16,
     pub epmd: u16,
 }
@@ -55,11 +56,12 @@ impl Place {
         for part in ["home", "mnesia", "log"] {
             private.create(folder.join(part))?;
         }
-        let [amqp, distribution, epmd] = free_ports(&id);
+        let [amqp, amqps, distribution, epmd] = free_ports(&id);
         let place = Self {
             node: format!("meetrelay-{amqp}@localhost"),
             password: uuid::Uuid::new_v4().simple().to_string(),
             amqp,
+            amqps,
             distribution,
             epmd,
             folder,
@@ -67,6 +69,9 @@ impl Place {
         let cookie = uuid::Uuid::new_v4().simple().to_string();
         place.write("home/.erlang.cookie", &cookie)?;
         place.write("rabbitmq.conf", &place.configuration())?;
+        for (name, text) in super::tls::files().map_err(std::io::Error::other)? {
+            place.write(name, &text)?;
+        }
         place.write("enabled_plugins", "[].\n")?;
         place.write("rabbitmq-env.conf", "")?;
         place.write(PASSPORT, &serde_json::to_string(&place)?)?;
@@ -133,9 +138,11 @@ impl Place {
              log.file = broker.log\n\
              log.file.level = info\n\
              disk_free_limit.absolute = 50MB\n\
-             raft.wal_max_size_bytes = 67108864\n",
+             raft.wal_max_size_bytes = 67108864\n\
+             {tls}",
             amqp = self.amqp,
             password = self.password,
+            tls = super::tls::configuration(&self.folder, self.amqps),
         )
     }
 

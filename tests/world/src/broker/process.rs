@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ pub(super) struct Processes {
     keeper: Child,
     epmd: Child,
     machine: Mutex<Option<Child>>,
+    is_frozen: AtomicBool,
 }
 
 impl Processes {
@@ -58,6 +60,7 @@ impl Processes {
             keeper,
             epmd,
             machine,
+            is_frozen: AtomicBool::new(false),
         })
     }
 
@@ -76,6 +79,7 @@ impl Processes {
         // Both fail only for a process that has ended already.
         drop(child.kill());
         drop(child.wait());
+        self.is_frozen.store(false, Ordering::Relaxed);
         drop(std::fs::remove_file(self.place.folder.join("machine.pid")));
     }
 
@@ -88,16 +92,21 @@ impl Processes {
         Ok(())
     }
 
-    /// Sends a signal by name to the virtual machine.
-    pub(super) fn signal(&self, name: &str) {
+    /// Whether the virtual machine was told to stand still.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.is_frozen.load(Ordering::Relaxed)
+    }
+
+    /// SIGSTOP or SIGCONT for the virtual machine.
+    pub(super) fn freeze(&self, is_frozen: bool) {
         let id = self.machine().as_ref().expect("the broker runs").id();
+        let signal = if is_frozen { "-STOP" } else { "-CONT" };
         let status = Command::new("kill")
-            .args([format!("-{name}"), id.to_string()])
+            .args([signal, &id.to_string()])
             .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "no signal to {id}"
-        );
+        let is_sent = status.is_ok_and(|status| status.success());
+        assert!(is_sent, "no signal to {id}");
+        self.is_frozen.store(is_frozen, Ordering::Relaxed);
     }
 
     fn machine(&self) -> MutexGuard<'_, Option<Child>> {

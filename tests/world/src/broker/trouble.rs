@@ -15,7 +15,18 @@ impl Broker {
     }
 
     /// SIGKILL. Its directories stay, for [`restart`](Self::restart).
+    ///
+    /// A quorum queue declared less than half a second before has no leader ever after (3.10 has not yet written
+    /// down that it exists). That is the broker's fault and not what tests are about, so the tables are written
+    /// first, unless it is frozen.
     pub async fn kill(&self) {
+        if !self.own().is_frozen() {
+            // A stopped application has no tables.
+            drop(
+                self.try_eval("[dets:sync(Table) || Table <- dets:all()]")
+                    .await,
+            );
+        }
         self.own().kill();
     }
 
@@ -37,12 +48,12 @@ impl Broker {
 
     /// SIGSTOP: connections stay open, nothing answers.
     pub async fn freeze(&self) {
-        self.own().signal("STOP");
+        self.own().freeze(true);
     }
 
     /// SIGCONT.
     pub async fn thaw(&self) {
-        self.own().signal("CONT");
+        self.own().freeze(false);
     }
 
     /// The memory alarm: connections that publish are blocked, those that only consume work on.

@@ -24,6 +24,13 @@ async fn vhosts_are_fresh_and_keep_apart() {
     assert_eq!(broker.depth(&one, "jobs").await, Some(1));
     assert_eq!(broker.depth(&other, "jobs").await, None);
     assert_eq!(broker.queues(&one).await, ["jobs"]);
+    for _ in 0..2 {
+        let messages = broker.messages(&one).await;
+        let [(queue, text)] = messages.as_slice() else {
+            panic!("one message, and it stays there: {messages:?}");
+        };
+        assert!(queue == "jobs" && text.contains("body"), "{text}");
+    }
     assert!(broker.queues(&other).await.is_empty());
     broker.remove_vhost(&one).await;
     assert!(
@@ -50,6 +57,27 @@ async fn user_may_do_what_its_patterns_say() {
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("ACCESS_REFUSED"), "{refused}");
+}
+
+#[tokio::test]
+async fn tls_is_served_with_a_certificate_of_the_private_authority() {
+    let broker = Broker::shared().await;
+    let vhost = broker.new_vhost().await;
+    let connect = async |ca: PathBuf| {
+        let chain = std::fs::read_to_string(ca).unwrap();
+        let config = lapin::tcp::OwnedTLSConfig {
+            identity: None,
+            cert_chain: Some(chain),
+        };
+        let options = ConnectionProperties::default();
+        let runtime = lapin::runtime::default_runtime().unwrap();
+        let url = broker.tls_url(&vhost);
+        Connection::connect_with_config(&url, options, config, runtime).await
+    };
+    let trusted = connect(broker.ca_file()).await;
+    assert!(trusted.is_ok(), "{trusted:?}");
+    let refused = connect(broker.wrong_ca_file()).await.unwrap_err();
+    assert!(refused.to_string().contains("certificate"), "{refused}");
 }
 
 #[tokio::test]
