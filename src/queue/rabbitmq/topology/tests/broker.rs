@@ -10,7 +10,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use world::broker::Broker;
 
-use super::super::{apply, differences, ensure, plan, queue_name, route};
+use super::super::{Report, apply, check, definitions, ensure, plan, queue_name, route};
 use crate::ports::QueueName;
 use crate::queue::rabbitmq::connect::tests::settings;
 use crate::queue::rabbitmq::connect::{BrokerError, BrokerSettings, Declare, connect};
@@ -136,37 +136,22 @@ async fn queue_with_other_arguments_is_named_with_the_argument() {
     insta::assert_snapshot!(text, @"queue.url SHOWN: queue meetrelay.delay.10s: is there with another x-dead-letter-exchange (received the value 'meetrelay' of type 'longstr' but current is none), and arguments cannot be changed: delete the queue when it is empty, the relay makes it anew");
     // Everything else is there now, and the connection is still good.
     assert!(bench.connection.status().connected());
-    assert_eq!(
-        differences(&bench.connection, &bench.settings)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    let found = check(&bench.settings).await.unwrap().differences;
+    assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[tokio::test]
 async fn verify_names_all_that_is_missing_and_makes_nothing() {
     let bench = Bench::new().await;
-    let missing = differences(&bench.connection, &bench.verifying())
-        .await
-        .unwrap();
-    assert_eq!(
-        missing.len(),
-        plan::queues().len() + plan::exchanges().len()
-    );
     let text = refused(ensure(&bench.connection, &bench.verifying()).await);
-    insta::assert_snapshot!(text.replace(&bench.settings.shown, "SHOWN"), @"queue.url SHOWN: exchange meetrelay.unrouted: is missing: make it with `meetrelay topology apply --url ...` and an account that may, or import deploy/rabbitmq/definitions.json (and 16 more: meetrelay topology check names them)");
+    insta::assert_snapshot!(text.replace(&bench.settings.shown, "SHOWN"), @"queue.url SHOWN: exchange meetrelay.unrouted: is missing: make it with `meetrelay topology apply --url ...` and an account that may, or import deploy/rabbitmq/definitions.json (and 16 more: `meetrelay topology check` names them)");
     assert!(bench.broker.queues(&bench.vhost).await.is_empty());
 }
 
 #[tokio::test]
 async fn least_rights_suffice_to_verify_to_publish_and_to_consume() {
     let bench = Bench::new().await;
-    assert_eq!(
-        apply(&bench.connection, &bench.verifying()).await.unwrap(),
-        []
-    );
+    assert_eq!(apply(&bench.verifying()).await.unwrap(), Report::default());
     let user = format!("least-{}", bench.vhost);
     bench
         .broker
@@ -244,7 +229,7 @@ async fn message_delivered_too_often_is_parked_and_not_dropped() {
     bench.wait_for_depth("meetrelay.events", 0).await;
 }
 
-/// What is given up while there is no room for it waits in its queue.
+/// What is given up while there is no room for it waits in its queue until the collector makes room.
 #[tokio::test]
 async fn full_parking_place_loses_nothing() {
     let bench = Bench::new().await;
@@ -273,10 +258,60 @@ async fn full_parking_place_loses_nothing() {
             .unwrap();
         got.acker.nack(BasicNackOptions::default()).await.unwrap();
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let found = tokio::time::timeout(Duration::from_secs(30), async {
+        for _ in 0..3 {
+            loop {
+                let got = channel
+                    .basic_get(plan::DEAD.into(), BasicGetOptions::default())
+                    .await;
+                if let Some(got) = got.unwrap() {
+                    assert!(got.acker.ack(BasicAckOptions::default()).await.unwrap());
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    });
+    let all = ["list_queues", "-p", &bench.vhost, "name", "messages"];
+    if found.await.is_err() {
+        panic!("{}", bench.broker.ctl(&all).await);
+    }
+}
+
+#[tokio::test]
+async fn imported_definitions_are_found_equal() {
+    let bench = Bench::new().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), definitions(&bench.vhost)).unwrap();
+    bench.broker.import_definitions(file.path()).await;
+    ensure(&bench.connection, &bench.verifying()).await.unwrap();
+    ensure(&bench.connection, &bench.settings).await.unwrap();
+    assert_eq!(check(&bench.settings).await.unwrap(), Report::default());
+    // The bindings came with them.
+    assert!(is_confirmed(
+        &bench.publish("meetrelay", "chat.later").await
+    ));
+    bench.wait_for_depth("meetrelay.chat.later", 1).await;
+    let policies = bench
+        .broker
+        .ctl(&["list_policies", "-p", &bench.vhost])
+        .await;
+    assert!(policies.contains("meetrelay-work"), "{policies}");
+}
+
+#[tokio::test]
+async fn check_makes_nothing_and_says_what_it_could_not_compare() {
+    let bench = Bench::new().await;
+    let all = plan::queues().len() + plan::exchanges().len();
+    assert_eq!(check(&bench.settings).await.unwrap().differences.len(), all);
+    assert!(bench.broker.queues(&bench.vhost).await.is_empty());
+    assert_eq!(apply(&bench.settings).await.unwrap(), Report::default());
+    let user = format!("checker-{}", bench.vhost);
     bench
         .broker
-        .ctl(&["clear_policy", "-p", &bench.vhost, "full"])
+        .add_user(&user, "secret", &bench.vhost, "^$", WRITE, READ)
         .await;
-    bench.wait_for_depth("meetrelay.dead", 3).await;
+    let least = settings(&bench.broker.url_as(&user, "secret", &bench.vhost));
+    let report = check(&least).await.unwrap();
+    assert_eq!((report.differences, report.not_compared), (vec![], all));
 }
