@@ -5,6 +5,7 @@ mod links;
 mod observers;
 mod operations;
 mod settings;
+pub mod topology;
 mod watch;
 
 use std::net::SocketAddr;

@@ -2,3 +2,5 @@
 
 pub mod connect;
 pub mod topology;
+
+pub use connect::{BrokerError, BrokerSettings, Declare};
