@@ -144,7 +144,8 @@ impl Spool {
     /// finds out by itself that there is room again.
     pub async fn level(&self) -> SpoolLevel {
         let mut messages = 0;
-        for queue in self.core.adopted().clone() {
+        let adopted = self.core.adopted().clone();
+        for queue in adopted {
             messages += queue.depths().await.map_or(0, |depths| depths.total());
         }
         let Some(own) = &self.core.own else {

@@ -131,7 +131,6 @@ impl Core {
         }
         settlements.extend(done.iter().map(|(_, receipt)| Settlement::Done(*receipt)));
         if taken > 0 {
-            self.is_detoured.store(false, Ordering::Relaxed);
             turn.refused = 0;
         }
         // A failure waits by itself before the deliveries come again.
@@ -176,6 +175,9 @@ impl Core {
             .collect();
         let mut outcomes = Vec::with_capacity(publishing.len());
         while let Some(outcome) = publishing.next().await {
+            if outcome.1.is_ok() {
+                self.is_detoured.store(false, Ordering::Relaxed);
+            }
             outcomes.push(outcome);
         }
         outcomes
