@@ -18,9 +18,11 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::domain::{ChannelId, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
 use crate::http::Http;
-use crate::ports::{Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, PostView};
+use crate::ports::{
+    Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, PostView, WayOutKind,
+};
 
 use call::Call;
 use people::NameDisplay;
@@ -88,6 +90,24 @@ impl Mattermost {
 
 #[async_trait]
 impl Chat for Mattermost {
+    fn kind(&self) -> WayOutKind {
+        WayOutKind::Posts
+    }
+
+    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+        Err(ChatError::Refused {
+            why: "an account makes posts, no notices".to_owned(),
+        })
+    }
+
+    async fn show_in_channel(
+        &self,
+        hook: &ResponseHook,
+        content: Rendered,
+    ) -> Result<(), ChatError> {
+        self.answer(hook, body::channel_answer(&content)).await
+    }
+
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
         self.ask_own().await
     }
@@ -156,18 +176,7 @@ impl Chat for Mattermost {
     }
 
     async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError> {
-        let body = body::command_answer(text);
-        let call = Call::hook("answer_command", hook).body(body);
-        let answer = self.call(call).await?;
-        // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
-        if answer.body.trim_ascii() == b"ok" {
-            Ok(())
-        } else {
-            Err(ChatError::Refused {
-                why: "the response URL was not answered with ok: mattermost.url may be wrong"
-                    .to_owned(),
-            })
-        }
+        self.answer(hook, body::command_answer(text)).await
     }
 
     async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError> {
@@ -182,5 +191,22 @@ impl Chat for Mattermost {
             },
         };
         self.create(post).await.map(drop)
+    }
+}
+
+impl Mattermost {
+    async fn answer(&self, hook: &ResponseHook, body: Vec<u8>) -> Result<(), ChatError> {
+        let answer = self
+            .call(Call::hook("answer_command", hook).body(body))
+            .await?;
+        // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
+        if answer.body.trim_ascii() == b"ok" {
+            Ok(())
+        } else {
+            Err(ChatError::Refused {
+                why: "the response URL was not answered with ok: mattermost.url may be wrong"
+                    .to_owned(),
+            })
+        }
     }
 }

@@ -10,7 +10,7 @@ pub mod queue;
 pub mod store;
 
 pub use castoffs::{Castoff, Castoffs};
-pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView};
+pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind};
 pub use clock::Clock;
 pub use conference::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,

@@ -10,13 +10,15 @@ use warp::{Filter, Reply};
 
 use crate::config::{Config, Essentials};
 use crate::domain::rule::{Rule, RuleSpec, Rules, TITLE_DEFAULT};
-use crate::domain::{ChannelId, Event, Fact, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::domain::{
+    ChannelId, Event, Fact, Place, PostId, Rendered, ResponseHook, Timestamp, UserId,
+};
 use crate::ingress::{
     EventSink, Ingress, IngressDeps, IngressSettings, OwnUser, SinkError, TraceParent,
 };
 use crate::ports::{
     Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
-    QueueName,
+    QueueName, WayOutKind,
 };
 use crate::token::Links;
 use crate::worker::Deps;
@@ -156,6 +158,15 @@ fn off<T>() -> Result<T, ChatError> {
 
 #[async_trait]
 impl Chat for NoChat {
+    fn kind(&self) -> WayOutKind {
+        WayOutKind::Posts
+    }
+    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+        off()
+    }
+    async fn show_in_channel(&self, _: &ResponseHook, _: Rendered) -> Result<(), ChatError> {
+        off()
+    }
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
         off()
     }

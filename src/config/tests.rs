@@ -193,7 +193,7 @@ bot_token = "{CANARY}"
 command_tokens = [" {CANARY}"]
 api_key = "x"
 [queue]
-url = "amqp://user:{CANARY}@host"
+url = "ampq://user:{CANARY}@host"
 [store]
 url = "postgres://user:{CANARY}@host"
 [[rule]]
@@ -220,7 +220,7 @@ colour = "red"
     relay.toml:9: server.signing_secret: has only 10 bytes; write at least 32, for instance what `openssl rand -hex 32` prints
     relay.toml:12: mattermost.command_tokens: is empty, or has a line break or a blank around it; write the secret alone
     relay.toml:13: unknown key mattermost.api_key; did you mean plugnmeet.api_key?
-    relay.toml:15: queue.url: RabbitMQ comes with a later version; write "embedded"
+    relay.toml:15: queue.url: is no queue that this version knows; write "embedded" or one like "amqp://user:password@host:5672/vhost", special characters percent-encoded
     relay.toml:17: store.url: PostgreSQL comes with a later version; write one like "sqlite:data/meetrelay.db"
     relay.toml:19: rule[1].phrases: are none, or hold an empty one, a line break or more than 100 characters; write at least one, like ["meet now"]
     relay.toml:20: rule[1].title: "{{ channel" is no template: syntax error: unexpected end of input, expected end of variable block (in <string>:1); write a title, like "{{ channel }} meeting"
@@ -408,4 +408,75 @@ fn the_service_manager_waits_longer_than_the_drain() {
 fn a_rule_cannot_be_a_variable_and_is_told_where_to_stand() {
     let faults = given().variable("MEETRELAY__RULE__WORTH", "10s").faults();
     insta::assert_snapshot!(faults, @"MEETRELAY__RULE__WORTH: unknown variable; write [[rule]] into the configuration's file");
+}
+
+#[test]
+fn a_brokers_address_shows_without_its_password() {
+    let config = given()
+        .file(&format!(
+            "[queue]\nurl = \"amqps://relay:{CANARY}@broker.example.org/meetrelay\"\n"
+        ))
+        .load()
+        .unwrap()
+        .config;
+    let QueueUrl::Amqp(amqp) = &config.queue.url else {
+        panic!("{:?}", config.queue.url);
+    };
+    assert_eq!(
+        amqp.shown(),
+        "amqps://relay@broker.example.org:5671/meetrelay"
+    );
+    assert!(!format!("{config:?}").contains(CANARY));
+}
+
+#[test]
+fn the_first_way_out_that_is_given_counts() {
+    let webhook = "incoming_webhook_url = \"https://chat.example.org/hooks/x\"\n";
+    let plugin = "plugin_url = \"https://chat.example.org/plugins/x/notices\"\n";
+    let login = "login_id = \"relay\"\npassword = \"secret\"\n";
+    let bot = "bot_token = \"token\"\n";
+    let mut found = Vec::new();
+    for ways in [
+        vec![webhook],
+        vec![webhook, plugin],
+        vec![webhook, plugin, login],
+        vec![webhook, plugin, login, bot],
+    ] {
+        let config = given()
+            .file(&format!(
+                "[server]\npublic_url = \"https://relay.example.org\"\n[plugnmeet]\nurl = \"https://meet.example.org\"\n\
+                 api_key = \"key\"\napi_secret = \"secret\"\n[mattermost]\nurl = \"https://chat.example.org\"\n\
+                 outgoing_tokens = [\"token\"]\n{}",
+                ways.concat()
+            ))
+            .load()
+        .unwrap()
+        .config;
+        found.push(
+            match config.essentials().unwrap().mattermost.unwrap().way_out {
+                WayOut::Bot { .. } => "bot",
+                WayOut::Login { .. } => "login",
+                WayOut::Plugin { .. } => "plugin",
+                WayOut::IncomingWebhook { .. } => "incoming webhook",
+            },
+        );
+    }
+    assert_eq!(found, ["incoming webhook", "plugin", "login", "bot"]);
+}
+
+#[test]
+fn halves_of_a_way_out_and_a_ca_without_tls_are_faults() {
+    let faults = given()
+        .file(
+            "[mattermost]\nurl = \"https://chat.example.org\"\nlogin_id = \"relay\"\nplugin_authorization = \"x\"\n\
+             incoming_webhook_url = \"ftp://chat.example.org\"\n\
+             [queue]\nurl = \"amqp://broker.example.org\"\nca_file = \"ca.pem\"\n",
+        )
+        .faults();
+    insta::assert_snapshot!(faults, @r#"
+    relay.toml:5: mattermost.incoming_webhook_url: is no http or https URL, or holds a user name or a fragment (#); write the whole address, like "https://host.example.org/hooks/..."
+    relay.toml:8: queue.ca_file: is given although queue.url is not amqps://; write amqps:// into queue.url, or leave queue.ca_file out
+    mattermost.password: is missing although mattermost.login_id is given; write both, or a mattermost.bot_token instead
+    mattermost.plugin_url: is missing although mattermost.plugin_authorization is given; write the address of the plugin's endpoint
+    "#);
 }

@@ -51,6 +51,22 @@ pub(super) fn command_answer(text: &str) -> Vec<u8> {
     fitting(|chars| json!({ "response_type": "ephemeral", "text": cut(text, chars) }))
 }
 
+/// A late answer to a slash command that everybody in its channel sees, as its caller's.
+pub(super) fn channel_answer(content: &Rendered) -> Vec<u8> {
+    fitting(|chars| {
+        let shown = content.attachment.as_ref();
+        let attachments: Vec<Value> = shown
+            .map(|attachment| attachment_json(attachment, chars))
+            .into_iter()
+            .collect();
+        json!({
+            "response_type": "in_channel",
+            "text": cut(&content.message, chars),
+            "attachments": attachments,
+        })
+    })
+}
+
 /// The property's value for `key`, in a post's props.
 pub(super) fn key_of(props: &Value) -> Option<&str> {
     props.get(PROPERTY)?.get("key")?.as_str()

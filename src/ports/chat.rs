@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{ChannelId, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
 
 /// The account that the relay posts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,9 +125,34 @@ pub enum ChatError {
     },
 }
 
+/// What can be done with what was posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WayOutKind {
+    /// Posts: they can be edited, deleted and looked up again.
+    Posts,
+    /// Notices: nothing can be edited or looked up; after an unknown outcome one may stand there twice.
+    Notices,
+}
+
 /// The chat server, as jobs and pages use it. Every call has one deadline over connect, headers and body.
 #[async_trait]
 pub trait Chat: Send + Sync + 'static {
+    /// What this way out can do. With `Notices` only [`Chat::post_notice`], [`Chat::show_in_channel`] and
+    /// [`Chat::answer_command`] work; everything else is [`ChatError::Refused`].
+    fn kind(&self) -> WayOutKind;
+
+    /// Posts a notice in a channel; of an error with `sent: true` and of `Unavailable` nobody knows whether it stands
+    /// there. With `Posts` this is `Refused`: use [`Chat::create_post`].
+    async fn post_notice(&self, place: &Place, content: Rendered) -> Result<(), ChatError>;
+
+    /// Shows something to everybody in the channel of a slash command, through its response URL (30 minutes, 5 uses,
+    /// mattermost.md 2.3): the only way into direct and group messages. Its author is the command's caller.
+    async fn show_in_channel(
+        &self,
+        hook: &ResponseHook,
+        content: Rendered,
+    ) -> Result<(), ChatError>;
+
     /// The relay's own account.
     async fn own_account(&self) -> Result<OwnAccount, ChatError>;
 

@@ -8,13 +8,13 @@ use secrecy::SecretString;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, ArtifactKind, ChannelId, Meeting, MeetingId, PostId, PostKey, PostRow, Rendered,
-    RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
+    ArtifactId, ArtifactKind, ChannelId, Meeting, MeetingId, Place, PostId, PostKey, PostRow,
+    Rendered, RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
 };
 use crate::ports::{
     Account, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom, DeadLetter,
     EndAnswer, FoundArtifact, Incoming, Joiner, Lease, Logged, MeetingFilter, MeetingSummary,
-    NewPost, NewRoom, OwnAccount, PostView, RoomActivity, Store, StoreError,
+    NewPost, NewRoom, OwnAccount, PostView, RoomActivity, Store, StoreError, WayOutKind,
 };
 
 /// How an outside answers.
@@ -186,6 +186,15 @@ fn away() -> ChatError {
 
 #[async_trait]
 impl Chat for OnePerson {
+    fn kind(&self) -> WayOutKind {
+        WayOutKind::Posts
+    }
+    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+        not_here()
+    }
+    async fn show_in_channel(&self, _: &ResponseHook, _: Rendered) -> Result<(), ChatError> {
+        not_here()
+    }
     async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
         self.mood.or_hang(away()).await?;
         Ok(Account {

@@ -9,12 +9,12 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use meetrelay::domain::{
-    ArtifactId, ArtifactKind, ChannelId, PostId, Rendered, RequestId, ResponseHook, RoomId, Sid,
-    Timestamp, UserId,
+    ArtifactId, ArtifactKind, ChannelId, Place, PostId, Rendered, RequestId, ResponseHook, RoomId,
+    Sid, Timestamp, UserId,
 };
 use meetrelay::ports::{
     Account, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom, EndAnswer,
-    FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, PostView, RoomActivity,
+    FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, PostView, RoomActivity, WayOutKind,
 };
 
 /// What a POST meets.
@@ -59,6 +59,18 @@ impl Peers {
 
 #[async_trait]
 impl Chat for Peers {
+    fn kind(&self) -> WayOutKind {
+        WayOutKind::Posts
+    }
+
+    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+        self.chat(())
+    }
+
+    async fn show_in_channel(&self, _: &ResponseHook, _: Rendered) -> Result<(), ChatError> {
+        self.chat(())
+    }
+
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
         self.chat(OwnAccount {
             user_id: "bot".parse().unwrap(),
