@@ -20,7 +20,7 @@ const BATCH_MAX: usize = 64;
 /// Poison bound of design 3.
 const POISON_MAX: u32 = 5;
 
-pub(super) fn worker(config: &Config) -> WorkerSettings {
+pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
         policy: policy(config),
@@ -54,7 +54,7 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
             time_zone: config.card.time_zone.clone(),
             late_after: config.card.late_after,
         },
-        instance: Uuid::now_v7().to_string(),
+        instance: instance.to_string(),
     }
 }
 
