@@ -59,6 +59,11 @@ async fn play(steps: Vec<Step>, bytes_max: u64) {
     kill(spool).await;
     let last = bench.open();
     until_taken(&bench, &accepted).await;
+    let own = usize::from(last.core.own.is_some());
+    until("only the own one is left", async || {
+        bench.found().len() == own
+    })
+    .await;
     until_empty(&last).await;
     last.close().await;
     assert!(bench.found().is_empty(), "{:?}", bench.found());
