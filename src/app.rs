@@ -6,6 +6,7 @@ mod observers;
 mod operations;
 mod settings;
 pub mod topology;
+mod spool;
 mod watch;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
@@ -69,6 +71,9 @@ pub enum StartError {
     /// The queue's file.
     #[error(transparent)]
     Queue(#[from] crate::queue::OpenError),
+    /// The spool's folder.
+    #[error(transparent)]
+    Spool(#[from] crate::queue::SpoolError),
     /// The store's file.
     #[error(transparent)]
     OpenStore(#[from] crate::store::sqlite::OpenError),
@@ -142,6 +147,8 @@ impl App {
             },
             Arc::clone(&clock),
         )?);
+        let instance = Uuid::now_v7();
+        let (queue, spool) = spool::before(queue, config, instance, &clock, &meter)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
@@ -162,7 +169,14 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
-        watch::start(&mut watchers, &deps, &queue, &own_user, &surroundings);
+        watch::start(
+            &mut watchers,
+            &deps,
+            &queue,
+            spool,
+            &own_user,
+            &surroundings,
+        );
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;
@@ -173,7 +187,7 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             token,
         });
-        let workers = Workers::start(deps, settings::worker(config));
+        let workers = Workers::start(deps, settings::worker(config, instance));
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

@@ -43,6 +43,7 @@ pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
 }
 
 pub(super) fn worker(config: &Config) -> WorkerSettings {
+pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
         policy: policy(config),
@@ -76,7 +77,7 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
             time_zone: config.card.time_zone.clone(),
             late_after: config.card.late_after,
         },
-        instance: Uuid::now_v7().to_string(),
+        instance: instance.to_string(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::telemetry::metrics::labels::Check;
 use crate::worker::{Deps, Lately};
 
 use super::Surroundings;
+use super::spool::SpoolSide;
 
 /// How often gauges are brought up to date.
 const GAUGES_EVERY: Duration = Duration::from_secs(2);
@@ -30,6 +31,7 @@ pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
     queue: &Arc<dyn Queue>,
+    spool: SpoolSide,
     own_user: &OwnUser,
     surroundings: &Surroundings,
 ) {
@@ -37,6 +39,7 @@ pub(super) fn start(
     watchers.spawn(watch_gauges(
         deps.clone(),
         Arc::clone(queue),
+        spool,
         surroundings.clone(),
     ));
 }
@@ -83,18 +86,22 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
     }
 }
 
-async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
+async fn watch_gauges(
+    deps: Deps,
+    queue: Arc<dyn Queue>,
+    spool: SpoolSide,
+    surroundings: Surroundings,
+) {
     let Surroundings {
         metrics, readiness, ..
     } = surroundings;
     loop {
         let depths = queue.depths().await;
-        for check in [
-            Check::Queue,
-            Check::AmqpPublisher,
-            Check::AmqpConsumer,
-            Check::Spool,
-        ] {
+        let spooling = spool.look(&metrics).await;
+        // RabbitMQ or the spool: either makes an event durable.
+        readiness.set(Check::Queue, depths.is_ok() || spooling.has_room);
+        readiness.set(Check::Spool, spooling.is_well);
+        for check in [Check::AmqpPublisher, Check::AmqpConsumer] {
             readiness.set(check, depths.is_ok());
         }
         for (name, depth) in depths.unwrap_or_default().queues {

@@ -106,6 +106,10 @@ metrics! {
     triggers_accepted_total: Counter<TriggerKind>,
     /// Events made durable.
     events_accepted_total: Counter<EventSource>,
+    /// Events that went to the spool, because RabbitMQ did not take them in time.
+    events_spooled_total: Counter<()>,
+    /// Events of a spool that RabbitMQ has confirmed since; also those of a spool that another relay left.
+    events_forwarded_total: Counter<()>,
     /// Events applied, dropped or given up: what came in and comes out must be the same.
     events_settled_total: Counter<(EventSource, Settled)>,
     /// Time from accepting a start to its card standing in the channel.
@@ -114,6 +118,10 @@ metrics! {
     event_to_card_update_seconds: Seconds<CardChange> in E2E,
     /// Messages in a queue, waiting or in work.
     queue_depth: Level<QueueName>,
+    /// Events in the spool, and in those of others that this relay forwards.
+    spool_depth: Level<()>,
+    /// Bytes of the spool that are in use; `spool.max_bytes` bounds them.
+    spool_bytes: Level<()>,
     /// Time between a message being due and being taken up.
     queue_wait_seconds: Seconds<QueueName> in WAIT,
     /// Time of one attempt.

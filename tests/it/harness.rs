@@ -150,6 +150,11 @@ impl World {
         Setup::default().start().await
     }
 
+    /// The relay's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Waits for something in the chat.
     pub async fn see<T>(&self, what: &str, look: impl FnMut(&Model) -> Option<T>) -> T {
         match self.chat.wait_for(what, PATIENCE, look).await {
