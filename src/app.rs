@@ -5,8 +5,8 @@ mod links;
 mod observers;
 mod operations;
 mod settings;
-pub mod topology;
 mod spool;
+pub mod topology;
 mod watch;
 
 use std::net::SocketAddr;

@@ -42,7 +42,6 @@ pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
     }
 }
 
-pub(super) fn worker(config: &Config) -> WorkerSettings {
 pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
