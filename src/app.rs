@@ -4,6 +4,7 @@ mod door;
 mod links;
 mod observers;
 mod operations;
+mod queue;
 mod settings;
 mod spool;
 pub mod topology;
@@ -21,14 +22,14 @@ use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, QueueUrl, WayOut};
+use crate::config::{Config, Essentials, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
 use crate::mattermost::Mattermost;
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
-use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
@@ -68,6 +69,9 @@ pub enum StartError {
     /// A setting that its part refuses.
     #[error("{0}")]
     Setting(String),
+    /// RabbitMQ refuses: a person must change something.
+    #[error("{0}")]
+    Broker(String),
     /// The queue's file.
     #[error(transparent)]
     Queue(#[from] crate::queue::OpenError),
@@ -134,21 +138,10 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
-        if let QueueUrl::Amqp(_) = &config.queue.url {
-            return Err(StartError::Setting(
-                "queue.url: RabbitMQ comes with a later version".to_owned(),
-            ));
-        }
         // First: its lock tells whether another relay has these files.
-        let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
-            EmbeddedSettings {
-                path: config.queue_path(),
-                bytes_max: config.queue.bytes_max.as_u64(),
-            },
-            Arc::clone(&clock),
-        )?);
+        let opened = queue::open(config, &clock, &meter).await?;
         let instance = Uuid::now_v7();
-        let (queue, spool) = spool::before(queue, config, instance, &clock, &meter)?;
+        let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
@@ -172,8 +165,7 @@ impl App {
         watch::start(
             &mut watchers,
             &deps,
-            &queue,
-            spool,
+            (&queue, opened.side, spool),
             &own_user,
             &surroundings,
         );

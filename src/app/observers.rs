@@ -1,5 +1,7 @@
 //! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
 
+mod amqp;
+
 use std::sync::Arc;
 use std::time::Duration;
 

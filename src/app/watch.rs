@@ -13,6 +13,7 @@ use crate::telemetry::metrics::labels::Check;
 use crate::worker::{Deps, Lately};
 
 use super::Surroundings;
+use super::queue::{self, QueueSide};
 use super::spool::SpoolSide;
 
 /// How often gauges are brought up to date.
@@ -30,16 +31,14 @@ const OWN_USER: &str = "bot_user_id";
 pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
-    queue: &Arc<dyn Queue>,
-    spool: SpoolSide,
+    (queue, side, spool): (&Arc<dyn Queue>, QueueSide, SpoolSide),
     own_user: &OwnUser,
     surroundings: &Surroundings,
 ) {
     watchers.spawn(watch_own_user(deps.clone(), own_user.clone()));
     watchers.spawn(watch_gauges(
         deps.clone(),
-        Arc::clone(queue),
-        spool,
+        (Arc::clone(queue), side, spool),
         surroundings.clone(),
     ));
 }
@@ -88,8 +87,7 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
 
 async fn watch_gauges(
     deps: Deps,
-    queue: Arc<dyn Queue>,
-    spool: SpoolSide,
+    (queue, side, spool): (Arc<dyn Queue>, QueueSide, SpoolSide),
     surroundings: Surroundings,
 ) {
     let Surroundings {
@@ -99,17 +97,11 @@ async fn watch_gauges(
         let depths = queue.depths().await;
         let spooling = spool.look(&metrics).await;
         // RabbitMQ or the spool: either makes an event durable.
-        readiness.set(Check::Queue, depths.is_ok() || spooling.has_room);
+        let is_durable = side.look(&readiness, depths.is_ok());
+        readiness.set(Check::Queue, is_durable || spooling.has_room);
         readiness.set(Check::Spool, spooling.is_well);
-        for check in [Check::AmqpPublisher, Check::AmqpConsumer] {
-            readiness.set(check, depths.is_ok());
-        }
-        for (name, depth) in depths.unwrap_or_default().queues {
-            let lying = depth.ready + depth.delayed + depth.in_flight;
-            metrics
-                .queue_depth
-                .with(name)
-                .set(i64::try_from(lying).unwrap_or(i64::MAX));
+        if let Ok(depths) = depths {
+            queue::show(&depths, &metrics);
         }
         let running = deps.store.count_running().await;
         readiness.set(Check::Store, running.is_ok());
