@@ -1,0 +1,4 @@
+//! RabbitMQ through lapin.
+
+pub mod connect;
+pub mod topology;
