@@ -22,7 +22,7 @@ mod tests;
 pub(crate) use declare::ensure;
 pub use declare::{Difference, Report};
 pub use definitions::definitions;
-pub(crate) use plan::{DEAD, DELAYS, EXCHANGE, UNROUTED, queue_name};
+pub(crate) use plan::{DEAD, DELAYS, UNROUTED, queue_name};
 pub(crate) use route::route;
 
 use super::connect::{BrokerError, BrokerSettings, connect};
