@@ -4,7 +4,10 @@ mod door;
 mod links;
 mod observers;
 mod operations;
+mod queue;
 mod settings;
+mod spool;
+pub mod topology;
 mod watch;
 
 use std::net::SocketAddr;
@@ -15,17 +18,18 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, QueueUrl, WayOut};
+use crate::config::{Config, Essentials, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
 use crate::mattermost::Mattermost;
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
-use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
@@ -65,9 +69,15 @@ pub enum StartError {
     /// A setting that its part refuses.
     #[error("{0}")]
     Setting(String),
+    /// RabbitMQ refuses: a person must change something.
+    #[error("{0}")]
+    Broker(String),
     /// The queue's file.
     #[error(transparent)]
     Queue(#[from] crate::queue::OpenError),
+    /// The spool's folder.
+    #[error(transparent)]
+    Spool(#[from] crate::queue::SpoolError),
     /// The store's file.
     #[error(transparent)]
     OpenStore(#[from] crate::store::sqlite::OpenError),
@@ -128,19 +138,10 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
-        if let QueueUrl::Amqp(_) = &config.queue.url {
-            return Err(StartError::Setting(
-                "queue.url: RabbitMQ comes with a later version".to_owned(),
-            ));
-        }
         // First: its lock tells whether another relay has these files.
-        let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
-            EmbeddedSettings {
-                path: config.queue_path(),
-                bytes_max: config.queue.bytes_max.as_u64(),
-            },
-            Arc::clone(&clock),
-        )?);
+        let opened = queue::open(config, &clock, &meter).await?;
+        let instance = Uuid::now_v7();
+        let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
@@ -161,7 +162,13 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
-        watch::start(&mut watchers, &deps, &queue, &own_user, &surroundings);
+        watch::start(
+            &mut watchers,
+            &deps,
+            (&queue, opened.side, spool),
+            &own_user,
+            &surroundings,
+        );
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;
@@ -172,7 +179,7 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             token,
         });
-        let workers = Workers::start(deps, settings::worker(config));
+        let workers = Workers::start(deps, settings::worker(config, instance));
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

@@ -1,5 +1,7 @@
 //! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
 
+mod amqp;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use crate::domain::{Event, Fact, Peer, Via};
 use crate::http::{CallObserver, CallReport};
 use crate::ingress::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
 use crate::ports::{Clock, QueueName};
+use crate::queue::SpoolObserver;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
 use crate::worker::{self, BreakerState, DeadReason, JobOutcome, WorkObserver};
@@ -241,6 +244,16 @@ fn webhook(trigger: Trigger) -> labels::Webhook {
         | Trigger::RecordingTranscodingFinished
         | Trigger::AnalyticsProceeded
         | Trigger::UnknownEvent => Webhook::Unknown,
+    }
+}
+
+impl SpoolObserver for Meter {
+    fn spooled(&self) {
+        self.metrics.events_spooled_total.with(()).inc();
+    }
+
+    fn forwarded(&self) {
+        self.metrics.events_forwarded_total.with(()).inc();
     }
 }
 

@@ -13,6 +13,8 @@ use crate::telemetry::metrics::labels::Check;
 use crate::worker::{Deps, Lately};
 
 use super::Surroundings;
+use super::queue::{self, QueueSide};
+use super::spool::SpoolSide;
 
 /// How often gauges are brought up to date.
 const GAUGES_EVERY: Duration = Duration::from_secs(2);
@@ -29,14 +31,14 @@ const OWN_USER: &str = "bot_user_id";
 pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
-    queue: &Arc<dyn Queue>,
+    (queue, side, spool): (&Arc<dyn Queue>, QueueSide, SpoolSide),
     own_user: &OwnUser,
     surroundings: &Surroundings,
 ) {
     watchers.spawn(watch_own_user(deps.clone(), own_user.clone()));
     watchers.spawn(watch_gauges(
         deps.clone(),
-        Arc::clone(queue),
+        (Arc::clone(queue), side, spool),
         surroundings.clone(),
     ));
 }
@@ -83,26 +85,23 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
     }
 }
 
-async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
+async fn watch_gauges(
+    deps: Deps,
+    (queue, side, spool): (Arc<dyn Queue>, QueueSide, SpoolSide),
+    surroundings: Surroundings,
+) {
     let Surroundings {
         metrics, readiness, ..
     } = surroundings;
     loop {
         let depths = queue.depths().await;
-        for check in [
-            Check::Queue,
-            Check::AmqpPublisher,
-            Check::AmqpConsumer,
-            Check::Spool,
-        ] {
-            readiness.set(check, depths.is_ok());
-        }
-        for (name, depth) in depths.unwrap_or_default().queues {
-            let lying = depth.ready + depth.delayed + depth.in_flight;
-            metrics
-                .queue_depth
-                .with(name)
-                .set(i64::try_from(lying).unwrap_or(i64::MAX));
+        let spooling = spool.look(&metrics).await;
+        // RabbitMQ or the spool: either makes an event durable.
+        let is_durable = side.look(&readiness, depths.is_ok());
+        readiness.set(Check::Queue, is_durable || spooling.has_room);
+        readiness.set(Check::Spool, spooling.is_well);
+        if let Ok(depths) = depths {
+            queue::show(&depths, &metrics);
         }
         let running = deps.store.count_running().await;
         readiness.set(Check::Store, running.is_ok());

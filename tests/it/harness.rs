@@ -1,5 +1,6 @@
 //! The world of one test: both fakes, and the real binary as a child process between them.
 
+mod backend;
 mod relay;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, TriggerWhen};
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
 
+pub use backend::BackEnd;
 pub use relay::{Relay, reqwest_client as client};
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
@@ -23,6 +25,7 @@ pub struct World {
     pub chat: FakeMattermost,
     pub conference: FakePlugNmeet,
     pub relay: Relay,
+    pub back_end: BackEnd,
     bot_token: String,
     folder: TempDir,
 }
@@ -36,6 +39,7 @@ pub struct Setup {
     more: String,
     is_bot_outside: bool,
     has_more_doors: bool,
+    back_end: Option<BackEnd>,
 }
 
 impl Setup {
@@ -73,6 +77,12 @@ impl Setup {
     /// The channel `weekly` has a hook of its own that sends JSON, and `/meeting` is a command by GET.
     pub fn more_doors(mut self) -> Self {
         self.has_more_doors = true;
+        self
+    }
+
+    /// Another queue than the one that this run is about.
+    pub fn back_end(mut self, back_end: BackEnd) -> Self {
+        self.back_end = Some(back_end);
         self
     }
 
@@ -117,11 +127,17 @@ impl Setup {
         });
         std::fs::write(&config, text + &self.more).unwrap();
         let log = folder.path().join("relay.log");
-        let relay = Relay::start(config, log, ports, self.settings).await;
+        let back_end = match self.back_end {
+            Some(chosen) => chosen,
+            None => BackEnd::of_this_run().await,
+        };
+        let settings = [back_end.settings(), self.settings].concat();
+        let relay = Relay::start(config, log, ports, settings).await;
         World {
             chat,
             conference,
             relay,
+            back_end,
             bot_token,
             folder,
         }
@@ -132,6 +148,11 @@ impl World {
     /// The usual world.
     pub async fn start() -> Self {
         Setup::default().start().await
+    }
+
+    /// The relay's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Waits for something in the chat.
@@ -176,19 +197,28 @@ impl World {
         self.relay.stop().await;
         self.chat.unexpected().assert_none();
         self.conference.unexpected().assert_none();
-        self.assert_no_secrets();
+        let messages = self.back_end.clear().await;
+        self.assert_no_secrets(&messages);
     }
 
     /// No secret in logs, queue, store or anything that the chat server was sent.
-    fn assert_no_secrets(&self) {
+    fn assert_no_secrets(&self, messages: &[(String, String)]) {
         let options = self.conference.options();
-        let secrets = [CANARY, &self.bot_token, &options.api_secret];
+        let mut secrets = vec![CANARY, &self.bot_token, &options.api_secret];
+        if let Some((broker, _)) = self.back_end.broker() {
+            secrets.push(broker.password());
+        }
+        for (queue, text) in messages {
+            for secret in &secrets {
+                assert!(!text.contains(secret), "{queue} holds a secret ({secret})");
+            }
+        }
         for path in files(self.folder.path()) {
             if path.ends_with("meetrelay.toml") || path.ends_with("admin-token") {
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap();
-            for secret in secrets {
+            for secret in &secrets {
                 assert!(
                     !contains(&bytes, secret),
                     "{} holds a secret ({secret})",
@@ -197,7 +227,7 @@ impl World {
             }
         }
         for request in self.chat.requests() {
-            for secret in secrets {
+            for secret in &secrets {
                 let is_there = contains(request.body.as_bytes(), secret);
                 assert!(
                     !is_there,

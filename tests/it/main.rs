@@ -19,6 +19,7 @@ mod main_job;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod spool;
 mod starts;
 mod stopping;
 mod store_conformance;
