@@ -11,6 +11,7 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod crash;
 mod harness;
 mod main_job;

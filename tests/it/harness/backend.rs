@@ -2,8 +2,12 @@
 //!
 //! The tests of the whole relay run once for each: `MEETRELAY_TEST_QUEUE=rabbitmq` chooses RabbitMQ.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use meetrelay::clock::SystemClock;
+use meetrelay::ports::Queue;
+use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 use world::broker::Broker;
 
 /// Chooses the back end of a run.
@@ -63,6 +67,17 @@ impl BackEnd {
         settings
             .map(|(key, value)| (format!("MEETRELAY__QUEUE__{key}"), value))
             .into()
+    }
+
+    /// Opens the queue itself, for tests of the workers; the embedded one lies in `directory`.
+    pub async fn open(&self, directory: &Path) -> Arc<dyn Queue> {
+        let Some((broker, vhost)) = self.broker() else {
+            let path = directory.join("queue.db");
+            let bytes_max = 1 << 30;
+            let settings = EmbeddedSettings { path, bytes_max };
+            return Arc::new(EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap());
+        };
+        unimplemented!("{}", broker.url(vhost))
     }
 
     /// What lies in it after the test, as (where, text); the virtual host is removed.
