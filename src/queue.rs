@@ -3,6 +3,7 @@
 pub mod embedded;
 pub mod envelope;
 pub mod mail;
+pub mod rabbitmq;
 
 pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
 pub use mail::Mailroom;
