@@ -4,9 +4,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::ports::Queue;
+use meetrelay::queue::rabbitmq::{BrokerSettings, Declare, RabbitMq, Unobserved};
 use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 use world::broker::Broker;
 
@@ -77,7 +79,22 @@ impl BackEnd {
             let settings = EmbeddedSettings { path, bytes_max };
             return Arc::new(EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap());
         };
-        unimplemented!("{}", broker.url(vhost))
+        let second = Duration::from_secs(1);
+        let settings = BrokerSettings {
+            url: broker.url(vhost).into(),
+            shown: format!("the test broker's {vhost}"),
+            ca_file: None,
+            declare: Declare::Create,
+            connect_timeout: 5 * second,
+            heartbeat: 2 * second,
+            call_timeout: 5 * second,
+            confirm_timeout: 10 * second,
+            publish_window: 128,
+            prefetch: 128,
+            reconnect_max: second,
+        };
+        let started = RabbitMq::start(settings, Arc::new(SystemClock), Arc::new(Unobserved));
+        Arc::new(started.await.unwrap())
     }
 
     /// What lies in it after the test, as (where, text); the virtual host is removed.
