@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::ports::Queue;
-use meetrelay::queue::rabbitmq::{BrokerSettings, Declare, RabbitMq, Unobserved};
+use meetrelay::queue::rabbitmq::{BrokerSettings, Declare, LinkStates, RabbitMq, Unobserved};
 use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 use world::broker::Broker;
+
+use super::PATIENCE;
 
 /// Chooses the back end of a run.
 const VARIABLE: &str = "MEETRELAY_TEST_QUEUE";
@@ -94,7 +96,12 @@ impl BackEnd {
             reconnect_max: second,
         };
         let started = RabbitMq::start(settings, Arc::new(SystemClock), Arc::new(Unobserved));
-        Arc::new(started.await.unwrap())
+        let queue = started.await.unwrap();
+        let mut links = queue.link();
+        let both = |links: &LinkStates| links.publisher.is_usable() && links.consumer.is_usable();
+        let up = tokio::time::timeout(PATIENCE, links.wait_for(both)).await;
+        drop(up.expect("both links come up").unwrap());
+        Arc::new(queue)
     }
 
     /// What lies in it after the test, as (where, text); the virtual host is removed.

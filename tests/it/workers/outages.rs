@@ -88,6 +88,9 @@ async fn drained_worker_returns_what_it_did_not_begin() {
         house.ask(number).await;
     }
     house.until_empty(QueueName::Events).await;
+    while house.peers.world().creates == 0 {
+        tokio::time::sleep(MILLIS).await;
+    }
     let is_finished = workers.drain(tokio::time::sleep(10 * SECOND)).await;
     assert!(is_finished);
     let begun = u64::from(house.peers.world().creates);
@@ -169,6 +172,9 @@ async fn poisonous_chat_job_fails_no_room() {
     house
         .send(vec![job_posting(id.meeting, 0, &owed, now)])
         .await;
+    // Handed out and never settled, as by a relay that died of it.
+    let handed_out = house.queue.receive(QueueName::ChatLater, 1).await.unwrap();
+    assert_eq!(handed_out.len(), 1);
     let house = house.restarted().await;
     house.ask(1).await;
     let _workers = house.start();
