@@ -11,6 +11,7 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod crash;
 mod deploy;
 mod harness;
