@@ -49,7 +49,7 @@ async fn bench_at(replies: Vec<Reply>, path: &str, deadline: Duration) -> Bench 
     let http = Http::new(http, Arc::clone(&observer) as Arc<dyn CallObserver>).unwrap();
     let settings = Settings {
         url: stub.url.join(path).unwrap(),
-        bot_token: SecretString::from(TOKEN),
+        credential: Credential::Token(SecretString::from(TOKEN)),
         post_secret: SecretString::from("0123456789abcdef0123456789abcdef"),
     };
     let clock = Arc::new(StandingClock(AtomicI64::new(1_795_246_500_000)));
