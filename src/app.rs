@@ -150,6 +150,7 @@ impl App {
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            castoffs: None,
             chat,
             conference,
             links: Arc::new(SignedLinks(links.clone())),
@@ -163,7 +164,14 @@ impl App {
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
         let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
-        watch::start(&mut watchers, &deps, &queue, &own_user, &surroundings, way_out);
+        watch::start(
+            &mut watchers,
+            &deps,
+            &queue,
+            &own_user,
+            &surroundings,
+            way_out,
+        );
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;

@@ -177,7 +177,10 @@ impl Door {
         (!may_try).then(|| refused.error())
     }
 
-    fn logged_in(&mut self, result: Result<HeaderValue, ChatError>) -> Result<Arc<Pass>, ChatError> {
+    fn logged_in(
+        &mut self,
+        result: Result<HeaderValue, ChatError>,
+    ) -> Result<Arc<Pass>, ChatError> {
         self.login = None;
         match result {
             Ok(authorization) => {
