@@ -1,5 +1,8 @@
 //! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -82,7 +82,11 @@ pub(super) fn log_in(core: &Core, body: &Map<String, Value>) -> Result<Reply, Ap
 
 /// `POST /users/logout`: the session with which it is called ends.
 pub(super) fn log_out(core: &Core, token: &str) -> Reply {
-    core.change(|model| model.tokens.remove(token));
+    core.change(|model| {
+        if let Some(token) = model.tokens.get_mut(token).filter(|t| t.is_session()) {
+            token.is_active = false;
+        }
+    });
     let mut reply = Reply::json(200, &json!({"status": "OK"}));
     let cookie = "MMAUTHTOKEN=; Path=/; Max-Age=0; HttpOnly";
     reply
@@ -142,13 +146,24 @@ impl FakeMattermost {
         })
     }
 
+    /// The tokens of all sessions that anybody ever had.
+    pub fn session_tokens(&self) -> Vec<String> {
+        self.core.read(|model| {
+            let tokens = model.tokens.iter();
+            let sessions = tokens.filter(|(_, token)| token.is_session());
+            sessions.map(|(token, _)| token.clone()).collect()
+        })
+    }
+
     /// Ends all sessions of a person, as an administrator can; access tokens stay.
     pub fn revoke_sessions(&self, user: &str) {
         let id = self.user(user).id;
         self.core.change(|model| {
-            model
-                .tokens
-                .retain(|_, token| token.user_id != id || !token.is_session());
+            for token in model.tokens.values_mut() {
+                if token.user_id == id && token.is_session() {
+                    token.is_active = false;
+                }
+            }
         });
     }
 
