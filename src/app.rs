@@ -309,13 +309,15 @@ fn conference(
 }
 
 /// The way out, and the client to log out with at the end.
+type ChatClient = (Arc<dyn Chat>, Option<Arc<Mattermost>>);
+
 fn chat(
     config: &Config,
     essentials: &Essentials,
     meter: &Arc<Meter>,
     clock: &Arc<dyn Clock>,
     post_secret: SecretString,
-) -> Result<(Arc<dyn Chat>, Option<Arc<Mattermost>>), StartError> {
+) -> Result<ChatClient, StartError> {
     let Some(access) = &essentials.mattermost else {
         return Ok((Arc::new(door::NoChat), None));
     };

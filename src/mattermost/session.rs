@@ -109,15 +109,16 @@ impl Session {
         login.await
     }
 
-    /// A call made with this pass ended otherwise than with 401; an answer of the server proves the pass.
+    /// A call made with this pass ended otherwise than with 401; what only the server can have said proves the pass.
     pub(super) fn met<T>(&self, pass: &Pass, result: &Result<T, ChatError>) {
-        let is_silent = matches!(
+        let is_proof = matches!(
             result,
-            Err(ChatError::Unreachable { .. }
-                | ChatError::Unavailable { .. }
-                | ChatError::Throttled { .. })
+            Ok(_)
+                | Err(ChatError::Forbidden { .. }
+                    | ChatError::NotFound { .. }
+                    | ChatError::NotEditable { .. })
         );
-        if is_silent {
+        if !is_proof {
             return;
         }
         pass.is_rejected.store(false, Ordering::Relaxed);

@@ -97,9 +97,9 @@ async fn wrong_password_is_told_once_locks_nothing_and_heals_after_a_restart() {
     world.relay.await_log(REFUSED).await;
     world.chat.say("ana", "dev", "meet now: patience").await;
     world.room().await;
-    // Jobs and the watcher want to call again and again meanwhile.
+    // The job of the card wants to call again and again meanwhile.
     let tried_often = async {
-        while world.relay.log().matches("not logged in").count() < 6 {
+        while world.relay.log().matches("job will be tried again").count() < 5 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
