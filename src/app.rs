@@ -26,7 +26,7 @@ use crate::config::{Config, Essentials, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
-use crate::mattermost::Mattermost;
+use crate::mattermost::{Credential, Mattermost};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::Mailroom;
@@ -118,6 +118,7 @@ pub struct App {
     /// Ends the admin listener, last.
     drained: CancellationToken,
     watchers: JoinSet<()>,
+    account: Option<Arc<Mattermost>>,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
 }
@@ -146,10 +147,11 @@ impl App {
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
         let conference = Arc::new(conference(config, essentials, &meter)?);
-        let chat = chat(config, essentials, &meter, &clock, signing_secret)?;
+        let (chat, account) = chat(config, essentials, &meter, &clock, signing_secret)?;
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            castoffs: opened.castoffs,
             chat,
             conference,
             links: Arc::new(SignedLinks(links.clone())),
@@ -162,12 +164,14 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
+        let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
             &mut watchers,
             &deps,
             (&queue, opened.side, spool),
             &own_user,
             &surroundings,
+            way_out,
         );
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
@@ -204,6 +208,7 @@ impl App {
             admin_loop,
             drained,
             watchers,
+            account,
             queue,
             store,
         })
@@ -251,6 +256,9 @@ impl App {
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);
+        if let Some(account) = &self.account {
+            account.log_out().await;
+        }
         self.queue.close().await;
         self.store.close().await;
         if !finished {
@@ -301,30 +309,38 @@ fn conference(
     PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
 }
 
+/// The way out, and the client to log out with at the end.
+type ChatClient = (Arc<dyn Chat>, Option<Arc<Mattermost>>);
+
 fn chat(
     config: &Config,
     essentials: &Essentials,
     meter: &Arc<Meter>,
     clock: &Arc<dyn Clock>,
     post_secret: SecretString,
-) -> Result<Arc<dyn Chat>, StartError> {
+) -> Result<ChatClient, StartError> {
     let Some(access) = &essentials.mattermost else {
-        return Ok(Arc::new(door::NoChat));
+        return Ok((Arc::new(door::NoChat), None));
     };
     let http = Http::new(
         settings::http(config.mattermost.call_timeout),
         Arc::clone(meter) as _,
     )?;
-    let WayOut::Bot { token } = &access.way_out else {
-        return Err(StartError::Setting(
-            "mattermost.bot_token is missing: the other ways out come with a later version"
-                .to_owned(),
-        ));
+    let credential = match access.way_out.clone() {
+        WayOut::Bot { token } => Credential::Token(token),
+        WayOut::Login { login_id, password } => Credential::Login { login_id, password },
+        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => {
+            return Err(StartError::Setting(
+                "mattermost.bot_token is missing: the other ways out come with a later version"
+                    .to_owned(),
+            ));
+        }
     };
-    let settings = settings::mattermost(access, token.clone(), post_secret);
+    let settings = settings::mattermost(access, credential, post_secret);
     let chat = Mattermost::new(settings, http, Arc::clone(clock))
         .map_err(|error| StartError::Setting(error.to_string()))?;
-    Ok(Arc::new(chat))
+    let chat = Arc::new(chat);
+    Ok((Arc::clone(&chat) as _, Some(chat)))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -1,6 +1,8 @@
 //! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
 
 mod amqp;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -261,19 +263,19 @@ impl CallObserver for Meter {
     fn call_ended(&self, report: &CallReport) {
         let operation = match (report.target, report.operation) {
             ("mattermost", "create_post") => labels::Operation::CreatePost,
-            ("mattermost", "patch_post") => labels::Operation::PatchPost,
+            ("mattermost", "patch_post" | "delete_post") => labels::Operation::PatchPost,
             ("mattermost", "answer_command") => labels::Operation::AnswerCommand,
             ("mattermost", _) => labels::Operation::Read,
             (_, "create_room") => labels::Operation::CreateRoom,
             (_, "end_room") => labels::Operation::EndRoom,
-            (_, "mint_token") => labels::Operation::MintToken,
+            (_, "join" | "download_token") => labels::Operation::MintToken,
             _ => labels::Operation::Ask,
         };
         let outcome = match report.outcome {
-            "2xx" => labels::CallOutcome::Success,
+            "ok" => labels::CallOutcome::Success,
             "unauthorized" => labels::CallOutcome::Unauthorized,
-            "rate_limited" => labels::CallOutcome::RateLimited,
-            "5xx" => labels::CallOutcome::ServerError,
+            "throttled" => labels::CallOutcome::RateLimited,
+            "unavailable" | "internal" => labels::CallOutcome::ServerError,
             "unreachable" => labels::CallOutcome::Unreachable,
             _ => labels::CallOutcome::Refused,
         };

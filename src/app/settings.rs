@@ -103,12 +103,12 @@ pub(super) fn http(deadline: Duration) -> HttpSettings {
 
 pub(super) fn mattermost(
     access: &MattermostAccess,
-    bot_token: SecretString,
+    credential: mattermost::Credential,
     post_secret: SecretString,
 ) -> mattermost::Settings {
     mattermost::Settings {
         url: access.url.clone(),
-        bot_token,
+        credential,
         post_secret,
     }
 }

@@ -17,6 +17,7 @@ mod main_job;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod session;
 mod spool;
 mod starts;
 mod stopping;

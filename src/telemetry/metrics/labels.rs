@@ -184,7 +184,7 @@ labels! {
         PatchPost => ("mattermost", "patch_post"),
         /// Answering a command through its response URL.
         AnswerCommand => ("mattermost", "answer_command"),
-        /// Reading posts, channels and people, and joining a channel.
+        /// Reading posts, channels and people, joining a channel, logging in and out.
         Read => ("mattermost", "read"),
         /// Making a room.
         CreateRoom => ("plugnmeet", "create_room"),
