@@ -20,6 +20,7 @@ mod main_job;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod rabbitmq_start;
 mod session;
 mod spool;
 mod starts;
