@@ -189,6 +189,17 @@ impl House {
         panic!("{queue:?} never became empty");
     }
 
+    /// Waits until plugNmeet was asked for a room.
+    async fn until_called(&self) {
+        for _ in 0..1000 {
+            if self.peers.world().creates > 0 {
+                return;
+            }
+            tokio::time::sleep(10 * MILLIS).await;
+        }
+        panic!("no room was ever asked for");
+    }
+
     async fn lying(&self, queue: QueueName) -> u64 {
         let depths = self.queue.depths().await.unwrap();
         let shared = depths.shared_delayed;
