@@ -18,6 +18,8 @@ mod main_job;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod session;
+mod spool;
 mod starts;
 mod stopping;
 mod store_conformance;

@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod collecting;
 mod outages;
 mod peers;
 mod posting;
@@ -124,6 +125,7 @@ impl House {
         let deps = Deps {
             store: Arc::clone(&store) as _,
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            castoffs: None,
             chat: Arc::clone(&peers) as _,
             conference: Arc::clone(&peers) as _,
             links: Arc::new(PlainLinks),
