@@ -151,7 +151,11 @@ impl App {
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
-            castoffs: opened.castoffs.clone(),
+            castoffs: opened
+                .castoffs
+                .into_iter()
+                .chain(spool.castoffs())
+                .collect(),
             chat,
             conference,
             links: Arc::new(SignedLinks(links.clone())),

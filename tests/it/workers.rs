@@ -125,7 +125,7 @@ impl House {
         let deps = Deps {
             store: Arc::clone(&store) as _,
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
-            castoffs: None,
+            castoffs: Vec::new(),
             chat: Arc::clone(&peers) as _,
             conference: Arc::clone(&peers) as _,
             links: Arc::new(PlainLinks),
