@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::config::{Config, MattermostAccess, PlugNmeetAccess};
+use crate::domain::WayOutKind;
 use crate::domain::apply::Policy;
 use crate::domain::owed::Schedule;
 use crate::domain::retry::RetryPolicy;
@@ -20,10 +21,10 @@ const BATCH_MAX: usize = 64;
 /// Poison bound of design 3.
 const POISON_MAX: u32 = 5;
 
-pub(super) fn worker(config: &Config) -> WorkerSettings {
+pub(super) fn worker(config: &Config, way_out: WayOutKind) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
-        policy: policy(config),
+        policy: policy(config, way_out),
         retry: RetryPolicy {
             attempts_max: retry.attempts_max,
             age_max: retry.age_max,
@@ -48,6 +49,7 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
         lease: config.mattermost.call_timeout * 2,
         poison_max: POISON_MAX,
         tidy_after: config.mattermost.tidy_after,
+        notice_again_after: config.mattermost.notice_again_after,
         outside_again_after: config.mattermost.outside_again_after,
         keep: config.dedup.keep,
         face: CardFace {
@@ -58,9 +60,10 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
     }
 }
 
-fn policy(config: &Config) -> Policy {
+fn policy(config: &Config, way_out: WayOutKind) -> Policy {
     Policy {
         schedule: Schedule {
+            way_out,
             first_card_after: config.card.first_card_after,
             end_again_after: config.plugnmeet.end_again_after,
             poll_first_after: config.plugnmeet.poll_first_after,
