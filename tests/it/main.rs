@@ -14,6 +14,7 @@ mod bad_input;
 mod crash;
 mod harness;
 mod main_job;
+mod notices;
 mod operators;
 mod pages;
 mod queue_conformance;
