@@ -12,7 +12,9 @@
 mod architecture;
 mod bad_input;
 mod crash;
+mod deploy;
 mod harness;
+mod load;
 mod main_job;
 mod notices;
 mod operators;

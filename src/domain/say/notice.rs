@@ -42,7 +42,7 @@ pub fn running_notice(title: &str, open_link: &str) -> Rendered {
         attachment: Some(framed(
             BLUE,
             format!("The meeting {} is running here already.", plain(title)),
-            format!("{} is running here already", plain(title)),
+            plain(title),
             Some(open_link),
             format!("**[Join the meeting]({open_link})**"),
         )),

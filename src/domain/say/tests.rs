@@ -229,7 +229,7 @@ fn notices_read_well_alone_and_so_do_their_attachments() {
     ");
     insta::assert_snapshot!(framed(running_notice("Weekly sync", LINK)), @r"
     **Weekly sync** is running here already
-    (#1c58d9) Weekly sync is running here already -> https://relay.example.org/join/T
+    (#1c58d9) Weekly sync -> https://relay.example.org/join/T
     **[Join the meeting](https://relay.example.org/join/T)**
     = The meeting Weekly sync is running here already.
     ");
