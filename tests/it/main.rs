@@ -11,6 +11,7 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod crash;
 mod deploy;
 mod harness;
@@ -20,6 +21,8 @@ mod notices;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod session;
+mod spool;
 mod starts;
 mod stopping;
 mod store_conformance;

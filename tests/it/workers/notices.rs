@@ -12,8 +12,8 @@ use meetrelay::ports::{ChatError, ConferenceError, Incoming};
 use peers::Fate;
 
 /// A house whose way out is an incoming webhook.
-fn noticing() -> House {
-    let mut house = House::new();
+async fn noticing() -> House {
+    let mut house = House::new().await;
     house.settings.policy.schedule.way_out = WayOutKind::Notices;
     house.peers.world().way_out = Some(WayOutKind::Notices);
     house
@@ -76,7 +76,7 @@ async fn record(house: &House, meeting: &Meeting, id: &str) {
 
 #[tokio::test]
 async fn meeting_is_told_by_one_start_one_end_and_one_notice_a_recording() {
-    let house = noticing();
+    let house = noticing().await;
     let _workers = house.start();
     let id = house.ask(1).await;
     let open = house.until(id, |m| is_told(m, &PostKey::Card)).await;
@@ -99,7 +99,7 @@ async fn meeting_is_told_by_one_start_one_end_and_one_notice_a_recording() {
 
 #[tokio::test]
 async fn failure_is_told_by_one_notice() {
-    let mut house = noticing();
+    let mut house = noticing().await;
     house.settings.policy.schedule.first_card_after = 3600 * SECOND;
     house.peers.world().create_fails = Some(ConferenceError::Refused {
         why: "no".to_owned(),
@@ -112,7 +112,7 @@ async fn failure_is_told_by_one_notice() {
 
 #[tokio::test]
 async fn notice_that_was_certainly_not_posted_is_tried_until_it_is() {
-    let house = noticing();
+    let house = noticing().await;
     let throttled = Fate::Refused(ChatError::Throttled {
         after: Some(50 * MILLIS),
     });
@@ -127,7 +127,7 @@ async fn notice_that_was_certainly_not_posted_is_tried_until_it_is() {
 
 #[tokio::test]
 async fn notice_of_unknown_outcome_is_repeated_exactly_once_after_its_pause() {
-    let house = noticing();
+    let house = noticing().await;
     house.peers.world().fates = VecDeque::from([lost(), lost(), lost()]);
     let _workers = house.start();
     let id = house.ask(1).await;
@@ -144,7 +144,7 @@ async fn notice_of_unknown_outcome_is_repeated_exactly_once_after_its_pause() {
 
 #[tokio::test]
 async fn crash_before_the_answer_is_an_unknown_outcome() {
-    let house = noticing();
+    let house = noticing().await;
     house.peers.world().post_takes = 3600 * SECOND;
     let workers = house.start();
     let id = house.ask(1).await;
@@ -167,7 +167,7 @@ async fn crash_before_the_answer_is_an_unknown_outcome() {
 
 #[tokio::test]
 async fn end_asked_by_another_is_refused_where_nobody_can_be_asked() {
-    let house = noticing();
+    let house = noticing().await;
     let _workers = house.start();
     let id = house.ask(1).await;
     let meeting = house.until(id, |m| is_told(m, &PostKey::Card)).await;
@@ -202,7 +202,7 @@ async fn end_asked_by_another_is_refused_where_nobody_can_be_asked() {
 
 #[tokio::test]
 async fn second_phrase_is_told_by_one_notice_a_minute() {
-    let house = noticing();
+    let house = noticing().await;
     let _workers = house.start();
     let id = house.ask(1).await;
     house.until(id, |m| is_told(m, &PostKey::Card)).await;
@@ -242,7 +242,7 @@ async fn ask_directly(house: &House, received_at: Timestamp) -> MeetingId {
 #[tokio::test]
 async fn direct_message_is_told_start_end_and_what_uses_are_left_for() {
     for way_out in [WayOutKind::Posts, WayOutKind::Notices] {
-        let mut house = House::new();
+        let mut house = House::new().await;
         house.settings.policy.schedule.way_out = way_out;
         house.peers.world().way_out = Some(way_out);
         let _workers = house.start();
@@ -267,7 +267,7 @@ async fn direct_message_is_told_start_end_and_what_uses_are_left_for() {
 
 #[tokio::test]
 async fn response_url_that_has_run_out_ends_the_telling_without_a_dead_letter() {
-    let house = House::new();
+    let house = House::new().await;
     let _workers = house.start();
     let id = ask_directly(&house, house.deps.clock.now()).await;
     let open = house.until(id, |m| is_told(m, &PostKey::Card)).await;
@@ -288,7 +288,7 @@ async fn response_url_that_has_run_out_ends_the_telling_without_a_dead_letter() 
 
 #[tokio::test]
 async fn start_that_waited_half_an_hour_is_shown_nowhere() {
-    let house = House::new();
+    let house = House::new().await;
     let now = house.deps.clock.now();
     // The request is old, and its start was owed in time: Mattermost was away.
     let then = now.minus(HOOK_LIFE);
