@@ -187,7 +187,8 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             token,
         });
-        let workers = Workers::start(deps, settings::worker(config, instance));
+        let way_out = deps.chat.kind();
+        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

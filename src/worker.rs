@@ -81,6 +81,8 @@ pub struct WorkerSettings {
     pub poison_max: u32,
     /// How long after a POST without an answer doubles are looked for.
     pub tidy_after: Duration,
+    /// How long after a notice whose outcome is unknown it is posted once more.
+    pub notice_again_after: Duration,
     /// Pause before a card is tried again while the bot is outside the channel and the meeting runs.
     pub outside_again_after: Duration,
     /// How long dedup keys and the event log are kept.

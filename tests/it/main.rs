@@ -17,6 +17,7 @@ mod deploy;
 mod harness;
 mod load;
 mod main_job;
+mod notices;
 mod operators;
 mod pages;
 mod queue_conformance;

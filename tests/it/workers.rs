@@ -9,6 +9,7 @@
 
 mod apply;
 mod collecting;
+mod notices;
 mod outages;
 mod peers;
 mod posting;
@@ -26,7 +27,7 @@ use meetrelay::domain::owed::Schedule;
 use meetrelay::domain::retry::RetryPolicy;
 use meetrelay::domain::{
     Event, EventId, Fact, JobId, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
-    PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via,
+    PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via, WayOutKind,
 };
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
 use meetrelay::queue::Mailroom;
@@ -43,6 +44,7 @@ fn settings() -> WorkerSettings {
     WorkerSettings {
         policy: Policy {
             schedule: Schedule {
+                way_out: WayOutKind::Posts,
                 first_card_after: 20 * MILLIS,
                 end_again_after: 15 * SECOND,
                 poll_first_after: 3600 * SECOND,
@@ -76,6 +78,7 @@ fn settings() -> WorkerSettings {
         lease: 20 * SECOND,
         poison_max: 5,
         tidy_after: 100 * MILLIS,
+        notice_again_after: 300 * MILLIS,
         outside_again_after: SECOND,
         keep: 3600 * SECOND,
         face: CardFace {
