@@ -151,7 +151,7 @@ impl App {
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
-            castoffs: opened.castoffs,
+            castoffs: opened.castoffs.clone(),
             chat,
             conference,
             links: Arc::new(SignedLinks(links.clone())),

@@ -11,8 +11,11 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod crash;
+mod deploy;
 mod harness;
+mod load;
 mod main_job;
 mod operators;
 mod pages;

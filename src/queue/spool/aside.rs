@@ -31,7 +31,7 @@ impl Aside {
     /// Puts a delivery aside instead of settling it.
     pub(super) fn put(&self, queue: &Arc<EmbeddedQueue>, delivery: Delivery, reason: String) {
         tracing::error!(
-            message.id = delivery.message.id,
+            event.id = delivery.message.id,
             reason,
             "a message of the spool cannot be forwarded and is put aside"
         );

@@ -100,6 +100,10 @@ impl Core {
         confirmed: &mut HashSet<String>,
     ) -> u64 {
         let mut turn = self.turn.lock().await;
+        if self.stop.is_cancelled() {
+            // Not to be settled: closing the file gives them back.
+            return 0;
+        }
         let mut settlements = Vec::with_capacity(deliveries.len());
         if turn.refused > 0 {
             // One is enough to find out. Any of them: if it is the message that the broker minds, another is next.

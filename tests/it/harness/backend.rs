@@ -2,9 +2,17 @@
 //!
 //! The tests of the whole relay run once for each: `MEETRELAY_TEST_QUEUE=rabbitmq` chooses RabbitMQ.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use meetrelay::clock::SystemClock;
+use meetrelay::ports::Queue;
+use meetrelay::queue::rabbitmq::{BrokerSettings, Declare, LinkStates, RabbitMq, Unobserved};
+use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 use world::broker::Broker;
+
+use super::PATIENCE;
 
 /// Chooses the back end of a run.
 const VARIABLE: &str = "MEETRELAY_TEST_QUEUE";
@@ -63,6 +71,37 @@ impl BackEnd {
         settings
             .map(|(key, value)| (format!("MEETRELAY__QUEUE__{key}"), value))
             .into()
+    }
+
+    /// Opens the queue itself, for tests of the workers; the embedded one lies in `directory`.
+    pub async fn open(&self, directory: &Path) -> Arc<dyn Queue> {
+        let Some((broker, vhost)) = self.broker() else {
+            let path = directory.join("queue.db");
+            let bytes_max = 1 << 30;
+            let settings = EmbeddedSettings { path, bytes_max };
+            return Arc::new(EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap());
+        };
+        let second = Duration::from_secs(1);
+        let settings = BrokerSettings {
+            url: broker.url(vhost).into(),
+            shown: format!("the test broker's {vhost}"),
+            ca_file: None,
+            declare: Declare::Create,
+            connect_timeout: 5 * second,
+            heartbeat: 2 * second,
+            call_timeout: 5 * second,
+            confirm_timeout: 10 * second,
+            publish_window: 128,
+            prefetch: 128,
+            reconnect_max: second,
+        };
+        let started = RabbitMq::start(settings, Arc::new(SystemClock), Arc::new(Unobserved));
+        let queue = started.await.unwrap();
+        let mut links = queue.link();
+        let both = |links: &LinkStates| links.publisher.is_usable() && links.consumer.is_usable();
+        let up = tokio::time::timeout(PATIENCE, links.wait_for(both)).await;
+        drop(up.expect("both links come up").unwrap());
+        Arc::new(queue)
     }
 
     /// What lies in it after the test, as (where, text); the virtual host is removed.

@@ -92,8 +92,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
-        let mut house = House::new();
+    async fn new() -> Self {
+        let mut house = House::new().await;
         let aside = Arc::new(Aside::default());
         house.deps.castoffs = Some(Arc::clone(&aside) as _);
         Self { house, aside }
@@ -180,7 +180,7 @@ fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> Castoff {
 
 #[tokio::test]
 async fn castoff_event_is_kept_settled_and_can_be_replayed() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let castoff = scene.event(1).await;
     let id = castoff.received.message_id.clone();
     let raw = castoff.received.raw.to_vec();
@@ -201,7 +201,7 @@ async fn castoff_event_is_kept_settled_and_can_be_replayed() {
 
 #[tokio::test]
 async fn meeting_of_a_castoff_create_is_told() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let applied = scene.asked(1).await;
     let castoff = scene.job(&applied, |job| *job == Job::CreateRoom).await;
     let id = castoff.received.message_id.clone();
@@ -220,7 +220,7 @@ async fn meeting_of_a_castoff_create_is_told() {
 
 #[tokio::test]
 async fn castoff_job_is_owed_no_more_until_its_letter_is_replayed() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let applied = scene.asked(1).await;
     let is_card = |job: &Job| matches!(job, Job::RefreshCard { .. });
     let castoff = scene.job(&applied, is_card).await;
@@ -238,7 +238,7 @@ async fn castoff_job_is_owed_no_more_until_its_letter_is_replayed() {
 
 #[tokio::test]
 async fn unreadable_castoffs_are_all_kept_whatever_ids_they_have() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     scene.aside.put(vec![
         unreadable(1, "", b"one"),
         unreadable(2, "", b"two"),
@@ -258,7 +258,7 @@ async fn unreadable_castoffs_are_all_kept_whatever_ids_they_have() {
 
 #[tokio::test]
 async fn while_the_store_is_away_nothing_is_settled_and_nothing_lost() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     scene.sql("ALTER TABLE dead_letters RENAME TO away");
     let castoff = scene.event(1).await;
     let id = castoff.received.message_id.clone();
@@ -276,7 +276,7 @@ async fn while_the_store_is_away_nothing_is_settled_and_nothing_lost() {
 
 #[tokio::test]
 async fn stop_while_the_store_is_away_leaves_everything_at_the_broker() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     scene.sql("ALTER TABLE dead_letters RENAME TO away");
     let castoff = scene.event(1).await;
     scene.aside.put(vec![castoff]);
@@ -293,7 +293,7 @@ async fn stop_while_the_store_is_away_leaves_everything_at_the_broker() {
 
 #[tokio::test]
 async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let applied = scene.asked(1).await;
     let castoff = scene.job(&applied, |job| *job == Job::CreateRoom).await;
     let letter = DeadLetter {
@@ -318,7 +318,7 @@ async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
 
 #[tokio::test]
 async fn a_hundred_castoffs_come_in_bounded_batches_after_an_outage_of_the_broker() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     *scene.aside.is_away.lock().unwrap() = true;
     let mut castoffs = Vec::new();
     for number in 1..=100 {
