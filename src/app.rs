@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, QueueUrl, WayOut};
+use crate::config::{Config, Essentials, MattermostAccess, Problems, QueueUrl, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
-use crate::mattermost::Mattermost;
+use crate::mattermost::{Mattermost, Notices};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
@@ -308,16 +308,32 @@ fn chat(
         settings::http(config.mattermost.call_timeout),
         Arc::clone(meter) as _,
     )?;
-    let WayOut::Bot { token } = &access.way_out else {
-        return Err(StartError::Setting(
-            "mattermost.bot_token is missing: the other ways out come with a later version"
-                .to_owned(),
-        ));
+    let token = match &access.way_out {
+        WayOut::Bot { token } => token,
+        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => {
+            return notices(access, http);
+        }
+        WayOut::Login { .. } => {
+            return Err(StartError::Setting(
+                "mattermost.bot_token is missing: logging in comes with a later version".to_owned(),
+            ));
+        }
     };
     let settings = settings::mattermost(access, token.clone(), post_secret);
     let chat = Mattermost::new(settings, http, Arc::clone(clock))
         .map_err(|error| StartError::Setting(error.to_string()))?;
     Ok(Arc::new(chat))
+}
+
+fn notices(access: &MattermostAccess, http: Http) -> Result<Arc<dyn Chat>, StartError> {
+    let Some(settings) = settings::notices(access) else {
+        return Err(StartError::Setting(
+            "mattermost.incoming_webhook_url is missing".to_owned(),
+        ));
+    };
+    let notices =
+        Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
+    Ok(Arc::new(notices))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

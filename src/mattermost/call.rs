@@ -7,9 +7,9 @@ use reqwest::header::AUTHORIZATION;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::hooks::unreachable;
 use super::{Mattermost, errors};
-use crate::domain::ResponseHook;
-use crate::http::{Answer, CallError, CallReport, RateLimit, Request};
+use crate::http::{Answer, CallReport, RateLimit, Request};
 use crate::ports::ChatError;
 
 /// A call to be made.
@@ -20,8 +20,6 @@ pub(super) struct Call {
     query: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     answer_bytes_max: Option<usize>,
-    /// Hooks take no token: their address is their secret.
-    with_token: bool,
 }
 
 impl Call {
@@ -35,17 +33,6 @@ impl Call {
             query: Vec::new(),
             body: None,
             answer_bytes_max: None,
-            with_token: true,
-        }
-    }
-
-    /// A late answer to a slash command.
-    pub(super) fn hook(operation: &'static str, hook: &ResponseHook) -> Self {
-        let path = ["hooks", "commands", hook.expose()];
-        Self {
-            path: path.map(str::to_owned).to_vec(),
-            with_token: false,
-            ..Self::new(operation, Method::POST, &[])
         }
     }
 
@@ -132,10 +119,8 @@ impl Mattermost {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let mut request = Request::new(call.method, url);
-        if call.with_token {
-            request = request.header(AUTHORIZATION, self.authorization.clone());
-        }
+        let mut request =
+            Request::new(call.method, url).header(AUTHORIZATION, self.authorization.clone());
         if let Some(body) = call.body {
             request = request.json(body);
         }
@@ -155,11 +140,4 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError>
         ),
         sent: true,
     })
-}
-
-fn unreachable(error: CallError) -> ChatError {
-    ChatError::Unreachable {
-        why: error.to_string(),
-        sent: error.was_sent(),
-    }
 }
