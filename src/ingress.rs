@@ -39,7 +39,7 @@ use crate::token::Links;
 
 pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
 pub use own_user::OwnUser;
-pub use sink::{CONFIRM_WITHIN, DURABLE_WITHIN, EventSink, SinkError, TraceParent};
+pub use sink::{DURABLE_WITHIN, EventSink, SinkError, TraceParent};
 
 use inbound::{Inbound, inbound};
 use pages::Pages;

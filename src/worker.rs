@@ -4,6 +4,7 @@
 mod apply;
 mod breaker;
 mod chat;
+mod collect;
 mod conference;
 mod dead;
 mod desks;
@@ -23,7 +24,7 @@ use crate::backoff::Backoff;
 use crate::domain::Peer;
 use crate::domain::apply::Policy;
 use crate::domain::retry::RetryPolicy;
-use crate::ports::{Chat, Clock, Conference, Links, Mail, QueueName, Store};
+use crate::ports::{Castoffs, Chat, Clock, Conference, Links, Mail, QueueName, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use chat::CardFace;
@@ -39,6 +40,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// The queue.
     pub mail: Arc<dyn Mail>,
+    /// What the broker put aside; `None` for a queue that puts nothing aside.
+    pub castoffs: Option<Arc<dyn Castoffs>>,
     /// Mattermost.
     pub chat: Arc<dyn Chat>,
     /// plugNmeet.
@@ -132,6 +135,9 @@ impl Workers {
         let mut tasks = JoinSet::new();
         tasks.spawn(apply::run(Arc::clone(&shop)));
         tasks.spawn(sweep::run(Arc::clone(&shop)));
+        if let Some(castoffs) = shop.deps.castoffs.clone() {
+            tasks.spawn(collect::run(Arc::clone(&shop), castoffs));
+        }
         let mattermost = jobs::Slots::new(shop.settings.mattermost_concurrency);
         let plugnmeet = jobs::Slots::new(shop.settings.plugnmeet_concurrency);
         // chat.later gets half of Mattermost's slots, so that a backlog never delays a fresh "meet now".

@@ -7,11 +7,14 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::config::{Config, MattermostAccess, NoticeFormat, PlugNmeetAccess, WayOut};
+use crate::config::{
+    self, AmqpUrl, Config, MattermostAccess, NoticeFormat, PlugNmeetAccess, WayOut,
+};
 use crate::domain::apply::Policy;
 use crate::domain::owed::Schedule;
 use crate::domain::retry::RetryPolicy;
 use crate::http::HttpSettings;
+use crate::queue::rabbitmq::{BrokerSettings, Declare};
 use crate::worker::{BreakerSettings, CardFace, WorkerSettings};
 use crate::{mattermost, plugnmeet};
 
@@ -20,7 +23,28 @@ const BATCH_MAX: usize = 64;
 /// Poison bound of design 3.
 const POISON_MAX: u32 = 5;
 
-pub(super) fn worker(config: &Config) -> WorkerSettings {
+/// The broker that `url` names, with everything else as configured.
+pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
+    let queue = &config.queue;
+    BrokerSettings {
+        url: url.url().clone(),
+        shown: url.shown().to_owned(),
+        ca_file: queue.ca_file.clone(),
+        declare: match queue.declare {
+            config::Declare::Create => Declare::Create,
+            config::Declare::Verify => Declare::Verify,
+        },
+        connect_timeout: queue.connect_timeout,
+        heartbeat: queue.heartbeat,
+        call_timeout: queue.call_timeout,
+        confirm_timeout: queue.confirm_timeout,
+        publish_window: queue.publish_window as usize,
+        prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
+        reconnect_max: queue.reconnect_max,
+    }
+}
+
+pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
         policy: policy(config),
@@ -54,7 +78,7 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
             time_zone: config.card.time_zone.clone(),
             late_after: config.card.late_after,
         },
-        instance: Uuid::now_v7().to_string(),
+        instance: instance.to_string(),
     }
 }
 
@@ -81,12 +105,12 @@ pub(super) fn http(deadline: Duration) -> HttpSettings {
 
 pub(super) fn mattermost(
     access: &MattermostAccess,
-    bot_token: SecretString,
+    credential: mattermost::Credential,
     post_secret: SecretString,
 ) -> mattermost::Settings {
     mattermost::Settings {
         url: access.url.clone(),
-        bot_token,
+        credential,
         post_secret,
     }
 }

@@ -7,9 +7,10 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use url::Url;
 
+use super::call::{address, unreachable};
 use super::errors;
 use crate::domain::ResponseHook;
-use crate::http::{Answer, CallError, CallReport, Http, Request};
+use crate::http::{Answer, CallReport, Http, Request};
 use crate::ports::ChatError;
 
 /// Longest answer of a hook that is read, in bytes; a success is `ok`.
@@ -42,16 +43,10 @@ impl Hooks {
 
     /// Sends an answer to a slash command's response URL (mattermost.md 2.3).
     pub(super) async fn answer(&self, hook: &ResponseHook, body: Vec<u8>) -> Result<(), ChatError> {
-        let mut address = self.url.clone();
-        address.set_query(None);
-        address.set_fragment(None);
-        if let Ok(mut path) = address.path_segments_mut() {
-            path.pop_if_empty()
-                .extend(["hooks", "commands", hook.expose()]);
-        }
+        let path = ["hooks", "commands", hook.expose()];
         let push = Push {
             operation: "answer_command",
-            address,
+            address: address(&self.url, &path),
             authorization: None,
             body,
         };
@@ -103,12 +98,4 @@ impl Hooks {
 /// Whether a hook says that it has done what it was asked for.
 pub(super) fn is_ok(answer: &Answer) -> bool {
     answer.status == 200 && answer.body.trim_ascii() == b"ok"
-}
-
-/// A call without an answer, as the port tells it.
-pub(super) fn unreachable(error: CallError) -> ChatError {
-    ChatError::Unreachable {
-        why: error.to_string(),
-        sent: error.was_sent(),
-    }
 }

@@ -36,6 +36,15 @@ pub async fn publish_fact(
     Ok(id)
 }
 
+/// What tells apply that message `id` was given up.
+pub(super) fn given_up_postings(facts: Vec<Fact>, id: &str, now: Timestamp) -> Vec<Posting> {
+    let posting = |fact: Fact| {
+        let key = format!("given-up:{}:{id}:{}", fact.kind(), now.millis());
+        event_posting(own_event(fact, key, now), now)
+    };
+    facts.into_iter().map(posting).collect()
+}
+
 /// An event on its way to apply.
 pub(super) fn event_posting(event: Event, now: Timestamp) -> Posting {
     let envelope = Envelope::first(Body::Event(event), now);

@@ -11,12 +11,17 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod crash;
+mod deploy;
 mod harness;
+mod load;
 mod main_job;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod session;
+mod spool;
 mod starts;
 mod stopping;
 mod store_conformance;

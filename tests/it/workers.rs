@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod collecting;
 mod outages;
 mod peers;
 mod posting;
@@ -28,10 +29,12 @@ use meetrelay::domain::{
     PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via,
 };
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
-use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use meetrelay::queue::Mailroom;
 use meetrelay::store::sqlite::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
+
+use crate::harness::BackEnd;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLIS: Duration = Duration::from_millis(1);
@@ -87,15 +90,17 @@ fn settings() -> WorkerSettings {
 struct House {
     deps: Deps,
     peers: Arc<Peers>,
-    queue: Arc<EmbeddedQueue>,
+    queue: Arc<dyn Queue>,
     store: Arc<SqliteStore>,
     settings: WorkerSettings,
     directory: TempDir,
+    back_end: BackEnd,
 }
 
 impl House {
-    fn new() -> Self {
-        Self::open(tempfile::tempdir().unwrap())
+    async fn new() -> Self {
+        let back_end = BackEnd::of_this_run().await;
+        Self::open(tempfile::tempdir().unwrap(), back_end).await
     }
 
     /// The same files after a restart: whatever lies in the queue counts as redelivered.
@@ -103,7 +108,7 @@ impl House {
         self.queue.close().await;
         self.store.close().await;
         let peers = self.peers;
-        let mut house = Self::open(self.directory);
+        let mut house = Self::open(self.directory, self.back_end).await;
         house.deps.chat = Arc::clone(&peers) as _;
         house.deps.conference = Arc::clone(&peers) as _;
         Self { peers, ..house }
@@ -113,17 +118,14 @@ impl House {
         self.directory.path().join(name)
     }
 
-    fn open(directory: TempDir) -> Self {
+    async fn open(directory: TempDir, back_end: BackEnd) -> Self {
         let store = Arc::new(SqliteStore::open(&directory.path().join("store.db")).unwrap());
-        let path = directory.path().join("queue.db");
-        let bytes_max = 1 << 30;
-        let queue =
-            EmbeddedQueue::open(EmbeddedSettings { path, bytes_max }, Arc::new(SystemClock));
-        let queue = Arc::new(queue.unwrap());
+        let queue = back_end.open(directory.path()).await;
         let peers = Arc::new(Peers::default());
         let deps = Deps {
             store: Arc::clone(&store) as _,
-            mail: Arc::new(Mailroom::new(Arc::clone(&queue) as _)),
+            mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            castoffs: None,
             chat: Arc::clone(&peers) as _,
             conference: Arc::clone(&peers) as _,
             links: Arc::new(PlainLinks),
@@ -137,6 +139,7 @@ impl House {
             store,
             settings: settings(),
             directory,
+            back_end,
         }
     }
 
@@ -190,9 +193,11 @@ impl House {
 
     async fn lying(&self, queue: QueueName) -> u64 {
         let depths = self.queue.depths().await.unwrap();
+        let shared = depths.shared_delayed;
         let mut depths = depths.queues.into_iter();
         let (_, depth) = depths.find(|(name, _)| *name == queue).unwrap();
-        depth.ready + depth.delayed + depth.in_flight
+        // What waits in common places may be of any queue.
+        depth.ready + depth.delayed + depth.in_flight + shared
     }
 }
 

@@ -4,6 +4,7 @@
 //! fields, refuse what the real servers refuse with the real status and body, keep posts, channels, rooms and
 //! sessions, send real webhooks, and can be told to fail. What they did not expect stands in [`Unexpected`].
 
+pub mod broker;
 pub mod fault;
 pub mod mattermost;
 pub mod plugnmeet;

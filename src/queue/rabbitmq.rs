@@ -1,0 +1,265 @@
+//! The queue on RabbitMQ: durable when `publish` returns, because the broker confirmed it.
+//!
+//! Two connections, each kept by a supervisor of its own ([`supervisor`]): the publisher's, which the broker may
+//! block, and the consumer's, which it never does. Whatever is under way when one ends is told as lost and comes
+//! again: published twice, or handed out twice, never lost. What lies in the broker stands in [`topology`].
+
+pub mod connect;
+mod consumer;
+mod ending;
+mod lanes;
+mod link;
+mod observer;
+mod opened;
+mod publisher;
+mod settling;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+pub mod topology;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
+
+use crate::ports::{
+    Castoff, Castoffs, Clock, Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError,
+    Queue, QueueError, QueueName, Receipt, Received, Settlement,
+};
+
+use super::envelope::decode;
+
+pub use connect::{BrokerError, BrokerSettings, Declare};
+pub use link::{Link, LinkStates};
+pub use observer::{AmqpObserver, PublishResult, ReconnectReason, Role, Unobserved};
+
+use consumer::{Consumer, Verdict};
+use lanes::Lane;
+use link::Board;
+use publisher::Publisher;
+use supervisor::{Common, supervise};
+use wire::{Arrived, Frame};
+
+/// At the end, longest wait for the broker's farewell and for what is being settled.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// The queue. [`Queue::close`] or dropping it ends both connections.
+pub struct RabbitMq {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    _closed_when_dropped: DropGuard,
+}
+
+/// What the callers and the links' tasks share.
+struct Shared {
+    common: Arc<Common>,
+    publisher: Arc<Publisher>,
+    consumer: Arc<Consumer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RabbitMq {
+    /// Tries once to connect, and goes on in the background. A broker that is away is no error: the queue comes up
+    /// when it is there, and says [`PublishError::Away`] until then.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`]: a person must change something.
+    pub async fn start(
+        settings: BrokerSettings,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn AmqpObserver>,
+    ) -> Result<Self, BrokerError> {
+        let common = Arc::new(Common::new(settings, Board::new(observer)));
+        let first = common.open(Role::Publisher).await;
+        if let Err(refused @ BrokerError::Refused(_)) = first {
+            return Err(refused);
+        }
+        let publisher = Arc::new(Publisher::new(Arc::clone(&common)));
+        let consumer = Arc::new(Consumer::new());
+        let tasks = TaskTracker::new();
+        let session = publisher::Session::new(Arc::clone(&publisher), Arc::clone(&common));
+        let kept = Arc::clone(&common);
+        tasks.spawn(async move { supervise(&kept, Role::Publisher, Some(first), session).await });
+        let session = consumer::Session::new(Arc::clone(&consumer), Arc::clone(&common));
+        let kept = Arc::clone(&common);
+        tasks.spawn(async move { supervise(&kept, Role::Consumer, None, session).await });
+        let _closed_when_dropped = common.closed.clone().drop_guard();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                common,
+                publisher,
+                consumer,
+                clock,
+            }),
+            tasks,
+            _closed_when_dropped,
+        })
+    }
+
+    /// How the two links stand, now and whenever that changes.
+    pub fn link(&self) -> watch::Receiver<LinkStates> {
+        self.shared.common.board.watch()
+    }
+
+    async fn publish_frames(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
+        let too_large = |outgoing: &Outgoing| {
+            let bytes = outgoing.message.body.len();
+            (bytes > MESSAGE_BYTES_MAX).then_some(bytes)
+        };
+        if let Some(bytes) = outgoing.iter().find_map(too_large) {
+            return Err(PublishError::TooLarge { bytes });
+        }
+        let now = self.shared.clock.now();
+        let frame = |outgoing| Frame::new(outgoing, false, now);
+        let frames = outgoing.into_iter().map(frame).collect();
+        self.shared.publisher.publish(frames).await
+    }
+
+    /// Takes up to `max` of what waits in `lanes`, or waits until there is one. Dropping it loses nothing: between
+    /// taking and returning nothing is awaited.
+    async fn take(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+    ) -> Result<Vec<(Lane, Receipt, Arrived)>, QueueError> {
+        let desk = &self.shared.consumer.lanes;
+        let closed = &self.shared.common.closed;
+        for lane in lanes {
+            desk.want(*lane);
+        }
+        loop {
+            if closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            let mut news: Vec<_> = lanes
+                .iter()
+                .map(|lane| Box::pin(desk.news(*lane).notified()))
+                .collect();
+            for news in &mut news {
+                news.as_mut().enable();
+            }
+            let mut taken = Vec::new();
+            for lane in lanes {
+                let found = desk.take(*lane, max.max(1) - taken.len());
+                taken.extend(found.into_iter().map(|(receipt, it)| (*lane, receipt, it)));
+                if taken.len() >= max.max(1) {
+                    break;
+                }
+            }
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+            tokio::select! {
+                () = closed.cancelled() => {}
+                _ = futures_util::future::select_all(news) => {}
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for RabbitMq {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        self.publish_frames(vec![outgoing]).await
+    }
+
+    async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
+        self.publish_frames(outgoing).await
+    }
+
+    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Delivery>, QueueError> {
+        let taken = self.take(&[Lane::Of(queue)], max).await?;
+        let delivery = |(_, receipt, arrived): (Lane, Receipt, Arrived)| Delivery {
+            queue,
+            message: arrived.message,
+            receipt,
+            redelivered: arrived.is_redelivered,
+        };
+        Ok(taken.into_iter().map(delivery).collect())
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
+        let too_large = |settlement: &Settlement| match settlement {
+            Settlement::Again { next, .. } => next.message.body.len() > MESSAGE_BYTES_MAX,
+            Settlement::Done(_) | Settlement::Return(_) => false,
+        };
+        if settlements.iter().any(too_large) {
+            let why = format!("a message is over the limit of {MESSAGE_BYTES_MAX} bytes");
+            return Err(QueueError::Away(why));
+        }
+        // A caller that goes must not leave a message that nobody holds and the broker waits for.
+        let shared = Arc::clone(&self.shared);
+        let settling = self
+            .tasks
+            .spawn(async move { shared.settle_all(settlements).await });
+        settling.await.unwrap_or(Err(QueueError::Closed))
+    }
+
+    async fn depths(&self) -> Result<Depths, QueueError> {
+        let shared = &self.shared;
+        let counted = shared.consumer.count().await;
+        let counted = counted.map_err(|why| shared.lost(why))?;
+        let depth = |queue: QueueName| {
+            let lane = Lane::Of(queue);
+            let (waiting, in_flight) = shared.consumer.lanes.count(lane);
+            let depth = Depth {
+                ready: counted.ready[lane.index()] + waiting,
+                delayed: 0,
+                in_flight,
+            };
+            (queue, depth)
+        };
+        Ok(Depths {
+            queues: QueueName::ALL.into_iter().map(depth).collect(),
+            shared_delayed: counted.delayed,
+        })
+    }
+
+    async fn close(&self) {
+        self.shared.common.closed.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(CLOSE_MAX, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "the broker did not say farewell in time; what it was not told comes again"
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Castoffs for RabbitMq {
+    async fn receive(&self, max: usize) -> Result<Vec<Castoff>, QueueError> {
+        let taken = self.take(&[Lane::Dead, Lane::Unrouted], max).await?;
+        let castoff = |(_, receipt, arrived): (Lane, Receipt, Arrived)| Castoff {
+            reason: arrived.cast_off.unwrap_or_default(),
+            received: Received {
+                queue: arrived.queue.unwrap_or(QueueName::Events),
+                receipt,
+                redelivered: arrived.is_redelivered,
+                content: decode(&arrived.message.body).map_err(|error| error.to_string()),
+                message_id: arrived.message.id,
+                raw: arrived.message.body,
+            },
+        };
+        Ok(taken.into_iter().map(castoff).collect())
+    }
+
+    async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
+        let shared = Arc::clone(&self.shared);
+        let settling = self.tasks.spawn(async move {
+            let place = |receipt| Some((shared.consumer.lanes.claim(receipt)?.place, Verdict::Ack));
+            shared
+                .end(done.into_iter().filter_map(place).collect())
+                .await
+        });
+        settling.await.unwrap_or(Err(QueueError::Closed))
+    }
+}

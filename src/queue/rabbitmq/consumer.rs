@@ -1,0 +1,348 @@
+//! The way in: one channel and one consumer for each lane that is wanted, and the acknowledgements for all of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use futures_util::stream::{SelectAll, StreamExt as _};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Channel, message::Delivery};
+use tokio::sync::{mpsc, oneshot};
+
+use super::ending::Ending;
+use super::lanes::{LANES, Lane, Lanes, Place};
+use super::opened::{News, Opened};
+use super::supervisor::{Common, Serve};
+use super::topology::DELAYS;
+use super::wire::Arrived;
+
+/// Most requests that wait for the link's task; more wait with their callers.
+const REQUESTS_MAX: usize = 256;
+/// Most requests whose acknowledgements are written together.
+const TOGETHER_MAX: usize = 64;
+
+/// How a delivery ends towards the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may forget the message.
+    Ack,
+    /// It hands the message out again, marked.
+    Requeue,
+}
+
+/// Deliveries that end, and who waits for that to be written.
+struct Settling {
+    verdicts: Vec<(Place, Verdict)>,
+    written: oneshot::Sender<()>,
+}
+
+/// What the link's task is asked for.
+enum Request {
+    Settle(Settling),
+    Count(oneshot::Sender<Counted>),
+}
+
+/// The broker's own counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) ready: [u64; LANES],
+    pub(super) delayed: u64,
+}
+
+enum State {
+    Open(mpsc::Sender<Request>),
+    Shut(String),
+}
+
+/// Where the link is asked.
+pub(super) struct Consumer {
+    state: Mutex<State>,
+    pub(super) lanes: Lanes,
+}
+
+impl Consumer {
+    pub(super) fn new() -> Self {
+        let state = Mutex::new(State::Shut("not connected yet".to_owned()));
+        let lanes = Lanes::new();
+        Self { state, lanes }
+    }
+
+    /// Ends deliveries; those of an earlier connection are ignored. An error says why the link is down: they come
+    /// again.
+    pub(super) async fn end(&self, verdicts: Vec<(Place, Verdict)>) -> Result<(), String> {
+        let ask = |written| Request::Settle(Settling { verdicts, written });
+        self.ask(ask).await
+    }
+
+    /// Asks the broker how much lies in its queues.
+    pub(super) async fn count(&self) -> Result<Counted, String> {
+        self.ask(Request::Count).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, String> {
+        let sender = self.sender()?;
+        let (answer, answered) = oneshot::channel();
+        let lost = || {
+            self.sender()
+                .map_or_else(|why| why, |_| "the link to the broker was lost".to_owned())
+        };
+        sender.send(ask(answer)).await.map_err(|_| lost())?;
+        answered.await.map_err(|_| lost())
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Request>, String> {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(sender) => Ok(sender.clone()),
+            State::Shut(why) => Err(why.clone()),
+        }
+    }
+
+    fn set(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+/// Serves the consumer's connection.
+pub(super) struct Session {
+    consumer: Arc<Consumer>,
+    common: Arc<Common>,
+}
+
+type Deliveries = SelectAll<futures_util::stream::BoxStream<'static, (Lane, Item)>>;
+/// `None`: the broker ended the consumer.
+type Item = Option<lapin::Result<Delivery>>;
+
+impl Session {
+    pub(super) fn new(consumer: Arc<Consumer>, common: Arc<Common>) -> Self {
+        Self { consumer, common }
+    }
+
+    async fn work(&self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
+        let lanes = &self.consumer.lanes;
+        let mut watch = opened.watch();
+        let mut desk = Desk {
+            session: self,
+            opened,
+            generation: lanes.begin(),
+            channels: Default::default(),
+            deliveries: SelectAll::new(),
+        };
+        desk.open_wanted().await?;
+        let (sender, mut requests) = mpsc::channel(REQUESTS_MAX);
+        self.consumer.set(State::Open(sender));
+        up();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.common.closed.cancelled() => {
+                    self.consumer.set(State::Shut("closed by this process".to_owned()));
+                    requests.close();
+                    return desk.finish(&mut requests).await;
+                }
+                news = watch.next(&desk.opened.connection) => {
+                    // Only connections that publish are blocked.
+                    if let News::Ended(ending) = news {
+                        return Err(ending);
+                    }
+                }
+                Some(request) = requests.recv() => {
+                    desk.answer(request, &mut requests).await?;
+                }
+                Some((lane, item)) = desk.deliveries.next(), if !desk.deliveries.is_empty() => {
+                    desk.take(lane, item)?;
+                }
+                () = lanes.wishes.notified() => desk.open_wanted().await?,
+            }
+        }
+    }
+}
+
+impl Serve for Session {
+    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Ending {
+        match self.work(opened, up).await {
+            Ok(()) => Ending::own(),
+            Err(ending) => ending,
+        }
+    }
+
+    fn down(&mut self, why: &str) {
+        self.consumer.set(State::Shut(why.to_owned()));
+        // What is with us is void: the broker hands it out again.
+        self.consumer.lanes.begin();
+    }
+}
+
+/// The consumers of one connection.
+struct Desk<'a> {
+    session: &'a Session,
+    opened: &'a Opened,
+    generation: u64,
+    channels: [Option<Channel>; LANES],
+    deliveries: Deliveries,
+}
+
+impl Desk<'_> {
+    async fn open_wanted(&mut self) -> Result<(), Ending> {
+        for lane in self.session.consumer.lanes.wanted() {
+            if self.channels[lane.index()].is_some() {
+                continue;
+            }
+            let channel = self.opened.channel().await?;
+            let prefetch = self.session.common.settings.prefetch.max(1);
+            let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
+            self.opened.call("set the prefetch", qos).await?;
+            let consume = channel.basic_consume(
+                lane.queue().into(),
+                lane.queue().into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            );
+            let consumer = self.opened.call("consume", consume).await?;
+            let end = futures_util::stream::once(async { None });
+            let items = consumer.map(Some).chain(end);
+            let items = items.map(move |item| (lane, item)).boxed();
+            self.deliveries.push(items);
+            self.channels[lane.index()] = Some(channel);
+        }
+        Ok(())
+    }
+
+    fn take(&self, lane: Lane, item: Item) -> Result<(), Ending> {
+        match item {
+            Some(Ok(delivery)) => {
+                let tag = delivery.delivery_tag;
+                let arrived = Arrived::read(lane, delivery);
+                self.session.consumer.lanes.arrive(lane, tag, arrived);
+                Ok(())
+            }
+            Some(Err(error)) => Err(Ending::from(&error)),
+            None => Err(Ending::server_closed(format!(
+                "the broker ended the consumer of {}",
+                lane.queue()
+            ))),
+        }
+    }
+
+    /// Answers one request, together with others of its kind that wait already.
+    async fn answer(
+        &mut self,
+        first: Request,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<(), Ending> {
+        let mut settlings = Vec::new();
+        let mut next = Some(first);
+        while let Some(request) = next.take() {
+            match request {
+                Request::Settle(settling) => settlings.push(settling),
+                Request::Count(answer) => {
+                    let counted = self.count().await?;
+                    // Whoever went does not need it.
+                    let _ = answer.send(counted);
+                }
+            }
+            if settlings.len() < TOGETHER_MAX {
+                next = requests.try_recv().ok();
+            }
+        }
+        if settlings.is_empty() {
+            return Ok(());
+        }
+        let verdicts = settlings.iter().flat_map(|settling| &settling.verdicts);
+        self.write(verdicts.copied().collect()).await?;
+        for settling in settlings {
+            let _ = settling.written.send(());
+        }
+        Ok(())
+    }
+
+    /// Writes verdicts. lapin queues a frame at the first poll, and nobody else writes on these channels: so the
+    /// acknowledgement for many covers what it was counted for.
+    async fn write(&mut self, verdicts: Vec<(Place, Verdict)>) -> Result<(), Ending> {
+        let is_ours = |(place, _): &&(Place, Verdict)| place.generation == self.generation;
+        let mut writing = Vec::new();
+        for lane in Lane::ALL {
+            let Some(channel) = &self.channels[lane.index()] else {
+                continue;
+            };
+            let of_kind = |wanted: Verdict| -> Vec<u64> {
+                let in_lane = verdicts.iter().filter(is_ours);
+                in_lane
+                    .filter(|(place, verdict)| place.lane == lane && *verdict == wanted)
+                    .map(|(place, _)| place.tag)
+                    .collect()
+            };
+            let lanes = &self.session.consumer.lanes;
+            // These first: an acknowledgement for many must not cover them.
+            for tag in of_kind(Verdict::Requeue) {
+                let options = BasicNackOptions {
+                    requeue: true,
+                    multiple: false,
+                };
+                if !lanes.settle(lane, &[tag]).is_empty() {
+                    writing.push(channel.basic_nack(tag, options).boxed());
+                }
+            }
+            for ack in lanes.settle(lane, &of_kind(Verdict::Ack)) {
+                let options = BasicAckOptions {
+                    multiple: ack.is_multiple,
+                };
+                writing.push(channel.basic_ack(ack.tag, options).boxed());
+            }
+        }
+        let written = async {
+            join_all(writing)
+                .await
+                .into_iter()
+                .collect::<lapin::Result<Vec<()>>>()
+        };
+        // lapin may never answer after the broker was killed (queue.md 0.2).
+        self.opened.call("acknowledge", written).await.map(drop)
+    }
+
+    /// Counts on a channel that is thrown away: a queue that is missing closes it.
+    async fn count(&mut self) -> Result<Counted, Ending> {
+        let channel = self.opened.channel().await?;
+        let mut counted = Counted {
+            ready: [0; LANES],
+            delayed: 0,
+        };
+        for lane in Lane::ALL {
+            counted.ready[lane.index()] = self.count_one(&channel, lane.queue()).await?;
+        }
+        for rung in DELAYS {
+            counted.delayed += self.count_one(&channel, rung.name).await?;
+        }
+        let close = channel.close(200, "done".into());
+        self.opened.call("close a channel", close).await?;
+        Ok(counted)
+    }
+
+    async fn count_one(&mut self, channel: &Channel, queue: &'static str) -> Result<u64, Ending> {
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let look = channel.queue_declare(queue.into(), options, FieldTable::default());
+        let found = self.opened.call("look at a queue", look).await?;
+        Ok(u64::from(found.message_count()))
+    }
+
+    /// Stops the deliveries, writes what is settled already, and says so.
+    async fn finish(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), Ending> {
+        for lane in Lane::ALL {
+            if let Some(channel) = &self.channels[lane.index()] {
+                let options = BasicCancelOptions::default();
+                let cancel = channel.basic_cancel(lane.queue().into(), options);
+                self.opened.call("stop the deliveries", cancel).await?;
+            }
+        }
+        while let Ok(request) = requests.try_recv() {
+            self.answer(request, requests).await?;
+        }
+        Ok(())
+    }
+}

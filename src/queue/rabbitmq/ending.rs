@@ -1,0 +1,75 @@
+//! Why a connection ended.
+
+use lapin::ErrorKind;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+
+use super::connect::{BrokerError, broker_text};
+use super::observer::ReconnectReason;
+
+/// The end of a connection or of an attempt to have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// For the count.
+    pub(super) reason: ReconnectReason,
+    /// For people, without any secret.
+    pub(super) text: String,
+    /// It was this process that wanted it.
+    pub(super) is_own: bool,
+}
+
+impl Ending {
+    pub(super) fn timeout(call: &str) -> Self {
+        Self::new(
+            ReconnectReason::Timeout,
+            format!("no answer in time to {call}"),
+        )
+    }
+
+    pub(super) fn server_closed(text: String) -> Self {
+        Self::new(ReconnectReason::ServerClosed, text)
+    }
+
+    pub(super) fn io(text: &str) -> Self {
+        Self::new(ReconnectReason::Io, text.to_owned())
+    }
+
+    /// This process closes.
+    pub(super) fn own() -> Self {
+        Self {
+            is_own: true,
+            ..Self::new(ReconnectReason::Io, "closed by this process".to_owned())
+        }
+    }
+
+    fn new(reason: ReconnectReason, text: String) -> Self {
+        Self {
+            reason,
+            text,
+            is_own: false,
+        }
+    }
+}
+
+impl From<&lapin::Error> for Ending {
+    fn from(error: &lapin::Error) -> Self {
+        let reason = match error.kind() {
+            ErrorKind::MissingHeartbeatError => ReconnectReason::Heartbeat,
+            ErrorKind::ProtocolError(said) => match said.kind() {
+                AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => ReconnectReason::Auth,
+                _ => ReconnectReason::ServerClosed,
+            },
+            _ => ReconnectReason::Io,
+        };
+        Self::new(reason, broker_text(&error.to_string()))
+    }
+}
+
+impl From<&BrokerError> for Ending {
+    fn from(error: &BrokerError) -> Self {
+        let reason = match error {
+            BrokerError::Refused(_) => ReconnectReason::Auth,
+            BrokerError::Away(_) => ReconnectReason::Io,
+        };
+        Self::new(reason, error.to_string())
+    }
+}

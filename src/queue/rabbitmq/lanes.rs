@@ -1,0 +1,246 @@
+//! What came from the broker and is not settled: what waits here for a receiver, and who has what.
+//!
+//! A delivery tag is good on one channel of one connection. When the connection ends, everything here is forgotten:
+//! the broker hands it out again.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::ports::{QueueName, Receipt};
+
+use super::topology::{DEAD, UNROUTED, queue_name};
+use super::wire::Arrived;
+
+/// One queue of the broker that messages are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// Work.
+    Of(QueueName),
+    /// What the broker gave up.
+    Dead,
+    /// What had no route.
+    Unrouted,
+}
+
+/// How many lanes there are.
+pub(super) const LANES: usize = 6;
+
+impl Lane {
+    pub(super) const ALL: [Self; LANES] = [
+        Self::Of(QueueName::Events),
+        Self::Of(QueueName::Conference),
+        Self::Of(QueueName::Chat),
+        Self::Of(QueueName::ChatLater),
+        Self::Dead,
+        Self::Unrouted,
+    ];
+
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::Of(QueueName::Events) => 0,
+            Self::Of(QueueName::Conference) => 1,
+            Self::Of(QueueName::Chat) => 2,
+            Self::Of(QueueName::ChatLater) => 3,
+            Self::Dead => 4,
+            Self::Unrouted => 5,
+        }
+    }
+
+    /// The broker's name of the queue.
+    pub(super) const fn queue(self) -> &'static str {
+        match self {
+            Self::Of(queue) => queue_name(queue),
+            Self::Dead => DEAD,
+            Self::Unrouted => UNROUTED,
+        }
+    }
+
+    pub(super) const fn is_cast_off(self) -> bool {
+        matches!(self, Self::Dead | Self::Unrouted)
+    }
+}
+
+/// A message that is handed out.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) place: Place,
+    pub(super) arrived: Arrived,
+}
+
+/// Names a delivery towards the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) generation: u64,
+    pub(super) lane: Lane,
+    pub(super) tag: u64,
+}
+
+/// One acknowledgement to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ack {
+    pub(super) tag: u64,
+    /// It covers all earlier ones too.
+    pub(super) is_multiple: bool,
+}
+
+#[derive(Default)]
+struct LaneState {
+    is_wanted: bool,
+    waiting: VecDeque<(u64, Arrived)>,
+    /// Delivered and not settled, whether handed out or waiting.
+    unsettled: BTreeSet<u64>,
+}
+
+struct Inner {
+    generation: u64,
+    lanes: [LaneState; LANES],
+    held: HashMap<Receipt, Held>,
+    /// Begins anywhere, so that a receipt of an earlier run names nothing.
+    last_receipt: u64,
+}
+
+/// All lanes.
+pub(super) struct Lanes {
+    inner: Mutex<Inner>,
+    news: [Notify; LANES],
+    /// Told when a lane is wanted for the first time.
+    pub(super) wishes: Notify,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                generation: 0,
+                lanes: Default::default(),
+                held: HashMap::new(),
+                last_receipt: rand::random(),
+            }),
+            news: Default::default(),
+            wishes: Notify::new(),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Told when the lane may have something to hand out.
+    pub(super) fn news(&self, lane: Lane) -> &Notify {
+        &self.news[lane.index()]
+    }
+
+    /// Forgets everything and gives the new connection's number.
+    pub(super) fn begin(&self) -> u64 {
+        let mut inner = self.inner();
+        inner.generation += 1;
+        inner.held.clear();
+        for lane in &mut inner.lanes {
+            lane.waiting.clear();
+            lane.unsettled.clear();
+        }
+        inner.generation
+    }
+
+    /// From now on messages of this lane are taken from the broker.
+    pub(super) fn want(&self, lane: Lane) {
+        let is_wanted = &mut self.inner().lanes[lane.index()].is_wanted;
+        if !*is_wanted {
+            *is_wanted = true;
+            self.wishes.notify_one();
+        }
+    }
+
+    pub(super) fn wanted(&self) -> Vec<Lane> {
+        let inner = self.inner();
+        let is_wanted = |lane: &Lane| inner.lanes[lane.index()].is_wanted;
+        Lane::ALL.into_iter().filter(is_wanted).collect()
+    }
+
+    /// The broker delivered a message.
+    pub(super) fn arrive(&self, lane: Lane, tag: u64, arrived: Arrived) {
+        let mut inner = self.inner();
+        let state = &mut inner.lanes[lane.index()];
+        state.unsettled.insert(tag);
+        state.waiting.push_back((tag, arrived));
+        drop(inner);
+        self.news(lane).notify_one();
+    }
+
+    /// Hands out up to `max` of what waits, oldest first.
+    pub(super) fn take(&self, lane: Lane, max: usize) -> Vec<(Receipt, Arrived)> {
+        let mut inner = self.inner();
+        let Inner {
+            generation,
+            lanes,
+            held,
+            last_receipt,
+        } = &mut *inner;
+        let waiting = &mut lanes[lane.index()].waiting;
+        let count = max.min(waiting.len());
+        let mut taken = Vec::with_capacity(count);
+        for (tag, arrived) in waiting.drain(..count) {
+            *last_receipt = last_receipt.wrapping_add(1);
+            let receipt = Receipt(*last_receipt);
+            let place = Place {
+                generation: *generation,
+                lane,
+                tag,
+            };
+            let arrived_too = arrived.clone();
+            held.insert(receipt, Held { place, arrived });
+            taken.push((receipt, arrived_too));
+        }
+        let is_more = !waiting.is_empty();
+        drop(inner);
+        if is_more {
+            self.news(lane).notify_one();
+        }
+        taken
+    }
+
+    /// Voids a receipt: whoever comes second is ignored, and so is whoever comes with one of an earlier connection.
+    pub(super) fn claim(&self, receipt: Receipt) -> Option<Held> {
+        self.inner().held.remove(&receipt)
+    }
+
+    pub(super) fn is_current(&self, generation: u64) -> bool {
+        self.inner().generation == generation
+    }
+
+    /// Takes messages off the list, and gives the fewest acknowledgements that say so: one for all up to the first
+    /// that is still with us, and one for each of the rest. They must be written in this order before the next call.
+    pub(super) fn settle(&self, lane: Lane, tags: &[u64]) -> Vec<Ack> {
+        let mut inner = self.inner();
+        let unsettled = &mut inner.lanes[lane.index()].unsettled;
+        let mut done: Vec<u64> = tags.to_vec();
+        done.retain(|tag| unsettled.remove(tag));
+        done.sort_unstable();
+        let first_left = unsettled.first().copied().unwrap_or(u64::MAX);
+        let covered = done.partition_point(|tag| *tag < first_left);
+        let single = |tag: &u64| Ack {
+            tag: *tag,
+            is_multiple: false,
+        };
+        let mut acks: Vec<Ack> = Vec::new();
+        if let Some(last) = done[..covered].last() {
+            acks.push(Ack {
+                tag: *last,
+                is_multiple: covered > 1,
+            });
+        }
+        acks.extend(done[covered..].iter().map(single));
+        acks
+    }
+
+    /// How many of a lane wait here, and how many are handed out.
+    pub(super) fn count(&self, lane: Lane) -> (u64, u64) {
+        let inner = self.inner();
+        let state = &inner.lanes[lane.index()];
+        let waiting = state.waiting.len() as u64;
+        let unsettled = state.unsettled.len() as u64;
+        (waiting, unsettled.saturating_sub(waiting))
+    }
+}

@@ -1,0 +1,118 @@
+//! How the two links stand, for readiness and for whoever waits for one.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::observer::{AmqpObserver, Role};
+
+/// One of the two links.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Link {
+    /// Connected and set up.
+    pub is_up: bool,
+    /// The broker takes no messages for now, though it is there.
+    pub is_blocked: bool,
+    /// Why the link is down or blocked, without any secret; `None` while all is well.
+    pub reason: Option<String>,
+}
+
+impl Link {
+    /// Up and not blocked.
+    pub fn is_usable(&self) -> bool {
+        self.is_up && !self.is_blocked
+    }
+}
+
+/// Both links.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LinkStates {
+    /// The one that messages go out by.
+    pub publisher: Link,
+    /// The one that messages come in by.
+    pub consumer: Link,
+}
+
+impl LinkStates {
+    fn of(&mut self, role: Role) -> &mut Link {
+        match role {
+            Role::Publisher => &mut self.publisher,
+            Role::Consumer => &mut self.consumer,
+        }
+    }
+}
+
+/// Where the links' states are written, and the observer told of them.
+pub(super) struct Board {
+    states: watch::Sender<LinkStates>,
+    observer: Arc<dyn AmqpObserver>,
+}
+
+impl Board {
+    pub(super) fn new(observer: Arc<dyn AmqpObserver>) -> Self {
+        let not_yet = Link {
+            reason: Some("not connected yet".to_owned()),
+            ..Link::default()
+        };
+        let states = watch::Sender::new(LinkStates {
+            publisher: not_yet.clone(),
+            consumer: not_yet,
+        });
+        Self { states, observer }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<LinkStates> {
+        self.states.subscribe()
+    }
+
+    pub(super) fn observer(&self) -> &dyn AmqpObserver {
+        &*self.observer
+    }
+
+    pub(super) fn up(&self, role: Role) {
+        self.set(
+            role,
+            Link {
+                is_up: true,
+                ..Link::default()
+            },
+        );
+        self.observer.connected(role, true);
+    }
+
+    pub(super) fn down(&self, role: Role, reason: &str) {
+        self.set(
+            role,
+            Link {
+                reason: Some(reason.to_owned()),
+                ..Link::default()
+            },
+        );
+        self.observer.connected(role, false);
+    }
+
+    /// The publisher alone can be blocked.
+    pub(super) fn blocked(&self, reason: Option<&str>) {
+        let link = Link {
+            is_up: true,
+            is_blocked: reason.is_some(),
+            reason: reason.map(|reason| format!("the broker blocks publishers: {reason}")),
+        };
+        self.set(Role::Publisher, link);
+    }
+
+    fn set(&self, role: Role, link: Link) {
+        let is_blocked = link.is_blocked;
+        let mut was_blocked = is_blocked;
+        self.states.send_if_modified(|states| {
+            let old = states.of(role);
+            was_blocked = old.is_blocked;
+            let is_new = *old != link;
+            *old = link;
+            is_new
+        });
+        if was_blocked != is_blocked {
+            self.observer.blocked(is_blocked);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The publisher's channel while its connection lasts.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, poll};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Channel, Confirmation};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::ports::PublishError;
+
+use super::super::ending::Ending;
+use super::super::link::Board;
+use super::super::observer::PublishResult;
+use super::super::opened::{News, Opened};
+use super::super::supervisor::{Common, Serve};
+use super::super::wire::Frame;
+use super::{Publisher, Request};
+
+/// Serves the publisher's connection.
+pub(in super::super) struct Session {
+    publisher: Arc<Publisher>,
+    common: Arc<Common>,
+}
+
+impl Session {
+    pub(in super::super) fn new(publisher: Arc<Publisher>, common: Arc<Common>) -> Self {
+        Self { publisher, common }
+    }
+
+    async fn work(&self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
+        let channel = opened.channel().await?;
+        let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+        opened.call("ask for confirms", confirm).await?;
+        let mut watch = opened.watch();
+        let settings = &self.common.settings;
+        let window = settings.publish_window.max(1);
+        let mut window = Window::new(window, settings.confirm_timeout, &self.common.board);
+        let mut requests = self.publisher.open();
+        up();
+        loop {
+            let has_room = window.has_room();
+            tokio::select! {
+                biased;
+                () = self.common.closed.cancelled() => {
+                    self.publisher.shut("closed by this process");
+                    requests.close();
+                    return self.drain(&mut window, &mut requests, &channel).await;
+                }
+                news = watch.next(&opened.connection) => match news {
+                    News::Ended(ending) => {
+                        self.publisher.shut(&ending.text);
+                        window.fail_all(&ending.text);
+                        return Err(ending);
+                    }
+                    News::Blocked(reason) => {
+                        let why = format!("the broker blocks publishers: {reason}");
+                        self.publisher.shut(&why);
+                        self.common.board.blocked(Some(&reason));
+                        tracing::warn!(reason, "the broker takes no messages: they are refused until it does");
+                        window.block(&why);
+                        refuse_all(&mut requests, &why, &self.common.board);
+                    }
+                    News::Unblocked => {
+                        window.unblock();
+                        requests = self.publisher.open();
+                        self.common.board.blocked(None);
+                        tracing::info!("the broker takes messages again");
+                    }
+                },
+                ended = window.next() => {
+                    if let Err(ending) = ended {
+                        self.publisher.shut(&ending.text);
+                        window.fail_all(&ending.text);
+                        return Err(ending);
+                    }
+                }
+                request = requests.recv(), if has_room => {
+                    if let Some(request) = request {
+                        window.publish(&channel, request).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was taken before the close is still published, as long as the broker goes along.
+    async fn drain(
+        &self,
+        window: &mut Window<'_>,
+        requests: &mut mpsc::Receiver<Request>,
+        channel: &Channel,
+    ) -> Result<(), Ending> {
+        loop {
+            while window.has_room()
+                && let Ok(request) = requests.try_recv()
+            {
+                window.publish(channel, request).await;
+            }
+            if window.is_empty() {
+                return Ok(());
+            }
+            let ended = match tokio::time::timeout(DRAIN_MAX, window.next()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(ending)) => ending,
+                Err(_) => Ending::timeout("the last messages"),
+            };
+            window.fail_all(&ended.text);
+            refuse_all(requests, &ended.text, &self.common.board);
+            return Ok(());
+        }
+    }
+}
+
+/// At the end, how long the next confirm is waited for.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+
+impl Serve for Session {
+    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Ending {
+        match self.work(opened, up).await {
+            Ok(()) => Ending::own(),
+            Err(ending) => ending,
+        }
+    }
+
+    fn down(&mut self, why: &str) {
+        self.publisher.shut(why);
+    }
+}
+
+fn refuse_all(requests: &mut mpsc::Receiver<Request>, why: &str, board: &Board) {
+    requests.close();
+    while let Ok(request) = requests.try_recv() {
+        board.observer().published(PublishResult::Away);
+        // Whoever went does not need it.
+        let _ = request.answer.send(Err(PublishError::Away(why.to_owned())));
+    }
+}
+
+type Confirming = Pin<Box<dyn Future<Output = (u64, lapin::Result<Confirmation>)> + Send>>;
+
+/// The messages under way.
+struct Window<'a> {
+    size: usize,
+    limit: Duration,
+    board: &'a Board,
+    under_way: FuturesUnordered<Confirming>,
+    waiting: HashMap<u64, Waiting>,
+    /// In the order of publication, which is that of their deadlines; those that were answered drop out late.
+    deadlines: VecDeque<(u64, Instant)>,
+    is_blocked: bool,
+    last: u64,
+}
+
+struct Waiting {
+    since: Instant,
+    /// Gone when the answer was given already: the link was blocked.
+    answer: Option<oneshot::Sender<Result<(), PublishError>>>,
+}
+
+impl<'a> Window<'a> {
+    fn new(size: usize, limit: Duration, board: &'a Board) -> Self {
+        Self {
+            size,
+            limit,
+            board,
+            under_way: FuturesUnordered::new(),
+            waiting: HashMap::new(),
+            deadlines: VecDeque::new(),
+            is_blocked: false,
+            last: 0,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.is_blocked && self.under_way.len() < self.size
+    }
+
+    fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Gives one message to lapin, which queues its frames at the first poll: one after the other, or a confirm
+    /// would be taken for another message's.
+    async fn publish(&mut self, channel: &Channel, request: Request) {
+        let Request { frame, answer } = request;
+        if answer.is_closed() {
+            return;
+        }
+        self.last += 1;
+        let (number, since) = (self.last, Instant::now());
+        let mut confirming: Confirming = Box::pin(confirm(channel.clone(), number, frame));
+        self.deadlines.push_back((number, since + self.limit));
+        let answer = Some(answer);
+        self.waiting.insert(number, Waiting { since, answer });
+        match poll!(&mut confirming) {
+            std::task::Poll::Ready(done) => {
+                self.under_way.push(Box::pin(std::future::ready(done)));
+            }
+            std::task::Poll::Pending => self.under_way.push(confirming),
+        }
+    }
+
+    /// Waits until one message is confirmed; an error when the connection cannot be trusted any more.
+    /// Safe to drop. Never resolves while nothing is under way.
+    async fn next(&mut self) -> Result<(), Ending> {
+        while let Some((number, _)) = self.deadlines.front()
+            && !self.waiting.contains_key(number)
+        {
+            self.deadlines.pop_front();
+        }
+        let deadline = self.deadlines.front().map(|(_, deadline)| *deadline);
+        let deadline = deadline.filter(|_| !self.is_blocked);
+        tokio::select! {
+            biased;
+            Some((number, confirmed)) = self.under_way.next() => self.answer(number, confirmed),
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                Err(Ending::timeout("a message that was published"))
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    fn answer(
+        &mut self,
+        number: u64,
+        confirmed: lapin::Result<Confirmation>,
+    ) -> Result<(), Ending> {
+        let Some(Waiting { since, answer }) = self.waiting.remove(&number) else {
+            return Ok(());
+        };
+        let (result, told, ending) = match confirmed {
+            Ok(Confirmation::Ack(None)) => (PublishResult::Confirmed, Ok(()), None),
+            Ok(Confirmation::Nack(_)) => {
+                let full = "the broker refuses the message: its queue is full".to_owned();
+                (PublishResult::Nacked, Err(PublishError::Full(full)), None)
+            }
+            Ok(_) => {
+                // Nothing is published as mandatory, and confirms are on: this cannot be ours.
+                let odd = "the broker answered a message in a way that was not asked for";
+                let away = PublishError::Away(odd.to_owned());
+                (PublishResult::Away, Err(away), Some(Ending::io(odd)))
+            }
+            Err(error) => {
+                let ending = Ending::from(&error);
+                let away = PublishError::Away(ending.text.clone());
+                (PublishResult::Away, Err(away), Some(ending))
+            }
+        };
+        if let Some(answer) = answer {
+            self.board.observer().published(result);
+            if result == PublishResult::Confirmed {
+                self.board.observer().confirm_took(since.elapsed());
+            }
+            let _ = answer.send(told);
+        }
+        ending.map_or(Ok(()), Err)
+    }
+
+    /// Whoever waits is told at once. What is under way may still be published when the broker goes on: it is not
+    /// published again here, and a double is known by its id.
+    fn block(&mut self, why: &str) {
+        self.is_blocked = true;
+        self.tell_all(why, PublishResult::Away);
+    }
+
+    fn unblock(&mut self) {
+        self.is_blocked = false;
+        let deadline = Instant::now() + self.limit;
+        for (_, due) in &mut self.deadlines {
+            *due = deadline;
+        }
+    }
+
+    fn fail_all(&mut self, why: &str) {
+        let now = Instant::now();
+        let (overdue, away): (Vec<u64>, Vec<u64>) = self
+            .waiting
+            .iter()
+            .map(|(number, waiting)| (*number, waiting.since + self.limit <= now))
+            .fold((Vec::new(), Vec::new()), |mut sorted, (number, is_due)| {
+                let place = if is_due { &mut sorted.0 } else { &mut sorted.1 };
+                place.push(number);
+                sorted
+            });
+        for (numbers, result) in [
+            (overdue, PublishResult::Timeout),
+            (away, PublishResult::Away),
+        ] {
+            for number in numbers {
+                self.tell(number, why, result);
+            }
+        }
+        self.waiting.clear();
+    }
+
+    fn tell_all(&mut self, why: &str, result: PublishResult) {
+        let numbers: Vec<u64> = self.waiting.keys().copied().collect();
+        for number in numbers {
+            self.tell(number, why, result);
+        }
+    }
+
+    fn tell(&mut self, number: u64, why: &str, result: PublishResult) {
+        let waiting = self.waiting.get_mut(&number);
+        if let Some(answer) = waiting.and_then(|waiting| waiting.answer.take()) {
+            self.board.observer().published(result);
+            let _ = answer.send(Err(PublishError::Away(why.to_owned())));
+        }
+    }
+}
+
+async fn confirm(
+    channel: Channel,
+    number: u64,
+    frame: Frame,
+) -> (u64, lapin::Result<Confirmation>) {
+    let Frame {
+        exchange,
+        routing_key,
+        properties,
+        body,
+    } = frame;
+    let options = BasicPublishOptions::default();
+    let written = channel
+        .basic_publish(
+            exchange.into(),
+            routing_key.into(),
+            options,
+            &body,
+            properties,
+        )
+        .await;
+    let confirmed = match written {
+        Ok(confirm) => confirm.await,
+        Err(error) => Err(error),
+    };
+    (number, confirmed)
+}
