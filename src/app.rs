@@ -151,7 +151,11 @@ impl App {
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
-            castoffs: opened.castoffs.clone(),
+            castoffs: opened
+                .castoffs
+                .into_iter()
+                .chain(spool.castoffs())
+                .collect(),
             chat,
             conference,
             links: Arc::new(SignedLinks(links.clone())),
@@ -183,7 +187,8 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             token,
         });
-        let workers = Workers::start(deps, settings::worker(config, instance));
+        let way_out = deps.chat.kind();
+        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

@@ -160,6 +160,7 @@ impl Ingress {
                 tokens: Tokens::new(&settings.command_tokens),
                 server: server.clone(),
                 mattermost_url: settings.mattermost_url,
+                way_out: deps.chat.kind(),
                 rules: deps.rules,
                 starts,
                 links: Arc::clone(&deps.links),

@@ -40,8 +40,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// The queue.
     pub mail: Arc<dyn Mail>,
-    /// What the broker put aside; `None` for a queue that puts nothing aside.
-    pub castoffs: Option<Arc<dyn Castoffs>>,
+    /// Where messages are put aside that nobody can be given; none for a queue that puts nothing aside.
+    pub castoffs: Vec<Arc<dyn Castoffs>>,
     /// Mattermost.
     pub chat: Arc<dyn Chat>,
     /// plugNmeet.
@@ -81,6 +81,8 @@ pub struct WorkerSettings {
     pub poison_max: u32,
     /// How long after a POST without an answer doubles are looked for.
     pub tidy_after: Duration,
+    /// How long after a notice whose outcome is unknown it is posted once more.
+    pub notice_again_after: Duration,
     /// Pause before a card is tried again while the bot is outside the channel and the meeting runs.
     pub outside_again_after: Duration,
     /// How long dedup keys and the event log are kept.
@@ -135,7 +137,7 @@ impl Workers {
         let mut tasks = JoinSet::new();
         tasks.spawn(apply::run(Arc::clone(&shop)));
         tasks.spawn(sweep::run(Arc::clone(&shop)));
-        if let Some(castoffs) = shop.deps.castoffs.clone() {
+        for castoffs in shop.deps.castoffs.clone() {
             tasks.spawn(collect::run(Arc::clone(&shop), castoffs));
         }
         let mattermost = jobs::Slots::new(shop.settings.mattermost_concurrency);

@@ -21,7 +21,7 @@ pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) side: QueueSide,
     /// What RabbitMQ gave up; the embedded queue gives nothing up by itself.
-    pub(super) castoffs: Option<Arc<dyn Castoffs>>,
+    pub(super) castoffs: Vec<Arc<dyn Castoffs>>,
 }
 
 /// The queue's back end as the application sees it besides its port.
@@ -49,7 +49,7 @@ pub(super) async fn open(
             Ok(Opened {
                 queue: Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?),
                 side: QueueSide::new(None),
-                castoffs: None,
+                castoffs: Vec::new(),
             })
         }
         QueueUrl::Amqp(url) => {
@@ -60,7 +60,7 @@ pub(super) async fn open(
             })?);
             Ok(Opened {
                 side: QueueSide::new(Some(queue.link())),
-                castoffs: Some(Arc::clone(&queue) as _),
+                castoffs: vec![Arc::clone(&queue) as _],
                 queue,
             })
         }

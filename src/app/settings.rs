@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::config::{
     self, AmqpUrl, Config, MattermostAccess, NoticeFormat, PlugNmeetAccess, WayOut,
 };
+use crate::domain::WayOutKind;
 use crate::domain::apply::Policy;
 use crate::domain::owed::Schedule;
 use crate::domain::retry::RetryPolicy;
@@ -44,10 +45,10 @@ pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
     }
 }
 
-pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
+pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
-        policy: policy(config),
+        policy: policy(config, way_out),
         retry: RetryPolicy {
             attempts_max: retry.attempts_max,
             age_max: retry.age_max,
@@ -72,6 +73,7 @@ pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
         lease: config.mattermost.call_timeout * 2,
         poison_max: POISON_MAX,
         tidy_after: config.mattermost.tidy_after,
+        notice_again_after: config.mattermost.notice_again_after,
         outside_again_after: config.mattermost.outside_again_after,
         keep: config.dedup.keep,
         face: CardFace {
@@ -82,9 +84,10 @@ pub(super) fn worker(config: &Config, instance: Uuid) -> WorkerSettings {
     }
 }
 
-fn policy(config: &Config) -> Policy {
+fn policy(config: &Config, way_out: WayOutKind) -> Policy {
     Policy {
         schedule: Schedule {
+            way_out,
             first_card_after: config.card.first_card_after,
             end_again_after: config.plugnmeet.end_again_after,
             poll_first_after: config.plugnmeet.poll_first_after,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::config::{Config, QueueUrl};
-use crate::ports::{Clock, Queue};
+use crate::ports::{Castoffs, Clock, Queue};
 use crate::queue::{Spool, SpoolError, SpoolLevel, SpoolSettings};
 use crate::telemetry::Metrics;
 
@@ -69,6 +69,11 @@ pub(super) fn before(
 }
 
 impl SpoolSide {
+    /// What the queue would never take.
+    pub(super) fn castoffs(&self) -> Option<Arc<dyn Castoffs>> {
+        self.spool.clone().map(|spool| spool as _)
+    }
+
     /// Brings the gauges up to date and tells how the spool is.
     pub(super) async fn look(&self, metrics: &Metrics) -> SpoolChecks {
         let level = match &self.spool {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::config::WayOut;
 use crate::domain::UserId;
 use crate::ingress::OwnUser;
-use crate::ports::{ChatError, Clock, Queue};
+use crate::ports::{ChatError, Clock, Queue, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::worker::{Deps, Lately};
@@ -28,7 +28,7 @@ const REACHED_WITHIN: Duration = Duration::from_secs(600);
 /// The setting of the store under which our own user id is kept.
 const OWN_USER: &str = "bot_user_id";
 
-/// Starts both watchers.
+/// Starts the watchers.
 pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
@@ -43,7 +43,10 @@ pub(super) fn start(
         }
         _ => "replace mattermost.bot_token by a valid access token of the bot",
     };
-    watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), remedy));
+    // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
+    if deps.chat.kind() == WayOutKind::Posts {
+        watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), remedy));
+    }
     watchers.spawn(watch_gauges(
         deps.clone(),
         (Arc::clone(queue), side, spool),
@@ -129,14 +132,23 @@ async fn watch_gauges(
             (crate::domain::Peer::Mattermost, Check::Mattermost),
             (crate::domain::Peer::PlugNmeet, Check::PlugNmeet),
         ] {
-            readiness.set(check, was_reached(&metrics, peer, deps.clock.as_ref()));
+            // Where nothing can be asked, Mattermost is called only when there is something to tell.
+            let is_asked =
+                peer != crate::domain::Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
+            let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
+            readiness.set(check, is_reached);
         }
         tokio::time::sleep(GAUGES_EVERY).await;
     }
 }
 
 /// The peer answered lately, or was not needed lately and did not fail.
-fn was_reached(metrics: &Metrics, peer: crate::domain::Peer, clock: &dyn Clock) -> bool {
+fn was_reached(
+    metrics: &Metrics,
+    peer: crate::domain::Peer,
+    is_asked: bool,
+    clock: &dyn Clock,
+) -> bool {
     use crate::telemetry::metrics::labels::BreakerState;
     let last = metrics
         .downstream_last_success_timestamp_seconds
@@ -149,5 +161,5 @@ fn was_reached(metrics: &Metrics, peer: crate::domain::Peer, clock: &dyn Clock) 
         .with((peer, BreakerState::Open))
         .get()
         == 1;
-    last > 0.0 && (is_fresh || !is_open)
+    (last > 0.0 || !is_asked) && (is_fresh || !is_open)
 }

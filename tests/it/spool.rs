@@ -64,7 +64,9 @@ async fn events_in_a_left_spool_get_one_card_each_although_the_queue_is_another_
         .await_log("the broker has everything that was in a spool left by another relay")
         .await;
     let root = world.data().join("spool");
-    assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
+    // With RabbitMQ the relay has one of its own.
+    let own = usize::from(world.back_end.broker().is_some());
+    assert_eq!(std::fs::read_dir(root).unwrap().count(), own);
     assert_eq!(world.cards("weekly").len(), EVENTS);
     world.finish().await;
 }

@@ -95,7 +95,7 @@ impl Scene {
     async fn new() -> Self {
         let mut house = House::new().await;
         let aside = Arc::new(Aside::default());
-        house.deps.castoffs = Some(Arc::clone(&aside) as _);
+        house.deps.castoffs = vec![Arc::clone(&aside) as _];
         Self { house, aside }
     }
 

@@ -88,9 +88,7 @@ async fn drained_worker_returns_what_it_did_not_begin() {
         house.ask(number).await;
     }
     house.until_empty(QueueName::Events).await;
-    while house.peers.world().creates == 0 {
-        tokio::time::sleep(MILLIS).await;
-    }
+    house.until_called().await;
     let is_finished = workers.drain(tokio::time::sleep(10 * SECOND)).await;
     assert!(is_finished);
     let begun = u64::from(house.peers.world().creates);
