@@ -60,24 +60,37 @@ impl Broker {
     pub async fn raise_memory_alarm(&self) {
         self.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.0)")
             .await;
+        self.until_alarmed(true).await;
     }
 
     /// The opposite.
     pub async fn clear_memory_alarm(&self) {
         self.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.4)")
             .await;
+        self.until_alarmed(false).await;
     }
 
     /// The disk alarm, which blocks in the same way.
     pub async fn raise_disk_alarm(&self) {
         self.eval("rabbit_disk_monitor:set_disk_free_limit(\"1000000GB\")")
             .await;
+        self.until_alarmed(true).await;
     }
 
     /// The opposite.
     pub async fn clear_disk_alarm(&self) {
         self.eval("rabbit_disk_monitor:set_disk_free_limit(\"50MB\")")
             .await;
+        self.until_alarmed(false).await;
+    }
+
+    /// Waits until an alarm is up, or none is: the broker's monitors tell of it on their own time.
+    async fn until_alarmed(&self, is_alarmed: bool) {
+        let look = format!(
+            "(fun W(0) -> late; W(N) -> case rabbit_alarm:get_alarms() =/= [] of {is_alarmed} -> there; \
+             _ -> timer:sleep(20), W(N - 1) end end)(250)"
+        );
+        assert_eq!(self.eval(&look).await, "there", "the alarm's change");
     }
 
     /// Closes every connection with CONNECTION_FORCED and gives their number.
