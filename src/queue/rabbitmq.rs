@@ -232,7 +232,9 @@ impl Queue for RabbitMq {
             .await
             .is_err()
         {
-            tracing::warn!("the broker did not say farewell in time; what it was not told comes again");
+            tracing::warn!(
+                "the broker did not say farewell in time; what it was not told comes again"
+            );
         }
     }
 }
@@ -259,7 +261,9 @@ impl Castoffs for RabbitMq {
         let shared = Arc::clone(&self.shared);
         let settling = self.tasks.spawn(async move {
             let place = |receipt| Some((shared.consumer.lanes.claim(receipt)?.place, Verdict::Ack));
-            shared.end(done.into_iter().filter_map(place).collect()).await
+            shared
+                .end(done.into_iter().filter_map(place).collect())
+                .await
         });
         settling.await.unwrap_or(Err(QueueError::Closed))
     }

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::{SelectAll, StreamExt as _};
-use futures_util::FutureExt as _;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
     QueueDeclareOptions,
@@ -14,8 +14,8 @@ use lapin::{Channel, message::Delivery};
 use tokio::sync::{mpsc, oneshot};
 
 use super::ending::Ending;
-use super::link::NOT_YET;
 use super::lanes::{LANES, Lane, Lanes, Place};
+use super::link::NOT_YET;
 use super::opened::{News, Opened};
 use super::supervisor::{Common, Serve};
 use super::topology::DELAYS;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ports::{
-    MESSAGE_BYTES_MAX, Outgoing, PublishError, QueueError, Receipt, Settlement,
-};
+use crate::ports::{MESSAGE_BYTES_MAX, Outgoing, PublishError, QueueError, Receipt, Settlement};
 
 use super::Shared;
 use super::consumer::Verdict;

@@ -92,9 +92,7 @@ impl Arrived {
         let is_suspect = matches!(header(SUSPECT), Some(AMQPValue::Boolean(true)));
         Self {
             queue,
-            cast_off: lane
-                .is_cast_off()
-                .then(|| cast_off(header("x-death"), key)),
+            cast_off: lane.is_cast_off().then(|| cast_off(header("x-death"), key)),
             message: Message {
                 id,
                 body: data.into(),

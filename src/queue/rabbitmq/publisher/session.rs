@@ -238,11 +238,7 @@ impl<'a> Window<'a> {
             Ok(Confirmation::Ack(None)) => (PublishResult::Confirmed, Ok(()), None),
             Ok(Confirmation::Nack(_)) => {
                 let full = "the broker refuses the message: its queue is full".to_owned();
-                (
-                    PublishResult::Nacked,
-                    Err(PublishError::Full(full)),
-                    None,
-                )
+                (PublishResult::Nacked, Err(PublishError::Full(full)), None)
             }
             Ok(_) => {
                 // Nothing is published as mandatory, and confirms are on: this cannot be ours.
@@ -292,7 +288,10 @@ impl<'a> Window<'a> {
                 place.push(number);
                 sorted
             });
-        for (numbers, result) in [(overdue, PublishResult::Timeout), (away, PublishResult::Away)] {
+        for (numbers, result) in [
+            (overdue, PublishResult::Timeout),
+            (away, PublishResult::Away),
+        ] {
             for number in numbers {
                 self.tell(number, why, result);
             }
