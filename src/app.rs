@@ -4,7 +4,10 @@ mod door;
 mod links;
 mod observers;
 mod operations;
+mod queue;
 mod settings;
+mod spool;
+pub mod topology;
 mod watch;
 
 use std::net::SocketAddr;
@@ -15,17 +18,18 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, QueueUrl, WayOut};
+use crate::config::{Config, Essentials, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
-use crate::mattermost::Mattermost;
+use crate::mattermost::{Credential, Mattermost};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
-use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
@@ -65,9 +69,15 @@ pub enum StartError {
     /// A setting that its part refuses.
     #[error("{0}")]
     Setting(String),
+    /// RabbitMQ refuses: a person must change something.
+    #[error("{0}")]
+    Broker(String),
     /// The queue's file.
     #[error(transparent)]
     Queue(#[from] crate::queue::OpenError),
+    /// The spool's folder.
+    #[error(transparent)]
+    Spool(#[from] crate::queue::SpoolError),
     /// The store's file.
     #[error(transparent)]
     OpenStore(#[from] crate::store::sqlite::OpenError),
@@ -108,6 +118,7 @@ pub struct App {
     /// Ends the admin listener, last.
     drained: CancellationToken,
     watchers: JoinSet<()>,
+    account: Option<Arc<Mattermost>>,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
 }
@@ -128,27 +139,23 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
         });
-        if let QueueUrl::Amqp(_) = &config.queue.url {
-            return Err(StartError::Setting(
-                "queue.url: RabbitMQ comes with a later version".to_owned(),
-            ));
-        }
         // First: its lock tells whether another relay has these files.
-        let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(
-            EmbeddedSettings {
-                path: config.queue_path(),
-                bytes_max: config.queue.bytes_max.as_u64(),
-            },
-            Arc::clone(&clock),
-        )?);
+        let opened = queue::open(config, &clock, &meter).await?;
+        let instance = Uuid::now_v7();
+        let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
         let conference = Arc::new(conference(config, essentials, &meter)?);
-        let chat = chat(config, essentials, &meter, &clock, signing_secret)?;
+        let (chat, account) = chat(config, essentials, &meter, &clock, signing_secret)?;
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            castoffs: opened
+                .castoffs
+                .into_iter()
+                .chain(spool.castoffs())
+                .collect(),
             chat,
             conference,
             links: Arc::new(SignedLinks(links.clone())),
@@ -161,7 +168,15 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
-        watch::start(&mut watchers, &deps, &queue, &own_user, &surroundings);
+        let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
+        watch::start(
+            &mut watchers,
+            &deps,
+            (&queue, opened.side, spool),
+            &own_user,
+            &surroundings,
+            way_out,
+        );
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;
@@ -172,7 +187,8 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             token,
         });
-        let workers = Workers::start(deps, settings::worker(config));
+        let way_out = deps.chat.kind();
+        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {
@@ -197,6 +213,7 @@ impl App {
             admin_loop,
             drained,
             watchers,
+            account,
             queue,
             store,
         })
@@ -244,6 +261,9 @@ impl App {
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);
+        if let Some(account) = &self.account {
+            account.log_out().await;
+        }
         self.queue.close().await;
         self.store.close().await;
         if !finished {
@@ -294,30 +314,38 @@ fn conference(
     PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
 }
 
+/// The way out, and the client to log out with at the end.
+type ChatClient = (Arc<dyn Chat>, Option<Arc<Mattermost>>);
+
 fn chat(
     config: &Config,
     essentials: &Essentials,
     meter: &Arc<Meter>,
     clock: &Arc<dyn Clock>,
     post_secret: SecretString,
-) -> Result<Arc<dyn Chat>, StartError> {
+) -> Result<ChatClient, StartError> {
     let Some(access) = &essentials.mattermost else {
-        return Ok(Arc::new(door::NoChat));
+        return Ok((Arc::new(door::NoChat), None));
     };
     let http = Http::new(
         settings::http(config.mattermost.call_timeout),
         Arc::clone(meter) as _,
     )?;
-    let WayOut::Bot { token } = &access.way_out else {
-        return Err(StartError::Setting(
-            "mattermost.bot_token is missing: the other ways out come with a later version"
-                .to_owned(),
-        ));
+    let credential = match access.way_out.clone() {
+        WayOut::Bot { token } => Credential::Token(token),
+        WayOut::Login { login_id, password } => Credential::Login { login_id, password },
+        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => {
+            return Err(StartError::Setting(
+                "mattermost.bot_token is missing: the other ways out come with a later version"
+                    .to_owned(),
+            ));
+        }
     };
-    let settings = settings::mattermost(access, token.clone(), post_secret);
+    let settings = settings::mattermost(access, credential, post_secret);
     let chat = Mattermost::new(settings, http, Arc::clone(clock))
         .map_err(|error| StartError::Setting(error.to_string()))?;
-    Ok(Arc::new(chat))
+    let chat = Arc::new(chat);
+    Ok((Arc::clone(&chat) as _, Some(chat)))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

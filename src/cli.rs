@@ -9,6 +9,7 @@ mod meetings;
 mod outcome;
 mod serve;
 mod table;
+mod topology;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,9 @@ enum Command {
     /// List, show, replay and discard what the running relay gave up
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Make, check and export what the relay needs in RabbitMQ
+    #[command(subcommand)]
+    Topology(topology::Topology),
     /// Tell whether the relay on this machine is ready; exit code 1 when it is not
     Healthcheck,
 }
@@ -74,6 +78,7 @@ async fn carry_out(command: Command, sources: &Sources) -> Outcome {
         Command::Config(command) => command.run(sources),
         Command::Meetings(command) => command.run(sources).await,
         Command::DeadLetters(command) => command.run(sources).await,
+        Command::Topology(command) => command.run(sources).await,
         Command::Healthcheck => healthcheck::healthcheck(sources).await,
     }
 }

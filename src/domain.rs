@@ -4,8 +4,9 @@
 //! meeting: what a person asked for, owner of one card. room: plugNmeet's room. session: one run of a room.
 //! job: one effect on one peer. owed: the jobs that a meeting's facts still call for. attempt: one try of a
 //! job, from 1. outcome: what an attempt met. verdict: what the retry policy decides. dead letter: a job or
-//! message given up, kept for a person. card: how a meeting looks in the channel. artifact: recording,
-//! transcript, summary, analytics. rule: maps a phrase in a place to room options.
+//! message given up, kept for a person. card: how a meeting looks in the channel. notice: a post
+//! that can be neither edited nor looked up. artifact: recording, transcript, summary, analytics. rule: maps a phrase
+//! in a place to room options.
 
 pub mod apply;
 pub mod card;
@@ -13,12 +14,14 @@ pub mod event;
 pub mod ids;
 pub mod job;
 pub mod meeting;
+pub mod notice;
 pub mod owed;
 pub mod phrase;
 pub mod post;
 pub mod retry;
 pub mod rule;
 pub mod say;
+pub mod showing;
 pub mod text;
 pub mod timestamp;
 
@@ -30,7 +33,9 @@ pub use ids::{
     ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
     RoomId, ServerName, Sid, TeamId, UserId,
 };
-pub use job::{Job, JobId, Owed, Peer};
+pub use job::{Job, JobId, Notice, Owed, Peer};
 pub use meeting::{Meeting, State};
+pub use notice::NoticeStep;
 pub use post::{Attachment, Field, PostKey, PostRow, Rendered};
+pub use showing::{Showing, WayOutKind};
 pub use timestamp::Timestamp;

@@ -115,6 +115,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// What it says about its rate limit.
     pub rate_limit: Option<RateLimit>,
+    /// All headers; may hold secrets.
+    pub headers: HeaderMap,
     /// Where it redirects to; may hold a secret.
     pub location: Option<String>,
     /// The body, not decompressed.
@@ -230,12 +232,14 @@ impl Http {
             hints::rate_limit(headers),
         );
         let location = hints::text(headers, &reqwest::header::LOCATION).map(str::to_owned);
+        let headers = headers.clone();
         let body = read_body(response, limit).await?;
         Ok(Answer {
             status,
             date,
             retry_after,
             rate_limit,
+            headers,
             location,
             body,
         })

@@ -39,7 +39,7 @@ use crate::token::Links;
 
 pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
 pub use own_user::OwnUser;
-pub use sink::{CONFIRM_WITHIN, DURABLE_WITHIN, EventSink, SinkError, TraceParent};
+pub use sink::{DURABLE_WITHIN, EventSink, SinkError, TraceParent};
 
 use inbound::{Inbound, inbound};
 use pages::Pages;
@@ -160,6 +160,7 @@ impl Ingress {
                 tokens: Tokens::new(&settings.command_tokens),
                 server: server.clone(),
                 mattermost_url: settings.mattermost_url,
+                way_out: deps.chat.kind(),
                 rules: deps.rules,
                 starts,
                 links: Arc::clone(&deps.links),

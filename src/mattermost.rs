@@ -1,20 +1,23 @@
-//! Mattermost as the chat server: REST v4 with a bot's token (mattermost.md 5).
+//! Mattermost as the chat server: REST v4 with a bot's token or a session of its own (mattermost.md 5).
 
 mod body;
 mod call;
 mod errors;
+mod login;
 mod people;
 mod posts;
 mod server_clock;
+mod session;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use reqwest::Method;
-use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -24,19 +27,37 @@ use crate::ports::{
     Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, PostView, WayOutKind,
 };
 
-use call::Call;
+use call::{Authorization, Call, bearer};
 use people::NameDisplay;
 use server_clock::ServerClock;
+use session::Session;
+
+/// Longest that logging out may hold up the end of the process.
+const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Where Mattermost is and who the relay is there.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The server's address as people know it (SiteURL), with its path if it has one.
     pub url: Url,
-    /// The bot's token.
-    pub bot_token: SecretString,
+    /// What proves it.
+    pub credential: Credential,
     /// Makes the ids of pending posts unguessable: the same on every replica, at least 32 bytes.
     pub post_secret: SecretString,
+}
+
+/// What proves who the relay is.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// An access token, a bot's or a person's.
+    Token(SecretString),
+    /// A name and a password, with which the relay logs in when it first has to.
+    Login {
+        /// Name or e-mail address.
+        login_id: String,
+        /// The password.
+        password: SecretString,
+    },
 }
 
 /// Settings that cannot work; says which and why.
@@ -52,7 +73,7 @@ pub struct BadSettings {
 /// The client of one Mattermost server.
 pub struct Mattermost {
     settings: Settings,
-    authorization: HeaderValue,
+    authorization: Authorization,
     http: Http,
     clock: Arc<dyn Clock>,
     server_clock: ServerClock,
@@ -71,11 +92,16 @@ impl Mattermost {
         if !url.username().is_empty() || url.password().is_some() {
             return bad("url", "must not hold a user name or password");
         }
-        let bearer = format!("Bearer {}", settings.bot_token.expose_secret());
-        let Ok(mut authorization) = HeaderValue::from_str(&bearer) else {
-            return bad("bot_token", "has characters that cannot stand in a header");
+        let authorization = match &settings.credential {
+            Credential::Token(token) => match bearer(token.expose_secret()) {
+                Some(token) => Authorization::Token(token),
+                None => return bad("bot_token", "has characters that cannot stand in a header"),
+            },
+            Credential::Login { login_id, password } => {
+                let login = login::Login::new(url, login_id, password, &http);
+                Authorization::Session(Session::new(move || login.clone().log_in().boxed()))
+            }
         };
-        authorization.set_sensitive(true);
         Ok(Self {
             settings,
             authorization,
@@ -85,6 +111,26 @@ impl Mattermost {
             own: Mutex::new(None),
             name_display: Mutex::new(None),
         })
+    }
+
+    /// Logs out of the session that the relay logged in for, if there is one, so that sessions do not pile up. From
+    /// then on calls are [`ChatError::Unavailable`].
+    pub async fn log_out(&self) {
+        let Authorization::Session(session) = &self.authorization else {
+            return;
+        };
+        let log_out = async {
+            let Some(pass) = session.close().await else {
+                return Ok(());
+            };
+            let call = Call::new("log_out", Method::POST, &["users", "logout"]);
+            self.make(call, Some(&pass.authorization)).await.map(drop)
+        };
+        match tokio::time::timeout(LOG_OUT_DEADLINE, log_out).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "not logged out: the session ends by itself"),
+            Err(_) => tracing::debug!("not logged out in time: the session ends by itself"),
+        }
     }
 }
 

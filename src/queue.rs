@@ -4,6 +4,8 @@ pub mod embedded;
 pub mod envelope;
 pub mod mail;
 pub mod rabbitmq;
+pub mod spool;
 
 pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
 pub use mail::Mailroom;
+pub use spool::{Spool, SpoolError, SpoolLevel, SpoolObserver, SpoolSettings};

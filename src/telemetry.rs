@@ -70,8 +70,15 @@ fn filter(log: &Log) -> Targets {
     } else {
         level.min(LevelFilter::WARN)
     };
+    // lapin tells at `error` what the queue's supervisor tells with what to do about it.
+    let of_lapin = if level >= LevelFilter::DEBUG {
+        of_libraries
+    } else {
+        LevelFilter::OFF
+    };
     Targets::new()
         .with_target("meetrelay", level)
+        .with_target("lapin", of_lapin)
         .with_default(of_libraries)
 }
 

@@ -4,6 +4,7 @@
 mod apply;
 mod breaker;
 mod chat;
+mod collect;
 mod conference;
 mod dead;
 mod desks;
@@ -23,7 +24,7 @@ use crate::backoff::Backoff;
 use crate::domain::Peer;
 use crate::domain::apply::Policy;
 use crate::domain::retry::RetryPolicy;
-use crate::ports::{Chat, Clock, Conference, Links, Mail, QueueName, Store};
+use crate::ports::{Castoffs, Chat, Clock, Conference, Links, Mail, QueueName, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use chat::CardFace;
@@ -39,6 +40,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// The queue.
     pub mail: Arc<dyn Mail>,
+    /// Where messages are put aside that nobody can be given; none for a queue that puts nothing aside.
+    pub castoffs: Vec<Arc<dyn Castoffs>>,
     /// Mattermost.
     pub chat: Arc<dyn Chat>,
     /// plugNmeet.
@@ -78,6 +81,8 @@ pub struct WorkerSettings {
     pub poison_max: u32,
     /// How long after a POST without an answer doubles are looked for.
     pub tidy_after: Duration,
+    /// How long after a notice whose outcome is unknown it is posted once more.
+    pub notice_again_after: Duration,
     /// Pause before a card is tried again while the bot is outside the channel and the meeting runs.
     pub outside_again_after: Duration,
     /// How long dedup keys and the event log are kept.
@@ -132,6 +137,9 @@ impl Workers {
         let mut tasks = JoinSet::new();
         tasks.spawn(apply::run(Arc::clone(&shop)));
         tasks.spawn(sweep::run(Arc::clone(&shop)));
+        for castoffs in shop.deps.castoffs.clone() {
+            tasks.spawn(collect::run(Arc::clone(&shop), castoffs));
+        }
         let mattermost = jobs::Slots::new(shop.settings.mattermost_concurrency);
         let plugnmeet = jobs::Slots::new(shop.settings.plugnmeet_concurrency);
         // chat.later gets half of Mattermost's slots, so that a backlog never delays a fresh "meet now".

@@ -23,6 +23,9 @@ async fn readiness_needs_the_queue_and_no_drain_but_no_peer() {
     assert_eq!(status, StatusCode::OK);
     insta::assert_snapshot!(text, @r"
     [+] queue ok
+    [-] amqp_publisher failed (not needed to be ready)
+    [-] amqp_consumer failed (not needed to be ready)
+    [-] spool failed (not needed to be ready)
     [-] store failed (not needed to be ready)
     [-] mattermost failed (not needed to be ready)
     [-] plugnmeet failed (not needed to be ready)

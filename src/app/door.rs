@@ -150,9 +150,9 @@ impl EventSink for MailSink {
 pub(super) struct NoChat;
 
 fn off<T>() -> Result<T, ChatError> {
-    Err(ChatError::Unavailable {
+    Err(ChatError::Unreachable {
         why: "mattermost.enabled is false".to_owned(),
-        after: None,
+        sent: false,
     })
 }
 

@@ -1,5 +1,9 @@
 //! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
 
+mod amqp;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +13,7 @@ use crate::domain::{Event, Fact, Peer, Via};
 use crate::http::{CallObserver, CallReport};
 use crate::ingress::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
 use crate::ports::{Clock, QueueName};
+use crate::queue::SpoolObserver;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
 use crate::worker::{self, BreakerState, DeadReason, JobOutcome, WorkObserver};
@@ -244,23 +249,33 @@ fn webhook(trigger: Trigger) -> labels::Webhook {
     }
 }
 
+impl SpoolObserver for Meter {
+    fn spooled(&self) {
+        self.metrics.events_spooled_total.with(()).inc();
+    }
+
+    fn forwarded(&self) {
+        self.metrics.events_forwarded_total.with(()).inc();
+    }
+}
+
 impl CallObserver for Meter {
     fn call_ended(&self, report: &CallReport) {
         let operation = match (report.target, report.operation) {
             ("mattermost", "create_post") => labels::Operation::CreatePost,
-            ("mattermost", "patch_post") => labels::Operation::PatchPost,
+            ("mattermost", "patch_post" | "delete_post") => labels::Operation::PatchPost,
             ("mattermost", "answer_command") => labels::Operation::AnswerCommand,
             ("mattermost", _) => labels::Operation::Read,
             (_, "create_room") => labels::Operation::CreateRoom,
             (_, "end_room") => labels::Operation::EndRoom,
-            (_, "mint_token") => labels::Operation::MintToken,
+            (_, "join" | "download_token") => labels::Operation::MintToken,
             _ => labels::Operation::Ask,
         };
         let outcome = match report.outcome {
-            "2xx" => labels::CallOutcome::Success,
+            "ok" => labels::CallOutcome::Success,
             "unauthorized" => labels::CallOutcome::Unauthorized,
-            "rate_limited" => labels::CallOutcome::RateLimited,
-            "5xx" => labels::CallOutcome::ServerError,
+            "throttled" => labels::CallOutcome::RateLimited,
+            "unavailable" | "internal" => labels::CallOutcome::ServerError,
             "unreachable" => labels::CallOutcome::Unreachable,
             _ => labels::CallOutcome::Refused,
         };

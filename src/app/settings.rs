@@ -7,11 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::config::{Config, MattermostAccess, PlugNmeetAccess};
+use crate::config::{self, AmqpUrl, Config, MattermostAccess, PlugNmeetAccess};
+use crate::domain::WayOutKind;
 use crate::domain::apply::Policy;
 use crate::domain::owed::Schedule;
 use crate::domain::retry::RetryPolicy;
 use crate::http::HttpSettings;
+use crate::queue::rabbitmq::{BrokerSettings, Declare};
 use crate::worker::{BreakerSettings, CardFace, WorkerSettings};
 use crate::{mattermost, plugnmeet};
 
@@ -20,10 +22,31 @@ const BATCH_MAX: usize = 64;
 /// Poison bound of design 3.
 const POISON_MAX: u32 = 5;
 
-pub(super) fn worker(config: &Config) -> WorkerSettings {
+/// The broker that `url` names, with everything else as configured.
+pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
+    let queue = &config.queue;
+    BrokerSettings {
+        url: url.url().clone(),
+        shown: url.shown().to_owned(),
+        ca_file: queue.ca_file.clone(),
+        declare: match queue.declare {
+            config::Declare::Create => Declare::Create,
+            config::Declare::Verify => Declare::Verify,
+        },
+        connect_timeout: queue.connect_timeout,
+        heartbeat: queue.heartbeat,
+        call_timeout: queue.call_timeout,
+        confirm_timeout: queue.confirm_timeout,
+        publish_window: queue.publish_window as usize,
+        prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
+        reconnect_max: queue.reconnect_max,
+    }
+}
+
+pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
-        policy: policy(config),
+        policy: policy(config, way_out),
         retry: RetryPolicy {
             attempts_max: retry.attempts_max,
             age_max: retry.age_max,
@@ -48,19 +71,21 @@ pub(super) fn worker(config: &Config) -> WorkerSettings {
         lease: config.mattermost.call_timeout * 2,
         poison_max: POISON_MAX,
         tidy_after: config.mattermost.tidy_after,
+        notice_again_after: config.mattermost.notice_again_after,
         outside_again_after: config.mattermost.outside_again_after,
         keep: config.dedup.keep,
         face: CardFace {
             time_zone: config.card.time_zone.clone(),
             late_after: config.card.late_after,
         },
-        instance: Uuid::now_v7().to_string(),
+        instance: instance.to_string(),
     }
 }
 
-fn policy(config: &Config) -> Policy {
+fn policy(config: &Config, way_out: WayOutKind) -> Policy {
     Policy {
         schedule: Schedule {
+            way_out,
             first_card_after: config.card.first_card_after,
             end_again_after: config.plugnmeet.end_again_after,
             poll_first_after: config.plugnmeet.poll_first_after,
@@ -81,12 +106,12 @@ pub(super) fn http(deadline: Duration) -> HttpSettings {
 
 pub(super) fn mattermost(
     access: &MattermostAccess,
-    bot_token: SecretString,
+    credential: mattermost::Credential,
     post_secret: SecretString,
 ) -> mattermost::Settings {
     mattermost::Settings {
         url: access.url.clone(),
-        bot_token,
+        credential,
         post_secret,
     }
 }

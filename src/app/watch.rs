@@ -1,18 +1,21 @@
-//! What is looked at again and again: who the bot is, how full the queues are, whether the peers answer.
+//! What is looked at again and again: who the relay is in Mattermost, how full the queues are, whether the peers answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::config::WayOut;
 use crate::domain::UserId;
 use crate::ingress::OwnUser;
-use crate::ports::{ChatError, Clock, Queue};
+use crate::ports::{ChatError, Clock, Queue, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::worker::{Deps, Lately};
 
 use super::Surroundings;
+use super::queue::{self, QueueSide};
+use super::spool::SpoolSide;
 
 /// How often gauges are brought up to date.
 const GAUGES_EVERY: Duration = Duration::from_secs(2);
@@ -22,27 +25,37 @@ const OWN_USER_EVERY: Duration = Duration::from_secs(5);
 const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(300);
 /// A peer that answered within this time counts as reachable.
 const REACHED_WITHIN: Duration = Duration::from_secs(600);
-/// The setting of the store under which the bot's user id is kept.
+/// The setting of the store under which our own user id is kept.
 const OWN_USER: &str = "bot_user_id";
 
-/// Starts both watchers.
+/// Starts the watchers.
 pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
-    queue: &Arc<dyn Queue>,
+    (queue, side, spool): (&Arc<dyn Queue>, QueueSide, SpoolSide),
     own_user: &OwnUser,
     surroundings: &Surroundings,
+    way_out: Option<&WayOut>,
 ) {
-    watchers.spawn(watch_own_user(deps.clone(), own_user.clone()));
+    let remedy = match way_out {
+        Some(WayOut::Login { .. }) => {
+            "write the name and password of an account that may use the REST API into mattermost.login_id and mattermost.password"
+        }
+        _ => "replace mattermost.bot_token by a valid access token of the bot",
+    };
+    // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
+    if deps.chat.kind() == WayOutKind::Posts {
+        watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), remedy));
+    }
     watchers.spawn(watch_gauges(
         deps.clone(),
-        Arc::clone(queue),
+        (Arc::clone(queue), side, spool),
         surroundings.clone(),
     ));
 }
 
-/// Learns the bot's user id and keeps it, so that own posts are known after a restart with Mattermost away.
-async fn watch_own_user(deps: Deps, own_user: OwnUser) {
+/// Learns our own user id and keeps it, so that own posts are known after a restart with Mattermost away.
+async fn watch_own_user(deps: Deps, own_user: OwnUser, remedy: &'static str) {
     if let Ok(Some(kept)) = deps.store.setting(OWN_USER).await
         && let Ok(user) = kept.parse::<UserId>()
     {
@@ -54,7 +67,7 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
             Ok(account) => {
                 // Both, without a short cut.
                 if away.clear() | refused.clear() {
-                    tracing::info!("Mattermost says who the bot is again");
+                    tracing::info!("Mattermost says who the relay is again");
                 }
                 own_user.set(account.user_id.clone());
                 let kept = deps
@@ -62,19 +75,19 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
                     .put_setting(OWN_USER, account.user_id.as_str())
                     .await;
                 if let Err(error) = kept {
-                    tracing::warn!(%error, "the bot's user id is not kept");
+                    tracing::warn!(%error, "the relay's own user id is not kept");
                 }
                 OWN_USER_AGAIN_EVERY
             }
             Err(error @ ChatError::Unauthorized { .. }) => {
                 if refused.is_news() {
-                    tracing::error!(%error, "mattermost.bot_token is refused: no card can be posted until it is replaced by a valid access token of the bot");
+                    tracing::error!(%error, "Mattermost does not let the relay in, no card can be posted: {remedy}");
                 }
                 OWN_USER_EVERY
             }
             Err(error) => {
                 if away.is_news() {
-                    tracing::warn!(%error, "Mattermost does not say who the bot is: is it up, and mattermost.url right? Cards wait meanwhile");
+                    tracing::warn!(%error, "Mattermost does not say who the relay is: is it up, and mattermost.url right? Cards wait meanwhile");
                 }
                 OWN_USER_EVERY
             }
@@ -83,26 +96,23 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser) {
     }
 }
 
-async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
+async fn watch_gauges(
+    deps: Deps,
+    (queue, side, spool): (Arc<dyn Queue>, QueueSide, SpoolSide),
+    surroundings: Surroundings,
+) {
     let Surroundings {
         metrics, readiness, ..
     } = surroundings;
     loop {
         let depths = queue.depths().await;
-        for check in [
-            Check::Queue,
-            Check::AmqpPublisher,
-            Check::AmqpConsumer,
-            Check::Spool,
-        ] {
-            readiness.set(check, depths.is_ok());
-        }
-        for (name, depth) in depths.unwrap_or_default().queues {
-            let lying = depth.ready + depth.delayed + depth.in_flight;
-            metrics
-                .queue_depth
-                .with(name)
-                .set(i64::try_from(lying).unwrap_or(i64::MAX));
+        let spooling = spool.look(&metrics).await;
+        // RabbitMQ or the spool: either makes an event durable.
+        let is_durable = side.look(&readiness, depths.is_ok());
+        readiness.set(Check::Queue, is_durable || spooling.has_room);
+        readiness.set(Check::Spool, spooling.is_well);
+        if let Ok(depths) = depths {
+            queue::show(&depths, &metrics);
         }
         let running = deps.store.count_running().await;
         readiness.set(Check::Store, running.is_ok());
@@ -122,14 +132,23 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
             (crate::domain::Peer::Mattermost, Check::Mattermost),
             (crate::domain::Peer::PlugNmeet, Check::PlugNmeet),
         ] {
-            readiness.set(check, was_reached(&metrics, peer, deps.clock.as_ref()));
+            // Where nothing can be asked, Mattermost is called only when there is something to tell.
+            let is_asked =
+                peer != crate::domain::Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
+            let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
+            readiness.set(check, is_reached);
         }
         tokio::time::sleep(GAUGES_EVERY).await;
     }
 }
 
 /// The peer answered lately, or was not needed lately and did not fail.
-fn was_reached(metrics: &Metrics, peer: crate::domain::Peer, clock: &dyn Clock) -> bool {
+fn was_reached(
+    metrics: &Metrics,
+    peer: crate::domain::Peer,
+    is_asked: bool,
+    clock: &dyn Clock,
+) -> bool {
     use crate::telemetry::metrics::labels::BreakerState;
     let last = metrics
         .downstream_last_success_timestamp_seconds
@@ -142,5 +161,5 @@ fn was_reached(metrics: &Metrics, peer: crate::domain::Peer, clock: &dyn Clock) 
         .with((peer, BreakerState::Open))
         .get()
         == 1;
-    last > 0.0 && (is_fresh || !is_open)
+    (last > 0.0 || !is_asked) && (is_fresh || !is_open)
 }

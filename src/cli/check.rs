@@ -1,7 +1,7 @@
 //! `meetrelay check`
 
 use super::outcome::Outcome;
-use crate::config::{Config, Sources, load};
+use crate::config::{Config, QueueUrl, Sources, load};
 
 pub(super) fn check(sources: &Sources) -> Outcome {
     let loaded = load(sources)?;
@@ -20,6 +20,14 @@ pub(super) fn check(sources: &Sources) -> Outcome {
     Ok(text)
 }
 
+/// The broker without its password, or the embedded queue's file.
+fn queue(config: &Config) -> String {
+    match &config.queue.url {
+        QueueUrl::Embedded => config.queue_path().display().to_string(),
+        QueueUrl::Amqp(url) => url.shown().to_owned(),
+    }
+}
+
 fn summary(config: &Config) -> String {
     let or_not = |url: &Option<url::Url>| match url {
         Some(url) => url.to_string(),
@@ -35,7 +43,7 @@ fn summary(config: &Config) -> String {
         ("public URL", or_not(&config.server.public_url)),
         ("Mattermost", mattermost),
         ("plugNmeet", or_not(&config.plugnmeet.url)),
-        ("queue", config.queue_path().display().to_string()),
+        ("queue", queue(config)),
         ("store", config.store_path().display().to_string()),
         ("rules", config.rules.len().to_string()),
     ];

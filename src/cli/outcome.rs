@@ -25,6 +25,14 @@ impl Failure {
         }
     }
 
+    /// Exit code 2: something must be changed in the command or the configuration first.
+    pub(super) fn usage(why: impl Display) -> Self {
+        Self {
+            text: format!("meetrelay: {why:#}"),
+            code: 2,
+        }
+    }
+
     /// Exit code 1 with a text of its own.
     pub(super) fn told(text: String) -> Self {
         Self { text, code: 1 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outcome::{Failure, Outcome};
 use crate::admin::Readiness;
-use crate::app::{App, Surroundings};
+use crate::app::{App, StartError, Surroundings};
 use crate::config::{Config, Environment, Essentials, Sources, load};
 use crate::shutdown::{ServiceManager, Shutdown, Signals};
 use crate::telemetry::{self, Metrics};
@@ -30,11 +30,19 @@ pub(super) async fn serve(sources: &Sources) -> Outcome {
                 Ok(()) => tracing::info!("stopped"),
                 Err(error) => tracing::error!(error = format!("{error:#}"), "meetrelay cannot serve: stopped"),
             }
-            ended.map(|()| String::new()).map_err(Failure::failed)
+            ended.map(|()| String::new()).map_err(failure)
         }
         () = signals.drive(shutdown) => {
             Err(Failure::failed("ended at once by a second signal; what was in work is done again at the next start"))
         }
+    }
+}
+
+/// What the broker refuses is a matter of configuration.
+fn failure(error: anyhow::Error) -> Failure {
+    match error.downcast_ref() {
+        Some(StartError::Broker(_)) => Failure::usage(error),
+        _ => Failure::failed(error),
     }
 }
 

@@ -275,7 +275,7 @@ async fn check_tells_what_is_missing_to_serve() {
     Still missing to serve:
     server.public_url: is missing; write how Mattermost, plugNmeet and browsers reach the relay, like "https://relay.example.org"
     mattermost.url: is missing; write the chat server's address, or set mattermost.enabled = false
-    mattermost.bot_token: is missing; make a bot account in Mattermost and write its access token
+    mattermost.bot_token: is missing; make a bot account in Mattermost and write its access token; without a bot write mattermost.login_id and password, plugin_url, or incoming_webhook_url
     mattermost.outgoing_tokens: is missing; write the token of an outgoing webhook here, or that of a slash command into mattermost.command_tokens
     plugnmeet.url: is missing; write plugNmeet's address, like "https://meet.example.org"
     plugnmeet.api_key: is missing; write the value of client.api_key and client.secret of plugNmeet's configuration

@@ -5,6 +5,7 @@
 //! attachment says the rest.
 
 mod body;
+mod notice;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -17,15 +18,15 @@ use super::meeting::CardView;
 use super::text::neutralise_line;
 use super::{Attachment, Rendered, State};
 
-pub(crate) use body::failure;
+pub use notice::notice;
 pub(crate) use words::{Times, lasting};
 
 /// Longest name that is shown, in characters.
 pub const NAME_CHARS_MAX: usize = 40;
 
 const GREEN: &str = "#2e7d32";
-const BLUE: &str = "#1c58d9";
-const GREY: &str = "#9e9e9e";
+pub(super) const BLUE: &str = "#1c58d9";
+pub(super) const GREY: &str = "#9e9e9e";
 const RED: &str = "#c62828";
 
 /// What a card needs besides the meeting's facts.
@@ -51,7 +52,7 @@ pub fn render(view: &CardView, frame: &CardFrame) -> Rendered {
         attachment: Some(Attachment {
             fallback: fallback(view, &title, &starter, &times),
             color: color(view.state),
-            title_link: (!frame.join_link.is_empty()).then(|| frame.join_link.clone()),
+            title_link: or_nothing(&frame.join_link),
             text: body::text(view, frame, &starter, &times),
             fields: body::fields(view),
             footer: format!("Room {}", view.room),
@@ -98,8 +99,13 @@ fn fallback(view: &CardView, title: &str, starter: &str, times: &Times) -> Strin
 }
 
 pub(crate) fn title(view: &CardView) -> String {
+    plain(&view.title)
+}
+
+/// A meeting's title as it may be shown.
+pub(super) fn plain(title: &str) -> String {
     or(
-        neutralise_line(&view.title, super::rule::TITLE_CHARS_MAX),
+        neutralise_line(title, super::rule::TITLE_CHARS_MAX),
         "Meeting",
     )
 }
@@ -110,6 +116,10 @@ pub(crate) fn starter(view: &CardView, frame: &CardFrame) -> String {
         neutralise_line(shown, NAME_CHARS_MAX),
         &or(neutralise_line(&view.starter, NAME_CHARS_MAX), "Somebody"),
     )
+}
+
+fn or_nothing(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn or(text: String, instead: &str) -> String {

@@ -24,6 +24,34 @@ impl Peer {
     }
 }
 
+/// A post that is made once and never edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Notice {
+    /// The meeting starts.
+    Start,
+    /// It is over: ended, missed, cancelled or failed.
+    End,
+}
+
+impl Notice {
+    /// The word in job ids.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::End => "end",
+        }
+    }
+
+    /// Under which its row is kept. The start takes the card's place and the end the last reply's, so that a meeting
+    /// that runs while the way out changes is told no beginning or end twice.
+    pub const fn post_key(self) -> PostKey {
+        match self {
+            Self::Start => PostKey::Card,
+            Self::End => PostKey::Final,
+        }
+    }
+}
+
 /// One effect. The numbers in some of them make every effect a job of its own: a repeated poll is another job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
@@ -54,7 +82,12 @@ pub enum Job {
         /// The card's version that called for it; whatever is newest is shown.
         version: u64,
     },
-    /// Post an artifact into the card's thread.
+    /// Post a notice.
+    PostNotice {
+        /// Which.
+        notice: Notice,
+    },
+    /// Post an artifact into the card's thread, or as a notice.
     PostArtifact {
         /// Which.
         artifact: ArtifactId,
@@ -86,6 +119,7 @@ impl Job {
             Self::PollArtifacts { .. } => "PollArtifacts",
             Self::FetchArtifact { .. } => "FetchArtifact",
             Self::RefreshCard { .. } => "RefreshCard",
+            Self::PostNotice { .. } => "PostNotice",
             Self::PostArtifact { .. } => "PostArtifact",
             Self::Answer { .. } => "Answer",
             Self::CheckRight { .. } => "CheckRight",
@@ -102,6 +136,7 @@ impl Job {
             | Self::PollArtifacts { .. }
             | Self::FetchArtifact { .. } => Peer::PlugNmeet,
             Self::RefreshCard { .. }
+            | Self::PostNotice { .. }
             | Self::PostArtifact { .. }
             | Self::Answer { .. }
             | Self::CheckRight { .. }
@@ -121,6 +156,7 @@ impl Job {
             | Self::PollRoom { polled: count }
             | Self::PollArtifacts { step: count } => count.to_string(),
             Self::RefreshCard { version } => version.to_string(),
+            Self::PostNotice { notice } => notice.as_str().to_owned(),
             Self::FetchArtifact { artifact } | Self::PostArtifact { artifact } => {
                 artifact.to_string()
             }
@@ -147,6 +183,12 @@ impl FromStr for Job {
             },
             "RefreshCard" => Self::RefreshCard {
                 version: detail.parse().map_err(|_| BadId)?,
+            },
+            "PostNotice" => Self::PostNotice {
+                notice: [Notice::Start, Notice::End]
+                    .into_iter()
+                    .find(|notice| notice.as_str() == detail)
+                    .ok_or(BadId)?,
             },
             "PostArtifact" => Self::PostArtifact {
                 artifact: detail.parse()?,

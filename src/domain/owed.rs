@@ -1,15 +1,22 @@
 //! What a meeting's facts still call for. Pure: jobs are owed, not remembered, so a purged queue heals.
 
+mod notices;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::meeting::{Request, Wish};
-use super::{ArtifactKind, Job, Meeting, Owed, PlaceKind, PostKey, State, Timestamp, Via};
+use super::meeting::{Artifact, Request, Wish};
+use super::{
+    ArtifactKind, Job, Meeting, Owed, PostKey, PostRow, Showing, State, Timestamp, Via, WayOutKind,
+};
+use notices::{Way, notices};
 
-/// When things are due.
+/// When things are due, and how meetings are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// A card "being prepared" is posted when the room is not there this long after the request.
+    /// What the way out can do; the same on every replica.
+    pub way_out: WayOutKind,
+    /// A card or notice "being prepared" is posted when the room is not there this long after the request.
     pub first_card_after: Duration,
     /// EndRoom is repeated after this.
     pub end_again_after: Duration,
@@ -115,13 +122,32 @@ fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
             ));
         }
     }
-    if meeting.place.kind == PlaceKind::Direct || meeting.is_card_deleted() {
+    if meeting.is_card_deleted() {
         return;
     }
+    match meeting.showing(schedule.way_out) {
+        Showing::Card => card_jobs(meeting, schedule, owed),
+        Showing::Notices => notices(meeting, schedule, Way::WayOut, owed),
+        Showing::ThroughHook(_) => {
+            notices(
+                meeting,
+                schedule,
+                Way::Hook(meeting.hook_lives_until()),
+                owed,
+            );
+        }
+        Showing::LinkOnly => {}
+    }
+}
+
+fn card_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     let card = meeting.post(&PostKey::Card);
-    if card.is_none_or(|row| row.frozen.is_none() && row.rendered < meeting.version)
-        || needs_final(meeting)
-    {
+    let is_behind = card.is_none_or(|row| row.frozen.is_none() && row.rendered < meeting.version);
+    // A notice told the end already: the way out was another one then.
+    let is_told = meeting
+        .post(&PostKey::Final)
+        .is_some_and(PostRow::is_posted);
+    if (is_behind && !is_told) || needs_final(meeting) {
         let job = Job::RefreshCard {
             version: meeting.version,
         };
@@ -139,15 +165,10 @@ fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     }
     if card.is_some_and(|row| row.post.is_some()) {
         for (id, artifact) in &meeting.artifacts {
-            let is_ready = match artifact.kind {
-                ArtifactKind::Recording => true,
-                ArtifactKind::Summary => artifact.text.is_some(),
-                ArtifactKind::Transcript | ArtifactKind::Analytics => false,
-            };
-            let is_posted = meeting
+            let is_settled = meeting
                 .post(&PostKey::Artifact(id.clone()))
-                .is_some_and(|row| row.post.is_some() || row.frozen.is_some());
-            if is_ready && !is_posted {
+                .is_some_and(PostRow::is_settled);
+            if is_ready(artifact) && !is_settled {
                 owed.push(at_once(
                     Job::PostArtifact {
                         artifact: id.clone(),
@@ -168,6 +189,15 @@ fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     }
 }
 
+/// It can be shown: a recording, or a summary whose text was read.
+fn is_ready(artifact: &Artifact) -> bool {
+    match artifact.kind {
+        ArtifactKind::Recording => true,
+        ArtifactKind::Summary => artifact.text.is_some(),
+        ArtifactKind::Transcript | ArtifactKind::Analytics => false,
+    }
+}
+
 /// The card can no longer be changed, the meeting is over, and the reply that says so is not there.
 fn needs_final(meeting: &Meeting) -> bool {
     let is_frozen = meeting
@@ -177,28 +207,23 @@ fn needs_final(meeting: &Meeting) -> bool {
         && !meeting.state().is_running()
         && meeting
             .post(&PostKey::Final)
-            .is_none_or(|row| row.post.is_none())
+            .is_none_or(|row| !row.is_posted())
 }
 
 /// Since when the request wants an answer that the card does not give.
 fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
-    let is_answered = meeting
-        .post(&PostKey::Answer(request.id))
-        .is_some_and(|row| row.answered);
+    let row = meeting.post(&PostKey::Answer(request.id));
     let can_hear = match &request.via {
         Via::OutgoingWebhook { .. } => true,
         Via::SlashCommand { hook } => hook.is_some(),
     };
-    if is_answered || !can_hear {
+    if !can_hear || row.is_some_and(|row| row.answered) {
         return None;
     }
     match request.wish {
-        Wish::StartWhileRunning | Wish::EndRefused => Some(request.received_at),
-        // There is no card to tell it.
-        Wish::Start
-            if meeting.place.kind == PlaceKind::Direct && meeting.state() == State::Failed =>
-        {
-            Some(meeting.changed_at)
+        Wish::StartWhileRunning | Wish::EndRefused => {
+            let again_at = row.and_then(|row| row.again_at);
+            Some(again_at.unwrap_or(request.received_at))
         }
         Wish::Start | Wish::EndAsked | Wish::EndAllowed => None,
     }

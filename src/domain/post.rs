@@ -48,11 +48,11 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum PostKey {
-    /// The card.
+    /// The card, or the notice that the meeting starts.
     Card,
-    /// The reply that says how the meeting ended when the card can no longer be changed.
+    /// How the meeting ended: a notice, or the reply under a card that can no longer be changed.
     Final,
-    /// The reply about one artifact.
+    /// The reply or notice about one artifact.
     Artifact(ArtifactId),
     /// The answer to one request.
     Answer(RequestId),
@@ -107,6 +107,8 @@ pub enum Frozen {
     Deleted,
     /// It can no longer be edited: the final state went to a reply.
     NotEditable,
+    /// It was never made, and cannot be any more: the response URL that led there has run out.
+    Lapsed,
 }
 
 /// What is kept of one post. Written by chat workers only; loaded with its meeting.
@@ -116,7 +118,7 @@ pub struct PostRow {
     pub first_tried_at: Option<Timestamp>,
     /// The post, once it is known.
     pub post: Option<PostId>,
-    /// When it became known, on our clock.
+    /// When it became known, on our clock; of a notice, when it was posted.
     pub posted_at: Option<Timestamp>,
     /// The root of the thread that it stands in.
     pub root: Option<PostId>,
@@ -130,4 +132,22 @@ pub struct PostRow {
     pub tidy_at: Option<Timestamp>,
     /// The bot is outside the channel since then.
     pub outside_since: Option<Timestamp>,
+    /// POSTs of a notice that were, or may have been, carried out; counted and committed before each.
+    #[serde(default)]
+    pub sent: u32,
+    /// What became of the last POST of a notice is not known: at this time it is made once more, or counts as made.
+    #[serde(default)]
+    pub again_at: Option<Timestamp>,
+}
+
+impl PostRow {
+    /// It stands there; of a notice no id is known.
+    pub fn is_posted(&self) -> bool {
+        self.post.is_some() || self.posted_at.is_some()
+    }
+
+    /// There is nothing more to be posted: it stands there, or never will.
+    pub fn is_settled(&self) -> bool {
+        self.is_posted() || self.frozen.is_some()
+    }
 }

@@ -11,7 +11,7 @@ pub struct CallReport {
     pub target: &'static str,
     /// What for. Mattermost: `own_account`, `create_post`, `patch_post`, `delete_post`, `read_post`, `find_posts`,
     /// `channel_kind`, `join_channel`, `is_channel_admin`, `account`, `client_config`, `answer_command`,
-    /// `direct_channel`; plugNmeet: `create_room`, `join`, `room_activity`, `end_room`, `find_recordings`,
+    /// `direct_channel`, `log_in`, `log_out`; plugNmeet: `create_room`, `join`, `room_activity`, `end_room`, `find_recordings`,
     /// `find_artifacts`, `download_token`, `download`.
     pub operation: &'static str,
     /// How it ended: `ok`, or the port's error: `unreachable`, `unavailable`, `throttled`, `unauthorized`,

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use crate::domain::rule::Rules;
 use crate::domain::say::{self, Listed, Started};
-use crate::domain::{Event, Fact, MeetingId, Origin, Person, Place, ServerName, Via};
+use crate::domain::{
+    Event, Fact, MeetingId, Origin, Person, Place, ServerName, Showing, Via, WayOutKind,
+};
 use crate::ports::{MeetingFilter, MeetingSummary, Store};
 use crate::token::Links;
 
@@ -55,6 +57,8 @@ pub(super) struct Command {
     pub(super) tokens: Tokens,
     pub(super) server: ServerName,
     pub(super) mattermost_url: Option<Url>,
+    /// By which people are told what they will see.
+    pub(super) way_out: WayOutKind,
     pub(super) rules: Arc<Rules>,
     pub(super) starts: Arc<Starts>,
     pub(super) links: Arc<Links>,
@@ -171,11 +175,12 @@ impl Command {
         }
         let rule = self.rules.choose_by_command(place, &by.user_name, title);
         let title = rule.title.clone();
+        let via = self.via(typed);
         let fact = Fact::MeetingRequested {
             meeting: MeetingId::from_uuid(Uuid::now_v7()),
             place: place.clone(),
             by: by.clone(),
-            via: self.via(typed),
+            via: via.clone(),
             rule,
             always_new,
         };
@@ -186,7 +191,7 @@ impl Command {
         let ignored: Vec<&str> = ignored.iter().map(String::as_str).collect();
         say::started(&Started {
             title: &title,
-            kind: place.kind,
+            showing: Showing::of(place.kind, &via, self.way_out),
             own_link: &self.links.join_own(request, &by.user_id),
             open_link: &self.links.join_open(request),
             ignored: &ignored,
@@ -203,7 +208,7 @@ impl Command {
             .accept(typed, typed.key(), fact, Trigger::CommandEnd)
             .await
         {
-            say::end_asked(typed.place.kind)
+            say::end_asked(typed.place.kind, self.way_out)
         } else {
             say::not_stored(typed.inbound.id)
         }

@@ -16,7 +16,7 @@ use minijinja::context;
 use tokio::sync::Semaphore;
 
 use crate::domain::{EventId, Meeting, PlaceKind, Refusal, RequestId, State, Timestamp};
-use crate::ports::{Chat, Conference, Store};
+use crate::ports::{Chat, Conference, Store, WayOutKind};
 use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
@@ -135,12 +135,24 @@ impl Join {
                 since => view.started_at.map(|at| self.pages.time(at)),
                 present => view.present,
                 is_ending => view.is_ending,
-                is_own => matches!(visit.link, Link::Own(..)),
+                is_own => !self.asks_name(visit, meeting),
                 greeted => mint::known_name(&visit.link, meeting),
                 name => name,
                 error => error,
             },
         )
+    }
+
+    /// Whether the person must write a name: with a link for everybody, and with one of their own where nobody can be
+    /// asked for it.
+    fn asks_name(&self, visit: &Visit, meeting: &Meeting) -> bool {
+        match visit.link {
+            Link::Own(..) => {
+                self.chat.kind() == WayOutKind::Notices
+                    && mint::known_name(&visit.link, meeting).is_none()
+            }
+            _ => true,
+        }
     }
 
     fn waiting(&self, visit: &Visit, meeting: Option<&Meeting>) -> Answer {

@@ -10,10 +10,9 @@ use tokio::time::Instant;
 
 use crate::domain::Event;
 
-/// After this the sender is told that its event was not taken (design 3). From the end of the request's body.
+/// After this the sender is told that its event was not taken (design 3). From the end of the request's body. A queue
+/// with a spool turns to it well before.
 pub const DURABLE_WITHIN: Duration = Duration::from_millis(900);
-/// After this an [`EventSink`] that has a spool should put the event there instead (design 3).
-pub const CONFIRM_WITHIN: Duration = Duration::from_millis(500);
 
 /// Makes events durable.
 #[async_trait]

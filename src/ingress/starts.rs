@@ -11,18 +11,45 @@ use crate::domain::{ChannelId, UserId};
 const WINDOW: Duration = Duration::from_secs(60);
 /// Most pairs of person and channel that are remembered; beyond it new ones are let pass uncounted.
 const PAIRS_MAX: usize = 10_000;
+/// When there is no room, those that are over are looked for at most so often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The starts of the last minute.
 #[derive(Debug)]
 pub(super) struct Starts {
     per_minute: usize,
-    recent: Mutex<HashMap<(ChannelId, UserId), Vec<Start>>>,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    pairs: HashMap<(ChannelId, UserId), Vec<Start>>,
+    swept_at: Option<Instant>,
+}
+
+impl Recent {
+    /// Whether one more pair can be remembered.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let is_swept = |at: Instant| now.duration_since(at) < SWEEP_EVERY;
+        if self.pairs.len() >= PAIRS_MAX && !self.swept_at.is_some_and(is_swept) {
+            self.swept_at = Some(now);
+            self.pairs
+                .retain(|_, starts| starts.iter().any(|start| start.is_recent(now)));
+        }
+        self.pairs.len() < PAIRS_MAX
+    }
 }
 
 #[derive(Debug)]
 struct Start {
     at: Instant,
     key: String,
+}
+
+impl Start {
+    fn is_recent(&self, now: Instant) -> bool {
+        now.duration_since(self.at) < WINDOW
+    }
 }
 
 impl Starts {
@@ -42,16 +69,12 @@ impl Starts {
         now: Instant,
     ) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_recent = |start: &Start| now.duration_since(start.at) < WINDOW;
         let pair = (channel.clone(), user.clone());
-        if recent.len() >= PAIRS_MAX && !recent.contains_key(&pair) {
-            recent.retain(|_, starts| starts.iter().any(is_recent));
-            if recent.len() >= PAIRS_MAX {
-                return true;
-            }
+        if !recent.pairs.contains_key(&pair) && !recent.make_room(now) {
+            return true;
         }
-        let starts = recent.entry(pair).or_default();
-        starts.retain(is_recent);
+        let starts = recent.pairs.entry(pair).or_default();
+        starts.retain(|start| start.is_recent(now));
         if starts.iter().any(|start| start.key == key) {
             return true;
         }
@@ -110,10 +133,10 @@ mod tests {
             let (channel, user) = ids(&format!("c{number}"), "u");
             assert!(starts.admit(&channel, &user, "k", now));
         }
-        assert!(starts.recent.lock().unwrap().len() <= PAIRS_MAX);
+        assert!(starts.recent.lock().unwrap().pairs.len() <= PAIRS_MAX);
         let later = now + Duration::from_secs(61);
         let (channel, user) = ids("new", "u");
         assert!(starts.admit(&channel, &user, "k", later));
-        assert_eq!(starts.recent.lock().unwrap().len(), 1);
+        assert_eq!(starts.recent.lock().unwrap().pairs.len(), 1);
     }
 }

@@ -3,16 +3,34 @@
 use std::time::Instant;
 
 use reqwest::Method;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use url::Url;
 
+use super::session::Session;
 use super::{Mattermost, errors};
 use crate::domain::ResponseHook;
 use crate::http::{Answer, CallError, CallReport, RateLimit, Request};
 use crate::ports::ChatError;
 
+/// What stands in the header `Authorization`.
+pub(super) enum Authorization {
+    /// Always the same.
+    Token(HeaderValue),
+    /// What the session has at the time.
+    Session(Session),
+}
+
+/// A token as the header's value; `None` if it cannot stand in a header.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 /// A call to be made.
+#[derive(Clone)]
 pub(super) struct Call {
     operation: &'static str,
     method: Method,
@@ -73,10 +91,37 @@ impl Call {
 impl Mattermost {
     /// Makes a call, tells the observer how it ended, and gives the answer of a success.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, ChatError> {
+        let session = match &self.authorization {
+            Authorization::Session(session) if call.with_token => session,
+            Authorization::Session(_) => return self.make(call, None).await,
+            Authorization::Token(token) => return self.make(call, Some(token)).await,
+        };
+        let pass = session.pass().await?;
+        let first = self.make(call.clone(), Some(&pass.authorization)).await;
+        let Err(ChatError::Unauthorized { .. }) = first else {
+            session.met(&pass, &first);
+            return first;
+        };
+        // A call met with 401 was not carried out, so that it may be made again.
+        let pass = session.renew(&pass).await?;
+        let second = self.make(call, Some(&pass.authorization)).await;
+        match &second {
+            Err(ChatError::Unauthorized { why }) => session.useless(&pass, why),
+            other => session.met(&pass, other),
+        }
+        second
+    }
+
+    /// Makes a call once, with this authorization.
+    pub(super) async fn make(
+        &self,
+        call: Call,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, ChatError> {
         let operation = call.operation;
         let started = Instant::now();
         let mut rate_limit = None;
-        let result = self.exchange(call, &mut rate_limit).await;
+        let result = self.exchange(call, authorization, &mut rate_limit).await;
         self.http.report(&CallReport {
             target: "mattermost",
             operation,
@@ -96,9 +141,10 @@ impl Mattermost {
     async fn exchange(
         &self,
         call: Call,
+        authorization: Option<&HeaderValue>,
         rate_limit: &mut Option<RateLimit>,
     ) -> Result<Answer, ChatError> {
-        let request = self.request(call)?;
+        let request = self.request(call, authorization)?;
         let asked_at = self.clock.now();
         let answer = self.http.send(request).await.map_err(unreachable)?;
         if let Some(date) = answer.date {
@@ -112,7 +158,11 @@ impl Mattermost {
         }
     }
 
-    fn request(&self, call: Call) -> Result<Request, ChatError> {
+    fn request(
+        &self,
+        call: Call,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Request, ChatError> {
         // Such a segment would be taken out of the path, which then names something else.
         if call
             .path
@@ -123,18 +173,13 @@ impl Mattermost {
                 why: "an id that cannot stand in an address".to_owned(),
             });
         }
-        let mut url = self.settings.url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(&call.path);
-        }
+        let mut url = address(&self.settings.url, &call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         let mut request = Request::new(call.method, url);
-        if call.with_token {
-            request = request.header(AUTHORIZATION, self.authorization.clone());
+        if let Some(authorization) = authorization.filter(|_| call.with_token) {
+            request = request.header(AUTHORIZATION, authorization.clone());
         }
         if let Some(body) = call.body {
             request = request.json(body);
@@ -144,6 +189,17 @@ impl Mattermost {
         }
         Ok(request)
     }
+}
+
+/// The address of a path below the server's.
+pub(super) fn address(server: &Url, path: &[impl AsRef<str>]) -> Url {
+    let mut url = server.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
 }
 
 /// Reads an answer as JSON; another shape is as good as no answer.
@@ -157,7 +213,7 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError>
     })
 }
 
-fn unreachable(error: CallError) -> ChatError {
+pub(super) fn unreachable(error: CallError) -> ChatError {
     ChatError::Unreachable {
         why: error.to_string(),
         sent: error.was_sent(),

@@ -68,6 +68,36 @@ fn describe(status: u16, error: Option<&AppError>) -> String {
     )
 }
 
+/// What to change when a login is refused so (mattermost.md 5.1; of other ids Mattermost's own words say enough).
+pub(super) fn login_hint(why: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 7] = [
+        ("login.invalid_credentials", "name or password is wrong"),
+        (
+            "login_attempts.too_many",
+            "the account is locked: reset its password",
+        ),
+        (
+            "login.bot_login_forbidden",
+            "a bot cannot log in: make a token for it and write that into mattermost.bot_token",
+        ),
+        ("login.inactive", "the account is deactivated"),
+        (
+            "login.not_verified",
+            "the account's e-mail address is not verified",
+        ),
+        (
+            "mfa",
+            "the account has a second factor, which the relay cannot give: use a bot, or an account without",
+        ),
+        (
+            "login.use_auth_service",
+            "the account logs in somewhere else: use a bot, or an account with a password in Mattermost",
+        ),
+    ];
+    let hint = HINTS.iter().find(|(id, _)| why.contains(id));
+    hint.map(|(_, hint)| *hint)
+}
+
 /// The word for an error in metrics.
 pub(super) const fn outcome(error: &ChatError) -> &'static str {
     match error {

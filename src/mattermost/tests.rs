@@ -4,6 +4,7 @@ mod people;
 mod posts;
 mod recorded;
 mod refusals;
+mod sessions;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::http::{CallObserver, HttpSettings};
 const BOT: &str = "ino4fu74cbg9mpgakpsj1apn7c";
 const CHANNEL: &str = "mpa8m9xzb3ymjdbmu6ynkqjznh";
 const TOKEN: &str = "canary9token9canary9token9";
+const PASSWORD: &str = "CANARY pass\"wörd";
 
 /// A clock that stands where it is put.
 struct StandingClock(AtomicI64);
@@ -40,6 +42,25 @@ async fn bench(replies: Vec<Reply>) -> Bench {
 
 /// The same with a path behind the server's address, and with another deadline.
 async fn bench_at(replies: Vec<Reply>, path: &str, deadline: Duration) -> Bench {
+    let credential = Credential::Token(SecretString::from(TOKEN));
+    bench_with(replies, path, deadline, credential).await
+}
+
+/// The same with a session.
+async fn bench_with_login(replies: Vec<Reply>) -> Bench {
+    let credential = Credential::Login {
+        login_id: "carol".to_owned(),
+        password: SecretString::from(PASSWORD),
+    };
+    bench_with(replies, "", Duration::from_secs(20), credential).await
+}
+
+async fn bench_with(
+    replies: Vec<Reply>,
+    path: &str,
+    deadline: Duration,
+    credential: Credential,
+) -> Bench {
     let stub = Stub::start(replies).await;
     let observer = Arc::new(Observer::default());
     let http = HttpSettings {
@@ -49,7 +70,7 @@ async fn bench_at(replies: Vec<Reply>, path: &str, deadline: Duration) -> Bench 
     let http = Http::new(http, Arc::clone(&observer) as Arc<dyn CallObserver>).unwrap();
     let settings = Settings {
         url: stub.url.join(path).unwrap(),
-        bot_token: SecretString::from(TOKEN),
+        credential,
         post_secret: SecretString::from("0123456789abcdef0123456789abcdef"),
     };
     let clock = Arc::new(StandingClock(AtomicI64::new(1_795_246_500_000)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use crate::domain::WayOutKind;
 use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
 
 /// The account that the relay posts with.
@@ -123,15 +124,6 @@ pub enum ChatError {
         /// For the log.
         why: String,
     },
-}
-
-/// What can be done with what was posted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WayOutKind {
-    /// Posts: they can be edited, deleted and looked up again.
-    Posts,
-    /// Notices: nothing can be edited or looked up; after an unknown outcome one may stand there twice.
-    Notices,
 }
 
 /// The chat server, as jobs and pages use it. Every call has one deadline over connect, headers and body.

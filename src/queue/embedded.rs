@@ -8,6 +8,7 @@
 mod file;
 mod ledger;
 mod look;
+mod room;
 mod rows;
 mod settle;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::ports::{
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
 pub use file::OpenError;
+pub(in crate::queue) use file::lock;
 use ledger::{Key, Ledger};
 use rows::number_of;
 

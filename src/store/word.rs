@@ -17,6 +17,7 @@ pub(super) const fn of_frozen(frozen: Frozen) -> &'static str {
     match frozen {
         Frozen::Deleted => "deleted",
         Frozen::NotEditable => "not_editable",
+        Frozen::Lapsed => "lapsed",
     }
 }
 
@@ -49,7 +50,7 @@ mod tests {
         ] {
             assert_eq!(state(known.as_str()), Some(known));
         }
-        for known in [Frozen::Deleted, Frozen::NotEditable] {
+        for known in [Frozen::Deleted, Frozen::NotEditable, Frozen::Lapsed] {
             assert_eq!(frozen(of_frozen(known)), Some(known));
         }
         for known in [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable] {

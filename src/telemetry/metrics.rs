@@ -36,6 +36,8 @@ const E2E: &[f64] = &[
 ];
 /// Waiting in a queue: how far a backlog reaches.
 const WAIT: &[f64] = &[0.05, 0.25, 1.0, 5.0, 30.0, 300.0];
+/// RabbitMQ's confirm: a disk's sync is some milliseconds, and after 0.5 s an event goes to the spool.
+const CONFIRM: &[f64] = &[0.005, 0.025, 0.1, 0.5, 2.5];
 /// A request over the network, ours or to us; 1 s is the longest that a webhook may be kept waiting.
 const NET: &[f64] = &[0.01, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
@@ -106,6 +108,10 @@ metrics! {
     triggers_accepted_total: Counter<TriggerKind>,
     /// Events made durable.
     events_accepted_total: Counter<EventSource>,
+    /// Events that went to the spool, because RabbitMQ did not take them in time.
+    events_spooled_total: Counter<()>,
+    /// Events of a spool that RabbitMQ has confirmed since; also those of a spool that another relay left.
+    events_forwarded_total: Counter<()>,
     /// Events applied, dropped or given up: what came in and comes out must be the same.
     events_settled_total: Counter<(EventSource, Settled)>,
     /// Time from accepting a start to its card standing in the channel.
@@ -113,7 +119,21 @@ metrics! {
     /// Time from accepting an event to the card showing it.
     event_to_card_update_seconds: Seconds<CardChange> in E2E,
     /// Messages in a queue, waiting or in work.
-    queue_depth: Level<QueueName>,
+    queue_depth: Level<Holding>,
+    /// 1 while the connection to RabbitMQ is there and set up; 0 with the embedded queue.
+    amqp_connected: Level<AmqpRole>,
+    /// Connections to RabbitMQ that ended or could not be made.
+    amqp_reconnects_total: Counter<(AmqpRole, AmqpEnding)>,
+    /// 1 while RabbitMQ takes no messages because of a memory or disk alarm.
+    amqp_blocked: Level<()>,
+    /// Messages published to RabbitMQ, by result.
+    amqp_publishes_total: Counter<AmqpPublish>,
+    /// Time until RabbitMQ confirmed a message.
+    amqp_publish_confirm_duration_seconds: Seconds<()> in CONFIRM,
+    /// Events in the spool, and in those of others that this relay forwards.
+    spool_depth: Level<()>,
+    /// Bytes of the spool that are in use; `spool.max_bytes` bounds them.
+    spool_bytes: Level<()>,
     /// Time between a message being due and being taken up.
     queue_wait_seconds: Seconds<QueueName> in WAIT,
     /// Time of one attempt.

@@ -1,8 +1,10 @@
 //! Jobs that call Mattermost. They write `posts` and nothing else.
 
+mod announcing;
 mod answer;
 mod artifact;
 mod card;
+mod notice;
 mod posting;
 mod tidy;
 
@@ -10,7 +12,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::domain::retry::{Outcome, RetryReason};
-use crate::domain::{Job, Meeting, PostKey, PostRow};
+use crate::domain::{Job, Meeting, PostKey, PostRow, WayOutKind};
 use crate::ports::{ChatError, Lease, Receipt, StoreError};
 
 use super::Shop;
@@ -44,6 +46,13 @@ impl<'a> Turn<'a> {
     }
 }
 
+impl Turn<'_> {
+    /// What the way out can do: as `owed` was told.
+    fn way_out(&self) -> WayOutKind {
+        self.shop.settings.policy.schedule.way_out
+    }
+}
+
 impl Deref for Turn<'_> {
     type Target = Shop;
     fn deref(&self) -> &Shop {
@@ -55,6 +64,9 @@ impl Deref for Turn<'_> {
 pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report {
     let outcome = match job {
         Job::RefreshCard { .. } => under_lease(shop, meeting, card::refresh(shop, meeting)).await,
+        Job::PostNotice { notice } => {
+            under_lease(shop, meeting, notice::post(shop, meeting.id, *notice)).await
+        }
         Job::PostArtifact { artifact } => {
             under_lease(shop, meeting, artifact::post(shop, meeting.id, artifact)).await
         }
@@ -136,6 +148,14 @@ async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -
 /// The name of a post in its props: the handle by which it is found again.
 fn post_name(meeting: &Meeting, key: &PostKey) -> String {
     format!("{}:{key}", meeting.id)
+}
+
+/// Whether the call may have been carried out all the same.
+fn is_unknown(error: &ChatError) -> bool {
+    matches!(
+        error,
+        ChatError::Unreachable { sent: true, .. } | ChatError::Unavailable { .. }
+    )
 }
 
 fn store_away(error: StoreError) -> Outcome {

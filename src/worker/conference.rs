@@ -25,6 +25,7 @@ pub(super) async fn run(shop: &Shop, meeting: &Meeting, id: &JobId) -> Report {
         Job::PollArtifacts { step } => poll_artifacts(shop, meeting, *step).await,
         Job::FetchArtifact { artifact } => fetch_artifact(shop, meeting, artifact).await,
         Job::RefreshCard { .. }
+        | Job::PostNotice { .. }
         | Job::PostArtifact { .. }
         | Job::Answer { .. }
         | Job::CheckRight { .. }

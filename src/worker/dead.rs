@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracing::{error, info};
 
-use crate::domain::{Fact, JobId, MeetingId};
+use crate::domain::{Fact, Job, JobId, MeetingId, Refusal};
 use crate::ports::{
-    Body, Clock, DeadKind, DeadLetter, Mail, Posting, PublishError, QueueName, Received, Store,
-    StoreError,
+    Body, Clock, DeadKind, DeadLetter, Envelope, Mail, Posting, PublishError, QueueName, Received,
+    Store, StoreError,
 };
 
 use super::apply::pause;
@@ -109,7 +109,7 @@ pub async fn replay(
         }
         Body::Job { id: job, .. } => replay_job(deps, &job).await?,
         Body::Tell(tell) => {
-            let envelope = crate::ports::Envelope::first(Body::Tell(tell), deps.clock.now());
+            let envelope = Envelope::first(Body::Tell(tell), deps.clock.now());
             let posting = Posting {
                 queue: QueueName::Chat,
                 envelope,
@@ -169,8 +169,19 @@ async fn find(store: &dyn Store, id: &str) -> Result<DeadLetter, ReplayError> {
         .ok_or_else(|| ReplayError::Unknown(id.to_owned()))
 }
 
+/// The facts that follow when a message is given up without having been worked on to an end.
+pub(super) fn facts_of(envelope: &Envelope) -> Vec<Fact> {
+    match &envelope.body {
+        // Only a create that is given up says something about the room.
+        Body::Job { id, .. } => {
+            given_up(id, (id.job == Job::CreateRoom).then_some(Refusal::GaveUp))
+        }
+        Body::Event(_) | Body::Tell(_) => Vec::new(),
+    }
+}
+
 /// The facts that follow when a job was given up.
-pub(super) fn given_up(job: &JobId, refusal: Option<crate::domain::Refusal>) -> Vec<Fact> {
+pub(super) fn given_up(job: &JobId, refusal: Option<Refusal>) -> Vec<Fact> {
     let mut facts = vec![Fact::JobGivenUp {
         meeting: job.meeting,
         job: job.job.key(),

@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, info_span, warn};
 
-use crate::domain::{Job, Peer, Refusal};
+use crate::domain::Peer;
 use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Settled};
 
 use super::apply::{Suspicion, pause, suspect};
-use super::dead::given_up;
+use super::dead::facts_of;
 use super::{Admission, DeadReason, JobOutcome, Shop};
 use attempt::{do_job, do_tell};
 use settle::{again, give_up};
@@ -111,13 +111,7 @@ async fn work(shop: &Shop, received: Received) {
         Ok(envelope) => match suspect(shop, &received).await {
             Suspicion::None => do_envelope(shop, received, envelope).await,
             Suspicion::Poison(reason) => {
-                let facts = match &envelope.body {
-                    Body::Job { id, .. } => {
-                        // Only a create that is given up says something about the room.
-                        given_up(id, (id.job == Job::CreateRoom).then_some(Refusal::GaveUp))
-                    }
-                    Body::Event(_) | Body::Tell(_) => Vec::new(),
-                };
+                let facts = facts_of(&envelope);
                 give_up(
                     shop,
                     received,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::domain::apply::Applied;
-use crate::domain::{Event, EventId, Fact, Job, JobId, MeetingId, Origin, Owed, Timestamp};
+use crate::domain::{Event, EventId, Fact, Job, JobId, MeetingId, Notice, Origin, Owed, Timestamp};
 use crate::ports::{Body, Clock, Envelope, Mail, Posting, PublishError, QueueName};
 
 /// The event of a fact that the relay itself learned, under the dedup key `key`.
@@ -34,6 +34,15 @@ pub async fn publish_fact(
     let id = event.id;
     mail.send(vec![event_posting(event, now)]).await?;
     Ok(id)
+}
+
+/// What tells apply that message `id` was given up.
+pub(super) fn given_up_postings(facts: Vec<Fact>, id: &str, now: Timestamp) -> Vec<Posting> {
+    let posting = |fact: Fact| {
+        let key = format!("given-up:{}:{id}:{}", fact.kind(), now.millis());
+        event_posting(own_event(fact, key, now), now)
+    };
+    facts.into_iter().map(posting).collect()
 }
 
 /// An event on its way to apply.
@@ -102,9 +111,16 @@ fn queue_of(job: &Job) -> QueueName {
         | Job::FetchArtifact { .. } => QueueName::Conference,
         // A meeting's first versions are its first card: "being prepared" or open.
         Job::RefreshCard { version } if *version <= 2 => QueueName::Chat,
-        Job::Answer { .. } | Job::CheckRight { .. } => QueueName::Chat,
-        Job::RefreshCard { .. } | Job::PostArtifact { .. } | Job::TidyPosts { .. } => {
-            QueueName::ChatLater
+        Job::PostNotice {
+            notice: Notice::Start,
         }
+        | Job::Answer { .. }
+        | Job::CheckRight { .. } => QueueName::Chat,
+        Job::RefreshCard { .. }
+        | Job::PostNotice {
+            notice: Notice::End,
+        }
+        | Job::PostArtifact { .. }
+        | Job::TidyPosts { .. } => QueueName::ChatLater,
     }
 }

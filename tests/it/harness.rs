@@ -1,5 +1,6 @@
 //! The world of one test: both fakes, and the real binary as a child process between them.
 
+mod backend;
 mod relay;
 
 use std::path::{Path, PathBuf};
@@ -9,10 +10,13 @@ use tempfile::TempDir;
 use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, TriggerWhen};
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
 
+pub use backend::BackEnd;
 pub use relay::{Relay, reqwest_client as client};
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The password of the person `meetrelay`, where the relay logs in.
+pub const PASSWORD: &str = "right-horse-battery-staple";
 /// The form's content type in outgoing webhooks.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 /// What the tests' administrator has registered as trigger words.
@@ -23,7 +27,9 @@ pub struct World {
     pub chat: FakeMattermost,
     pub conference: FakePlugNmeet,
     pub relay: Relay,
-    bot_token: String,
+    pub back_end: BackEnd,
+    /// What gets the relay into the chat.
+    secret: String,
     folder: TempDir,
 }
 
@@ -36,6 +42,8 @@ pub struct Setup {
     more: String,
     is_bot_outside: bool,
     has_more_doors: bool,
+    back_end: Option<BackEnd>,
+    password: Option<String>,
 }
 
 impl Setup {
@@ -70,9 +78,21 @@ impl Setup {
         self
     }
 
+    /// The relay logs in with this password, as the person `meetrelay`; without a bot.
+    pub fn log_in_with(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
     /// The channel `weekly` has a hook of its own that sends JSON, and `/meeting` is a command by GET.
     pub fn more_doors(mut self) -> Self {
         self.has_more_doors = true;
+        self
+    }
+
+    /// Another queue than the one that this run is about.
+    pub fn back_end(mut self, back_end: BackEnd) -> Self {
+        self.back_end = Some(back_end);
         self
     }
 
@@ -85,7 +105,19 @@ impl Setup {
         options.departure_timeout = Duration::from_millis(300);
         let conference = FakePlugNmeet::start(options).await.unwrap();
         let chat = FakeMattermost::start(self.chat).await.unwrap();
-        let bot_token = chat.add_bot("meetrelay", "meetrelay");
+        let (secret, way_out) = match &self.password {
+            None => {
+                let token = chat.add_bot("meetrelay", "meetrelay");
+                let line = format!("bot_token = {token:?}");
+                (token, line)
+            }
+            Some(password) => {
+                chat.add_user("meetrelay", "Meeting", "Relay");
+                chat.set_password("meetrelay", PASSWORD);
+                let lines = format!("login_id = \"meetrelay\"\npassword = {password:?}");
+                (password.clone(), lines)
+            }
+        };
         chat.join_team("meetrelay");
         if !self.is_bot_outside {
             for channel in ["town-square", "off-topic", "dev", "weekly", "secret"] {
@@ -111,18 +143,24 @@ impl Setup {
             chat: &chat.url(),
             hooks: &hooks,
             commands: &commands,
-            bot_token: &bot_token,
+            way_out: &way_out,
             conference: &conference.url(),
             options: conference.options(),
         });
         std::fs::write(&config, text + &self.more).unwrap();
         let log = folder.path().join("relay.log");
-        let relay = Relay::start(config, log, ports, self.settings).await;
+        let back_end = match self.back_end {
+            Some(chosen) => chosen,
+            None => BackEnd::of_this_run().await,
+        };
+        let settings = [back_end.settings(), self.settings].concat();
+        let relay = Relay::start(config, log, ports, settings).await;
         World {
             chat,
             conference,
             relay,
-            bot_token,
+            back_end,
+            secret,
             folder,
         }
     }
@@ -132,6 +170,11 @@ impl World {
     /// The usual world.
     pub async fn start() -> Self {
         Setup::default().start().await
+    }
+
+    /// The relay's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Waits for something in the chat.
@@ -176,19 +219,30 @@ impl World {
         self.relay.stop().await;
         self.chat.unexpected().assert_none();
         self.conference.unexpected().assert_none();
-        self.assert_no_secrets();
+        let messages = self.back_end.clear().await;
+        self.assert_no_secrets(&messages);
     }
 
     /// No secret in logs, queue, store or anything that the chat server was sent.
-    fn assert_no_secrets(&self) {
+    fn assert_no_secrets(&self, messages: &[(String, String)]) {
         let options = self.conference.options();
-        let secrets = [CANARY, &self.bot_token, &options.api_secret];
+        let sessions = self.chat.session_tokens();
+        let mut secrets = vec![CANARY, &self.secret, &options.api_secret];
+        secrets.extend(sessions.iter().map(String::as_str));
+        if let Some((broker, _)) = self.back_end.broker() {
+            secrets.push(broker.password());
+        }
+        for (queue, text) in messages {
+            for secret in &secrets {
+                assert!(!text.contains(secret), "{queue} holds a secret ({secret})");
+            }
+        }
         for path in files(self.folder.path()) {
             if path.ends_with("meetrelay.toml") || path.ends_with("admin-token") {
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap();
-            for secret in secrets {
+            for secret in &secrets {
                 assert!(
                     !contains(&bytes, secret),
                     "{} holds a secret ({secret})",
@@ -197,8 +251,10 @@ impl World {
             }
         }
         for request in self.chat.requests() {
-            for secret in secrets {
-                let is_there = contains(request.body.as_bytes(), secret);
+            let may_hold =
+                |secret: &str| request.operation == "users.login" && secret == self.secret;
+            for secret in &secrets {
+                let is_there = contains(request.body.as_bytes(), secret) && !may_hold(secret);
                 assert!(
                     !is_there,
                     "{} {} holds a secret",

@@ -11,12 +11,19 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod crash;
+mod deploy;
 mod harness;
+mod load;
 mod main_job;
+mod notices;
 mod operators;
 mod pages;
 mod queue_conformance;
+mod rabbitmq_start;
+mod session;
+mod spool;
 mod starts;
 mod stopping;
 mod store_conformance;

@@ -415,7 +415,7 @@ async fn transcripts_analytics_and_costs_are_not_posted() {
 }
 
 #[tokio::test]
-async fn failure_in_a_direct_message_is_told_to_the_person() {
+async fn failure_in_a_direct_message_is_told_there() {
     let world = World::start().await;
     let channel = world.chat.direct_channel("ana", "bob");
     let answer = Fault::Answer {
@@ -431,12 +431,14 @@ async fn failure_in_a_direct_message_is_told_to_the_person() {
         .await;
     world
         .see("the reason", |chat| {
-            let said = chat.ephemerals("ana");
+            let said = chat.posts(&channel);
             said.iter()
-                .any(|e| e.text.contains("API key") && e.text.contains("ref "))
+                .map(|post| post.attachments()[0].to_string())
+                .any(|text| text.contains("API key") && text.contains("ref "))
                 .then_some(())
         })
         .await;
+    assert_eq!(world.chat.posts(&channel).len(), 1);
     assert_eq!(world.chat.calls("posts.create"), 0);
     world.finish().await;
 }

@@ -12,6 +12,7 @@ use crate::domain::owed::Schedule;
 use crate::domain::{
     ArtifactId, Event, Fact, Meeting, MeetingId, Moderators, Origin, Person, Place, PlaceKind,
     PostKey, PostRow, RequestId, ResponseHook, RuleChoice, ServerName, State, Timestamp, Via,
+    WayOutKind,
 };
 use crate::ports::{
     DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, StoreError,
@@ -176,6 +177,7 @@ fn meeting() -> Meeting {
     };
     let policy = Policy {
         schedule: Schedule {
+            way_out: WayOutKind::Posts,
             first_card_after: Duration::from_secs(2),
             end_again_after: Duration::from_secs(15),
             poll_first_after: Duration::from_secs(60),

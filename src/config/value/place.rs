@@ -167,6 +167,16 @@ pub enum QueueUrl {
     Amqp(AmqpUrl),
 }
 
+impl QueueUrl {
+    /// For people: without a password.
+    pub fn shown(&self) -> &str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Amqp(amqp) => amqp.shown(),
+        }
+    }
+}
+
 /// Where a broker is and who the relay is there; only the password is hidden.
 #[derive(Debug, Clone)]
 pub struct AmqpUrl {
@@ -185,7 +195,9 @@ impl AmqpUrl {
         &self.shown
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads one like `amqp://user:password@host:5672/vhost`; why it cannot be read is not told, as it may hold a
+    /// password.
+    pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let host = url.host_str().filter(|host| !host.is_empty())?;
         let is_tls = match url.scheme() {
@@ -231,10 +243,7 @@ impl Setting for QueueUrl {
     }
 
     fn show(&self) -> Option<String> {
-        Some(quoted(match self {
-            Self::Embedded => "embedded",
-            Self::Amqp(amqp) => amqp.shown(),
-        }))
+        Some(quoted(self.shown()))
     }
 }
 

@@ -6,6 +6,7 @@ mod converging;
 mod ending;
 mod interleavings;
 mod life;
+mod notices;
 mod owing;
 mod precedence;
 mod sessions;

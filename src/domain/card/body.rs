@@ -26,7 +26,18 @@ pub(super) fn text(view: &CardView, frame: &CardFrame, starter: &str, times: &Ti
             "The meeting is being ended…".to_owned(),
         ],
         State::Open | State::Live => vec![by(&times.started(), starter)],
-        State::Ended | State::Missed => vec![over(view, starter, times)],
+        State::Ended | State::Missed | State::Cancelled | State::Failed => {
+            over_and_why(view, starter, times)
+        }
+    };
+    paragraphs.extend(link(view, frame));
+    paragraphs.extend(late(frame));
+    paragraphs.join("\n\n")
+}
+
+/// How it ended.
+pub(super) fn over_and_why(view: &CardView, starter: &str, times: &Times) -> Vec<String> {
+    match view.state {
         State::Cancelled => vec![
             by(&times.requested(), starter),
             "It was ended before its room was ready.".to_owned(),
@@ -35,10 +46,16 @@ pub(super) fn text(view: &CardView, frame: &CardFrame, starter: &str, times: &Ti
             by(&times.requested(), starter),
             format!("{} ref {}", failure(view.refused), view.room),
         ],
-    };
-    paragraphs.extend(link(view, frame));
-    paragraphs.extend(late(frame));
-    paragraphs.join("\n\n")
+        _ => vec![over(view, starter, times)],
+    }
+}
+
+/// Who took part, and nothing that may still be counted.
+pub(super) fn people_field(view: &CardView) -> Vec<Field> {
+    vec![Field {
+        title: "Took part".to_owned(),
+        value: people(view),
+    }]
 }
 
 /// Short fields, in two columns.
@@ -79,7 +96,7 @@ pub(super) fn fields(view: &CardView) -> Vec<Field> {
 }
 
 /// Why there is no room, in words that the person can act on.
-pub(crate) fn failure(refused: Option<Refusal>) -> &'static str {
+fn failure(refused: Option<Refusal>) -> &'static str {
     match refused {
         Some(Refusal::TooLate) => {
             "plugNmeet could not be reached in time, so no room was made. Start the meeting again; if it fails again, \
@@ -101,7 +118,7 @@ pub(crate) fn failure(refused: Option<Refusal>) -> &'static str {
     }
 }
 
-fn by(when: &str, starter: &str) -> String {
+pub(super) fn by(when: &str, starter: &str) -> String {
     format!("{} by {starter}", sentence(when))
 }
 
@@ -130,7 +147,7 @@ fn over(view: &CardView, starter: &str, times: &Times) -> String {
     lines
 }
 
-fn link(view: &CardView, frame: &CardFrame) -> Option<String> {
+pub(super) fn link(view: &CardView, frame: &CardFrame) -> Option<String> {
     let link = &frame.join_link;
     match view.state {
         _ if link.is_empty() => None,

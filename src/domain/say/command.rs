@@ -3,9 +3,8 @@
 use std::fmt::Display;
 
 use crate::domain::card::NAME_CHARS_MAX;
-use crate::domain::card::failure;
 use crate::domain::text::neutralise_line;
-use crate::domain::{PlaceKind, Refusal, State};
+use crate::domain::{PlaceKind, Showing, State, WayOutKind};
 
 use super::bold;
 
@@ -20,8 +19,8 @@ const WORD_CHARS_MAX: usize = 32;
 pub struct Started<'a> {
     /// What it will be called, if no meeting runs here already.
     pub title: &'a str,
-    /// Where.
-    pub kind: PlaceKind,
+    /// What the others will see.
+    pub showing: Showing<'a>,
     /// The person's own link.
     pub own_link: &'a str,
     /// The link for everybody, to be passed on where no card can be posted.
@@ -52,15 +51,16 @@ pub fn started(started: &Started<'_>) -> String {
         ..
     } = started;
     let title = bold(title);
-    let mut answer = match started.kind {
-        PlaceKind::Channel => format!(
-            "Starting {title}. Your own link: **[Join the meeting]({own_link})**; the card follows in a moment."
-        ),
-        PlaceKind::Direct => format!(
-            "Starting {title}. Your own link: **[Join the meeting]({own_link})**. A card cannot be posted here yet: \
-             send this link to the others: {open_link}"
-        ),
+    let follows = match started.showing {
+        Showing::Card => "; the card follows in a moment.".to_owned(),
+        Showing::Notices => "; a notice for everybody follows in a moment.".to_owned(),
+        Showing::ThroughHook(_) => "; the link for everybody here follows in a moment.".to_owned(),
+        Showing::LinkOnly => {
+            format!(". Nothing can be posted here: send this link to the others: {open_link}")
+        }
     };
+    let mut answer =
+        format!("Starting {title}. Your own link: **[Join the meeting]({own_link})**{follows}");
     if !started.ignored.is_empty() {
         answer.push_str("\nIgnored, because I do not know it: ");
         answer.push_str(&code_words(started.ignored));
@@ -85,34 +85,28 @@ pub fn rate_limited(reference: impl Display) -> String {
     )
 }
 
-/// The meeting could not be made, told to the person because no card can.
-pub fn failed(title: &str, refused: Option<Refusal>, reference: impl Display) -> String {
-    format!(
-        "{} could not be started. {} ref {reference}",
-        bold(title),
-        failure(refused)
-    )
-}
-
-/// `end`, at once: whether a meeting runs here and the person may end it is being found out.
-pub fn end_asked(kind: PlaceKind) -> String {
-    match kind {
-        PlaceKind::Channel => {
-            "Ending the meeting that runs here. The card shows when it is over.".to_owned()
-        }
-        PlaceKind::Direct => {
-            "Ending the meeting that runs here. Its link shows when it is over.".to_owned()
-        }
-    }
+/// `end`, at once: whether a meeting runs here and the person may end it is being found out. In a direct message the
+/// end may be told nowhere else.
+pub fn end_asked(kind: PlaceKind, way_out: WayOutKind) -> String {
+    let told = match (kind, way_out) {
+        (PlaceKind::Channel, WayOutKind::Posts) => "The card shows",
+        (PlaceKind::Channel, WayOutKind::Notices) => "A notice tells",
+        (PlaceKind::Direct, _) => "Its link shows",
+    };
+    format!("Ending the meeting that runs here. {told} when it is over.")
 }
 
 /// The person may not end it.
-pub fn end_refused(title: &str, reference: impl Display) -> String {
-    format!(
-        "You cannot end {}: only the person who started it and the administrators of this channel or system can. \
-         ref {reference}",
-        bold(title)
-    )
+pub fn end_refused(title: &str, way_out: WayOutKind, reference: impl Display) -> String {
+    let who = match way_out {
+        WayOutKind::Posts => {
+            "only the person who started it and the administrators of this channel or system can"
+        }
+        WayOutKind::Notices => {
+            "only the person who started it can, because I cannot see here who is an administrator"
+        }
+    };
+    format!("You cannot end {}: {who}. ref {reference}", bold(title))
 }
 
 /// No meeting runs here.

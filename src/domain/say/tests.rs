@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::*;
 use crate::domain::card::CardFrame;
 use crate::domain::meeting::{CardView, Ended};
-use crate::domain::{PlaceKind, Refusal, State, Timestamp};
+use crate::domain::{PlaceKind, Rendered, ResponseHook, Showing, State, Timestamp, WayOutKind};
 
 const LINK: &str = "https://relay.example.org/join/T";
 const REF: &str = "0193-ref";
 
-fn start<'a>(kind: PlaceKind, ignored: &'a [&'a str]) -> Started<'a> {
+fn start<'a>(showing: Showing<'a>, ignored: &'a [&'a str]) -> Started<'a> {
     let open_link = "https://relay.example.org/join/O";
     Started {
         title: "Weekly sync",
-        kind,
+        showing,
         own_link: LINK,
         open_link,
         ignored,
@@ -23,10 +23,13 @@ fn start<'a>(kind: PlaceKind, ignored: &'a [&'a str]) -> Started<'a> {
 
 #[test]
 fn start_is_answered_with_the_own_link_at_once() {
-    insta::assert_snapshot!(started(&start(PlaceKind::Channel, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.");
-    insta::assert_snapshot!(started(&start(PlaceKind::Direct, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**. A card cannot be posted here yet: send this link to the others: https://relay.example.org/join/O");
+    insta::assert_snapshot!(started(&start(Showing::Card, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.");
+    insta::assert_snapshot!(started(&start(Showing::Notices, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; a notice for everybody follows in a moment.");
+    let hook = ResponseHook::parse("h").unwrap();
+    insta::assert_snapshot!(started(&start(Showing::ThroughHook(&hook), &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the link for everybody here follows in a moment.");
+    insta::assert_snapshot!(started(&start(Showing::LinkOnly, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");
     let ignored = ["--loud", "`--x` @all", "-3", "-4", "-5", "-6", "-7"];
-    let answer = started(&start(PlaceKind::Channel, &ignored)).replace('\u{200B}', "·");
+    let answer = started(&start(Showing::Card, &ignored)).replace('\u{200B}', "·");
     insta::assert_snapshot!(answer, @r"
     Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.
     Ignored, because I do not know it: `--loud`, `'--x' @·all`, `-3`, `-4`, `-5` and 2 more
@@ -45,26 +48,19 @@ fn refusals_say_why_and_end_with_a_reference() {
     insta::assert_snapshot!(rate_limited(REF), @"You have started several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");
     insta::assert_snapshot!(nothing_to_end(REF), @"No meeting is running here, so there is nothing to end. ref 0193-ref");
-    insta::assert_snapshot!(end_refused("Weekly sync", REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
-    insta::assert_snapshot!(failed("Weekly sync", Some(Refusal::TooLate), REF), @"**Weekly sync** could not be started. plugNmeet could not be reached in time, so no room was made. Start the meeting again; if it fails again, tell an administrator. ref 0193-ref");
+    insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can, because I cannot see here who is an administrator. ref 0193-ref");
+    insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Posts, REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
     insta::assert_snapshot!(invite("meetrelay", "Weekly sync", LINK, REF), @"I cannot post in this channel yet: invite me with `/invite @meetrelay`, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
-    let refused = [
-        Refusal::TooLate,
-        Refusal::Unauthorized,
-        Refusal::Refused,
-        Refusal::GaveUp,
-    ];
-    for refused in refused.map(Some).into_iter().chain([None]) {
-        assert!(failed("x", refused, REF).ends_with(". ref 0193-ref"));
-    }
 }
 
 #[test]
 fn end_is_taken_on() {
-    let asked = end_asked(PlaceKind::Channel);
+    let asked = end_asked(PlaceKind::Channel, WayOutKind::Posts);
     insta::assert_snapshot!(asked, @"Ending the meeting that runs here. The card shows when it is over.");
-    // There is no card.
-    let asked = end_asked(PlaceKind::Direct);
+    let asked = end_asked(PlaceKind::Channel, WayOutKind::Notices);
+    insta::assert_snapshot!(asked, @"Ending the meeting that runs here. A notice tells when it is over.");
+    // The end may be told nowhere else.
+    let asked = end_asked(PlaceKind::Direct, WayOutKind::Posts);
     insta::assert_snapshot!(asked, @"Ending the meeting that runs here. Its link shows when it is over.");
 }
 
@@ -177,12 +173,14 @@ fn title_breaks_out_of_no_text() {
     let texts = [
         started(&Started {
             title: evil,
-            ..start(PlaceKind::Direct, &[evil])
+            ..start(Showing::LinkOnly, &[evil])
         }),
         running_offer(evil, LINK, REF),
         running_line(evil, LINK),
-        failed(evil, None, REF),
-        end_refused(evil, REF),
+        running_notice(evil, LINK).message,
+        recording_notice(evil, LINK).message,
+        summary_notice(evil, "", LINK).message,
+        end_refused(evil, WayOutKind::Posts, REF),
         invite(evil, evil, LINK, REF),
         listed(&[Listed {
             title: evil,
@@ -198,4 +196,41 @@ fn title_breaks_out_of_no_text() {
             assert!(!text.contains(harm), "{harm} in {text}");
         }
     }
+}
+
+/// A notice as one text.
+fn framed(notice: Rendered) -> String {
+    let attachment = notice.attachment.unwrap();
+    format!(
+        "{}\n({}) {} -> {}\n{}\n= {}",
+        notice.message,
+        attachment.color,
+        attachment.title,
+        attachment.title_link.as_deref().unwrap_or("nowhere"),
+        attachment.text,
+        attachment.fallback,
+    )
+}
+
+#[test]
+fn notices_read_well_alone_and_so_do_their_attachments() {
+    let artifact = "https://relay.example.org/artifact/T";
+    insta::assert_snapshot!(framed(recording_notice("Weekly sync", artifact)), @r"
+    The recording of **Weekly sync** is ready
+    (#9e9e9e) Recording of Weekly sync -> https://relay.example.org/artifact/T
+    **[Watch or download](https://relay.example.org/artifact/T)**
+    = The recording of the meeting Weekly sync is ready.
+    ");
+    insta::assert_snapshot!(framed(summary_notice("Weekly sync", "\n- Decided: **ship**\n", LINK)), @r"
+    The summary of **Weekly sync**
+    (#9e9e9e) Summary of Weekly sync -> https://relay.example.org/join/T
+    - Decided: **ship**
+    = The summary of the meeting Weekly sync is there.
+    ");
+    insta::assert_snapshot!(framed(running_notice("Weekly sync", LINK)), @r"
+    **Weekly sync** is running here already
+    (#1c58d9) Weekly sync -> https://relay.example.org/join/T
+    **[Join the meeting](https://relay.example.org/join/T)**
+    = The meeting Weekly sync is running here already.
+    ");
 }

@@ -8,7 +8,7 @@ use crate::domain::text::cut;
 use super::bold;
 
 /// Longest message of Mattermost, in characters (mattermost.md 3.2).
-const MESSAGE_CHARS_MAX: usize = 16_383;
+pub(super) const MESSAGE_CHARS_MAX: usize = 16_383;
 
 /// A second start by a post: the running meeting, in one line for everybody.
 pub fn running_line(title: &str, open_link: &str) -> String {

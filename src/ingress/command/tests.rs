@@ -157,11 +157,14 @@ async fn start_new_and_end_are_told_as_such() {
 }
 
 #[tokio::test]
-async fn direct_message_is_known_by_its_channels_name_and_told_that_no_card_follows() {
+async fn direct_message_is_known_by_its_channels_name_and_promised_no_card() {
     let house = House::new(None);
     let inbound = recorded("mattermost-11/command-direct-message.http");
     let text = shown(&house.door().command.answer(inbound).await);
-    assert!(text.contains("card cannot be posted"), "{text}");
+    assert!(
+        text.contains("the link for everybody here follows"),
+        "{text}"
+    );
     let events = house.sink.take();
     let Fact::MeetingRequested { place, .. } = &events[0].fact else {
         panic!("{:?}", events[0].fact);

@@ -11,7 +11,7 @@ use crate::ingress::inbound::{FORM, Inbound};
 use crate::ingress::observe::Noted;
 use crate::ingress::pages::{Message, redirect_to_secret};
 use crate::ingress::reply::Answer;
-use crate::ports::{ConferenceError, Joiner};
+use crate::ports::{ConferenceError, Joiner, WayOutKind};
 use crate::token::Link;
 
 use super::{Join, Visit, guest};
@@ -37,23 +37,26 @@ impl Join {
         if !matches!(meeting.state(), State::Open | State::Live) {
             return self.see_page(visit);
         }
-        let joiner = match &visit.link {
-            Link::Own(_, user) => self.member(visit, meeting, user).await,
-            _ => {
-                let name = match written_name(inbound) {
-                    Ok(name) => name,
-                    Err(answer) => return *answer,
-                };
-                if name.is_empty() {
-                    let ask = "Please write the name that the others will see.";
-                    return self.door(visit, meeting, StatusCode::BAD_REQUEST, "", ask);
-                }
-                Joiner {
-                    identity: guest::identity(&inbound.headers),
-                    name,
-                    is_moderator: meeting.rule.moderators == Moderators::Everyone,
-                }
+        let written = if self.asks_name(visit, meeting) {
+            let name = match written_name(inbound) {
+                Ok(name) => name,
+                Err(answer) => return *answer,
+            };
+            if name.is_empty() {
+                let ask = "Please write the name that the others will see.";
+                return self.door(visit, meeting, StatusCode::BAD_REQUEST, "", ask);
             }
+            name
+        } else {
+            String::new()
+        };
+        let joiner = match &visit.link {
+            Link::Own(_, user) => self.member(visit, meeting, user, written).await,
+            _ => Joiner {
+                identity: guest::identity(&inbound.headers),
+                name: written,
+                is_moderator: meeting.rule.moderators == Moderators::Everyone,
+            },
         };
         let is_guest = !matches!(visit.link, Link::Own(..));
         let identity = joiner.identity.clone();
@@ -82,13 +85,24 @@ impl Join {
         answer
     }
 
-    /// Somebody with a link of their own: their name and rights are asked of the chat server, not of them.
-    async fn member(&self, visit: &Visit, meeting: &Meeting, user: &UserId) -> Joiner {
+    /// Somebody with a link of their own: their name and rights are asked of the chat server, not of them. `written`
+    /// is what they wrote where it cannot be asked and does not know them.
+    async fn member(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        user: &UserId,
+        written: String,
+    ) -> Joiner {
         let is_starter = meeting
             .starter()
             .is_some_and(|starter| starter.user_id == *user);
         let everyone = meeting.rule.moderators == Moderators::Everyone;
+        let can_ask = self.chat.kind() == WayOutKind::Posts;
         let account = async {
+            if !can_ask {
+                return None;
+            }
             let asked = self.chat.account(user);
             let told = tokio::time::timeout(self.chat_deadline, asked).await;
             if !matches!(told, Ok(Ok(_))) {
@@ -97,7 +111,7 @@ impl Join {
             told.ok()?.ok()
         };
         let administers = async {
-            if everyone || is_starter {
+            if everyone || is_starter || !can_ask {
                 return false;
             }
             let asked = self.chat.is_channel_admin(&meeting.place.channel, user);
@@ -112,6 +126,7 @@ impl Join {
         let name = shown
             .filter(|name| !name.is_empty())
             .or_else(|| known_name(&visit.link, meeting).map(str::to_owned))
+            .or_else(|| (!written.is_empty()).then_some(written))
             .unwrap_or_else(|| NAMELESS.to_owned());
         Joiner {
             identity: identity_of(user),

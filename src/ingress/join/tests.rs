@@ -11,7 +11,7 @@ use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
     House, Mint, Mood, NOW, OneMeeting, OnePerson, meeting, people, post, request,
 };
-use crate::ports::ConferenceError;
+use crate::ports::{ConferenceError, WayOutKind};
 use crate::token::Link;
 
 const ANA: &str = "6taiyi7pxiyudgedj17rdifoge";
@@ -318,6 +318,7 @@ async fn owner_joins_under_the_chats_name_for_them_else_under_the_one_known() {
             display_name: "Ana Müller".to_owned(),
             is_system_admin: false,
             is_channel_admin: false,
+            way_out: WayOutKind::Posts,
         });
         let began = tokio::time::Instant::now();
         let answer = answer(&house, &own(user), post(FORM, "name=Mallory")).await;
@@ -342,6 +343,7 @@ async fn moderators_are_everyone_or_the_starter_and_the_administrators() {
             display_name: "X".to_owned(),
             is_system_admin,
             is_channel_admin,
+            way_out: WayOutKind::Posts,
         });
         answer(&house, &own(ANA), post(FORM, "")).await;
         answer(&house, &own("somebodyelse"), post(FORM, "")).await;
@@ -429,6 +431,32 @@ async fn refusals_of_the_meeting_server_become_pages() {
         assert!(page.contains(says) && !page.contains("CANARY"), "{page}");
         assert!(!answer.headers().contains_key("set-cookie"));
     }
+}
+
+#[tokio::test]
+async fn owner_whom_nobody_can_tell_is_asked_for_a_name() {
+    let mut house = house(State::Live);
+    house.chat = Arc::new(OnePerson {
+        mood: Mood::Answers,
+        display_name: "Ana Müller".to_owned(),
+        is_system_admin: false,
+        is_channel_admin: false,
+        way_out: WayOutKind::Notices,
+    });
+    // The starter is known by the request, and asked nothing.
+    assert!(!seen(&house, &own(ANA)).await.contains("name=\"name\""));
+    answer(&house, &own(ANA), post(FORM, "name=Mallory")).await;
+    let stranger = own("somebodyelse");
+    assert!(seen(&house, &stranger).await.contains("name=\"name\""));
+    let nameless = answer(&house, &stranger, post(FORM, "")).await;
+    assert_eq!(nameless.status(), StatusCode::BAD_REQUEST);
+    answer(&house, &stranger, post(FORM, "name=Bob")).await;
+    let joiners = house.mint.joiners.lock().unwrap();
+    let joiners: Vec<_> = joiners
+        .iter()
+        .map(|joiner| (joiner.identity.as_str(), joiner.name.as_str()))
+        .collect();
+    assert_eq!(joiners, [(ANA, "ana"), ("somebodyelse", "Bob")]);
 }
 
 #[tokio::test]

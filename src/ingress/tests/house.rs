@@ -18,6 +18,7 @@ use crate::domain::{
 };
 use crate::ingress::inbound::fresh_id;
 use crate::ingress::{Ingress, IngressDeps, IngressSettings, OwnUser};
+use crate::ports::WayOutKind;
 use crate::token::{Links, Signer};
 
 /// A door and what stands behind it.
@@ -49,6 +50,7 @@ impl House {
                 display_name: "Ana Müller".to_owned(),
                 is_system_admin: false,
                 is_channel_admin: false,
+                way_out: WayOutKind::Posts,
             }),
             mint: Arc::new(Mint {
                 answer: Ok("https://meet.example.org/?access_token=SECRET"),

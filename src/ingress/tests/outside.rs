@@ -169,6 +169,7 @@ pub(in crate::ingress) struct OnePerson {
     pub(in crate::ingress) display_name: String,
     pub(in crate::ingress) is_system_admin: bool,
     pub(in crate::ingress) is_channel_admin: bool,
+    pub(in crate::ingress) way_out: WayOutKind,
 }
 
 fn not_here<T>() -> Result<T, ChatError> {
@@ -187,7 +188,7 @@ fn away() -> ChatError {
 #[async_trait]
 impl Chat for OnePerson {
     fn kind(&self) -> WayOutKind {
-        WayOutKind::Posts
+        self.way_out
     }
     async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
         not_here()
@@ -196,6 +197,9 @@ impl Chat for OnePerson {
         not_here()
     }
     async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
+        if self.way_out == WayOutKind::Notices {
+            return not_here();
+        }
         self.mood.or_hang(away()).await?;
         Ok(Account {
             user_id: user.clone(),

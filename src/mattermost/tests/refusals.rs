@@ -195,7 +195,7 @@ fn settings_that_cannot_work_are_named_and_never_shown() {
     let key = |url: &str, token: &str| {
         let settings = Settings {
             url: url.parse().unwrap(),
-            bot_token: SecretString::from(token),
+            credential: Credential::Token(SecretString::from(token)),
             post_secret: SecretString::from("canary-secret"),
         };
         let shown = format!("{settings:?}");

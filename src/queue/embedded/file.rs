@@ -51,7 +51,7 @@ impl OpenError {
 }
 
 /// Takes the lock beside `path`; the system gives it free when the process ends, however it ends.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+pub(in crate::queue) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);

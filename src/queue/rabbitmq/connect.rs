@@ -8,7 +8,7 @@ mod complaint;
 mod tls;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::io;

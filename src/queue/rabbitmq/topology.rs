@@ -12,12 +12,52 @@
 //! (queue.md 2.2): a full or missing target holds messages back where they are instead of losing them.
 
 mod declare;
+mod definitions;
 mod plan;
 mod route;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use declare::{Difference, apply, differences, ensure};
-pub(crate) use plan::{DEAD, DELAYS, EXCHANGE, UNROUTED, queue_name};
+pub(crate) use declare::ensure;
+pub use declare::{Difference, Report};
+pub use definitions::definitions;
+pub(crate) use plan::{DEAD, DELAYS, UNROUTED, queue_name};
 pub(crate) use route::route;
+
+use super::connect::{BrokerError, BrokerSettings, connect};
+use declare::{Way, go_through};
+
+/// The name of this program's own connections in the broker's list.
+const CONNECTION: &str = "meetrelay topology";
+
+/// Makes everything, whatever `settings.declare` says, and tells what is in the way.
+///
+/// # Errors
+/// The broker cannot be used.
+pub async fn apply(settings: &BrokerSettings) -> Result<Report, BrokerError> {
+    once(settings, Way::Make).await
+}
+
+/// Changes nothing and tells all that is missing, and all that is different as far as the account may compare.
+///
+/// # Errors
+/// The broker cannot be used.
+pub async fn check(settings: &BrokerSettings) -> Result<Report, BrokerError> {
+    once(settings, Way::Compare).await
+}
+
+/// How many exchanges, queues and bindings there are when all is well.
+pub fn counts() -> (usize, usize, usize) {
+    let (exchanges, queues) = (plan::exchanges().len(), plan::queues().len());
+    (exchanges, queues, plan::bindings().len())
+}
+
+async fn once(settings: &BrokerSettings, way: Way) -> Result<Report, BrokerError> {
+    let connection = connect(settings, CONNECTION).await?;
+    let report = go_through(&connection, settings, way).await;
+    // Not answered: it ends with this process.
+    let closed = connection.close(200, "done".into());
+    let _ = tokio::time::timeout(settings.call_timeout, closed).await;
+    report
+}

@@ -57,13 +57,15 @@ pub(super) fn put(
         frozen,
         tidy_at,
         outside_since,
+        sent,
+        again_at,
     } = row;
     let rendered = i64::try_from(*rendered)
         .map_err(|_| SqliteError::Refused("a card's version is out of range".to_owned()))?;
     file.prepare_cached(
         "INSERT OR REPLACE INTO posts (meeting, key, first_tried_at, post, posted_at, root,
-             rendered, answered, frozen, tidy_at, outside_since)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             rendered, answered, frozen, tidy_at, outside_since, sent, again_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute((
         meeting.to_string(),
@@ -77,6 +79,8 @@ pub(super) fn put(
         frozen.map(word::of_frozen),
         tidy_at.map(Timestamp::millis),
         outside_since.map(Timestamp::millis),
+        sent,
+        again_at.map(Timestamp::millis),
     ))?;
     Ok(())
 }
@@ -108,6 +112,8 @@ fn read(meeting: MeetingId, row: &Row<'_>) -> Result<(PostKey, PostRow), SqliteE
         frozen,
         tidy_at: time("tidy_at")?,
         outside_since: time("outside_since")?,
+        sent: row.get("sent")?,
+        again_at: time("again_at")?,
     };
     let key = key.parse().map_err(|_| damaged("key"))?;
     Ok((key, read))

@@ -3,11 +3,18 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 /// The steps in their order. A step that was released is never changed; a new form is a new step.
-const STEPS: &[Step] = &[Step {
-    number: 1,
-    name: "first",
-    sql: include_str!("../migrations/sqlite/0001_first.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        number: 1,
+        name: "first",
+        sql: include_str!("../migrations/sqlite/0001_first.sql"),
+    },
+    Step {
+        number: 2,
+        name: "notices",
+        sql: include_str!("../migrations/sqlite/0002_notices.sql"),
+    },
+];
 
 /// What `PRAGMA application_id` says of a store's file ("mrst").
 const APPLICATION_ID: i64 = 0x6d72_7374;
@@ -148,6 +155,25 @@ mod tests {
             .query_row("SELECT count(*) FROM once", [], |row| row.get(0))
             .unwrap();
         assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn posts_of_the_first_form_were_sent_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        apply(&mut connection, &STEPS[0]).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 INSERT INTO posts (meeting, key, rendered, answered) VALUES ('m', 'card', 3, 0);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let row = connection
+            .query_row("SELECT sent, again_at FROM posts", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(row, (0_u32, None::<i64>));
     }
 
     #[test]

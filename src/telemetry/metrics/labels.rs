@@ -184,7 +184,7 @@ labels! {
         PatchPost => ("mattermost", "patch_post"),
         /// Answering a command through its response URL.
         AnswerCommand => ("mattermost", "answer_command"),
-        /// Reading posts, channels and people, and joining a channel.
+        /// Reading posts, channels and people, joining a channel, logging in and out.
         Read => ("mattermost", "read"),
         /// Making a room.
         CreateRoom => ("plugnmeet", "create_room"),
@@ -232,6 +232,50 @@ labels! {
         MissedArtifact => ("missed_artifact"),
         /// A meeting whose work was not done in time, published again.
         Woken => ("woken"),
+    }
+    /// Where messages lie.
+    Holding("queue") {
+        /// The queue of events.
+        Events => ("events"),
+        /// Jobs that call plugNmeet.
+        Conference => ("conference"),
+        /// First cards and answers.
+        Chat => ("chat"),
+        /// Refreshes, artifacts and retries.
+        ChatLater => ("chat.later"),
+        /// Messages of whatever queue that wait for their time in RabbitMQ's delay queues.
+        Delay => ("delay"),
+    }
+    /// A connection to RabbitMQ.
+    AmqpRole("role") {
+        /// The one that messages go out by.
+        Publisher => ("publisher"),
+        /// The one that messages come in by.
+        Consumer => ("consumer"),
+    }
+    /// Why a connection to RabbitMQ ended, or could not be made.
+    AmqpEnding("reason") {
+        /// The network or the broker's machine.
+        Io => ("io"),
+        /// The broker was silent for too long.
+        Heartbeat => ("heartbeat"),
+        /// The broker closed it.
+        ServerClosed => ("server_closed"),
+        /// A person must change something: credentials, rights, certificate, topology.
+        Auth => ("auth"),
+        /// The broker did not answer in time.
+        Timeout => ("timeout"),
+    }
+    /// What became of a message that was published to RabbitMQ.
+    AmqpPublish("result") {
+        /// The broker has it on disk.
+        Confirmed => ("confirmed"),
+        /// The broker refused it: its queue is full.
+        Nacked => ("nacked"),
+        /// No confirm came in time; the broker may have it.
+        Timeout => ("timeout"),
+        /// The connection was down or blocked, or ended before the confirm.
+        Away => ("away"),
     }
     /// A named condition of readiness.
     Check("check") {

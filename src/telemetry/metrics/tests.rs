@@ -36,6 +36,9 @@ fn every_label_value_finds_its_own_series() {
     check_index::<Check>();
     check_index::<labels::Level>();
     check_index::<CardChange>();
+    check_index::<Holding>();
+    check_index::<(AmqpRole, AmqpEnding)>();
+    check_index::<AmqpPublish>();
     check_index::<Route>();
 }
 

@@ -7,9 +7,12 @@ use tracing::{info, warn};
 use crate::domain::apply::{Saying, Tell};
 use crate::domain::meeting::{Request, Wish};
 use crate::domain::retry::Outcome;
-use crate::domain::{Fact, Meeting, MeetingId, PostKey, Rendered, RequestId, Via, say};
+use crate::domain::{
+    Fact, Meeting, MeetingId, PostKey, PostRow, Rendered, RequestId, Showing, Via, WayOutKind, say,
+};
 use crate::ports::ChatError;
 
+use super::announcing::{Exit, announce};
 use super::posting::{NotPosted, post_once};
 use super::{Step, Turn, keep, load, outcome_of};
 use crate::worker::Shop;
@@ -28,7 +31,9 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
     };
     match &request.via {
         Via::SlashCommand { hook: Some(hook) } => {
-            let text = text_for(shop, &meeting, request);
+            let Some(text) = text_for(shop, &meeting, request) else {
+                return Ok(Outcome::Obsolete);
+            };
             if let Err(error) = shop.deps.chat.answer_command(hook, &text).await {
                 if !is_lost(&error) {
                     return Err(outcome_of(&error));
@@ -43,15 +48,7 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
         }
         Via::OutgoingWebhook { .. } => {
             let link = shop.deps.links.join(request.id);
-            let message = say::running_line(&meeting.rule.title, &link);
-            let content = Rendered {
-                message,
-                attachment: None,
-            };
-            match post_once(shop, &meeting, &key, &mut row, content).await {
-                Ok(_) | Err(NotPosted::Outside) => {}
-                Err(NotPosted::Met(outcome)) => return Err(outcome),
-            }
+            tell_channel(shop, &meeting, &key, &mut row, &link).await?;
         }
     }
     row.answered = true;
@@ -59,11 +56,48 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
     Ok(Outcome::Done)
 }
 
+/// One line for everybody: the meeting that runs.
+async fn tell_channel(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    link: &str,
+) -> Step<()> {
+    let title = &meeting.rule.title;
+    match meeting.showing(shop.way_out()) {
+        Showing::Card => {
+            let message = say::running_line(title, link);
+            let content = Rendered {
+                message,
+                attachment: None,
+            };
+            match post_once(shop, meeting, key, row, content).await {
+                Ok(_) | Err(NotPosted::Outside) => Ok(()),
+                Err(NotPosted::Met(outcome)) => Err(outcome),
+            }
+        }
+        Showing::Notices => {
+            let content = say::running_notice(title, link);
+            announce(shop, meeting, key, row, Exit::WayOut, content)
+                .await
+                .map(drop)
+        }
+        // No outgoing webhook fires in a direct message.
+        Showing::ThroughHook(_) | Showing::LinkOnly => Ok(()),
+    }
+}
+
 /// Whether somebody other than the starter may end the meeting: channel and system admins may.
 pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: RequestId) -> Report {
     let Some(asked) = meeting.request(request) else {
         return Report::of(Outcome::Obsolete);
     };
+    if shop.way_out() == WayOutKind::Notices {
+        // Nothing can be looked up.
+        let meeting = meeting.id;
+        return Report::learned(Fact::EndRefused { meeting, request });
+    }
     let user = &asked.by.user_id;
     let may = match shop
         .deps
@@ -115,17 +149,16 @@ pub(super) fn is_lost(error: &ChatError) -> bool {
     )
 }
 
-fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> String {
+/// What the person is told; `None`: what is posted tells it.
+fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> Option<String> {
     let title = &meeting.rule.title;
     match request.wish {
         Wish::StartWhileRunning => {
             let link = shop.deps.links.join_own(request.id, &request.by.user_id);
-            say::running_offer(title, &link, request.id)
+            Some(say::running_offer(title, &link, request.id))
         }
-        Wish::EndRefused => say::end_refused(title, request.id),
-        Wish::Start | Wish::EndAsked | Wish::EndAllowed => {
-            say::failed(title, meeting.refused, request.id)
-        }
+        Wish::EndRefused => Some(say::end_refused(title, shop.way_out(), request.id)),
+        Wish::Start | Wish::EndAsked | Wish::EndAllowed => None,
     }
 }
 

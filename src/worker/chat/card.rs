@@ -26,7 +26,7 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
         let meeting = load(shop, called.id).await?;
         let mut row = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
         match row.frozen {
-            Some(Frozen::Deleted) => return Ok(Outcome::Obsolete),
+            Some(Frozen::Deleted | Frozen::Lapsed) => return Ok(Outcome::Obsolete),
             Some(Frozen::NotEditable) => return post_final(shop, &meeting, &row).await,
             None if row.rendered >= meeting.version => {
                 return Ok(if round == 0 {
@@ -230,7 +230,13 @@ async fn invite(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
 }
 
 async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
-    let starter = match meeting.starter() {
+    let starter = starter_name(shop, meeting).await;
+    card::render(&meeting.card_view(), &frame(shop, meeting, row, starter))
+}
+
+/// How the server shows the starter's name.
+pub(super) async fn starter_name(shop: &Turn<'_>, meeting: &Meeting) -> Option<String> {
+    match meeting.starter() {
         // A name that cannot be had now is the username: the card must not wait for it.
         Some(by) => shop
             .deps
@@ -240,17 +246,21 @@ async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
             .ok()
             .map(|a| a.display_name),
         None => None,
-    };
-    card::render(&meeting.card_view(), &frame(shop, meeting, row, starter))
+    }
+}
+
+/// The meeting's link for everybody.
+pub(super) fn open_link(shop: &Turn<'_>, meeting: &Meeting) -> String {
+    let first = meeting.first_request();
+    first
+        .map(|request| shop.deps.links.join(request.id))
+        .unwrap_or_default()
 }
 
 fn frame(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow, starter: Option<String>) -> CardFrame {
-    let first = meeting.first_request();
     let posted_at = row.posted_at.unwrap_or_else(|| shop.deps.clock.now());
     CardFrame {
-        join_link: first
-            .map(|request| shop.deps.links.join(request.id))
-            .unwrap_or_default(),
+        join_link: open_link(shop, meeting),
         starter_name: starter,
         time_zone: shop.settings.face.time_zone.clone(),
         late_by: late_by(shop, meeting, posted_at),

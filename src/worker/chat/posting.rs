@@ -8,7 +8,7 @@ use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, PostKey, PostRow, Rendered};
 use crate::ports::{ChatError, NewPost, PostView};
 
-use super::{Step, Turn, keep, post_name, renew};
+use super::{Step, Turn, is_unknown, keep, post_name, renew};
 
 /// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell.
 const LOOK_BACK: Duration = Duration::from_secs(60);
@@ -96,11 +96,7 @@ pub(super) async fn post_once(
         }
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
         Err(error) => {
-            let is_unknown = matches!(
-                error,
-                ChatError::Unreachable { sent: true, .. } | ChatError::Unavailable { .. }
-            );
-            if is_unknown {
+            if is_unknown(&error) {
                 row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
                 keep(shop, meeting, key, row.clone()).await?;
             }

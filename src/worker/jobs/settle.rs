@@ -8,7 +8,7 @@ use crate::domain::Fact;
 use crate::ports::{DeadKind, Envelope, Posting, QueueName, Received, Settled};
 use crate::worker::apply::{forget_mark, send};
 use crate::worker::dead::{Burial, bury};
-use crate::worker::publish::{event_posting, own_event};
+use crate::worker::publish::given_up_postings;
 use crate::worker::{DeadReason, JobOutcome, Shop};
 
 /// The message is removed.
@@ -59,18 +59,7 @@ pub(super) async fn give_up(
     facts: Vec<Fact>,
 ) -> Option<JobOutcome> {
     let now = shop.deps.clock.now();
-    let postings = facts
-        .into_iter()
-        .map(|fact| {
-            let key = format!(
-                "given-up:{}:{}:{}",
-                fact.kind(),
-                received.message_id,
-                now.millis()
-            );
-            event_posting(own_event(fact, key, now), now)
-        })
-        .collect();
+    let postings = given_up_postings(facts, &received.message_id, now);
     let burial = Burial {
         kind,
         reason,

@@ -51,7 +51,8 @@ pub struct Settings<'a> {
     pub chat: &'a str,
     pub hooks: &'a [String],
     pub commands: &'a [String],
-    pub bot_token: &'a str,
+    /// The lines that say how the relay gets into the chat.
+    pub way_out: &'a str,
     pub conference: &'a str,
     pub options: &'a ConferenceOptions,
 }
@@ -64,7 +65,7 @@ pub fn config(settings: &Settings<'_>) -> String {
         chat,
         hooks,
         commands,
-        bot_token,
+        way_out,
         conference,
         options,
     } = settings;
@@ -78,7 +79,7 @@ data_dir = "{data}"
 url = "{chat}"
 outgoing_tokens = {hooks:?}
 command_tokens = {commands:?}
-bot_token = "{bot_token}"
+{way_out}
 call_timeout = "2s"
 [plugnmeet]
 url = "{conference}"

@@ -8,7 +8,7 @@ use meetrelay::domain::event::SessionRef;
 use meetrelay::domain::owed::Schedule;
 use meetrelay::domain::{
     ArtifactKind, EndSaid, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Person,
-    Place, PlaceKind, RoomId, RuleChoice, ServerName, Timestamp, Via,
+    Place, PlaceKind, RoomId, RuleChoice, ServerName, Timestamp, Via, WayOutKind,
 };
 use meetrelay::ports::{Incoming, Store};
 use uuid::Uuid;
@@ -23,6 +23,7 @@ pub(crate) fn policy() -> Policy {
     let seconds = Duration::from_secs;
     Policy {
         schedule: Schedule {
+            way_out: WayOutKind::Posts,
             first_card_after: seconds(2),
             end_again_after: seconds(15),
             poll_first_after: seconds(60),

@@ -24,6 +24,8 @@ fn full_row() -> PostRow {
         frozen: Some(Frozen::NotEditable),
         tidy_at: Some(second(3)),
         outside_since: Some(second(4)),
+        sent: 2,
+        again_at: Some(second(6)),
     }
 }
 

@@ -61,7 +61,7 @@ async fn migrations_are_recorded_and_applied_once() {
         .unwrap()
         .query_row("SELECT count(*) FROM migrations", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(steps, 1);
+    assert_eq!(steps, 2);
 }
 
 #[tokio::test]

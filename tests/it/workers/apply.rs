@@ -25,7 +25,7 @@ fn ended(number: u128, now: Timestamp) -> Event {
 
 #[tokio::test]
 async fn event_that_cannot_be_applied_is_buried_and_its_neighbours_are_applied() {
-    let house = House::new();
+    let house = House::new().await;
     let workers = house.start();
     house.ask(1).await;
     house.until(meeting(1), is_carded).await;
@@ -49,7 +49,7 @@ async fn event_that_cannot_be_applied_is_buried_and_its_neighbours_are_applied()
 
 #[tokio::test]
 async fn meeting_that_cannot_be_woken_leaves_no_letters() {
-    let mut house = House::new();
+    let mut house = House::new().await;
     house.settings.sweep_every = 20 * MILLIS;
     let workers = house.start();
     house.ask(1).await;
@@ -68,7 +68,7 @@ async fn meeting_that_cannot_be_woken_leaves_no_letters() {
 
 #[tokio::test]
 async fn crash_between_commit_and_publish_loses_no_job() {
-    let house = House::new();
+    let house = House::new().await;
     let event = request(1, house.deps.clock.now());
     // What a crashed apply leaves: the event applied, nothing published, the delivery not acknowledged.
     let incoming = meetrelay::ports::Incoming {

@@ -13,7 +13,7 @@ fn away() -> ChatError {
 
 #[tokio::test]
 async fn given_up_create_fails_the_meeting() {
-    let house = House::new();
+    let house = House::new().await;
     house.peers.world().create_fails = Some(ConferenceError::Internal {
         why: "no".to_owned(),
     });
@@ -34,7 +34,7 @@ async fn given_up_create_fails_the_meeting() {
 
 #[tokio::test]
 async fn breaker_stops_jobs_of_one_peer_only() {
-    let mut house = House::new();
+    let mut house = House::new().await;
     house.settings.breaker.failures = 1;
     house.peers.world().chat_fails = Some(away());
     let _workers = house.start();
@@ -50,7 +50,7 @@ async fn breaker_stops_jobs_of_one_peer_only() {
 
 #[tokio::test]
 async fn jobs_of_older_rounds_do_not_keep_the_breaker_open() {
-    let mut house = House::new();
+    let mut house = House::new().await;
     house.settings.breaker = BreakerSettings {
         failures: 1,
         probe_every: SECOND,
@@ -80,7 +80,7 @@ async fn jobs_of_older_rounds_do_not_keep_the_breaker_open() {
 
 #[tokio::test]
 async fn drained_worker_returns_what_it_did_not_begin() {
-    let mut house = House::new();
+    let mut house = House::new().await;
     house.settings.plugnmeet_concurrency = 1;
     house.peers.world().create_takes = 300 * MILLIS;
     let workers = house.start();
@@ -88,6 +88,7 @@ async fn drained_worker_returns_what_it_did_not_begin() {
         house.ask(number).await;
     }
     house.until_empty(QueueName::Events).await;
+    house.until_called().await;
     let is_finished = workers.drain(tokio::time::sleep(10 * SECOND)).await;
     assert!(is_finished);
     let begun = u64::from(house.peers.world().creates);
@@ -106,7 +107,7 @@ async fn drained_worker_returns_what_it_did_not_begin() {
 
 #[tokio::test]
 async fn backlog_does_not_delay_a_first_card() {
-    let house = House::new();
+    let house = House::new().await;
     let workers = house.start();
     let id = house.ask(1).await;
     house.until(id, is_carded).await;
@@ -148,7 +149,7 @@ async fn backlog_does_not_delay_a_first_card() {
 
 #[tokio::test]
 async fn poisonous_chat_job_fails_no_room() {
-    let house = House::new();
+    let house = House::new().await;
     house.peers.world().create_fails = Some(ConferenceError::Unreachable {
         why: "no route".to_owned(),
     });
@@ -169,6 +170,9 @@ async fn poisonous_chat_job_fails_no_room() {
     house
         .send(vec![job_posting(id.meeting, 0, &owed, now)])
         .await;
+    // Handed out and never settled, as by a relay that died of it.
+    let handed_out = house.queue.receive(QueueName::ChatLater, 1).await.unwrap();
+    assert_eq!(handed_out.len(), 1);
     let house = house.restarted().await;
     house.ask(1).await;
     let _workers = house.start();

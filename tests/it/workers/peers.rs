@@ -33,6 +33,14 @@ pub(super) struct World {
     /// What every call to Mattermost meets, if anything.
     pub(super) chat_fails: Option<ChatError>,
     pub(super) posts: Vec<PostView>,
+    /// What the way out can do; posts unless said.
+    pub(super) way_out: Option<WayOutKind>,
+    /// Notices that stand in channels.
+    pub(super) notices: Vec<Rendered>,
+    /// What was shown through response URLs.
+    pub(super) shown: Vec<Rendered>,
+    /// What commands were answered later.
+    pub(super) answers: Vec<String>,
     /// When POSTs came.
     pub(super) tried_at: Vec<Instant>,
     pub(super) creates: u32,
@@ -49,6 +57,37 @@ impl Peers {
         self.0.lock().unwrap()
     }
 
+    /// A POST without an id, as `fates` want it.
+    async fn meet(&self, carry_out: impl FnOnce(&mut World)) -> Result<(), ChatError> {
+        let takes = self.world().post_takes;
+        tokio::time::sleep(takes).await;
+        self.world().tried_at.push(Instant::now());
+        self.chat(())?;
+        let mut world = self.world();
+        let fate = world.fates.pop_front();
+        if let Some(Fate::Refused(error)) = fate {
+            return Err(error);
+        }
+        carry_out(&mut world);
+        match fate {
+            Some(Fate::Lost) => Err(ChatError::Unreachable {
+                why: "no answer".to_owned(),
+                sent: true,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What only posts can do.
+    fn ask<T>(&self, answer: T) -> Result<T, ChatError> {
+        if self.kind() == WayOutKind::Notices {
+            return Err(ChatError::Refused {
+                why: "notices cannot".to_owned(),
+            });
+        }
+        self.chat(answer)
+    }
+
     fn chat<T>(&self, answer: T) -> Result<T, ChatError> {
         match &self.world().chat_fails {
             Some(error) => Err(error.clone()),
@@ -60,19 +99,19 @@ impl Peers {
 #[async_trait]
 impl Chat for Peers {
     fn kind(&self) -> WayOutKind {
-        WayOutKind::Posts
+        self.world().way_out.unwrap_or(WayOutKind::Posts)
     }
 
-    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
-        self.chat(())
+    async fn post_notice(&self, _: &Place, content: Rendered) -> Result<(), ChatError> {
+        self.meet(|world| world.notices.push(content)).await
     }
 
-    async fn show_in_channel(&self, _: &ResponseHook, _: Rendered) -> Result<(), ChatError> {
-        self.chat(())
+    async fn show_in_channel(&self, _: &ResponseHook, content: Rendered) -> Result<(), ChatError> {
+        self.meet(|world| world.shown.push(content)).await
     }
 
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
-        self.chat(OwnAccount {
+        self.ask(OwnAccount {
             user_id: "bot".parse().unwrap(),
             user_name: "bot".to_owned(),
         })
@@ -82,7 +121,7 @@ impl Chat for Peers {
         let takes = self.world().post_takes;
         tokio::time::sleep(takes).await;
         self.world().tried_at.push(Instant::now());
-        self.chat(())?;
+        self.ask(())?;
         let mut world = self.world();
         let fate = world.fates.pop_front();
         if let Some(Fate::Refused(error)) = fate {
@@ -108,17 +147,17 @@ impl Chat for Peers {
     }
 
     async fn patch_post(&self, _: &PostId, _: &str, _: Rendered) -> Result<(), ChatError> {
-        self.chat(())
+        self.ask(())
     }
 
     async fn delete_post(&self, post: &PostId) -> Result<(), ChatError> {
-        self.chat(())?;
+        self.ask(())?;
         self.world().posts.retain(|known| known.id != *post);
         Ok(())
     }
 
     async fn read_post(&self, post: &PostId) -> Result<PostView, ChatError> {
-        self.chat(())?;
+        self.ask(())?;
         let found = self.world().posts.iter().find(|p| p.id == *post).cloned();
         found.ok_or_else(|| ChatError::NotFound {
             why: "gone".to_owned(),
@@ -131,38 +170,40 @@ impl Chat for Peers {
         key: &str,
         _: Timestamp,
     ) -> Result<Vec<PostView>, ChatError> {
-        self.chat(())?;
+        self.ask(())?;
         let world = self.world();
         let ours = |post: &&PostView| post.channel == *channel && post.key.as_deref() == Some(key);
         Ok(world.posts.iter().filter(ours).cloned().collect())
     }
 
     async fn channel_kind(&self, _: &ChannelId) -> Result<ChannelKind, ChatError> {
-        self.chat(ChannelKind::Public)
+        self.ask(ChannelKind::Public)
     }
 
     async fn join_channel(&self, _: &ChannelId) -> Result<(), ChatError> {
-        self.chat(())
+        self.ask(())
     }
 
     async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
-        self.chat(false)
+        self.ask(false)
     }
 
     async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
-        self.chat(Account {
+        self.ask(Account {
             user_id: user.clone(),
             display_name: "Ana".to_owned(),
             is_system_admin: false,
         })
     }
 
-    async fn answer_command(&self, _: &ResponseHook, _: &str) -> Result<(), ChatError> {
-        self.chat(())
+    async fn answer_command(&self, _: &ResponseHook, text: &str) -> Result<(), ChatError> {
+        self.chat(())?;
+        self.world().answers.push(text.to_owned());
+        Ok(())
     }
 
     async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
-        self.chat(())
+        self.ask(())
     }
 }
 

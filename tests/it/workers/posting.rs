@@ -8,7 +8,7 @@ use meetrelay::ports::{ChatError, Lease};
 
 #[tokio::test]
 async fn throttled_post_waits_for_the_hinted_delay() {
-    let house = House::new();
+    let house = House::new().await;
     let after = Some(700 * MILLIS);
     let throttled = Fate::Refused(ChatError::Throttled { after });
     house.peers.world().fates.push_back(throttled);
@@ -23,7 +23,7 @@ async fn throttled_post_waits_for_the_hinted_delay() {
 
 #[tokio::test]
 async fn post_whose_answer_was_lost_is_found_again() {
-    let house = House::new();
+    let house = House::new().await;
     house.peers.world().fates.push_back(Fate::Lost);
     let _workers = house.start();
     let id = house.ask(1).await;
@@ -43,7 +43,7 @@ async fn post_whose_answer_was_lost_is_found_again() {
 
 #[tokio::test]
 async fn lease_held_elsewhere_is_no_attempt() {
-    let mut house = House::new();
+    let mut house = House::new().await;
     house.settings.retry.attempts_max = 1;
     let now = house.deps.clock.now();
     let held = 600 * MILLIS;

@@ -8,6 +8,7 @@
 //! with what was wrong. Every wait is bounded.
 
 mod control;
+mod look;
 mod place;
 mod process;
 mod shared;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use control::{Control, binary};
 use place::Place;
 use process::Processes;
+pub use shared::VARIABLE;
 
 /// How long a broker may take to start on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -170,37 +172,6 @@ impl Broker {
             "rabbitmqctl {arguments:?}: {status}\n{said}\n{complained}"
         );
         said
-    }
-
-    /// How many messages a queue holds, delivered ones that are not acknowledged included. None without the queue.
-    pub async fn depth(&self, vhost: &str, queue: &str) -> Option<u64> {
-        let found = self
-            .eval(&format!(
-                // A quorum queue's statistics are seconds old; its own state is asked instead.
-                "case rabbit_amqqueue:lookup(rabbit_misc:r({}, queue, {})) of \
-                 {{ok, Queue}} -> case amqqueue:get_type(Queue) of \
-                 rabbit_quorum_queue -> {{ok, {{_, Total}}, _}} = ra:leader_query(\
-                 amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1), Total; \
-                 _ -> proplists:get_value(messages, rabbit_amqqueue:info(Queue, [messages])) end; \
-                 _ -> none end",
-                binary(vhost),
-                binary(queue)
-            ))
-            .await;
-        found.parse().ok()
-    }
-
-    /// The names of a virtual host's queues.
-    pub async fn queues(&self, vhost: &str) -> Vec<String> {
-        let names = self
-            .eval(&format!(
-                "lists:flatten(lists:join(\" \", [binary_to_list(element(4, amqqueue:get_name(Queue))) \
-                 || Queue <- rabbit_amqqueue:list({})]))",
-                binary(vhost)
-            ))
-            .await;
-        let names = names.trim_matches(|end| "[]\"".contains(end));
-        names.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Evaluates an Erlang expression in the broker and gives the printed result.

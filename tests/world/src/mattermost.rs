@@ -33,6 +33,7 @@ mod posting;
 mod rest;
 mod seed;
 mod server;
+mod sessions;
 mod slack;
 mod throttle;
 mod verbs;
@@ -121,7 +122,7 @@ impl FakeMattermost {
     }
 
     /// Faults by operation: `posts.create`, `posts.patch`, `posts.get`, `posts.delete`, `channels.posts`,
-    /// `channels.get`, `channels.member`, `channels.join`, `channels.direct`, `users.me`, `users.get`,
+    /// `channels.get`, `channels.member`, `channels.join`, `channels.direct`, `users.me`, `users.login`, `users.logout`, `users.get`,
     /// `users.ids`, `users.by_name`, `config.client`, `system.ping`, `hooks.commands`; `""` is all of them.
     pub fn faults(&self) -> &crate::FaultSwitch {
         &self.core.faults

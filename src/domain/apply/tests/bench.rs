@@ -12,6 +12,7 @@ use crate::domain::owed::{Schedule, owed};
 use crate::domain::{
     EndSaid, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
     PlaceKind, RequestId, ResponseHook, RoomId, RuleChoice, ServerName, Sid, State, Timestamp, Via,
+    WayOutKind,
 };
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -24,6 +25,7 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 pub(super) fn policy() -> Policy {
     Policy {
         schedule: Schedule {
+            way_out: WayOutKind::Posts,
             first_card_after: Duration::from_secs(2),
             end_again_after: Duration::from_secs(15),
             poll_first_after: MINUTE,

@@ -6,6 +6,7 @@
 
 pub(super) mod facts;
 mod life;
+mod notices;
 pub(super) mod relay;
 
 use std::collections::BTreeSet;

@@ -6,13 +6,11 @@ use crate::domain::apply::{Applied, Effect};
 use crate::domain::event::SessionRef;
 use crate::domain::owed::is_owed;
 use crate::domain::post::Frozen;
-use crate::domain::{
-    ArtifactKind, Event, Fact, Job, Place, PlaceKind, PostKey, PostRow, Refusal, Timestamp,
-};
+use crate::domain::{ArtifactKind, Event, Fact, Job, PostKey, PostRow, Refusal, Timestamp};
 
 use super::bench::{
-    Bench, MINUTE, at, created, event, joined, keys, meeting, place, policy, polled, request,
-    request_id, session, session_ended, start,
+    Bench, MINUTE, at, created, event, joined, keys, meeting, policy, polled, request, request_id,
+    session, session_ended,
 };
 
 fn woken(round: u32) -> Fact {
@@ -315,23 +313,6 @@ fn answered_request_is_answered_no_more() {
         .posts
         .insert(PostKey::Answer(request_id(2)), row);
     assert!(!bench.owes().contains(&answer));
-}
-
-#[test]
-fn direct_message_has_no_card_and_tells_a_failure_to_the_person() {
-    let mut bench = Bench::new();
-    let direct = Place {
-        kind: PlaceKind::Direct,
-        ..place()
-    };
-    bench.apply(&start(1, "ana", at(0), false, direct));
-    assert_eq!(bench.owes(), ["CreateRoom:room"]);
-    let (meeting, reason) = (meeting(1), Refusal::Refused);
-    let applied = bench.learn(Fact::RoomRefused { meeting, reason }, at(1));
-    assert_eq!(
-        keys(&applied.publish),
-        [format!("Answer:{}", request_id(1))]
-    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::domain::apply::{Saying, Tell};
 use crate::domain::event::SessionRef;
 use crate::domain::{
     ArtifactId, ArtifactKind, EndSaid, Event, EventId, Fact, Job, JobId, MeetingId, Moderators,
-    Origin, Person, Place, PlaceKind, PostKey, Refusal, RequestId, ResponseHook, RuleChoice,
-    Timestamp, Via,
+    Notice, Origin, Person, Place, PlaceKind, PostKey, Refusal, RequestId, ResponseHook,
+    RuleChoice, Timestamp, Via,
 };
 use crate::ports::{Body, Envelope};
 
@@ -294,6 +294,9 @@ fn job() -> BoxedStrategy<Job> {
             .boxed(),
         any::<u64>()
             .prop_map(|version| Job::RefreshCard { version })
+            .boxed(),
+        prop_oneof![Just(Notice::Start), Just(Notice::End)]
+            .prop_map(|notice| Job::PostNotice { notice })
             .boxed(),
         artifact()
             .prop_map(|artifact| Job::PostArtifact { artifact })

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::domain::apply::{Saying, Tell};
 use crate::domain::event::SessionRef;
 use crate::domain::{
-    ArtifactKind, EndSaid, Event, Fact, Job, JobId, MeetingId, Moderators, Origin, Person, Place,
-    PlaceKind, PostKey, Refusal, RequestId, ResponseHook, RuleChoice, Timestamp, Via,
+    ArtifactKind, EndSaid, Event, Fact, Job, JobId, MeetingId, Moderators, Notice, Origin, Person,
+    Place, PlaceKind, PostKey, Refusal, RequestId, ResponseHook, RuleChoice, Timestamp, Via,
 };
 use crate::ports::{Body, Envelope};
 use crate::queue::envelope::{decode, encode};
@@ -304,6 +304,12 @@ fn form_of_jobs_and_answers() {
         Job::TidyPosts {
             post: PostKey::Card,
         },
+        Job::PostNotice {
+            notice: Notice::Start,
+        },
+        Job::PostNotice {
+            notice: Notice::End,
+        },
     ];
     let now = Timestamp::from_millis(6);
     let write = |body| written(&Envelope::first(body, now));
@@ -338,6 +344,8 @@ fn form_of_jobs_and_answers() {
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:Answer:0199a0b1-0000-7000-8000-000000000002:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:CheckRight:0199a0b1-0000-7000-8000-000000000002:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:TidyPosts:card:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
+    {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:PostNotice:start:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
+    {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:PostNotice:end:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
     {"v":1,"kind":"tell","id":"tell:0199a0b1-0000-7000-8000-000000000002","received_at":6,"attempt":1,"tries":1,"body":{"request":"0199a0b1-0000-7000-8000-000000000002","hook":"hook1","to":{"user_id":"user1","user_name":"ana"},"saying":"nothing_to_end"}}
     "#);
 }

@@ -142,7 +142,10 @@ impl At<'_> {
     fn tls_refused(&self, host: &str, error: &rustls::Error) -> BrokerError {
         use rustls::Error;
         match error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            // A bad signature: an authority of the same name with another key.
+            Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => {
                 let who = match &self.0.ca_file {
                     Some(path) => format!("of queue.ca_file {}", path.display()),
                     None => "of this system".to_owned(),

@@ -2,8 +2,6 @@
 //!
 //! Each step that fails closes its channel (queue.md 1.3), so channels are thrown away and never shared.
 
-use std::time::Duration;
-
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
@@ -15,11 +13,31 @@ use super::plan::{self, Argument, Binding, Exchange, Kind, Queue, Value};
 
 /// One thing that is not as the relay needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// Like `queue meetrelay.events`.
-    pub(crate) what: String,
+    pub what: String,
     /// What is wrong and what to do about it.
-    pub(crate) why: String,
+    pub why: String,
+}
+
+/// What was found in the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// All that is missing or different.
+    pub differences: Vec<Difference>,
+    /// Things that are there, but whose arguments the account has no right to compare.
+    pub not_compared: usize,
+}
+
+/// What is done about each thing of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is made, or found equal.
+    Make,
+    /// It is only looked for.
+    Look,
+    /// It is looked for, and if it is there, declared again, which compares its arguments.
+    Compare,
 }
 
 /// Sees to it that everything is there, as `settings.declare` says.
@@ -30,13 +48,17 @@ pub(crate) async fn ensure(
     connection: &Connection,
     settings: &BrokerSettings,
 ) -> Result<(), BrokerError> {
-    let found = differences(connection, settings).await?;
+    let way = match settings.declare {
+        Declare::Create => Way::Make,
+        Declare::Verify => Way::Look,
+    };
+    let found = go_through(connection, settings, way).await?.differences;
     let Some(first) = found.first() else {
         return Ok(());
     };
     let more = match found.len() - 1 {
         0 => String::new(),
-        more => format!(" (and {more} more: meetrelay topology check names them)"),
+        more => format!(" (and {more} more: `meetrelay topology check` names them)"),
     };
     Err(BrokerError::Refused(format!(
         "queue.url {}: {}: {}{more}",
@@ -44,50 +66,37 @@ pub(crate) async fn ensure(
     )))
 }
 
-/// Makes everything, whatever `settings.declare` says, and tells what is in the way.
+/// Goes through the whole plan; a difference does not stop it.
 ///
 /// # Errors
 /// The broker is away.
-pub(crate) async fn apply(
+pub(super) async fn go_through(
     connection: &Connection,
     settings: &BrokerSettings,
-) -> Result<Vec<Difference>, BrokerError> {
-    let settings = BrokerSettings {
-        declare: Declare::Create,
-        ..settings.clone()
-    };
-    differences(connection, &settings).await
-}
-
-/// Makes or looks for everything, as `settings.declare` says, and tells all that is missing or different.
-///
-/// # Errors
-/// The broker is away.
-pub(crate) async fn differences(
-    connection: &Connection,
-    settings: &BrokerSettings,
-) -> Result<Vec<Difference>, BrokerError> {
+    way: Way,
+) -> Result<Report, BrokerError> {
     let mut walk = Walk {
         connection,
         settings,
+        way,
         channel: None,
-        found: Vec::new(),
+        report: Report::default(),
     };
     for exchange in plan::exchanges() {
-        walk.step(Step::Exchange(&exchange)).await?;
+        walk.step(&Step::Exchange(&exchange)).await?;
     }
     for queue in plan::queues() {
-        walk.step(Step::Queue(&queue)).await?;
+        walk.step(&Step::Queue(&queue)).await?;
     }
     // A binding between what is not there would only be a second complaint about the same; and AMQP has no way to
     // look for bindings.
-    if settings.declare == Declare::Create && walk.found.is_empty() {
+    if way == Way::Make && walk.report.differences.is_empty() {
         for binding in plan::bindings() {
-            walk.step(Step::Binding(&binding)).await?;
+            walk.step(&Step::Binding(&binding)).await?;
         }
     }
     walk.close().await;
-    Ok(walk.found)
+    Ok(walk.report)
 }
 
 enum Step<'a> {
@@ -157,31 +166,55 @@ impl Step<'_> {
 struct Walk<'a> {
     connection: &'a Connection,
     settings: &'a BrokerSettings,
+    way: Way,
     channel: Option<Channel>,
-    found: Vec<Difference>,
+    report: Report,
 }
 
 impl Walk<'_> {
-    async fn step(&mut self, step: Step<'_>) -> Result<(), BrokerError> {
-        let limit = self.settings.call_timeout;
+    async fn step(&mut self, step: &Step<'_>) -> Result<(), BrokerError> {
+        let is_passive = self.way != Way::Make;
+        if let Err(error) = self.take(step, is_passive).await? {
+            return self.note(step, &error);
+        }
+        if self.way == Way::Compare
+            && let Err(error) = self.take(step, false).await?
+        {
+            if is_access_refused(&error) {
+                self.report.not_compared += 1;
+                return Ok(());
+            }
+            return self.note(step, &error);
+        }
+        Ok(())
+    }
+
+    /// One call to the broker; after an error of it the channel is gone.
+    async fn take(
+        &mut self,
+        step: &Step<'_>,
+        is_passive: bool,
+    ) -> Result<lapin::Result<()>, BrokerError> {
         let channel = match self.channel.take() {
             Some(channel) => channel,
             None => self
-                .in_time(limit, self.connection.create_channel())
+                .in_time(self.connection.create_channel())
                 .await?
                 .map_err(|error| self.away(&error.to_string()))?,
         };
-        let is_passive = self.settings.declare == Declare::Verify;
-        match self.in_time(limit, step.take(&channel, is_passive)).await? {
-            Ok(()) => self.channel = Some(channel),
-            Err(error) => {
-                let why = self.complaint(&step, &error)?;
-                self.found.push(Difference {
-                    what: step.name(),
-                    why,
-                });
-            }
+        let taken = self.in_time(step.take(&channel, is_passive)).await?;
+        if taken.is_ok() {
+            self.channel = Some(channel);
         }
+        Ok(taken)
+    }
+
+    fn note(&mut self, step: &Step<'_>, error: &lapin::Error) -> Result<(), BrokerError> {
+        let why = self.complaint(step, error)?;
+        self.report.differences.push(Difference {
+            what: step.name(),
+            why,
+        });
         Ok(())
     }
 
@@ -211,12 +244,8 @@ impl Walk<'_> {
         }
     }
 
-    async fn in_time<T>(
-        &self,
-        limit: Duration,
-        call: impl Future<Output = T>,
-    ) -> Result<T, BrokerError> {
-        timeout(limit, call)
+    async fn in_time<T>(&self, call: impl Future<Output = T>) -> Result<T, BrokerError> {
+        timeout(self.settings.call_timeout, call)
             .await
             .map_err(|_| self.away("no answer in time to a declaration"))
     }
@@ -235,6 +264,11 @@ impl Walk<'_> {
             .await;
         }
     }
+}
+
+fn is_access_refused(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said)
+        if *said.kind() == AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED))
 }
 
 /// The broker says for instance: inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'v': received '1' but

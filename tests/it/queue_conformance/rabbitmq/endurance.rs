@@ -10,6 +10,11 @@ use world::broker::Broker;
 use super::super::bench::to;
 use super::bench::{Counts, VhostBench, settings, start, start_observed};
 
+#[expect(clippy::print_stderr, reason = "what the measurement is for")]
+fn tell(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Descriptors and threads of this process.
 fn held() -> (usize, usize) {
     let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
@@ -68,10 +73,10 @@ async fn thousand_reconnects_leave_nothing_behind() {
     {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!(
-        "after {cycles} reconnects: (descriptors, threads) {before:?} -> {:?}",
-        held()
-    );
+    let now = held();
+    tell(&format!(
+        "after {cycles} reconnects: (descriptors, threads) {before:?} -> {now:?}"
+    ));
     assert_eq!(lapin_threads(), 2);
     assert!(held().0 <= before.0 + 2, "{before:?} -> {:?}", held());
     queue.close().await;
@@ -100,7 +105,7 @@ async fn publishing_speed() {
             publishing.await.unwrap();
         }
         let rate = f64::from(callers * each) / began.elapsed().as_secs_f64();
-        println!("{callers} callers: {rate:.0} publishes/s");
+        tell(&format!("{callers} callers: {rate:.0} publishes/s"));
         queue.close().await;
     }
 }

@@ -5,8 +5,8 @@ use tokio::sync::OnceCell;
 use super::Broker;
 use super::place::Place;
 
-/// Names the directory of a broker that is there for the whole run.
-const VARIABLE: &str = "MEETRELAY_TEST_BROKER";
+/// The environment variable that names the directory of a broker which is there for a whole run.
+pub const VARIABLE: &str = "MEETRELAY_TEST_BROKER";
 
 static SHARED: OnceCell<Broker> = OnceCell::const_new();
 

@@ -1,6 +1,7 @@
 //! What the server keeps: teams, people, channels, posts, integrations. No HTTP here.
 
 use super::id::new_id;
+use super::sessions::Passwords;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 mod channel;
@@ -26,6 +27,7 @@ pub struct Model {
     /// Ids of a root's replies in order of arrival.
     pub(crate) replies: HashMap<String, Vec<String>>,
     pub(crate) tokens: HashMap<String, Token>,
+    pub(crate) passwords: Passwords,
     pub(crate) hooks: Vec<OutgoingHook>,
     pub(crate) commands: Vec<SlashCommand>,
     pub(crate) response_urls: HashMap<String, ResponseUrl>,

@@ -6,10 +6,11 @@ use super::error::AppError;
 use super::id::is_id;
 use super::journal::AuthKind;
 use super::server::Reply;
+use super::sessions;
 use axum::body::Bytes;
-use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(crate) enum Call<'a> {
     User(&'a str),
     UserByName(&'a str),
     UsersByIds,
+    LogIn,
+    LogOut,
     AddTeamMember(&'a str),
     Channel(&'a str),
     ChannelMember(&'a str, &'a str),
@@ -58,6 +61,8 @@ impl<'a> Call<'a> {
             ("GET", Some(["users", id]), _) => Self::User(id),
             ("GET", Some(["users", "username", name]), _) => Self::UserByName(name),
             ("POST", Some(["users", "ids"]), _) => Self::UsersByIds,
+            ("POST", Some(["users", "login"]), _) => Self::LogIn,
+            ("POST", Some(["users", "logout"]), _) => Self::LogOut,
             ("POST", Some(["teams", id, "members"]), _) => Self::AddTeamMember(id),
             ("GET", Some(["channels", id]), _) => Self::Channel(id),
             ("GET", Some(["channels", id, "members", user]), _) => Self::ChannelMember(id, user),
@@ -86,6 +91,8 @@ impl<'a> Call<'a> {
             Self::User(_) => "users.get",
             Self::UserByName(_) => "users.by_name",
             Self::UsersByIds => "users.ids",
+            Self::LogIn => "users.login",
+            Self::LogOut => "users.logout",
             Self::AddTeamMember(_) => "teams.join",
             Self::Channel(_) => "channels.get",
             Self::ChannelMember(..) => "channels.member",
@@ -125,15 +132,15 @@ impl Session {
         let Some(header) = head.headers.get(AUTHORIZATION) else {
             return Self::Anonymous;
         };
-        let (scheme, token) = header
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .unwrap_or_default();
+        let (scheme, token) = token_of(header);
         let is_known =
             scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
         let user_id = core.read(|model| {
-            let token = model.tokens.get(token).filter(|token| token.is_active)?;
+            let now = core.clock.now_ms();
+            let token = model
+                .tokens
+                .get(token)
+                .filter(|token| token.is_good_at(now))?;
             let user = model
                 .users
                 .get(&token.user_id)
@@ -164,6 +171,12 @@ impl Session {
     }
 }
 
+fn token_of(header: &HeaderValue) -> (&str, &str) {
+    let text = header.to_str().ok();
+    text.and_then(|text| text.split_once(' '))
+        .unwrap_or_default()
+}
+
 /// Carries out a recognised call.
 pub(crate) async fn answer(
     core: &Arc<Core>,
@@ -175,6 +188,11 @@ pub(crate) async fn answer(
     match *call {
         Call::Ping => return Ok(Reply::json(200, &users::ping())),
         Call::ClientConfig => return users::client_config(core, head, session),
+        Call::LogIn => return sessions::log_in(core, &object(core, head, body, "login")?),
+        Call::LogOut => {
+            let header = head.headers.get(AUTHORIZATION).map(token_of);
+            return Ok(sessions::log_out(core, header.unwrap_or_default().1));
+        }
         Call::LateResponse(id) => {
             let content_type = head
                 .headers
@@ -215,9 +233,12 @@ pub(crate) async fn answer(
         Call::CreateEphemeral => posts::ephemeral(core, me, &object(core, head, body, "body")?),
         Call::PatchPost(id) => posts::patch(core, me, id, object(core, head, body, "post")?),
         Call::DeletePost(id) => posts::delete(core, me, id),
-        Call::Ping | Call::ClientConfig | Call::LateResponse(_) | Call::LateResponsePage => {
-            Ok(web_app())
-        }
+        Call::Ping
+        | Call::ClientConfig
+        | Call::LogIn
+        | Call::LogOut
+        | Call::LateResponse(_)
+        | Call::LateResponsePage => Ok(web_app()),
     }
 }
 

@@ -223,6 +223,7 @@ impl FakeMattermost {
                 Token {
                     user_id,
                     is_active: true,
+                    expires_at: None,
                 },
             )
         });

@@ -44,7 +44,7 @@ struct WebhookClaims<'a> {
 }
 
 /// The token of one webhook: bound to the raw body, good for 300 s.
-pub(crate) fn sign_webhook(key: &str, secret: &str, body: &[u8], now: i64) -> String {
+pub fn sign_webhook(key: &str, secret: &str, body: &[u8], now: i64) -> String {
     let sha256 = STANDARD.encode(Sha256::digest(body));
     sign(
         secret,

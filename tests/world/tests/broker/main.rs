@@ -24,6 +24,13 @@ async fn vhosts_are_fresh_and_keep_apart() {
     assert_eq!(broker.depth(&one, "jobs").await, Some(1));
     assert_eq!(broker.depth(&other, "jobs").await, None);
     assert_eq!(broker.queues(&one).await, ["jobs"]);
+    for _ in 0..2 {
+        let messages = broker.messages(&one).await;
+        let [(queue, text)] = messages.as_slice() else {
+            panic!("one message, and it stays there: {messages:?}");
+        };
+        assert!(queue == "jobs" && text.contains("body"), "{text}");
+    }
     assert!(broker.queues(&other).await.is_empty());
     broker.remove_vhost(&one).await;
     assert!(
@@ -118,7 +125,7 @@ async fn killed_and_restarted_broker_keeps_confirmed_messages() {
 }
 
 #[tokio::test]
-async fn alarms_block_publishers_until_they_are_cleared() {
+async fn alarms_block_publishers_and_a_dropped_broker_leaves_nothing() {
     let broker = Broker::start().await.unwrap();
     let vhost = broker.new_vhost().await;
     let channel = channel(&broker.url(&vhost)).await;
@@ -137,14 +144,11 @@ async fn alarms_block_publishers_until_they_are_cleared() {
     while broker.connections().await > 0 {
         assert!(closed.elapsed() < PATIENCE, "connections stay open");
     }
-}
-
-#[tokio::test]
-async fn dropped_broker_leaves_nothing() {
-    let broker = Broker::start().await.unwrap();
-    broker.new_vhost().await;
     let folder = broker.folder().to_owned();
-    assert!(processes(&folder).len() >= 2, "epmd and the machine run");
+    assert!(
+        processes(&folder).len() >= 4,
+        "epmd, machine, keeper and control run"
+    );
     drop(broker);
     await_nothing_left(&folder).await;
 }

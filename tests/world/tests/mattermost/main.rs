@@ -7,4 +7,5 @@ mod outgoing;
 mod page;
 mod posts;
 mod refusals;
+mod sessions;
 mod support;

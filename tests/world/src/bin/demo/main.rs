@@ -20,15 +20,18 @@ struct Arguments {
     /// The port of the page; 0 takes a free one.
     #[arg(long, default_value_t = 8065)]
     port: u16,
+    /// The relay's queue: embedded, amqp://..., or rabbitmq for a broker started for the demo.
+    #[arg(long, default_value = "embedded", value_name = "embedded|rabbitmq|URL")]
+    queue: String,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = if arguments.script {
-        script::play().await
+        script::play(&arguments.queue).await
     } else {
-        show(arguments.port).await
+        show(arguments.port, &arguments.queue).await
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,8 +42,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn show(port: u16) -> anyhow::Result<()> {
-    let stage = stage::Stage::set(port).await?;
+async fn show(port: u16, queue: &str) -> anyhow::Result<()> {
+    let stage = stage::Stage::set(port, queue).await?;
     stage.chat.set_panel(panel::panel(&stage.conference));
     println!("Open {} in a browser.", stage.chat.url());
     println!(

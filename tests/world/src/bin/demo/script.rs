@@ -13,13 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SUMMARY: &str =
     "<h3>Decisions</h3><ul><li>The release goes out on <strong>Thursday</strong>.</li></ul>";
 
-/// Plays it.
-pub async fn play() -> anyhow::Result<()> {
+/// Plays it, with the queue that the argument names.
+pub async fn play(queue: &str) -> anyhow::Result<()> {
     let mut steps = Steps {
         began: Instant::now(),
         last: Instant::now(),
     };
-    let stage = Stage::set(0).await?;
+    let stage = Stage::set(0, queue).await?;
     steps.done("relay and both fakes are up");
     let played = play_on(&stage, &mut steps).await;
     stage.strike().await?;

@@ -10,6 +10,7 @@ use meetrelay::app::{App, Surroundings};
 use meetrelay::config::{self, Environment, Sources};
 use meetrelay::shutdown::Shutdown;
 use meetrelay::telemetry::Metrics;
+use world::broker::Broker;
 use world::mattermost::{FakeMattermost, Options as ChatOptions, TriggerWhen};
 use world::plugnmeet::{FakePlugNmeet, Options as ConferenceOptions};
 
@@ -21,12 +22,14 @@ pub struct Stage {
     pub chat: FakeMattermost,
     pub conference: FakePlugNmeet,
     relay: App,
+    broker: Option<Broker>,
     folder: std::path::PathBuf,
 }
 
 impl Stage {
-    /// Starts everything; the chat's page on `port` if it is free, else on a free one.
-    pub async fn set(port: u16) -> anyhow::Result<Self> {
+    /// Starts everything; the chat's page on `port` if it is free, else on a free one. `queue` is the
+    /// relay's `queue.url`, or `rabbitmq` for a broker of our own.
+    pub async fn set(port: u16, queue: &str) -> anyhow::Result<Self> {
         let conference = FakePlugNmeet::start(ConferenceOptions {
             departure_timeout: Duration::from_secs(2),
             ..ConferenceOptions::default()
@@ -45,13 +48,22 @@ impl Stage {
         let command = chat.register_command("plugnmeet", &format!("{base}/mattermost/command"));
         let folder = std::env::temp_dir().join(format!("meetrelay-demo-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let broker = match queue {
+            "rabbitmq" => Some(Broker::start().await.map_err(anyhow::Error::msg)?),
+            _ => None,
+        };
+        let queue = match &broker {
+            Some(broker) => broker.url(&broker.new_vhost().await),
+            None => queue.to_owned(),
+        };
         let options = conference.options();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{public}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
              public_url = \"{base}\"\ndata_dir = \"{data}\"\n\
              [mattermost]\nurl = \"{chat}\"\noutgoing_tokens = [\"{hook}\"]\n\
              command_tokens = [\"{command}\"]\nbot_token = \"{bot_token}\"\n\
-             [plugnmeet]\nurl = \"{conference}\"\napi_key = \"{key}\"\napi_secret = \"{secret}\"\n",
+             [plugnmeet]\nurl = \"{conference}\"\napi_key = \"{key}\"\napi_secret = \"{secret}\"\n\
+             [queue]\nurl = {queue:?}\n",
             data = folder.join("data").display(),
             chat = chat.url(),
             conference = conference.url(),
@@ -72,6 +84,7 @@ impl Stage {
             chat,
             conference,
             relay,
+            broker,
             folder,
         })
     }
@@ -84,6 +97,7 @@ impl Stage {
     /// Stops the relay as SIGTERM does, and removes what it wrote.
     pub async fn strike(self) -> anyhow::Result<()> {
         self.relay.stop().await;
+        drop(self.broker);
         std::fs::remove_dir_all(&self.folder).with_context(|| self.folder.display().to_string())
     }
 }

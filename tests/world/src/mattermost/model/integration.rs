@@ -2,11 +2,36 @@
 
 use serde_json::Value;
 
-/// An access token of a bot or person.
+/// An access token of a bot or person, or that of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) user_id: String,
     pub(crate) is_active: bool,
+    /// Milliseconds; access tokens never expire.
+    pub(crate) expires_at: Option<i64>,
+}
+
+impl Token {
+    pub(crate) fn session(user_id: &str, expires_at: i64) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            is_active: true,
+            expires_at: Some(expires_at),
+        }
+    }
+
+    pub(crate) fn is_session(&self) -> bool {
+        self.expires_at.is_some()
+    }
+
+    /// Whether it is a session's and proves something at this time.
+    pub(crate) fn is_session_at(&self, now: i64) -> bool {
+        self.is_session() && self.is_good_at(now)
+    }
+
+    pub(crate) fn is_good_at(&self, now: i64) -> bool {
+        self.is_active && self.expires_at.is_none_or(|at| now < at)
+    }
 }
 
 /// What `seen_pending_post_ids` knows about one key (mattermost.md 5.3).

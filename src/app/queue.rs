@@ -1,0 +1,118 @@
+//! The queue that `queue.url` names, and what it says about readiness.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::admin::Readiness;
+use crate::config::{Config, QueueUrl};
+use crate::ports::{Castoffs, Clock, Depths, Queue, QueueName};
+use crate::queue::rabbitmq::{BrokerError, LinkStates, RabbitMq};
+use crate::queue::{EmbeddedQueue, EmbeddedSettings};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::labels::{Check, Holding};
+use crate::worker::Lately;
+
+use super::observers::Meter;
+use super::{StartError, settings};
+
+/// A back end, opened.
+pub(super) struct Opened {
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) side: QueueSide,
+    /// What RabbitMQ gave up; the embedded queue gives nothing up by itself.
+    pub(super) castoffs: Vec<Arc<dyn Castoffs>>,
+}
+
+/// The queue's back end as the application sees it besides its port.
+pub(super) struct QueueSide {
+    /// None: embedded.
+    links: Option<watch::Receiver<LinkStates>>,
+    away: Lately,
+}
+
+/// Opens the embedded queue's file, or tries once to connect to RabbitMQ. A broker that is away stops no start.
+///
+/// # Errors
+/// Another relay has the file; the broker refuses, so that a person must change something.
+pub(super) async fn open(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    meter: &Arc<Meter>,
+) -> Result<Opened, StartError> {
+    match &config.queue.url {
+        QueueUrl::Embedded => {
+            let settings = EmbeddedSettings {
+                path: config.queue_path(),
+                bytes_max: config.queue.bytes_max.as_u64(),
+            };
+            Ok(Opened {
+                queue: Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?),
+                side: QueueSide::new(None),
+                castoffs: Vec::new(),
+            })
+        }
+        QueueUrl::Amqp(url) => {
+            let settings = settings::broker(config, url);
+            let started = RabbitMq::start(settings, Arc::clone(clock), Arc::clone(meter) as _);
+            let queue = Arc::new(started.await.map_err(|error| match error {
+                BrokerError::Refused(why) | BrokerError::Away(why) => StartError::Broker(why),
+            })?);
+            Ok(Opened {
+                side: QueueSide::new(Some(queue.link())),
+                castoffs: vec![Arc::clone(&queue) as _],
+                queue,
+            })
+        }
+    }
+}
+
+impl QueueSide {
+    fn new(links: Option<watch::Receiver<LinkStates>>) -> Self {
+        Self {
+            links,
+            away: Lately::default(),
+        }
+    }
+
+    /// Sets the readiness of both links; tells once a minute why RabbitMQ takes nothing. Whether an event can be made
+    /// durable by this queue.
+    pub(super) fn look(&self, readiness: &Readiness, is_answering: bool) -> bool {
+        let Some(links) = &self.links else {
+            readiness.set(Check::AmqpPublisher, is_answering);
+            readiness.set(Check::AmqpConsumer, is_answering);
+            return is_answering;
+        };
+        let states = links.borrow().clone();
+        let is_usable = states.publisher.is_usable();
+        readiness.set(Check::AmqpPublisher, is_usable);
+        readiness.set(Check::AmqpConsumer, states.consumer.is_usable());
+        if is_usable {
+            if self.away.clear() {
+                tracing::info!("RabbitMQ takes messages again");
+            }
+        } else if self.away.is_news() {
+            let why = states.publisher.reason.unwrap_or_default();
+            tracing::warn!(error = why, "RabbitMQ takes no messages");
+        }
+        is_usable
+    }
+}
+
+/// Shows how much lies where.
+pub(super) fn show(depths: &Depths, metrics: &Metrics) {
+    let set = |place, messages| {
+        let messages = i64::try_from(messages).unwrap_or(i64::MAX);
+        metrics.queue_depth.with(place).set(messages);
+    };
+    for (name, depth) in &depths.queues {
+        let place = match name {
+            QueueName::Events => Holding::Events,
+            QueueName::Conference => Holding::Conference,
+            QueueName::Chat => Holding::Chat,
+            QueueName::ChatLater => Holding::ChatLater,
+        };
+        set(place, depth.ready + depth.delayed + depth.in_flight);
+    }
+    set(Holding::Delay, depths.shared_delayed);
+}

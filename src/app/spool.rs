@@ -1,0 +1,91 @@
+//! The spool before RabbitMQ's queue, and what it says about readiness.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::config::{Config, QueueUrl};
+use crate::ports::{Castoffs, Clock, Queue};
+use crate::queue::{Spool, SpoolError, SpoolLevel, SpoolSettings};
+use crate::telemetry::Metrics;
+
+use super::observers::Meter;
+
+/// The spool as the application has it.
+#[derive(Clone)]
+pub(super) struct SpoolSide {
+    spool: Option<Arc<Spool>>,
+    /// The queue itself is on this machine's disk.
+    is_embedded: bool,
+}
+
+/// What the spool says about readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SpoolChecks {
+    /// An event that the queue does not take would be made durable here.
+    pub(super) has_room: bool,
+    /// `Check::Spool`: it has room, or is not needed.
+    pub(super) is_well: bool,
+}
+
+/// Puts the spool before `queue`. The embedded queue needs none; but what an earlier relay with RabbitMQ left in its
+/// spool was accepted, so it is forwarded to whatever queue there is now.
+///
+/// # Errors
+/// Its folder or file cannot be made.
+pub(super) fn before(
+    queue: Arc<dyn Queue>,
+    config: &Config,
+    instance: Uuid,
+    clock: &Arc<dyn Clock>,
+    meter: &Arc<Meter>,
+) -> Result<(Arc<dyn Queue>, SpoolSide), SpoolError> {
+    let root = config.spool_path();
+    let is_embedded = matches!(config.queue.url, QueueUrl::Embedded);
+    let bytes_max = if is_embedded {
+        0
+    } else {
+        config.spool.max_bytes.as_u64()
+    };
+    if bytes_max == 0 && !root.exists() {
+        let side = SpoolSide {
+            spool: None,
+            is_embedded,
+        };
+        return Ok((queue, side));
+    }
+    let settings = SpoolSettings {
+        root,
+        instance,
+        bytes_max,
+    };
+    let observer = Arc::clone(meter) as _;
+    let spool = Arc::new(Spool::open(settings, queue, Arc::clone(clock), observer)?);
+    let side = SpoolSide {
+        spool: Some(Arc::clone(&spool)),
+        is_embedded,
+    };
+    Ok((spool, side))
+}
+
+impl SpoolSide {
+    /// What the queue would never take.
+    pub(super) fn castoffs(&self) -> Option<Arc<dyn Castoffs>> {
+        self.spool.clone().map(|spool| spool as _)
+    }
+
+    /// Brings the gauges up to date and tells how the spool is.
+    pub(super) async fn look(&self, metrics: &Metrics) -> SpoolChecks {
+        let level = match &self.spool {
+            Some(spool) => spool.level().await,
+            None => SpoolLevel::default(),
+        };
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        metrics.spool_depth.with(()).set(gauge(level.messages));
+        metrics.spool_bytes.with(()).set(gauge(level.bytes));
+        SpoolChecks {
+            has_room: level.has_room,
+            is_well: level.has_room || self.is_embedded,
+        }
+    }
+}

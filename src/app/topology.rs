@@ -1,0 +1,49 @@
+//! What lies in the broker, for the commands about it: there the configuration and the queue's module meet.
+
+use crate::config::{AmqpUrl, Config, QueueUrl};
+use crate::queue::rabbitmq::{BrokerError, topology};
+
+pub use crate::queue::rabbitmq::topology::{Difference, Report, counts, definitions};
+
+use super::settings;
+
+/// Why nothing can be said about the broker.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// `queue.url` names the embedded queue.
+    #[error("queue.url is \"embedded\", which has no topology; name a broker there or with --url")]
+    NoBroker,
+    /// The broker refused, or is away.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+}
+
+impl TopologyError {
+    /// A person must change something first.
+    pub fn is_configuration(&self) -> bool {
+        !matches!(self, Self::Broker(BrokerError::Away(_)))
+    }
+}
+
+/// Makes everything that the relay needs, with the account of `url`, else with the configured one.
+///
+/// # Errors
+/// See [`TopologyError`]; what is in the way is told by the report.
+pub async fn apply(config: &Config, url: Option<&AmqpUrl>) -> Result<Report, TopologyError> {
+    Ok(topology::apply(&settings::broker(config, named(config, url)?)).await?)
+}
+
+/// Tells what is missing or different, and changes nothing.
+///
+/// # Errors
+/// See [`TopologyError`].
+pub async fn check(config: &Config, url: Option<&AmqpUrl>) -> Result<Report, TopologyError> {
+    Ok(topology::check(&settings::broker(config, named(config, url)?)).await?)
+}
+
+fn named<'a>(config: &'a Config, url: Option<&'a AmqpUrl>) -> Result<&'a AmqpUrl, TopologyError> {
+    match (url, &config.queue.url) {
+        (Some(url), _) | (None, QueueUrl::Amqp(url)) => Ok(url),
+        (None, QueueUrl::Embedded) => Err(TopologyError::NoBroker),
+    }
+}

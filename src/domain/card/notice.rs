@@ -1,0 +1,68 @@
+//! Notices: posts that are made once and never edited. Each reads well alone and stays true whatever follows; where
+//! only the attachment is shown, it says everything.
+
+use crate::domain::meeting::CardView;
+use crate::domain::{Attachment, Rendered, State};
+
+use super::{
+    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, or_nothing, starter, title,
+};
+
+/// Who is in it and what comes of it would need an edit.
+const DETAILS: &str = "Who is in it, and what it leaves behind, is behind the link.";
+
+/// The notice that a meeting starts, or how it ended.
+pub fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
+    let title = title(view);
+    let starter = starter(view, frame);
+    let times = Times::new(view, frame);
+    let mut paragraphs = match view.state {
+        State::Creating => vec![
+            body::by(&times.requested(), &starter),
+            "The room is still to come; the link waits for it.".to_owned(),
+        ],
+        State::Open | State::Live => vec![body::by(&times.started(), &starter)],
+        State::Ended | State::Missed | State::Cancelled | State::Failed => {
+            body::over_and_why(view, &starter, &times)
+        }
+    };
+    paragraphs.extend(body::link(view, frame));
+    if view.state.is_running() {
+        paragraphs.push(DETAILS.to_owned());
+    }
+    if frame.late_by.is_some() {
+        paragraphs.push(
+            "This notice came late: it could not be posted here earlier. The times are the real ones."
+                .to_owned(),
+        );
+    }
+    Rendered {
+        message: message(view, &title, &starter),
+        attachment: Some(Attachment {
+            fallback: fallback(view, &title, &starter, &times),
+            color: color(view.state),
+            title_link: or_nothing(&frame.join_link),
+            text: paragraphs.join("\n\n"),
+            // Who takes part is true for good only when it is over.
+            fields: if view.state == State::Ended {
+                body::people_field(view)
+            } else {
+                Vec::new()
+            },
+            footer: format!("Room {}", view.room),
+            title,
+        }),
+    }
+}
+
+/// Not green: that a meeting runs is true today only.
+const fn color(state: State) -> &'static str {
+    match state {
+        State::Creating | State::Open | State::Live => BLUE,
+        State::Ended | State::Missed | State::Cancelled => GREY,
+        State::Failed => RED,
+    }
+}
+
+#[cfg(test)]
+mod tests;

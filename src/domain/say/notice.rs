@@ -1,0 +1,68 @@
+//! What is told beside the start and the end where posts cannot be edited and have no thread.
+
+use crate::domain::card::{BLUE, GREY, plain};
+use crate::domain::text::cut;
+use crate::domain::{Attachment, Rendered};
+
+use super::bold;
+use super::thread::MESSAGE_CHARS_MAX;
+
+/// A recording is ready; `link` is the relay's own.
+pub fn recording_notice(title: &str, link: &str) -> Rendered {
+    Rendered {
+        message: format!("The recording of {} is ready", bold(title)),
+        attachment: Some(framed(
+            GREY,
+            format!("The recording of the meeting {} is ready.", plain(title)),
+            format!("Recording of {}", plain(title)),
+            Some(link),
+            format!("**[Watch or download]({link})**"),
+        )),
+    }
+}
+
+/// A summary; `text` is harmless Markdown (`text::neutralise_markdown`), `link` the meeting's.
+pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
+    Rendered {
+        message: format!("The summary of {}", bold(title)),
+        attachment: Some(framed(
+            GREY,
+            format!("The summary of the meeting {} is there.", plain(title)),
+            format!("Summary of {}", plain(title)),
+            Some(link).filter(|link| !link.is_empty()),
+            cut(text.trim(), MESSAGE_CHARS_MAX),
+        )),
+    }
+}
+
+/// A second start by a post: the running meeting, for everybody.
+pub fn running_notice(title: &str, open_link: &str) -> Rendered {
+    Rendered {
+        message: format!("{} is running here already", bold(title)),
+        attachment: Some(framed(
+            BLUE,
+            format!("The meeting {} is running here already.", plain(title)),
+            plain(title),
+            Some(open_link),
+            format!("**[Join the meeting]({open_link})**"),
+        )),
+    }
+}
+
+fn framed(
+    color: &'static str,
+    fallback: String,
+    title: String,
+    link: Option<&str>,
+    text: String,
+) -> Attachment {
+    Attachment {
+        fallback,
+        color,
+        title,
+        title_link: link.map(str::to_owned),
+        text,
+        fields: Vec::new(),
+        footer: String::new(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Logging in with name and password (mattermost.md 5.1).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use url::Url;
+
+use super::call::{address, bearer, unreachable};
+use super::errors;
+use crate::http::{CallReport, Http, Request};
+use crate::ports::ChatError;
+
+/// The header in which the new session's token comes.
+const TOKEN: &str = "token";
+/// Longest token that is taken, in bytes; Mattermost's have 26.
+const TOKEN_BYTES_MAX: usize = 256;
+
+/// What a login needs.
+#[derive(Clone)]
+pub(super) struct Login(Arc<Account>);
+
+struct Account {
+    server: Url,
+    login_id: String,
+    password: SecretString,
+    http: Http,
+}
+
+impl Login {
+    pub(super) fn new(server: &Url, login_id: &str, password: &SecretString, http: &Http) -> Self {
+        Self(Arc::new(Account {
+            server: server.clone(),
+            login_id: login_id.to_owned(),
+            password: password.clone(),
+            http: http.clone(),
+        }))
+    }
+
+    /// Logs in: the header `Authorization` of the new session.
+    pub(super) async fn log_in(self) -> Result<HeaderValue, ChatError> {
+        let started = Instant::now();
+        let mut rate_limit = None;
+        let result = async {
+            let answer = self.0.http.send(self.request()).await.map_err(unreachable)?;
+            rate_limit = answer.rate_limit;
+            if !answer.is_success() {
+                return Err(errors::classify(&answer));
+            }
+            let token = answer.headers.get(TOKEN).and_then(|token| token.to_str().ok());
+            token
+                .filter(|token| !token.is_empty() && token.len() <= TOKEN_BYTES_MAX)
+                .and_then(bearer)
+                .ok_or_else(|| ChatError::Refused {
+                    why: format!(
+                        "HTTP {} to a login, without the header Token: is mattermost.url right, and does a proxy drop the header?",
+                        answer.status
+                    ),
+                })
+        }
+        .await;
+        self.0.http.report(&CallReport {
+            target: "mattermost",
+            operation: "log_in",
+            outcome: result.as_ref().err().map_or("ok", errors::outcome),
+            duration: started.elapsed(),
+            rate_limit,
+        });
+        result
+    }
+
+    fn request(&self) -> Request {
+        let Account {
+            login_id, password, ..
+        } = self.0.as_ref();
+        let body = json!({ "login_id": login_id, "password": password.expose_secret() });
+        let url = address(&self.0.server, &["api", "v4", "users", "login"]);
+        Request::new(Method::POST, url).json(body.to_string())
+    }
+}

@@ -1,0 +1,262 @@
+//! The relay's own session: logged in for with the first call, renewed once for all callers when it is refused, never
+//! so often that Mattermost locks the account (mattermost.md 5.1). It lives in memory only.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use reqwest::header::HeaderValue;
+use tokio::time::Instant;
+
+use super::errors;
+use crate::ports::ChatError;
+
+/// After how long a refused login is tried again; after the last of them not before a restart. So there are at most
+/// four refused logins for each process, well below the ten after which Mattermost locks an account. They are tried
+/// again at all because Mattermost calls trouble of its own a wrong password, too (it masks errors at login).
+const AGAIN_AFTER: [Duration; 3] = [
+    Duration::from_secs(60),
+    Duration::from_secs(600),
+    Duration::from_secs(3600),
+];
+
+/// One login: the header of the new session, or why there is none.
+pub(super) type Login = BoxFuture<'static, Result<HeaderValue, ChatError>>;
+
+type SharedLogin = Shared<BoxFuture<'static, Result<Arc<Pass>, ChatError>>>;
+
+/// What a session proves itself with.
+pub(super) struct Pass {
+    /// The value of the header `Authorization`.
+    pub(super) authorization: HeaderValue,
+    /// A call was not refused with it.
+    is_proved: AtomicBool,
+    /// A call was refused with it.
+    is_rejected: AtomicBool,
+}
+
+/// The session, with or without a pass at the moment.
+pub(super) struct Session {
+    log_in: Box<dyn Fn() -> Login + Send + Sync>,
+    door: Arc<Mutex<Door>>,
+}
+
+#[derive(Default)]
+struct Door {
+    pass: Option<Arc<Pass>>,
+    /// The login that is under way: whoever needs a pass waits for this one.
+    login: Option<SharedLogin>,
+    refusals: usize,
+    refused: Option<Refused>,
+    is_closed: bool,
+}
+
+/// The last login was refused.
+struct Refused {
+    why: String,
+    /// `None`: not before a restart.
+    again_at: Option<Instant>,
+}
+
+impl Session {
+    /// A session that nobody is logged in for yet.
+    pub(super) fn new(log_in: impl Fn() -> Login + Send + Sync + 'static) -> Self {
+        Self {
+            log_in: Box::new(log_in),
+            door: Arc::default(),
+        }
+    }
+
+    /// The pass to make a call with, logging in if there is none.
+    ///
+    /// # Errors
+    /// The login's own, or [`ChatError::Unavailable`] while no login may be tried: work waits until a person acted.
+    pub(super) async fn pass(&self) -> Result<Arc<Pass>, ChatError> {
+        let login = {
+            let mut door = lock(&self.door);
+            match &door.pass {
+                Some(pass) if !pass.is_rejected.load(Ordering::Relaxed) => return Ok(pass.clone()),
+                _ => {}
+            }
+            if let Some(error) = door.barred() {
+                // A server with trouble of its own refused the old pass, perhaps; then it works again by itself.
+                return door.pass.clone().ok_or(error);
+            }
+            self.login(&mut door)
+        };
+        login.await
+    }
+
+    /// Another pass than `rejected`, with which a call met 401: somebody else's new one, or that of a login.
+    ///
+    /// # Errors
+    /// As [`Session::pass`].
+    pub(super) async fn renew(&self, rejected: &Arc<Pass>) -> Result<Arc<Pass>, ChatError> {
+        let login = {
+            let mut door = lock(&self.door);
+            rejected.is_rejected.store(true, Ordering::Relaxed);
+            match &door.pass {
+                Some(pass) if !pass.is_rejected.load(Ordering::Relaxed) => return Ok(pass.clone()),
+                _ => {}
+            }
+            if let Some(error) = door.barred() {
+                return Err(error);
+            }
+            self.login(&mut door)
+        };
+        login.await
+    }
+
+    /// A call made with this pass ended otherwise than with 401; what only the server can have said proves the pass.
+    pub(super) fn met<T>(&self, pass: &Pass, result: &Result<T, ChatError>) {
+        let is_proof = matches!(
+            result,
+            Ok(_)
+                | Err(ChatError::Forbidden { .. }
+                    | ChatError::NotFound { .. }
+                    | ChatError::NotEditable { .. })
+        );
+        if !is_proof {
+            return;
+        }
+        pass.is_rejected.store(false, Ordering::Relaxed);
+        if !pass.is_proved.swap(true, Ordering::Relaxed) {
+            lock(&self.door).refusals = 0;
+        }
+    }
+
+    /// A call was refused with a pass just renewed: another login would not help, and sessions would pile up.
+    pub(super) fn useless(&self, pass: &Pass, why: &str) {
+        if !pass.is_proved.load(Ordering::Relaxed) {
+            pass.is_rejected.store(true, Ordering::Relaxed);
+        }
+        lock(&self.door).refuse(format!("a session is refused right after its login: {why}"));
+    }
+
+    /// Ends the session: no login any more. The pass to log out with, if there is one.
+    pub(super) async fn close(&self) -> Option<Arc<Pass>> {
+        let login = {
+            let mut door = lock(&self.door);
+            door.is_closed = true;
+            door.login.clone()
+        };
+        if let Some(login) = login {
+            drop(login.await);
+        }
+        lock(&self.door).pass.take()
+    }
+
+    /// The login under way, or a new one. It belongs to no caller: when one goes away, the others go on with it.
+    fn login(&self, door: &mut Door) -> SharedLogin {
+        if let Some(login) = &door.login {
+            return login.clone();
+        }
+        let (log_in, kept) = ((self.log_in)(), Arc::downgrade(&self.door));
+        let login = async move {
+            let result = log_in.await;
+            match kept.upgrade() {
+                Some(door) => lock(&door).logged_in(result),
+                None => Err(logged_out()),
+            }
+        };
+        let login = login.boxed().shared();
+        door.login = Some(login.clone());
+        login
+    }
+}
+
+impl Door {
+    /// Why no login may be tried now.
+    fn barred(&self) -> Option<ChatError> {
+        if self.is_closed {
+            return Some(logged_out());
+        }
+        let refused = self.refused.as_ref()?;
+        let may_try = refused.again_at.is_some_and(|at| Instant::now() >= at);
+        (!may_try).then(|| refused.error())
+    }
+
+    fn logged_in(
+        &mut self,
+        result: Result<HeaderValue, ChatError>,
+    ) -> Result<Arc<Pass>, ChatError> {
+        self.login = None;
+        match result {
+            Ok(authorization) => {
+                let pass = Arc::new(Pass {
+                    authorization,
+                    is_proved: AtomicBool::new(false),
+                    is_rejected: AtomicBool::new(false),
+                });
+                self.pass = Some(Arc::clone(&pass));
+                self.refused = None;
+                tracing::info!("logged in to Mattermost");
+                Ok(pass)
+            }
+            Err(error) => Err(match refusal(&error) {
+                Some(why) => self.refuse(why),
+                None => error,
+            }),
+        }
+    }
+
+    /// Bars further logins for a while or for good, and says so.
+    fn refuse(&mut self, why: String) -> ChatError {
+        let after = AGAIN_AFTER.get(self.refusals).copied();
+        self.refusals += 1;
+        let again = after.map_or_else(
+            || "not tried again before a restart".to_owned(),
+            |after| format!("tried again in {} min", after.as_secs() / 60),
+        );
+        tracing::error!(
+            why,
+            refusals = self.refusals,
+            "Mattermost refuses the login: change mattermost.login_id or mattermost.password and restart; cards wait, and the login is {again}"
+        );
+        let refused = Refused {
+            why,
+            again_at: after.map(|after| Instant::now() + after),
+        };
+        let error = refused.error();
+        self.refused = Some(refused);
+        error
+    }
+}
+
+impl Refused {
+    fn error(&self) -> ChatError {
+        ChatError::Unavailable {
+            why: format!("the relay is not logged in: {}", self.why),
+            after: None,
+        }
+    }
+}
+
+/// What a login was refused for; `None`: it was not refused, the server was away.
+fn refusal(error: &ChatError) -> Option<String> {
+    let (ChatError::Unauthorized { why }
+    | ChatError::Forbidden { why }
+    | ChatError::NotFound { why }
+    | ChatError::NotEditable { why }
+    | ChatError::Refused { why }) = error
+    else {
+        return None;
+    };
+    Some(match errors::login_hint(why) {
+        Some(hint) => format!("{why}: {hint}"),
+        None => why.clone(),
+    })
+}
+
+fn logged_out() -> ChatError {
+    ChatError::Unavailable {
+        why: "the relay has logged out and ends".to_owned(),
+        after: None,
+    }
+}
+
+fn lock(door: &Mutex<Door>) -> MutexGuard<'_, Door> {
+    door.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,90 @@
+//! Messages that the broker will never take. They stay leased in their file, out of their neighbours' way, until
+//! somebody keeps them elsewhere; until then every start tries them again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::ports::{Castoff, Delivery, Queue, QueueError, Receipt, Received, Settlement};
+use crate::queue::EmbeddedQueue;
+use crate::queue::envelope::decode;
+
+/// Most messages that are held here at one time. Others stay in their file until the next start.
+const HELD_MAX: usize = 64;
+
+#[derive(Default)]
+pub(super) struct Aside {
+    held: Mutex<Held>,
+    news: Notify,
+}
+
+#[derive(Default)]
+struct Held {
+    waiting: VecDeque<Castoff>,
+    /// Whose they are, by our own receipts.
+    owners: HashMap<Receipt, (Arc<EmbeddedQueue>, Receipt)>,
+    last_receipt: u64,
+}
+
+impl Aside {
+    /// Puts a delivery aside instead of settling it.
+    pub(super) fn put(&self, queue: &Arc<EmbeddedQueue>, delivery: Delivery, reason: String) {
+        tracing::error!(
+            event.id = delivery.message.id,
+            reason,
+            "a message of the spool cannot be forwarded and is put aside"
+        );
+        let mut held = self.held();
+        if held.owners.len() >= HELD_MAX {
+            return;
+        }
+        held.last_receipt += 1;
+        let receipt = Receipt(held.last_receipt);
+        held.owners
+            .insert(receipt, (Arc::clone(queue), delivery.receipt));
+        held.waiting.push_back(Castoff {
+            received: Received {
+                queue: delivery.queue,
+                receipt,
+                redelivered: delivery.redelivered,
+                content: decode(&delivery.message.body).map_err(|error| error.to_string()),
+                message_id: delivery.message.id,
+                raw: delivery.message.body,
+            },
+            reason,
+        });
+        drop(held);
+        self.news.notify_one();
+    }
+
+    pub(super) async fn receive(&self, max: usize) -> Vec<Castoff> {
+        loop {
+            let news = self.news.notified();
+            let castoffs: Vec<Castoff> = {
+                let mut held = self.held();
+                let count = held.waiting.len().min(max);
+                held.waiting.drain(..count).collect()
+            };
+            if !castoffs.is_empty() {
+                return castoffs;
+            }
+            news.await;
+        }
+    }
+
+    /// Removes what is kept elsewhere now.
+    pub(super) async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
+        for receipt in done {
+            let owner = self.held().owners.remove(&receipt);
+            if let Some((queue, receipt)) = owner {
+                queue.settle(vec![Settlement::Done(receipt)]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,170 @@
+//! A spool's folder: how it is made, taken over and removed.
+//!
+//! While a folder holds `queue.db`, the lock beside it tells whether its relay lives: the lock is taken before the file
+//! is made. Only a folder's own relay ever puts messages into it, so what was once seen empty and unlocked stays empty.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ports::{Clock, Queue};
+use crate::queue::embedded::lock;
+use crate::queue::{EmbeddedQueue, EmbeddedSettings, OpenError};
+
+use super::SpoolSettings;
+
+/// The queue's file in a folder.
+const FILE: &str = "queue.db";
+/// Everything that the relay puts into a folder, in the order in which it is removed.
+const FILES: [&str; 5] = [
+    "queue.db-wal",
+    "queue.db-shm",
+    "queue.db-journal",
+    FILE,
+    "queue.db.lock",
+];
+/// Another relay may look into a folder just when it is made, and then takes it for a leftover.
+const MAKE_ATTEMPTS: usize = 5;
+const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Why a relay has no spool of its own.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the spool {} cannot be made: {why}; make server.data_dir a folder on a local disk with room that the relay's user can write to, or do without a spool (spool.max_bytes = \"0B\")",
+    path.display()
+)]
+pub struct SpoolError {
+    path: PathBuf,
+    why: String,
+}
+
+/// One spool.
+#[derive(Clone)]
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    pub(super) queue: Arc<EmbeddedQueue>,
+    pub(super) bytes_max: u64,
+}
+
+impl Folder {
+    /// Makes the own one.
+    pub(super) fn make(
+        settings: &SpoolSettings,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, SpoolError> {
+        let path = settings.root.join(settings.instance.to_string());
+        let make = || {
+            make_durably(&path).map_err(|why| why.to_string())?;
+            open(&path, settings.bytes_max, clock).map_err(|why| why.to_string())
+        };
+        let mut made = make();
+        for _ in 1..MAKE_ATTEMPTS {
+            if made.is_ok() {
+                break;
+            }
+            std::thread::sleep(MAKE_AGAIN_AFTER);
+            made = make();
+        }
+        made.map_err(|why| SpoolError { path, why })
+    }
+
+    /// Takes over one that was found. `Ok(None)`: nothing to take, its relay lives or it was removed meanwhile.
+    pub(super) fn take(path: &Path, clock: &Arc<dyn Clock>) -> Result<Option<Self>, OpenError> {
+        match open(path, u64::MAX, clock) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(OpenError::InUse(_)) => Ok(None),
+            Err(_) if !has_file(path) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn is_empty(&self) -> bool {
+        let depths = self.queue.depths().await;
+        depths.is_ok_and(|depths| depths.total() == 0)
+    }
+
+    /// Gives the file free; without messages the folder goes as well.
+    pub(super) async fn end(&self) {
+        let depths = self.queue.depths().await;
+        self.queue.close().await;
+        match depths.map(|depths| depths.total()) {
+            Ok(0) => self.remove().await,
+            Ok(messages) => {
+                tracing::info!(path = %self.path.display(), messages, "accepted events stay in the spool; the next relay with this data directory forwards them");
+            }
+            // It was closed before, or cannot be read: whoever opens it next finds out.
+            Err(_) => {}
+        }
+    }
+
+    async fn remove(&self) {
+        let path = self.path.clone();
+        let removed = tokio::task::spawn_blocking(move || remove(&path)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(path = %self.path.display(), %error, "the empty spool is not removed");
+        }
+    }
+}
+
+/// Whether there may be messages in the folder.
+pub(super) fn has_file(path: &Path) -> bool {
+    path.join(FILE).exists()
+}
+
+/// Removes a folder without messages, unless somebody has it or something in it is not ours.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if !FILES.iter().any(|file| name == *file) {
+            let name = name.to_string_lossy().into_owned();
+            return Err(io::Error::other(format!(
+                "it holds {name:?}, which is not the relay's"
+            )));
+        }
+    }
+    // Held to the end, so that nobody begins to use what is being removed.
+    let Ok(_lock) = lock(&path.join(FILE)) else {
+        return Ok(());
+    };
+    for file in FILES {
+        match fs::remove_file(path.join(file)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_dir(path)
+}
+
+fn open(path: &Path, bytes_max: u64, clock: &Arc<dyn Clock>) -> Result<Folder, OpenError> {
+    let settings = EmbeddedSettings {
+        path: path.join(FILE),
+        bytes_max,
+    };
+    Ok(Folder {
+        path: path.to_owned(),
+        queue: Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?),
+        bytes_max,
+    })
+}
+
+/// Makes the folder, for its owner only, so that it outlasts a power cut: the queue's file syncs only itself and the
+/// folder that it is in.
+fn make_durably(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    for folder in path.ancestors().skip(1).take(2) {
+        if !folder.as_os_str().is_empty() {
+            File::open(folder)?.sync_all()?;
+        }
+    }
+    Ok(())
+}

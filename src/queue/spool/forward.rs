@@ -1,0 +1,224 @@
+//! Moves messages from a spool to the broker: publish, confirm, delete.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::backoff::Backoff;
+use crate::ports::{
+    Delivery, Outgoing, PublishError, Queue, QueueError, QueueName, Receipt, Settlement,
+};
+
+use super::{Core, Folder};
+
+/// Most messages that wait for the broker's confirm at one time, over all spools. New events need places as well.
+const WINDOW: usize = 64;
+/// The broker's back end has its own limit for a confirm; this one holds if it should not keep it.
+const FORWARD_WITHIN: Duration = Duration::from_secs(60);
+/// How long confirms are waited for once a stop was asked for. What is not confirmed by then is published again later.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
+/// The pauses while the broker refuses. It is back only when this says so, so the longest one is short.
+const PAUSES: Backoff = Backoff {
+    initial: Duration::from_millis(100),
+    max: Duration::from_secs(2),
+};
+/// A spool that was found is looked at again after this time, if nothing could be received.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// One spool is forwarded at a time. Whoever has the turn keeps it while it pauses, so that the broker is tried by one.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// Tries since the broker last took a message.
+    refused: u32,
+}
+
+/// Why forwarding ended.
+pub(super) enum Ended {
+    /// Nothing is left.
+    Empty,
+    /// A stop was asked for.
+    Stopped,
+    /// The file is damaged.
+    Unreadable(String),
+}
+
+impl Core {
+    /// Forwards the own spool until a stop is asked for.
+    pub(super) async fn forward_own(self: Arc<Self>) {
+        let Some(own) = self.own.clone() else {
+            return;
+        };
+        let mut refused = 0;
+        while let Ended::Unreadable(why) = self.forward(&own, None).await {
+            refused += 1;
+            if refused == 1 {
+                tracing::error!(path = %own.path.display(), why, "the spool cannot be read");
+            }
+            self.pause(refused).await;
+        }
+    }
+
+    /// Forwards until a stop is asked for; a spool that was found until it is empty, counting in `forwarded`.
+    pub(super) async fn forward(&self, folder: &Folder, mut forwarded: Option<&mut u64>) -> Ended {
+        // Confirmed, but not deleted because the disk refused; never more than the deliveries of one batch.
+        let mut confirmed = HashSet::new();
+        loop {
+            if forwarded.is_some() && folder.is_empty().await {
+                return Ended::Empty;
+            }
+            let received = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ended::Stopped,
+                received = tokio::time::timeout(LOOK_AGAIN_AFTER, receive(folder)) => received,
+            };
+            let deliveries = match received {
+                // Nothing to do.
+                Err(_) => continue,
+                Ok(Ok(deliveries)) => deliveries,
+                Ok(Err(QueueError::Closed)) => return Ended::Stopped,
+                Ok(Err(QueueError::Away(why))) => return Ended::Unreadable(why),
+            };
+            let count = self.forward_batch(folder, deliveries, &mut confirmed).await;
+            if let Some(forwarded) = &mut forwarded {
+                **forwarded += count;
+            } else {
+                let is_drained = folder.is_empty().await;
+                self.episode().forwarded(count, is_drained);
+            }
+        }
+    }
+
+    /// Tells how many the broker confirmed.
+    async fn forward_batch(
+        &self,
+        folder: &Folder,
+        mut deliveries: Vec<Delivery>,
+        confirmed: &mut HashSet<String>,
+    ) -> u64 {
+        let mut turn = self.turn.lock().await;
+        if self.stop.is_cancelled() {
+            // Not to be settled: closing the file gives them back.
+            return 0;
+        }
+        let mut settlements = Vec::with_capacity(deliveries.len());
+        if turn.refused > 0 {
+            // One is enough to find out. Any of them: if it is the message that the broker minds, another is next.
+            let chosen = rand::random_range(..deliveries.len());
+            deliveries.swap(0, chosen);
+            settlements.extend(deliveries.drain(1..).map(returned));
+        }
+        let (deleting, publishing): (Vec<_>, Vec<_>) = deliveries
+            .into_iter()
+            .partition(|delivery| confirmed.contains(&delivery.message.id));
+        let mut done: Vec<(String, Receipt)> = deleting.into_iter().map(name).collect();
+        let (mut taken, mut is_refused) = (0, false);
+        for (delivery, outcome) in self.publish_together(publishing).await {
+            match outcome {
+                Ok(()) => {
+                    taken += 1;
+                    self.observer.forwarded();
+                    done.push(name(delivery));
+                }
+                Err(PublishError::TooLarge { .. }) => {
+                    let reason = outcome.map_or_else(|error| error.to_string(), |()| String::new());
+                    self.aside.put(&folder.queue, delivery, reason);
+                }
+                Err(PublishError::Away(_) | PublishError::Full(_)) => {
+                    is_refused = true;
+                    settlements.push(returned(delivery));
+                }
+            }
+        }
+        settlements.extend(done.iter().map(|(_, receipt)| Settlement::Done(*receipt)));
+        if taken > 0 {
+            turn.refused = 0;
+        }
+        // A failure waits by itself before the deliveries come again.
+        match folder.queue.settle(settlements).await {
+            Ok(()) => confirmed.retain(|id| done.iter().all(|(deleted, _)| deleted != id)),
+            Err(_) => confirmed.extend(done.into_iter().map(|(id, _)| id)),
+        }
+        if is_refused {
+            turn.refused = turn.refused.saturating_add(1);
+            self.pause(turn.refused).await;
+        }
+        taken
+    }
+
+    /// Publishes all of them at once, so that their confirms are pipelined.
+    async fn publish_together(
+        &self,
+        deliveries: Vec<Delivery>,
+    ) -> Vec<(Delivery, Result<(), PublishError>)> {
+        let mut publishing: FuturesUnordered<_> = deliveries
+            .into_iter()
+            .map(|delivery| async {
+                let publishing = self.inner.publish(Outgoing {
+                    queue: delivery.queue,
+                    message: delivery.message.clone(),
+                    // It had its time in the spool.
+                    delay: Duration::ZERO,
+                });
+                let given_up = async {
+                    tokio::select! {
+                        () = tokio::time::sleep(FORWARD_WITHIN) => {}
+                        () = self.stopped() => {}
+                    }
+                };
+                let outcome = tokio::select! {
+                    biased;
+                    outcome = publishing => outcome,
+                    () = given_up => Err(PublishError::Away("no confirm".to_owned())),
+                };
+                (delivery, outcome)
+            })
+            .collect();
+        let mut outcomes = Vec::with_capacity(publishing.len());
+        while let Some(outcome) = publishing.next().await {
+            if outcome.1.is_ok() {
+                self.is_detoured.store(false, Ordering::Relaxed);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// Resolves when confirms are no longer waited for.
+    async fn stopped(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(STOP_WITHIN).await;
+    }
+
+    /// Ends early when the broker takes a new message, or when a stop is asked for.
+    async fn pause(&self, refused: u32) {
+        let pause = PAUSES.delay(refused, rand::random());
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.took.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Whatever can be received; dropped anywhere, it leaves everything in its place.
+async fn receive(folder: &Folder) -> Result<Vec<Delivery>, QueueError> {
+    let receive = |queue| folder.queue.receive(queue, WINDOW);
+    tokio::select! {
+        received = receive(QueueName::Events) => received,
+        received = receive(QueueName::Conference) => received,
+        received = receive(QueueName::Chat) => received,
+        received = receive(QueueName::ChatLater) => received,
+    }
+}
+
+fn returned(delivery: Delivery) -> Settlement {
+    Settlement::Return(delivery.receipt)
+}
+
+fn name(delivery: Delivery) -> (String, Receipt) {
+    (delivery.message.id, delivery.receipt)
+}

@@ -1,0 +1,120 @@
+//! Posting what can be neither looked up nor edited: what is about to be posted is counted first, and repeated once
+//! when nobody knows what became of it.
+
+use tracing::{info, warn};
+
+use crate::domain::notice::SENT_MAX;
+use crate::domain::post::Frozen;
+use crate::domain::retry::Outcome;
+use crate::domain::{Meeting, NoticeStep, PostKey, PostRow, Rendered, ResponseHook};
+
+use super::answer::is_lost;
+use super::{Step, Turn, is_unknown, keep, outcome_of, renew};
+
+/// Where a notice goes out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Exit<'m> {
+    /// By the way out, into the meeting's channel.
+    WayOut,
+    /// Through the response URL of the starter's command.
+    Hook(&'m ResponseHook),
+}
+
+/// How a notice came to rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// This attempt posted it.
+    Now,
+    /// It was posted before, or counts as posted.
+    Before,
+    /// The response URL has run out.
+    Never,
+}
+
+/// Makes the notice of `key` unless it is there, and keeps what is known of it in `row`.
+pub(super) async fn announce(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    exit: Exit<'_>,
+    content: Rendered,
+) -> Step<Announced> {
+    let now = shop.deps.clock.now();
+    match row.notice_step(now) {
+        NoticeStep::Nothing => return Ok(Announced::Before),
+        NoticeStep::Wait(at) => {
+            let after = at.since(now);
+            return Err(Outcome::Paused { after });
+        }
+        NoticeStep::CountAsPosted => {
+            count_as_posted(shop, meeting, key, row).await?;
+            return Ok(Announced::Before);
+        }
+        NoticeStep::Post => {}
+    }
+    if matches!(exit, Exit::Hook(_)) && now >= meeting.hook_lives_until() {
+        return lapse(shop, meeting, key, row, "its time is over").await;
+    }
+    renew(shop, meeting).await?;
+    row.begin_notice(shop.deps.clock.now(), shop.settings.notice_again_after);
+    keep(shop, meeting, key, row.clone()).await?;
+    let made = match exit {
+        Exit::WayOut => shop.deps.chat.post_notice(&meeting.place, content).await,
+        Exit::Hook(hook) => shop.deps.chat.show_in_channel(hook, content).await,
+    };
+    match made {
+        Ok(()) => {
+            row.notice_made(shop.deps.clock.now());
+            keep(shop, meeting, key, row.clone()).await?;
+            info!(key = %key, "notice posted");
+            Ok(Announced::Now)
+        }
+        Err(error) if is_unknown(&error) => {
+            if row.sent >= SENT_MAX {
+                count_as_posted(shop, meeting, key, row).await?;
+            } else {
+                let after = shop.settings.notice_again_after.as_millis();
+                let after_ms = u64::try_from(after).unwrap_or(u64::MAX);
+                warn!(%error, key = %key, after_ms,
+                    "nobody knows whether the notice stands there: it is posted once more, and may stand there twice");
+            }
+            Err(outcome_of(&error))
+        }
+        Err(error) => {
+            row.notice_not_made();
+            if matches!(exit, Exit::Hook(_)) && is_lost(&error) {
+                return lapse(shop, meeting, key, row, &error.to_string()).await;
+            }
+            keep(shop, meeting, key, row.clone()).await?;
+            Err(outcome_of(&error))
+        }
+    }
+}
+
+async fn count_as_posted(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+) -> Step<()> {
+    warn!(key = %key, "nobody knows either whether the repeated notice stands there: it counts as posted");
+    row.notice_made(shop.deps.clock.now());
+    keep(shop, meeting, key, row.clone()).await
+}
+
+/// Nothing more can be posted there: the link has it.
+async fn lapse(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    why: &str,
+) -> Step<Announced> {
+    info!(key = %key, why, "the response URL has run out: what it would have told is behind the meeting's link");
+    shop.deps.observer.answer_lost();
+    row.frozen = Some(Frozen::Lapsed);
+    row.again_at = None;
+    keep(shop, meeting, key, row.clone()).await?;
+    Ok(Announced::Never)
+}

@@ -1,0 +1,142 @@
+//! The collector: moves what the broker put aside into the store's dead letters, where a person sees it and can
+//! replay it. Nothing is settled before it is kept.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tracing::{debug, warn};
+
+use crate::ports::{Body, Castoff, Castoffs, DeadKind, QueueError, Received};
+
+use super::apply::pause;
+use super::dead::{Burial, bury, facts_of};
+use super::publish::given_up_postings;
+use super::{DeadReason, Shop, apply};
+
+/// How much of the digest stands in the id of what cannot be read, in bytes.
+const DIGEST_BYTES: usize = 8;
+
+/// Most castoffs taken at once.
+const BATCH_MAX: usize = 32;
+
+/// Runs until the workers are stopped or the queue is closed.
+pub(super) async fn run(shop: Arc<Shop>, castoffs: Arc<dyn Castoffs>) {
+    loop {
+        let received = tokio::select! {
+            () = shop.stop.cancelled() => return,
+            received = castoffs.receive(BATCH_MAX) => received,
+        };
+        match received {
+            Ok(batch) => {
+                if !collect(&shop, castoffs.as_ref(), batch).await {
+                    return;
+                }
+            }
+            Err(QueueError::Closed) => return,
+            Err(error) => {
+                if shop.queue_trouble.is_news() {
+                    warn!(%error, "what the broker put aside cannot be received: it stays there, and is asked for every second");
+                }
+                if !pause(&shop).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Keeps a batch and settles what is kept; `false` when the workers were stopped meanwhile. What is not settled comes
+/// again and is then known.
+async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff>) -> bool {
+    let mut done = Vec::with_capacity(batch.len());
+    let mut is_running = true;
+    for castoff in batch {
+        let receipt = castoff.received.receipt;
+        if !keep(shop, castoff).await {
+            is_running = false;
+            break;
+        }
+        done.push(receipt);
+    }
+    if !done.is_empty()
+        && let Err(error) = castoffs.settle(done).await
+    {
+        debug!(%error, "what is kept could not be removed at the broker and will come again");
+    }
+    is_running
+}
+
+/// Makes a castoff a dead letter, unless it is one, and tells its meeting first, so that a letter that is there means
+/// that the meeting knows; `false` when the workers were stopped first.
+async fn keep(shop: &Shop, castoff: Castoff) -> bool {
+    let Castoff {
+        mut received,
+        reason,
+    } = castoff;
+    received.message_id = letter_id(&received);
+    let Some(is_kept) = is_kept(shop, &received.message_id).await else {
+        return false;
+    };
+    if is_kept {
+        debug!(
+            message.id = received.message_id,
+            "put aside, and a dead letter already"
+        );
+        return true;
+    }
+    let (kind, label, reason) = match &received.content {
+        Ok(envelope) => {
+            let now = shop.deps.clock.now();
+            let postings = given_up_postings(facts_of(envelope), &received.message_id, now);
+            if !apply::send(shop, postings).await {
+                return false;
+            }
+            let kind = match envelope.body {
+                Body::Event(_) => DeadKind::Event,
+                Body::Job { .. } | Body::Tell(_) => DeadKind::Job,
+            };
+            (kind, DeadReason::GivenUp, reason)
+        }
+        Err(why) => {
+            let reason = format!("{reason}; {why}");
+            (DeadKind::Unreadable, DeadReason::Unreadable, reason)
+        }
+    };
+    let burial = Burial {
+        kind,
+        reason,
+        label,
+        received,
+    };
+    bury(shop, burial).await
+}
+
+/// The letter's id. What cannot be read may come without an id, or with that of another message: its content is part
+/// of the id, so that no letter takes another's place.
+fn letter_id(received: &Received) -> String {
+    if received.content.is_ok() {
+        return received.message_id.clone();
+    }
+    let digest = hex::encode(&Sha256::digest(&received.raw)[..DIGEST_BYTES]);
+    match received.message_id.as_str() {
+        "" => format!("unreadable:{digest}"),
+        id => format!("{id}:{digest}"),
+    }
+}
+
+/// Whether there is a dead letter of this id, asked until the store answers; `None` when the workers were stopped.
+async fn is_kept(shop: &Shop, id: &str) -> Option<bool> {
+    loop {
+        match shop.deps.store.dead_letter(id).await {
+            Ok(letter) => return Some(letter.is_some()),
+            Err(error) => {
+                if shop.store_trouble.is_news() {
+                    warn!(%error, "the store is away: what the broker put aside stays there");
+                }
+                if !pause(shop).await {
+                    return None;
+                }
+            }
+        }
+    }
+}

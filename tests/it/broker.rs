@@ -1,0 +1,273 @@
+//! The real relay with a real broker that stops, dies, freezes and blocks: whatever was accepted before, during and
+//! after ends as one card with one end, and readiness tells how it is meanwhile.
+
+use std::time::Duration;
+
+use world::broker::Broker;
+use world::mattermost::ChannelKind;
+
+use crate::harness::{BackEnd, PATIENCE, Setup, World, client};
+
+/// Meetings that run when the trouble begins; half of them end while it lasts.
+const BEFORE: usize = 4;
+/// Meetings that are asked for while it lasts.
+const DURING: usize = 6;
+/// Far more than a trouble takes: the meeting's end must come by a webhook or by asking, not by the clock.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn stopped_broker_delays_cards_and_loses_none() {
+    let mut play = Play::open(Setup::default()).await;
+    play.broker().stop_app().await;
+    play.trouble(Expected::Spooled).await;
+    play.broker().start_app().await;
+    play.ends_well().await;
+}
+
+#[tokio::test]
+async fn killed_broker_delays_cards_and_loses_none() {
+    let mut play = Play::open(Setup::default()).await;
+    play.broker().kill().await;
+    play.trouble(Expected::Spooled).await;
+    // A relay that starts meanwhile takes requests too, and knows what the first one took.
+    play.world.relay.kill().await;
+    play.world.relay.start_again().await;
+    play.ask(1, Expected::Spooled).await;
+    play.broker().restart().await;
+    play.ends_well().await;
+}
+
+#[tokio::test]
+async fn frozen_broker_delays_cards_and_loses_none() {
+    let mut play = Play::open(Setup::default()).await;
+    play.broker().freeze().await;
+    play.trouble(Expected::Spooled).await;
+    play.broker().thaw().await;
+    play.ends_well().await;
+}
+
+#[tokio::test]
+async fn alarms_of_the_broker_delay_cards_and_lose_none() {
+    let mut play = Play::open(Setup::default()).await;
+    play.broker().raise_memory_alarm().await;
+    play.trouble(Expected::Spooled).await;
+    play.broker().clear_memory_alarm().await;
+    play.is_back().await;
+    play.broker().raise_disk_alarm().await;
+    play.trouble(Expected::Spooled).await;
+    play.broker().clear_disk_alarm().await;
+    play.ends_well().await;
+}
+
+#[tokio::test]
+async fn without_a_spool_what_was_accepted_ends_well_and_the_rest_is_refused() {
+    let mut play = Play::open(Setup::default().set("SPOOL__MAX_BYTES", "0B")).await;
+    play.broker().kill().await;
+    play.trouble(Expected::Refused).await;
+    play.broker().restart().await;
+    play.is_back().await;
+    play.ask(2, Expected::Taken).await;
+    play.ends_well().await;
+}
+
+#[tokio::test]
+async fn closed_connections_are_made_anew() {
+    let mut play = Play::open(Setup::default()).await;
+    for _ in 0..3 {
+        assert!(play.broker().close_all_connections().await > 0);
+        play.ask(2, Expected::Taken).await;
+        play.is_back().await;
+    }
+    play.ends_well().await;
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// It is accepted; how is not asked.
+    Taken,
+    /// It is accepted by a relay whose broker is away.
+    Spooled,
+    /// The relay answers 503.
+    Refused,
+}
+
+/// One relay with a broker of its own, and people who ask for meetings, each in a channel of its own.
+struct Play {
+    world: World,
+    asked: usize,
+    accepted: Vec<String>,
+}
+
+impl Play {
+    async fn open(setup: Setup) -> Self {
+        let world = setup
+            .set("MATTERMOST__STARTS_PER_MINUTE", "1000")
+            .back_end(BackEnd::own().await)
+            .start()
+            .await;
+        let mut play = Self {
+            world,
+            asked: 0,
+            accepted: Vec::new(),
+        };
+        play.is_back().await;
+        play.ask(BEFORE, Expected::Taken).await;
+        play.have_cards().await;
+        play
+    }
+
+    fn broker(&self) -> &Broker {
+        self.world.back_end.broker().expect("it has one").0
+    }
+
+    /// People ask for meetings.
+    async fn ask(&mut self, times: usize, expected: Expected) {
+        for _ in 0..times {
+            let channel = format!("room-{}", self.asked);
+            self.asked += 1;
+            let people = ["ana", "meetrelay"];
+            let chat = &self.world.chat;
+            chat.add_channel(&channel, &channel, ChannelKind::Public, &people);
+            let post = chat.say("ana", &channel, "meet now: talk").await;
+            let answer = self
+                .world
+                .see("the trigger's answer", |_| {
+                    let mut deliveries = self.world.chat.deliveries().into_iter();
+                    Some(deliveries.find(|d| d.post_id == post)?.answer)
+                })
+                .await;
+            match expected {
+                Expected::Refused => assert!(matches!(answer, Ok((503, _))), "{answer:?}"),
+                _ => {
+                    assert!(
+                        matches!(&answer, Ok((200, body)) if body.is_empty()),
+                        "{answer:?}"
+                    );
+                    self.accepted.push(channel);
+                }
+            }
+        }
+    }
+
+    /// While the broker is away: people ask for meetings, and half of those that run end.
+    async fn trouble(&mut self, expected: Expected) {
+        self.ask(DURING / 2, expected).await;
+        let running = self.world.conference.rooms().into_iter().take(BEFORE / 2);
+        for room in running {
+            self.world.conference.end_room(&room.room_id);
+        }
+        self.readiness("amqp_publisher", 0).await;
+        let status = match expected {
+            Expected::Refused => 503,
+            _ => 200,
+        };
+        self.ready(status).await;
+        self.ask(DURING - DURING / 2, expected).await;
+    }
+
+    /// Waits until the relay calls itself ready, and its connections too.
+    async fn is_back(&self) {
+        self.readiness("amqp_publisher", 1).await;
+        self.readiness("amqp_consumer", 1).await;
+        self.ready(200).await;
+    }
+
+    /// Everything accepted has one card; all meetings are over and the cards say so, each once.
+    async fn ends_well(self) {
+        self.is_back().await;
+        self.have_cards().await;
+        for room in self.world.conference.rooms() {
+            self.world.conference.end_room(&room.room_id);
+        }
+        let ended = self
+            .world
+            .chat
+            .wait_for("an end on every card", RECOVERY, |chat| {
+                self.accepted
+                    .iter()
+                    .all(|channel| {
+                        let posts = chat.posts(channel);
+                        posts
+                            .iter()
+                            .filter(|post| post.message.contains("ended"))
+                            .count()
+                            == 1
+                    })
+                    .then_some(())
+            });
+        if let Err(error) = ended.await {
+            panic!("{error}\n{}", self.world.relay.last_words());
+        }
+        assert_eq!(
+            self.world.conference.rooms().len(),
+            self.accepted.len(),
+            "a room each"
+        );
+        for number in 0..self.asked {
+            let channel = format!("room-{number}");
+            let expected = usize::from(self.accepted.contains(&channel));
+            assert_eq!(
+                self.world.cards(&channel).len(),
+                expected,
+                "cards in {channel}"
+            );
+            let said = self.world.chat.posts(&channel).len();
+            // A refusal is an answer that people read.
+            assert_eq!(
+                said, 2,
+                "the trigger, and its card or a refusal in {channel}"
+            );
+        }
+        self.world.finish().await;
+    }
+
+    async fn have_cards(&self) {
+        let all = self
+            .world
+            .chat
+            .wait_for("a card in every channel", RECOVERY, |chat| {
+                self.accepted
+                    .iter()
+                    .all(|channel| {
+                        let posts = chat.posts(channel);
+                        posts.iter().any(|post| !post.attachments().is_empty())
+                    })
+                    .then_some(())
+            });
+        if let Err(error) = all.await {
+            panic!("{error}\n{}", self.world.relay.last_words());
+        }
+    }
+
+    /// Waits until the gauge of this condition is so.
+    async fn readiness(&self, check: &str, value: u8) {
+        let line = format!("meetrelay_ready{{check=\"{check}\"}} {value}\n");
+        self.until(&line, |_, metrics| metrics.contains(&line))
+            .await;
+    }
+
+    /// Waits until `/readyz` answers with this status.
+    async fn ready(&self, status: u16) {
+        let what = format!("readyz to answer {status}");
+        self.until(&what, |ready, _| ready == status).await;
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(u16, &str) -> bool) {
+        let base = self.world.relay.ports.admin_url();
+        let http = client();
+        let wait = async {
+            loop {
+                let ready = http.get(format!("{base}/readyz")).send().await.unwrap();
+                let metrics = http.get(format!("{base}/metrics")).send().await.unwrap();
+                if is_so(ready.status().as_u16(), &metrics.text().await.unwrap()) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+            panic!("waited for {what}\n{}", self.world.relay.last_words());
+        }
+    }
+}
