@@ -22,11 +22,11 @@ use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, WayOut};
+use crate::config::{Config, Essentials, MattermostAccess, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
-use crate::mattermost::{Credential, Mattermost};
+use crate::mattermost::{Credential, Mattermost, Notices};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::Mailroom;
@@ -335,10 +335,7 @@ fn chat(
         WayOut::Bot { token } => Credential::Token(token),
         WayOut::Login { login_id, password } => Credential::Login { login_id, password },
         WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => {
-            return Err(StartError::Setting(
-                "mattermost.bot_token is missing: the other ways out come with a later version"
-                    .to_owned(),
-            ));
+            return Ok((notices(access, http)?, None));
         }
     };
     let settings = settings::mattermost(access, credential, post_secret);
@@ -346,6 +343,17 @@ fn chat(
         .map_err(|error| StartError::Setting(error.to_string()))?;
     let chat = Arc::new(chat);
     Ok((Arc::clone(&chat) as _, Some(chat)))
+}
+
+fn notices(access: &MattermostAccess, http: Http) -> Result<Arc<dyn Chat>, StartError> {
+    let Some(settings) = settings::notices(access) else {
+        return Err(StartError::Setting(
+            "mattermost.incoming_webhook_url is missing".to_owned(),
+        ));
+    };
+    let notices =
+        Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
+    Ok(Arc::new(notices))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -1,13 +1,18 @@
-//! Mattermost as the chat server: REST v4 with a bot's token or a session of its own (mattermost.md 5).
+//! Mattermost as the chat server: REST v4 with a bot's token or a session of its own (mattermost.md 5), or notices
+//! through an incoming webhook or a plugin's endpoint.
 
 mod body;
 mod call;
 mod errors;
+mod hooks;
 mod login;
+mod notice_body;
+mod notices;
 mod people;
 mod posts;
 mod server_clock;
 mod session;
+mod slack;
 
 #[cfg(test)]
 mod tests;
@@ -28,12 +33,16 @@ use crate::ports::{
 };
 
 use call::{Authorization, Call, bearer};
+use hooks::Hooks;
 use people::NameDisplay;
 use server_clock::ServerClock;
 use session::Session;
 
 /// Longest that logging out may hold up the end of the process.
 const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
+
+pub use notice_body::NoticeFormat;
+pub use notices::{NoticeSettings, NoticeWay, Notices};
 
 /// Where Mattermost is and who the relay is there.
 #[derive(Debug, Clone)]
@@ -75,6 +84,7 @@ pub struct Mattermost {
     settings: Settings,
     authorization: Authorization,
     http: Http,
+    hooks: Hooks,
     clock: Arc<dyn Clock>,
     server_clock: ServerClock,
     own: Mutex<Option<OwnAccount>>,
@@ -103,6 +113,7 @@ impl Mattermost {
             }
         };
         Ok(Self {
+            hooks: Hooks::new(settings.url.clone(), http.clone()),
             settings,
             authorization,
             http,
@@ -151,7 +162,9 @@ impl Chat for Mattermost {
         hook: &ResponseHook,
         content: Rendered,
     ) -> Result<(), ChatError> {
-        self.answer(hook, body::channel_answer(&content)).await
+        self.hooks
+            .answer(hook, body::channel_answer(&content))
+            .await
     }
 
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
@@ -222,7 +235,7 @@ impl Chat for Mattermost {
     }
 
     async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError> {
-        self.answer(hook, body::command_answer(text)).await
+        self.hooks.answer(hook, body::command_answer(text)).await
     }
 
     async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError> {
@@ -237,22 +250,5 @@ impl Chat for Mattermost {
             },
         };
         self.create(post).await.map(drop)
-    }
-}
-
-impl Mattermost {
-    async fn answer(&self, hook: &ResponseHook, body: Vec<u8>) -> Result<(), ChatError> {
-        let answer = self
-            .call(Call::hook("answer_command", hook).body(body))
-            .await?;
-        // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
-        if answer.body.trim_ascii() == b"ok" {
-            Ok(())
-        } else {
-            Err(ChatError::Refused {
-                why: "the response URL was not answered with ok: mattermost.url may be wrong"
-                    .to_owned(),
-            })
-        }
     }
 }

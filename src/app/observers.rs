@@ -262,7 +262,7 @@ impl SpoolObserver for Meter {
 impl CallObserver for Meter {
     fn call_ended(&self, report: &CallReport) {
         let operation = match (report.target, report.operation) {
-            ("mattermost", "create_post") => labels::Operation::CreatePost,
+            ("mattermost", "create_post" | "post_notice") => labels::Operation::CreatePost,
             ("mattermost", "patch_post" | "delete_post") => labels::Operation::PatchPost,
             ("mattermost", "answer_command") => labels::Operation::AnswerCommand,
             ("mattermost", _) => labels::Operation::Read,

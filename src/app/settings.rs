@@ -7,7 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::config::{self, AmqpUrl, Config, MattermostAccess, PlugNmeetAccess};
+use crate::config::{
+    self, AmqpUrl, Config, MattermostAccess, NoticeFormat, PlugNmeetAccess, WayOut,
+};
 use crate::domain::WayOutKind;
 use crate::domain::apply::Policy;
 use crate::domain::owed::Schedule;
@@ -114,6 +116,36 @@ pub(super) fn mattermost(
         credential,
         post_secret,
     }
+}
+
+/// `None` for a way out with an account.
+pub(super) fn notices(access: &MattermostAccess) -> Option<mattermost::NoticeSettings> {
+    let (way, format) = match &access.way_out {
+        WayOut::IncomingWebhook { url, format } => {
+            let address = url.address().clone();
+            (mattermost::NoticeWay::IncomingWebhook { address }, *format)
+        }
+        WayOut::Plugin {
+            url,
+            authorization,
+            format,
+        } => {
+            let way = mattermost::NoticeWay::Plugin {
+                address: url.address().clone(),
+                authorization: authorization.clone(),
+            };
+            (way, *format)
+        }
+        WayOut::Bot { .. } | WayOut::Login { .. } => return None,
+    };
+    Some(mattermost::NoticeSettings {
+        url: access.url.clone(),
+        way,
+        format: match format {
+            NoticeFormat::Mattermost => mattermost::NoticeFormat::Mattermost,
+            NoticeFormat::Slack => mattermost::NoticeFormat::Slack,
+        },
+    })
 }
 
 /// # Errors

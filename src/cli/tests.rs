@@ -121,6 +121,13 @@ fn the_help_names_every_command() {
         ID: Its id
     meetrelay dead-letters discard: Drop it for good
         ID: Its id
+    meetrelay topology: Make, check and export what the relay needs in RabbitMQ
+    meetrelay topology apply: Make every exchange, queue and binding in RabbitMQ; exit code 1 when something different is in the way
+        --url: Another account or broker than queue.url. Other users of this machine can read it here, but not in MEETRELAY__QUEUE__URL
+    meetrelay topology check: Tell what is missing or different in RabbitMQ and change nothing; exit code 1 when something is
+        --url: Another account or broker than queue.url. Other users of this machine can read it here, but not in MEETRELAY__QUEUE__URL
+    meetrelay topology export: Print it as definitions for `rabbitmqctl import_definitions`, without users
+        --vhost: The virtual host that it is for
     meetrelay healthcheck: Tell whether the relay on this machine is ready; exit code 1 when it is not
     "###);
 }

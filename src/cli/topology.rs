@@ -22,8 +22,8 @@ pub(super) enum Topology {
 
 #[derive(Debug, Args)]
 pub(super) struct Broker {
-    /// Another account or broker than queue.url, like amqp://admin:password@host:5672/vhost. Others on this machine can
-    /// read it; they cannot read the variable MEETRELAY__QUEUE__URL
+    /// Another account or broker than queue.url. Other users of this machine can read it here, but not in
+    /// MEETRELAY__QUEUE__URL
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::RateLimit;
 pub struct CallReport {
     /// Who was called: `mattermost` or `plugnmeet`.
     pub target: &'static str,
-    /// What for. Mattermost: `own_account`, `create_post`, `patch_post`, `delete_post`, `read_post`, `find_posts`,
+    /// What for. Mattermost: `own_account`, `create_post`, `post_notice`, `patch_post`, `delete_post`, `read_post`, `find_posts`,
     /// `channel_kind`, `join_channel`, `is_channel_admin`, `account`, `client_config`, `answer_command`,
     /// `direct_channel`, `log_in`, `log_out`; plugNmeet: `create_room`, `join`, `room_activity`, `end_room`, `find_recordings`,
     /// `find_artifacts`, `download_token`, `download`.

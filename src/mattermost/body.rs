@@ -74,7 +74,7 @@ pub(super) fn key_of(props: &Value) -> Option<&str> {
 
 /// Cuts texts shorter and shorter until the whole fits. At the last step it does: not 50 texts of 500 characters
 /// with at most 6 bytes each.
-fn fitting(body: impl Fn(usize) -> Value) -> Vec<u8> {
+pub(super) fn fitting(body: impl Fn(usize) -> Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     for chars in [MESSAGE_CHARS_MAX, 8_000, 4_000, 2_000, 1_000, 500] {
         bytes = body(chars).to_string().into_bytes();
@@ -93,7 +93,7 @@ fn props(key: &str, attachment: Option<&Attachment>, chars: usize) -> Value {
     props
 }
 
-fn attachment_json(attachment: &Attachment, chars: usize) -> Value {
+pub(super) fn attachment_json(attachment: &Attachment, chars: usize) -> Value {
     let line = LINE_CHARS_MAX.min(chars);
     let fields = attachment.fields.iter().take(FIELDS_MAX);
     let fields: Vec<Value> = fields.map(|field| field_json(field, line)).collect();
@@ -123,7 +123,7 @@ fn field_json(field: &Field, chars: usize) -> Value {
 }
 
 /// A text without U+0000, which the server cannot store, of at most `chars` characters.
-fn cut(text: &str, chars: usize) -> String {
+pub(super) fn cut(text: &str, chars: usize) -> String {
     let kept = text.chars().filter(|c| *c != '\0');
     if kept.clone().nth(chars).is_none() {
         return kept.collect();

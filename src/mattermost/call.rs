@@ -10,7 +10,6 @@ use url::Url;
 
 use super::session::Session;
 use super::{Mattermost, errors};
-use crate::domain::ResponseHook;
 use crate::http::{Answer, CallError, CallReport, RateLimit, Request};
 use crate::ports::ChatError;
 
@@ -38,8 +37,6 @@ pub(super) struct Call {
     query: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     answer_bytes_max: Option<usize>,
-    /// Hooks take no token: their address is their secret.
-    with_token: bool,
 }
 
 impl Call {
@@ -53,17 +50,6 @@ impl Call {
             query: Vec::new(),
             body: None,
             answer_bytes_max: None,
-            with_token: true,
-        }
-    }
-
-    /// A late answer to a slash command.
-    pub(super) fn hook(operation: &'static str, hook: &ResponseHook) -> Self {
-        let path = ["hooks", "commands", hook.expose()];
-        Self {
-            path: path.map(str::to_owned).to_vec(),
-            with_token: false,
-            ..Self::new(operation, Method::POST, &[])
         }
     }
 
@@ -92,8 +78,7 @@ impl Mattermost {
     /// Makes a call, tells the observer how it ended, and gives the answer of a success.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, ChatError> {
         let session = match &self.authorization {
-            Authorization::Session(session) if call.with_token => session,
-            Authorization::Session(_) => return self.make(call, None).await,
+            Authorization::Session(session) => session,
             Authorization::Token(token) => return self.make(call, Some(token)).await,
         };
         let pass = session.pass().await?;
@@ -178,7 +163,7 @@ impl Mattermost {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         let mut request = Request::new(call.method, url);
-        if let Some(authorization) = authorization.filter(|_| call.with_token) {
+        if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         if let Some(body) = call.body {
@@ -213,6 +198,7 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError>
     })
 }
 
+/// A call without an answer, as the port tells it.
 pub(super) fn unreachable(error: CallError) -> ChatError {
     ChatError::Unreachable {
         why: error.to_string(),

@@ -11,10 +11,27 @@ const ERROR_ID_BYTES_MAX: usize = 100;
 
 /// Mattermost's own error body; what a proxy says has none.
 #[derive(Deserialize)]
-struct AppError {
+pub(super) struct AppError {
     id: String,
     #[serde(default)]
     request_id: String,
+}
+
+impl AppError {
+    /// The stable name of the error.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The request as the server's log names it.
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Whether there is nothing at the address that was called.
+    pub(super) fn is_no_route(&self) -> bool {
+        self.id == "api.context.404.app_error"
+    }
 }
 
 /// What an answer other than 2xx means.
@@ -55,17 +72,19 @@ fn describe(status: u16, error: Option<&AppError>) -> String {
     let Some(error) = error else {
         return format!("HTTP {status} without an error of Mattermost");
     };
-    let word = |text: &str| -> String {
-        text.chars()
-            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
-            .take(ERROR_ID_BYTES_MAX)
-            .collect()
-    };
     format!(
         "HTTP {status} {} (request {})",
-        word(&error.id),
-        word(&error.request_id)
+        outside_word(&error.id),
+        outside_word(&error.request_id)
     )
+}
+
+/// A peer's word, without whatever does not belong into an id, and cut.
+pub(super) fn outside_word(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        .take(ERROR_ID_BYTES_MAX)
+        .collect()
 }
 
 /// What to change when a login is refused so (mattermost.md 5.1; of other ids Mattermost's own words say enough).

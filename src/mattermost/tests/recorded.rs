@@ -165,8 +165,8 @@ async fn every_recorded_answer_gets_its_class() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What the requests of the recordings ask for that the relay never asks: what administrators set up, what users'
-/// clients do, and what later parts will ask.
+/// What the requests of the recordings ask for that an account never asks: what administrators set up, what users'
+/// clients do, and what later parts will ask. Incoming webhooks have their classes in `notices`.
 const NOT_ASKED: &[&str] = &[
     "POST /api/v4/bots",
     "/tokens",

@@ -178,7 +178,7 @@ labels! {
     }
     /// A kind of call to a peer.
     Operation("target", "operation") {
-        /// Making a post or a direct message.
+        /// Making a post, a notice or a direct message.
         CreatePost => ("mattermost", "create_post"),
         /// Changing or deleting a post.
         PatchPost => ("mattermost", "patch_post"),

@@ -1,6 +1,7 @@
 //! The processes of a broker: epmd, the Erlang virtual machine, and the keeper that outlives us to end both.
 
 use std::fs::File;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -22,6 +23,8 @@ rm -rf "$0" 2>/dev/null && exit 0
 sleep 1
 rm -rf "$0"
 "#;
+/// How long epmd may take to listen.
+const EPMD_LIMIT: Duration = Duration::from_secs(20);
 /// How long the keeper may take to clean up.
 const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -54,14 +57,17 @@ impl Processes {
             Path::new(&epmd_port),
         ];
         let epmd = spawn(place, "epmd", &epmd)?;
-        let machine = Mutex::new(Some(spawn_machine(place)?));
-        Ok(Self {
+        let processes = Self {
             place: place.clone(),
             keeper,
             epmd,
-            machine,
+            machine: Mutex::new(None),
             is_frozen: AtomicBool::new(false),
-        })
+        };
+        // An Erlang that finds no epmd starts one of its own, which nobody would end.
+        await_listener(place.epmd)?;
+        processes.start_again()?;
+        Ok(processes)
     }
 
     /// How the virtual machine ended, if it did.
@@ -125,6 +131,17 @@ impl Drop for Processes {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+fn await_listener(port: u16) -> Result<(), String> {
+    let until = Instant::now() + EPMD_LIMIT;
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if Instant::now() > until {
+            return Err(format!("epmd does not listen within {EPMD_LIMIT:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 fn spawn_machine(place: &Place) -> Result<Child, String> {

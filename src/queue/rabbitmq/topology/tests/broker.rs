@@ -117,6 +117,18 @@ async fn create_makes_everything_and_again_finds_it_equal() {
 }
 
 #[tokio::test]
+async fn replicas_that_start_at_once_do_not_disturb_each_other() {
+    let bench = Bench::new().await;
+    let other = connect(&bench.settings, "other").await.unwrap();
+    let (one, two) = tokio::join!(
+        ensure(&bench.connection, &bench.settings),
+        ensure(&other, &bench.settings)
+    );
+    one.unwrap();
+    two.unwrap();
+}
+
+#[tokio::test]
 async fn queue_with_other_arguments_is_named_with_the_argument() {
     let bench = Bench::new().await;
     let mut arguments = FieldTable::default();

@@ -1,0 +1,101 @@
+//! Addresses that are their own secret: response URLs, incoming webhooks, a plugin's endpoint. A call takes no token
+//! of an account, and no part of the address ever stands in a text.
+
+use std::time::Instant;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use url::Url;
+
+use super::call::{address, unreachable};
+use super::errors;
+use crate::domain::ResponseHook;
+use crate::http::{Answer, CallReport, Http, Request};
+use crate::ports::ChatError;
+
+/// Longest answer of a hook that is read, in bytes; a success is `ok`.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// The client for such addresses.
+pub(super) struct Hooks {
+    /// The server's address as people know it.
+    url: Url,
+    http: Http,
+}
+
+/// One call of such an address.
+pub(super) struct Push {
+    /// For metrics.
+    pub(super) operation: &'static str,
+    /// Where to.
+    pub(super) address: Url,
+    /// The header `Authorization`, marked sensitive.
+    pub(super) authorization: Option<HeaderValue>,
+    /// The JSON.
+    pub(super) body: Vec<u8>,
+}
+
+impl Hooks {
+    /// Response URLs are those of the server at `url`.
+    pub(super) fn new(url: Url, http: Http) -> Self {
+        Self { url, http }
+    }
+
+    /// Sends an answer to a slash command's response URL (mattermost.md 2.3).
+    pub(super) async fn answer(&self, hook: &ResponseHook, body: Vec<u8>) -> Result<(), ChatError> {
+        let path = ["hooks", "commands", hook.expose()];
+        let push = Push {
+            operation: "answer_command",
+            address: address(&self.url, &path),
+            authorization: None,
+            body,
+        };
+        self.push(push, |answer| {
+            if !answer.is_success() {
+                return Err(errors::classify(answer));
+            }
+            // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
+            if is_ok(answer) {
+                return Ok(());
+            }
+            Err(ChatError::Refused {
+                why: "the response URL was not answered with ok: mattermost.url may be wrong"
+                    .to_owned(),
+            })
+        })
+        .await
+    }
+
+    /// Makes a call, takes its answer for what `meaning` says, and tells the observer how it ended.
+    pub(super) async fn push(
+        &self,
+        push: Push,
+        meaning: impl FnOnce(&Answer) -> Result<(), ChatError> + Send,
+    ) -> Result<(), ChatError> {
+        let (operation, started) = (push.operation, Instant::now());
+        let mut request = Request::new(Method::POST, push.address)
+            .json(push.body)
+            .answer_bytes_max(ANSWER_BYTES_MAX);
+        if let Some(value) = push.authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        let answer = self.http.send(request).await;
+        let rate_limit = answer.as_ref().ok().and_then(|answer| answer.rate_limit);
+        let result = answer
+            .map_err(unreachable)
+            .and_then(|answer| meaning(&answer));
+        self.http.report(&CallReport {
+            target: "mattermost",
+            operation,
+            outcome: result.as_ref().err().map_or("ok", errors::outcome),
+            duration: started.elapsed(),
+            rate_limit,
+        });
+        result
+    }
+}
+
+/// Whether a hook says that it has done what it was asked for.
+pub(super) fn is_ok(answer: &Answer) -> bool {
+    answer.status == 200 && answer.body.trim_ascii() == b"ok"
+}

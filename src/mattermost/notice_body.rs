@@ -1,0 +1,75 @@
+//! The JSON of a notice (mattermost.md 3.1, 3.2), for Mattermost or for whoever knows Slack's incoming webhooks.
+
+use serde_json::{Value, json};
+
+use super::body::{attachment_json, cut, fitting};
+use super::slack::{mrkdwn, plain};
+use crate::domain::{Attachment, Rendered};
+
+/// For whom a notice is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeFormat {
+    /// Mattermost: text, an attachment, the channel.
+    Mattermost,
+    /// Servers that know Slack's incoming webhooks: one attachment and nothing else. The webhook's own channel.
+    Slack,
+}
+
+/// The body of a notice; `channel` is the name in addresses.
+pub(super) fn notice(format: NoticeFormat, channel: Option<&str>, content: &Rendered) -> Vec<u8> {
+    fitting(|chars| match format {
+        NoticeFormat::Mattermost => for_mattermost(channel, content, chars),
+        NoticeFormat::Slack => json!({ "attachments": [for_slack(content, chars)] }),
+    })
+}
+
+fn for_mattermost(channel: Option<&str>, content: &Rendered, chars: usize) -> Value {
+    let mut body = json!({ "text": cut(&content.message, chars) });
+    if let Some(channel) = channel {
+        body["channel"] = json!(channel);
+    }
+    if let Some(attachment) = &content.attachment {
+        body["attachments"] = json!([attachment_json(attachment, chars)]);
+    }
+    body
+}
+
+/// Without a text of its own beside the attachment, the message is its first line.
+fn for_slack(content: &Rendered, chars: usize) -> Value {
+    let message = cut(&content.message, chars);
+    let Some(attachment) = &content.attachment else {
+        return json!({
+            "fallback": plain(&message),
+            "text": mrkdwn(&message),
+            "mrkdwn_in": ["text"],
+        });
+    };
+    let mut shown = attachment_json(attachment, chars);
+    for key in ["fallback", "title", "footer"] {
+        change(&mut shown[key], plain);
+    }
+    if let Some(fields) = shown["fields"].as_array_mut() {
+        for field in fields {
+            change(&mut field["title"], plain);
+            change(&mut field["value"], mrkdwn);
+        }
+    }
+    shown["text"] = json!(mrkdwn(&below(&message, attachment, chars)));
+    shown["mrkdwn_in"] = json!(["text", "fields"]);
+    shown
+}
+
+fn below(message: &str, attachment: &Attachment, chars: usize) -> String {
+    let text = cut(&attachment.text, chars);
+    if text.is_empty() {
+        message.to_owned()
+    } else {
+        format!("{message}\n{text}")
+    }
+}
+
+fn change(value: &mut Value, translate: fn(&str) -> String) {
+    if let Some(text) = value.as_str() {
+        *value = json!(translate(text));
+    }
+}

@@ -1,0 +1,234 @@
+//! The ways out without an account: an incoming webhook (mattermost.md 3) or a plugin's endpoint (mattermost.md 7).
+
+mod refusal;
+
+use async_trait::async_trait;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::hooks::{Hooks, Push};
+use super::notice_body::notice;
+use super::{BadSettings, NoticeFormat, body};
+use crate::domain::{
+    ChannelId, Place, PlaceKind, PostId, Rendered, ResponseHook, Timestamp, UserId,
+};
+use crate::http::Http;
+use crate::ports::{
+    Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind,
+};
+
+use refusal::Refusal;
+
+/// Where notices go.
+#[derive(Debug, Clone)]
+pub enum NoticeWay {
+    /// An incoming webhook.
+    IncomingWebhook {
+        /// Its whole address: the secret.
+        address: SecretString,
+    },
+    /// An HTTP endpoint of a Mattermost plugin.
+    Plugin {
+        /// Its whole address.
+        address: SecretString,
+        /// The value of the header `Authorization`.
+        authorization: Option<SecretString>,
+    },
+}
+
+impl NoticeWay {
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::IncomingWebhook { .. } => "incoming_webhook_url",
+            Self::Plugin { .. } => "plugin_url",
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::IncomingWebhook { .. } => "an incoming webhook",
+            Self::Plugin { .. } => "a plugin's endpoint",
+        }
+    }
+
+    const fn address(&self) -> &SecretString {
+        match self {
+            Self::IncomingWebhook { address } | Self::Plugin { address, .. } => address,
+        }
+    }
+}
+
+/// What the relay needs to post notices.
+#[derive(Debug, Clone)]
+pub struct NoticeSettings {
+    /// The server's address as people know it: response URLs lie below it.
+    pub url: Url,
+    /// Where notices go.
+    pub way: NoticeWay,
+    /// For whom they are written.
+    pub format: NoticeFormat,
+}
+
+/// Posts notices; nothing of them can be changed or found again.
+pub struct Notices {
+    way: NoticeWay,
+    format: NoticeFormat,
+    address: Url,
+    authorization: Option<HeaderValue>,
+    refusal: Refusal,
+    hooks: Hooks,
+}
+
+impl Notices {
+    /// The client with these settings.
+    ///
+    /// # Errors
+    /// An address or header value that cannot be used; the text does not repeat it.
+    pub fn new(settings: NoticeSettings, http: Http) -> Result<Self, BadSettings> {
+        let NoticeSettings { url, way, format } = settings;
+        let address = Url::parse(way.address().expose_secret())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let Some(address) = address else {
+            return Err(BadSettings {
+                key: way.key(),
+                why: "must be an http or https address with a host",
+            });
+        };
+        let mut authorization = None;
+        if let NoticeWay::Plugin {
+            authorization: Some(value),
+            ..
+        } = &way
+        {
+            let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) else {
+                return Err(BadSettings {
+                    key: "plugin_authorization",
+                    why: "has characters that cannot stand in a header",
+                });
+            };
+            value.set_sensitive(true);
+            authorization = Some(value);
+        }
+        Ok(Self {
+            refusal: Refusal::new(&way, &address),
+            hooks: Hooks::new(url, http),
+            way,
+            format,
+            address,
+            authorization,
+        })
+    }
+
+    fn cannot<T>(&self, what: &str) -> Result<T, ChatError> {
+        Err(ChatError::Refused {
+            why: format!(
+                "{} (mattermost.{}) only posts notices and cannot {what}",
+                self.way.name(),
+                self.way.key()
+            ),
+        })
+    }
+}
+
+/// The name that a channel can be asked for by. Words that begin with `@` or `#` mean something else there.
+fn channel_name(place: &Place) -> Option<&str> {
+    let name = place.channel_name.as_str();
+    let is_name = !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    is_name.then_some(name)
+}
+
+#[async_trait]
+impl Chat for Notices {
+    fn kind(&self) -> WayOutKind {
+        WayOutKind::Notices
+    }
+
+    async fn post_notice(&self, place: &Place, content: Rendered) -> Result<(), ChatError> {
+        if place.kind == PlaceKind::Direct {
+            return self.cannot("write into direct messages");
+        }
+        let channel = channel_name(place);
+        if channel.is_none() && self.format == NoticeFormat::Mattermost {
+            // Without a name it would stand in the webhook's own channel, which others may read.
+            return self.cannot("find a channel whose name the request did not tell");
+        }
+        let push = Push {
+            operation: "post_notice",
+            address: self.address.clone(),
+            authorization: self.authorization.clone(),
+            body: notice(self.format, channel, &content),
+        };
+        self.hooks
+            .push(push, |answer| self.refusal.meaning(answer))
+            .await
+    }
+
+    async fn show_in_channel(
+        &self,
+        hook: &ResponseHook,
+        content: Rendered,
+    ) -> Result<(), ChatError> {
+        self.hooks
+            .answer(hook, body::channel_answer(&content))
+            .await
+    }
+
+    async fn own_account(&self) -> Result<OwnAccount, ChatError> {
+        self.cannot("tell an account")
+    }
+
+    async fn create_post(&self, _: NewPost) -> Result<PostView, ChatError> {
+        self.cannot("make posts of an account")
+    }
+
+    async fn patch_post(&self, _: &PostId, _: &str, _: Rendered) -> Result<(), ChatError> {
+        self.cannot("change posts")
+    }
+
+    async fn delete_post(&self, _: &PostId) -> Result<(), ChatError> {
+        self.cannot("delete posts")
+    }
+
+    async fn read_post(&self, _: &PostId) -> Result<PostView, ChatError> {
+        self.cannot("read posts")
+    }
+
+    async fn find_posts(
+        &self,
+        _: &ChannelId,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Vec<PostView>, ChatError> {
+        self.cannot("look up posts")
+    }
+
+    async fn channel_kind(&self, _: &ChannelId) -> Result<ChannelKind, ChatError> {
+        self.cannot("ask about channels")
+    }
+
+    async fn join_channel(&self, _: &ChannelId) -> Result<(), ChatError> {
+        self.cannot("join channels")
+    }
+
+    async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
+        self.cannot("ask about members")
+    }
+
+    async fn account(&self, _: &UserId) -> Result<Account, ChatError> {
+        self.cannot("ask about people")
+    }
+
+    async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError> {
+        self.hooks.answer(hook, body::command_answer(text)).await
+    }
+
+    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+        self.cannot("write direct messages")
+    }
+}
