@@ -74,6 +74,7 @@ impl RabbitMq {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn AmqpObserver>,
     ) -> Result<Self, BrokerError> {
+        let connect_timeout = settings.connect_timeout;
         let common = Arc::new(Common::new(settings, Board::new(observer)));
         let first = common.open(Role::Publisher).await;
         if let Err(refused @ BrokerError::Refused(_)) = first {
@@ -88,6 +89,10 @@ impl RabbitMq {
         let session = consumer::Session::new(Arc::clone(&consumer), Arc::clone(&common));
         let kept = Arc::clone(&common);
         tasks.spawn(async move { supervise(&kept, Role::Consumer, None, session).await });
+        // Whoever finds the broker there can use it at once.
+        let mut links = common.board.watch();
+        let tried = links.wait_for(LinkStates::are_tried);
+        drop(tokio::time::timeout(connect_timeout, tried).await);
         let _closed_when_dropped = common.closed.clone().drop_guard();
         Ok(Self {
             shared: Arc::new(Shared {

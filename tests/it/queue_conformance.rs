@@ -5,6 +5,7 @@ mod bench;
 mod closing;
 mod embedded;
 mod publishing;
+mod rabbitmq;
 mod receiving;
 mod settling;
 

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ending::Ending;
 use super::lanes::{LANES, Lane, Lanes, Place};
+use super::link::NOT_YET;
 use super::opened::{News, Opened};
 use super::supervisor::{Common, Serve};
 use super::topology::DELAYS;
@@ -66,7 +67,7 @@ pub(super) struct Consumer {
 
 impl Consumer {
     pub(super) fn new() -> Self {
-        let state = Mutex::new(State::Shut("not connected yet".to_owned()));
+        let state = Mutex::new(State::Shut(NOT_YET.to_owned()));
         let lanes = Lanes::new();
         Self { state, lanes }
     }

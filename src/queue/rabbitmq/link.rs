@@ -6,6 +6,9 @@ use tokio::sync::watch;
 
 use super::observer::{AmqpObserver, Role};
 
+/// Why nothing is connected before the first attempt.
+pub(super) const NOT_YET: &str = "not connected yet";
+
 /// One of the two links.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Link {
@@ -34,6 +37,12 @@ pub struct LinkStates {
 }
 
 impl LinkStates {
+    /// Each is up, or was tried in vain.
+    pub(super) fn are_tried(&self) -> bool {
+        let is_tried = |link: &Link| link.reason.as_deref() != Some(NOT_YET);
+        is_tried(&self.publisher) && is_tried(&self.consumer)
+    }
+
     fn of(&mut self, role: Role) -> &mut Link {
         match role {
             Role::Publisher => &mut self.publisher,
@@ -51,7 +60,7 @@ pub(super) struct Board {
 impl Board {
     pub(super) fn new(observer: Arc<dyn AmqpObserver>) -> Self {
         let not_yet = Link {
-            reason: Some("not connected yet".to_owned()),
+            reason: Some(NOT_YET.to_owned()),
             ..Link::default()
         };
         let states = watch::Sender::new(LinkStates {

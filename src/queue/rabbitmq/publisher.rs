@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ports::PublishError;
 
+use super::link::NOT_YET;
 use super::observer::PublishResult;
 use super::supervisor::Common;
 use super::wire::Frame;
@@ -36,7 +37,7 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(common: Arc<Common>) -> Self {
-        let state = Mutex::new(State::Shut("not connected yet".to_owned()));
+        let state = Mutex::new(State::Shut(NOT_YET.to_owned()));
         Self { state, common }
     }
 

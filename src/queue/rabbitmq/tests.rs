@@ -1,1 +1,178 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use bytes::Bytes;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldArray, FieldTable};
+use proptest::prelude::*;
+
+use crate::domain::Timestamp;
+use crate::ports::{Message, Outgoing, QueueName};
+
+use super::lanes::{Ack, Lane, Lanes};
+use super::wire::{Arrived, Frame};
+
+const LANE: Lane = Lane::Of(QueueName::Events);
+
+fn message(id: &str) -> Message {
+    Message {
+        id: id.to_owned(),
+        body: Bytes::from_static(b"{}"),
+    }
+}
+
+fn arrived(id: &str) -> Arrived {
+    Arrived {
+        queue: Some(QueueName::Events),
+        message: message(id),
+        is_redelivered: false,
+        cast_off: None,
+    }
+}
+
+/// Lanes with the deliveries 1 to `count` in one of them.
+fn lanes_with(count: u64) -> Lanes {
+    let lanes = Lanes::new();
+    lanes.begin();
+    for tag in 1..=count {
+        lanes.arrive(LANE, tag, arrived(&tag.to_string()));
+    }
+    lanes
+}
+
+fn told(acks: &[Ack]) -> String {
+    let told = acks.iter().map(|ack| match ack.is_multiple {
+        true => format!("..{}", ack.tag),
+        false => ack.tag.to_string(),
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn contiguous_deliveries_are_acknowledged_together() {
+    let lanes = lanes_with(9);
+    assert_eq!(told(&lanes.settle(LANE, &[3, 1, 2, 5])), "..3 5");
+    assert_eq!(told(&lanes.settle(LANE, &[6])), "6");
+    assert_eq!(told(&lanes.settle(LANE, &[4, 8])), "4 8");
+    assert_eq!(told(&lanes.settle(LANE, &[7, 9])), "..9");
+    assert_eq!(told(&lanes.settle(LANE, &[7, 9])), "");
+}
+
+proptest! {
+    /// A broker that acknowledges what it is told has exactly what was not settled.
+    #[test]
+    fn acknowledgements_cover_what_is_settled_and_nothing_else(
+        batches in prop::collection::vec(prop::collection::vec(1_u64..40, 0..12), 0..12)
+    ) {
+        let lanes = lanes_with(40);
+        let mut at_broker: std::collections::BTreeSet<u64> = (1..=40).collect();
+        let mut left = at_broker.clone();
+        for batch in batches {
+            for tag in &batch {
+                left.remove(tag);
+            }
+            for ack in lanes.settle(LANE, &batch) {
+                prop_assert!(at_broker.contains(&ack.tag), "{} is acknowledged twice", ack.tag);
+                at_broker.retain(|tag| *tag != ack.tag && !(ack.is_multiple && *tag < ack.tag));
+            }
+            prop_assert_eq!(&at_broker, &left);
+        }
+    }
+}
+
+#[test]
+fn receipt_of_an_earlier_connection_names_nothing() {
+    let lanes = lanes_with(2);
+    let taken = lanes.take(LANE, 1);
+    assert_eq!(lanes.count(LANE), (1, 1));
+    let held = lanes.claim(taken[0].0).unwrap();
+    assert!(lanes.claim(taken[0].0).is_none());
+    let second = lanes.take(LANE, 5).remove(0).0;
+    assert!(lanes.is_current(held.place.generation));
+    lanes.begin();
+    assert!(!lanes.is_current(held.place.generation));
+    assert!(lanes.claim(second).is_none());
+    assert_eq!(lanes.count(LANE), (0, 0));
+}
+
+fn delivery_of(frame: Frame) -> Delivery {
+    let mut delivery = Delivery::mock(
+        1,
+        frame.exchange.into(),
+        frame.routing_key.into(),
+        false,
+        frame.body.to_vec(),
+    );
+    delivery.properties = frame.properties;
+    delivery
+}
+
+fn frame(id: &str, is_suspect: bool) -> Frame {
+    let outgoing = Outgoing {
+        queue: QueueName::ChatLater,
+        message: message(id),
+        delay: std::time::Duration::ZERO,
+    };
+    Frame::new(outgoing, is_suspect, Timestamp::from_millis(0))
+}
+
+#[test]
+fn message_comes_as_it_was_sent_however_long_its_id() {
+    for id in ["id".to_owned(), "x".repeat(300)] {
+        let arrived = Arrived::read(LANE, delivery_of(frame(&id, false)));
+        assert_eq!(arrived.message, message(&id));
+        assert_eq!(arrived.queue, Some(QueueName::ChatLater));
+        assert!(!arrived.is_redelivered && arrived.cast_off.is_none());
+    }
+}
+
+#[test]
+fn suspicion_outlasts_giving_back() {
+    assert!(Arrived::read(LANE, delivery_of(frame("id", true))).is_redelivered);
+}
+
+#[test]
+fn message_without_a_name_has_the_same_one_each_time() {
+    let unnamed = || Delivery::mock(1, "".into(), "events".into(), false, b"text".to_vec());
+    let first = Arrived::read(LANE, unnamed()).message.id;
+    assert!(first.starts_with("untitled-"), "{first}");
+    assert_eq!(first, Arrived::read(LANE, unnamed()).message.id);
+}
+
+fn death(queue: &str, reason: &str) -> AMQPValue {
+    let mut table = FieldTable::default();
+    table.insert("queue".into(), AMQPValue::LongString(queue.into()));
+    table.insert("reason".into(), AMQPValue::LongString(reason.into()));
+    AMQPValue::FieldTable(table)
+}
+
+#[test]
+fn castoff_tells_its_last_death() {
+    let with_deaths = |deaths: Vec<AMQPValue>| {
+        let mut delivery = Delivery::mock(1, "".into(), "chat\n".into(), false, Vec::new());
+        let mut headers = FieldTable::default();
+        if !deaths.is_empty() {
+            headers.insert(
+                "x-death".into(),
+                AMQPValue::FieldArray(FieldArray::from(deaths)),
+            );
+        }
+        delivery.properties = delivery.properties.with_headers(headers);
+        Arrived::read(Lane::Dead, delivery).cast_off.unwrap()
+    };
+    let expired = death("meetrelay.delay.2s", "expired");
+    let told = [
+        with_deaths(vec![
+            death("meetrelay.chat", "delivery_limit"),
+            expired.clone(),
+        ]),
+        with_deaths(vec![death("meetrelay.chat", "rejected"), expired]),
+        with_deaths(vec![AMQPValue::Boolean(true)]),
+        with_deaths(Vec::new()),
+    ];
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    the broker gave it up: it was delivered too often from meetrelay.chat without being settled
+    the broker put it aside from meetrelay.chat: rejected
+    the broker has no queue for the routing key "chat "
+    the broker has no queue for the routing key "chat "
+    "#);
+}
