@@ -129,6 +129,7 @@ async fn without_a_spool_what_was_accepted_ends_well_and_the_rest_is_refused() {
 async fn closed_connections_are_made_anew() {
     let mut play = Play::open(Setup::default()).await;
     for _ in 0..3 {
+        play.links_are_up().await;
         assert!(play.broker().close_all_connections().await > 0);
         play.ask(2, Expected::Taken).await;
         play.is_back().await;
@@ -157,6 +158,15 @@ struct Play {
 }
 
 impl Play {
+    /// Both of the relay's connections are there: its own gauges tell of an end a moment later.
+    async fn links_are_up(&self) {
+        let since = tokio::time::Instant::now();
+        while self.broker().connections().await < 2 {
+            assert!(since.elapsed() < PATIENCE, "the relay does not connect");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn open(setup: Setup) -> Self {
         let world = setup
             .set("MATTERMOST__STARTS_PER_MINUTE", "1000")
