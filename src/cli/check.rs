@@ -1,7 +1,7 @@
 //! `meetrelay check`
 
 use super::outcome::Outcome;
-use crate::config::{Config, QueueUrl, Sources, load};
+use crate::config::{Config, NoticeFormat, QueueUrl, Sources, WayOut, load};
 
 pub(super) fn check(sources: &Sources) -> Outcome {
     let loaded = load(sources)?;
@@ -28,6 +28,22 @@ fn queue(config: &Config) -> String {
     }
 }
 
+/// The setting in force, and what comes of it.
+fn way_out(config: &Config) -> String {
+    let notices = |format| match format {
+        NoticeFormat::Mattermost => "notices that are never edited",
+        NoticeFormat::Slack => "notices in Slack's format, which name no channel",
+    };
+    let (key, shows) = match config.way_out() {
+        None => return "not set".to_owned(),
+        Some(WayOut::Bot { .. }) => ("bot_token", "cards that are edited"),
+        Some(WayOut::Login { .. }) => ("login_id", "cards that are edited"),
+        Some(WayOut::Plugin { format, .. }) => ("plugin_url", notices(format)),
+        Some(WayOut::IncomingWebhook { format, .. }) => ("incoming_webhook_url", notices(format)),
+    };
+    format!("mattermost.{key}: {shows}")
+}
+
 fn summary(config: &Config) -> String {
     let or_not = |url: &Option<url::Url>| match url {
         Some(url) => url.to_string(),
@@ -42,6 +58,7 @@ fn summary(config: &Config) -> String {
         ("admin listen", config.server.admin_listen.to_string()),
         ("public URL", or_not(&config.server.public_url)),
         ("Mattermost", mattermost),
+        ("way out", way_out(config)),
         ("plugNmeet", or_not(&config.plugnmeet.url)),
         ("queue", queue(config)),
         ("store", config.store_path().display().to_string()),

@@ -5,6 +5,7 @@
     reason = "tests"
 )]
 
+use std::ffi::OsString;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
@@ -274,6 +275,7 @@ async fn check_tells_what_is_missing_to_serve() {
       admin listen  127.0.0.1:9090
       public URL    not set
       Mattermost    not set
+      way out       not set
       plugNmeet     not set
       queue         data/queue.db
       store         data/meetrelay.db
@@ -288,4 +290,52 @@ async fn check_tells_what_is_missing_to_serve() {
     plugnmeet.api_key: is missing; write the value of client.api_key and client.secret of plugNmeet's configuration
     plugnmeet.api_secret: is missing; write the value of client.api_key and client.secret of plugNmeet's configuration
     "###);
+}
+
+#[tokio::test]
+async fn check_names_the_way_out_in_force_and_no_secret() {
+    const URL: &str = "https://chat.example.org/hooks/canary5hook5canary";
+    let token = ("BOT_TOKEN", "canary6token6canary");
+    let login = [("LOGIN_ID", "relay"), ("PASSWORD", "canary7word7canary")];
+    let plugin = ("PLUGIN_URL", "https://chat.example.org/plugins/canary8/x");
+    let hook = ("INCOMING_WEBHOOK_URL", URL);
+    let slack = ("FORMAT", "slack");
+    let cases = [
+        (
+            vec![hook],
+            "mattermost.incoming_webhook_url: notices that are never edited",
+        ),
+        (
+            vec![hook, slack],
+            "mattermost.incoming_webhook_url: notices in Slack's format, which name no channel",
+        ),
+        (
+            vec![hook, plugin],
+            "mattermost.plugin_url: notices that are never edited",
+        ),
+        (
+            vec![hook, plugin, login[0], login[1]],
+            "mattermost.login_id: cards that are edited",
+        ),
+        (
+            vec![hook, login[0], login[1], token],
+            "mattermost.bot_token: cards that are edited",
+        ),
+        (vec![hook, ("ENABLED", "false")], "not set"),
+    ];
+    for (settings, expected) in cases {
+        let variables = settings.iter().map(|(key, value)| {
+            let name = format!("MEETRELAY__MATTERMOST__{key}");
+            (name.into(), (*value).into())
+        });
+        let variables: Vec<(OsString, OsString)> = variables.collect();
+        let sources = Sources {
+            file: None,
+            environment: variables.into_iter().collect(),
+        };
+        let text = run_with(&sources, &["check"]).await.unwrap();
+        let line = format!("  way out       {expected}\n");
+        assert!(text.contains(&line), "{expected}: {text}");
+        assert!(!text.contains("canary"), "{text}");
+    }
 }

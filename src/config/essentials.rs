@@ -99,6 +99,11 @@ impl Config {
         }
     }
 
+    /// The way out in force; `None` when none is given or Mattermost is not served.
+    pub fn way_out(&self) -> Option<WayOut> {
+        way_out(&self.mattermost).filter(|_| self.mattermost.enabled)
+    }
+
     fn mattermost_access(&self, missing: &mut Missing) -> Option<MattermostAccess> {
         let mattermost = &self.mattermost;
         let url = missing.take(&mattermost.url, "mattermost.url", MATTERMOST_URL);

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{CallObserver, CallReport};
 
 /// What a stub does with one request.
+#[derive(Clone)]
 pub(crate) enum Reply {
     /// Writes these bytes and closes.
     Raw(Vec<u8>),

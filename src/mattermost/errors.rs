@@ -34,6 +34,27 @@ impl AppError {
     }
 }
 
+/// What an answer of a hook other than 2xx means. Unlike posts of an account, what it shows cannot be looked up, so it
+/// matters more whether the request got through at all.
+pub(super) fn classify_hook(answer: &Answer) -> ChatError {
+    turned_away(answer).unwrap_or_else(|| classify(answer))
+}
+
+/// The error, if a proxy says 503 on its own account: it had nobody to give the request to. Mattermost's own 503 is its
+/// JSON; 502 and 504 are said after a request was passed on as well, and so is 503 by Envoy, in words that name a reset.
+pub(super) fn turned_away(answer: &Answer) -> Option<ChatError> {
+    let is_passed_on = || {
+        let body = String::from_utf8_lossy(&answer.body);
+        body.contains("reset before headers")
+    };
+    let is_mattermosts = || serde_json::from_slice::<AppError>(&answer.body).is_ok();
+    let is_turned_away = answer.status == 503 && !is_mattermosts() && !is_passed_on();
+    is_turned_away.then(|| ChatError::TurnedAway {
+        why: describe(answer.status, None),
+        after: answer.retry_after,
+    })
+}
+
 /// What an answer other than 2xx means.
 pub(super) fn classify(answer: &Answer) -> ChatError {
     let status = answer.status;
@@ -121,12 +142,12 @@ pub(super) fn login_hint(why: &str) -> Option<&'static str> {
 pub(super) const fn outcome(error: &ChatError) -> &'static str {
     match error {
         ChatError::Unreachable { .. } => "unreachable",
-        ChatError::Unavailable { .. } => "unavailable",
+        ChatError::Unavailable { .. } | ChatError::TurnedAway { .. } => "unavailable",
         ChatError::Throttled { .. } => "throttled",
         ChatError::Unauthorized { .. } => "unauthorized",
         ChatError::Forbidden { .. } => "forbidden",
         ChatError::NotFound { .. } => "not_found",
         ChatError::NotEditable { .. } => "not_editable",
-        ChatError::Refused { .. } => "refused",
+        ChatError::Failed { .. } | ChatError::Refused { .. } => "refused",
     }
 }

@@ -52,7 +52,7 @@ impl Hooks {
         };
         self.push(push, |answer| {
             if !answer.is_success() {
-                return Err(errors::classify(answer));
+                return Err(errors::classify_hook(answer));
             }
             // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
             if is_ok(answer) {

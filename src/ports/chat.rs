@@ -88,6 +88,14 @@ pub enum ChatError {
         /// What it asked for with Retry-After.
         after: Option<Duration>,
     },
+    /// 503 of something in front of the server, which gave the request to nobody: nothing was done.
+    #[error("the chat server was not reached: {why}")]
+    TurnedAway {
+        /// For the log.
+        why: String,
+        /// What it asked for with Retry-After.
+        after: Option<Duration>,
+    },
     /// 429: nothing was done.
     #[error("the chat server throttles")]
     Throttled {
@@ -115,6 +123,13 @@ pub enum ChatError {
     /// A post can no longer be changed (edit time limit, mattermost.md 5.3).
     #[error("the post can no longer be changed: {why}")]
     NotEditable {
+        /// For the log.
+        why: String,
+    },
+    /// 400 of an incoming webhook: nothing was done, for a reason that stays or for trouble of the server's own, which
+    /// look the same (mattermost.md 3.5). A few more tries tell.
+    #[error("the chat server does not take it: {why}")]
+    Failed {
         /// For the log.
         why: String,
     },

@@ -173,9 +173,14 @@ fn outcome_of(error: &ChatError) -> Outcome {
             after: None,
             reason: RetryReason::Unreachable,
         },
-        ChatError::Unavailable { after, .. } => Outcome::Unavailable {
-            after: *after,
-            reason: RetryReason::ServerError,
+        ChatError::Unavailable { after, .. } | ChatError::TurnedAway { after, .. } => {
+            Outcome::Unavailable {
+                after: *after,
+                reason: RetryReason::ServerError,
+            }
+        }
+        ChatError::Failed { .. } => Outcome::Failed {
+            why: error.to_string(),
         },
         ChatError::Throttled { after } => Outcome::Unavailable {
             after: *after,

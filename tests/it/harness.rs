@@ -2,6 +2,7 @@
 
 mod backend;
 mod relay;
+mod way_out;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, Room
 
 pub use backend::BackEnd;
 pub use relay::{Relay, reqwest_client as client};
+pub use way_out::WayOut;
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +31,7 @@ pub struct World {
     pub relay: Relay,
     pub back_end: BackEnd,
     /// What gets the relay into the chat.
-    secret: String,
+    secrets: Vec<String>,
     folder: TempDir,
 }
 
@@ -43,7 +45,7 @@ pub struct Setup {
     is_bot_outside: bool,
     has_more_doors: bool,
     back_end: Option<BackEnd>,
-    password: Option<String>,
+    way_out: WayOut,
 }
 
 impl Setup {
@@ -79,8 +81,13 @@ impl Setup {
     }
 
     /// The relay logs in with this password, as the person `meetrelay`; without a bot.
-    pub fn log_in_with(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
+    pub fn log_in_with(self, password: &str) -> Self {
+        self.way_out(WayOut::Login(password.to_owned()))
+    }
+
+    /// Another way into the chat than a bot.
+    pub fn way_out(mut self, way_out: WayOut) -> Self {
+        self.way_out = way_out;
         self
     }
 
@@ -105,21 +112,11 @@ impl Setup {
         options.departure_timeout = Duration::from_millis(300);
         let conference = FakePlugNmeet::start(options).await.unwrap();
         let chat = FakeMattermost::start(self.chat).await.unwrap();
-        let (secret, way_out) = match &self.password {
-            None => {
-                let token = chat.add_bot("meetrelay", "meetrelay");
-                let line = format!("bot_token = {token:?}");
-                (token, line)
-            }
-            Some(password) => {
-                chat.add_user("meetrelay", "Meeting", "Relay");
-                chat.set_password("meetrelay", PASSWORD);
-                let lines = format!("login_id = \"meetrelay\"\npassword = {password:?}");
-                (password.clone(), lines)
-            }
-        };
-        chat.join_team("meetrelay");
-        if !self.is_bot_outside {
+        let prepared = self.way_out.prepare(&chat);
+        if self.way_out.has_account() {
+            chat.join_team("meetrelay");
+        }
+        if self.way_out.has_account() && !self.is_bot_outside {
             for channel in ["town-square", "off-topic", "dev", "weekly", "secret"] {
                 chat.join("meetrelay", channel);
             }
@@ -143,7 +140,7 @@ impl Setup {
             chat: &chat.url(),
             hooks: &hooks,
             commands: &commands,
-            way_out: &way_out,
+            way_out: &prepared.lines,
             conference: &conference.url(),
             options: conference.options(),
         });
@@ -160,7 +157,7 @@ impl Setup {
             conference,
             relay,
             back_end,
-            secret,
+            secrets: prepared.secrets,
             folder,
         }
     }
@@ -214,6 +211,13 @@ impl World {
             .await
     }
 
+    /// Whatever gets the relay into the chat and must not stand in `text`.
+    pub fn assert_no_way_in(&self, text: &str) {
+        for secret in &self.secrets {
+            assert!(!text.contains(secret), "it holds {secret}:\n{text}");
+        }
+    }
+
     /// Ends the test: the relay is stopped, nothing unexpected came, no secret went out.
     pub async fn finish(mut self) {
         self.relay.stop().await;
@@ -227,7 +231,8 @@ impl World {
     fn assert_no_secrets(&self, messages: &[(String, String)]) {
         let options = self.conference.options();
         let sessions = self.chat.session_tokens();
-        let mut secrets = vec![CANARY, &self.secret, &options.api_secret];
+        let mut secrets = vec![CANARY, &options.api_secret];
+        secrets.extend(self.secrets.iter().map(String::as_str));
         secrets.extend(sessions.iter().map(String::as_str));
         if let Some((broker, _)) = self.back_end.broker() {
             secrets.push(broker.password());
@@ -251,8 +256,9 @@ impl World {
             }
         }
         for request in self.chat.requests() {
-            let may_hold =
-                |secret: &str| request.operation == "users.login" && secret == self.secret;
+            let may_hold = |secret: &str| {
+                request.operation == "users.login" && self.secrets.iter().any(|own| own == secret)
+            };
             for secret in &secrets {
                 let is_there = contains(request.body.as_bytes(), secret) && !may_hold(secret);
                 assert!(

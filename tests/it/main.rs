@@ -29,4 +29,5 @@ mod stopping;
 mod store_conformance;
 mod traps;
 mod vectors;
+mod ways_out;
 mod workers;

@@ -132,6 +132,53 @@ async fn answers_are_noted_by_route_and_never_by_address() {
 }
 
 #[tokio::test]
+async fn header_that_plugins_are_told_users_by_proves_nothing_and_changes_nothing() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const ADMIN: &str =
+        "Mattermost-User-Id: sceiur5yg3dazx153r5crygdte\r\nMattermost-Plugin-ID: x\r\n";
+    let house = House::new(None);
+    let served = served(&house).await;
+    for (path, form) in [
+        (
+            "/mattermost/outgoing",
+            "channel_id=c1&user_id=u1&post_id=p1&text=meet+now",
+        ),
+        (
+            "/mattermost/command",
+            "channel_id=c1&channel_name=dev&user_id=u1&user_name=ana&command=%2Fplugnmeet&text=start",
+        ),
+    ] {
+        let token = match path.rsplit('/').next() {
+            Some("outgoing") => "token=outgoing-1&",
+            _ => "token=command-1&",
+        };
+        let mut facts = Vec::new();
+        for (token, header, expected) in [
+            ("", ADMIN, "401"),
+            ("token=wrong&", ADMIN, "401"),
+            (token, "", "200"),
+            (token, ADMIN, "200"),
+        ] {
+            let body = format!("{token}{form}");
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {FORM}\r\n{header}Content-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let answer = served.say(format!("{head}{body}").as_bytes()).await;
+            assert_eq!(status(&answer), expected, "{path} {token}: {answer}");
+            let stored = house.sink.take();
+            facts.extend(stored.iter().map(|event| format!("{:?}", event.fact)));
+        }
+        assert_eq!(facts.len(), 2, "{path}: {facts:?}");
+        assert_eq!(facts[0], facts[1], "{path}");
+        assert!(
+            facts[0].contains("u1") && !facts[0].contains("sceiur"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn accepted_events_id_is_the_answers_request_id() {
     let house = House::new(None);
     let served = served(&house).await;

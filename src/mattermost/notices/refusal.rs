@@ -5,12 +5,25 @@ use url::Url;
 
 use super::NoticeWay;
 use crate::http::Answer;
-use crate::mattermost::errors::{AppError, outside_word};
+use crate::mattermost::errors::{AppError, outside_word, turned_away};
 use crate::mattermost::hooks::is_ok;
 use crate::ports::ChatError;
 
 /// Shortest part of an address or header value that is looked for in texts, in characters.
 const SECRET_CHARS_MIN: usize = 6;
+
+const UNKNOWN_HOOK: &str = "the incoming webhook is unknown or deleted (archiving its channel deletes it too), or the notice is not taken; \
+     see whether the webhook still exists, else make a new one and change mattermost.incoming_webhook_url";
+
+/// Whether a 400 may also tell that the webhook could not be loaded from the database. The first name is that of any
+/// cause since Mattermost 11, the second that of this one before (mattermost.md 3.5).
+fn is_perhaps_trouble(error: &AppError) -> bool {
+    [
+        "web.incoming_webhook.general.app_error",
+        "web.incoming_webhook.invalid.app_error",
+    ]
+    .contains(&error.id())
+}
 
 /// Takes answers for what they mean.
 pub(super) struct Refusal {
@@ -48,6 +61,12 @@ impl Refusal {
         if answer.is_success() && (!self.is_webhook || is_ok(answer)) {
             return Ok(());
         }
+        // A plugin may say 503 in its own words after it has posted.
+        if self.is_webhook
+            && let Some(error) = turned_away(answer)
+        {
+            return Err(error);
+        }
         let error = serde_json::from_slice::<AppError>(&answer.body).ok();
         let is_mattermosts = error.is_some();
         let said = self.said(status, error.as_ref());
@@ -62,9 +81,13 @@ impl Refusal {
             300..=399 => refused(&format!(
                 "a redirect; mattermost.{key} must be the final address"
             )),
+            400 if error.as_ref().is_some_and(is_perhaps_trouble) && self.is_webhook => {
+                ChatError::Failed {
+                    why: told(UNKNOWN_HOOK),
+                }
+            }
             400 if self.is_webhook => refused(
-                "the incoming webhook is unknown or deleted (archiving its channel deletes it too), or the notice is not taken; \
-                 see whether the webhook still exists, else make a new one and change mattermost.incoming_webhook_url",
+                "the notice is not taken as it is; see whether mattermost.incoming_webhook_url is an address of Mattermost",
             ),
             401 => ChatError::Unauthorized {
                 why: told(

@@ -188,10 +188,10 @@ async fn recorded_answers_of_incoming_webhooks_get_their_class_without_the_secre
         ("incoming-owner-deactivated-200", "ok"),
         ("incoming-400-bad-json", "Refused"),
         ("incoming-400-form-without-payload", "Refused"),
-        ("incoming-400-no-text", "Refused"),
-        ("incoming-400-unknown-hook", "Refused"),
-        ("incoming-400-unknown-user", "Refused"),
-        ("incoming-own-channel-archived-400", "Refused"),
+        ("incoming-400-no-text", "Failed"),
+        ("incoming-400-unknown-hook", "Failed"),
+        ("incoming-400-unknown-user", "Failed"),
+        ("incoming-own-channel-archived-400", "Failed"),
         ("incoming-too-large-400", "Refused"),
         ("incoming-403-channel-locked", "Refused"),
         ("incoming-404-channel", "Refused"),
@@ -262,6 +262,46 @@ async fn page_of_the_web_app_and_silence_are_no_success() {
     let error = closed.post().await.unwrap_err();
     assert!(matches!(&error, ChatError::Unreachable { sent: true, .. }));
     assert!(!format!("{error:?}").contains(HOOK), "{error:?}");
+}
+
+#[tokio::test]
+async fn only_a_proxy_that_had_nobody_to_ask_certainly_posted_nothing() {
+    let own = refusal(503, "web.incoming_webhook.general.app_error");
+    let page = |status: u16, body: &str| Reply::new(status, &[("Retry-After", "7")], body);
+    let envoy = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+    let cases = || {
+        [
+            (page(503, "<h1>503 Service Unavailable</h1>"), "TurnedAway"),
+            (page(503, ""), "TurnedAway"),
+            (page(503, envoy), "Unavailable"),
+            (page(502, "<h1>502 Bad Gateway</h1>"), "Unavailable"),
+            (page(504, "<h1>504 Gateway Time-out</h1>"), "Unavailable"),
+            (own.clone(), "Unavailable"),
+        ]
+    };
+    let hook = ResponseHook::parse("1w3ncsn8wj8z3qmzkf91xdxuka").unwrap();
+    for (index, (reply, expected)) in cases().into_iter().enumerate() {
+        let replies = vec![reply.clone(), reply.clone()];
+        let kiosk = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, replies).await;
+        let posted = kiosk.post().await;
+        let shown = kiosk.notices.show_in_channel(&hook, content()).await;
+        if let Err(ChatError::TurnedAway { after, .. }) = &posted {
+            assert_eq!(*after, Some(Duration::from_secs(7)));
+        }
+        for result in [posted, shown] {
+            assert_eq!(
+                class(result, |()| "ok".to_owned()),
+                expected,
+                "case {index}"
+            );
+        }
+        // What a plugin says, it may say after it has posted.
+        let plugin = Kiosk::plugin(vec![reply]).await;
+        assert_eq!(
+            class(plugin.post().await, |()| "ok".to_owned()),
+            "Unavailable"
+        );
+    }
 }
 
 #[tokio::test]

@@ -116,13 +116,35 @@ async fn notice_that_was_certainly_not_posted_is_tried_until_it_is() {
     let throttled = Fate::Refused(ChatError::Throttled {
         after: Some(50 * MILLIS),
     });
-    house.peers.world().fates = VecDeque::from([away(), throttled, away(), away()]);
+    let turned_away = Fate::Refused(ChatError::TurnedAway {
+        why: "503".to_owned(),
+        after: None,
+    });
+    house.peers.world().fates = VecDeque::from([away(), throttled, turned_away, away()]);
     let _workers = house.start();
     let id = house.ask(1).await;
     let meeting = house.until(id, |m| is_told(m, &PostKey::Card)).await;
     assert_eq!(house.peers.world().tried_at.len(), 5);
     assert_eq!(messages(&house).len(), 1);
     assert_eq!(meeting.post(&PostKey::Card).unwrap().sent, 1);
+}
+
+#[tokio::test]
+async fn refusal_that_may_be_trouble_is_tried_a_bounded_number_of_times() {
+    let house = noticing().await;
+    let failed = || {
+        Fate::Refused(ChatError::Failed {
+            why: "the webhook is unknown".to_owned(),
+        })
+    };
+    house.peers.world().fates = (0..100).map(|_| failed()).collect();
+    let _workers = house.start();
+    let id = house.ask(1).await;
+    house.until(id, |m| !m.given_up.is_empty()).await;
+    let tries = house.peers.world().tried_at.len();
+    assert_eq!(tries, house.settings.retry.attempts_max as usize);
+    let letters = house.store.dead_letters(10).await.unwrap();
+    assert!(letters[0].reason.contains("the webhook is unknown"));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! What the server keeps: teams, people, channels, posts, integrations. No HTTP here.
 
 use super::id::new_id;
+use super::incoming::IncomingHooks;
+use super::plugin::Plugin;
 use super::sessions::Passwords;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,6 +31,8 @@ pub struct Model {
     pub(crate) tokens: HashMap<String, Token>,
     pub(crate) passwords: Passwords,
     pub(crate) hooks: Vec<OutgoingHook>,
+    pub(crate) incoming: IncomingHooks,
+    pub(crate) plugins: Vec<Plugin>,
     pub(crate) commands: Vec<SlashCommand>,
     pub(crate) response_urls: HashMap<String, ResponseUrl>,
     /// seen_pending_post_ids: in memory of the node, so a restart forgets them.

@@ -4,7 +4,9 @@ use super::answer::respond_late;
 use super::core::Core;
 use super::error::AppError;
 use super::id::is_id;
+use super::incoming;
 use super::journal::AuthKind;
+use super::plugin;
 use super::server::Reply;
 use super::sessions;
 use axum::body::Bytes;
@@ -46,6 +48,9 @@ pub(crate) enum Call<'a> {
     DeletePost(&'a str),
     LateResponse(&'a str),
     LateResponsePage,
+    Incoming(&'a str),
+    IncomingPage,
+    Plugin(&'a str),
 }
 
 impl<'a> Call<'a> {
@@ -77,6 +82,9 @@ impl<'a> Call<'a> {
             ("DELETE", Some(["posts", id]), _) => Self::DeletePost(id),
             ("POST", None, ["hooks", "commands", id]) => Self::LateResponse(id),
             ("GET", None, ["hooks", "commands", _]) => Self::LateResponsePage,
+            ("POST", None, ["hooks", id]) => Self::Incoming(id),
+            ("GET", None, ["hooks", _]) => Self::IncomingPage,
+            ("POST", None, ["plugins", id, ..]) => Self::Plugin(id),
             _ => return None,
         })
     }
@@ -106,7 +114,9 @@ impl<'a> Call<'a> {
             Self::PatchPost(_) => "posts.patch",
             Self::DeletePost(_) => "posts.delete",
             Self::LateResponse(_) => "hooks.commands",
-            Self::LateResponsePage => "hooks.page",
+            Self::LateResponsePage | Self::IncomingPage => "hooks.page",
+            Self::Incoming(_) => "hooks.incoming",
+            Self::Plugin(_) => "plugins.call",
         }
     }
 }
@@ -194,18 +204,18 @@ pub(crate) async fn answer(
             return Ok(sessions::log_out(core, header.unwrap_or_default().1));
         }
         Call::LateResponse(id) => {
-            let content_type = head
-                .headers
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok());
-            respond_late(core, id, content_type.unwrap_or_default(), body).await?;
+            respond_late(core, id, content_type(head), body).await?;
             return Ok(Reply::new(200, "text/plain", "ok"));
         }
-        Call::LateResponsePage => {
+        Call::LateResponsePage | Call::IncomingPage => {
             core.unexpected
-                .note("GET on a response URL: answered by the web app, nothing is posted");
+                .note("GET on a hook: answered by the web app, nothing is posted");
             return Ok(web_app());
         }
+        Call::Incoming(id) => {
+            return incoming::receive(core, id, content_type(head), body).await;
+        }
+        Call::Plugin(id) => return Ok(plugin::receive(core, id, head, body).await),
         _ => {}
     }
     let me = session.user_id()?;
@@ -238,7 +248,10 @@ pub(crate) async fn answer(
         | Call::LogIn
         | Call::LogOut
         | Call::LateResponse(_)
-        | Call::LateResponsePage => Ok(web_app()),
+        | Call::LateResponsePage
+        | Call::Incoming(_)
+        | Call::IncomingPage
+        | Call::Plugin(_) => Ok(web_app()),
     }
 }
 
@@ -274,13 +287,16 @@ fn web_app() -> Reply {
     )
 }
 
+fn content_type(head: &Parts) -> &str {
+    let value = head.headers.get(CONTENT_TYPE);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
 /// The body as JSON. The real server does not look at the content type; a careful client still says it.
 fn json_body(core: &Core, head: &Parts, body: &[u8], name: &str) -> Result<Value, AppError> {
-    let content_type = head
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let content_type = content_type(head);
     if !content_type.starts_with("application/json") {
         core.unexpected.note(format!(
             "{} {}: Content-Type {content_type:?}",

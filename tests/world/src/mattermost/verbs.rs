@@ -101,11 +101,12 @@ impl FakeMattermost {
         });
     }
 
-    /// Archives a channel: nothing more can be posted or changed there; its outgoing webhooks are deleted.
+    /// Archives a channel: nothing more can be posted or changed there; its webhooks are deleted.
     pub fn archive(&self, channel: &str) {
         let (id, now) = (self.must_channel(channel).id, self.core.clock.now_ms());
         self.core.change(|model| {
             model.hooks.retain(|hook| hook.channel_id != id);
+            model.incoming.all.retain(|hook| hook.channel_id != id);
             if let Some(channel) = model.channels.get_mut(&id) {
                 channel.delete_at = now;
             }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod commands;
+mod incoming;
 mod lifecycle;
 mod outgoing;
 mod page;
