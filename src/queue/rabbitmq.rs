@@ -1,6 +1,6 @@
 //! The queue on RabbitMQ: durable when `publish` returns, because the broker confirmed it.
 //!
-//! Two connections, each kept by a supervisor of its own ([`supervisor`]): the publisher's, which the broker may
+//! Two connections, each kept by a supervisor of its own: the publisher's, which the broker may
 //! block, and the consumer's, which it never does. Whatever is under way when one ends is told as lost and comes
 //! again: published twice, or handed out twice, never lost. What lies in the broker stands in [`topology`].
 

@@ -2,7 +2,7 @@
 //!
 //! TCP and TLS are done here and not by lapin: its connection lives in a thread that a dropped future does not end
 //! (lapin 4.12.3, io_loop.rs), so that a server which takes connections and says nothing would collect threads. The
-//! [`Cut`] ends it.
+//! `Cut` ends it.
 
 mod complaint;
 mod tls;
