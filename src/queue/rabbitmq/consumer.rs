@@ -202,7 +202,8 @@ impl Desk<'_> {
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
             );
-            let consumer = self.opened.call("consume", consume).await?;
+            let what = format!("consume from {}", lane.queue());
+            let consumer = self.opened.call(&what, consume).await?;
             let end = futures_util::stream::once(async { None });
             let items = consumer.map(Some).chain(end);
             let items = items.map(move |item| (lane, item)).boxed();
@@ -328,7 +329,8 @@ impl Desk<'_> {
             ..QueueDeclareOptions::default()
         };
         let look = channel.queue_declare(queue.into(), options, FieldTable::default());
-        let found = self.opened.call("look at a queue", look).await?;
+        let what = format!("look at {queue}");
+        let found = self.opened.call(&what, look).await?;
         Ok(u64::from(found.message_count()))
     }
 
