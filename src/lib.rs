@@ -3,7 +3,8 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`queue`], [`store`]: durable work and durable facts; both on [`sqlite`].
+//! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts. Both
+//!   files are on [`sqlite`].
 //! - [`ingress`]: HTTP in, over [`listen`], with the signed links of [`token`].
 //! - [`worker`]: apply, jobs, sweep.
 //! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].

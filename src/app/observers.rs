@@ -124,6 +124,11 @@ impl WorkObserver for Meter {
         self.metrics.breaker_turned(peer, to);
     }
 
+    fn answer_lost(&self) {
+        let reason = labels::LostAnswer::Refused;
+        self.metrics.answers_lost_total.with(reason).inc();
+    }
+
     fn repaired(&self, repair: worker::Repair) {
         let label = match repair {
             worker::Repair::MissedEnd => labels::Repair::MissedEnd,
@@ -198,6 +203,10 @@ impl IngressObserver for Meter {
     }
 
     fn noted(&self, what: Noted) {
+        if what == Noted::ForeignResponseUrl {
+            let reason = labels::LostAnswer::ForeignResponseUrl;
+            self.metrics.answers_lost_total.with(reason).inc();
+        }
         tracing::debug!(what = what.as_str(), "noted at the door");
     }
 

@@ -1,6 +1,7 @@
 //! The queue that `queue.url` names, and what it says about readiness.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -15,6 +16,9 @@ use crate::worker::Lately;
 
 use super::observers::Meter;
 use super::{StartError, settings};
+
+/// A queue that does not tell its depths within this time does not answer.
+const DEPTHS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A back end, opened.
 pub(super) struct Opened {
@@ -76,9 +80,10 @@ impl QueueSide {
     }
 
     /// Sets the readiness of both links; tells once a minute why RabbitMQ takes nothing. Whether an event can be made
-    /// durable by this queue.
-    pub(super) fn look(&self, readiness: &Readiness, is_answering: bool) -> bool {
+    /// durable by this queue. RabbitMQ itself is not asked: its links know sooner.
+    pub(super) async fn look(&self, readiness: &Readiness, queue: &dyn Queue) -> bool {
         let Some(links) = &self.links else {
+            let is_answering = depths(queue).await.is_some();
             readiness.set(Check::AmqpPublisher, is_answering);
             readiness.set(Check::AmqpConsumer, is_answering);
             return is_answering;
@@ -97,6 +102,22 @@ impl QueueSide {
         }
         is_usable
     }
+
+    /// Waits until a link's state is another one; for ever with the embedded queue, which has none.
+    pub(super) async fn changed(&mut self) {
+        if let Some(links) = &mut self.links
+            && links.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+/// How much lies where, if the queue says so in time.
+pub(super) async fn depths(queue: &dyn Queue) -> Option<Depths> {
+    let depths = tokio::time::timeout(DEPTHS_WITHIN, queue.depths()).await;
+    depths.ok()?.ok()
 }
 
 /// Shows how much lies where.
@@ -116,3 +137,6 @@ pub(super) fn show(depths: &Depths, metrics: &Metrics) {
     }
     set(Holding::Delay, depths.shared_delayed);
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,9 +47,13 @@ pub(super) fn start(
     if deps.chat.kind() == WayOutKind::Posts {
         watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), remedy));
     }
+    watchers.spawn(watch_readiness(
+        (Arc::clone(queue), side, spool),
+        surroundings.clone(),
+    ));
     watchers.spawn(watch_gauges(
         deps.clone(),
-        (Arc::clone(queue), side, spool),
+        Arc::clone(queue),
         surroundings.clone(),
     ));
 }
@@ -96,22 +100,33 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, remedy: &'static str) {
     }
 }
 
-async fn watch_gauges(
-    deps: Deps,
-    (queue, side, spool): (Arc<dyn Queue>, QueueSide, SpoolSide),
+/// Whether events can be made durable. It waits for no peer, so that it is true at once when one hangs.
+async fn watch_readiness(
+    (queue, mut side, spool): (Arc<dyn Queue>, QueueSide, SpoolSide),
     surroundings: Surroundings,
 ) {
     let Surroundings {
         metrics, readiness, ..
     } = surroundings;
     loop {
-        let depths = queue.depths().await;
+        let is_durable = side.look(&readiness, queue.as_ref()).await;
         let spooling = spool.look(&metrics).await;
         // RabbitMQ or the spool: either makes an event durable.
-        let is_durable = side.look(&readiness, depths.is_ok());
         readiness.set(Check::Queue, is_durable || spooling.has_room);
         readiness.set(Check::Spool, spooling.is_well);
-        if let Ok(depths) = depths {
+        tokio::select! {
+            () = side.changed() => {}
+            () = tokio::time::sleep(GAUGES_EVERY) => {}
+        }
+    }
+}
+
+async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
+    let Surroundings {
+        metrics, readiness, ..
+    } = surroundings;
+    loop {
+        if let Some(depths) = queue::depths(queue.as_ref()).await {
             queue::show(&depths, &metrics);
         }
         let running = deps.store.count_running().await;

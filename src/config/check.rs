@@ -63,18 +63,13 @@ impl Check<'_> {
 
     fn ways_out(&mut self, config: &Config) {
         let mattermost = &config.mattermost;
-        let pair = [
-            ("mattermost.login_id", mattermost.login_id.is_some()),
-            ("mattermost.password", mattermost.password.is_some()),
-        ];
-        for ((key, is_there), (other, other_is_there)) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-            self.require(
-                is_there || !other_is_there,
-                key,
-                || format!("is missing although {other} is given"),
-                "write both, or a mattermost.bot_token instead",
-            );
-        }
+        self.require_both(
+            [
+                ("mattermost.login_id", mattermost.login_id.is_some()),
+                ("mattermost.password", mattermost.password.is_some()),
+            ],
+            "write both, or a mattermost.bot_token instead",
+        );
         self.require(
             mattermost.plugin_url.is_some() || mattermost.plugin_authorization.is_none(),
             "mattermost.plugin_url",
@@ -96,18 +91,13 @@ impl Check<'_> {
 
     fn plugnmeet(&mut self, config: &Config) {
         let plugnmeet = &config.plugnmeet;
-        let pair = [
-            ("plugnmeet.api_key", plugnmeet.api_key.is_some()),
-            ("plugnmeet.api_secret", plugnmeet.api_secret.is_some()),
-        ];
-        for ((key, is_there), (other, other_is_there)) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-            self.require(
-                is_there || !other_is_there,
-                key,
-                || format!("is missing although {other} is given"),
-                "write both, as plugNmeet's configuration has them",
-            );
-        }
+        self.require_both(
+            [
+                ("plugnmeet.api_key", plugnmeet.api_key.is_some()),
+                ("plugnmeet.api_secret", plugnmeet.api_secret.is_some()),
+            ],
+            "write both, as plugNmeet's configuration has them",
+        );
         let has_pair = plugnmeet.api_key.is_some() && plugnmeet.api_secret.is_some();
         self.require(
             !has_pair || plugnmeet.url.is_some(),
@@ -161,6 +151,19 @@ impl Check<'_> {
             },
             "write at least one, like [\"meet now\"]",
         );
+    }
+
+    /// Two keys that say nothing without each other.
+    fn require_both(&mut self, pair: [(&str, bool); 2], instead: &str) {
+        let [first, second] = pair;
+        for ((key, is_there), (other, other_is_there)) in [(first, second), (second, first)] {
+            self.require(
+                is_there || !other_is_there,
+                key,
+                || format!("is missing although {other} is given"),
+                instead,
+            );
+        }
     }
 
     fn require(&mut self, is_fine: bool, key: &str, what: impl Fn() -> String, instead: &str) {

@@ -164,6 +164,8 @@ metrics! {
     circuit_breaker_state: Level<(Peer, BreakerState)>,
     /// How often the peer's breaker opened and closed.
     circuit_breaker_transitions_total: Counter<(Peer, BreakerTurn)>,
+    /// Late answers to slash commands that nobody got.
+    answers_lost_total: Counter<LostAnswer>,
     /// What was found by asking because no webhook told it: the loss at the source.
     reconcile_repairs_total: Counter<Repair>,
     /// When the sweep last looked through all meetings.

@@ -159,6 +159,34 @@ fn every_secret_volume_and_file_that_compose_names_is_there() {
 }
 
 #[test]
+fn relay_broker_and_definitions_mean_the_same_virtual_host() {
+    let conf = read("rabbitmq/relay.conf");
+    let vhost = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("default_vhost = "))
+        .unwrap();
+    let definitions: Value = serde_json::from_str(&read("rabbitmq/definitions.json")).unwrap();
+    assert_eq!(definitions["vhosts"], serde_json::json!([{"name": vhost}]));
+    let mut count = 0;
+    for kind in ["exchanges", "queues", "bindings", "policies"] {
+        for thing in definitions[kind].as_array().unwrap() {
+            count += 1;
+            assert_eq!(thing["vhost"], vhost, "{kind}: {thing}");
+        }
+    }
+    assert!(count > 20, "only {count} things were looked at");
+    let broker = "rabbitmq";
+    assert!(compose()["services"].get(broker).is_some());
+    let steps = read("README.md");
+    let url = format!("@{broker}:5672/{vhost}\"");
+    assert!(steps.contains(&url), "{url} is not in the steps");
+    let import = "rabbitmqctl import_definitions <rabbitmq/definitions.json";
+    assert!(steps.contains(import), "the import is not in the steps");
+    let policies = definitions["policies"].as_array().unwrap().len();
+    assert_eq!(policies, 3, "the steps say how many there are");
+}
+
+#[test]
 fn every_setting_of_compose_stands_in_the_sample() {
     let text = read("compose.yaml");
     let sample = read("env.example");

@@ -138,6 +138,8 @@ async fn end_after_the_response_url_has_run_out_is_told_by_the_link_alone() {
     world.chat.clock().advance(HALF_AN_HOUR);
     assert!(world.conference.end_room(&room.room_id));
     world.relay.await_log("the response URL has run out").await;
+    let lost = r#"meetrelay_answers_lost_total{reason="refused"} 1"#;
+    world.relay.await_metric(lost).await;
     assert_eq!(world.chat.posts(&channel).len(), 1);
     let link = attachment(&start)["title_link"].as_str().unwrap();
     let page = crate::harness::client().get(link).send().await.unwrap();

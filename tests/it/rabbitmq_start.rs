@@ -286,6 +286,60 @@ async fn committed_definitions_are_the_exported_ones_and_fit_a_broker() {
 }
 
 #[tokio::test]
+async fn accounts_of_the_instructions_may_do_what_the_relay_does() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let steps = std::fs::read_to_string(root.join("deploy/rabbitmq/README.md")).unwrap();
+    let command = "rabbitmqctl set_permissions -p meetrelay meetrelay ";
+    let rights: Vec<Vec<&str>> = steps
+        .split(command)
+        .skip(1)
+        .map(|rest| rest.split('\'').skip(1).step_by(2).take(3).collect())
+        .collect();
+    assert_eq!(rights.len(), 2, "one for create, one for verify");
+    let short = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let line = format!("{command}'{}'\n", rights[0].join("' '"));
+    assert!(short.contains(&line), "README.md says something else");
+    let broker = Broker::shared().await;
+    for (declare, rights) in ["create", "verify"].into_iter().zip(rights) {
+        let vhost = broker.new_vhost().await;
+        let user = format!("{declare}-{}", std::process::id());
+        broker
+            .add_user(&user, SECRET, &vhost, rights[0], rights[1], rights[2])
+            .await;
+        let url = broker.url_as(&user, SECRET, &vhost);
+        if declare == "verify" {
+            let start = Start::with(&broker.url(&vhost));
+            let applied = start.run(&["topology", "apply"]).await;
+            assert_eq!(applied.status.code(), Some(0), "{applied:?}");
+        }
+        let world = Setup::default()
+            .back_end(BackEnd::Shared(broker, vhost))
+            .set("QUEUE__URL", &url)
+            .set("QUEUE__DECLARE", declare)
+            .start()
+            .await;
+        world.chat.say("ana", "dev", "meet now: allowed").await;
+        let card = world.card("dev", "allowed").await;
+        // Polls and ends lie in the delay queues for a while.
+        world.conference.end_room(&world.room().await.room_id);
+        world
+            .see("the end on the card", |chat| {
+                chat.post(&card.id)?.message.contains("ended").then_some(())
+            })
+            .await;
+        let metrics = format!("{}/metrics", world.relay.ports.admin_url());
+        let text = client().get(metrics).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let lost = text
+            .lines()
+            .filter(|line| line.starts_with("meetrelay_amqp_reconnects_total"));
+        let lost: Vec<_> = lost.filter(|line| !line.ends_with(" 0")).collect();
+        assert!(lost.is_empty(), "{declare}: {lost:?}");
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn check_names_the_broker_without_its_password() {
     let start = Start::with(&format!("amqp://relay:{SECRET}@broker.example.org/v"));
     let output = start.run(&["check"]).await;

@@ -4,28 +4,12 @@ use std::time::Duration;
 
 use world::Fault;
 
-use crate::harness::{PASSWORD, PATIENCE, Setup, World, client};
+use crate::harness::{PASSWORD, PATIENCE, Setup, World};
 
 const REFUSED: &str = "Mattermost refuses the login";
 
 async fn start() -> World {
     Setup::default().log_in_with(PASSWORD).start().await
-}
-
-/// Asks the admin listener's /metrics until `line` stands there.
-async fn await_metric(world: &World, line: &str) {
-    let url = format!("{}/metrics", world.relay.ports.admin_url());
-    let there = async {
-        loop {
-            let text = client().get(&url).send().await.unwrap().text().await;
-            if text.unwrap().lines().any(|known| known == line) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, there).await;
-    assert!(in_time.is_ok(), "{line:?} never stood in {url}");
 }
 
 #[tokio::test]
@@ -34,7 +18,10 @@ async fn relay_with_a_login_posts_edits_and_logs_out() {
     world.chat.say("ana", "dev", "meet now: weekly sync").await;
     let card = world.card("dev", "weekly sync").await;
     assert_eq!(card.user_id, world.chat.user("meetrelay").id);
-    await_metric(&world, r#"meetrelay_ready{check="mattermost"} 1"#).await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_ready{check="mattermost"} 1"#)
+        .await;
     let room = world.room().await;
     assert!(world.conference.end_room(&room.room_id));
     world.card("dev", "ended").await;
@@ -105,8 +92,14 @@ async fn wrong_password_is_told_once_locks_nothing_and_heals_after_a_restart() {
     };
     let in_time = tokio::time::timeout(PATIENCE, tried_often).await;
     assert!(in_time.is_ok(), "{}", world.relay.last_words());
-    await_metric(&world, r#"meetrelay_ready{check="mattermost"} 0"#).await;
-    await_metric(&world, r#"meetrelay_ready{check="queue"} 1"#).await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_ready{check="mattermost"} 0"#)
+        .await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_ready{check="queue"} 1"#)
+        .await;
     assert_eq!(world.relay.log().matches(REFUSED).count(), 1);
     assert_eq!(world.chat.calls("users.login"), 1);
     assert_eq!(

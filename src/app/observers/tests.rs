@@ -87,3 +87,13 @@ fn only_a_success_counts_as_reached() {
     assert!(reached("ok"));
     assert!(!reached("refused") && !reached("unreachable"));
 }
+
+#[test]
+fn foreign_response_url_counts_as_a_lost_answer() {
+    let meter = meter();
+    meter.noted(Noted::ForeignResponseUrl);
+    meter.noted(Noted::BadLink);
+    let lost = |reason| meter.metrics.answers_lost_total.with(reason).get();
+    assert_eq!(lost(labels::LostAnswer::ForeignResponseUrl), 1);
+    assert_eq!(lost(labels::LostAnswer::Refused), 0);
+}

@@ -277,6 +277,13 @@ labels! {
         /// The connection was down or blocked, or ended before the confirm.
         Away => ("away"),
     }
+    /// Why a late answer to a slash command never came.
+    LostAnswer("reason") {
+        /// Mattermost did not take it: its response URL has run out, or was never one.
+        Refused => ("refused"),
+        /// The command's response URL leads elsewhere than to the configured Mattermost.
+        ForeignResponseUrl => ("foreign_response_url"),
+    }
     /// A named condition of readiness.
     Check("check") {
         /// An event can be made durable: by the queue, or by the spool while RabbitMQ is away.

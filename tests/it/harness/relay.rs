@@ -262,6 +262,23 @@ impl Relay {
         );
     }
 
+    /// Asks the admin listener's /metrics until `line` stands there.
+    pub async fn await_metric(&self, line: &str) {
+        let url = format!("{}/metrics", self.ports.admin_url());
+        let there = async {
+            loop {
+                let text = reqwest_client().get(&url).send().await.unwrap();
+                let text = text.text().await.unwrap();
+                if text.lines().any(|known| known == line) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, there).await;
+        assert!(in_time.is_ok(), "{line:?} never stood in {url}");
+    }
+
     /// The end of the log, for a failure's text.
     pub fn last_words(&self) -> String {
         let log = self.log();
