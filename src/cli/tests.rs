@@ -324,7 +324,8 @@ async fn check_names_the_way_out_in_force_and_no_secret() {
         (vec![hook, ("ENABLED", "false")], "not set"),
     ];
     for (settings, expected) in cases {
-        let variables = settings.iter().map(|(key, value)| {
+        let url = ("URL", "https://chat.example.org");
+        let variables = settings.iter().chain([&url]).map(|(key, value)| {
             let name = format!("MEETRELAY__MATTERMOST__{key}");
             (name.into(), (*value).into())
         });

@@ -149,9 +149,10 @@ async fn relay_without_an_account_is_ready_and_asks_nobody_who_it_is() {
     world.chat.say("ana", "dev", "meet now: dark").await;
     await_metric(
         &world,
-        r#"meetrelay_circuit_breaker_state{peer="mattermost",state="open"} 1"#,
+        r#"meetrelay_circuit_breaker_state{state="open",target="mattermost"} 1"#,
     )
     .await;
+    await_metric(&world, r#"meetrelay_ready{check="mattermost"} 0"#).await;
     assert_eq!(
         ask(&world, "/readyz").await.0,
         200,

@@ -73,6 +73,6 @@ impl WayOut {
 }
 
 fn last(text: &str) -> String {
-    let parts = text.split(['/', ' ']);
-    parts.last().unwrap().to_owned()
+    let (_, last) = text.rsplit_once(['/', ' ']).unwrap();
+    last.to_owned()
 }
