@@ -66,9 +66,9 @@ pub(super) async fn run(core: Arc<Core>, own: Uuid) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             Some(ended) = working.join_next() => {
                 // One that panicked has said so and is never taken again.
-                if let Ok((path, is_damaged)) = ended {
+                if let Ok((path, is_left)) = ended {
                     taken.remove(&path);
-                    if is_damaged {
+                    if is_left {
                         seen.named.insert(path);
                     }
                 }
@@ -79,7 +79,8 @@ pub(super) async fn run(core: Arc<Core>, own: Uuid) {
 }
 
 impl Core {
-    /// Tells the folder, and whether it is damaged.
+    /// Tells the folder, and whether it is to be left as it is: damaged, or empty and not to be removed. Looked at
+    /// again it would be found at once, without end.
     async fn work_off(self: Arc<Self>, folder: Folder) -> (PathBuf, bool) {
         self.adopted().push(Arc::clone(&folder.queue));
         let path = folder.path.display();
@@ -102,7 +103,8 @@ impl Core {
         } else {
             folder.end().await;
         }
-        (folder.path, is_damaged)
+        let is_kept = matches!(ended, Ended::Empty) && folder::has_file(&folder.path);
+        (folder.path, is_damaged || is_kept)
     }
 }
 

@@ -146,6 +146,23 @@ async fn folder_with_something_foreign_in_it_is_forwarded_and_not_removed() {
     assert_eq!(bench.broker.taken().len(), 3, "nothing is left in it");
 }
 
+#[tokio::test]
+async fn empty_folder_that_is_not_removed_is_looked_at_once() {
+    let bench = Bench::new(Mood::Takes);
+    let (left, ids) = leave(&bench, 3).await;
+    fs::write(left.join("notes.txt"), "mine").unwrap();
+    let _spool = bench.open();
+    until_taken(&bench, &ids).await;
+    // Whoever opens it makes files in it and removes them.
+    let changed = || fs::metadata(&left).unwrap().modified().unwrap();
+    until("it is left alone", async || {
+        let before = changed();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        before == changed()
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn folder_without_a_file_is_removed_when_nobody_is_making_it() {
     let bench = Bench::new(Mood::Takes);
