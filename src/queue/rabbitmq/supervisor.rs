@@ -79,7 +79,8 @@ pub(super) async fn supervise(
         };
         let ending = match opened {
             Err(error) => {
-                trouble.failed(&error);
+                let publisher_is_up = common.board.watch().borrow().publisher.is_up;
+                trouble.failed(&error, publisher_is_up);
                 Ending::from(&error)
             }
             Ok(mut opened) => {
@@ -137,31 +138,39 @@ impl Trouble {
         }
     }
 
+    /// The connection was made and ended, perhaps before it could be used.
     fn began(&mut self, ending: &Ending) {
         let role = self.role.as_str();
-        if self.since.is_none() {
+        self.since.get_or_insert_with(Instant::now);
+        if self.is_due() {
             warn!(role, why = %ending.text, "the link to the broker is down: it is made again");
-            let now = Instant::now();
-            (self.since, self.told) = (Some(now), Some(now));
         }
     }
 
-    fn failed(&mut self, error: &BrokerError) {
-        let now = Instant::now();
+    fn failed(&mut self, error: &BrokerError, publisher_is_up: bool) {
         let role = self.role.as_str();
-        let since = *self.since.get_or_insert(now);
+        let since = *self.since.get_or_insert_with(Instant::now);
         let is_refused = matches!(error, BrokerError::Refused(_));
-        let is_news = self.told.is_none() || is_refused != self.is_refused;
-        let is_due = self
-            .told
-            .is_none_or(|told| now.duration_since(told) >= TELL_EVERY);
-        self.is_refused = is_refused;
-        // Both links have the same trouble: one of them tells.
-        if self.role == Role::Publisher && (is_news || is_due) {
-            let down_s = now.duration_since(since).as_secs();
-            warn!(role, why = %error, down_s, "the broker is away: messages are taken when it is back");
-            self.told = Some(now);
+        // Both links have the same trouble: one of them tells. The consumer has its own when the other is up.
+        if self.role == Role::Consumer && !publisher_is_up {
+            return;
         }
+        if is_refused != self.is_refused {
+            (self.is_refused, self.told) = (is_refused, None);
+        }
+        if self.is_due() {
+            let down_s = since.elapsed().as_secs();
+            warn!(role, why = %error, down_s, "the broker is away: messages are taken when it is back");
+        }
+    }
+
+    /// Whether why is to be told now; if so, it counts as told.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        if is_due {
+            self.told = Some(Instant::now());
+        }
+        is_due
     }
 
     fn over(&mut self) {
@@ -174,5 +183,40 @@ impl Trouble {
             None => info!(role, "the link to the broker is up"),
         }
         (self.told, self.is_refused) = (None, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often it is told of in three minutes, one failure a second.
+    async fn told(mut fail: impl FnMut(&mut Trouble), role: Role) -> usize {
+        let (mut trouble, mut told) = (Trouble::new(role), Vec::new());
+        for _ in 0..180 {
+            fail(&mut trouble);
+            told.extend(trouble.told);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        told.dedup();
+        told.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn consumer_that_is_refused_beside_a_good_publisher_is_told_once_a_minute() {
+        let limit = BrokerError::Away("no further connection".to_owned());
+        let failed = |trouble: &mut Trouble| trouble.failed(&limit, true);
+        assert_eq!(told(failed, Role::Consumer).await, 3);
+        let ended = Ending::server_closed("it may not read".to_owned());
+        let began = |trouble: &mut Trouble| trouble.began(&ended);
+        assert_eq!(told(began, Role::Consumer).await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn broker_that_is_away_for_both_links_is_told_by_one() {
+        let away = BrokerError::Away("no connection".to_owned());
+        let failed = |trouble: &mut Trouble| trouble.failed(&away, false);
+        assert_eq!(told(failed, Role::Consumer).await, 0);
+        assert_eq!(told(failed, Role::Publisher).await, 3);
     }
 }
