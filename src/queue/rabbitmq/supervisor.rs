@@ -19,7 +19,7 @@ use super::opened::Opened;
 const PAUSE_INITIAL: Duration = Duration::from_millis(200);
 /// A connection that lasted so long was a good one: the pauses begin anew.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
-/// While a link is down, why is logged so often.
+/// While the consumer alone is down, why is logged so often.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What both supervisors share.
@@ -164,9 +164,11 @@ impl Trouble {
         }
     }
 
-    /// Whether why is to be told now; if so, it counts as told.
+    /// Whether why is to be told now; if so, it counts as told. Of the publisher each trouble once: that nothing can
+    /// be published is told every minute by whoever watches [`Board::watch`].
     fn is_due(&mut self) -> bool {
-        let is_due = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        let again = |told: Instant| self.role == Role::Consumer && told.elapsed() >= TELL_EVERY;
+        let is_due = self.told.is_none_or(again);
         if is_due {
             self.told = Some(Instant::now());
         }
@@ -213,10 +215,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn broker_that_is_away_for_both_links_is_told_by_one() {
+    async fn broker_that_is_away_for_both_links_is_told_once_by_one() {
         let away = BrokerError::Away("no connection".to_owned());
         let failed = |trouble: &mut Trouble| trouble.failed(&away, false);
         assert_eq!(told(failed, Role::Consumer).await, 0);
-        assert_eq!(told(failed, Role::Publisher).await, 3);
+        assert_eq!(told(failed, Role::Publisher).await, 1);
     }
 }
