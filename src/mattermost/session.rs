@@ -13,14 +13,19 @@ use tokio::time::Instant;
 use super::errors;
 use crate::ports::ChatError;
 
-/// After how long a refused login is tried again; after the last of them not before a restart. So there are at most
-/// four refused logins for each process, well below the ten after which Mattermost locks an account. They are tried
+/// After how long a refused login is tried again; after the last of them not before a restart, or until the old
+/// session works again. So there are four refused logins for each process, well below the ten after which Mattermost
+/// locks an account. They are tried
 /// again at all because Mattermost calls trouble of its own a wrong password, too (it masks errors at login).
 const AGAIN_AFTER: [Duration; 3] = [
     Duration::from_secs(60),
     Duration::from_secs(600),
     Duration::from_secs(3600),
 ];
+
+/// Most refused logins for each process, whatever else happens, unless one worked in between: Mattermost locks the
+/// account after ten.
+const REFUSALS_MAX: usize = 8;
 
 /// One login: the header of the new session, or why there is none.
 pub(super) type Login = BoxFuture<'static, Result<HeaderValue, ChatError>>;
@@ -35,6 +40,8 @@ pub(super) struct Pass {
     is_proved: AtomicBool,
     /// A call was refused with it.
     is_rejected: AtomicBool,
+    /// It was refused right after its login, and that was counted.
+    is_useless: AtomicBool,
 }
 
 /// The session, with or without a pass at the moment.
@@ -121,9 +128,10 @@ impl Session {
         if !is_proof {
             return;
         }
-        pass.is_rejected.store(false, Ordering::Relaxed);
-        if !pass.is_proved.swap(true, Ordering::Relaxed) {
-            lock(&self.door).refusals = 0;
+        let was_rejected = pass.is_rejected.swap(false, Ordering::Relaxed);
+        let was_proved = pass.is_proved.swap(true, Ordering::Relaxed);
+        if was_rejected || !was_proved {
+            lock(&self.door).proved(pass, was_proved);
         }
     }
 
@@ -131,6 +139,10 @@ impl Session {
     pub(super) fn useless(&self, pass: &Pass, why: &str) {
         if !pass.is_proved.load(Ordering::Relaxed) {
             pass.is_rejected.store(true, Ordering::Relaxed);
+        }
+        // Many callers may meet the same: it is one refusal.
+        if pass.is_useless.swap(true, Ordering::Relaxed) {
+            return;
         }
         lock(&self.door).refuse(format!("a session is refused right after its login: {why}"));
     }
@@ -189,6 +201,7 @@ impl Door {
                     authorization,
                     is_proved: AtomicBool::new(false),
                     is_rejected: AtomicBool::new(false),
+                    is_useless: AtomicBool::new(false),
                 });
                 self.pass = Some(Arc::clone(&pass));
                 self.refused = None;
@@ -199,6 +212,18 @@ impl Door {
                 Some(why) => self.refuse(why),
                 None => error,
             }),
+        }
+    }
+
+    /// The server took this pass. A new one ends the count of refusals, as it does Mattermost's own. An old one that
+    /// works again lifts the bar, so that its end later does not stop the relay for good; the count goes on.
+    fn proved(&mut self, pass: &Pass, was_proved: bool) {
+        let is_current = |current: &Arc<Pass>| std::ptr::eq(Arc::as_ptr(current), pass);
+        if !was_proved {
+            self.refusals = 0;
+        }
+        if self.refusals < REFUSALS_MAX && self.pass.as_ref().is_some_and(is_current) {
+            self.refused = None;
         }
     }
 

@@ -89,6 +89,12 @@ impl Refusal {
             400 if self.is_webhook => refused(
                 "the notice is not taken as it is; see whether mattermost.incoming_webhook_url is an address of Mattermost",
             ),
+            401 if self.is_webhook => ChatError::Unauthorized {
+                why: told(
+                    "an incoming webhook needs no credentials, so a proxy before Mattermost may ask for them; \
+                     let it pass the webhook's address",
+                ),
+            },
             401 => ChatError::Unauthorized {
                 why: told(
                     "see mattermost.plugin_authorization; Mattermost passes it on from 9.4 on",

@@ -248,6 +248,40 @@ async fn session_that_works_again_is_used_while_logins_are_barred() {
 }
 
 #[tokio::test]
+async fn many_callers_of_a_session_refused_after_its_login_are_one_refusal() {
+    let mut replies = vec![login()];
+    replies.extend((0..4).map(|_| expired()));
+    replies.push(login_as("new"));
+    replies.extend((0..4).map(|_| expired()));
+    replies.extend([login_as("newest"), me()]);
+    let bench = bench_with_login(replies).await;
+    let calls = (0..4).map(|_| bench.client.own_account());
+    for result in futures_util::future::join_all(calls).await {
+        let is_refused = matches!(result, Err(ChatError::Unauthorized { .. }));
+        assert!(is_refused, "{result:?}");
+    }
+    skip(Duration::from_secs(61)).await;
+    bench.client.own_account().await.unwrap();
+    assert_eq!(bench.logins(), 3);
+}
+
+#[tokio::test]
+async fn session_that_works_again_lifts_the_bar_and_never_locks_the_account() {
+    let mut replies = vec![login(), me()];
+    replies.extend((0..8).flat_map(|_| [expired(), wrong(), me()]));
+    replies.push(expired());
+    let bench = bench_with_login(replies).await;
+    bench.client.own_account().await.unwrap();
+    for _ in 0..8 {
+        assert_not_logged_in(bench.client.own_account().await);
+        bench.client.own_account().await.unwrap();
+    }
+    // Eight wrong passwords are enough.
+    assert_not_logged_in(bench.client.own_account().await);
+    assert_eq!(bench.logins(), 1 + 8, "Mattermost locks at ten");
+}
+
+#[tokio::test]
 async fn outages_and_throttling_at_login_are_no_refusals() {
     let replies = vec![
         recorded("ratelimit-429"),
