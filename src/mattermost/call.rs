@@ -10,7 +10,7 @@ use url::Url;
 
 use super::session::Session;
 use super::{Mattermost, errors};
-use crate::http::{Answer, CallError, CallReport, RateLimit, Request};
+use crate::http::{Answer, CallError, RateLimit, Request};
 use crate::ports::ChatError;
 
 /// What stands in the header `Authorization`.
@@ -107,13 +107,7 @@ impl Mattermost {
         let started = Instant::now();
         let mut rate_limit = None;
         let result = self.exchange(call, authorization, &mut rate_limit).await;
-        self.http.report(&CallReport {
-            target: "mattermost",
-            operation,
-            outcome: result.as_ref().err().map_or("ok", errors::outcome),
-            duration: started.elapsed(),
-            rate_limit,
-        });
+        errors::report(&self.http, operation, started, rate_limit, &result);
         result
     }
 

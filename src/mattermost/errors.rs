@@ -1,9 +1,11 @@
 //! What a refusal of Mattermost means (mattermost.md 3.5, 3.6, 5). Its texts may hold the id of a hook, which is
 //! a secret, so only the error's id goes into the log.
 
+use std::time::Instant;
+
 use serde::Deserialize;
 
-use crate::http::Answer;
+use crate::http::{Answer, CallReport, Http, RateLimit};
 use crate::ports::ChatError;
 
 /// Longest error id that is repeated, in bytes.
@@ -32,6 +34,23 @@ impl AppError {
     pub(super) fn is_no_route(&self) -> bool {
         self.id == "api.context.404.app_error"
     }
+}
+
+/// Tells the observer how a call that began at `started` ended.
+pub(super) fn report<T>(
+    http: &Http,
+    operation: &'static str,
+    started: Instant,
+    rate_limit: Option<RateLimit>,
+    result: &Result<T, ChatError>,
+) {
+    http.report(&CallReport {
+        target: "mattermost",
+        operation,
+        outcome: result.as_ref().err().map_or("ok", outcome),
+        duration: started.elapsed(),
+        rate_limit,
+    });
 }
 
 /// What an answer of a hook other than 2xx means. Unlike posts of an account, what it shows cannot be looked up, so it

@@ -10,7 +10,7 @@ use url::Url;
 use super::call::{address, unreachable};
 use super::errors;
 use crate::domain::ResponseHook;
-use crate::http::{Answer, CallReport, Http, Request};
+use crate::http::{Answer, Http, Request};
 use crate::ports::ChatError;
 
 /// Longest answer of a hook that is read, in bytes; a success is `ok`.
@@ -84,13 +84,7 @@ impl Hooks {
         let result = answer
             .map_err(unreachable)
             .and_then(|answer| meaning(&answer));
-        self.http.report(&CallReport {
-            target: "mattermost",
-            operation,
-            outcome: result.as_ref().err().map_or("ok", errors::outcome),
-            duration: started.elapsed(),
-            rate_limit,
-        });
+        errors::report(&self.http, operation, started, rate_limit, &result);
         result
     }
 }

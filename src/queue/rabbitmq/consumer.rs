@@ -17,7 +17,7 @@ use super::ending::Ending;
 use super::lanes::{LANES, Lane, Lanes, Place};
 use super::link::NOT_YET;
 use super::opened::{News, Opened};
-use super::supervisor::{Common, Serve};
+use super::supervisor::{CLOSED, Common, Serve};
 use super::topology::DELAYS;
 use super::wire::Arrived;
 
@@ -140,7 +140,7 @@ impl Session {
             tokio::select! {
                 biased;
                 () = self.common.closed.cancelled() => {
-                    self.consumer.set(State::Shut("closed by this process".to_owned()));
+                    self.consumer.set(State::Shut(CLOSED.to_owned()));
                     requests.close();
                     return desk.finish(&mut requests).await;
                 }
@@ -163,11 +163,8 @@ impl Session {
 }
 
 impl Serve for Session {
-    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Ending {
-        match self.work(opened, up).await {
-            Ok(()) => Ending::own(),
-            Err(ending) => ending,
-        }
+    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
+        self.work(opened, up).await
     }
 
     fn down(&mut self, why: &str) {

@@ -13,8 +13,6 @@ pub(super) struct Ending {
     pub(super) reason: ReconnectReason,
     /// For people, without any secret.
     pub(super) text: String,
-    /// It was this process that wanted it.
-    pub(super) is_own: bool,
 }
 
 impl Ending {
@@ -33,20 +31,8 @@ impl Ending {
         Self::new(ReconnectReason::Io, text.to_owned())
     }
 
-    /// This process closes.
-    pub(super) fn own() -> Self {
-        Self {
-            is_own: true,
-            ..Self::new(ReconnectReason::Io, "closed by this process".to_owned())
-        }
-    }
-
     fn new(reason: ReconnectReason, text: String) -> Self {
-        Self {
-            reason,
-            text,
-            is_own: false,
-        }
+        Self { reason, text }
     }
 }
 

@@ -22,6 +22,9 @@ const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// While the consumer alone is down, why is logged so often.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
+/// Why a link is down that this process ended.
+pub(super) const CLOSED: &str = "closed by this process";
+
 /// What both supervisors share.
 pub(super) struct Common {
     pub(super) settings: BrokerSettings,
@@ -33,8 +36,8 @@ pub(super) struct Common {
 
 /// What is done with a connection while it lasts.
 pub(super) trait Serve {
-    /// Sets up, calls `up`, works until the end. It must not close the connection itself.
-    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Ending;
+    /// Sets up, calls `up`, works until the end; `Ok` when this process closes. It must not close the connection itself.
+    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending>;
 
     /// The link is down, and why.
     fn down(&mut self, why: &str);
@@ -81,7 +84,10 @@ pub(super) async fn supervise(
             Err(error) => {
                 let publisher_is_up = common.board.watch().borrow().publisher.is_up;
                 trouble.failed(&error, publisher_is_up);
-                Ending::from(&error)
+                let ending = Ending::from(&error);
+                served.down(&ending.text);
+                common.board.down(role, &ending.text);
+                ending
             }
             Ok(mut opened) => {
                 let began = Instant::now();
@@ -89,22 +95,19 @@ pub(super) async fn supervise(
                     common.board.up(role);
                     trouble.over();
                 };
-                let ending = served.serve(&mut opened, up).await;
+                let ended = served.serve(&mut opened, up).await;
                 if began.elapsed() >= GOOD_AFTER {
                     failures = 0;
                 }
-                served.down(&ending.text);
-                common.board.down(role, &ending.text);
+                let why = ended.as_ref().err().map_or(CLOSED, |ending| &ending.text);
+                served.down(why);
+                common.board.down(role, why);
                 opened.close().await;
-                if ending.is_own {
-                    break;
-                }
+                let Err(ending) = ended else { break };
                 trouble.began(&ending);
                 ending
             }
         };
-        served.down(&ending.text);
-        common.board.down(role, &ending.text);
         common.board.observer().reconnects(role, ending.reason);
         failures = failures.saturating_add(1);
         let backoff = Backoff {
@@ -116,8 +119,8 @@ pub(super) async fn supervise(
             () = tokio::time::sleep(backoff.delay(failures, rand::random())) => {}
         }
     }
-    served.down("closed by this process");
-    common.board.down(role, "closed by this process");
+    served.down(CLOSED);
+    common.board.down(role, CLOSED);
 }
 
 /// What is logged about a link: its end, its return, and once a minute why it is still down.

@@ -18,7 +18,7 @@ use super::super::ending::Ending;
 use super::super::link::Board;
 use super::super::observer::PublishResult;
 use super::super::opened::{News, Opened};
-use super::super::supervisor::{Common, Serve};
+use super::super::supervisor::{CLOSED, Common, Serve};
 use super::super::wire::Frame;
 use super::{Publisher, Request};
 
@@ -48,7 +48,7 @@ impl Session {
             tokio::select! {
                 biased;
                 () = self.common.closed.cancelled() => {
-                    self.publisher.shut("closed by this process");
+                    self.publisher.shut(CLOSED);
                     requests.close();
                     return self.drain(&mut window, &mut requests, &channel).await;
                 }
@@ -121,11 +121,8 @@ impl Session {
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 
 impl Serve for Session {
-    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Ending {
-        match self.work(opened, up).await {
-            Ok(()) => Ending::own(),
-            Err(ending) => ending,
-        }
+    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
+        self.work(opened, up).await
     }
 
     fn down(&mut self, why: &str) {

@@ -70,11 +70,7 @@ async fn message_that_cannot_be_deleted_is_not_sent_again_and_again() {
     let spool = bench.open();
     let ids = accept(&spool, 1).await;
     let path = own_path(&spool);
-    run(
-        &path,
-        "CREATE TRIGGER broken BEFORE DELETE ON messages
-         BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
-    );
+    break_deleting(&path);
     bench.broker.set(Mood::Takes);
     until_taken(&bench, &ids).await;
     // Longer than it takes until the message comes again.
@@ -91,11 +87,7 @@ async fn crash_between_confirm_and_deletion_makes_one_double_with_the_same_id() 
     let spool = bench.open();
     let ids = accept(&spool, 1).await;
     let path = own_path(&spool);
-    run(
-        &path,
-        "CREATE TRIGGER broken BEFORE DELETE ON messages
-         BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
-    );
+    break_deleting(&path);
     bench.broker.set(Mood::Takes);
     until_taken(&bench, &ids).await;
     kill(spool).await;
@@ -184,4 +176,13 @@ async fn other_queues_are_forwarded_to_themselves() {
     let mut taken = bench.broker.taken();
     taken.sort();
     assert_eq!(taken, ["chat", "chat.later", "conference", "events"]);
+}
+
+/// From now on nothing can be removed from the file.
+fn break_deleting(path: &Path) {
+    run(
+        path,
+        "CREATE TRIGGER broken BEFORE DELETE ON messages
+         BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
+    );
 }
