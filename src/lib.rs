@@ -10,6 +10,7 @@
 //! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - [`crash_point`]: where tests end the process; nothing in any other build.
 //! - [`app`]: puts it all together. [`cli`]: the program's commands.
 
 pub mod admin;
@@ -18,6 +19,7 @@ pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash_point;
 pub mod domain;
 pub mod http;
 pub mod ingress;

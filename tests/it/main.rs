@@ -14,6 +14,7 @@ mod bad_input;
 mod broker;
 mod crash;
 mod deploy;
+mod faults;
 mod harness;
 mod load;
 mod main_job;

@@ -1,0 +1,8 @@
+//! The fault matrix: one test for each row, named after its id (`i1_...` to `o13_...`), on the real binary. What a
+//! row has no test for, and why, stands in faults/README.md.
+
+mod ingest;
+mod operations;
+mod queue;
+mod storage;
+mod worker;

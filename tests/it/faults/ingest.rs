@@ -1,0 +1,1 @@
+//! Bad input at the door: rows I1 to I24.

@@ -1,0 +1,1 @@
+//! Peers that stall, drip, lie and redirect: rows W1 to W17.
