@@ -12,6 +12,8 @@ mod jobs;
 mod lately;
 mod observer;
 mod publish;
+mod send;
+mod suspect;
 mod sweep;
 
 use std::sync::Arc;
@@ -101,7 +103,9 @@ pub(crate) struct Shop {
     pub(crate) plugnmeet: Breaker,
     store_trouble: Lately,
     queue_trouble: Lately,
+    story_trouble: Lately,
     desks: desks::Desks,
+    suspects: suspect::Suspects,
     pub(crate) stop: CancellationToken,
 }
 
@@ -129,7 +133,9 @@ impl Workers {
             plugnmeet: Breaker::new(settings.breaker),
             store_trouble: Lately::default(),
             queue_trouble: Lately::default(),
+            story_trouble: Lately::default(),
             desks: desks::Desks::default(),
+            suspects: suspect::Suspects::default(),
             stop: stop.clone(),
             deps,
             settings,
