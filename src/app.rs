@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, MattermostAccess, Problems, WayOut};
-use crate::http::{Http, HttpSetupError};
+use crate::http::{Http, HttpSettings, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
 use crate::mattermost::{Credential, Mattermost, Notices};
@@ -327,10 +327,12 @@ fn chat(
     let Some(access) = &essentials.mattermost else {
         return Ok((Arc::new(door::NoChat), None));
     };
-    let http = Http::new(
-        settings::http(config.mattermost.call_timeout),
-        Arc::clone(meter) as _,
-    )?;
+    let http = HttpSettings {
+        heeds_rate_limit: true,
+        calls_per_second: config.mattermost.calls_per_second,
+        ..settings::http(config.mattermost.call_timeout)
+    };
+    let http = Http::new(http, Arc::clone(meter) as _)?;
     let credential = match access.way_out.clone() {
         WayOut::Bot { token } => Credential::Token(token),
         WayOut::Login { login_id, password } => Credential::Login { login_id, password },

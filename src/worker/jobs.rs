@@ -18,7 +18,7 @@ use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Se
 
 use super::apply::pause;
 use super::dead::facts_of;
-use super::suspect::{Suspicion, suspect};
+use super::suspect::{Alone, Suspicion, suspect};
 use super::{Admission, DeadReason, JobOutcome, Shop};
 use attempt::{do_job, do_tell};
 use settle::{again, give_up};
@@ -114,7 +114,7 @@ async fn work(shop: &Shop, mut received: Received) {
         Ok(envelope) if shop.suspects.include(&mut received) => {
             do_suspect(shop, received, envelope).await
         }
-        Ok(envelope) => do_envelope(shop, received, envelope).await,
+        Ok(envelope) => do_envelope(shop, received, envelope, None).await,
         Err(reason) => {
             let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
             give_up(shop, received, reason, label, kind, Vec::new()).await
@@ -128,11 +128,11 @@ async fn work(shop: &Shop, mut received: Received) {
 
 /// Does a redelivered job, unless it is poison.
 async fn do_suspect(shop: &Shop, received: Received, envelope: Envelope) -> Option<JobOutcome> {
-    match suspect(shop, &received).await {
-        Suspicion::Cleared(alone) => {
-            let outcome = do_envelope(shop, received, envelope).await;
-            drop(alone);
-            outcome
+    match suspect(shop, &received.message_id, None).await {
+        Suspicion::Cleared { count, alone } => {
+            // Whatever was in hand when the process ended comes again once, and is done side by side.
+            let alone = (count > 1).then_some(alone);
+            do_envelope(shop, received, envelope, alone).await
         }
         Suspicion::Poison(reason) => {
             let facts = facts_of(&envelope);
@@ -143,7 +143,12 @@ async fn do_suspect(shop: &Shop, received: Received, envelope: Envelope) -> Opti
     }
 }
 
-async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Option<JobOutcome> {
+async fn do_envelope(
+    shop: &Shop,
+    received: Received,
+    envelope: Envelope,
+    alone: Option<Alone>,
+) -> Option<JobOutcome> {
     crash_point::reach_for("job.leased", || envelope.id());
     let now = shop.deps.clock.now();
     if let Some(early) = envelope.not_before.filter(|at| *at > now) {
@@ -156,7 +161,7 @@ async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Opt
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
                 meeting.id = %id.meeting, event.id = tracing::field::Empty,
                 attempt.number = envelope.attempt, tries = envelope.tries);
-            do_job(shop, received, envelope, id, since)
+            do_job(shop, received, envelope, (id, since), alone)
                 .instrument(span)
                 .await
         }

@@ -18,6 +18,9 @@ use super::apply::pause;
 /// embedded queue counts as redelivered: marks for 100 000 would take minutes. Twice what a process has in hand.
 pub(super) const SUSPECTS_MAX: usize = 128;
 
+/// The right to work on a message that is suspected; one at a time.
+pub(super) type Alone = OwnedMutexGuard<()>;
+
 /// Who is suspected, and the right to work on one who was marked before.
 #[derive(Default)]
 pub(super) struct Suspects {
@@ -38,45 +41,49 @@ impl Suspects {
 
 /// What the mark says of a message.
 pub(super) enum Suspicion {
-    /// It may be worked on, with what stands there in hand until it has met its verdict.
-    Cleared(Option<OwnedMutexGuard<()>>),
+    /// It may be worked on.
+    Cleared {
+        /// How often work on it has begun, this time included.
+        count: u32,
+        /// What keeps others that are suspected waiting, until it is dropped.
+        alone: Alone,
+    },
     /// Work on it was begun too often; why, for the dead letter.
     Poison(String),
     /// Unknown: the workers were stopped first.
     Stopped,
 }
 
-/// Counts work on a message that [`Suspects::include`] tells to mark, before it begins.
-pub(super) async fn suspect(shop: &Shop, received: &Received) -> Suspicion {
-    let alone = tokio::select! {
-        biased;
-        () = shop.stop.cancelled() => return Suspicion::Stopped,
-        alone = Arc::clone(&shop.suspects.alone).lock_owned() => alone,
+/// Counts work under `name`, before it begins. `alone` is what the caller already has in hand of that kind.
+pub(super) async fn suspect(shop: &Shop, name: &str, alone: Option<Alone>) -> Suspicion {
+    let alone = match alone {
+        Some(alone) => alone,
+        None => tokio::select! {
+            biased;
+            () = shop.stop.cancelled() => return Suspicion::Stopped,
+            alone = Arc::clone(&shop.suspects.alone).lock_owned() => alone,
+        },
     };
     loop {
-        match shop.deps.store.mark_redelivered(&received.message_id).await {
+        match shop.deps.store.mark_redelivered(name).await {
             Ok(count) if count > shop.settings.poison_max => {
                 let tries = shop.settings.poison_max;
                 return Suspicion::Poison(format!(
                     "poison: work on it was begun {tries} times and never ended"
                 ));
             }
-            // Whatever was in hand when the process ended comes again once. Events are applied one after the other in
-            // any case.
-            Ok(1) if received.queue != QueueName::Events => return Suspicion::Cleared(None),
             Ok(count) => {
                 if count > 1 {
                     warn!(
-                        message.id = received.message_id,
-                        count,
-                        "work on this message was begun before and never ended: it is done alone"
+                        message.id = name,
+                        count, "work on this was begun before and never ended: it is done alone"
                     );
                 }
-                return Suspicion::Cleared(Some(alone));
+                return Suspicion::Cleared { count, alone };
             }
             Err(StoreError::Refused(why)) => {
                 warn!(why, "a redelivered message cannot be marked");
-                return Suspicion::Cleared(Some(alone));
+                return Suspicion::Cleared { count: 1, alone };
             }
             Err(StoreError::Away(why)) => {
                 if shop.store_trouble.is_news() {
@@ -90,9 +97,9 @@ pub(super) async fn suspect(shop: &Shop, received: &Received) -> Suspicion {
     }
 }
 
-/// The message met a verdict.
-pub(super) async fn forget_mark(shop: &Shop, message_id: &str) {
-    if let Err(error) = shop.deps.store.clear_mark(message_id).await {
+/// Work of this name met a verdict.
+pub(super) async fn forget_mark(shop: &Shop, name: &str) {
+    if let Err(error) = shop.deps.store.clear_mark(name).await {
         debug!(%error, "a redelivery mark stays");
     }
 }

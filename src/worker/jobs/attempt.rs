@@ -14,9 +14,10 @@ use crate::domain::retry::{Outcome, RetryReason, Verdict};
 use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Refusal, Timestamp};
 use crate::ports::{DeadKind, Envelope, Posting, Received, StoreError};
 use crate::worker::apply::pause;
-use crate::worker::dead::given_up;
+use crate::worker::dead::{facts_of, given_up};
 use crate::worker::publish::{event_posting, job_posting, own_event};
 use crate::worker::send::{Sent, send, try_send};
+use crate::worker::suspect::{Alone, Suspicion, forget_mark, suspect};
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
 
 use super::record::{Begun, record};
@@ -50,8 +51,8 @@ pub(super) async fn do_job(
     shop: &Shop,
     received: Received,
     envelope: Envelope,
-    id: JobId,
-    since: Timestamp,
+    (id, since): (JobId, Timestamp),
+    alone: Option<Alone>,
 ) -> Option<JobOutcome> {
     let meeting = match load(shop, &id).await {
         Ok(found) => found?,
@@ -86,6 +87,22 @@ pub(super) async fn do_job(
     if owed.due > now.plus(Duration::from_millis(50)) {
         return again(shop, &received, envelope, owed.due.since(now), false).await;
     }
+    let mark = mark_of(&received, &id);
+    let is_alone = alone.is_some();
+    // Held until the job is settled.
+    let _alone = match &mark {
+        None => alone,
+        Some(mark) => match suspect(shop, mark, alone).await {
+            Suspicion::Cleared { count, alone } => (is_alone || count > 1).then_some(alone),
+            Suspicion::Poison(reason) => {
+                let facts = facts_of(&envelope);
+                let (label, kind) = (DeadReason::Poison, DeadKind::Job);
+                forget_mark(shop, mark).await;
+                return give_up(shop, received, reason, label, kind, facts).await;
+            }
+            Suspicion::Stopped => return None,
+        },
+    };
     let name = || format!("{id} {}", meeting.rule.title);
     let begun = Begun {
         job: &id,
@@ -144,6 +161,9 @@ pub(super) async fn do_job(
         return None;
     }
     crash_point::reach_for("job.recorded", name);
+    if let Some(mark) = &mark {
+        forget_mark(shop, mark).await;
+    }
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     info!(duration_ms, ?outcome, "job attempted");
     match verdict {
@@ -172,6 +192,12 @@ pub(super) async fn do_job(
             .await
         }
     }
+}
+
+/// Under what the work on a job is counted, if it is to be: each round's message has an id of its own, so that theirs
+/// alone would never add up when a process that dies is started only now and then.
+fn mark_of(received: &Received, id: &JobId) -> Option<String> {
+    (received.redelivered || id.round > 0).then(|| format!("{}:{}", id.meeting, id.job.key()))
 }
 
 fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {

@@ -1,5 +1,7 @@
 //! The real binary as a child process.
 
+mod lives;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -140,22 +142,7 @@ impl Relay {
 
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it still runs");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .unwrap();
-        let child = self
-            .command()
-            .arg("serve")
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.spawn();
         let http = reqwest_client();
         let url = format!("{}/readyz", self.ports.admin_url());
         let ready = async {
@@ -177,6 +164,26 @@ impl Relay {
         if tokio::time::timeout(PATIENCE, ready).await.is_err() {
             panic!("the relay was not ready in time:\n{}", self.last_words());
         }
+    }
+
+    /// Starts the process.
+    fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it still runs");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        let child = self
+            .command()
+            .arg("serve")
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
     }
 
     /// SIGKILL: no instruction more.
