@@ -25,6 +25,7 @@ mod queue_conformance;
 mod rabbitmq_start;
 mod session;
 mod spool;
+mod ssrf;
 mod starts;
 mod stopping;
 mod store_conformance;

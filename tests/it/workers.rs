@@ -8,6 +8,8 @@
 )]
 
 mod apply;
+mod attempts;
+mod backlog;
 mod collecting;
 mod notices;
 mod outages;
