@@ -1,6 +1,7 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
 mod door;
+mod ledger;
 mod links;
 mod observers;
 mod operations;
@@ -36,6 +37,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::token::{Links, Signer};
 use crate::worker::{Deps, Workers};
+use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
 
@@ -135,9 +137,11 @@ impl App {
     ) -> Result<Self, StartError> {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (ledger, lines) = Ledger::new();
         let meter = Arc::new(Meter {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
+            ledger,
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
@@ -177,6 +181,13 @@ impl App {
             &surroundings,
             way_out,
         );
+        let places = ledger::Places {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            metrics: Arc::clone(&surroundings.metrics),
+            settled_within: config.ledger.settled_within,
+        };
+        watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;

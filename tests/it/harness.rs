@@ -1,6 +1,7 @@
 //! The world of one test: both fakes, and the real binary as a child process between them.
 
 mod backend;
+mod reconcile;
 mod relay;
 mod way_out;
 
@@ -12,6 +13,7 @@ use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, Tri
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
 
 pub use backend::BackEnd;
+pub use reconcile::accepted;
 pub use relay::{Relay, reqwest_client as client};
 pub use way_out::WayOut;
 
@@ -32,6 +34,8 @@ pub struct World {
     pub back_end: BackEnd,
     /// What gets the relay into the chat.
     secrets: Vec<String>,
+    /// Events cannot be looked up in the store any more: the test has spoiled it.
+    pub is_store_spoiled: bool,
     folder: TempDir,
 }
 
@@ -158,6 +162,7 @@ impl Setup {
             relay,
             back_end,
             secrets: prepared.secrets,
+            is_store_spoiled: false,
             folder,
         }
     }
@@ -218,8 +223,13 @@ impl World {
         }
     }
 
-    /// Ends the test: the relay is stopped, nothing unexpected came, no secret went out.
+    /// Ends the test: every accepted event has come out, the relay is stopped, nothing unexpected came, no secret
+    /// went out. A relay that does not run any more, or whose store was spoiled, is not asked what came out.
     pub async fn finish(mut self) {
+        if self.relay.is_running() && !self.is_store_spoiled {
+            reconcile::await_settled(&self.relay, &self.data().join("meetrelay.db")).await;
+            reconcile::assert_sound(&self.relay).await;
+        }
         self.relay.stop().await;
         self.chat.unexpected().assert_none();
         self.conference.unexpected().assert_none();
