@@ -243,7 +243,7 @@ impl World {
     /// went out. A relay that does not run any more, or whose store was spoiled, is not asked what came out.
     pub async fn finish(mut self) {
         if self.relay.is_running() && !self.is_store_spoiled {
-            reconcile::await_settled(&self.relay, &self.data().join("meetrelay.db")).await;
+            reconcile::await_settled(&self.relay, &self.store, &self.data()).await;
             reconcile::assert_sound(&self.relay).await;
         }
         self.relay.stop().await;
