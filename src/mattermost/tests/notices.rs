@@ -359,12 +359,7 @@ async fn only_notices_and_answers_to_commands_work() {
 
 #[tokio::test]
 async fn notices_go_to_the_new_address_after_a_change() {
-    let kiosk = Kiosk::webhook(
-        "first5hook",
-        NoticeFormat::Mattermost,
-        vec![ok(), ok()],
-    )
-    .await;
+    let kiosk = Kiosk::webhook("first5hook", NoticeFormat::Mattermost, vec![ok(), ok()]).await;
     kiosk.post().await.unwrap();
     let address = kiosk.stub.url.join("hooks/second5hook").unwrap();
     let way = Way::new(NoticeWay::IncomingWebhook {
