@@ -95,9 +95,9 @@ pub enum StartError {
     Http(#[from] HttpSetupError),
 }
 
-/// A worker ended although nobody asked.
+/// A worker or watcher ended although nobody asked.
 #[derive(Debug, thiserror::Error)]
-#[error("a worker ended by itself, which is a defect; the log says more")]
+#[error("a worker or watcher ended by itself, which is a defect; the log says more")]
 pub struct WorkerEnded;
 
 /// What a relay is made of besides its configuration.
@@ -245,11 +245,12 @@ impl App {
     /// Runs until a stop is asked for, then drains.
     ///
     /// # Errors
-    /// A worker ended by itself: a defect, after which the process should end with a failure and be started again.
+    /// A worker or watcher ended by itself: a defect, after which the process should end with a failure and be started again.
     pub async fn run(mut self) -> Result<(), WorkerEnded> {
         let is_asked_for = tokio::select! {
             () = self.surroundings.shutdown.requested() => true,
             () = self.workers.any_ended() => false,
+            Some(_) = self.watchers.join_next() => false,
         };
         self.stop().await;
         if is_asked_for {

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod command;
+mod defect;
 mod fields;
 mod health;
 mod inbound;
@@ -303,7 +304,7 @@ impl Ingress {
         let door = Arc::clone(self);
         self.inbound(self.body_bytes).then(move |inbound: Inbound| {
             let noted = Noting::of(route, &inbound);
-            let answer = answer(Arc::clone(&door), inbound);
+            let answer = defect::caught(route, inbound.id, answer(Arc::clone(&door), inbound));
             let door = Arc::clone(&door);
             async move { noted.finish(&door, answer.await) }
         })
@@ -323,7 +324,8 @@ impl Ingress {
         let door = Arc::clone(self);
         inbound.then(move |token: String, inbound: Inbound| {
             let noted = Noting::of(route, &inbound);
-            let answer = answer(Arc::clone(&door), token, inbound);
+            let id = inbound.id;
+            let answer = defect::caught(route, id, answer(Arc::clone(&door), token, inbound));
             let door = Arc::clone(&door);
             async move { noted.finish(&door, answer.await) }
         })

@@ -32,6 +32,9 @@ pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
     None => "unknown",
 };
 
+/// Longest text of a panic that is logged, in characters.
+const PANIC_CHARS_MAX: usize = 500;
+
 /// Sends every log line of the process to standard output from now on, and counts them.
 ///
 /// # Errors
@@ -44,7 +47,24 @@ pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlob
     };
     let (subscriber, switch) = subscriber(log, is_human, output::Stdout, metrics);
     tracing::subscriber::set_global_default(subscriber)?;
+    std::panic::set_hook(Box::new(tell_panic));
     Ok(switch)
+}
+
+/// A panic is a line like any other and counted like one, instead of loose text on standard error.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    let reason: String = panic
+        .payload_as_str()
+        .unwrap_or_default()
+        .chars()
+        .take(PANIC_CHARS_MAX)
+        .collect();
+    tracing::error!(
+        location,
+        reason,
+        "panicked: a defect of meetrelay, please report it; what was in work is done again or kept as a dead letter"
+    );
 }
 
 /// Sets the least severity that is written, while the process runs.

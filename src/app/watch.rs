@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::config::WayOut;
+use crate::crash_point;
 use crate::domain::UserId;
 use crate::ingress::OwnUser;
 use crate::ports::{ChatError, Clock, Queue, WayOutKind};
@@ -129,6 +130,8 @@ async fn watch_readiness(
         metrics, readiness, ..
     } = surroundings;
     loop {
+        crash_point::reach("watch.readiness");
+        readiness.beat();
         let is_durable = side.look(&readiness, queue.as_ref()).await;
         let spooling = spool.look(&metrics).await;
         // RabbitMQ or the spool: either makes an event durable.
