@@ -1,5 +1,6 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod catch_up;
 mod door;
 mod links;
 mod observers;
@@ -24,7 +25,6 @@ use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, MattermostAccess, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
-use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
 use crate::mattermost::{Credential, Mattermost, Notices};
 use crate::plugnmeet::PlugNmeet;
@@ -35,6 +35,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::token::{Links, Signer};
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
 use links::SignedLinks;
 use observers::Meter;
@@ -178,7 +179,9 @@ impl App {
             way_out,
         );
         set_limits(config, &surroundings.metrics);
-        let door = door::open(config, essentials, &deps, links, own_user, meter)
+        let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
+        let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
+        let door = door::open(config, essentials, &deps, links, (own_user, gap), meter)
             .map_err(StartError::Setting)?;
         let admin = Arc::new(Admin {
             store: Arc::clone(&store),
@@ -188,7 +191,9 @@ impl App {
             token,
         });
         let way_out = deps.chat.kind();
-        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
+        let mut worker = settings::worker(config, way_out, instance);
+        worker.catch_up = catch_up;
+        let workers = Workers::start(deps, worker);
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

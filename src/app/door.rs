@@ -13,14 +13,13 @@ use crate::domain::rule::{Rule, RuleSpec, Rules, TITLE_DEFAULT};
 use crate::domain::{
     ChannelId, Event, Fact, Place, PostId, Rendered, ResponseHook, Timestamp, UserId,
 };
-use crate::ingress::{
-    EventSink, Ingress, IngressDeps, IngressSettings, OwnUser, SinkError, TraceParent,
-};
+use crate::ingress::{EventSink, Ingress, IngressDeps, IngressSettings, SinkError, TraceParent};
 use crate::ports::{
     Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
     QueueName, WayOutKind,
 };
 use crate::token::Links;
+use crate::trigger::{Gap, OwnUser};
 use crate::worker::Deps;
 
 use super::observers::Meter;
@@ -34,7 +33,7 @@ pub(super) fn open(
     essentials: &Essentials,
     deps: &Deps,
     links: Links,
-    own_user: OwnUser,
+    (own_user, gap): (OwnUser, Option<Gap>),
     meter: Arc<Meter>,
 ) -> Result<
     impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
@@ -57,6 +56,7 @@ pub(super) fn open(
         conference: Arc::clone(&deps.conference),
         clock: Arc::clone(&deps.clock),
         own_user,
+        gap,
         observer: meter,
     };
     let ingress = Ingress::new(settings(config, essentials), deps)
@@ -97,7 +97,7 @@ fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
     }
 }
 
-fn rules(config: &Config) -> Result<Rules, String> {
+pub(super) fn rules(config: &Config) -> Result<Rules, String> {
     let mut rules = Vec::with_capacity(config.rules.len());
     for (index, rule) in config.rules.iter().enumerate() {
         let title = rule.title.as_str();

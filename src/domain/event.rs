@@ -26,6 +26,22 @@ pub struct Event {
     pub fact: Fact,
 }
 
+impl Event {
+    /// The relay found the post that asked for a meeting: no webhook had told of it in time.
+    pub const fn is_caught_up(&self) -> bool {
+        matches!(
+            &self.fact,
+            Fact::MeetingRequested {
+                via: Via::OutgoingWebhook {
+                    caught_up: true,
+                    ..
+                },
+                ..
+            }
+        )
+    }
+}
+
 /// The dedup key of design 3: unique together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
@@ -166,6 +182,9 @@ pub enum Via {
     OutgoingWebhook {
         /// That post: its thread is looked up before the card is posted.
         post: PostId,
+        /// No webhook told of it in time: the relay found it when it looked through its channels.
+        #[serde(default, skip_serializing_if = "is_false")]
+        caught_up: bool,
     },
     /// A slash command.
     SlashCommand {
@@ -416,6 +435,11 @@ pub enum Fact {
         /// Its round when the sweep looked.
         round: u32,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Longest summary that is kept, in characters: what fits into one post of Mattermost with room for its head.

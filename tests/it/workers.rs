@@ -85,6 +85,7 @@ fn settings() -> WorkerSettings {
             time_zone: jiff::tz::TimeZone::UTC,
             late_after: 60 * SECOND,
         },
+        catch_up: None,
         instance: "test".to_owned(),
     }
 }

@@ -17,9 +17,10 @@ use crate::domain::{
     RuleChoice, ServerName, State, Timestamp, Via,
 };
 use crate::ingress::inbound::fresh_id;
-use crate::ingress::{Ingress, IngressDeps, IngressSettings, OwnUser};
+use crate::ingress::{Ingress, IngressDeps, IngressSettings};
 use crate::ports::WayOutKind;
 use crate::token::{Links, Signer};
+use crate::trigger::OwnUser;
 
 /// A door and what stands behind it.
 pub(in crate::ingress) struct House {
@@ -86,6 +87,7 @@ impl House {
                 conference: self.mint.clone(),
                 clock: Arc::new(FixedClock),
                 own_user: self.own_user.clone(),
+                gap: None,
                 observer: self.notes.clone(),
             },
         )

@@ -191,6 +191,7 @@ impl Chat for Peers {
     async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
         self.ask(Account {
             user_id: user.clone(),
+            user_name: "ana".to_owned(),
             display_name: "Ana".to_owned(),
             is_system_admin: false,
         })
