@@ -30,14 +30,18 @@ const OURS: &str = "ours:";
 /// So much before the cursor is looked at again: a post may show up later than its own time says, and the starts of
 /// the last minute count for the next ones.
 const OVERLAP: Duration = Duration::from_secs(60);
+/// How far the server's clock may be from what is known of it.
+const CLOCK_MARGIN: Duration = Duration::from_secs(1);
 /// Younger posts are left to their webhook, unless it is known that some were lost.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 /// Most channels whose posts are read in one pass, those with the newest posts first.
 const CHANNELS_MAX: usize = 500;
 /// Pause between two channels: other calls to Mattermost go before.
 const CHANNEL_PAUSE: Duration = Duration::from_millis(20);
-/// Pause after a pass that failed, and the shortest one before the next.
+/// Pause after a pass that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Pause between two passes at least, however often the door asks for one.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause that a throttling Mattermost can ask for.
 const THROTTLED_MAX: Duration = Duration::from_secs(300);
 
@@ -102,7 +106,7 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
                     info!("the relay catches up with posts again");
                 }
                 is_after_gap = false;
-                (every.min(AGAIN_AFTER), every)
+                (every.min(PAUSE_MIN), every)
             }
             Err(trouble) => {
                 if trouble_told.is_news() {
@@ -160,11 +164,8 @@ impl Cursor {
     }
 
     fn since(&self) -> Timestamp {
-        if self.is_first {
-            self.at
-        } else {
-            self.at.minus(OVERLAP)
-        }
+        self.at
+            .minus(if self.is_first { CLOCK_MARGIN } else { OVERLAP })
     }
 }
 
@@ -194,7 +195,7 @@ impl Reader {
         self.settings.own_user.set(own.user_id);
         let found = shop.deps.chat.own_channels().await?;
         let until = if is_after_gap {
-            found.now
+            found.now.plus(CLOCK_MARGIN)
         } else {
             found.now.minus(TOLD_WITHIN)
         };
@@ -221,7 +222,7 @@ impl Reader {
             tokio::time::sleep(CHANNEL_PAUSE).await;
         }
         crash_point::reach("catch_up.read");
-        let cursor = cursor.max(until);
+        let cursor = cursor.max(until.min(found.now));
         let again_from = cursor.minus(OVERLAP);
         self.offered.retain(|_, made| *made > again_from);
         self.keep(shop, &name, cursor).await?;
@@ -373,3 +374,6 @@ fn place(server: &ServerName, channel: &OwnChannel) -> Place {
         kind: PlaceKind::Channel,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod catching_up;
 mod collecting;
 mod notices;
 mod outages;

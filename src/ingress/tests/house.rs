@@ -20,7 +20,7 @@ use crate::ingress::inbound::fresh_id;
 use crate::ingress::{Ingress, IngressDeps, IngressSettings};
 use crate::ports::WayOutKind;
 use crate::token::{Links, Signer};
-use crate::trigger::OwnUser;
+use crate::trigger::{Gap, OwnUser};
 
 /// A door and what stands behind it.
 pub(in crate::ingress) struct House {
@@ -30,6 +30,7 @@ pub(in crate::ingress) struct House {
     pub(in crate::ingress) mint: Arc<Mint>,
     pub(in crate::ingress) notes: Arc<Notes>,
     pub(in crate::ingress) own_user: OwnUser,
+    pub(in crate::ingress) gap: Option<Gap>,
     pub(in crate::ingress) links: Arc<Links>,
     pub(in crate::ingress) rules: Arc<Rules>,
 }
@@ -61,6 +62,7 @@ impl House {
             }),
             notes: Arc::default(),
             own_user: OwnUser::unknown(),
+            gap: None,
             links: Arc::new(Links::new(&public_url, signer)),
             rules: Arc::new(Rules::built_in()),
         }
@@ -87,7 +89,7 @@ impl House {
                 conference: self.mint.clone(),
                 clock: Arc::new(FixedClock),
                 own_user: self.own_user.clone(),
-                gap: None,
+                gap: self.gap.clone(),
                 observer: self.notes.clone(),
             },
         )
