@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod door;
+mod ledger;
 mod links;
 mod observers;
 mod operations;
@@ -37,6 +38,7 @@ use crate::telemetry::metrics::labels::Check;
 use crate::token::{Links, Signer};
 use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
+use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
 
@@ -136,9 +138,11 @@ impl App {
     ) -> Result<Self, StartError> {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (ledger, lines) = Ledger::new();
         let meter = Arc::new(Meter {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
+            ledger,
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
@@ -178,6 +182,13 @@ impl App {
             &surroundings,
             way_out,
         );
+        let places = ledger::Places {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            metrics: Arc::clone(&surroundings.metrics),
+            settled_within: config.ledger.settled_within,
+        };
+        watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
         let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
         let gap = catch_up.as_ref().map(|settings| settings.gap.clone());

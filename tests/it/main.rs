@@ -17,6 +17,7 @@ mod crash;
 mod deploy;
 mod faults;
 mod harness;
+mod ledger;
 mod load;
 mod main_job;
 mod notices;
