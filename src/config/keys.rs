@@ -79,6 +79,10 @@ section! {
         starts_per_minute: u32 = "5" in "1" to "1000",
         /// When the answer to a new post never came, doubles of it are looked for after this time.
         tidy_after: Duration = "1m" in "1s" to "1h",
+        /// Mattermost tells the relay only once that a phrase was written. With a bot or a login the relay looks by itself for phrases in the public channels of its account that were written meanwhile: after every start and whenever it could not take one. It cannot see where an outgoing webhook is set up: `false` where phrases must not work in every public channel that the account is in.
+        catch_up: bool = "true",
+        /// The relay also looks for them this often, for whatever kept Mattermost from reaching it.
+        catch_up_every: Duration = "3m" in "1s" to "1d",
         /// While the bot is outside the channel of a running meeting, its card is tried again this often.
         outside_again_after: Duration = "1m" in "1s" to "1h"
     }

@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_input;
 mod broker;
+mod catch_up;
 mod crash;
 mod deploy;
 mod faults;
