@@ -5,12 +5,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::domain::Timestamp;
-use crate::ports::{Delivery, Message, QueueError, QueueName};
+use crate::ports::{Delivery, QueueError, QueueName};
 use crate::sqlite::SqliteError;
 
 use super::ledger::{Key, Passed};
-use super::rows::{self, Waiting};
-use super::{EmbeddedQueue, TIMER_MAX, away};
+use super::rows::{self, Stored, Waiting};
+use super::{EmbeddedQueue, TIMER_MAX};
 
 /// Most bytes of bodies that one `receive` hands out; the first message always is.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct Look {
 
 /// What a look found, oldest first.
 struct Found {
-    messages: Vec<(Key, Message)>,
+    messages: Vec<(Key, Stored)>,
     /// When the next delayed one becomes visible, if nothing was found.
     next: Option<Timestamp>,
 }
@@ -72,23 +72,34 @@ impl EmbeddedQueue {
     }
 
     async fn look(&self, look: Look) -> Result<Found, QueueError> {
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
+        let sqlite = self.sound().await?;
         let now = self.shared.clock.now();
         let found = sqlite
             .read(move |connection| find(connection, &look, now))
             .await;
-        found.map_err(|error| away(&self.shared, &error))
+        found.map_err(|error| self.shared.away(&error))
     }
 
-    fn hand_out(&self, queue: QueueName, found: Vec<(Key, Message)>) -> Vec<Delivery> {
+    fn hand_out(&self, queue: QueueName, found: Vec<(Key, Stored)>) -> Vec<Delivery> {
         let keys: Vec<Key> = found.iter().map(|(key, _)| *key).collect();
-        let receipts = self.shared.ledger().lease(queue, &keys);
-        let start = self.shared.start;
-        let delivery = |((key, message), receipt): ((Key, _), _)| Delivery {
-            queue,
-            message,
-            receipt,
-            redelivered: key.number <= start.number && key.due <= start.due,
+        let mut ledger = self.shared.ledger();
+        let receipts = ledger.lease(queue, &keys);
+        let delivery = |((key, stored), receipt): ((Key, Stored), _)| {
+            if stored.is_damaged {
+                tracing::error!(
+                    message.id = stored.message.id,
+                    queue = queue.as_str(),
+                    path = %self.shared.settings.path.display(),
+                    "a message in the queue's file is damaged: it becomes a dead letter. Look after the disk"
+                );
+            }
+            Delivery {
+                queue,
+                message: stored.message,
+                receipt,
+                redelivered: ledger.is_redelivered(key),
+                damaged: stored.is_damaged,
+            }
         };
         found.into_iter().zip(receipts).map(delivery).collect()
     }
@@ -110,12 +121,12 @@ fn find(connection: &Connection, look: &Look, now: Timestamp) -> Result<Found, S
     let mut messages = Vec::new();
     let mut bytes = 0;
     for waiting in waiting.into_iter().take(look.max) {
-        let message = rows::read(connection, waiting.key)?;
-        bytes += message.body.len();
+        let stored = rows::read(connection, waiting.key)?;
+        bytes += stored.message.body.len();
         if bytes > BYTES_MAX && !messages.is_empty() {
             break;
         }
-        messages.push((waiting.key, message));
+        messages.push((waiting.key, stored));
     }
     let next = match messages.is_empty() {
         true => rows::next_due(connection, look.queue, now)?,
