@@ -38,8 +38,8 @@ use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 pub use file::OpenError;
 pub(in crate::queue) use file::lock;
 use ledger::{Key, Ledger};
-use trouble::Trouble;
 use rows::number_of;
+use trouble::Trouble;
 
 /// Longest wait for a delayed message before the clock is looked at again: it may have been set.
 const TIMER_MAX: Duration = Duration::from_secs(60);

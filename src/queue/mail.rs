@@ -12,8 +12,7 @@ use crate::ports::{
 use super::envelope::{decode, encode};
 
 /// Why a message is not read whose bytes changed.
-pub(super) const DAMAGED: &str =
-    "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
+pub(super) const DAMAGED: &str = "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
 
 /// A queue that speaks envelopes.
 #[derive(Clone)]

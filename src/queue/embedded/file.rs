@@ -237,8 +237,7 @@ fn check(connection: &Connection, is_suspect: bool) -> Result<(), SqliteError> {
     if bytes > CHECKED_BYTES_MAX && !is_suspect {
         return Ok(());
     }
-    let found: String =
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found == "ok" {
         return Ok(());
     }

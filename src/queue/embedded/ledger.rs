@@ -178,6 +178,7 @@ impl Ledger {
 
     /// Begins to look for up to `max` messages; `None` when too many are out already.
     pub(super) fn begin_look(&mut self, queue: QueueName, max: usize) -> Option<Look> {
+        let run = self.run;
         let lane = self.lane(queue);
         let max = max.min(IN_FLIGHT_MAX.saturating_sub(lane.taken.len()));
         lane.set_back = Passed::EVERYTHING;
@@ -185,6 +186,7 @@ impl Ledger {
         let taken = |from: Key, to: Key| lane.taken.range(from..=to).copied().collect();
         (max > 0).then(|| Look {
             queue,
+            run,
             max,
             passed: lane.passed,
             taken_at_once: taken(at_once, Passed::EVERYTHING.at_once),

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::domain::Timestamp;
 use crate::ports::{Delivery, QueueError, QueueName};
-use crate::sqlite::SqliteError;
+use crate::sqlite::{Sqlite, SqliteError};
 
 use super::ledger::{Key, Passed};
 use super::rows::{self, Stored, Waiting};
@@ -20,6 +20,8 @@ const MESSAGES_MAX: usize = 1024;
 /// One look into the file: what was handed out up to when it began.
 pub(super) struct Look {
     pub(super) queue: QueueName,
+    /// The file's run.
+    pub(super) run: u64,
     pub(super) max: usize,
     pub(super) passed: Passed,
     /// Messages beyond `passed` that somebody has, in order. One that is settled meanwhile may still be seen.
@@ -45,12 +47,17 @@ impl EmbeddedQueue {
         let max = max.min(MESSAGES_MAX);
         let _turn = self.turns[rows::number_of(queue)].lock().await;
         loop {
+            let sqlite = self.sound().await?;
             let look = self.shared.ledger().begin_look(queue, max);
             let wait = match look {
                 Some(look) => {
-                    let found = self.look(look).await?;
+                    let run = look.run;
+                    let found = self.look(&sqlite, look).await?;
                     if !found.messages.is_empty() {
-                        return Ok(self.hand_out(queue, found.messages));
+                        match self.hand_out(queue, run, found.messages) {
+                            Some(deliveries) => return Ok(deliveries),
+                            None => continue,
+                        }
                     }
                     found
                         .next
@@ -71,8 +78,7 @@ impl EmbeddedQueue {
         }
     }
 
-    async fn look(&self, look: Look) -> Result<Found, QueueError> {
-        let sqlite = self.sound().await?;
+    async fn look(&self, sqlite: &Sqlite, look: Look) -> Result<Found, QueueError> {
         let now = self.shared.clock.now();
         let found = sqlite
             .read(move |connection| find(connection, &look, now))
@@ -80,9 +86,18 @@ impl EmbeddedQueue {
         found.map_err(|error| self.shared.away(&error))
     }
 
-    fn hand_out(&self, queue: QueueName, found: Vec<(Key, Stored)>) -> Vec<Delivery> {
+    /// `None`: the file was opened again since the look began, which therefore tells nothing of it.
+    fn hand_out(
+        &self,
+        queue: QueueName,
+        run: u64,
+        found: Vec<(Key, Stored)>,
+    ) -> Option<Vec<Delivery>> {
         let keys: Vec<Key> = found.iter().map(|(key, _)| *key).collect();
         let mut ledger = self.shared.ledger();
+        if ledger.run() != run {
+            return None;
+        }
         let receipts = ledger.lease(queue, &keys);
         let delivery = |((key, stored), receipt): ((Key, Stored), _)| {
             if stored.is_damaged {
@@ -101,7 +116,7 @@ impl EmbeddedQueue {
                 damaged: stored.is_damaged,
             }
         };
-        found.into_iter().zip(receipts).map(delivery).collect()
+        Some(found.into_iter().zip(receipts).map(delivery).collect())
     }
 }
 

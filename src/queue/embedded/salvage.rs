@@ -24,7 +24,9 @@ use super::log;
 use super::rows;
 
 /// Most numbers between two readable parts of the table that are tried one by one.
-const PROBES_MAX: usize = 1_000_000;
+const PROBES_MAX: usize = 100_000;
+/// Most numbers that are tried behind the last one that is known, when nothing tells where the table ends.
+const GUESSES_MAX: i64 = 1_000;
 
 /// What was found in a damaged file.
 struct Keys {
@@ -185,7 +187,8 @@ fn find_keys(damaged: &Connection) -> Keys {
     let known = numbers.clone();
     if !is_table_whole {
         let from = up_to.unwrap_or(0);
-        let to = down_to.unwrap_or_else(|| from.saturating_add(PROBES_MAX as i64));
+        let last = known.last().copied().unwrap_or(from).max(from);
+        let to = down_to.unwrap_or_else(|| last.saturating_add(GUESSES_MAX));
         numbers.extend((from..to).take(PROBES_MAX));
     }
     Keys {

@@ -42,7 +42,7 @@ impl Shared {
     pub(super) fn away(&self, error: &SqliteError) -> QueueError {
         self.met(error);
         match error {
-            SqliteError::Closed => QueueError::Closed,
+            SqliteError::Closed => self.closed(),
             error => QueueError::Away(self.named(error)),
         }
     }
@@ -52,6 +52,16 @@ impl Shared {
         match &*self.trouble() {
             Some(trouble) => Err(SqliteError::Refused(trouble.why.clone())),
             None => Ok(()),
+        }
+    }
+
+    /// What somebody is told who met no open file.
+    fn closed(&self) -> QueueError {
+        match &*self.file() {
+            FileState::Closed => QueueError::Closed,
+            FileState::Open(_) | FileState::Away(_) | FileState::Busy => {
+                QueueError::Away("the file is being opened again".to_owned())
+            }
         }
     }
 
@@ -112,7 +122,6 @@ impl Shared {
                 self.last.store(found.last, Ordering::Relaxed);
                 *ledger = Ledger::new(&found, now, run);
                 drop(ledger);
-                *self.trouble() = None;
                 tracing::info!(path = %path.display(), "the queue's file was opened again");
                 FileState::Open(Open {
                     sqlite,
@@ -134,7 +143,11 @@ impl Shared {
         if matches!(*file, FileState::Busy) {
             *file = state;
         }
+        let is_open = matches!(*file, FileState::Open(_));
         drop(file);
+        if is_open {
+            *self.trouble() = None;
+        }
         self.news.iter().for_each(tokio::sync::Notify::notify_one);
     }
 }
@@ -149,7 +162,7 @@ impl EmbeddedQueue {
                 return Err(QueueError::Away(trouble.why.clone()));
             }
         }
-        self.sqlite().ok_or(QueueError::Closed)
+        self.sqlite().ok_or_else(|| self.shared.closed())
     }
 
     /// Tries once, unless it was tried a moment ago. A caller that goes leaves it running.
