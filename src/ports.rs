@@ -23,5 +23,6 @@ pub use queue::{
     QueueName, Receipt, Settlement,
 };
 pub use store::{
-    DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, Store, StoreError,
+    Attempt, DETAIL_BYTES_MAX, DeadFilter, DeadKind, DeadLetter, Duty, Ending, Found, Incoming,
+    Lease, Logged, MeetingFilter, MeetingSummary, Note, Store, StoreError,
 };
