@@ -3,6 +3,7 @@
 mod door;
 mod links;
 mod observers;
+pub mod offline;
 mod operations;
 mod queue;
 mod settings;
@@ -20,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
+use crate::admin::{self, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, MattermostAccess, Problems, WayOut};
 use crate::http::{Http, HttpSetupError};
@@ -162,7 +163,7 @@ impl App {
             clock,
             observer: Arc::clone(&meter) as _,
         };
-        let own_user = OwnUser::unknown();
+        let (own_user, admin_links) = (OwnUser::unknown(), links.clone());
         let public = bind("listen", config.server.listen).await?;
         let admin_listener = bind("admin_listen", config.server.admin_listen).await?;
         let token = AdminToken::make(&config.admin_token_path())?;
@@ -180,14 +181,15 @@ impl App {
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;
-        let admin = Arc::new(Admin {
-            store: Arc::clone(&store),
-            operations: Arc::new(operations::Repairs { deps: deps.clone() }),
-            readiness: Arc::clone(&surroundings.readiness),
-            metrics: Arc::clone(&surroundings.metrics),
-            token,
-        });
         let way_out = deps.chat.kind();
+        let parts = operations::Parts {
+            store: Arc::clone(&store),
+            mail: Some(Arc::clone(&deps.mail)),
+            clock: Arc::clone(&deps.clock),
+            links: admin_links,
+            way_out,
+        };
+        let admin = operations::admin(config, parts, &surroundings, token);
         let workers = Workers::start(deps, settings::worker(config, way_out, instance));
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();

@@ -6,6 +6,7 @@ mod config;
 mod dead_letters;
 mod healthcheck;
 mod meetings;
+mod offline;
 mod outcome;
 mod serve;
 mod table;
@@ -43,10 +44,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     /// List, show and end meetings of the running relay
-    #[command(subcommand)]
     Meetings(meetings::Meetings),
     /// List, show, replay and discard what the running relay gave up
-    #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
     /// Make, check and export what the relay needs in RabbitMQ
     #[command(subcommand)]

@@ -193,6 +193,12 @@ pub struct DeadLetter {
 pub struct Done {
     /// What was done.
     pub done: String,
+    /// The event that carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// What will come of it, if that may not be what is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// Every answer that is not 2xx.

@@ -30,10 +30,15 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 
 pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
     let meeting = find(call, id).await?;
-    call.admin.operations.end_meeting(meeting.id).await?;
-    tracing::info!(meeting.id = %meeting.id, by = call.by, "end ordered");
+    call.admin
+        .operations
+        .end_meeting(meeting.id, &call.by)
+        .await?;
+    let is_running = meeting.state().is_running();
     Ok(ok(&Done {
         done: "end ordered".to_owned(),
+        event_id: None,
+        hint: (!is_running).then(|| "it is over already; nothing will change".to_owned()),
     }))
 }
 

@@ -39,6 +39,9 @@ pub(super) fn bench() -> Bench {
         readiness: Arc::clone(&readiness),
         metrics,
         token: AdminToken::make(&folder.path().join("admin-token")).unwrap(),
+        clock: Arc::new(NewYear),
+        schedule: schedule(),
+        links: links(),
     });
     Bench {
         readiness,
@@ -112,14 +115,24 @@ impl Fake {
 
 #[async_trait]
 impl Operations for Fake {
-    async fn end_meeting(&self, meeting: MeetingId) -> Result<(), OperationError> {
-        self.act(format!("end {meeting}"))
+    async fn end_meeting(&self, meeting: MeetingId, by: &str) -> Result<(), OperationError> {
+        self.act(format!("end {meeting} by {by}"))
     }
-    async fn replay(&self, letter: DeadLetter) -> Result<(), OperationError> {
-        self.act(format!("replay {}", letter.id))
+    async fn replay(
+        &self,
+        letter: DeadLetter,
+        by: &str,
+        anew: bool,
+    ) -> Result<Replayed, OperationError> {
+        let now = if anew { " now" } else { "" };
+        self.act(format!("replay {} by {by}{now}", letter.id))?;
+        Ok(Replayed {
+            event: Some(MEETING.to_owned()),
+            too_late: (!anew).then_some(Duration::from_secs(3600)),
+        })
     }
-    async fn discard(&self, letter: DeadLetter) -> Result<(), OperationError> {
-        self.act(format!("discard {}", letter.id))
+    async fn discard(&self, letter: DeadLetter, by: &str) -> Result<(), OperationError> {
+        self.act(format!("discard {} by {by}", letter.id))
     }
 }
 
@@ -142,6 +155,32 @@ fn letters() -> Vec<DeadLetter> {
         letter("a/job:1", DeadKind::Job, body),
         letter("garbage", DeadKind::Unreadable, b"\xff\x00{"),
     ]
+}
+
+pub(super) fn schedule() -> Schedule {
+    Schedule {
+        way_out: WayOutKind::Posts,
+        first_card_after: Duration::from_secs(2),
+        end_again_after: Duration::from_secs(15),
+        poll_first_after: Duration::from_secs(60),
+        poll_every: Duration::from_secs(120),
+        artifact_polls: Arc::new([]),
+    }
+}
+
+/// The clock stands a minute after everything happened.
+struct NewYear;
+
+impl Clock for NewYear {
+    fn now(&self) -> Timestamp {
+        NEW_YEAR.plus(Duration::from_secs(60))
+    }
+}
+
+pub(super) fn links() -> Links {
+    let secret = "a signing secret of 32 bytes: 012".to_owned().into();
+    let base = url::Url::parse("https://relay.example.org").unwrap();
+    Links::new(&base, crate::token::Signer::new(&secret, &[]))
 }
 
 /// The meeting that apply makes of one slash command.
@@ -177,14 +216,7 @@ fn meeting() -> Meeting {
         },
     };
     let policy = Policy {
-        schedule: Schedule {
-            way_out: WayOutKind::Posts,
-            first_card_after: Duration::from_secs(2),
-            end_again_after: Duration::from_secs(15),
-            poll_first_after: Duration::from_secs(60),
-            poll_every: Duration::from_secs(120),
-            artifact_polls: Arc::new([]),
-        },
+        schedule: schedule(),
         publish_ahead: Duration::from_secs(600),
         wake_after: Arc::new([Duration::from_secs(60)]),
     };
@@ -316,7 +348,7 @@ impl Store for Fake {
     async fn bury(&self, _: DeadLetter) -> Result<(), StoreError> {
         unreachable!()
     }
-    async fn remove_dead_letter(&self, _: &str) -> Result<bool, StoreError> {
+    async fn remove_dead_letter(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
         unreachable!()
     }
     async fn count_running(&self) -> Result<u64, StoreError> {
