@@ -12,6 +12,7 @@ mod operations;
 mod readiness;
 mod redact;
 mod token;
+mod why;
 
 #[cfg(test)]
 mod tests;

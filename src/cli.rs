@@ -11,6 +11,7 @@ mod outcome;
 mod serve;
 mod table;
 mod topology;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,8 @@ enum Command {
     Meetings(meetings::Meetings),
     /// List, show, replay and discard what the running relay gave up
     DeadLetters(dead_letters::DeadLetters),
+    /// Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
+    Why(why::Why),
     /// Make, check and export what the relay needs in RabbitMQ
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -77,6 +80,7 @@ async fn carry_out(command: Command, sources: &Sources) -> Outcome {
         Command::Config(command) => command.run(sources),
         Command::Meetings(command) => command.run(sources).await,
         Command::DeadLetters(command) => command.run(sources).await,
+        Command::Why(command) => command.run(sources).await,
         Command::Topology(command) => command.run(sources).await,
         Command::Healthcheck => healthcheck::healthcheck(sources).await,
     }

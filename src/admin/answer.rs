@@ -1,9 +1,13 @@
 //! The answers of the admin API. Fields may be added, never renamed or removed. Times are RFC 3339 in UTC.
 
+mod story;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::Timestamp;
+
+pub use story::{Moment, OwedJob, StoryOf, What, Why};
 
 /// `GET /api/meetings`
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -101,7 +101,7 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
     }
 }
 
-fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
+pub(super) fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
     MeetingLine {
         id: meeting.id.to_string(),
         title: card.title.clone(),
@@ -157,7 +157,7 @@ fn story_line(logged: &Logged) -> StoryLine {
 }
 
 /// The word under which a plain enum is stored.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

@@ -66,6 +66,11 @@ impl Failure {
     }
 
     #[cfg(test)]
+    pub(super) const fn code(&self) -> u8 {
+        self.code
+    }
+
+    #[cfg(test)]
     pub(super) fn text(&self) -> &str {
         &self.text
     }
