@@ -113,15 +113,43 @@ fn the_help_names_every_command() {
         ID: Its id
     meetrelay dead-letters: List, show, replay and discard what the running relay gave up
     meetrelay dead-letters list: What was given up and waits for a person, newest first
+        --queue: Only from this queue: events, conference, chat, chat.later
+        --kind: Only of this kind
+        --meeting: Only of this meeting, by its id
+        --reason: Only those whose reason contains this text
+        --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
+        --before: Only those given up before then
         --limit: At most so many, 1 to 500
         --json: As JSON
     meetrelay dead-letters show: One of them with its message; secrets are hidden
         ID: Its id
         --json: As JSON
-    meetrelay dead-letters replay: Do its work after all, once the cause is repaired
-        ID: Its id
-    meetrelay dead-letters discard: Drop it for good
-        ID: Its id
+    meetrelay dead-letters replay: Do their work after all, once the cause is repaired; the oldest first
+        IDS: Their ids; instead of them a filter or --all
+        --all: All of them
+        --queue: Only from this queue: events, conference, chat, chat.later
+        --kind: Only of this kind
+        --meeting: Only of this meeting, by its id
+        --reason: Only those whose reason contains this text
+        --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
+        --before: Only those given up before then
+        --yes: Don't ask before a filter or --all is carried out
+        --json: What was done to each, as JSON
+        --now: People's requests count as received now; without it one that is older than its rule's worth is answered as too late
+    meetrelay dead-letters discard: Drop them for good
+        IDS: Their ids; instead of them a filter or --all
+        --all: All of them
+        --queue: Only from this queue: events, conference, chat, chat.later
+        --kind: Only of this kind
+        --meeting: Only of this meeting, by its id
+        --reason: Only those whose reason contains this text
+        --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
+        --before: Only those given up before then
+        --yes: Don't ask before a filter or --all is carried out
+        --json: What was done to each, as JSON
+    meetrelay why: Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
+        REFERENCE: An event, meeting, request, room, session, artifact, post, job or dead letter id; a permalink; a link of the relay; or an error's whole text with its ref
+        --json: As JSON
     meetrelay topology: Make, check and export what the relay needs in RabbitMQ
     meetrelay topology apply: Make every exchange, queue and binding in RabbitMQ; exit code 1 when something different is in the way
         --url: Another account or broker than queue.url. Other users of this machine can read it here, but not in MEETRELAY__QUEUE__URL

@@ -88,5 +88,30 @@ fn story_is_a_timeline_that_fits_a_terminal() {
         text.lines().all(|line| line.chars().count() <= 100),
         "{text}"
     );
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    event 0192-event
+      The event was applied to the meeting below.
+
+    meeting       0192
+    title         weekly
+    state         live
+    asked for     2026-01-31T23:59:58.000Z by ana in dev
+    room          mm-abc
+    session       sid-1
+    card          post post-1, shows version 2 of 3
+    owed now      PollRoom:0 from 2026-02-01T00:02:00.000Z
+    dead letters  none
+
+    TIME (UTC)         OFFSET WHAT
+    2026-01-31
+    23:59:58.000      +0.000  event meeting_requested from mattermost:default: applied after 7 ms
+                              (0192-event)
+    23:59:58.010      +0.010  job CreateRoom:room, attempt 1, waited 3 ms in conference, took 12.3 s: to
+                              be tried again: plugNmeet answers 500 Internal Server Error: the room
+                              could not be made because its own database did not answer in time [31m
+    2026-02-01
+    00:01:00.000     +62.000  job CreateRoom:room, attempt 2, waited 3 ms in conference, took 12.3 s:
+                              done
+    00:01:01.000     +63.000  by hand: replay of 0192:RefreshCard:2:0 by root@relay1
+    ");
 }
