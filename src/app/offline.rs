@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +17,11 @@ use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
-use crate::token::{Links, Signer};
+use crate::token::Links;
 
 use super::operations::{self, Parts};
-use super::{SIGNING_SECRET, StartError, Surroundings, limits};
+use super::secrets::SigningSecrets;
+use super::{StartError, Surroundings, limits};
 
 /// How long an answer may take after it was asked to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -153,21 +153,13 @@ fn queue(
 
 /// Knows the links of the relay whose files these are; only their tokens count, not the host.
 async fn links(config: &Config, store: &dyn Store) -> Result<Links, StartError> {
-    let secret = match &config.server.signing_secret {
-        Some(secret) => secret.clone(),
-        None => {
-            let kept = store.setting(SIGNING_SECRET).await?;
-            // Without one no link was ever given out.
-            SecretString::from(kept.unwrap_or_else(|| hex::encode(rand::random::<[u8; 32]>())))
-        }
-    };
-    let placeholder =
-        || Url::parse("http://localhost/").map_err(|error| StartError::Setting(error.to_string()));
-    let base = match &config.server.public_url {
+    let placeholder = "http://localhost/".parse();
+    let base: Url = match &config.server.public_url {
         Some(url) => url.clone(),
-        None => placeholder()?,
+        None => placeholder.map_err(|error: url::ParseError| StartError::Setting(error.to_string()))?,
     };
-    Ok(Links::new(&base, Signer::new(&secret, &[])))
+    let signing = SigningSecrets::of(config, store).await?;
+    Ok(Links::new(&base, signing.signer()))
 }
 
 fn way_out(config: &Config) -> WayOutKind {

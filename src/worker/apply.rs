@@ -13,7 +13,7 @@ use crate::domain::{Event, Fact};
 use crate::ports::{Body, DeadKind, Incoming, Posting, QueueName, Received, Settled, StoreError};
 
 use super::dead::{Burial, bury};
-use super::{DeadReason, JobOutcome, Shop, publish};
+use super::{DeadReason, JobOutcome, Repair, Shop, publish};
 
 /// Pause before a store or queue that is away is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -190,6 +190,13 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     match applied.effect {
         Effect::Applied => {
             info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
+            if event.is_caught_up() {
+                shop.deps.observer.repaired(Repair::MissedTrigger);
+                warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
+            }
+        }
+        Effect::Duplicate if event.is_caught_up() => {
+            debug!(event.id = %event.id, meeting.id = meeting, "the post was told in time");
         }
         Effect::Duplicate => {
             info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");

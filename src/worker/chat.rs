@@ -186,8 +186,13 @@ fn outcome_of(error: &ChatError) -> Outcome {
             after: *after,
             reason: RetryReason::Throttled,
         },
-        ChatError::Unauthorized { .. }
-        | ChatError::Forbidden { .. }
+        // Every other call would meet the same until a person acts (a revoked token, a switch of the server), and
+        // then this one should follow by itself: it waits, and ends by age. The peer is not away, so no breaker opens.
+        ChatError::Unauthorized { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Paused,
+        },
+        ChatError::Forbidden { .. }
         | ChatError::NotFound { .. }
         | ChatError::NotEditable { .. }
         | ChatError::Refused { .. } => Outcome::Hopeless {
