@@ -16,7 +16,7 @@ use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, Store
 use super::dead::{Burial, bury};
 use super::send::send;
 use super::suspect::{Suspicion, forget_mark, suspect};
-use super::{DeadReason, JobOutcome, Shop, publish};
+use super::{DeadReason, JobOutcome, Repair, Shop, publish};
 
 /// Pause before a store or queue that is away is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
         let delivered = match read(shop, received) {
             Ok(delivered) => delivered,
             Err(burial) => {
-                give_up(shop, burial).await;
+                give_up(shop, *burial).await;
                 continue;
             }
         };
@@ -262,6 +262,13 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     match applied.effect {
         Effect::Applied => {
             info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
+            if event.is_caught_up() {
+                shop.deps.observer.repaired(Repair::MissedTrigger);
+                warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
+            }
+        }
+        Effect::Duplicate if event.is_caught_up() => {
+            debug!(event.id = %event.id, meeting.id = meeting, "the post was told in time");
         }
         Effect::Duplicate => {
             info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
@@ -277,7 +284,7 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
 }
 
 /// The event in a delivery, or why it is to be buried.
-fn read(shop: &Shop, received: Received) -> Result<Delivered, Burial> {
+fn read(shop: &Shop, received: Received) -> Result<Delivered, Box<Burial>> {
     let event = match &received.content {
         Ok(envelope) => match &envelope.body {
             Body::Event(event) => Ok(event.clone()),
@@ -291,12 +298,12 @@ fn read(shop: &Shop, received: Received) -> Result<Delivered, Burial> {
             shop.deps.observer.waited(QueueName::Events, waited);
             Ok(Delivered { received, event })
         }
-        Err(reason) => Err(Burial {
+        Err(reason) => Err(Box::new(Burial {
             kind: DeadKind::Unreadable,
             reason,
             label: DeadReason::Unreadable,
             received,
-        }),
+        })),
     }
 }
 

@@ -213,8 +213,14 @@ fn outcome_of(error: &ChatError) -> Outcome {
             reason: RetryReason::Throttled,
             why,
         },
-        ChatError::Unauthorized { .. }
-        | ChatError::Forbidden { .. }
+        // Every other call would meet the same until a person acts (a revoked token, a switch of the server), and
+        // then this one should follow by itself: it waits, and ends by age. The peer is not away, so no breaker opens.
+        ChatError::Unauthorized { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Paused,
+            why,
+        },
+        ChatError::Forbidden { .. }
         | ChatError::NotFound { .. }
         | ChatError::NotEditable { .. }
         | ChatError::Refused { .. } => Outcome::Hopeless { why },

@@ -141,7 +141,7 @@ async fn thread_root(shop: &Turn<'_>, meeting: &Meeting) -> Result<Option<PostId
     let Some(request) = meeting.first_request() else {
         return Ok(None);
     };
-    let Via::OutgoingWebhook { post } = &request.via else {
+    let Via::OutgoingWebhook { post, .. } = &request.via else {
         return Ok(meeting.place.thread.clone());
     };
     match shop.deps.chat.read_post(post).await {

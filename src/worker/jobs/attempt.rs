@@ -273,6 +273,10 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
             );
             false
         }
+        Outcome::Unavailable {
+            reason: RetryReason::Paused,
+            ..
+        } => breaker.succeeded(),
         Outcome::Unavailable { .. } => breaker.failed(),
         Outcome::Done | Outcome::Failed { .. } | Outcome::Hopeless { .. } => breaker.succeeded(),
         Outcome::Obsolete | Outcome::Busy { .. } | Outcome::Paused { .. } => false,
