@@ -1,7 +1,9 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod catch_up;
 mod chat;
 mod door;
+mod ledger;
 mod links;
 mod observers;
 mod operations;
@@ -27,7 +29,6 @@ use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, Problems, Sources};
 use crate::http::{Http, HttpSetupError};
-use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
@@ -37,8 +38,10 @@ use crate::store::sqlite::SqliteStore;
 use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{LogLevelSwitch, Metrics};
 use crate::token::Links;
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
 use chat::Client;
+use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
 use reload::Holders;
@@ -138,9 +141,11 @@ impl App {
     ) -> Result<Self, StartError> {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (ledger, lines) = Ledger::new();
         let meter = Arc::new(Meter {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
+            ledger,
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
@@ -180,8 +185,18 @@ impl App {
             (&own_user, way_out, &renewed),
             &surroundings,
         );
+        let places = ledger::Places {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            metrics: Arc::clone(&surroundings.metrics),
+            settled_within: config.ledger.settled_within,
+        };
+        watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
-        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), own_user, meter)
+        let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
+        let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
+        let here = (own_user, gap);
+        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), here, meter)
             .map_err(StartError::Setting)?;
         let holders = Holders {
             links,
@@ -200,7 +215,9 @@ impl App {
             token,
         });
         let way_out = deps.chat.kind();
-        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
+        let mut worker = settings::worker(config, way_out, instance);
+        worker.catch_up = catch_up;
+        let workers = Workers::start(deps, worker);
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use crate::config::WayOut;
 use crate::crash_point;
 use crate::domain::UserId;
-use crate::ingress::OwnUser;
 use crate::ports::{ChatError, Clock, Queue, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Lately};
 
 use super::Surroundings;

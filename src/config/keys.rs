@@ -75,10 +75,16 @@ section! {
         call_timeout: Duration = "10s" in "100ms" to "5m",
         /// Most calls at one time.
         concurrency: u32 = "8" in "1" to "256",
+        /// Most calls in a second, for a server that many share; 0 for as many as its own rate limit (`X-RateLimit-...`) lets through.
+        calls_per_second: u32 = "0" in "0" to "10000",
         /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
         starts_per_minute: u32 = "5" in "1" to "1000",
         /// When the answer to a new post never came, doubles of it are looked for after this time.
         tidy_after: Duration = "1m" in "1s" to "1h",
+        /// Mattermost tells the relay only once that a phrase was written. With a bot or a login the relay looks by itself for phrases in the public channels of its account that were written meanwhile: after every start and whenever it could not take one. It cannot see where an outgoing webhook is set up: `false` where phrases must not work in every public channel that the account is in.
+        catch_up: bool = "true",
+        /// The relay also looks for them this often, for whatever kept Mattermost from reaching it.
+        catch_up_every: Duration = "3m" in "1s" to "1d",
         /// While the bot is outside the channel of a running meeting, its card is tried again this often.
         outside_again_after: Duration = "1m" in "1s" to "1h"
     }
@@ -291,6 +297,14 @@ section! {
 }
 
 section! {
+    /// Watches that what was accepted is settled.
+    Ledger at "ledger" {
+        /// An accepted event that is not settled after this time is looked for in the queue and in the store; if it is nowhere, it counts in `meetrelay_unaccounted_events`.
+        settled_within: Duration = "1m" in "1s" to "1d"
+    }
+}
+
+section! {
     /// What the relay writes on standard output.
     Log at "log" {
         /// How lines look; `auto` is `human` on a terminal, else `json`.
@@ -348,6 +362,8 @@ tree! {
         breaker: Breaker,
         /// `[dedup]`
         dedup: Dedup,
+        /// `[ledger]`
+        ledger: Ledger,
         /// `[log]`
         log: Log,
         ..

@@ -12,10 +12,12 @@
 mod architecture;
 mod bad_input;
 mod broker;
+mod catch_up;
 mod crash;
 mod deploy;
 mod faults;
 mod harness;
+mod ledger;
 mod load;
 mod main_job;
 mod notices;

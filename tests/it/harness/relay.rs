@@ -1,5 +1,7 @@
 //! The real binary as a child process.
 
+mod lives;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -98,6 +100,8 @@ unavailable_max = "1s"
 probe_every = "300ms"
 [sweep]
 every = "300ms"
+[ledger]
+settled_within = "2s"
 [log]
 format = "json"
 level = "debug"
@@ -140,29 +144,13 @@ impl Relay {
 
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it still runs");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .unwrap();
-        let stdout = log.try_clone().unwrap();
+        let (stdout, log) = self.log_files();
         self.start_writing_to(stdout, log).await;
     }
 
     /// The same with another standard output and error.
     pub async fn start_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
-        assert!(self.child.is_none(), "it still runs");
-        let child = self
-            .command()
-            .arg("serve")
-            .stdout(stdout)
-            .stderr(stderr)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.spawn_writing_to(stdout, stderr);
         let http = reqwest_client();
         let url = format!("{}/readyz", self.ports.admin_url());
         let ready = async {
@@ -184,6 +172,36 @@ impl Relay {
         if tokio::time::timeout(PATIENCE, ready).await.is_err() {
             panic!("the relay was not ready in time:\n{}", self.last_words());
         }
+    }
+
+    /// Starts the process.
+    fn spawn(&mut self) {
+        let (stdout, log) = self.log_files();
+        self.spawn_writing_to(stdout, log);
+    }
+
+    fn spawn_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
+        assert!(self.child.is_none(), "it still runs");
+        let child = self
+            .command()
+            .arg("serve")
+            .stdout(stdout)
+            .stderr(stderr)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// The log twice, for both outputs.
+    fn log_files(&self) -> (std::fs::File, std::fs::File) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        (log.try_clone().unwrap(), log)
     }
 
     /// SIGKILL: no instruction more.
@@ -296,21 +314,38 @@ impl Relay {
         );
     }
 
-    /// Asks the admin listener's /metrics until `line` stands there.
-    pub async fn await_metric(&self, line: &str) {
+    /// The admin listener's /metrics.
+    pub async fn metrics(&self) -> String {
         let url = format!("{}/metrics", self.ports.admin_url());
+        let answer = reqwest_client().get(&url).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// Asks for the metrics until `line` stands there.
+    pub async fn await_metric(&self, line: &str) {
         let there = async {
-            loop {
-                let text = reqwest_client().get(&url).send().await.unwrap();
-                let text = text.text().await.unwrap();
-                if text.lines().any(|known| known == line) {
-                    return;
-                }
+            while !self.metrics().await.lines().any(|known| known == line) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, there).await;
-        assert!(in_time.is_ok(), "{line:?} never stood in {url}");
+        assert!(in_time.is_ok(), "{line:?} never stood in the metrics");
+    }
+
+    /// Whether the process was started and neither stopped nor killed since.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// The most resident memory that the process ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.as_ref().and_then(Child::id).expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = peak
+            .and_then(|peak| peak.trim().strip_suffix(" kB"))
+            .unwrap();
+        kibibytes.parse::<u64>().unwrap() * 1024
     }
 
     /// The end of the log, for a failure's text.
