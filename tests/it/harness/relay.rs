@@ -1,5 +1,8 @@
 //! The real binary as a child process.
 
+#[allow(dead_code, reason = "not every word is said by every test binary")]
+mod lives;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -142,29 +145,14 @@ impl Relay {
 
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it still runs");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .unwrap();
+        let log = self.open_log();
         let stdout = log.try_clone().unwrap();
         self.start_writing_to(stdout, log).await;
     }
 
     /// The same with another standard output and error.
     pub async fn start_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
-        assert!(self.child.is_none(), "it still runs");
-        let child = self
-            .command()
-            .arg("serve")
-            .stdout(stdout)
-            .stderr(stderr)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.spawn_writing_to(stdout, stderr);
         let http = reqwest_client();
         let url = format!("{}/readyz", self.ports.admin_url());
         let ready = async {
@@ -186,6 +174,32 @@ impl Relay {
         if tokio::time::timeout(PATIENCE, ready).await.is_err() {
             panic!("the relay was not ready in time:\n{}", self.last_words());
         }
+    }
+
+    /// Starts the process.
+    #[allow(dead_code, reason = "used by lives")]
+    fn spawn(&mut self) {
+        let log = self.open_log();
+        self.spawn_writing_to(log.try_clone().unwrap(), log);
+    }
+
+    fn spawn_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
+        assert!(self.child.is_none(), "it still runs");
+        let child = self
+            .command()
+            .arg("serve")
+            .stdout(stdout)
+            .stderr(stderr)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    fn open_log(&self) -> std::fs::File {
+        let mut options = std::fs::File::options();
+        options.create(true).append(true).open(&self.log).unwrap()
     }
 
     /// SIGKILL: no instruction more.
