@@ -165,5 +165,6 @@ async fn q13_full_disk_under_the_spool_is_told_and_loses_nothing() {
     )
     .await
     .unwrap();
+    world.is_store_spoiled = true;
     world.finish().await;
 }
