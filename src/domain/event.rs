@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
-    RoomId, ServerName, Sid, TeamId, Timestamp, UserId,
+    ArtifactId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId, RoomId,
+    ServerName, Sid, TeamId, Timestamp, UserId,
 };
 
 pub use via::{ResponseHook, Via};
