@@ -13,7 +13,9 @@ use crate::domain::rule::{Rule, RuleSpec, Rules, TITLE_DEFAULT};
 use crate::domain::{
     ChannelId, Event, Fact, Place, PostId, Rendered, ResponseHook, Timestamp, UserId,
 };
-use crate::ingress::{EventSink, Ingress, IngressDeps, IngressSettings, SinkError, TraceParent};
+use crate::ingress::{
+    EventSink, Ingress, IngressDeps, IngressSettings, Keyring, SinkError, TraceParent,
+};
 use crate::ports::{
     Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
     QueueName, WayOutKind,
@@ -24,7 +26,7 @@ use crate::worker::Deps;
 
 use super::observers::Meter;
 
-/// The routes, ready to be served.
+/// The routes, ready to be served, and what callers are known by.
 ///
 /// # Errors
 /// A rule or a page's template that configuration did not refuse: says which.
@@ -36,12 +38,15 @@ pub(super) fn open(
     (own_user, gap): (OwnUser, Option<Gap>),
     meter: Arc<Meter>,
 ) -> Result<
-    impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-    + use<>,
+    (
+        impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+        + use<>,
+        Keyring,
+    ),
     String,
 > {
     let deps = IngressDeps {
@@ -61,10 +66,12 @@ pub(super) fn open(
     };
     let ingress = Ingress::new(settings(config, essentials), deps)
         .map_err(|error| format!("a page's template: {error}"))?;
-    Ok(ingress.filter())
+    let keyring = ingress.keyring();
+    Ok((ingress.filter(), keyring))
 }
 
-fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
+/// What the door is told of the configuration.
+pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
     let plugnmeet = &essentials.plugnmeet;
     let mattermost = &config.mattermost;
     let worth = config.rules.iter().map(|rule| rule.worth).max();
@@ -75,6 +82,7 @@ fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
         plugnmeet.external_url.clone(),
     );
     IngressSettings {
+        plugnmeet_previous_api_secrets: config.plugnmeet.previous_api_secrets.clone(),
         outgoing_tokens: if is_enabled {
             mattermost.outgoing_tokens.clone()
         } else {

@@ -206,9 +206,11 @@ impl Mattermost {
     }
 
     /// The same for each attempt at one post, so that the server drops doubles of the last 30 s; nobody else can
-    /// guess it and have his post taken for ours.
+    /// guess it and have his post taken for ours. A rotation of the secret between two attempts changes it: then only
+    /// the search before the second attempt, and the tidying after it, stand against a double.
     pub(super) fn pending_post_id(&self, post: &NewPost) -> String {
-        let secret = self.settings.post_secret.expose_secret();
+        let identity = self.identity.load();
+        let secret = identity.post_secret.expose_secret();
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
             .expect("HMAC takes keys of any length");

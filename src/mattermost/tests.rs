@@ -6,6 +6,7 @@ mod people;
 mod posts;
 mod recorded;
 mod refusals;
+mod rotation;
 mod sessions;
 
 use std::sync::atomic::{AtomicI64, Ordering};

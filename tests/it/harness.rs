@@ -234,6 +234,11 @@ impl World {
             .await
     }
 
+    /// The bot's token, in a world with a bot.
+    pub fn bot_token(&self) -> String {
+        self.secrets[0].clone()
+    }
+
     /// Whatever gets the relay into the chat and must not stand in `text`.
     pub fn assert_no_way_in(&self, text: &str) {
         for secret in &self.secrets {
@@ -245,7 +250,7 @@ impl World {
     /// went out. A relay that does not run any more, or whose store was spoiled, is not asked what came out.
     pub async fn finish(mut self) {
         if self.relay.is_running() && !self.is_store_spoiled {
-            reconcile::await_settled(&self.relay, &self.data().join("meetrelay.db")).await;
+            reconcile::await_settled(&self.relay, &self.store, &self.data()).await;
             reconcile::assert_sound(&self.relay).await;
         }
         self.relay.stop().await;

@@ -30,7 +30,6 @@ mod rabbitmq_start;
 mod session;
 mod spool;
 mod starts;
-mod stopping;
 mod store_conformance;
 mod traps;
 mod vectors;
