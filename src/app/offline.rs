@@ -156,7 +156,9 @@ async fn links(config: &Config, store: &dyn Store) -> Result<Links, StartError> 
     let placeholder = "http://localhost/".parse();
     let base: Url = match &config.server.public_url {
         Some(url) => url.clone(),
-        None => placeholder.map_err(|error: url::ParseError| StartError::Setting(error.to_string()))?,
+        None => {
+            placeholder.map_err(|error: url::ParseError| StartError::Setting(error.to_string()))?
+        }
     };
     let signing = SigningSecrets::of(config, store).await?;
     Ok(Links::new(&base, signing.signer()))

@@ -55,7 +55,10 @@ fn text(why: &Answer) -> String {
         text.push_str(&state(meeting, why));
     }
     if !why.timeline.is_empty() {
-        text.push_str(&format!("\n{:<TEXT_AT$}WHAT\n", "TIME (UTC)         OFFSET"));
+        text.push_str(&format!(
+            "\n{:<TEXT_AT$}WHAT\n",
+            "TIME (UTC)         OFFSET"
+        ));
     }
     let mut day = "";
     for moment in &why.timeline {
