@@ -14,6 +14,8 @@ mod jobs;
 mod lately;
 mod observer;
 mod publish;
+mod send;
+mod suspect;
 mod sweep;
 
 use std::sync::Arc;
@@ -106,7 +108,9 @@ pub(crate) struct Shop {
     pub(crate) plugnmeet: Breaker,
     store_trouble: Lately,
     queue_trouble: Lately,
+    story_trouble: Lately,
     desks: desks::Desks,
+    suspects: suspect::Suspects,
     pub(crate) stop: CancellationToken,
 }
 
@@ -134,7 +138,9 @@ impl Workers {
             plugnmeet: Breaker::new(settings.breaker),
             store_trouble: Lately::default(),
             queue_trouble: Lately::default(),
+            story_trouble: Lately::default(),
             desks: desks::Desks::default(),
+            suspects: suspect::Suspects::default(),
             stop: stop.clone(),
             deps,
             settings,

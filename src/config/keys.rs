@@ -75,6 +75,8 @@ section! {
         call_timeout: Duration = "10s" in "100ms" to "5m",
         /// Most calls at one time.
         concurrency: u32 = "8" in "1" to "256",
+        /// Most calls in a second, for a server that many share; 0 for as many as its own rate limit (`X-RateLimit-...`) lets through.
+        calls_per_second: u32 = "0" in "0" to "10000",
         /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
         starts_per_minute: u32 = "5" in "1" to "1000",
         /// When the answer to a new post never came, doubles of it are looked for after this time.

@@ -13,7 +13,7 @@ use crate::ports::{
 use super::apply::pause;
 use super::dead::{Burial, bury, facts_of};
 use super::publish::given_up_postings;
-use super::{DeadReason, Shop, apply};
+use super::{DeadReason, Shop, send};
 
 /// How much of the digest stands in the id of what cannot be read, in bytes.
 const DIGEST_BYTES: usize = 8;
@@ -91,7 +91,7 @@ async fn keep(shop: &Shop, castoff: Castoff) -> bool {
         Ok(envelope) => {
             let now = shop.deps.clock.now();
             let postings = given_up_postings(facts_of(envelope), &received.message_id, now);
-            if !apply::send(shop, postings).await {
+            if !send::send(shop, postings).await {
                 return false;
             }
             let kind = match envelope.body {

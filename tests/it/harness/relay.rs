@@ -1,5 +1,7 @@
 //! The real binary as a child process.
 
+mod lives;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -142,29 +144,13 @@ impl Relay {
 
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it still runs");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .unwrap();
-        let stdout = log.try_clone().unwrap();
+        let (stdout, log) = self.log_files();
         self.start_writing_to(stdout, log).await;
     }
 
     /// The same with another standard output and error.
     pub async fn start_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
-        assert!(self.child.is_none(), "it still runs");
-        let child = self
-            .command()
-            .arg("serve")
-            .stdout(stdout)
-            .stderr(stderr)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.spawn_writing_to(stdout, stderr);
         let http = reqwest_client();
         let url = format!("{}/readyz", self.ports.admin_url());
         let ready = async {
@@ -186,6 +172,36 @@ impl Relay {
         if tokio::time::timeout(PATIENCE, ready).await.is_err() {
             panic!("the relay was not ready in time:\n{}", self.last_words());
         }
+    }
+
+    /// Starts the process.
+    fn spawn(&mut self) {
+        let (stdout, log) = self.log_files();
+        self.spawn_writing_to(stdout, log);
+    }
+
+    fn spawn_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
+        assert!(self.child.is_none(), "it still runs");
+        let child = self
+            .command()
+            .arg("serve")
+            .stdout(stdout)
+            .stderr(stderr)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// The log twice, for both outputs.
+    fn log_files(&self) -> (std::fs::File, std::fs::File) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        (log.try_clone().unwrap(), log)
     }
 
     /// SIGKILL: no instruction more.
