@@ -87,6 +87,33 @@ async fn whole_story_of_a_troubled_meeting_is_told_from_every_id() {
         !happened.iter().any(|(event, _)| event == "session_ended"),
         "{happened:?}"
     );
+    let creates: Vec<(&str, &str)> = moments(&told, "attempt")
+        .iter()
+        .filter(|attempt| attempt["job"] == "CreateRoom:room")
+        .map(|create| {
+            (
+                create["ending"].as_str().unwrap(),
+                create["detail"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(creates.len(), 2, "{told}");
+    assert!(
+        creates[0].0 == "again" && creates[0].1.contains("500"),
+        "{creates:?}"
+    );
+    assert_eq!(creates[1], ("done", ""));
+    let given_up = moments(&told, "attempt");
+    let given_up = given_up
+        .iter()
+        .find(|attempt| attempt["ending"] == "given_up");
+    assert!(
+        given_up.unwrap()["job"]
+            .as_str()
+            .unwrap()
+            .starts_with("RefreshCard"),
+        "{told}"
+    );
     assert_eq!(moments(&told, "note")[0]["action"], "replay");
     assert_eq!(moments(&told, "posted")[0]["post_id"], card.id.as_str());
     assert_eq!(told["meeting"]["state"], "ended");
