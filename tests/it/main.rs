@@ -35,4 +35,5 @@ mod store_conformance;
 mod traps;
 mod vectors;
 mod ways_out;
+mod why;
 mod workers;

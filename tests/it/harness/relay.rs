@@ -352,7 +352,8 @@ impl Relay {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn command(&self) -> Command {
+    /// The program with this relay's configuration, to be given a subcommand.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
         command.arg("--config").arg(&self.config);
         command.env_remove("RUST_LOG");
