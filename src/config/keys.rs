@@ -73,7 +73,7 @@ section! {
         call_timeout: Duration = "10s" in "100ms" to "5m",
         /// Most calls at one time.
         concurrency: u32 = "8" in "1" to "256",
-        /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
+        /// Most meetings that one person may start in one channel within a minute, and most ends that they may ask for there; phrases beyond it are ignored, commands are told so.
         starts_per_minute: u32 = "5" in "1" to "1000",
         /// When the answer to a new post never came, doubles of it are looked for after this time.
         tidy_after: Duration = "1m" in "1s" to "1h",

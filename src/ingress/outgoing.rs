@@ -13,7 +13,7 @@ use crate::domain::rule::Rules;
 use crate::domain::{Event, Fact, MeetingId, Origin, PostId, ServerName, Timestamp, Via, say};
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, JSON};
+use super::inbound::{FORM, Inbound, JSON, Refused, Unread};
 use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
 use super::own_user::OwnUser;
 use super::place::{person, place};
@@ -62,6 +62,10 @@ impl Outgoing {
             Err(refused) => {
                 self.observer
                     .rejected(Source::OutgoingWebhook, refused.reason());
+                if refused == Refused::Unread(Unread::NoRoom) {
+                    let text = &say::not_stored(inbound.id);
+                    return reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text });
+                }
                 return refused.answer();
             }
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::domain::Event;
@@ -65,6 +66,31 @@ impl TraceParent {
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Most events of one source that are handed to the sink at a time; more wait their turn within their own deadline.
+const IN_FLIGHT_MAX: usize = 128;
+
+/// One source's share of a sink: a source that sends more than is stored in time holds up itself alone.
+pub(super) fn share(sink: &Arc<dyn EventSink>) -> Arc<dyn EventSink> {
+    Arc::new(Share {
+        sink: Arc::clone(sink),
+        places: Semaphore::new(IN_FLIGHT_MAX),
+    })
+}
+
+struct Share {
+    sink: Arc<dyn EventSink>,
+    places: Semaphore,
+}
+
+#[async_trait]
+impl EventSink for Share {
+    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError> {
+        // The semaphore is never closed; an error is as good as a place.
+        let _place = self.places.acquire().await;
+        self.sink.accept(event, trace).await
     }
 }
 

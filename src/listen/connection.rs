@@ -50,13 +50,17 @@ impl Connection {
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(self.peer));
             seat.enter(Phase::Request);
+            let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             let answer = warp::service(filter.clone()).call(request);
             let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
             async move {
-                let answer = match tokio::time::timeout(deadline, answer).await {
+                let mut answer = match tokio::time::timeout(deadline, answer).await {
                     Ok(Ok(answer)) => answer,
                     Err(_) => too_slow(),
                 };
+                if is_chunked {
+                    close_after(&mut answer);
+                }
                 seat.enter(Phase::Idle);
                 Ok::<_, Infallible>(answer)
             }
@@ -107,10 +111,17 @@ impl Connection {
 
 fn too_slow() -> Response {
     let mut answer = StatusCode::REQUEST_TIMEOUT.into_response();
+    close_after(&mut answer);
+    answer
+}
+
+/// Nothing more is read of this connection. After a chunked request: one with a Content-Length besides is read by its
+/// chunks alone (RFC 9112 6.3), and whatever a proxy that counts the other way believes to follow must not be taken
+/// for a request. Neither peer sends chunks.
+fn close_after(answer: &mut Response) {
     answer
         .headers_mut()
         .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
-    answer
 }
 
 /// The stream, telling its seat when bytes come.

@@ -30,7 +30,11 @@ pub struct World {
     pub conference: FakePlugNmeet,
     pub relay: Relay,
     pub back_end: BackEnd,
-    /// What gets the relay into the chat.
+    /// The token of the hook that the tests' administrator registered.
+    pub outgoing_token: String,
+    /// The token of `/plugnmeet`.
+    pub command_token: String,
+    /// What gets the relay into the chat, and the chat into the relay.
     secrets: Vec<String>,
     folder: TempDir,
 }
@@ -157,7 +161,9 @@ impl Setup {
             conference,
             relay,
             back_end,
-            secrets: prepared.secrets,
+            outgoing_token: hooks[0].clone(),
+            command_token: commands[0].clone(),
+            secrets: [prepared.secrets, hooks, commands].concat(),
             folder,
         }
     }

@@ -243,6 +243,31 @@ impl Relay {
         out
     }
 
+    /// The most memory that the process has ever held at a time, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("Linux tells it") * 1024
+    }
+
+    /// How many files and connections the process has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    fn proc(&self, what: &str) -> PathBuf {
+        let id = self.child.as_ref().and_then(Child::id).expect("it runs");
+        format!("/proc/{id}/{what}").into()
+    }
+
+    /// What the admin listener's /metrics says now.
+    pub async fn metrics(&self) -> String {
+        let url = format!("{}/metrics", self.ports.admin_url());
+        let answer = reqwest_client().get(&url).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// Everything logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -264,19 +289,13 @@ impl Relay {
 
     /// Asks the admin listener's /metrics until `line` stands there.
     pub async fn await_metric(&self, line: &str) {
-        let url = format!("{}/metrics", self.ports.admin_url());
         let there = async {
-            loop {
-                let text = reqwest_client().get(&url).send().await.unwrap();
-                let text = text.text().await.unwrap();
-                if text.lines().any(|known| known == line) {
-                    return;
-                }
+            while !self.metrics().await.lines().any(|known| known == line) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, there).await;
-        assert!(in_time.is_ok(), "{line:?} never stood in {url}");
+        assert!(in_time.is_ok(), "{line:?} never stood in the metrics");
     }
 
     /// The end of the log, for a failure's text.
