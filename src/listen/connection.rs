@@ -43,6 +43,8 @@ impl Connection {
         F::Extract: Reply,
     {
         let seat = Arc::clone(self.place.seat());
+        // On a busy machine it is a while since it was accepted, and nothing was read meanwhile.
+        seat.enter(Phase::Head);
         let stream = Watched {
             stream,
             seat: Arc::clone(&seat),
@@ -69,6 +71,8 @@ impl Connection {
         let mut draining = false;
         loop {
             tokio::select! {
+                // What came in and what goes out is looked at before whether the place is needed.
+                biased;
                 ended = http.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(peer = %self.peer, %error, "connection ended");
@@ -81,8 +85,10 @@ impl Connection {
                 }
                 () = self.cut.cancelled() => return,
                 () = seat.given_up.notified() => {
-                    tracing::debug!(peer = %self.peer, "connection closed to make room");
-                    return;
+                    if seat.can_be_spared() {
+                        tracing::debug!(peer = %self.peer, "connection closed to make room");
+                        return;
+                    }
                 }
                 () = seat.head_began.notified() => {}
                 () = tokio::time::sleep_until(self.deadline(draining)) => {

@@ -10,7 +10,9 @@ async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
     let door = Door::open().await;
     let world = &door.world;
     let title = "{{ 7*7 }} {% raw %} @all @channel <script>alert(1)</script> [free](http://evil.example) <!here> \r\nX-Evil: 1";
+    let post_id = door.a_post("dev").await;
     let form = door.form(&[
+        ("post_id", &post_id),
         ("text", &format!("meet now: {title}")),
         ("user_name", "ana\r\nX-Evil: {{ 7*7 }} @here"),
         ("channel_name", "dev{{ 7*7 }}\r\nX-Evil: 1"),
@@ -44,7 +46,7 @@ async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
         assert!(!shown.contains(live), "{live} is live in {shown}");
     }
     assert!(
-        shown.contains("{{") && shown.contains("evil.example"),
+        shown.contains("{{ 7") && shown.contains("X-Evil: 1"),
         "it is shown as it is: {shown}"
     );
     // The page behind its link shows the same title as HTML.
@@ -71,12 +73,13 @@ async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
     let answer = door.say(request("GET", "/healthz", headers, "")).await;
     door.assert_quiet("headers", &answer.text);
     // A million characters become a title like any other: the chat refuses longer posts, and this one stands.
+    let post_id = door.a_post("weekly").await;
     let body = door.form(&[
         (
             "text",
             &format!("meet now: long {}", "@all ".repeat(200_000)),
         ),
-        ("post_id", "p2"),
+        ("post_id", &post_id),
         ("channel_id", &world.chat.channel("weekly").id),
         ("channel_name", "weekly"),
     ]);

@@ -69,6 +69,12 @@ impl Door {
         }
     }
 
+    /// A post of ana's that fires nothing, for a webhook that a test sends itself.
+    pub async fn a_post(&self, channel: &str) -> String {
+        let text = "no word of a hook";
+        self.world.chat.say("ana", channel, text).await
+    }
+
     /// The body of an outgoing webhook that asks for a meeting, with other fields in their places.
     pub fn form(&self, other: &[(&str, &str)]) -> String {
         let chat = &self.world.chat;

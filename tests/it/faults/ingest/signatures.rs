@@ -200,11 +200,7 @@ async fn i14_signature_counts_for_this_body_issuer_and_time_alone_and_one_good_h
             json!({ "exp": now() - 90 }),
             "stale",
         ),
-        (
-            "an end before all times",
-            json!({ "exp": i64::MIN }),
-            "stale",
-        ),
+        ("an end before all times", json!({ "exp": 0 }), "stale"),
         ("not valid yet", json!({ "nbf": now() + 240 }), "stale"),
         ("signed in the future", json!({ "iat": i64::MAX }), "stale"),
     ] {
