@@ -118,3 +118,48 @@ pub(super) async fn make_durable(
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Fact, MeetingId, Origin, ServerName, Timestamp};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use uuid::Uuid;
+
+    /// Takes everything in and stores nothing.
+    #[derive(Default)]
+    struct Abyss(AtomicUsize);
+
+    #[async_trait]
+    impl EventSink for Abyss {
+        async fn accept(&self, _: Event, _: Option<TraceParent>) -> Result<(), SinkError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+    }
+
+    fn event() -> Event {
+        let meeting = MeetingId::from_uuid(Uuid::from_u128(1));
+        Event {
+            id: crate::ingress::inbound::fresh_id(Timestamp::from_seconds(1)),
+            origin: Origin::plugnmeet(&ServerName::default_server(), "e1"),
+            received_at: Timestamp::from_seconds(1),
+            fact: Fact::Woken { meeting, round: 1 },
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flood_of_one_source_takes_no_place_from_another_and_is_answered_in_time() {
+        let abyss = Arc::new(Abyss::default());
+        let sink: Arc<dyn EventSink> = Arc::clone(&abyss) as _;
+        let (flooded, other) = (share(&sink), share(&sink));
+        let began = Instant::now();
+        let flood = (0..IN_FLIGHT_MAX + 50).map(|_| make_durable(&flooded, event(), None, began));
+        let flood = futures_util::future::join_all(flood);
+        let single = make_durable(&other, event(), None, began);
+        let (flood, single) = tokio::join!(flood, single);
+        assert_eq!(abyss.0.load(Ordering::Relaxed), IN_FLIGHT_MAX + 1);
+        assert!(flood.iter().all(Result::is_err) && single.is_err());
+        assert_eq!(began.elapsed(), DURABLE_WITHIN, "all of them, and no later");
+    }
+}
