@@ -157,8 +157,12 @@ mod tests {
         let flood = (0..IN_FLIGHT_MAX + 50).map(|_| make_durable(&flooded, event(), None, began));
         let flood = futures_util::future::join_all(flood);
         let single = make_durable(&other, event(), None, began);
-        let (flood, single) = tokio::join!(flood, single);
-        assert_eq!(abyss.0.load(Ordering::Relaxed), IN_FLIGHT_MAX + 1);
+        let inside = async {
+            tokio::time::sleep(DURABLE_WITHIN / 2).await;
+            abyss.0.load(Ordering::Relaxed)
+        };
+        let (flood, single, inside) = tokio::join!(flood, single, inside);
+        assert_eq!(inside, IN_FLIGHT_MAX + 1);
         assert!(flood.iter().all(Result::is_err) && single.is_err());
         assert_eq!(began.elapsed(), DURABLE_WITHIN, "all of them, and no later");
     }
