@@ -10,7 +10,10 @@ pub mod queue;
 pub mod store;
 
 pub use castoffs::{Castoff, Castoffs};
-pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind};
+pub use chat::{
+    Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, OwnChannel, OwnChannels, PostView,
+    WayOutKind, WrittenPost,
+};
 pub use clock::Clock;
 pub use conference::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
@@ -23,5 +26,6 @@ pub use queue::{
     QueueName, Receipt, Settlement,
 };
 pub use store::{
-    DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, Store, StoreError,
+    Attempt, DETAIL_BYTES_MAX, DeadFilter, DeadKind, DeadLetter, Duty, Ending, Found, Incoming,
+    Lease, Logged, MeetingFilter, MeetingSummary, Note, Store, StoreError,
 };

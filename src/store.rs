@@ -11,5 +11,7 @@ pub use sqlite::{OpenError, SqliteStore};
 pub const LISTED_MAX: usize = 500;
 /// Most lines of one meeting's story.
 pub const STORY_MAX: usize = 1000;
+/// Most attempts of one meeting, and most notes of one answer.
+pub const ATTEMPTS_MAX: usize = 500;
 /// Most marks of redelivered messages; the oldest are forgotten first, which only begins their count again.
 pub const MARKS_MAX: usize = 10_000;

@@ -5,11 +5,13 @@ use warp::reply::Response;
 use super::answer::{self, DeadLetterLine, DeadLetters, Done, time};
 use super::api::{Call, Refused, ok};
 use super::redact::redact;
-use crate::ports::DeadLetter;
+use crate::ports::{DeadFilter, DeadLetter};
 
 pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
     let store = &call.admin.store;
-    let letters = store.dead_letters(call.limit()?).await?;
+    let letters = store
+        .dead_letters(DeadFilter::newest(call.limit()?))
+        .await?;
     Ok(ok(&DeadLetters {
         dead_letters: letters.iter().map(line).collect(),
         total: store.count_dead_letters().await?,

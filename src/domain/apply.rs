@@ -63,6 +63,18 @@ pub enum Effect {
     Foreign,
 }
 
+impl Effect {
+    /// The word in the store and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
 /// What apply says about one event, to be published before the event is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {

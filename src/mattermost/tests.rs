@@ -1,11 +1,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod any;
+mod channels;
 mod notices;
 mod people;
 mod posts;
 mod recorded;
 mod refusals;
+mod rotation;
 mod sessions;
 
 use std::sync::atomic::{AtomicI64, Ordering};

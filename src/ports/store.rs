@@ -1,13 +1,17 @@
 //! Where meetings, posts and dead letters are kept.
 
+mod story;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::apply::{Applied, Fresh, Policy};
 use crate::domain::{
-    ArtifactId, Event, Meeting, MeetingId, PostKey, PostRow, RequestId, State, Timestamp,
+    ArtifactId, Event, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, State, Timestamp,
 };
+
+pub use story::{Attempt, DETAIL_BYTES_MAX, DeadFilter, Duty, Ending, Found, Logged, Note};
 
 /// Why the store did not do it. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,27 +123,14 @@ pub enum Lease {
     },
 }
 
-/// One line of a meeting's story.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logged {
-    /// The event's id.
-    pub event: String,
-    /// Its kind (`Fact::kind`).
-    pub kind: String,
-    /// Its source.
-    pub source: String,
-    /// When it was received, on our clock.
-    pub received_at: Timestamp,
-    /// When it was applied, on our clock.
-    pub applied_at: Timestamp,
-}
-
 /// The store. `apply` alone writes meetings; chat workers alone write posts and leases.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Applies a batch in one transaction: for each event the dedup key is taken, the meeting that it concerns is
     /// loaded (with the changes of the events before it), `domain::apply::decide` is asked, and what it says is
-    /// written together with one line of the event log. The answers stand in the order of the batch.
+    /// written together with one line of the event log, which every event gets once, whatever became of it. The
+    /// answers stand in the order of the batch. Stores that several replicas share take the places and meetings of
+    /// the batch in the order of their ids, so that two batches wait for each other instead of overwriting.
     ///
     /// # Errors
     /// Nothing of the batch was written.
@@ -172,6 +163,26 @@ pub trait Store: Send + Sync + 'static {
     /// What is logged of one meeting, oldest first, at most 1000 lines.
     async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError>;
 
+    /// Which of these events are settled: logged, or kept as a dead letter; at most 500 are looked up.
+    async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError>;
+
+    /// What `reference` is the id of: a meeting, a request, a room, a session, an artifact, a post of ours or the one
+    /// that asked for a meeting, an event, or a dead letter. Nothing found is no error.
+    async fn find(&self, reference: &str) -> Result<Found, StoreError>;
+
+    /// Keeps one attempt. Of one meeting the newest 500 are kept.
+    async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError>;
+
+    /// The attempts at one meeting's jobs, in the order in which they were kept, at most 500.
+    async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Keeps what a person did.
+    async fn log_note(&self, note: Note) -> Result<(), StoreError>;
+
+    /// What people did about one meeting or to one dead letter, oldest first, at most 500: notes whose meeting or
+    /// subject has this id.
+    async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError>;
+
     /// The row of one post, if there is one.
     async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError>;
 
@@ -195,6 +206,18 @@ pub trait Store: Send + Sync + 'static {
     /// Gives the lease back if it is still `owner`'s.
     async fn drop_lease(&self, meeting: MeetingId, owner: &str) -> Result<(), StoreError>;
 
+    /// Takes or renews a duty for `owner` until `now` + `length`: what only one replica does at a time.
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<Lease, StoreError>;
+
+    /// Gives the duty back if it is still `owner`'s.
+    async fn drop_duty(&self, duty: Duty, owner: &str) -> Result<(), StoreError>;
+
     /// Marks that work on a redelivered message begins; answers how often it has, this time included.
     async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError>;
 
@@ -204,8 +227,8 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a dead letter.
     async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError>;
 
-    /// Dead letters, newest first, at most `limit` (capped at 500), without their bodies.
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    /// Dead letters, newest first, without their bodies.
+    async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// One dead letter, whole.
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError>;
@@ -228,7 +251,7 @@ pub trait Store: Send + Sync + 'static {
     /// Writes it unless there is one, and answers what then stands there: all replicas agree.
     async fn setting_or_insert(&self, name: &str, value: &str) -> Result<String, StoreError>;
 
-    /// Forgets dedup keys and log lines from before `before`; answers how many.
+    /// Forgets dedup keys, log lines, attempts and notes from before `before`; answers how many.
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Closes the files.

@@ -11,6 +11,7 @@ mod meetings;
 mod posts;
 mod schema;
 mod settings;
+mod story;
 mod trouble;
 
 use std::fs::OpenOptions;
@@ -23,9 +24,12 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::domain::apply::{Applied, Policy};
-use crate::domain::{ArtifactId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp};
+use crate::domain::{
+    ArtifactId, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp,
+};
 use crate::ports::{
-    DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, Store, StoreError,
+    Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
+    MeetingSummary, Note, Store, StoreError,
 };
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
@@ -198,6 +202,33 @@ impl Store for SqliteStore {
         self.read(move |file| log::story(file, meeting)).await
     }
 
+    async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
+        self.read(move |file| log::settled(file, &events)).await
+    }
+
+    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+        let reference = reference.to_owned();
+        self.read(move |file| story::find(file, &reference)).await
+    }
+
+    async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
+        self.write(move |file| story::add_attempt(file, &attempt))
+            .await
+    }
+
+    async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError> {
+        self.read(move |file| story::attempts(file, meeting)).await
+    }
+
+    async fn log_note(&self, note: Note) -> Result<(), StoreError> {
+        self.write(move |file| story::add_note(file, &note)).await
+    }
+
+    async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError> {
+        let about = about.to_owned();
+        self.read(move |file| story::notes(file, &about)).await
+    }
+
     async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError> {
         let key = key.clone();
         self.read(move |file| posts::load(file, meeting, &key))
@@ -233,6 +264,24 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<Lease, StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |file| leases::take_duty(file, duty, &owner, now, length))
+            .await
+    }
+
+    async fn drop_duty(&self, duty: Duty, owner: &str) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |file| leases::give_back_duty(file, duty, &owner))
+            .await
+    }
+
     async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError> {
         let message = message.to_owned();
         self.write(move |file| marks::add(file, &message)).await
@@ -247,8 +296,8 @@ impl Store for SqliteStore {
         self.write(move |file| letters::bury(file, &letter)).await
     }
 
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.read(move |file| letters::list(file, limit)).await
+    async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(move |file| letters::list(file, &filter)).await
     }
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {

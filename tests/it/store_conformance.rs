@@ -9,6 +9,7 @@ mod lookups;
 mod posts;
 mod speed;
 mod sqlite;
+mod story;
 mod upkeep;
 
 /// Makes a test of each claim, against a new bench.
@@ -52,15 +53,25 @@ macro_rules! store_conformance {
             posts::owner_renews_its_lease;
             posts::dropped_lease_is_free_and_only_its_owner_drops_it;
             posts::one_of_many_takers_gets_the_lease;
+            posts::duty_is_held_renewed_and_given_back_like_a_lease;
             letters::letter_comes_back_whole;
             letters::burying_twice_replaces;
             letters::listing_is_newest_first_capped_and_without_bodies;
+            letters::listing_keeps_to_its_filter;
             letters::removed_letter_is_gone_and_told_once;
             upkeep::marks_count_until_a_verdict;
             upkeep::setting_is_replaced;
             upkeep::concurrent_callers_agree_on_a_setting;
             upkeep::story_tells_what_was_applied_in_order;
             upkeep::story_is_capped;
+            story::every_event_is_found_by_its_id_whatever_became_of_it;
+            story::meeting_is_found_by_every_id_that_belongs_to_it;
+            story::dead_letter_is_found_by_its_id_and_leads_to_its_meeting;
+            story::settled_events_are_those_with_a_line_or_a_letter;
+            story::attempt_comes_back_whole_and_in_order;
+            story::newest_attempts_of_a_meeting_are_kept;
+            story::notes_are_found_by_meeting_and_by_subject;
+            story::old_attempts_and_notes_are_pruned;
             upkeep::prune_forgets_old_keys_and_lines_only;
             upkeep::everything_survives_reopening;
             upkeep::closed_store_is_away;

@@ -7,15 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::domain::apply::{Applied, Fresh, Policy, decide};
+use crate::domain::apply::{Applied, Effect, Fresh, Policy, decide};
 use crate::domain::owed::Schedule;
 use crate::domain::{
-    ArtifactId, Event, Fact, Meeting, MeetingId, Moderators, Origin, Person, Place, PlaceKind,
-    PostKey, PostRow, RequestId, ResponseHook, RuleChoice, ServerName, State, Timestamp, Via,
-    WayOutKind,
+    ArtifactId, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Person, Place,
+    PlaceKind, PostKey, PostRow, RequestId, ResponseHook, RuleChoice, ServerName, State, Timestamp,
+    Via, WayOutKind,
 };
 use crate::ports::{
-    DeadKind, DeadLetter, Incoming, Lease, Logged, MeetingFilter, MeetingSummary, StoreError,
+    Attempt, DeadFilter, DeadKind, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
+    MeetingSummary, Note, StoreError,
 };
 
 pub(super) const MEETING: &str = "01900000-0000-7000-8000-000000000000";
@@ -219,11 +220,12 @@ impl Store for Fake {
             event: MEETING.to_owned(),
             kind: "meeting_requested".to_owned(),
             source: "mattermost:default".to_owned(),
+            effect: Effect::Applied,
             received_at: NEW_YEAR,
             applied_at: NEW_YEAR,
         }])
     }
-    async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, StoreError> {
+    async fn dead_letters(&self, _: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
         self.here()?;
         Ok(letters())
     }
@@ -261,6 +263,36 @@ impl Store for Fake {
         unreachable!()
     }
     async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
+        unreachable!()
+    }
+    async fn find(&self, _: &str) -> Result<Found, StoreError> {
+        unreachable!()
+    }
+    async fn log_attempt(&self, _: Attempt) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn attempts(&self, _: MeetingId) -> Result<Vec<Attempt>, StoreError> {
+        unreachable!()
+    }
+    async fn log_note(&self, _: Note) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn notes(&self, _: &str) -> Result<Vec<Note>, StoreError> {
+        unreachable!()
+    }
+    async fn take_duty(
+        &self,
+        _: Duty,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<Lease, StoreError> {
+        unreachable!()
+    }
+    async fn drop_duty(&self, _: Duty, _: &str) -> Result<(), StoreError> {
         unreachable!()
     }
     async fn take_lease(

@@ -8,13 +8,14 @@ use secrecy::SecretString;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, ArtifactKind, ChannelId, Meeting, MeetingId, Place, PostId, PostKey, PostRow,
-    Rendered, RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
+    ArtifactId, ArtifactKind, ChannelId, EventId, Meeting, MeetingId, Place, PostId, PostKey,
+    PostRow, Rendered, RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
 };
 use crate::ports::{
-    Account, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom, DeadLetter,
-    EndAnswer, FoundArtifact, Incoming, Joiner, Lease, Logged, MeetingFilter, MeetingSummary,
-    NewPost, NewRoom, OwnAccount, PostView, RoomActivity, Store, StoreError, WayOutKind,
+    Account, Attempt, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom,
+    DeadFilter, DeadLetter, Duty, EndAnswer, Found, FoundArtifact, Incoming, Joiner, Lease, Logged,
+    MeetingFilter, MeetingSummary, NewPost, NewRoom, Note, OwnAccount, PostView, RoomActivity,
+    Store, StoreError, WayOutKind,
 };
 
 /// How an outside answers.
@@ -111,6 +112,36 @@ impl Store for OneMeeting {
     async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<(), StoreError> {
         unasked()
     }
+    async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
+        unasked()
+    }
+    async fn find(&self, _: &str) -> Result<Found, StoreError> {
+        unasked()
+    }
+    async fn log_attempt(&self, _: Attempt) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn attempts(&self, _: MeetingId) -> Result<Vec<Attempt>, StoreError> {
+        unasked()
+    }
+    async fn log_note(&self, _: Note) -> Result<(), StoreError> {
+        unasked()
+    }
+    async fn notes(&self, _: &str) -> Result<Vec<Note>, StoreError> {
+        unasked()
+    }
+    async fn take_duty(
+        &self,
+        _: Duty,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<Lease, StoreError> {
+        unasked()
+    }
+    async fn drop_duty(&self, _: Duty, _: &str) -> Result<(), StoreError> {
+        unasked()
+    }
     async fn take_lease(
         &self,
         _: MeetingId,
@@ -132,7 +163,7 @@ impl Store for OneMeeting {
     async fn bury(&self, _: DeadLetter) -> Result<(), StoreError> {
         unasked()
     }
-    async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, StoreError> {
+    async fn dead_letters(&self, _: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
         unasked()
     }
     async fn dead_letter(&self, _: &str) -> Result<Option<DeadLetter>, StoreError> {
@@ -203,6 +234,7 @@ impl Chat for OnePerson {
         self.mood.or_hang(away()).await?;
         Ok(Account {
             user_id: user.clone(),
+            user_name: "ana".to_owned(),
             display_name: self.display_name.clone(),
             is_system_admin: self.is_system_admin,
         })

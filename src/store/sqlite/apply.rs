@@ -46,6 +46,7 @@ fn apply_one(
         } else {
             Effect::Conflict
         };
+        log::add_double(file, event, &first, effect, now)?;
         let meeting = match first.meeting {
             Some(id) => loaded.get(id)?,
             None => None,
@@ -64,7 +65,7 @@ fn apply_one(
         None => {}
     }
     let meeting = applied.meeting.map(|(id, _)| id);
-    log::add(file, event, &content, meeting, now)?;
+    log::add(file, event, &content, applied.effect, meeting, now)?;
     Ok(applied)
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::Timestamp;
-use crate::ports::DeadLetter;
+use crate::ports::{DeadFilter, DeadKind, DeadLetter};
 use crate::sqlite::SqliteError;
 use crate::store::{LISTED_MAX, word};
 
@@ -32,13 +32,25 @@ pub(super) fn bury(file: &Connection, letter: &DeadLetter) -> Result<(), SqliteE
     Ok(())
 }
 
-/// The newest letters, without their bodies.
-pub(super) fn list(file: &Connection, limit: usize) -> Result<Vec<DeadLetter>, SqliteError> {
+/// The newest letters that pass the filter, without their bodies.
+pub(super) fn list(file: &Connection, filter: &DeadFilter) -> Result<Vec<DeadLetter>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT id, queue, kind, meeting, reason, buried_at, attempts, x'' AS body
-         FROM dead_letters ORDER BY buried_at DESC, id DESC LIMIT ?1",
+         FROM dead_letters
+         WHERE (?2 IS NULL OR queue = ?2) AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR meeting = ?4)
+             AND (?5 IS NULL OR instr(lower(reason), lower(?5)) > 0)
+             AND (?6 IS NULL OR buried_at >= ?6) AND (?7 IS NULL OR buried_at < ?7)
+         ORDER BY buried_at DESC, id DESC LIMIT ?1",
     )?;
-    let mut rows = statement.query([super::limit(limit, LISTED_MAX)])?;
+    let mut rows = statement.query((
+        super::limit(filter.limit, LISTED_MAX),
+        &filter.queue,
+        filter.kind.map(DeadKind::as_str),
+        filter.meeting.map(|id| id.to_string()),
+        &filter.reason,
+        filter.since.map(Timestamp::millis),
+        filter.before.map(Timestamp::millis),
+    ))?;
     let mut letters = Vec::new();
     while let Some(row) = rows.next()? {
         letters.push(read(row)?);

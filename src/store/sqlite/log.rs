@@ -1,11 +1,12 @@
-//! What has come: the dedup keys, and one line for each event that was applied.
+//! What has come: the dedup keys, and one line for each event that was settled.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::domain::apply::Effect;
 use crate::domain::{Event, EventId, MeetingId, Origin, Timestamp};
 use crate::ports::Logged;
 use crate::sqlite::SqliteError;
-use crate::store::STORY_MAX;
+use crate::store::{LISTED_MAX, STORY_MAX, word};
 
 use super::limit;
 use super::trouble::unreadable;
@@ -57,6 +58,7 @@ pub(super) fn add(
     file: &Connection,
     event: &Event,
     content: &[u8; 32],
+    effect: Effect,
     meeting: Option<MeetingId>,
     now: Timestamp,
 ) -> Result<(), SqliteError> {
@@ -75,37 +77,99 @@ pub(super) fn add(
         &meeting,
         now.millis(),
     ))?;
+    add_line(file, event, effect, meeting.as_deref(), now)
+}
+
+/// Adds a line for an event that came before, unless it is the very same one: a redelivery is nothing new.
+pub(super) fn add_double(
+    file: &Connection,
+    event: &Event,
+    first: &First,
+    effect: Effect,
+    now: Timestamp,
+) -> Result<(), SqliteError> {
+    if first.event == event.id || of_event(file, &event.id.to_string())?.is_some() {
+        return Ok(());
+    }
+    let meeting = first.meeting.map(|id| id.to_string());
+    add_line(file, event, effect, meeting.as_deref(), now)
+}
+
+fn add_line(
+    file: &Connection,
+    event: &Event,
+    effect: Effect,
+    meeting: Option<&str>,
+    now: Timestamp,
+) -> Result<(), SqliteError> {
     file.prepare_cached(
-        "INSERT INTO events (event, meeting, kind, source, received_at, applied_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO events (event, meeting, kind, source, effect, received_at, applied_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute((
-        &id,
-        &meeting,
+        event.id.to_string(),
+        meeting,
         event.fact.kind(),
-        &origin.source,
+        &event.origin.source,
+        effect.as_str(),
         event.received_at.millis(),
         now.millis(),
     ))?;
     Ok(())
 }
 
+/// The line of one event.
+pub(super) fn of_event(file: &Connection, event: &str) -> Result<Option<Logged>, SqliteError> {
+    file.prepare_cached(
+        "SELECT event, kind, source, effect, received_at, applied_at
+         FROM events WHERE event = ?1 ORDER BY line LIMIT 1",
+    )?
+    .query_row([event], |row| Ok(read(row)))
+    .optional()?
+    .transpose()
+}
+
+/// Those of `events` that have a line or are a dead letter.
+pub(super) fn settled(file: &Connection, events: &[EventId]) -> Result<Vec<EventId>, SqliteError> {
+    let mut statement = file.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM events WHERE event = ?1)
+             OR EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1)",
+    )?;
+    let mut settled = Vec::new();
+    for event in events.iter().take(LISTED_MAX) {
+        if statement.query_row([event.to_string()], |row| row.get(0))? {
+            settled.push(*event);
+        }
+    }
+    Ok(settled)
+}
+
 /// The lines of one meeting, in the order in which they were applied.
 pub(super) fn story(file: &Connection, meeting: MeetingId) -> Result<Vec<Logged>, SqliteError> {
     let mut statement = file.prepare_cached(
-        "SELECT event, kind, source, received_at, applied_at
+        "SELECT event, kind, source, effect, received_at, applied_at
          FROM events WHERE meeting = ?1 ORDER BY line LIMIT ?2",
     )?;
-    let lines = statement.query_map((meeting.to_string(), limit(STORY_MAX, STORY_MAX)), |row| {
-        Ok(Logged {
-            event: row.get(0)?,
-            kind: row.get(1)?,
-            source: row.get(2)?,
-            received_at: Timestamp::from_millis(row.get(3)?),
-            applied_at: Timestamp::from_millis(row.get(4)?),
-        })
-    })?;
-    Ok(lines.collect::<Result<_, _>>()?)
+    let mut rows = statement.query((meeting.to_string(), limit(STORY_MAX, STORY_MAX)))?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        lines.push(read(row)?);
+    }
+    Ok(lines)
+}
+
+fn read(row: &Row<'_>) -> Result<Logged, SqliteError> {
+    let event: String = row.get("event")?;
+    let effect: String = row.get("effect")?;
+    Ok(Logged {
+        kind: row.get("kind")?,
+        source: row.get("source")?,
+        effect: word::effect(&effect)
+            .ok_or_else(|| unreadable(format!("the line of event {event}"), "effect"))?,
+        received_at: Timestamp::from_millis(row.get("received_at")?),
+        applied_at: Timestamp::from_millis(row.get("applied_at")?),
+        event,
+    })
 }
 
 /// Forgets some keys and lines from before `before`; answers how many, 0 when none is left.
@@ -123,7 +187,19 @@ pub(super) fn forget_piece(file: &Connection, before: Timestamp) -> Result<u64, 
                  (SELECT line FROM events WHERE applied_at < ?1 ORDER BY applied_at LIMIT ?2)",
         )?
         .execute((before.millis(), piece))?;
-    Ok(u64::try_from(keys + lines).unwrap_or(u64::MAX))
+    let attempts = file
+        .prepare_cached(
+            "DELETE FROM attempts WHERE line IN
+                 (SELECT line FROM attempts WHERE began_at < ?1 ORDER BY began_at LIMIT ?2)",
+        )?
+        .execute((before.millis(), piece))?;
+    let notes = file
+        .prepare_cached(
+            "DELETE FROM notes WHERE line IN
+                 (SELECT line FROM notes WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        )?
+        .execute((before.millis(), piece))?;
+    Ok(u64::try_from(keys + lines + attempts + notes).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -14,17 +14,27 @@ const STEPS: &[Step] = &[
         name: "notices",
         sql: include_str!("../migrations/sqlite/0002_notices.sql"),
     },
+    Step {
+        number: 3,
+        name: "story",
+        sql: include_str!("../migrations/sqlite/0003_story.sql"),
+    },
 ];
 
 /// What `PRAGMA application_id` says of a store's file ("mrst").
 const APPLICATION_ID: i64 = 0x6d72_7374;
 
-/// Leases live and die with this connection: only one process has the file open, so whoever held one before is
+/// Leases and duties live and die with this connection: only one process has the file open, so whoever held one before is
 /// gone, and taking one costs no write to stable storage.
 const LEASES: &str = "
     PRAGMA temp_store = MEMORY;
     CREATE TEMP TABLE leases (
         meeting TEXT PRIMARY KEY,
+        owner   TEXT NOT NULL,
+        until   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TEMP TABLE duties (
+        duty    TEXT PRIMARY KEY,
         owner   TEXT NOT NULL,
         until   INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;";

@@ -11,3 +11,4 @@ mod secrets;
 mod signatures;
 mod slow_queue;
 mod starving;
+mod time;

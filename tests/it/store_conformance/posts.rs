@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use meetrelay::domain::post::Frozen;
 use meetrelay::domain::{EventId, PostKey, PostRow};
-use meetrelay::ports::{Lease, StoreError};
+use meetrelay::ports::{Duty, Lease, StoreError};
 use uuid::Uuid;
 
 use super::bench::{Bench, reopen};
@@ -164,4 +164,23 @@ pub(crate) async fn one_of_many_takers_gets_the_lease(bench: &impl Bench) {
     let taken = join_all(takers).await;
     let winners = taken.into_iter().filter(|taken| *taken.as_ref().unwrap());
     assert_eq!(winners.count(), 1);
+}
+
+pub(crate) async fn duty_is_held_renewed_and_given_back_like_a_lease(bench: &impl Bench) {
+    let store = bench.open().await;
+    let take = async |duty, owner: &str, at| {
+        let lease = store.take_duty(duty, owner, second(at), LENGTH).await;
+        lease.unwrap()
+    };
+    let taken = |at| Lease::Taken { until: second(at) };
+    let held = |at| Lease::Held { until: second(at) };
+    assert_eq!(take(Duty::Sweep, "a", 0).await, taken(10));
+    assert_eq!(take(Duty::Sweep, "b", 5).await, held(10));
+    assert_eq!(take(Duty::Prune, "b", 5).await, taken(15));
+    assert_eq!(take(Duty::Sweep, "a", 6).await, taken(16));
+    store.drop_duty(Duty::Sweep, "b").await.unwrap();
+    assert_eq!(take(Duty::Sweep, "b", 7).await, held(16));
+    store.drop_duty(Duty::Sweep, "a").await.unwrap();
+    assert_eq!(take(Duty::Sweep, "b", 8).await, taken(18));
+    assert_eq!(take(Duty::Sweep, "a", 18).await, taken(28), "b's ran out");
 }

@@ -61,7 +61,7 @@ async fn migrations_are_recorded_and_applied_once() {
         .unwrap()
         .query_row("SELECT count(*) FROM migrations", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(steps, 2);
+    assert_eq!(steps, 3);
 }
 
 #[tokio::test]
@@ -178,6 +178,11 @@ async fn lookups_and_listings_read_no_table_from_end_to_end() {
         "SELECT event FROM events WHERE meeting = '' ORDER BY line LIMIT 1",
         "SELECT line FROM events WHERE applied_at < 1 ORDER BY applied_at LIMIT 1",
         "SELECT source, key FROM seen WHERE at < 1 ORDER BY at LIMIT 1",
+        "SELECT kind FROM events WHERE event = '' ORDER BY line LIMIT 1",
+        "SELECT meeting FROM posts WHERE post = ''",
+        "SELECT job FROM attempts WHERE meeting = '' ORDER BY line",
+        "SELECT line FROM attempts WHERE began_at < 1 ORDER BY began_at LIMIT 1",
+        "SELECT line FROM notes WHERE at < 1 ORDER BY at LIMIT 1",
         "SELECT reason FROM dead_letters ORDER BY buried_at DESC, id DESC LIMIT 1",
     ];
     for query in searches {

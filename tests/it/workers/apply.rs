@@ -42,7 +42,11 @@ async fn event_that_cannot_be_applied_is_buried_and_its_neighbours_are_applied()
     house.until(meeting(2), is_carded).await;
     house.until(meeting(3), is_carded).await;
     house.until_empty(QueueName::Events).await;
-    let letters = house.store.dead_letters(10).await.unwrap();
+    let letters = house
+        .store
+        .dead_letters(meetrelay::ports::DeadFilter::newest(10))
+        .await
+        .unwrap();
     let letters: Vec<_> = letters.iter().map(|l| (l.id.clone(), l.kind)).collect();
     assert_eq!(letters, [(bad.id.to_string(), DeadKind::Event)]);
 }

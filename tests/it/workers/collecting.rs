@@ -145,7 +145,11 @@ impl Scene {
     }
 
     async fn letters(&self) -> Vec<DeadLetter> {
-        self.house.store.dead_letters(500).await.unwrap()
+        self.house
+            .store
+            .dead_letters(meetrelay::ports::DeadFilter::newest(500))
+            .await
+            .unwrap()
     }
 
     async fn letter(&self, id: &str) -> Option<DeadLetter> {

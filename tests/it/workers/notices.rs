@@ -151,7 +151,11 @@ async fn refusal_that_may_be_trouble_is_tried_a_bounded_number_of_times() {
     // The job may have been published twice, once for its time and once for the room; each copy counts its own.
     let most = house.settings.retry.attempts_max as usize;
     assert!((most..=2 * most).contains(&tries), "{tries}");
-    let letters = house.store.dead_letters(10).await.unwrap();
+    let letters = house
+        .store
+        .dead_letters(meetrelay::ports::DeadFilter::newest(10))
+        .await
+        .unwrap();
     assert!(letters[0].reason.contains("the webhook is unknown"));
 }
 
@@ -243,6 +247,7 @@ async fn second_phrase_is_told_by_one_notice_a_minute() {
         };
         *via = Via::OutgoingWebhook {
             post: format!("trigger{number}").parse().unwrap(),
+            caught_up: false,
         };
         place.channel = "channel1".parse().unwrap();
         house.post(event).await;

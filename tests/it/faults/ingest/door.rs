@@ -37,7 +37,7 @@ impl Door {
     pub async fn of(setup: Setup) -> Self {
         let world = setup.start().await;
         let before = taken(&world).await;
-        let memory = world.relay.memory();
+        let memory = world.relay.peak_memory();
         Self {
             world,
             before,
@@ -105,7 +105,7 @@ impl Door {
     /// Nothing came of it.
     pub async fn took_nothing(&self) {
         assert_eq!(taken(&self.world).await, self.before, "nothing was taken");
-        let held = self.world.relay.memory().saturating_sub(self.memory);
+        let held = self.world.relay.peak_memory().saturating_sub(self.memory);
         assert!(held < MEMORY_MAX, "it held {held} bytes more");
         assert_eq!(self.world.chat.calls("posts.create"), 0);
         assert!(self.world.conference.rooms().is_empty());

@@ -67,7 +67,7 @@ async fn i23_one_source_cannot_use_up_what_others_need() {
     let setup = Setup::default().set("SERVER__REQUEST_TIMEOUT", "3s");
     let door = Door::of(setup).await;
     let relay = &door.world.relay;
-    let before = relay.memory();
+    let before = relay.peak_memory();
     // Nobody has said yet who they are, and every body lacks its last byte.
     let head = format!(
         "POST {OUTGOING} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {UPLOAD}\r\n\r\n"
@@ -113,7 +113,7 @@ async fn i23_one_source_cannot_use_up_what_others_need() {
         }
     }
     assert!(refused >= SLOW_UPLOADS - 8, "{refused} were refused");
-    let held = relay.memory() - before;
+    let held = relay.peak_memory() - before;
     eprintln!(
         "i23: {SLOW_UPLOADS} uploads of 1 MB made the relay hold {} KiB more",
         held / 1024

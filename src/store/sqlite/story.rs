@@ -1,0 +1,159 @@
+//! Attempts at jobs, what people did, and what an id belongs to.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::domain::{MeetingId, Origin, ServerName, Timestamp};
+use crate::ports::{Attempt, DETAIL_BYTES_MAX, Found, Note};
+use crate::sqlite::SqliteError;
+use crate::store::{ATTEMPTS_MAX, word};
+
+use super::trouble::unreadable;
+use super::{letters, limit, log};
+
+/// By what a meeting is found when only an id is given, each by an index.
+const SEARCHES: [&str; 7] = [
+    "SELECT id FROM meetings WHERE id = ?1",
+    "SELECT meeting FROM requests WHERE request = ?1",
+    "SELECT meeting FROM posts WHERE post = ?1",
+    "SELECT id FROM meetings WHERE room = ?1",
+    "SELECT meeting FROM sessions WHERE sid = ?1",
+    "SELECT meeting FROM artifacts WHERE artifact = ?1",
+    "SELECT meeting FROM events WHERE event = ?1 AND meeting IS NOT NULL LIMIT 1",
+];
+
+/// What the id belongs to.
+pub(super) fn find(file: &Connection, reference: &str) -> Result<Found, SqliteError> {
+    let mut found = Found {
+        meeting: None,
+        event: log::of_event(file, reference)?,
+        letter: letters::load(file, reference)?,
+    };
+    for search in SEARCHES {
+        let meeting: Option<String> = file
+            .prepare_cached(search)?
+            .query_row([reference], |row| row.get(0))
+            .optional()?;
+        if let Some(meeting) = meeting {
+            found.meeting = Some(read_id(&meeting)?);
+            return Ok(found);
+        }
+    }
+    // The post that asked for it, which is no post of ours.
+    let asked = Origin::mattermost(&ServerName::default_server(), format!("post:{reference}"));
+    let first = log::first(file, &asked)?;
+    let letter = found.letter.as_ref().and_then(|letter| letter.meeting);
+    found.meeting = first.and_then(|first| first.meeting).or(letter);
+    Ok(found)
+}
+
+/// Keeps an attempt; the oldest of its meeting make room.
+pub(super) fn add_attempt(file: &Connection, attempt: &Attempt) -> Result<(), SqliteError> {
+    let meeting = attempt.meeting.to_string();
+    let took = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
+    let detail = cut(&attempt.detail);
+    file.prepare_cached(
+        "INSERT INTO attempts (meeting, job, number, queue, due_at, began_at, took_ms, ending, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute((
+        &meeting,
+        &attempt.job,
+        attempt.number,
+        attempt.queue.as_str(),
+        attempt.due_at.millis(),
+        attempt.began_at.millis(),
+        took,
+        attempt.ending.as_str(),
+        detail,
+    ))?;
+    file.prepare_cached(
+        "DELETE FROM attempts WHERE meeting = ?1 AND line <=
+             (SELECT line FROM attempts WHERE meeting = ?1 ORDER BY line DESC LIMIT 1 OFFSET ?2)",
+    )?
+    .execute((&meeting, limit(ATTEMPTS_MAX, ATTEMPTS_MAX)))?;
+    Ok(())
+}
+
+/// A meeting's attempts, as they were kept.
+pub(super) fn attempts(file: &Connection, meeting: MeetingId) -> Result<Vec<Attempt>, SqliteError> {
+    let mut statement = file.prepare_cached(
+        "SELECT job, number, queue, due_at, began_at, took_ms, ending, detail
+         FROM attempts WHERE meeting = ?1 ORDER BY line",
+    )?;
+    let mut rows = statement.query([meeting.to_string()])?;
+    let mut attempts = Vec::new();
+    while let Some(row) = rows.next()? {
+        attempts.push(read_attempt(meeting, row)?);
+    }
+    Ok(attempts)
+}
+
+/// Keeps what a person did.
+pub(super) fn add_note(file: &Connection, note: &Note) -> Result<(), SqliteError> {
+    file.prepare_cached(
+        "INSERT INTO notes (at, who, action, subject, meeting) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute((
+        note.at.millis(),
+        cut(&note.by),
+        &note.action,
+        &note.subject,
+        note.meeting.map(|id| id.to_string()),
+    ))?;
+    Ok(())
+}
+
+/// What people did about this.
+pub(super) fn notes(file: &Connection, about: &str) -> Result<Vec<Note>, SqliteError> {
+    let mut statement = file.prepare_cached(
+        "SELECT at, who, action, subject, meeting FROM notes
+         WHERE meeting = ?1 OR subject = ?1 ORDER BY line LIMIT ?2",
+    )?;
+    let mut rows = statement.query((about, limit(ATTEMPTS_MAX, ATTEMPTS_MAX)))?;
+    let mut notes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let meeting: Option<String> = row.get("meeting")?;
+        notes.push(Note {
+            at: Timestamp::from_millis(row.get("at")?),
+            by: row.get("who")?,
+            action: row.get("action")?,
+            subject: row.get("subject")?,
+            meeting: meeting.as_deref().map(read_id).transpose()?,
+        });
+    }
+    Ok(notes)
+}
+
+fn read_attempt(meeting: MeetingId, row: &Row<'_>) -> Result<Attempt, SqliteError> {
+    let job: String = row.get("job")?;
+    let damaged = |column: &str| unreadable(format!("an attempt at {job}"), column);
+    let queue: String = row.get("queue")?;
+    let ending: String = row.get("ending")?;
+    let took: i64 = row.get("took_ms")?;
+    Ok(Attempt {
+        meeting,
+        number: row.get("number")?,
+        queue: word::queue(&queue).ok_or_else(|| damaged("queue"))?,
+        due_at: Timestamp::from_millis(row.get("due_at")?),
+        began_at: Timestamp::from_millis(row.get("began_at")?),
+        took: Duration::from_millis(u64::try_from(took).map_err(|_| damaged("took_ms"))?),
+        ending: word::ending(&ending).ok_or_else(|| damaged("ending"))?,
+        detail: row.get("detail")?,
+        job,
+    })
+}
+
+fn read_id(text: &str) -> Result<MeetingId, SqliteError> {
+    text.parse()
+        .map_err(|_| SqliteError::Refused(format!("{text:?} stands where a meeting's id must")))
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(DETAIL_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
