@@ -292,6 +292,12 @@ impl Relay {
         out
     }
 
+    /// How many files and connections the process has open.
+    pub fn open_files(&self) -> usize {
+        let id = self.child.as_ref().and_then(Child::id).expect("it runs");
+        std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
+    }
+
     /// Everything logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
