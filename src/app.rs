@@ -1,10 +1,15 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod catch_up;
+mod chat;
 mod door;
+mod ledger;
 mod links;
 mod observers;
 mod operations;
 mod queue;
+mod reload;
+mod secrets;
 mod settings;
 mod spool;
 pub mod topology;
@@ -14,33 +19,34 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, MattermostAccess, Problems, WayOut};
+use crate::config::{Config, Essentials, Problems, Sources};
 use crate::http::{Http, HttpSetupError};
-use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
-use crate::mattermost::{Credential, Mattermost, Notices};
 use crate::plugnmeet::PlugNmeet;
-use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
+use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
-use crate::token::{Links, Signer};
+use crate::telemetry::{LogLevelSwitch, Metrics};
+use crate::token::Links;
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
+use chat::Client;
+use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
-
-/// The setting of the store under which a signing secret is kept that nobody configured.
-const SIGNING_SECRET: &str = "signing_secret";
+use reload::Holders;
+pub use reload::{ReloadError, Reloader};
+use secrets::SigningSecrets;
 
 /// Why the relay does not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -92,9 +98,9 @@ pub enum StartError {
     Http(#[from] HttpSetupError),
 }
 
-/// A worker ended although nobody asked.
+/// A worker or watcher ended although nobody asked.
 #[derive(Debug, thiserror::Error)]
-#[error("a worker ended by itself, which is a defect; the log says more")]
+#[error("a worker or watcher ended by itself, which is a defect; the log says more")]
 pub struct WorkerEnded;
 
 /// What a relay is made of besides its configuration.
@@ -118,7 +124,7 @@ pub struct App {
     /// Ends the admin listener, last.
     drained: CancellationToken,
     watchers: JoinSet<()>,
-    account: Option<Arc<Mattermost>>,
+    holders: Holders,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
 }
@@ -135,19 +141,21 @@ impl App {
     ) -> Result<Self, StartError> {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (ledger, lines) = Ledger::new();
         let meter = Arc::new(Meter {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
+            ledger,
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
         let instance = Uuid::now_v7();
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
-        let signing_secret = signing_secret(config, store.as_ref()).await?;
-        let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
+        let signing = SigningSecrets::of(config, store.as_ref()).await?;
+        let links = Links::new(&essentials.public_url, signing.signer());
         let conference = Arc::new(conference(config, essentials, &meter)?);
-        let (chat, account) = chat(config, essentials, &meter, &clock, signing_secret)?;
+        let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
@@ -156,8 +164,8 @@ impl App {
                 .into_iter()
                 .chain(spool.castoffs())
                 .collect(),
-            chat,
-            conference,
+            chat: chat.port(),
+            conference: Arc::clone(&conference) as _,
             links: Arc::new(SignedLinks(links.clone())),
             clock,
             observer: Arc::clone(&meter) as _,
@@ -168,18 +176,37 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
+        let renewed = Arc::new(Notify::new());
         let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
             &mut watchers,
             &deps,
             (&queue, opened.side, spool),
-            &own_user,
+            (&own_user, way_out, &renewed),
             &surroundings,
-            way_out,
         );
+        let places = ledger::Places {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            metrics: Arc::clone(&surroundings.metrics),
+            settled_within: config.ledger.settled_within,
+        };
+        watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
-        let door = door::open(config, essentials, &deps, links, own_user, meter)
+        let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
+        let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
+        let here = (own_user, gap);
+        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), here, meter)
             .map_err(StartError::Setting)?;
+        let holders = Holders {
+            links,
+            keyring,
+            conference,
+            chat,
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&surroundings.metrics),
+            renewed,
+        };
         let admin = Arc::new(Admin {
             store: Arc::clone(&store),
             operations: Arc::new(operations::Repairs { deps: deps.clone() }),
@@ -188,7 +215,9 @@ impl App {
             token,
         });
         let way_out = deps.chat.kind();
-        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
+        let mut worker = settings::worker(config, way_out, instance);
+        worker.catch_up = catch_up;
+        let workers = Workers::start(deps, worker);
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {
@@ -213,7 +242,7 @@ impl App {
             admin_loop,
             drained,
             watchers,
-            account,
+            holders,
             queue,
             store,
         })
@@ -224,14 +253,21 @@ impl App {
         self.public
     }
 
+    /// What takes changes of `config` over while the relay runs. `config` is what it was started with, read from
+    /// `sources`.
+    pub fn reloader(&self, sources: Sources, config: Config, level: LogLevelSwitch) -> Reloader {
+        Reloader::new(self.holders.clone(), sources, config, level)
+    }
+
     /// Runs until a stop is asked for, then drains.
     ///
     /// # Errors
-    /// A worker ended by itself: a defect, after which the process should end with a failure and be started again.
+    /// A worker or watcher ended by itself: a defect, after which the process should end with a failure and be started again.
     pub async fn run(mut self) -> Result<(), WorkerEnded> {
         let is_asked_for = tokio::select! {
             () = self.surroundings.shutdown.requested() => true,
             () = self.workers.any_ended() => false,
+            Some(_) = self.watchers.join_next() => false,
         };
         self.stop().await;
         if is_asked_for {
@@ -261,9 +297,7 @@ impl App {
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);
-        if let Some(account) = &self.account {
-            account.log_out().await;
-        }
+        self.holders.chat.log_out().await;
         self.queue.close().await;
         self.store.close().await;
         if !finished {
@@ -288,18 +322,6 @@ fn make_data_dir(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The configured one, or one made once and kept in the store, so that links outlive a restart.
-async fn signing_secret(config: &Config, store: &dyn Store) -> Result<SecretString, StartError> {
-    if let Some(secret) = &config.server.signing_secret {
-        return Ok(secret.clone());
-    }
-    let drawn = hex::encode(rand::random::<[u8; 32]>());
-    Ok(store
-        .setting_or_insert(SIGNING_SECRET, &drawn)
-        .await?
-        .into())
-}
-
 fn conference(
     config: &Config,
     essentials: &Essentials,
@@ -312,48 +334,6 @@ fn conference(
     let settings = settings::plugnmeet(config, &essentials.plugnmeet, &essentials.public_url)
         .map_err(|error| StartError::Setting(format!("server.public_url: {error}")))?;
     PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
-}
-
-/// The way out, and the client to log out with at the end.
-type ChatClient = (Arc<dyn Chat>, Option<Arc<Mattermost>>);
-
-fn chat(
-    config: &Config,
-    essentials: &Essentials,
-    meter: &Arc<Meter>,
-    clock: &Arc<dyn Clock>,
-    post_secret: SecretString,
-) -> Result<ChatClient, StartError> {
-    let Some(access) = &essentials.mattermost else {
-        return Ok((Arc::new(door::NoChat), None));
-    };
-    let http = Http::new(
-        settings::http(config.mattermost.call_timeout),
-        Arc::clone(meter) as _,
-    )?;
-    let credential = match access.way_out.clone() {
-        WayOut::Bot { token } => Credential::Token(token),
-        WayOut::Login { login_id, password } => Credential::Login { login_id, password },
-        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => {
-            return Ok((notices(access, http)?, None));
-        }
-    };
-    let settings = settings::mattermost(access, credential, post_secret);
-    let chat = Mattermost::new(settings, http, Arc::clone(clock))
-        .map_err(|error| StartError::Setting(error.to_string()))?;
-    let chat = Arc::new(chat);
-    Ok((Arc::clone(&chat) as _, Some(chat)))
-}
-
-fn notices(access: &MattermostAccess, http: Http) -> Result<Arc<dyn Chat>, StartError> {
-    let Some(settings) = settings::notices(access) else {
-        return Err(StartError::Setting(
-            "mattermost.incoming_webhook_url is missing".to_owned(),
-        ));
-    };
-    let notices =
-        Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
-    Ok(Arc::new(notices))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

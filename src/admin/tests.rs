@@ -57,6 +57,26 @@ async fn liveness_and_startup_are_told() {
     assert_eq!(bench.get("/startupz").await.0, StatusCode::OK);
 }
 
+#[tokio::test(start_paused = true)]
+async fn process_is_alive_while_its_loops_turn() {
+    let second = std::time::Duration::from_secs(1);
+    let bench = bench();
+    tokio::time::advance(100 * second).await;
+    let starting = bench.get("/livez").await.0;
+    assert_eq!(starting, StatusCode::OK, "a long start is no death");
+    bench.readiness.mark_started();
+    for _ in 0..10 {
+        tokio::time::advance(20 * second).await;
+        assert_eq!(bench.get("/livez").await.0, StatusCode::OK);
+        bench.readiness.beat();
+    }
+    tokio::time::advance(30 * second).await;
+    let silent = bench.get("/livez").await.0;
+    assert_eq!(silent, StatusCode::SERVICE_UNAVAILABLE);
+    bench.readiness.beat();
+    assert_eq!(bench.get("/livez").await.0, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn the_api_is_closed_without_the_token() {
     let bench = bench();

@@ -18,11 +18,14 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
 use crate::worker::{self, BreakerState, DeadReason, JobOutcome, WorkObserver};
 
+use super::ledger::Ledger;
+
 /// Metrics with the clock that some of them need.
 #[derive(Clone)]
 pub(super) struct Meter {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) ledger: Ledger,
 }
 
 impl WorkObserver for Meter {
@@ -38,14 +41,15 @@ impl WorkObserver for Meter {
             .events_settled_total
             .with((source, settled))
             .inc();
+        self.ledger.settled(event.id);
         if matches!(event.fact, Fact::Woken { .. }) && effect == Effect::Applied {
             self.metrics
                 .reconcile_repairs_total
                 .with(labels::Repair::Woken)
                 .inc();
         }
-        // What jobs, polls and the sweep publish is accepted without passing the door.
-        if source == labels::EventSource::Relay {
+        // What jobs, polls, the sweep and catching up publish is accepted without passing the door.
+        if source == labels::EventSource::Relay || event.is_caught_up() {
             self.metrics.events_accepted_total.with(source).inc();
         }
     }
@@ -133,6 +137,7 @@ impl WorkObserver for Meter {
         let label = match repair {
             worker::Repair::MissedEnd => labels::Repair::MissedEnd,
             worker::Repair::MissedArtifact => labels::Repair::MissedArtifact,
+            worker::Repair::MissedTrigger => labels::Repair::MissedTrigger,
         };
         self.metrics.reconcile_repairs_total.with(label).inc();
     }
@@ -151,6 +156,7 @@ impl Meter {
             .events_accepted_total
             .with(event_source(event))
             .inc();
+        self.ledger.accepted(event.id);
         if let Some(via) = via {
             self.metrics
                 .triggers_accepted_total

@@ -268,9 +268,9 @@ async fn healthcheck_fails_when_the_relay_is_not_ready() {
 
 #[tokio::test]
 async fn check_tells_what_is_missing_to_serve() {
-    let text = run_with(&nothing(), &["check"]).await.unwrap();
-    insta::assert_snapshot!(text, @r###"
-    OK: the configuration has no errors (no file, only the environment and defaults).
+    let failure = run_with(&nothing(), &["check"]).await.unwrap_err();
+    insta::assert_snapshot!(failure.text(), @r###"
+    meetrelay: the configuration has no errors (no file, only the environment and defaults), but is not enough to serve.
       listen        127.0.0.1:8080
       admin listen  127.0.0.1:9090
       public URL    not set
@@ -334,7 +334,8 @@ async fn check_names_the_way_out_in_force_and_no_secret() {
             file: None,
             environment: variables.into_iter().collect(),
         };
-        let text = run_with(&sources, &["check"]).await.unwrap();
+        let failure = run_with(&sources, &["check"]).await.unwrap_err();
+        let text = failure.text();
         let line = format!("  way out       {expected}\n");
         assert!(text.contains(&line), "{expected}: {text}");
         assert!(!text.contains("canary"), "{text}");

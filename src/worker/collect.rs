@@ -11,7 +11,7 @@ use crate::ports::{Body, Castoff, Castoffs, DeadKind, QueueError, Received};
 use super::apply::pause;
 use super::dead::{Burial, bury, facts_of};
 use super::publish::given_up_postings;
-use super::{DeadReason, Shop, apply};
+use super::{DeadReason, Shop, send};
 
 /// How much of the digest stands in the id of what cannot be read, in bytes.
 const DIGEST_BYTES: usize = 8;
@@ -88,7 +88,7 @@ async fn keep(shop: &Shop, castoff: Castoff) -> bool {
         Ok(envelope) => {
             let now = shop.deps.clock.now();
             let postings = given_up_postings(facts_of(envelope), &received.message_id, now);
-            if !apply::send(shop, postings).await {
+            if !send::send(shop, postings).await {
                 return false;
             }
             let kind = match envelope.body {

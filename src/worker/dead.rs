@@ -40,18 +40,8 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         attempts: envelope.map_or(0, |envelope| envelope.tries),
         body: burial.received.raw.to_vec(),
     };
-    loop {
-        match shop.deps.store.bury(letter.clone()).await {
-            Ok(()) => break,
-            Err(error) => {
-                if shop.store_trouble.is_news() {
-                    error!(%error, message.id = letter.id, "a dead letter cannot be kept; it is tried every second");
-                }
-                if !pause(shop).await {
-                    return false;
-                }
-            }
-        }
+    if !keep_letter(shop, letter.clone()).await {
+        return false;
     }
     shop.deps
         .observer
@@ -64,9 +54,24 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         "given up: a dead letter waits for a person (`meetrelay dead-letters show`)"
     );
     if burial.received.redelivered {
-        super::apply::forget_mark(shop, &letter.id).await;
+        super::suspect::forget_mark(shop, &letter.id).await;
     }
     true
+}
+
+/// Writes a dead letter, waiting while the store is away; `false` when the workers are stopped first.
+pub(super) async fn keep_letter(shop: &Shop, letter: DeadLetter) -> bool {
+    loop {
+        let Err(error) = shop.deps.store.bury(letter.clone()).await else {
+            return true;
+        };
+        if shop.store_trouble.is_news() {
+            error!(%error, message.id = letter.id, "a dead letter cannot be kept; it is tried every second");
+        }
+        if !pause(shop).await {
+            return false;
+        }
+    }
 }
 
 /// Why a dead letter was not replayed or discarded.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::crash_point;
 use crate::domain::Fact;
 
 use super::{Shop, publish};
@@ -18,6 +19,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 pub(super) async fn run(shop: Arc<Shop>) {
     let mut pruned_at: Option<tokio::time::Instant> = None;
     loop {
+        crash_point::reach("sweep.begun");
         wake(&shop).await;
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
             prune(&shop).await;

@@ -1,6 +1,7 @@
 //! The world of one test: both fakes, and the real binary as a child process between them.
 
 mod backend;
+mod reconcile;
 mod relay;
 mod store;
 mod way_out;
@@ -13,6 +14,7 @@ use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, Tri
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
 
 pub use backend::BackEnd;
+pub use reconcile::accepted;
 pub use relay::{Relay, reqwest_client as client};
 pub use store::StoreEnd;
 pub use way_out::WayOut;
@@ -35,6 +37,8 @@ pub struct World {
     pub store: StoreEnd,
     /// What gets the relay into the chat.
     secrets: Vec<String>,
+    /// Events cannot be looked up in the store any more: the test has spoiled it.
+    pub is_store_spoiled: bool,
     folder: TempDir,
 }
 
@@ -174,6 +178,7 @@ impl Setup {
             back_end,
             store,
             secrets: prepared.secrets,
+            is_store_spoiled: false,
             folder,
         }
     }
@@ -227,6 +232,11 @@ impl World {
             .await
     }
 
+    /// The bot's token, in a world with a bot.
+    pub fn bot_token(&self) -> String {
+        self.secrets[0].clone()
+    }
+
     /// Whatever gets the relay into the chat and must not stand in `text`.
     pub fn assert_no_way_in(&self, text: &str) {
         for secret in &self.secrets {
@@ -234,8 +244,13 @@ impl World {
         }
     }
 
-    /// Ends the test: the relay is stopped, nothing unexpected came, no secret went out.
+    /// Ends the test: every accepted event has come out, the relay is stopped, nothing unexpected came, no secret
+    /// went out. A relay that does not run any more, or whose store was spoiled, is not asked what came out.
     pub async fn finish(mut self) {
+        if self.relay.is_running() && !self.is_store_spoiled {
+            reconcile::await_settled(&self.relay, &self.store, &self.data()).await;
+            reconcile::assert_sound(&self.relay).await;
+        }
         self.relay.stop().await;
         self.chat.unexpected().assert_none();
         self.conference.unexpected().assert_none();

@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod catching_up;
 mod collecting;
 mod notices;
 mod outages;
@@ -85,6 +86,7 @@ fn settings() -> WorkerSettings {
             time_zone: jiff::tz::TimeZone::UTC,
             late_after: 60 * SECOND,
         },
+        catch_up: None,
         instance: "test".to_owned(),
     }
 }

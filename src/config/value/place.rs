@@ -156,6 +156,10 @@ impl Setting for SecretUrl {
     fn show(&self) -> Option<String> {
         Some(quoted(&format!("{}/[redacted]", self.origin)))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.address.is_same(&other.address)
+    }
 }
 
 /// The queue's back end.
@@ -244,6 +248,13 @@ impl Setting for QueueUrl {
 
     fn show(&self) -> Option<String> {
         Some(quoted(self.shown()))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Amqp(one), Self::Amqp(other)) => one.url.is_same(&other.url),
+            (one, other) => one.shown() == other.shown(),
+        }
     }
 }
 

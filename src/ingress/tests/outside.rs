@@ -234,6 +234,7 @@ impl Chat for OnePerson {
         self.mood.or_hang(away()).await?;
         Ok(Account {
             user_id: user.clone(),
+            user_name: "ana".to_owned(),
             display_name: self.display_name.clone(),
             is_system_admin: self.is_system_admin,
         })

@@ -2,8 +2,10 @@
 //!
 //! The tests of the whole relay run once for each: `MEETRELAY_TEST_STORE=postgres` chooses PostgreSQL.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::{Connection, OpenFlags};
 use world::postgres::Postgres;
 
 /// Chooses the store of a run.
@@ -58,6 +60,19 @@ impl StoreEnd {
         url.map(|url| ("MEETRELAY__STORE__URL".to_owned(), url))
             .into_iter()
             .collect()
+    }
+
+    /// The first column of what `query` selects, while the relay runs; its own file lies in `data`.
+    pub async fn select(&self, data: &Path, query: &str) -> Vec<String> {
+        if let Some((postgres, database)) = self.postgres() {
+            return postgres.select(database, query).await;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = Connection::open_with_flags(data.join("meetrelay.db"), flags).unwrap();
+        file.busy_timeout(super::PATIENCE).unwrap();
+        let mut query = file.prepare(query).unwrap();
+        let rows = query.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
     }
 
     /// What lies in it after the test, as (where, text); the database is removed.

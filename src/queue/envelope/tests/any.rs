@@ -47,7 +47,8 @@ fn person() -> impl Strategy<Value = Person> + Clone {
 
 fn via() -> BoxedStrategy<Via> {
     prop_oneof![
-        peer_id().prop_map(|post| Via::OutgoingWebhook { post }),
+        (peer_id(), any::<bool>())
+            .prop_map(|(post, caught_up)| Via::OutgoingWebhook { post, caught_up }),
         proptest::option::of(hook()).prop_map(|hook| Via::SlashCommand { hook }),
     ]
     .boxed()

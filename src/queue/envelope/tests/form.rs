@@ -66,6 +66,7 @@ fn facts() -> Vec<Fact> {
             by: ana(),
             via: Via::OutgoingWebhook {
                 post: "post1".parse().unwrap(),
+                caught_up: false,
             },
             rule: RuleChoice {
                 title: "Weekly".to_owned(),
