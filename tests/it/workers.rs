@@ -14,6 +14,7 @@ mod notices;
 mod outages;
 mod peers;
 mod posting;
+mod replaying;
 
 use std::sync::Arc;
 use std::time::Duration;
