@@ -33,7 +33,7 @@ pub use reference::reference;
 pub use show::Shown;
 pub use source::{Environment, Sources};
 pub use value::{
-    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, QueueUrl, SecretUrl, StoreUrl,
+    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, PostgresUrl, QueueUrl, SecretUrl, SslMode, StoreUrl,
     Template,
 };
 
