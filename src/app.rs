@@ -1,12 +1,14 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
 mod door;
+mod ledger;
 mod links;
 mod observers;
 mod operations;
 mod queue;
 mod settings;
 mod spool;
+mod store;
 pub mod topology;
 mod watch;
 
@@ -22,7 +24,7 @@ use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, MattermostAccess, Problems, WayOut};
+use crate::config::{Config, Essentials, MattermostAccess, Problems, StoreUrl, WayOut};
 use crate::http::{Http, HttpSetupError};
 use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
@@ -31,11 +33,11 @@ use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
-use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::token::{Links, Signer};
 use crate::worker::{Deps, Workers};
+use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
 
@@ -72,6 +74,12 @@ pub enum StartError {
     /// RabbitMQ refuses: a person must change something.
     #[error("{0}")]
     Broker(String),
+    /// PostgreSQL refuses: a person must change something.
+    #[error("{0}")]
+    Database(String),
+    /// A stop was asked for before everything was there.
+    #[error("stopped while it waited for the store")]
+    Stopped,
     /// The queue's file.
     #[error(transparent)]
     Queue(#[from] crate::queue::OpenError),
@@ -135,15 +143,20 @@ impl App {
     ) -> Result<Self, StartError> {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (ledger, lines) = Ledger::new();
         let meter = Arc::new(Meter {
             metrics: Arc::clone(&surroundings.metrics),
             clock: Arc::clone(&clock),
+            ledger,
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
         let instance = Uuid::now_v7();
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
+        let store::Opened { store, side } = store::open(config).await?;
+        if config.server.signing_secret.is_none() {
+            side.wait(config, &store, &surroundings).await?;
+        }
         let signing_secret = signing_secret(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
         let conference = Arc::new(conference(config, essentials, &meter)?);
@@ -168,6 +181,7 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
+        watchers.spawn(side.watch());
         let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
             &mut watchers,
@@ -177,6 +191,13 @@ impl App {
             &surroundings,
             way_out,
         );
+        let places = ledger::Places {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            metrics: Arc::clone(&surroundings.metrics),
+            settled_within: config.ledger.settled_within,
+        };
+        watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
         let door = door::open(config, essentials, &deps, links, own_user, meter)
             .map_err(StartError::Setting)?;
@@ -274,11 +295,10 @@ impl App {
 }
 
 fn make_data_dir(config: &Config) -> Result<(), StartError> {
-    let paths = [
-        config.queue_path(),
-        config.store_path(),
-        config.admin_token_path(),
-    ];
+    let mut paths = vec![config.queue_path(), config.admin_token_path()];
+    if let StoreUrl::Sqlite(path) = config.store_url() {
+        paths.push(path);
+    }
     for folder in paths.iter().filter_map(|path| path.parent()) {
         std::fs::create_dir_all(folder).map_err(|why| StartError::DataDir {
             path: folder.to_owned(),

@@ -33,8 +33,8 @@ pub use reference::reference;
 pub use show::Shown;
 pub use source::{Environment, Sources};
 pub use value::{
-    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, PostgresUrl, QueueUrl, SecretUrl, SslMode, StoreUrl,
-    Template,
+    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, PostgresUrl, QueueUrl,
+    SecretUrl, SslMode, StoreUrl, Template,
 };
 
 /// A faultless configuration, with where each value comes from.

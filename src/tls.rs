@@ -92,7 +92,10 @@ pub(crate) fn complaint(peer: Peer<'_>, host: &str, error: &rustls::Error) -> St
             format!("{name}'s certificate is not good ({why:?}): give {name} another one")
         }
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            format!("what answers there does not speak TLS: {}", peer.without_tls)
+            format!(
+                "what answers there does not speak TLS: {}",
+                peer.without_tls
+            )
         }
         other => format!("no TLS with {name}: {other}"),
     }

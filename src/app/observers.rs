@@ -18,11 +18,14 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
 use crate::worker::{self, BreakerState, DeadReason, JobOutcome, WorkObserver};
 
+use super::ledger::Ledger;
+
 /// Metrics with the clock that some of them need.
 #[derive(Clone)]
 pub(super) struct Meter {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) ledger: Ledger,
 }
 
 impl WorkObserver for Meter {
@@ -38,6 +41,7 @@ impl WorkObserver for Meter {
             .events_settled_total
             .with((source, settled))
             .inc();
+        self.ledger.settled(event.id);
         if matches!(event.fact, Fact::Woken { .. }) && effect == Effect::Applied {
             self.metrics
                 .reconcile_repairs_total
@@ -151,6 +155,7 @@ impl Meter {
             .events_accepted_total
             .with(event_source(event))
             .inc();
+        self.ledger.accepted(event.id);
         if let Some(via) = via {
             self.metrics
                 .triggers_accepted_total

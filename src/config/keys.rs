@@ -295,6 +295,14 @@ section! {
 }
 
 section! {
+    /// Watches that what was accepted is settled.
+    Ledger at "ledger" {
+        /// An accepted event that is not settled after this time is looked for in the queue and in the store; if it is nowhere, it counts in `meetrelay_unaccounted_events`.
+        settled_within: Duration = "1m" in "1s" to "1d"
+    }
+}
+
+section! {
     /// What the relay writes on standard output.
     Log at "log" {
         /// How lines look; `auto` is `human` on a terminal, else `json`.
@@ -352,6 +360,8 @@ tree! {
         breaker: Breaker,
         /// `[dedup]`
         dedup: Dedup,
+        /// `[ledger]`
+        ledger: Ledger,
         /// `[log]`
         log: Log,
         ..

@@ -114,6 +114,8 @@ metrics! {
     events_forwarded_total: Counter<()>,
     /// Events applied, dropped or given up: what came in and comes out must be the same.
     events_settled_total: Counter<(EventSource, Settled)>,
+    /// Events that this process accepted and that are neither settled nor in a queue: anything but 0 means loss.
+    unaccounted_events: Level<()>,
     /// Time from accepting a start to its card standing in the channel.
     trigger_to_card_seconds: Seconds<TriggerKind> in E2E,
     /// Time from accepting an event to the card showing it.

@@ -20,8 +20,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("config", &["domain"]),
     ("ingress", &["domain", "ports", "token", "listen"]),
-    ("queue", &["domain", "ports", "sqlite", "backoff"]),
-    ("store", &["domain", "ports", "sqlite"]),
+    ("tls", &[]),
+    ("queue", &["domain", "ports", "sqlite", "backoff", "tls"]),
+    ("store", &["domain", "ports", "sqlite", "tls"]),
     ("worker", &["domain", "ports", "backoff"]),
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),
@@ -46,6 +47,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("warp", &["ingress", "admin", "listen", "app"]),
     ("prometheus", &["telemetry"]),
     ("lapin", &["queue"]),
+    ("tokio_postgres", &["store"]),
+    ("deadpool_postgres", &["store"]),
+    ("tokio_postgres_rustls", &["store"]),
 ];
 
 #[test]

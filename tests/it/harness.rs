@@ -1,7 +1,9 @@
 //! The world of one test: both fakes, and the real binary as a child process between them.
 
 mod backend;
+mod reconcile;
 mod relay;
+mod store;
 mod way_out;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +14,9 @@ use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, Tri
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
 
 pub use backend::BackEnd;
+pub use reconcile::accepted;
 pub use relay::{Relay, reqwest_client as client};
+pub use store::StoreEnd;
 pub use way_out::WayOut;
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
@@ -30,8 +34,11 @@ pub struct World {
     pub conference: FakePlugNmeet,
     pub relay: Relay,
     pub back_end: BackEnd,
+    pub store: StoreEnd,
     /// What gets the relay into the chat.
     secrets: Vec<String>,
+    /// Events cannot be looked up in the store any more: the test has spoiled it.
+    pub is_store_spoiled: bool,
     folder: TempDir,
 }
 
@@ -45,6 +52,7 @@ pub struct Setup {
     is_bot_outside: bool,
     has_more_doors: bool,
     back_end: Option<BackEnd>,
+    store: Option<StoreEnd>,
     way_out: WayOut,
 }
 
@@ -103,6 +111,13 @@ impl Setup {
         self
     }
 
+    /// Another store than the one that this run is about.
+    #[allow(dead_code, reason = "for a relay that knows PostgreSQL")]
+    pub fn store(mut self, store: StoreEnd) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Starts both fakes and the relay, and waits until it is ready.
     pub async fn start(self) -> World {
         let folder = tempfile::tempdir().unwrap();
@@ -150,14 +165,20 @@ impl Setup {
             Some(chosen) => chosen,
             None => BackEnd::of_this_run().await,
         };
-        let settings = [back_end.settings(), self.settings].concat();
+        let store = match self.store {
+            Some(chosen) => chosen,
+            None => StoreEnd::of_this_run().await,
+        };
+        let settings = [back_end.settings(), store.settings(), self.settings].concat();
         let relay = Relay::start(config, log, ports, settings).await;
         World {
             chat,
             conference,
             relay,
             back_end,
+            store,
             secrets: prepared.secrets,
+            is_store_spoiled: false,
             folder,
         }
     }
@@ -218,17 +239,23 @@ impl World {
         }
     }
 
-    /// Ends the test: the relay is stopped, nothing unexpected came, no secret went out.
+    /// Ends the test: every accepted event has come out, the relay is stopped, nothing unexpected came, no secret
+    /// went out. A relay that does not run any more, or whose store was spoiled, is not asked what came out.
     pub async fn finish(mut self) {
+        if self.relay.is_running() && !self.is_store_spoiled {
+            reconcile::await_settled(&self.relay, &self.data().join("meetrelay.db")).await;
+            reconcile::assert_sound(&self.relay).await;
+        }
         self.relay.stop().await;
         self.chat.unexpected().assert_none();
         self.conference.unexpected().assert_none();
         let messages = self.back_end.clear().await;
-        self.assert_no_secrets(&messages);
+        let rows = self.store.clear().await;
+        self.assert_no_secrets(&[messages, rows].concat());
     }
 
     /// No secret in logs, queue, store or anything that the chat server was sent.
-    fn assert_no_secrets(&self, messages: &[(String, String)]) {
+    fn assert_no_secrets(&self, stored: &[(String, String)]) {
         let options = self.conference.options();
         let sessions = self.chat.session_tokens();
         let mut secrets = vec![CANARY, &options.api_secret];
@@ -237,9 +264,12 @@ impl World {
         if let Some((broker, _)) = self.back_end.broker() {
             secrets.push(broker.password());
         }
-        for (queue, text) in messages {
+        if let Some((postgres, _)) = self.store.postgres() {
+            secrets.push(postgres.password());
+        }
+        for (place, text) in stored {
             for secret in &secrets {
-                assert!(!text.contains(secret), "{queue} holds a secret ({secret})");
+                assert!(!text.contains(secret), "{place} holds a secret ({secret})");
             }
         }
         for path in files(self.folder.path()) {

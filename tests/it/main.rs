@@ -16,6 +16,7 @@ mod crash;
 mod deploy;
 mod faults;
 mod harness;
+mod ledger;
 mod load;
 mod main_job;
 mod notices;

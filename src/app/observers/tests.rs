@@ -9,6 +9,7 @@ fn meter() -> Meter {
     Meter {
         metrics: Arc::new(Metrics::new().unwrap()),
         clock: Arc::new(SystemClock),
+        ledger: Ledger::new().0,
     }
 }
 

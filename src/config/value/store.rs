@@ -171,8 +171,9 @@ mod tests {
 
     #[test]
     fn every_part_is_read_and_decoded() {
-        let url = PostgresUrl::parse("postgresql://re%40lay:p%2Fw%3A@db.example.org:6432/meet%20relay")
-            .unwrap();
+        let url =
+            PostgresUrl::parse("postgresql://re%40lay:p%2Fw%3A@db.example.org:6432/meet%20relay")
+                .unwrap();
         assert_eq!(url.host, "db.example.org");
         assert_eq!((url.port, url.user.as_str()), (6432, "re@lay"));
         assert_eq!(url.password.as_ref().unwrap().expose_secret(), "p/w:");

@@ -10,8 +10,8 @@ use std::time::Duration;
 use deadpool_postgres::{
     Connect, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime,
 };
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
@@ -98,7 +98,13 @@ pub(super) async fn pool(settings: &PostgresSettings) -> Result<Pool, String> {
     let setup = setup(settings.call_timeout);
     let hook = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
         let setup = setup.clone();
-        async move { client.batch_execute(&setup).await.map_err(HookError::Backend) }.boxed()
+        async move {
+            client
+                .batch_execute(&setup)
+                .await
+                .map_err(HookError::Backend)
+        }
+        .boxed()
     });
     Pool::builder(manager)
         .max_size(settings.connections)

@@ -13,7 +13,8 @@ use crate::store::{LISTED_MAX, word};
 
 /// Keeps the letter instead of any other of its id.
 pub(super) async fn bury(client: &Client, letter: &DeadLetter) -> Result<(), Trouble> {
-    let text = "INSERT INTO dead_letters (id, queue, kind, meeting, reason, buried_at, attempts, body)
+    let text =
+        "INSERT INTO dead_letters (id, queue, kind, meeting, reason, buried_at, attempts, body)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (id) DO UPDATE SET
              queue = excluded.queue, kind = excluded.kind, meeting = excluded.meeting,
@@ -38,10 +39,7 @@ pub(super) async fn bury(client: &Client, letter: &DeadLetter) -> Result<(), Tro
 }
 
 /// The newest letters that pass the filter, without their bodies.
-pub(super) async fn list(
-    client: &Client,
-    filter: &DeadFilter,
-) -> Result<Vec<DeadLetter>, Trouble> {
+pub(super) async fn list(client: &Client, filter: &DeadFilter) -> Result<Vec<DeadLetter>, Trouble> {
     // In collation "C" only ASCII letters have two cases.
     let text = "SELECT id, queue, kind, meeting, reason, buried_at, attempts, ''::bytea AS body
          FROM dead_letters

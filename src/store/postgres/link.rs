@@ -47,7 +47,9 @@ impl Link {
         &self,
         work: impl Future<Output = Result<T, Trouble>>,
     ) -> Result<T, StoreError> {
-        self.run_for(self.call_timeout, work).await.map_err(Into::into)
+        self.run_for(self.call_timeout, work)
+            .await
+            .map_err(Into::into)
     }
 
     /// Waits for work on the connection, for at most `time`.

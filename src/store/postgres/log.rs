@@ -37,10 +37,7 @@ pub(super) async fn of_event(client: &Client, event: &str) -> Result<Option<Logg
 }
 
 /// Those of `events` that have a line or are a dead letter.
-pub(super) async fn settled(
-    client: &Client,
-    events: &[EventId],
-) -> Result<Vec<EventId>, Trouble> {
+pub(super) async fn settled(client: &Client, events: &[EventId]) -> Result<Vec<EventId>, Trouble> {
     let asked: Vec<_> = events.iter().take(LISTED_MAX).collect();
     let ids: Vec<_> = asked.iter().map(Text::shown).collect();
     let text = "SELECT asked.id FROM unnest($1::text[]) AS asked (id)

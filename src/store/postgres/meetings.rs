@@ -126,7 +126,11 @@ pub(super) async fn due(
 
 /// How many are not over.
 pub(super) async fn count_running(client: &Client) -> Result<u64, Trouble> {
-    super::count(client, "SELECT count(*) AS count FROM meetings WHERE running").await
+    super::count(
+        client,
+        "SELECT count(*) AS count FROM meetings WHERE running",
+    )
+    .await
 }
 
 /// What a person's id leads to.

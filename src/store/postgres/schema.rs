@@ -87,7 +87,8 @@ struct Place {
 }
 
 async fn look(client: &Client) -> Result<Place, SchemaError> {
-    let text = "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
+    let text =
+        "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
              to_regclass('meetrelay_migrations') IS NOT NULL AS is_ours";
     let row_found = row(client, text, &[]).await?;
     let Some(known) = row_found else {

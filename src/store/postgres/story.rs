@@ -75,10 +75,7 @@ pub(super) async fn add_attempt(client: &Client, attempt: &Attempt) -> Result<()
 }
 
 /// A meeting's attempts, as they were kept.
-pub(super) async fn attempts(
-    client: &Client,
-    meeting: MeetingId,
-) -> Result<Vec<Attempt>, Trouble> {
+pub(super) async fn attempts(client: &Client, meeting: MeetingId) -> Result<Vec<Attempt>, Trouble> {
     let text = "SELECT job, number, queue, due_at, began_at, took_ms, ending, detail
          FROM attempts WHERE meeting = $1 ORDER BY line LIMIT $2";
     let most = limit(ATTEMPTS_MAX, ATTEMPTS_MAX);

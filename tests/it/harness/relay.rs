@@ -98,6 +98,8 @@ unavailable_max = "1s"
 probe_every = "300ms"
 [sweep]
 every = "300ms"
+[ledger]
+settled_within = "2s"
 [log]
 format = "json"
 level = "debug"
@@ -262,21 +264,38 @@ impl Relay {
         );
     }
 
-    /// Asks the admin listener's /metrics until `line` stands there.
-    pub async fn await_metric(&self, line: &str) {
+    /// The admin listener's /metrics.
+    pub async fn metrics(&self) -> String {
         let url = format!("{}/metrics", self.ports.admin_url());
+        let answer = reqwest_client().get(&url).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// Asks for the metrics until `line` stands there.
+    pub async fn await_metric(&self, line: &str) {
         let there = async {
-            loop {
-                let text = reqwest_client().get(&url).send().await.unwrap();
-                let text = text.text().await.unwrap();
-                if text.lines().any(|known| known == line) {
-                    return;
-                }
+            while !self.metrics().await.lines().any(|known| known == line) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, there).await;
-        assert!(in_time.is_ok(), "{line:?} never stood in {url}");
+        assert!(in_time.is_ok(), "{line:?} never stood in the metrics");
+    }
+
+    /// Whether the process was started and neither stopped nor killed since.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// The most resident memory that the process ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.as_ref().and_then(Child::id).expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = peak
+            .and_then(|peak| peak.trim().strip_suffix(" kB"))
+            .unwrap();
+        kibibytes.parse::<u64>().unwrap() * 1024
     }
 
     /// The end of the log, for a failure's text.

@@ -5,9 +5,13 @@
 //! sessions, send real webhooks, and can be told to fail. What they did not expect stands in [`Unexpected`].
 
 pub mod broker;
+mod certificates;
+mod daemon;
 pub mod fault;
 pub mod mattermost;
 pub mod plugnmeet;
+pub mod ports;
+pub mod postgres;
 pub mod unexpected;
 
 pub use fault::{Fault, FaultSwitch};

@@ -14,7 +14,8 @@ const ADD_MEETINGS: &str = "INSERT INTO meetings (id, running, state, round, wak
      SELECT * FROM unnest($1::text[], $2::boolean[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
          $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::text[])
      ON CONFLICT DO NOTHING RETURNING id";
-const CHANGE_MEETINGS: &str = "UPDATE meetings AS m SET running = n.running, state = n.state, round = n.round,
+const CHANGE_MEETINGS: &str =
+    "UPDATE meetings AS m SET running = n.running, state = n.state, round = n.round,
          wake_at = n.wake_at, body = n.body
      FROM unnest($1::text[], $2::boolean[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
          AS n (id, running, state, round, wake_at, body)
@@ -29,7 +30,8 @@ const ADD_ARTIFACTS: &str = "INSERT INTO artifacts (artifact, meeting)
 const ADD_SEEN: &str = "INSERT INTO seen (source, key, event, content, meeting, at)
      SELECT n.*, $6::bigint FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[]) AS n";
 // In the order of the batch: `line` is drawn in it.
-const ADD_LINES: &str = "INSERT INTO events (event, meeting, kind, source, effect, received_at, applied_at)
+const ADD_LINES: &str =
+    "INSERT INTO events (event, meeting, kind, source, effect, received_at, applied_at)
      SELECT event, meeting, kind, source, effect, received_at, $7::bigint
      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
          WITH ORDINALITY AS n (event, meeting, kind, source, effect, received_at, nth)
@@ -181,9 +183,8 @@ async fn add_seen(client: &Client, seen: &[(Key, First)], now: Timestamp) -> Res
     if seen.is_empty() {
         return Ok(());
     }
-    let column = |of: fn(&(Key, First)) -> Text<'_>| -> Vec<Text<'_>> {
-        seen.iter().map(of).collect()
-    };
+    let column =
+        |of: fn(&(Key, First)) -> Text<'_>| -> Vec<Text<'_>> { seen.iter().map(of).collect() };
     let contents: Vec<&[u8]> = seen.iter().map(|(_, first)| &first.content[..]).collect();
     let meetings: Vec<_> = seen
         .iter()
@@ -209,8 +210,7 @@ async fn add_lines(client: &Client, lines: &[Line], now: Timestamp) -> Result<()
     if lines.is_empty() {
         return Ok(());
     }
-    let column =
-        |of: fn(&Line) -> Text<'_>| -> Vec<Text<'_>> { lines.iter().map(of).collect() };
+    let column = |of: fn(&Line) -> Text<'_>| -> Vec<Text<'_>> { lines.iter().map(of).collect() };
     let meetings: Vec<_> = lines
         .iter()
         .map(|line| line.meeting.map(Text::shown))

@@ -237,8 +237,7 @@ impl<'c> View<'c> {
 
     fn keep(&mut self, meeting: Meeting) {
         let noted = self.changes.sids.len();
-        self.changes
-            .index(self.meetings.get(&meeting.id), &meeting);
+        self.changes.index(self.meetings.get(&meeting.id), &meeting);
         for (sid, id) in &self.changes.sids[noted..] {
             // Whoever had the session first keeps it.
             self.sids.entry(sid.clone()).or_insert(*id);

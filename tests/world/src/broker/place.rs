@@ -1,17 +1,17 @@
 //! Where a broker lives: its directory, its ports and its files.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::last_lines;
+use crate::ports::free_ports;
+
 /// The user that may do everything.
 pub(super) const USER: &str = "broker-admin";
 /// Where the distribution's package keeps the tools that run as any user.
 const TOOLS: &str = "/usr/lib/rabbitmq/bin";
-/// Ports below those that the system gives to clients: a restart finds them free.
-const PORTS: std::ops::Range<u16> = 10_000..32_000;
 /// The file that tells another process about this broker.
 const PASSPORT: &str = "broker.json";
 
@@ -56,7 +56,7 @@ impl Place {
         for part in ["home", "mnesia", "log"] {
             private.create(folder.join(part))?;
         }
-        let [amqp, amqps, distribution, epmd] = free_ports(&id);
+        let [amqp, amqps, distribution, epmd] = free_ports();
         let place = Self {
             node: format!("meetrelay-{amqp}@localhost"),
             password: uuid::Uuid::new_v4().simple().to_string(),
@@ -69,7 +69,7 @@ impl Place {
         let cookie = uuid::Uuid::new_v4().simple().to_string();
         place.write("home/.erlang.cookie", &cookie)?;
         place.write("rabbitmq.conf", &place.configuration())?;
-        for (name, text) in super::tls::files().map_err(std::io::Error::other)? {
+        for (name, text) in crate::certificates::files()? {
             place.write(name, &text)?;
         }
         place.write("enabled_plugins", "[].\n")?;
@@ -118,15 +118,9 @@ impl Place {
 
     /// The end of what the broker said.
     pub(super) fn last_words(&self) -> String {
-        let mut words = String::new();
-        for name in ["log/broker.log", "output"] {
-            let all = std::fs::read(self.folder.join(name)).unwrap_or_default();
-            let all = String::from_utf8_lossy(&all);
-            let lines: Vec<&str> = all.lines().collect();
-            words += &lines[lines.len().saturating_sub(30)..].join("\n");
-            words.push('\n');
-        }
-        words
+        let logs = ["log/broker.log", "output"];
+        logs.map(|name| last_lines(&self.folder.join(name)))
+            .concat()
     }
 
     fn configuration(&self) -> String {
@@ -158,19 +152,3 @@ impl Place {
 
 /// Erlang's distribution listens on loopback only.
 pub(super) const ON_LOOPBACK: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
-
-/// Free ports, looked for from a place that another broker begins at rarely.
-fn free_ports<const N: usize>(id: &str) -> [u16; N] {
-    let seed = u16::from_str_radix(&id[..4], 16).unwrap_or_default();
-    let span = PORTS.end - PORTS.start;
-    let mut next = seed % span;
-    std::array::from_fn(|_| {
-        loop {
-            next = (next + 1) % span;
-            let port = PORTS.start + next;
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return port;
-            }
-        }
-    })
-}

@@ -1,0 +1,67 @@
+//! What was accepted must have come out: checked by id at the end of every test.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+use super::{PATIENCE, Relay};
+
+/// Most resident memory that a relay of a test may ever have had. A debug build with a few meetings needs about
+/// 60 MiB; what grows without a bound is soon beyond it.
+const MEMORY_MAX: u64 = 400 * 1024 * 1024;
+
+/// The ids of the events that relays said were accepted, out of their log.
+pub fn accepted(log: &str) -> BTreeSet<String> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["message"] == "event accepted")
+        .filter_map(|line| Some(line["event.id"].as_str()?.to_owned()))
+        .collect()
+}
+
+/// Waits until every accepted event is settled in the store, or is a dead letter there.
+pub async fn await_settled(relay: &Relay, store: &Path) {
+    let accepted = accepted(&relay.log());
+    let mut missing = accepted.clone();
+    let all_settled = async {
+        loop {
+            let settled = settled(store);
+            missing.retain(|event| !settled.contains(event));
+            if missing.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, all_settled).await.is_err() {
+        panic!(
+            "{} of {} accepted events were never settled: {missing:?}\n{}",
+            missing.len(),
+            accepted.len(),
+            relay.last_words()
+        );
+    }
+}
+
+/// Nothing counts as lost, and memory stayed bounded.
+pub async fn assert_sound(relay: &Relay) {
+    let metrics = relay.metrics().await;
+    let lost = "meetrelay_unaccounted_events 0";
+    assert!(metrics.lines().any(|line| line == lost), "{metrics}");
+    let peak = relay.peak_memory();
+    assert!(peak <= MEMORY_MAX, "the relay had {peak} bytes of memory");
+}
+
+fn settled(store: &Path) -> BTreeSet<String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(store, flags).unwrap();
+    file.busy_timeout(PATIENCE).unwrap();
+    let mut ids = file
+        .prepare("SELECT event FROM events UNION SELECT id FROM dead_letters")
+        .unwrap();
+    let ids = ids.query_map([], |row| row.get(0)).unwrap();
+    ids.collect::<Result<_, _>>().unwrap()
+}
