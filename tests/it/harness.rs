@@ -15,7 +15,7 @@ use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, Room
 
 pub use backend::BackEnd;
 pub use reconcile::accepted;
-pub use relay::{Relay, reqwest_client as client};
+pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;
 pub use way_out::WayOut;
 
@@ -112,7 +112,6 @@ impl Setup {
     }
 
     /// Another store than the one that this run is about.
-    #[allow(dead_code, reason = "for a relay that knows PostgreSQL")]
     pub fn store(mut self, store: StoreEnd) -> Self {
         self.store = Some(store);
         self
@@ -243,7 +242,7 @@ impl World {
     /// went out. A relay that does not run any more, or whose store was spoiled, is not asked what came out.
     pub async fn finish(mut self) {
         if self.relay.is_running() && !self.is_store_spoiled {
-            reconcile::await_settled(&self.relay, &self.data().join("meetrelay.db")).await;
+            reconcile::await_settled(&self.relay, &self.store, &self.data()).await;
             reconcile::assert_sound(&self.relay).await;
         }
         self.relay.stop().await;

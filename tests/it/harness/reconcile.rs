@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use super::{PATIENCE, Relay};
+use super::{PATIENCE, Relay, StoreEnd};
 
 /// Most resident memory that a relay of a test may ever have had. A debug build with a few meetings needs about
 /// 60 MiB; what grows without a bound is soon beyond it.
@@ -23,12 +22,12 @@ pub fn accepted(log: &str) -> BTreeSet<String> {
 }
 
 /// Waits until every accepted event is settled in the store, or is a dead letter there.
-pub async fn await_settled(relay: &Relay, store: &Path) {
+pub async fn await_settled(relay: &Relay, store: &StoreEnd, data: &Path) {
     let accepted = accepted(&relay.log());
     let mut missing = accepted.clone();
     let all_settled = async {
         loop {
-            let settled = settled(store);
+            let settled = store.settled(data).await;
             missing.retain(|event| !settled.contains(event));
             if missing.is_empty() {
                 return;
@@ -53,15 +52,4 @@ pub async fn assert_sound(relay: &Relay) {
     assert!(metrics.lines().any(|line| line == lost), "{metrics}");
     let peak = relay.peak_memory();
     assert!(peak <= MEMORY_MAX, "the relay had {peak} bytes of memory");
-}
-
-fn settled(store: &Path) -> BTreeSet<String> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let file = Connection::open_with_flags(store, flags).unwrap();
-    file.busy_timeout(PATIENCE).unwrap();
-    let mut ids = file
-        .prepare("SELECT event FROM events UNION SELECT id FROM dead_letters")
-        .unwrap();
-    let ids = ids.query_map([], |row| row.get(0)).unwrap();
-    ids.collect::<Result<_, _>>().unwrap()
 }
