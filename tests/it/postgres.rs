@@ -202,7 +202,10 @@ async fn store_killed_and_frozen_under_work_delays_and_loses_nothing() {
         .relay
         .cli_ok(&["dead-letters", "list", "--json"])
         .await;
-    assert_eq!(dead.trim(), "[]", "nothing was given up");
+    assert!(
+        dead.contains("\"total\": 0"),
+        "nothing was given up: {dead}"
+    );
     world.finish().await;
 }
 

@@ -66,7 +66,7 @@ const fn newest() -> i32 {
 
 /// Brings the database to this version's form. Where it has that already, no right but those of daily work is needed.
 pub(super) async fn migrate(client: &Client) -> Result<(), SchemaError> {
-    if look(client).await?.found < newest() {
+    if look(client).await?.found < Some(newest()) {
         for step in STEPS {
             let applied = apply(client, step).await;
             if applied.is_err() {
@@ -82,18 +82,16 @@ pub(super) async fn migrate(client: &Client) -> Result<(), SchemaError> {
 /// Where the tables are, and how far they are.
 struct Place {
     schema: String,
-    /// The newest step that was applied; 0 before the first.
-    found: i32,
+    /// The newest step that was applied; 0 before the first, `None` where no step ever was.
+    found: Option<i32>,
 }
 
 async fn look(client: &Client) -> Result<Place, SchemaError> {
     let text =
         "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
              to_regclass('meetrelay_migrations') IS NOT NULL AS is_ours";
-    let row_found = row(client, text, &[]).await?;
-    let Some(known) = row_found else {
-        return Err(SchemaError::NoSchema);
-    };
+    let known = row(client, text, &[]).await?;
+    let known = known.ok_or(SchemaError::NoSchema)?;
     let schema: Option<String> = known.try_get("schema")?;
     let encoding: String = known.try_get("encoding")?;
     let schema = schema.ok_or(SchemaError::NoSchema)?;
@@ -101,18 +99,8 @@ async fn look(client: &Client) -> Result<Place, SchemaError> {
         return Err(SchemaError::Encoding(encoding));
     }
     if !known.try_get::<_, bool>("is_ours")? {
-        // What an extension brought is nobody's.
-        let text = "SELECT count(*) AS tables FROM pg_class AS c
-             WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-                 AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')";
-        let tables: i64 = match row(client, text, &[]).await? {
-            Some(row) => row.try_get("tables")?,
-            None => 0,
-        };
-        if tables > 0 {
-            return Err(SchemaError::Foreign { schema });
-        }
-        return Ok(Place { schema, found: 0 });
+        let found = None;
+        return Ok(Place { schema, found });
     }
     let text = "SELECT coalesce(max(number), 0) AS found FROM meetrelay_migrations";
     let found = match row(client, text, &[]).await? {
@@ -123,7 +111,19 @@ async fn look(client: &Client) -> Result<Place, SchemaError> {
         let known = newest();
         return Err(SchemaError::Newer { found, known });
     }
+    let found = Some(found);
     Ok(Place { schema, found })
+}
+
+/// Whether somebody's tables are there; what an extension brought is nobody's.
+async fn has_tables(client: &Client) -> Result<bool, SchemaError> {
+    let text = "SELECT EXISTS (SELECT 1 FROM pg_class AS c
+             WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                 AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')) AS has_tables";
+    match row(client, text, &[]).await? {
+        Some(row) => Ok(row.try_get("has_tables")?),
+        None => Ok(false),
+    }
 }
 
 /// A crash before the commit leaves the database as it was, and the next start does the step again.
@@ -133,12 +133,16 @@ async fn apply(client: &Client, step: &Step) -> Result<(), SchemaError> {
         .batch_execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         .await?;
     execute(client, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    let place = look(client).await?;
-    if place.found < step.number {
+    // Behind the lock: before it another replica may have been at it.
+    let Place { schema, found } = look(client).await?;
+    if found.is_none() && has_tables(client).await? {
+        return Err(SchemaError::Foreign { schema });
+    }
+    if found < Some(step.number) {
         for text in [MARKER, step.sql] {
             client.batch_execute(text).await.map_err(|error| {
                 if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
-                    let schema = place.schema.clone();
+                    let schema = schema.clone();
                     return SchemaError::NoRightToMake { schema };
                 }
                 error.into()

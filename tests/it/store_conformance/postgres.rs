@@ -140,32 +140,38 @@ async fn database_of_another_program_is_refused_and_left_alone() {
 #[tokio::test]
 async fn user_without_the_right_to_make_tables_works_on_those_that_are_there() {
     let bench = PostgresBench::new().await;
-    let (user, database) = (format!("least_{}", bench.database), &bench.database);
-    let password = bench.server.password();
+    let database = &bench.database;
+    let least = format!("least_{database}");
+    let own = settings(&bench.url());
+    let user = &own.user;
+    // Every session of the user there has no more rights than `least`.
     for text in [
-        format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'"),
-        format!("GRANT CONNECT ON DATABASE {database} TO {user}"),
+        format!("CREATE ROLE {least}"),
+        format!("GRANT {least} TO {user}"),
+        format!("ALTER ROLE {user} IN DATABASE {database} SET role = {least}"),
     ] {
         bench.server.execute(&text).await;
     }
-    let mut least = settings(&bench.url());
-    least.user.clone_from(&user);
-    let why = refusal(least.clone()).await;
+    let why = refusal(own.clone()).await;
     assert!(why.contains("GRANT CREATE ON SCHEMA public"), "{why}");
+    let reset = format!("ALTER ROLE {user} IN DATABASE {database} RESET role");
+    bench.server.execute(&reset).await;
     bench.open().await;
-    let why = refusal(least.clone()).await;
+    let set = format!("ALTER ROLE {user} IN DATABASE {database} SET role = {least}");
+    bench.server.execute(&set).await;
+    let migrations = format!("SET ROLE NONE; GRANT SELECT ON meetrelay_migrations TO {least}");
+    bench.execute(&migrations).await;
+    let why = refusal(own.clone()).await;
     assert!(why.contains("may not work on the table"), "{why}");
     bench
         .execute(&format!(
-            "GRANT SELECT ON meetrelay_migrations TO {user};
-             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {user}"
+            "SET ROLE NONE; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {least}"
         ))
         .await;
-    let store: Arc<dyn Store> = Arc::new(prepared(least).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(prepared(own).await.unwrap());
     begun(&store, "town", second(0)).await;
     let mark = store.mark_redelivered("m").await.unwrap();
     assert_eq!(mark, 1);
-    store.close().await;
 }
 
 #[tokio::test]
