@@ -87,9 +87,11 @@ struct Place {
 }
 
 async fn look(client: &Client) -> Result<Place, SchemaError> {
+    // `to_regclass` would ask a cache, which does not know yet what another replica made while we waited for it.
     let text =
         "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
-             to_regclass('meetrelay_migrations') IS NOT NULL AS is_ours";
+             EXISTS (SELECT 1 FROM pg_class WHERE relname = 'meetrelay_migrations'
+                         AND relnamespace = current_schema()::regnamespace) AS is_ours";
     let known = row(client, text, &[]).await?;
     let known = known.ok_or(SchemaError::NoSchema)?;
     let schema: Option<String> = known.try_get("schema")?;
