@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::admin::{self, AdminToken, Readiness};
 use crate::clock::SystemClock;
-use crate::config::{Config, QueueUrl, WayOut};
+use crate::config::{Config, QueueUrl, StoreUrl, WayOut};
 use crate::listen;
 use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
@@ -42,6 +42,11 @@ pub enum OfflineError {
     /// There is nothing to be opened.
     #[error("there is no {}: no relay has run with this configuration (server.data_dir, store.url)", .0.display())]
     Missing(std::path::PathBuf),
+    /// The store is no file.
+    #[error(
+        "the store is PostgreSQL, which has no file to open: leave --offline away and ask a running relay"
+    )]
+    NoFile,
     /// Anything that would stop a relay from starting too.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -73,7 +78,9 @@ impl Offline {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|why| OfflineError::Running { address, why })?;
-        let path = config.store_path();
+        let StoreUrl::Sqlite(path) = config.store_url() else {
+            return Err(OfflineError::NoFile);
+        };
         if !path.exists() {
             return Err(OfflineError::Missing(path));
         }

@@ -24,7 +24,12 @@ impl SigningSecrets {
         let mut previous = config.server.previous_signing_secrets.clone();
         let present = match &config.server.signing_secret {
             Some(secret) => {
-                previous.extend(store.setting(SIGNING_SECRET).await?.map(SecretString::from));
+                // A store that is away is asked again when it is there.
+                let kept = match store.setting(SIGNING_SECRET).await {
+                    Err(StoreError::Away(_)) => None,
+                    kept => kept?,
+                };
+                previous.extend(kept.map(SecretString::from));
                 secret.clone()
             }
             None => {

@@ -4,21 +4,22 @@ use std::process::Output;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 use world::broker::Broker;
 
 use crate::harness::{BackEnd, PATIENCE, Setup, client};
 
 /// A password that must show up nowhere.
-const SECRET: &str = "hidden-5f3a";
+pub(crate) const SECRET: &str = "hidden-5f3a";
 
 /// A relay's configuration without any peer that would have to be there.
-struct Start {
+pub(crate) struct Start {
     folder: TempDir,
     variables: Vec<(&'static str, String)>,
 }
 
 impl Start {
-    fn with(url: &str) -> Self {
+    pub(crate) fn with(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
@@ -34,19 +35,42 @@ impl Start {
         }
     }
 
-    fn and(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn and(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
-        let run = tokio::process::Command::new(env!("CARGO_BIN_EXE_meetrelay"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
+        command
             .arg("--config")
             .arg(self.folder.path().join("meetrelay.toml"))
             .args(arguments)
             .envs(self.variables.iter().map(|(name, value)| (*name, value)))
-            .kill_on_drop(true)
-            .output();
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Serves beside the test.
+    pub(crate) fn spawn(&self) -> Child {
+        let log = std::fs::File::create(self.folder.path().join("relay.log")).unwrap();
+        self.command(&["serve"]).stdout(log).spawn().unwrap()
+    }
+
+    /// Waits until a line of what was spawned contains `words`.
+    pub(crate) async fn await_log(&self, words: &str) {
+        let path = self.folder.path().join("relay.log");
+        let there = async {
+            while !std::fs::read_to_string(&path).unwrap().contains(words) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, there).await;
+        assert!(in_time.is_ok(), "{words:?} was never logged");
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let run = self.command(arguments).output();
         tokio::time::timeout(PATIENCE, run)
             .await
             .expect("it ends by itself")
@@ -54,7 +78,7 @@ impl Start {
     }
 
     /// What stands on standard error after a start that ended with code 2; one line, no secret anywhere.
-    async fn refusal(&self) -> String {
+    pub(crate) async fn refusal(&self) -> String {
         let output = self.run(&["serve"]).await;
         let said = String::from_utf8(output.stderr).unwrap();
         let logged = String::from_utf8(output.stdout).unwrap();
