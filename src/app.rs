@@ -1,11 +1,16 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod catch_up;
+mod chat;
 mod door;
 mod ledger;
 mod links;
 mod observers;
+pub mod offline;
 mod operations;
 mod queue;
+mod reload;
+mod secrets;
 mod settings;
 mod spool;
 mod store;
@@ -16,33 +21,33 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
+use crate::admin::{self, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, MattermostAccess, Problems, StoreUrl, WayOut};
+use crate::config::{Config, Essentials, Problems, Sources, StoreUrl};
 use crate::http::{Http, HttpSetupError};
-use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
-use crate::mattermost::{Credential, Mattermost, Notices};
 use crate::plugnmeet::PlugNmeet;
-use crate::ports::{Chat, Clock, Queue, QueueName, Store, StoreError};
+use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
-use crate::token::{Links, Signer};
+use crate::telemetry::{LogLevelSwitch, Metrics};
+use crate::token::Links;
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
+use chat::Client;
 use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
-
-/// The setting of the store under which a signing secret is kept that nobody configured.
-const SIGNING_SECRET: &str = "signing_secret";
+use reload::Holders;
+pub use reload::{ReloadError, Reloader};
+use secrets::SigningSecrets;
 
 /// Why the relay does not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -100,9 +105,9 @@ pub enum StartError {
     Http(#[from] HttpSetupError),
 }
 
-/// A worker ended although nobody asked.
+/// A worker or watcher ended although nobody asked.
 #[derive(Debug, thiserror::Error)]
-#[error("a worker ended by itself, which is a defect; the log says more")]
+#[error("a worker or watcher ended by itself, which is a defect; the log says more")]
 pub struct WorkerEnded;
 
 /// What a relay is made of besides its configuration.
@@ -126,7 +131,7 @@ pub struct App {
     /// Ends the admin listener, last.
     drained: CancellationToken,
     watchers: JoinSet<()>,
-    account: Option<Arc<Mattermost>>,
+    holders: Holders,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
 }
@@ -155,12 +160,13 @@ impl App {
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store::Opened { store, side } = store::open(config).await?;
         if config.server.signing_secret.is_none() {
-            side.wait(config, &store, &surroundings).await?;
+            side.wait((config, &essentials.public_url), &store, &surroundings)
+                .await?;
         }
-        let signing_secret = signing_secret(config, store.as_ref()).await?;
-        let links = Links::new(&essentials.public_url, Signer::new(&signing_secret, &[]));
+        let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
+        let links = Links::new(&essentials.public_url, signing.signer());
         let conference = Arc::new(conference(config, essentials, &meter)?);
-        let (chat, account) = chat(config, essentials, &meter, &clock, signing_secret)?;
+        let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
         let deps = Deps {
             store: Arc::clone(&store),
             mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
@@ -169,8 +175,8 @@ impl App {
                 .into_iter()
                 .chain(spool.castoffs())
                 .collect(),
-            chat,
-            conference,
+            chat: chat.port(),
+            conference: Arc::clone(&conference) as _,
             links: Arc::new(SignedLinks(links.clone())),
             clock,
             observer: Arc::clone(&meter) as _,
@@ -181,15 +187,15 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
-        watchers.spawn(side.watch());
+        watchers.spawn(side.watch(config.clone(), Arc::clone(&store), links.clone()));
+        let renewed = Arc::new(Notify::new());
         let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
             &mut watchers,
             &deps,
             (&queue, opened.side, spool),
-            &own_user,
+            (&own_user, way_out, &renewed),
             &surroundings,
-            way_out,
         );
         let places = ledger::Places {
             store: Arc::clone(&store),
@@ -199,17 +205,32 @@ impl App {
         };
         watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
-        let door = door::open(config, essentials, &deps, links, own_user, meter)
+        let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
+        let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
+        let here = (own_user, gap);
+        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), here, meter)
             .map_err(StartError::Setting)?;
-        let admin = Arc::new(Admin {
-            store: Arc::clone(&store),
-            operations: Arc::new(operations::Repairs { deps: deps.clone() }),
-            readiness: Arc::clone(&surroundings.readiness),
-            metrics: Arc::clone(&surroundings.metrics),
-            token,
-        });
         let way_out = deps.chat.kind();
-        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
+        let parts = operations::Parts {
+            store: Arc::clone(&store),
+            mail: Some(Arc::clone(&deps.mail)),
+            clock: Arc::clone(&deps.clock),
+            links: links.clone(),
+            way_out,
+        };
+        let admin = operations::admin(config, parts, &surroundings, token);
+        let holders = Holders {
+            links,
+            keyring,
+            conference,
+            chat,
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&surroundings.metrics),
+            renewed,
+        };
+        let mut worker = settings::worker(config, way_out, instance);
+        worker.catch_up = catch_up;
+        let workers = Workers::start(deps, worker);
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {
@@ -234,7 +255,7 @@ impl App {
             admin_loop,
             drained,
             watchers,
-            account,
+            holders,
             queue,
             store,
         })
@@ -245,14 +266,21 @@ impl App {
         self.public
     }
 
+    /// What takes changes of `config` over while the relay runs. `config` is what it was started with, read from
+    /// `sources`.
+    pub fn reloader(&self, sources: Sources, config: Config, level: LogLevelSwitch) -> Reloader {
+        Reloader::new(self.holders.clone(), sources, config, level)
+    }
+
     /// Runs until a stop is asked for, then drains.
     ///
     /// # Errors
-    /// A worker ended by itself: a defect, after which the process should end with a failure and be started again.
+    /// A worker or watcher ended by itself: a defect, after which the process should end with a failure and be started again.
     pub async fn run(mut self) -> Result<(), WorkerEnded> {
         let is_asked_for = tokio::select! {
             () = self.surroundings.shutdown.requested() => true,
             () = self.workers.any_ended() => false,
+            Some(_) = self.watchers.join_next() => false,
         };
         self.stop().await;
         if is_asked_for {
@@ -282,9 +310,7 @@ impl App {
         self.watchers.shutdown().await;
         self.drained.cancel();
         drop(self.admin_loop.await);
-        if let Some(account) = &self.account {
-            account.log_out().await;
-        }
+        self.holders.chat.log_out().await;
         self.queue.close().await;
         self.store.close().await;
         if !finished {
@@ -308,18 +334,6 @@ fn make_data_dir(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The configured one, or one made once and kept in the store, so that links outlive a restart.
-async fn signing_secret(config: &Config, store: &dyn Store) -> Result<SecretString, StartError> {
-    if let Some(secret) = &config.server.signing_secret {
-        return Ok(secret.clone());
-    }
-    let drawn = hex::encode(rand::random::<[u8; 32]>());
-    Ok(store
-        .setting_or_insert(SIGNING_SECRET, &drawn)
-        .await?
-        .into())
-}
-
 fn conference(
     config: &Config,
     essentials: &Essentials,
@@ -332,48 +346,6 @@ fn conference(
     let settings = settings::plugnmeet(config, &essentials.plugnmeet, &essentials.public_url)
         .map_err(|error| StartError::Setting(format!("server.public_url: {error}")))?;
     PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
-}
-
-/// The way out, and the client to log out with at the end.
-type ChatClient = (Arc<dyn Chat>, Option<Arc<Mattermost>>);
-
-fn chat(
-    config: &Config,
-    essentials: &Essentials,
-    meter: &Arc<Meter>,
-    clock: &Arc<dyn Clock>,
-    post_secret: SecretString,
-) -> Result<ChatClient, StartError> {
-    let Some(access) = &essentials.mattermost else {
-        return Ok((Arc::new(door::NoChat), None));
-    };
-    let http = Http::new(
-        settings::http(config.mattermost.call_timeout),
-        Arc::clone(meter) as _,
-    )?;
-    let credential = match access.way_out.clone() {
-        WayOut::Bot { token } => Credential::Token(token),
-        WayOut::Login { login_id, password } => Credential::Login { login_id, password },
-        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => {
-            return Ok((notices(access, http)?, None));
-        }
-    };
-    let settings = settings::mattermost(access, credential, post_secret);
-    let chat = Mattermost::new(settings, http, Arc::clone(clock))
-        .map_err(|error| StartError::Setting(error.to_string()))?;
-    let chat = Arc::new(chat);
-    Ok((Arc::clone(&chat) as _, Some(chat)))
-}
-
-fn notices(access: &MattermostAccess, http: Http) -> Result<Arc<dyn Chat>, StartError> {
-    let Some(settings) = settings::notices(access) else {
-        return Err(StartError::Setting(
-            "mattermost.incoming_webhook_url is missing".to_owned(),
-        ));
-    };
-    let notices =
-        Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
-    Ok(Arc::new(notices))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -4,16 +4,20 @@
 //! - `source`: the file, the environment, secret files and aliases, flattened to found values.
 //! - `reader`, `value`: found values become types; every fault is collected, none stops the reading.
 //! - `check`: what keys must say together. [`essentials`]: what serving needs beyond a faultless tree.
+//! - `reload`: what a running relay takes over of a changed configuration.
+//! - `exposed`: files with secrets that everybody can read.
 //! - `reference`, `show`: the table as Markdown, the effective values without secrets.
 
 #[macro_use]
 mod table;
 mod check;
 pub mod essentials;
+mod exposed;
 pub mod keys;
 pub mod problem;
 mod reader;
 mod reference;
+mod reload;
 mod show;
 pub mod source;
 mod value;
@@ -25,11 +29,12 @@ use std::collections::BTreeMap;
 
 pub use essentials::{Essentials, MattermostAccess, PlugNmeetAccess, WayOut};
 pub use keys::{
-    Breaker, Card, Config, Dedup, Log, Mattermost, PlugNmeet, Queue, Retry, Room, Rule, Server,
-    Spool, Store, Sweep,
+    Breaker, Card, Config, DeadLetters, Dedup, Log, Mattermost, PlugNmeet, Queue, Retry, Room,
+    Rule, Server, Spool, Store, Sweep,
 };
 pub use problem::{Origin, Problem, Problems};
 pub use reference::reference;
+pub use reload::is_reloaded;
 pub use show::Shown;
 pub use source::{Environment, Sources};
 pub use value::{

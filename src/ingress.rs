@@ -5,19 +5,19 @@
 
 mod artifact;
 mod command;
+mod defect;
 mod fields;
 mod health;
 mod inbound;
 mod join;
+mod keyring;
 mod observe;
 mod outgoing;
-mod own_user;
 mod pages;
 mod place;
 mod plugnmeet;
 mod reply;
 mod sink;
-mod starts;
 mod verify;
 
 use std::convert::Infallible;
@@ -36,15 +36,15 @@ use crate::domain::ServerName;
 use crate::domain::rule::{Rules, WORTH_DEFAULT};
 use crate::ports::{Chat, Clock, Conference, Store};
 use crate::token::Links;
+use crate::trigger::{Gap, OwnUser, Starts, Triggers};
 
+pub use keyring::Keyring;
 pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
-pub use own_user::OwnUser;
 pub use sink::{DURABLE_WITHIN, EventSink, SinkError, TraceParent};
 
 use inbound::{Inbound, inbound};
 use pages::Pages;
 use reply::Answer;
-use verify::{Tokens, WebhookKey};
 
 /// Longest body of a form of our own pages, in bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -62,6 +62,8 @@ pub struct IngressSettings {
     pub plugnmeet_api_key: String,
     /// plugNmeet's API secret: signs its webhooks.
     pub plugnmeet_api_secret: SecretString,
+    /// Secrets before it, whose webhooks are taken too.
+    pub plugnmeet_previous_api_secrets: Vec<SecretString>,
     /// What browsers open plugNmeet at: where the join form may lead.
     pub external_url: Url,
     /// How long a link of a request that the store does not know waits; the longest `worth` of all rules.
@@ -91,6 +93,7 @@ impl IngressSettings {
             mattermost_url: None,
             plugnmeet_api_key,
             plugnmeet_api_secret,
+            plugnmeet_previous_api_secrets: Vec::new(),
             external_url,
             worth: WORTH_DEFAULT,
             time_zone: TimeZone::UTC,
@@ -121,6 +124,8 @@ pub struct IngressDeps {
     pub clock: Arc<dyn Clock>,
     /// The relay's own user, as soon as it is known.
     pub own_user: OwnUser,
+    /// Who looks for posts that could not be taken; `None`: nobody does.
+    pub gap: Option<Gap>,
     /// Who is told.
     pub observer: Arc<dyn IngressObserver>,
 }
@@ -132,6 +137,7 @@ pub struct Ingress {
     webhook: plugnmeet::Webhook,
     join: join::Join,
     artifacts: artifact::Artifacts,
+    keyring: Keyring,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn IngressObserver>,
     body_bytes: usize,
@@ -144,20 +150,24 @@ impl Ingress {
     /// A page's template is broken, which a test excludes.
     pub fn new(settings: IngressSettings, deps: IngressDeps) -> Result<Self, minijinja::Error> {
         let server = ServerName::default_server();
-        let starts = Arc::new(starts::Starts::new(settings.starts_per_minute));
+        let keyring = Keyring::new(&settings);
+        let starts = Arc::new(Starts::new(settings.starts_per_minute));
         let pages = Arc::new(Pages::new(&settings.external_url, settings.time_zone)?);
         Ok(Self {
             outgoing: outgoing::Outgoing {
-                tokens: Tokens::new(&settings.outgoing_tokens),
-                server: server.clone(),
-                rules: Arc::clone(&deps.rules),
-                own_user: deps.own_user,
-                starts: Arc::clone(&starts),
+                tokens: keyring.outgoing.clone(),
+                triggers: Triggers {
+                    server: server.clone(),
+                    rules: Arc::clone(&deps.rules),
+                    own_user: deps.own_user,
+                    starts: Arc::clone(&starts),
+                },
+                gap: deps.gap,
                 sink: Arc::clone(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             command: command::Command {
-                tokens: Tokens::new(&settings.command_tokens),
+                tokens: keyring.command.clone(),
                 server: server.clone(),
                 mattermost_url: settings.mattermost_url,
                 way_out: deps.chat.kind(),
@@ -169,7 +179,7 @@ impl Ingress {
                 observer: Arc::clone(&deps.observer),
             },
             webhook: plugnmeet::Webhook {
-                key: WebhookKey::new(&settings.plugnmeet_api_key, &settings.plugnmeet_api_secret),
+                key: keyring.webhook.clone(),
                 server,
                 sink: deps.sink,
                 observer: Arc::clone(&deps.observer),
@@ -196,10 +206,16 @@ impl Ingress {
                 store_deadline: settings.store_deadline,
                 conference_deadline: settings.conference_deadline,
             },
+            keyring,
             clock: deps.clock,
             observer: deps.observer,
             body_bytes: settings.body_bytes,
         })
+    }
+
+    /// What callers are known by, to be replaced while the routes serve.
+    pub fn keyring(&self) -> Keyring {
+        self.keyring.clone()
     }
 
     /// The routes as one filter, for [`crate::listen::serve`].
@@ -291,7 +307,7 @@ impl Ingress {
         let door = Arc::clone(self);
         self.inbound(self.body_bytes).then(move |inbound: Inbound| {
             let noted = Noting::of(route, &inbound);
-            let answer = answer(Arc::clone(&door), inbound);
+            let answer = defect::caught(route, inbound.id, answer(Arc::clone(&door), inbound));
             let door = Arc::clone(&door);
             async move { noted.finish(&door, answer.await) }
         })
@@ -311,7 +327,8 @@ impl Ingress {
         let door = Arc::clone(self);
         inbound.then(move |token: String, inbound: Inbound| {
             let noted = Noting::of(route, &inbound);
-            let answer = answer(Arc::clone(&door), token, inbound);
+            let id = inbound.id;
+            let answer = defect::caught(route, id, answer(Arc::clone(&door), token, inbound));
             let door = Arc::clone(&door);
             async move { noted.finish(&door, answer.await) }
         })

@@ -3,8 +3,10 @@
 
 mod body;
 mod call;
+mod channels;
 mod errors;
 mod hooks;
+mod identity;
 mod login;
 mod notice_body;
 mod notices;
@@ -20,29 +22,30 @@ mod tests;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use reqwest::Method;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
 use crate::http::Http;
 use crate::ports::{
-    Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, PostView, WayOutKind,
+    Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, OwnChannels, PostView,
+    WayOutKind, WrittenPost,
 };
 
-use call::{Authorization, Call, bearer};
+use call::{Authorization, Call};
 use hooks::Hooks;
 use people::NameDisplay;
 use server_clock::ServerClock;
-use session::Session;
 
 /// Longest that logging out may hold up the end of the process.
 const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
 
+pub use identity::Identity;
 pub use notice_body::NoticeFormat;
-pub use notices::{NoticeSettings, NoticeWay, Notices};
+pub use notices::{NoticeSettings, NoticeWay, Notices, Way};
 
 /// Where Mattermost is and who the relay is there.
 #[derive(Debug, Clone)]
@@ -81,13 +84,12 @@ pub struct BadSettings {
 
 /// The client of one Mattermost server.
 pub struct Mattermost {
-    settings: Settings,
-    authorization: Authorization,
+    url: Url,
+    identity: ArcSwap<Identity>,
     http: Http,
     hooks: Hooks,
     clock: Arc<dyn Clock>,
     server_clock: ServerClock,
-    own: Mutex<Option<OwnAccount>>,
     name_display: Mutex<Option<NameDisplay>>,
 }
 
@@ -102,32 +104,53 @@ impl Mattermost {
         if !url.username().is_empty() || url.password().is_some() {
             return bad("url", "must not hold a user name or password");
         }
-        let authorization = match &settings.credential {
-            Credential::Token(token) => match bearer(token.expose_secret()) {
-                Some(token) => Authorization::Token(token),
-                None => return bad("bot_token", "has characters that cannot stand in a header"),
-            },
-            Credential::Login { login_id, password } => {
-                let login = login::Login::new(url, login_id, password, &http);
-                Authorization::Session(Session::new(move || login.clone().log_in().boxed()))
-            }
-        };
+        let identity = Identity::new(&settings, &http)?;
         Ok(Self {
             hooks: Hooks::new(settings.url.clone(), http.clone()),
-            settings,
-            authorization,
+            url: settings.url,
+            identity: ArcSwap::from_pointee(identity),
             http,
             clock,
             server_clock: ServerClock::default(),
-            own: Mutex::new(None),
             name_display: Mutex::new(None),
         })
+    }
+
+    /// Another credential or post secret for this server, to be taken over with [`Mattermost::replace_identity`].
+    ///
+    /// # Errors
+    /// A token that cannot stand in a header.
+    pub fn identity(
+        &self,
+        credential: Credential,
+        post_secret: SecretString,
+    ) -> Result<Identity, BadSettings> {
+        let settings = Settings {
+            url: self.url.clone(),
+            credential,
+            post_secret,
+        };
+        Identity::new(&settings, &self.http)
+    }
+
+    /// From the next call on the relay proves itself with this; calls that were begun finish with what they had. A
+    /// session of the old credential is logged out.
+    pub async fn replace_identity(&self, identity: Identity) {
+        if !self.identity.load().is_same(&identity) {
+            let old = self.identity.swap(Arc::new(identity));
+            self.leave(&old).await;
+        }
     }
 
     /// Logs out of the session that the relay logged in for, if there is one, so that sessions do not pile up. From
     /// then on calls are [`ChatError::Unavailable`].
     pub async fn log_out(&self) {
-        let Authorization::Session(session) = &self.authorization else {
+        let identity = self.identity.load_full();
+        self.leave(&identity).await;
+    }
+
+    async fn leave(&self, identity: &Identity) {
+        let Authorization::Session(session) = &identity.authorization else {
             return;
         };
         let log_out = async {
@@ -208,6 +231,18 @@ impl Chat for Mattermost {
         since: Timestamp,
     ) -> Result<Vec<PostView>, ChatError> {
         self.find(channel, key, since).await
+    }
+
+    async fn own_channels(&self) -> Result<OwnChannels, ChatError> {
+        self.ask_channels().await
+    }
+
+    async fn written_posts(
+        &self,
+        channel: &ChannelId,
+        since: Timestamp,
+    ) -> Result<Vec<WrittenPost>, ChatError> {
+        self.written(channel, since).await
     }
 
     async fn channel_kind(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {

@@ -6,6 +6,7 @@ mod call;
 mod create;
 mod download;
 mod join;
+mod keys;
 mod room;
 mod signature;
 mod summary;
@@ -14,7 +15,9 @@ mod summary;
 mod tests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
@@ -26,6 +29,7 @@ use crate::ports::{
     RoomActivity,
 };
 
+pub use keys::Keys;
 pub use room::{LockSettings, RoomSettings};
 
 /// Longest `webhook_url` that plugNmeet's database holds, in characters (plugnmeet.md 2.1).
@@ -63,7 +67,7 @@ pub struct BadSettings {
 /// The client of one plugNmeet server.
 pub struct PlugNmeet {
     settings: Settings,
-    api_key: reqwest::header::HeaderValue,
+    keys: ArcSwap<Keys>,
     http: Http,
 }
 
@@ -86,15 +90,18 @@ impl PlugNmeet {
         if settings.webhook_url.as_str().chars().count() > WEBHOOK_URL_CHARS_MAX {
             return bad("webhook_url", "must have at most 255 characters");
         }
-        let Ok(mut api_key) = reqwest::header::HeaderValue::from_str(&settings.api_key) else {
-            return bad("api_key", "has characters that cannot stand in a header");
-        };
-        api_key.set_sensitive(true);
+        let keys = Keys::new(&settings.api_key, settings.api_secret.clone())?;
         Ok(Self {
             settings,
-            api_key,
+            keys: ArcSwap::from_pointee(keys),
             http,
         })
+    }
+
+    /// From the next call on the relay signs with these; calls that were begun finish as they began. Join and download
+    /// tokens are plugNmeet's own: it mints them at the call, so a rotation needs nothing else here.
+    pub fn replace_keys(&self, keys: Keys) {
+        self.keys.store(Arc::new(keys));
     }
 }
 

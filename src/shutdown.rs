@@ -1,4 +1,4 @@
-//! How the process stops: the first SIGTERM or SIGINT begins the drain, a second one ends the process at once.
+//! How the process stops, and is told to look again (SIGHUP): the first SIGTERM or SIGINT begins the drain, a second one ends the process at once.
 //!
 //! Every part holds a [`Shutdown`]: it takes on nothing new once [`Shutdown::requested`] resolves, and gives up what
 //! is in flight when [`Shutdown::expired`] does.
@@ -82,6 +82,27 @@ impl Shutdown {
         tokio::select! {
             done = work => Some(done),
             () = self.expired() => None,
+        }
+    }
+}
+
+/// SIGHUP of this process: the configuration changed. Several at once count as one.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes the signal over from the system, which would end the process.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Resolves at the next one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
         }
     }
 }

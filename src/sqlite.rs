@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use threads::{Ran, Task, copy_error};
 
+pub(crate) use connect::make_private;
 pub use threads::{GROUP_MAX, SqliteThreads};
 
 /// Most callers that may wait for the writer, and for the reader; more wait outside.
@@ -38,6 +39,21 @@ pub enum SqliteError {
 }
 
 impl SqliteError {
+    /// The file's pages do not fit together: another try meets the same.
+    pub fn is_damaged(&self) -> bool {
+        self.is_of(rusqlite::ErrorCode::DatabaseCorrupt)
+            || self.is_of(rusqlite::ErrorCode::NotADatabase)
+    }
+
+    /// The disk failed. What was written since the last change that succeeded may be on it or not.
+    pub fn is_io(&self) -> bool {
+        self.is_of(rusqlite::ErrorCode::SystemIoFailure) && !self.is_full()
+    }
+
+    fn is_of(&self, code: rusqlite::ErrorCode) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(code))
+    }
+
     /// The disk or the quota is full: later may be better.
     pub fn is_full(&self) -> bool {
         match self {

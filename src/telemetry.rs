@@ -17,7 +17,7 @@ use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{Log, LogFormat};
 use line::{human, json};
@@ -32,33 +32,83 @@ pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
     None => "unknown",
 };
 
+/// Longest text of a panic that is logged, in characters.
+const PANIC_CHARS_MAX: usize = 500;
+
 /// Sends every log line of the process to standard output from now on, and counts them.
 ///
 /// # Errors
 /// Something else receives the lines of this process already.
-pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<(), SetGlobalDefaultError> {
+pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlobalDefaultError> {
     let is_human = match log.format {
         LogFormat::Human => true,
         LogFormat::Json => false,
         LogFormat::Auto => output::is_terminal(),
     };
-    tracing::subscriber::set_global_default(subscriber(log, is_human, output::Stdout, metrics))
+    let (subscriber, switch) = subscriber(log, is_human, output::Stdout, metrics);
+    tracing::subscriber::set_global_default(subscriber)?;
+    std::panic::set_hook(Box::new(tell_panic));
+    Ok(switch)
 }
 
-/// The receiver of log lines that [`start`] installs, with its parts chosen.
+/// A panic is a line like any other and counted like one, instead of loose text on standard error.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    let payload = panic.payload();
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let reason: String = text
+        .unwrap_or_default()
+        .chars()
+        .take(PANIC_CHARS_MAX)
+        .collect();
+    tracing::error!(
+        location,
+        reason,
+        "panicked: a defect of meetrelay, please report it; what was in work is done again or kept as a dead letter"
+    );
+}
+
+/// Sets the least severity that is written, while the process runs.
+pub struct LogLevelSwitch(Box<dyn Fn(&Log) + Send + Sync>);
+
+impl LogLevelSwitch {
+    /// From now on the level of `log` holds.
+    pub fn set(&self, log: &Log) {
+        (self.0)(log);
+    }
+}
+
+impl std::fmt::Debug for LogLevelSwitch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogLevelSwitch")
+    }
+}
+
+/// The receiver of log lines that [`start`] installs, with its parts chosen, and the switch of its level.
 pub(crate) fn subscriber<W>(
     log: &Log,
     is_human: bool,
     to: W,
     metrics: Arc<Metrics>,
-) -> impl tracing::Subscriber + Send + Sync
+) -> (impl tracing::Subscriber + Send + Sync, LogLevelSwitch)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let lines: Box<dyn Layer<Registry> + Send + Sync> = if is_human { human(to) } else { json(to) };
-    Registry::default()
-        .with(lines.with_filter(filter(log)))
-        .with(CountLines(metrics).with_filter(filter(log)))
+    let (of_lines, lines_switch) = reload::Layer::new(filter(log));
+    let (of_counts, counts_switch) = reload::Layer::new(filter(log));
+    let subscriber = Registry::default()
+        .with(lines.with_filter(of_lines))
+        .with(CountLines(metrics).with_filter(of_counts));
+    let switch = move |log: &Log| {
+        // They fail only when the subscriber is gone, and then nothing is written any more.
+        drop(lines_switch.reload(filter(log)));
+        drop(counts_switch.reload(filter(log)));
+    };
+    (subscriber, LogLevelSwitch(Box::new(switch)))
 }
 
 /// Ours at the configured level; libraries at `warn` unless everything is wanted.

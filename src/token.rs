@@ -4,7 +4,9 @@
 //! tells version and kind.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -89,11 +91,11 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Builds the absolute addresses of signed links.
+/// Builds the absolute addresses of signed links. Clones share the signer.
 #[derive(Debug, Clone)]
 pub struct Links {
     base: String,
-    signer: Signer,
+    signer: Arc<ArcSwap<Signer>>,
 }
 
 impl Links {
@@ -104,8 +106,13 @@ impl Links {
         base.set_fragment(None);
         Self {
             base: base.as_str().trim_end_matches('/').to_owned(),
-            signer,
+            signer: Arc::new(ArcSwap::from_pointee(signer)),
         }
+    }
+
+    /// From now on links are signed and known by this signer; for all clones.
+    pub fn replace_signer(&self, signer: Signer) {
+        self.signer.store(Arc::new(signer));
     }
 
     /// The link on the card: for everybody who sees it.
@@ -120,18 +127,18 @@ impl Links {
 
     /// The page of a recording or artifact.
     pub fn artifact(&self, id: &ArtifactId, kind: ArtifactKind) -> String {
-        let token = self.signer.sign(&Link::Artifact(id.clone(), kind));
+        let token = self.signer.load().sign(&Link::Artifact(id.clone(), kind));
         format!("{}/artifact/{token}", self.base)
     }
 
     /// The address of a link to a meeting.
     pub fn join(&self, link: &Link) -> String {
-        format!("{}/join/{}", self.base, self.signer.sign(link))
+        format!("{}/join/{}", self.base, self.signer.load().sign(link))
     }
 
     /// The link that a token stands for.
     pub fn verify(&self, token: &str) -> Option<Link> {
-        self.signer.verify(token)
+        self.signer.load().verify(token)
     }
 
     /// The links are used over TLS.

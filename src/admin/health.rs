@@ -15,8 +15,17 @@ pub(super) fn routes(
     admin: Arc<Admin>,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let with_admin = warp::any().map(move || Arc::clone(&admin));
-    // It answers: the runtime is alive. Never a dependency: restarting does not bring a peer back.
-    let livez = warp::path!("livez").map(|| plain(StatusCode::OK, "ok\n"));
+    // It answers, and the loops turn: a worker or watcher that ends by itself ends the process. Never a dependency:
+    // restarting does not bring a peer back.
+    let livez = warp::path!("livez")
+        .and(with_admin.clone())
+        .map(|admin: Arc<Admin>| match admin.readiness.is_alive() {
+            true => plain(StatusCode::OK, "ok\n"),
+            false => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the loops of this process stand still\n",
+            ),
+        });
     let readyz = warp::path!("readyz")
         .and(with_admin.clone())
         .and(super::api::raw_query())

@@ -2,17 +2,26 @@
 //! outage is shown but takes no replica out of service: that is what the queue is for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::label::LabelSet;
 use crate::telemetry::metrics::labels::Check;
+
+/// How long the process counts as alive after the last sign of life.
+const ALIVE_FOR: Duration = Duration::from_secs(30);
 
 /// Named conditions, set by the parts that know them, shown by `/readyz` and `meetrelay_ready`.
 #[derive(Debug)]
 pub struct Readiness {
     holds: Box<[AtomicBool]>,
     is_started: AtomicBool,
+    born: Instant,
+    /// When the last sign of life came, in milliseconds from `born` on.
+    beat: AtomicU64,
     metrics: Arc<Metrics>,
 }
 
@@ -22,6 +31,8 @@ impl Readiness {
         let readiness = Self {
             holds: Check::ALL.iter().map(|_| AtomicBool::new(false)).collect(),
             is_started: AtomicBool::new(false),
+            born: Instant::now(),
+            beat: AtomicU64::new(0),
             metrics,
         };
         readiness.set(Check::NotDraining, true);
@@ -47,8 +58,24 @@ impl Readiness {
         self.holds(Check::Queue) && self.holds(Check::NotDraining)
     }
 
+    /// A sign of life of the loop that watches this replica and waits for nobody.
+    pub fn beat(&self) {
+        self.beat.store(self.age(), Ordering::Relaxed);
+    }
+
+    /// There was a sign of life lately. A peer's outage never changes this: a restart would not bring it back.
+    pub fn is_alive(&self) -> bool {
+        let silent = self.age().saturating_sub(self.beat.load(Ordering::Relaxed));
+        !self.is_started() || Duration::from_millis(silent) < ALIVE_FOR
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Everything was started once.
     pub fn mark_started(&self) {
+        self.beat();
         self.is_started.store(true, Ordering::Relaxed);
     }
 

@@ -14,18 +14,19 @@ use crate::domain::{
     ChannelId, Event, Fact, Place, PostId, Rendered, ResponseHook, Timestamp, UserId,
 };
 use crate::ingress::{
-    EventSink, Ingress, IngressDeps, IngressSettings, OwnUser, SinkError, TraceParent,
+    EventSink, Ingress, IngressDeps, IngressSettings, Keyring, SinkError, TraceParent,
 };
 use crate::ports::{
     Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
     QueueName, WayOutKind,
 };
 use crate::token::Links;
+use crate::trigger::{Gap, OwnUser};
 use crate::worker::Deps;
 
 use super::observers::Meter;
 
-/// The routes, ready to be served.
+/// The routes, ready to be served, and what callers are known by.
 ///
 /// # Errors
 /// A rule or a page's template that configuration did not refuse: says which.
@@ -34,15 +35,18 @@ pub(super) fn open(
     essentials: &Essentials,
     deps: &Deps,
     links: Links,
-    own_user: OwnUser,
+    (own_user, gap): (OwnUser, Option<Gap>),
     meter: Arc<Meter>,
 ) -> Result<
-    impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-    + use<>,
+    (
+        impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+        + use<>,
+        Keyring,
+    ),
     String,
 > {
     let deps = IngressDeps {
@@ -57,14 +61,17 @@ pub(super) fn open(
         conference: Arc::clone(&deps.conference),
         clock: Arc::clone(&deps.clock),
         own_user,
+        gap,
         observer: meter,
     };
     let ingress = Ingress::new(settings(config, essentials), deps)
         .map_err(|error| format!("a page's template: {error}"))?;
-    Ok(ingress.filter())
+    let keyring = ingress.keyring();
+    Ok((ingress.filter(), keyring))
 }
 
-fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
+/// What the door is told of the configuration.
+pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
     let plugnmeet = &essentials.plugnmeet;
     let mattermost = &config.mattermost;
     let worth = config.rules.iter().map(|rule| rule.worth).max();
@@ -75,6 +82,7 @@ fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
         plugnmeet.external_url.clone(),
     );
     IngressSettings {
+        plugnmeet_previous_api_secrets: config.plugnmeet.previous_api_secrets.clone(),
         outgoing_tokens: if is_enabled {
             mattermost.outgoing_tokens.clone()
         } else {
@@ -97,7 +105,7 @@ fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
     }
 }
 
-fn rules(config: &Config) -> Result<Rules, String> {
+pub(super) fn rules(config: &Config) -> Result<Rules, String> {
     let mut rules = Vec::with_capacity(config.rules.len());
     for (index, rule) in config.rules.iter().enumerate() {
         let title = rule.title.as_str();

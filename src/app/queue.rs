@@ -32,6 +32,8 @@ pub(super) struct Opened {
 pub(super) struct QueueSide {
     /// None: embedded.
     links: Option<watch::Receiver<LinkStates>>,
+    /// None: RabbitMQ.
+    embedded: Option<Arc<EmbeddedQueue>>,
     away: Lately,
 }
 
@@ -50,9 +52,10 @@ pub(super) async fn open(
                 path: config.queue_path(),
                 bytes_max: config.queue.bytes_max.as_u64(),
             };
+            let queue = Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?);
             Ok(Opened {
-                queue: Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?),
-                side: QueueSide::new(None),
+                side: QueueSide::new(None, Some(Arc::clone(&queue))),
+                queue,
                 castoffs: Vec::new(),
             })
         }
@@ -63,7 +66,7 @@ pub(super) async fn open(
                 BrokerError::Refused(why) | BrokerError::Away(why) => StartError::Broker(why),
             })?);
             Ok(Opened {
-                side: QueueSide::new(Some(queue.link())),
+                side: QueueSide::new(Some(queue.link()), None),
                 castoffs: vec![Arc::clone(&queue) as _],
                 queue,
             })
@@ -72,9 +75,13 @@ pub(super) async fn open(
 }
 
 impl QueueSide {
-    fn new(links: Option<watch::Receiver<LinkStates>>) -> Self {
+    fn new(
+        links: Option<watch::Receiver<LinkStates>>,
+        embedded: Option<Arc<EmbeddedQueue>>,
+    ) -> Self {
         Self {
             links,
+            embedded,
             away: Lately::default(),
         }
     }
@@ -83,7 +90,7 @@ impl QueueSide {
     /// durable by this queue. RabbitMQ itself is not asked: its links know sooner.
     pub(super) async fn look(&self, readiness: &Readiness, queue: &dyn Queue) -> bool {
         let Some(links) = &self.links else {
-            let is_answering = depths(queue).await.is_some();
+            let is_answering = depths(queue).await.is_some() && self.has_room().await;
             readiness.set(Check::AmqpPublisher, is_answering);
             readiness.set(Check::AmqpConsumer, is_answering);
             return is_answering;
@@ -101,6 +108,25 @@ impl QueueSide {
             tracing::warn!(error = why, "RabbitMQ takes no messages");
         }
         is_usable
+    }
+
+    /// Whether the embedded queue would take an event, as far as it says so in time; tells once a minute that not.
+    async fn has_room(&self) -> bool {
+        let Some(embedded) = &self.embedded else {
+            return true;
+        };
+        let asked = tokio::time::timeout(DEPTHS_WITHIN, embedded.has_room()).await;
+        let has_room = asked.unwrap_or(false);
+        if has_room {
+            if self.away.clear() {
+                tracing::info!("the queue's file takes events again");
+            }
+        } else if self.away.is_news() {
+            tracing::error!(
+                "the queue's file takes no events, senders are told so: is its disk full, or queue.bytes_max too small?"
+            );
+        }
+        has_room
     }
 
     /// Waits until a link's state is another one; for ever with the embedded queue, which has none.

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
-use crate::admin::{self, Admin, AdminToken, OperationError, Operations};
+use crate::admin::{self, AdminToken};
+use crate::clock::SystemClock;
 use crate::config::{Config, PostgresUrl, SslMode, StoreUrl};
-use crate::domain::MeetingId;
 use crate::listen;
-use crate::ports::{DeadLetter, Store};
+use crate::ports::{Store, WayOutKind};
 use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
 use crate::telemetry::metrics::labels::Check;
+use crate::token::{Links, Signer};
 use crate::worker::Lately;
 
+use super::operations::{self, Parts};
+use super::secrets::SigningSecrets;
 use super::{StartError, Surroundings};
 
 /// How often a PostgreSQL that is away is tried.
@@ -62,6 +66,22 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     })
 }
 
+/// Opens the store for one command, which waits for nothing.
+///
+/// # Errors
+/// It cannot be used now.
+pub(super) async fn open_now(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let Opened { store, side } = open(config).await?;
+    match &side.postgres {
+        Some(postgres) if !postgres.is_prepared() => {
+            let prepared = postgres.prepare().await;
+            prepared.map_err(|error| StartError::Database(error.to_string()))?;
+        }
+        _ => {}
+    }
+    Ok(store)
+}
+
 impl StoreSide {
     fn new(postgres: Option<Arc<PostgresStore>>) -> Self {
         Self {
@@ -97,10 +117,24 @@ impl StoreSide {
         }
     }
 
-    /// Prepares the store beside everything else; never ends.
-    pub(super) async fn watch(self) {
-        self.prepare().await;
+    /// Prepares the store beside everything else, then lets `links` know what the store keeps that signed before;
+    /// never ends.
+    pub(super) async fn watch(self, config: Config, store: Arc<dyn Store>, links: Links) {
+        if self.is_waiting() {
+            loop {
+                self.prepare().await;
+                if let Ok(signing) = SigningSecrets::of(&config, store.as_ref()).await {
+                    links.replace_signer(signing.signer());
+                    break;
+                }
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
         std::future::pending().await
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.postgres.as_ref().is_some_and(|own| !own.is_prepared())
     }
 
     /// Prepares the store before anything else, for a relay that keeps its signing secret there. Meanwhile the admin
@@ -110,24 +144,27 @@ impl StoreSide {
     /// The admin listener cannot be had; a stop was asked for.
     pub(super) async fn wait(
         &self,
-        config: &Config,
+        (config, public_url): (&Config, &Url),
         store: &Arc<dyn Store>,
         surroundings: &Surroundings,
     ) -> Result<(), StartError> {
-        if self.postgres.as_ref().is_none_or(|own| own.is_prepared()) {
+        if !self.is_waiting() {
             return Ok(());
         }
         tracing::warn!(
             "nothing is served before the store is there: it keeps the signing secret, as server.signing_secret \
              is not set"
         );
-        let admin = Arc::new(Admin {
+        let parts = Parts {
             store: Arc::clone(store),
-            operations: Arc::new(NotYet),
-            readiness: Arc::clone(&surroundings.readiness),
-            metrics: Arc::clone(&surroundings.metrics),
-            token: AdminToken::make(&config.admin_token_path())?,
-        });
+            mail: None,
+            clock: Arc::new(SystemClock),
+            // Nothing is listed before the store is there, so that no link is shown.
+            links: Links::new(public_url, Signer::new(&SecretString::default(), &[])),
+            way_out: WayOutKind::Posts,
+        };
+        let token = AdminToken::make(&config.admin_token_path())?;
+        let admin = operations::admin(config, parts, surroundings, token);
         surroundings.readiness.set(Check::Store, false);
         let listener = super::bind("admin_listen", config.server.admin_listen).await?;
         let served = CancellationToken::new();
@@ -165,27 +202,5 @@ fn settings(config: &Config, url: &PostgresUrl) -> PostgresSettings {
         connections: store.connections as usize,
         connect_timeout: store.connect_timeout,
         call_timeout: store.call_timeout,
-    }
-}
-
-/// Operations on a relay that does not work yet.
-struct NotYet;
-
-fn not_yet() -> OperationError {
-    OperationError::Away("the relay waits for its store".to_owned())
-}
-
-#[async_trait]
-impl Operations for NotYet {
-    async fn end_meeting(&self, _: MeetingId) -> Result<(), OperationError> {
-        Err(not_yet())
-    }
-
-    async fn replay(&self, _: DeadLetter) -> Result<(), OperationError> {
-        Err(not_yet())
-    }
-
-    async fn discard(&self, _: DeadLetter) -> Result<(), OperationError> {
-        Err(not_yet())
     }
 }

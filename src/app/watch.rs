@@ -1,16 +1,19 @@
 //! What is looked at again and again: who the relay is in Mattermost, how full the queues are, whether the peers answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::config::WayOut;
+use crate::crash_point;
 use crate::domain::UserId;
-use crate::ingress::OwnUser;
 use crate::ports::{ChatError, Clock, Queue, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Lately};
 
 use super::Surroundings;
@@ -22,7 +25,7 @@ const GAUGES_EVERY: Duration = Duration::from_secs(2);
 /// How often Mattermost is asked who we are, until it said so.
 const OWN_USER_EVERY: Duration = Duration::from_secs(5);
 /// And afterwards: finds a revoked token before people do.
-const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(300);
+const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(60);
 /// A peer that answered within this time counts as reachable.
 const REACHED_WITHIN: Duration = Duration::from_secs(600);
 /// The setting of the store under which our own user id is kept.
@@ -33,19 +36,24 @@ pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
     (queue, side, spool): (&Arc<dyn Queue>, QueueSide, SpoolSide),
-    own_user: &OwnUser,
+    (own_user, way_out, renewed): (&OwnUser, Option<&WayOut>, &Arc<Notify>),
     surroundings: &Surroundings,
-    way_out: Option<&WayOut>,
 ) {
     let remedy = match way_out {
         Some(WayOut::Login { .. }) => {
-            "write the name and password of an account that may use the REST API into mattermost.login_id and mattermost.password"
+            "write the name and password of an account that may use the REST API into mattermost.login_id and mattermost.password, and reload (SIGHUP)"
         }
-        _ => "replace mattermost.bot_token by a valid access token of the bot",
+        _ => "replace mattermost.bot_token by a valid access token of the bot, and reload (SIGHUP)",
     };
+    let is_refused = Arc::new(AtomicBool::new(false));
     // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
     if deps.chat.kind() == WayOutKind::Posts {
-        watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), remedy));
+        let renewed = Arc::clone(renewed);
+        watchers.spawn(watch_own_user(
+            deps.clone(),
+            own_user.clone(),
+            (remedy, renewed, Arc::clone(&is_refused)),
+        ));
     }
     watchers.spawn(watch_readiness(
         (Arc::clone(queue), side, spool),
@@ -55,11 +63,16 @@ pub(super) fn start(
         deps.clone(),
         Arc::clone(queue),
         surroundings.clone(),
+        is_refused,
     ));
 }
 
 /// Learns our own user id and keeps it, so that own posts are known after a restart with Mattermost away.
-async fn watch_own_user(deps: Deps, own_user: OwnUser, remedy: &'static str) {
+async fn watch_own_user(
+    deps: Deps,
+    own_user: OwnUser,
+    (remedy, renewed, is_refused): (&'static str, Arc<Notify>, Arc<AtomicBool>),
+) {
     if let Ok(Some(kept)) = deps.store.setting(OWN_USER).await
         && let Ok(user) = kept.parse::<UserId>()
     {
@@ -67,7 +80,14 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, remedy: &'static str) {
     }
     let (away, refused) = (Lately::default(), Lately::default());
     loop {
-        let pause = match deps.chat.own_account().await {
+        let answer = deps.chat.own_account().await;
+        match &answer {
+            Ok(_) => is_refused.store(false, Ordering::Relaxed),
+            Err(ChatError::Unauthorized { .. }) => is_refused.store(true, Ordering::Relaxed),
+            // It says nothing about the credential.
+            Err(_) => {}
+        }
+        let pause = match answer {
             Ok(account) => {
                 // Both, without a short cut.
                 if away.clear() | refused.clear() {
@@ -85,7 +105,7 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, remedy: &'static str) {
             }
             Err(error @ ChatError::Unauthorized { .. }) => {
                 if refused.is_news() {
-                    tracing::error!(%error, "Mattermost does not let the relay in, no card can be posted: {remedy}");
+                    tracing::error!(%error, "Mattermost does not let the relay in, cards wait: {remedy}");
                 }
                 OWN_USER_EVERY
             }
@@ -96,7 +116,10 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, remedy: &'static str) {
                 OWN_USER_EVERY
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = renewed.notified() => {}
+        }
     }
 }
 
@@ -109,6 +132,8 @@ async fn watch_readiness(
         metrics, readiness, ..
     } = surroundings;
     loop {
+        crash_point::reach("watch.readiness");
+        readiness.beat();
         let is_durable = side.look(&readiness, queue.as_ref()).await;
         let spooling = spool.look(&metrics).await;
         // RabbitMQ or the spool: either makes an event durable.
@@ -121,7 +146,12 @@ async fn watch_readiness(
     }
 }
 
-async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
+async fn watch_gauges(
+    deps: Deps,
+    queue: Arc<dyn Queue>,
+    surroundings: Surroundings,
+    is_refused: Arc<AtomicBool>,
+) {
     let Surroundings {
         metrics, readiness, ..
     } = surroundings;
@@ -151,7 +181,9 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
             let is_asked =
                 peer != crate::domain::Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
             let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
-            readiness.set(check, is_reached);
+            // It answers, but not to us.
+            let is_shut = check == Check::Mattermost && is_refused.load(Ordering::Relaxed);
+            readiness.set(check, is_reached && !is_shut);
         }
         tokio::time::sleep(GAUGES_EVERY).await;
     }

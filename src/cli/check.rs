@@ -1,6 +1,6 @@
 //! `meetrelay check`
 
-use super::outcome::Outcome;
+use super::outcome::{Failure, Outcome};
 use crate::config::{Config, NoticeFormat, QueueUrl, Sources, StoreUrl, WayOut, load};
 
 pub(super) fn check(sources: &Sources) -> Outcome {
@@ -10,14 +10,22 @@ pub(super) fn check(sources: &Sources) -> Outcome {
         Some(path) => path.display().to_string(),
         None => "no file, only the environment and defaults".to_owned(),
     };
-    let mut text = format!(
-        "OK: the configuration has no errors ({file}).\n{}",
-        summary(config)
-    );
-    if let Err(missing) = config.essentials() {
-        text.push_str(&format!("\nStill missing to serve:\n{missing}\n"));
+    let mut told = summary(config);
+    for path in loaded.exposed_files() {
+        told.push_str(&format!(
+            "\nWarning: {} holds secrets and can be read by everybody on this machine; chmod 0600\n",
+            path.display()
+        ));
     }
-    Ok(text)
+    match config.essentials() {
+        Ok(_) => Ok(format!(
+            "OK: the configuration has no errors ({file}).\n{told}"
+        )),
+        // Without errors, and yet `serve` would end at once: whoever asks first must hear it in the exit code.
+        Err(missing) => Err(Failure::usage(format!(
+            "the configuration has no errors ({file}), but is not enough to serve.\n{told}\nStill missing to serve:\n{missing}"
+        ))),
+    }
 }
 
 /// The broker without its password, or the embedded queue's file.

@@ -5,27 +5,36 @@ use std::sync::Arc;
 use super::outcome::{Failure, Outcome};
 use crate::admin::Readiness;
 use crate::app::{App, StartError, Surroundings};
-use crate::config::{Config, Environment, Essentials, Sources, load};
-use crate::shutdown::{ServiceManager, Shutdown, Signals};
-use crate::telemetry::{self, Metrics};
+use crate::config::{Config, Environment, Essentials, Loaded, Sources, load};
+use crate::shutdown::{Hangups, ServiceManager, Shutdown, Signals};
+use crate::telemetry::{self, LogLevelSwitch, Metrics};
 
 /// Nothing is bound or written before the configuration is known to be good.
 pub(super) async fn serve(sources: &Sources) -> Outcome {
-    let config = load(sources)?.config;
-    let essentials = config.essentials()?;
+    let loaded = load(sources)?;
+    let essentials = loaded.config.essentials()?;
+    let config = &loaded.config;
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
-    telemetry::start(&config.log, Arc::clone(&metrics)).map_err(Failure::failed)?;
+    let level = telemetry::start(&config.log, Arc::clone(&metrics)).map_err(Failure::failed)?;
     let shutdown = Shutdown::new(config.server.drain_timeout);
     let signals = Signals::listen().map_err(Failure::failed)?;
-    announce(&config, &essentials);
+    // From here on, so that one that comes during the start does not end the process.
+    let hangups = Hangups::listen().map_err(Failure::failed)?;
+    announce(config, &essentials);
+    warn_of_exposed_files(&loaded);
     let surroundings = Surroundings {
         readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
         shutdown: shutdown.clone(),
         metrics,
     };
     let manager = manager(&sources.environment);
+    let reload = Reload {
+        sources: sources.clone(),
+        level,
+        hangups,
+    };
     tokio::select! {
-        ended = until_stopped(&config, &essentials, surroundings, &manager) => {
+        ended = until_stopped(config, &essentials, surroundings, &manager, reload) => {
             match &ended {
                 Ok(()) => tracing::info!("stopped"),
                 Err(error) => tracing::error!(error = format!("{error:#}"), "meetrelay cannot serve: stopped"),
@@ -63,12 +72,26 @@ fn announce(config: &Config, essentials: &Essentials) {
     );
 }
 
+fn warn_of_exposed_files(loaded: &Loaded) {
+    for path in loaded.exposed_files() {
+        tracing::warn!(path = %path.display(), "holds secrets and can be read by everybody on this machine: chmod 0600");
+    }
+}
+
+/// What a reload needs besides the running relay.
+struct Reload {
+    sources: Sources,
+    level: LogLevelSwitch,
+    hangups: Hangups,
+}
+
 /// Drives the relay from its start to its end.
 async fn until_stopped(
     config: &Config,
     essentials: &Essentials,
     surroundings: Surroundings,
     manager: &ServiceManager,
+    reload: Reload,
 ) -> anyhow::Result<()> {
     let shutdown = surroundings.shutdown.clone();
     let app = match App::start(config, essentials, surroundings).await {
@@ -76,10 +99,12 @@ async fn until_stopped(
         started => started?,
     };
     manager.ready();
+    let reloader = app.reloader(reload.sources, config.clone(), reload.level);
     let run = app.run();
     tokio::pin!(run);
     tokio::select! {
         ended = &mut run => return Ok(ended?),
+        () = reloader.run(reload.hangups) => {}
         () = shutdown.requested() => manager.stopping(),
     }
     Ok(run.await?)

@@ -10,6 +10,8 @@ use super::value::QueueUrl;
 
 /// Least length of the secret that signs links, in bytes.
 pub(crate) const SIGNING_SECRET_BYTES_MIN: usize = 32;
+/// Most previous secrets of one kind: each is tried on whatever a stranger sends.
+const PREVIOUS_SECRETS_MAX: usize = 16;
 
 /// Notes every fault; a key that is already known to be wrong is not complained about twice.
 pub(super) fn check_together(config: &Config, reader: &mut Reader) {
@@ -39,6 +41,21 @@ impl Check<'_> {
             || format!("has only {length} bytes"),
             "write at least 32, for instance what `openssl rand -hex 32` prints",
         );
+        let previous = &config.server.previous_signing_secrets;
+        let short = previous
+            .iter()
+            .position(|secret| length_of(secret) < SIGNING_SECRET_BYTES_MIN);
+        self.require(
+            short.is_none(),
+            "server.previous_signing_secrets",
+            || {
+                let at = short.unwrap_or_default();
+                let length = previous.get(at).map_or(0, length_of);
+                format!("number {} has only {length} bytes", at + 1)
+            },
+            "write each as it once stood in server.signing_secret, with at least 32",
+        );
+        self.few("server.previous_signing_secrets", previous);
         let [public, admin] = [config.server.listen, config.server.admin_listen];
         self.require(
             public.port() == 0 || public != admin,
@@ -105,6 +122,16 @@ impl Check<'_> {
             || "is missing although the API key is given".to_owned(),
             "write plugNmeet's address",
         );
+        self.few(
+            "plugnmeet.previous_api_secrets",
+            &plugnmeet.previous_api_secrets,
+        );
+        self.require(
+            has_pair || plugnmeet.previous_api_secrets.is_empty(),
+            "plugnmeet.api_secret",
+            || "is missing although plugnmeet.previous_api_secrets are given".to_owned(),
+            "write the one that plugNmeet's configuration has now",
+        );
         let polls = &plugnmeet.artifact_polls;
         self.require(
             polls.is_sorted() && polls.len() <= 100,
@@ -150,6 +177,15 @@ impl Check<'_> {
                     .to_owned()
             },
             "write at least one, like [\"meet now\"]",
+        );
+    }
+
+    fn few(&mut self, key: &str, secrets: &[SecretString]) {
+        self.require(
+            secrets.len() <= PREVIOUS_SECRETS_MAX,
+            key,
+            || format!("holds {} secrets", secrets.len()),
+            "write at most 16; leave the oldest out",
         );
     }
 

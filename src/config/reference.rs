@@ -1,6 +1,7 @@
 //! The reference of every key, from the same table that reads them.
 
 use super::keys::Config;
+use super::reload::is_reloaded;
 use super::source::{DEFAULT_FILE, FILE_VARIABLE};
 use super::table::{Key, Section};
 
@@ -15,6 +16,8 @@ pub fn reference() -> String {
          A secret can also come from a file: add `_FILE` to its variable and name the file; one line break at its end is \
          dropped. Unknown keys and variables are errors. `meetrelay check` tells everything that is wrong at once, \
          `meetrelay config show` the values in force and where each comes from.\n\n\
+         On SIGHUP the file and the secrets' files are read again. Keys marked with \u{21bb} are taken over at once; a change of \
+         any other is named in the log and waits for a restart. A faulty configuration changes nothing.\n\n\
          Times carry a unit (`ms`, `s`, `m`, `h`, `d`), sizes too (`KiB`, `MiB`, `GiB`). Three more variables are \
          understood: `MATTERMOST_ENABLED` stands for `mattermost.enabled`, `PLUGNMEET_EXTERNAL_URL` for \
          `plugnmeet.external_url`, and `MATTERMOST_OUTGOING_TOKEN` (or `MATTERMOST_OUTGOING_TOKEN_FILE`) is added to both \
@@ -55,6 +58,9 @@ fn describe_key(key: &Key, is_repeated: bool, page: &mut String) {
         kind.push_str(&format!(", {low} to {high}"));
     }
     let mut meaning = sentence(key.doc);
+    if is_reloaded(&key.path()) {
+        meaning.push_str(" \u{21bb}");
+    }
     if !is_repeated {
         let file = if key.is_secret { "[`_FILE`]" } else { "" };
         meaning.push_str(&format!(" <br>`{}`{file}", key.variable()));

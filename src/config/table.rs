@@ -68,6 +68,9 @@ pub(crate) trait Keyed: Sized {
 
     /// Adds its keys with their effective values.
     fn show(&self, at: &str, out: &mut Vec<Shown>);
+
+    /// Adds the paths of its keys that have another value in `other`.
+    fn differ(&self, other: &Self, at: &str, out: &mut Vec<String>);
 }
 
 /// `Some` of what is there, else `None`.
@@ -153,6 +156,13 @@ macro_rules! section {
                     at, stringify!($key), &self.$key,
                 )); )+
             }
+
+            fn differ(&self, other: &Self, at: &str, out: &mut Vec<String>) {
+                use $crate::config::value::Setting;
+                $( if !self.$key.is_same(&other.$key) {
+                    out.push(format!("{at}.{}", stringify!($key)));
+                } )+
+            }
         }
     };
 }
@@ -200,6 +210,21 @@ macro_rules! tree {
                 $( self.$field.show(<$section>::SECTION.path, &mut out); )+
                 for (index, item) in self.$list.iter().enumerate() {
                     item.show(&format!("{}[{}]", <$item>::SECTION.path, index + 1), &mut out);
+                }
+                out
+            }
+
+            /// The paths of every key that has another value in `other`, in reading order.
+            pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+                use $crate::config::table::Keyed;
+                let mut out = Vec::new();
+                $( self.$field.differ(&other.$field, <$section>::SECTION.path, &mut out); )+
+                if self.$list.len() != other.$list.len() {
+                    out.push(<$item>::SECTION.path.to_owned());
+                }
+                for (index, (one, another)) in self.$list.iter().zip(&other.$list).enumerate() {
+                    let at = format!("{}[{}]", <$item>::SECTION.path, index + 1);
+                    one.differ(another, &at, &mut out);
                 }
                 out
             }

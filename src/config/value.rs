@@ -110,6 +110,11 @@ pub(crate) trait Setting: Sized {
     /// How it stands in a file; `None` when it is absent.
     fn show(&self) -> Option<String>;
 
+    /// It says the same as `other`. What hides its value must compare it itself.
+    fn is_same(&self, other: &Self) -> bool {
+        self.show() == other.show()
+    }
+
     /// It lies below `other`, for keys with a range.
     fn is_less(&self, other: &Self) -> bool {
         let _ = other;

@@ -26,6 +26,14 @@ pub fn not_stored(reference: impl Display) -> String {
     )
 }
 
+/// The same for a post that the relay looks for by itself as soon as it can.
+pub fn not_stored_yet(reference: impl Display) -> String {
+    format!(
+        "Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card \
+         follows within some minutes, please try again. ref {reference}"
+    )
+}
+
 /// The bot is outside a channel that it cannot join: to the person, in private. `link` is the person's own.
 pub fn invite(bot: &str, title: &str, link: &str, reference: impl Display) -> String {
     let bot = name(bot);

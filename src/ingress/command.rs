@@ -20,6 +20,7 @@ use crate::domain::{
 };
 use crate::ports::{MeetingFilter, MeetingSummary, Store};
 use crate::token::Links;
+use crate::trigger::Starts;
 
 use super::fields::{BadFields, Fields};
 use super::inbound::{FORM, Inbound};
@@ -27,7 +28,6 @@ use super::observe::{IngressObserver, Noted, Received, Rejected, Source, Trigger
 use super::place::{person, place};
 use super::reply::{self, Answer};
 use super::sink::{EventSink, make_durable};
-use super::starts::Starts;
 use super::verify::Tokens;
 use hook::{Hook, dedup_key, hook};
 use words::SubCommand;

@@ -1,8 +1,10 @@
 //! Who may call: tokens of Mattermost, signatures of plugNmeet.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
@@ -23,29 +25,37 @@ const SIGNATURE_BYTES_MAX: usize = 4096;
 /// Most values of one header that are looked at.
 const VALUES_MAX: usize = 4;
 
-/// The tokens that one kind of call may carry; several at a time, so that they can be rotated.
-pub(super) struct Tokens(Vec<[u8; 32]>);
+/// The tokens that one kind of call may carry; several at a time, so that they can be rotated. Clones share them.
+#[derive(Clone)]
+pub(super) struct Tokens(Arc<ArcSwap<Vec<[u8; 32]>>>);
 
 impl Tokens {
     /// Empty tokens are no tokens.
     pub(super) fn new(tokens: &[SecretString]) -> Self {
-        let tokens = tokens.iter().map(ExposeSecret::expose_secret);
-        Self(
-            tokens
-                .filter(|token| !token.is_empty())
-                .map(digest)
-                .collect(),
-        )
+        Self(Arc::new(ArcSwap::from_pointee(digests(tokens))))
+    }
+
+    /// From the next call on these count and no others.
+    pub(super) fn replace(&self, tokens: &[SecretString]) {
+        self.0.store(Arc::new(digests(tokens)));
     }
 
     /// Whether this is one of them; takes the same time whichever it is, and whether it is.
     pub(super) fn admit(&self, presented: &str) -> bool {
         let presented = digest(presented);
-        let found = self.0.iter().fold(Choice::from(0), |found, token| {
+        let found = self.0.load().iter().fold(Choice::from(0), |found, token| {
             found | token.ct_eq(&presented)
         });
         found.into()
     }
+}
+
+fn digests(tokens: &[SecretString]) -> Vec<[u8; 32]> {
+    let tokens = tokens.iter().map(ExposeSecret::expose_secret);
+    tokens
+        .filter(|token| !token.is_empty())
+        .map(digest)
+        .collect()
 }
 
 /// Equal lengths, so that the comparison tells nothing about the token's.
@@ -53,9 +63,13 @@ fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// The API key pair with which plugNmeet signs its webhooks.
-pub(super) struct WebhookKey {
-    key: DecodingKey,
+/// The API key with which plugNmeet signs its webhooks, and every secret that counts for it. Clones share them.
+#[derive(Clone)]
+pub(super) struct WebhookKey(Arc<ArcSwap<Keys>>);
+
+struct Keys {
+    /// The present secret first, then those before it: plugNmeet signs an event once and tries it for a while.
+    secrets: Vec<DecodingKey>,
     checks: Validation,
     issuer: String,
 }
@@ -70,19 +84,14 @@ struct Claims {
 }
 
 impl WebhookKey {
-    pub(super) fn new(api_key: &str, api_secret: &SecretString) -> Self {
-        let mut checks = Validation::new(Algorithm::HS256);
-        // Times are checked below, on the relay's own clock; the crate reads the system's.
-        checks.validate_exp = false;
-        checks.validate_nbf = false;
-        checks.validate_aud = false;
-        checks.set_required_spec_claims(&["exp", "iss"]);
-        checks.set_issuer(&[api_key]);
-        Self {
-            key: DecodingKey::from_secret(api_secret.expose_secret().as_bytes()),
-            checks,
-            issuer: api_key.to_owned(),
-        }
+    pub(super) fn new(api_key: &str, secret: &SecretString, previous: &[SecretString]) -> Self {
+        let keys = Keys::new(api_key, secret, previous);
+        Self(Arc::new(ArcSwap::from_pointee(keys)))
+    }
+
+    /// From the next webhook on these count and no others.
+    pub(super) fn replace(&self, api_key: &str, secret: &SecretString, previous: &[SecretString]) {
+        self.0.store(Arc::new(Keys::new(api_key, secret, previous)));
     }
 
     /// Whether one of the two headers carries a signature over exactly this body. Proxies overwrite or strip
@@ -93,6 +102,30 @@ impl WebhookKey {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), Rejected> {
+        self.0.load().verify(headers, body, now)
+    }
+}
+
+impl Keys {
+    fn new(api_key: &str, secret: &SecretString, previous: &[SecretString]) -> Self {
+        let mut checks = Validation::new(Algorithm::HS256);
+        // Times are checked below, on the relay's own clock; the crate reads the system's.
+        checks.validate_exp = false;
+        checks.validate_nbf = false;
+        checks.validate_aud = false;
+        checks.set_required_spec_claims(&["exp", "iss"]);
+        checks.set_issuer(&[api_key]);
+        let secrets = std::iter::once(secret).chain(previous);
+        Self {
+            secrets: secrets
+                .map(|secret| DecodingKey::from_secret(secret.expose_secret().as_bytes()))
+                .collect(),
+            checks,
+            issuer: api_key.to_owned(),
+        }
+    }
+
+    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Rejected> {
         let hash = STANDARD.encode(Sha256::digest(body));
         let mut reason = Rejected::BadSignature;
         for name in [header::AUTHORIZATION.as_str(), "hash-token"] {
@@ -116,8 +149,11 @@ impl WebhookKey {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => value,
         };
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.checks)
-            .map_err(|_| bad)?
+        let claims = self
+            .secrets
+            .iter()
+            .find_map(|secret| jsonwebtoken::decode::<Claims>(token, secret, &self.checks).ok())
+            .ok_or(bad)?
             .claims;
         let is_ours = bool::from(claims.iss.as_bytes().ct_eq(self.issuer.as_bytes()));
         let is_over_body = bool::from(claims.sha256.as_bytes().ct_eq(hash.as_bytes()));

@@ -77,7 +77,8 @@ impl Call {
 impl Mattermost {
     /// Makes a call, tells the observer how it ended, and gives the answer of a success.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, ChatError> {
-        let session = match &self.authorization {
+        let identity = self.identity.load_full();
+        let session = match &identity.authorization {
             Authorization::Session(session) => session,
             Authorization::Token(token) => return self.make(call, Some(token)).await,
         };
@@ -152,7 +153,7 @@ impl Mattermost {
                 why: "an id that cannot stand in an address".to_owned(),
             });
         }
-        let mut url = address(&self.settings.url, &call.path);
+        let mut url = address(&self.url, &call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
@@ -194,6 +195,9 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError>
 
 /// A call without an answer, as the port tells it.
 pub(super) fn unreachable(error: CallError) -> ChatError {
+    if let CallError::Held { after } = error {
+        return ChatError::Throttled { after: Some(after) };
+    }
     ChatError::Unreachable {
         why: error.to_string(),
         sent: error.was_sent(),

@@ -1,10 +1,13 @@
 //! The ways out without an account: an incoming webhook (mattermost.md 3) or a plugin's endpoint (mattermost.md 7).
 
 mod refusal;
+mod way;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use super::hooks::{Hooks, Push};
@@ -18,7 +21,7 @@ use crate::ports::{
     Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind,
 };
 
-use refusal::Refusal;
+pub use way::Way;
 
 /// Where notices go.
 #[derive(Debug, Clone)]
@@ -72,11 +75,8 @@ pub struct NoticeSettings {
 
 /// Posts notices; nothing of them can be changed or found again.
 pub struct Notices {
-    way: NoticeWay,
+    way: ArcSwap<Way>,
     format: NoticeFormat,
-    address: Url,
-    authorization: Option<HeaderValue>,
-    refusal: Refusal,
     hooks: Hooks,
 }
 
@@ -87,46 +87,25 @@ impl Notices {
     /// An address or header value that cannot be used; the text does not repeat it.
     pub fn new(settings: NoticeSettings, http: Http) -> Result<Self, BadSettings> {
         let NoticeSettings { url, way, format } = settings;
-        let address = Url::parse(way.address().expose_secret())
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let Some(address) = address else {
-            return Err(BadSettings {
-                key: way.key(),
-                why: "must be an http or https address with a host",
-            });
-        };
-        let mut authorization = None;
-        if let NoticeWay::Plugin {
-            authorization: Some(value),
-            ..
-        } = &way
-        {
-            let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) else {
-                return Err(BadSettings {
-                    key: "plugin_authorization",
-                    why: "has characters that cannot stand in a header",
-                });
-            };
-            value.set_sensitive(true);
-            authorization = Some(value);
-        }
         Ok(Self {
-            refusal: Refusal::new(&way, &address),
-            hooks: Hooks::new(url, http),
-            way,
+            way: ArcSwap::from_pointee(Way::new(way)?),
             format,
-            address,
-            authorization,
+            hooks: Hooks::new(url, http),
         })
     }
 
+    /// From the next notice on they go this way; one that was begun finishes as it began.
+    pub fn replace_way(&self, way: Way) {
+        self.way.store(Arc::new(way));
+    }
+
     fn cannot<T>(&self, what: &str) -> Result<T, ChatError> {
+        let way = self.way.load();
         Err(ChatError::Refused {
             why: format!(
                 "{} (mattermost.{}) only posts notices and cannot {what}",
-                self.way.name(),
-                self.way.key()
+                way.way.name(),
+                way.way.key()
             ),
         })
     }
@@ -158,14 +137,15 @@ impl Chat for Notices {
             // Without a name it would stand in the webhook's own channel, which others may read.
             return self.cannot("find a channel whose name the request did not tell");
         }
+        let way = self.way.load_full();
         let push = Push {
             operation: "post_notice",
-            address: self.address.clone(),
-            authorization: self.authorization.clone(),
+            address: way.address.clone(),
+            authorization: way.authorization.clone(),
             body: notice(self.format, channel, &content),
         };
         self.hooks
-            .push(push, |answer| self.refusal.meaning(answer))
+            .push(push, |answer| way.refusal.meaning(answer))
             .await
     }
 

@@ -59,20 +59,22 @@ struct ClientConfig {
 impl Mattermost {
     /// The relay's own account, asked anew.
     pub(super) async fn ask_own(&self) -> Result<OwnAccount, ChatError> {
+        let identity = self.identity.load_full();
         let call = Call::new("own_account", Method::GET, &["users", "me"]);
         let user: User = self.ask(call).await?;
         let own = OwnAccount {
             user_id: user.id,
             user_name: user.username,
         };
-        let mut known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = identity.own.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(own.clone());
         Ok(own)
     }
 
     /// The relay's own account, asked once: a token's account never changes.
     pub(super) async fn own(&self) -> Result<OwnAccount, ChatError> {
-        let known = self
+        let identity = self.identity.load_full();
+        let known = identity
             .own
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -91,6 +93,7 @@ impl Mattermost {
             display_name: display_name(&user, &way),
             is_system_admin: has_role(&user.roles, "system_admin"),
             user_id: user.id,
+            user_name: user.username,
         })
     }
 

@@ -143,14 +143,9 @@ impl Mattermost {
             .theirs(since)
             .saturating_sub(SINCE_MARGIN_MILLIS)
             .max(1);
-        let list = self.list(channel, &[("since", since.to_string())]).await?;
-        let lists = if list.posts.len() < SINCE_POSTS_MAX {
-            vec![list]
-        } else {
-            self.pages(channel, since).await?
-        };
-        let posts = lists.into_iter().flat_map(|list| list.posts.into_values());
+        let posts = self.changed(channel, since).await?;
         let ours = posts
+            .into_iter()
             .filter(|post| {
                 post.get("user_id").and_then(Value::as_str) == Some(own.user_id.as_str())
             })
@@ -162,6 +157,22 @@ impl Mattermost {
         found.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         found.dedup_by(|a, b| a.id == b.id);
         Ok(found)
+    }
+
+    /// Whatever was made or changed after `since` on the server's clock, in no order, some of it twice.
+    pub(super) async fn changed(
+        &self,
+        channel: &ChannelId,
+        since: i64,
+    ) -> Result<Vec<Value>, ChatError> {
+        let list = self.list(channel, &[("since", since.to_string())]).await?;
+        let lists = if list.posts.len() < SINCE_POSTS_MAX {
+            vec![list]
+        } else {
+            self.pages(channel, since).await?
+        };
+        let posts = lists.into_iter().flat_map(|list| list.posts.into_values());
+        Ok(posts.collect())
     }
 
     /// Newest first, down to `since`.
@@ -195,9 +206,11 @@ impl Mattermost {
     }
 
     /// The same for each attempt at one post, so that the server drops doubles of the last 30 s; nobody else can
-    /// guess it and have his post taken for ours.
+    /// guess it and have his post taken for ours. A rotation of the secret between two attempts changes it: then only
+    /// the search before the second attempt, and the tidying after it, stand against a double.
     pub(super) fn pending_post_id(&self, post: &NewPost) -> String {
-        let secret = self.settings.post_secret.expose_secret();
+        let identity = self.identity.load();
+        let secret = identity.post_secret.expose_secret();
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
             .expect("HMAC takes keys of any length");

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod channels;
 mod notices;
 mod people;
 mod posts;
 mod recorded;
 mod refusals;
+mod rotation;
 mod sessions;
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -49,13 +49,14 @@ impl PlugNmeet {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, ConferenceError> {
         let refused = |why: String| ConferenceError::Refused { why };
         let body = serde_json::to_vec(body).map_err(|error| refused(error.to_string()))?;
-        let signature = signature::sign(&self.settings.api_secret, &body);
+        let keys = self.keys.load_full();
+        let signature = signature::sign(&keys.api_secret, &body);
         let mut signature = HeaderValue::try_from(signature)
             .map_err(|_| refused("the signature cannot stand in a header".to_owned()))?;
         signature.set_sensitive(true);
         let segments = std::iter::once("auth").chain(path.split('/'));
         let request = Request::new(Method::POST, below(&self.settings.url, segments))
-            .header(HeaderName::from_static("api-key"), self.api_key.clone())
+            .header(HeaderName::from_static("api-key"), keys.api_key.clone())
             .header(HeaderName::from_static("hash-signature"), signature)
             .json(body);
         self.http.send(request).await.map_err(unreachable)

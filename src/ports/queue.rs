@@ -82,6 +82,8 @@ pub struct Delivery {
     pub receipt: Receipt,
     /// It was handed out before and not settled (a crash, a lost connection): only then poison is suspected.
     pub redelivered: bool,
+    /// Its bytes are no longer those that were published, as far as the back end can tell: not to be worked on.
+    pub damaged: bool,
 }
 
 /// What becomes of a delivery.

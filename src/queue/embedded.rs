@@ -7,16 +7,19 @@
 
 mod file;
 mod ledger;
+mod log;
 mod look;
 mod room;
 mod rows;
+mod salvage;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +28,7 @@ use rusqlite::Connection;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
+use crate::crash_point;
 use crate::ports::{
     Clock, Delivery, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
     QueueName, Settlement,
@@ -35,6 +39,7 @@ pub use file::OpenError;
 pub(in crate::queue) use file::lock;
 use ledger::{Key, Ledger};
 use rows::number_of;
+use trouble::Trouble;
 
 /// Longest wait for a delayed message before the clock is looked at again: it may have been set.
 const TIMER_MAX: Duration = Duration::from_secs(60);
@@ -53,8 +58,9 @@ pub struct EmbeddedSettings {
 
 /// The queue. [`Queue::close`] or dropping it closes the file.
 pub struct EmbeddedQueue {
-    open: Mutex<Option<Open>>,
     shared: Arc<Shared>,
+    /// Held by whoever opens the file again.
+    reopening: Arc<AsyncMutex<()>>,
     /// Taken by whoever looks for messages of a queue, first come first served, so that two never find the same one.
     turns: [AsyncMutex<()>; 4],
     closed: CancellationToken,
@@ -64,25 +70,45 @@ pub struct EmbeddedQueue {
 struct Open {
     sqlite: Sqlite,
     threads: SqliteThreads,
-    _lock: File,
+    lock: File,
+}
+
+/// What there is of the file. Its lock is held until it is closed.
+enum FileState {
+    Open(Open),
+    /// It could not be opened again.
+    Away(File),
+    /// It is being opened again.
+    Busy,
+    Closed,
 }
 
 /// What the callers and the writer's thread share.
 struct Shared {
+    file: Mutex<FileState>,
+    trouble: Mutex<Option<Trouble>>,
+    /// The last message from outside was refused by the disk.
+    is_refusing: AtomicBool,
     ledger: Mutex<Ledger>,
     /// Told when a queue may have something to hand out, to the one whose turn it is.
     news: [Notify; 4],
     clock: Arc<dyn Clock>,
     /// The newest message's number; drawn on the writer's thread, so that numbers grow with commits.
     last: AtomicI64,
-    /// Where the file stood when it was opened: up to here messages count as redelivered.
-    start: Key,
     settings: EmbeddedSettings,
 }
 
 impl Shared {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self) -> MutexGuard<'_, FileState> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn news(&self, queue: QueueName) -> &Notify {
@@ -122,40 +148,40 @@ impl EmbeddedQueue {
     /// Another process owns it, it is no queue, or a newer relay wrote it.
     pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = file::lock(&settings.path)?;
-        let mut found = rows::Found::default();
-        let opened = Sqlite::open(&settings.path, |connection| {
-            file::prepare(connection)?;
-            found = rows::count(connection)?;
-            Ok(())
-        });
-        let (sqlite, threads) = opened.map_err(|error| OpenError::of(&settings.path, error))?;
-        let start = Key {
-            due: clock.now().millis(),
-            number: found.last,
+        let now = clock.now();
+        let file::Opened {
+            sqlite,
+            threads,
+            found,
+        } = file::open(&settings.path, &lock, now, false)?;
+        let open = Open {
+            sqlite,
+            threads,
+            lock,
         };
         let shared = Shared {
-            ledger: Mutex::new(Ledger::new(&found.counts)),
+            file: Mutex::new(FileState::Open(open)),
+            trouble: Mutex::new(None),
+            is_refusing: AtomicBool::new(false),
+            ledger: Mutex::new(Ledger::new(&found, now, 0)),
             news: Default::default(),
             clock,
             last: AtomicI64::new(found.last),
-            start,
             settings,
         };
         Ok(Self {
-            open: Mutex::new(Some(Open {
-                sqlite,
-                threads,
-                _lock: lock,
-            })),
             shared: Arc::new(shared),
+            reopening: Arc::default(),
             turns: Default::default(),
             closed: CancellationToken::new(),
         })
     }
 
     fn sqlite(&self) -> Option<Sqlite> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map(|open| open.sqlite.clone())
+        match &*self.shared.file() {
+            FileState::Open(open) => Some(open.sqlite.clone()),
+            FileState::Away(_) | FileState::Busy | FileState::Closed => None,
+        }
     }
 
     async fn insert_all(
@@ -169,12 +195,14 @@ impl EmbeddedQueue {
         if let Some(bytes) = too_large(&outgoing) {
             return Err(PublishError::TooLarge { bytes });
         }
-        let sqlite = self
-            .sqlite()
-            .ok_or_else(|| refused(&self.shared, &SqliteError::Closed))?;
+        let refused = |error| self.shared.refused(&error);
+        self.shared.check().map_err(refused)?;
+        let sqlite = self.sqlite().ok_or(SqliteError::Closed).map_err(refused)?;
         let (inserting, following) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
         let stored = sqlite.write_then(
             move |connection| {
+                crash_point::reach("embedded.before_append");
+                inserting.check()?;
                 let used = rows::bytes_used(connection)?;
                 if used >= bytes_max {
                     return Ok(Err(PublishError::Full(format!(
@@ -182,35 +210,36 @@ impl EmbeddedQueue {
                     ))));
                 }
                 let insert = |outgoing| inserting.insert(connection, outgoing);
-                Ok(Ok(outgoing
-                    .iter()
-                    .map(insert)
-                    .collect::<Result<Vec<_>, _>>()?))
+                let inserted = outgoing.iter().map(insert).collect::<Result<Vec<_>, _>>()?;
+                crash_point::reach("embedded.appended");
+                Ok(Ok(inserted))
             },
             move |stored| {
-                let inserted = stored.map_err(|error| refused(&following, &error))??;
+                let inserted = stored.map_err(|error| following.refused(&error))??;
+                crash_point::reach("embedded.committed");
                 following.inserted(&inserted);
                 Ok(())
             },
         );
-        stored
-            .await
-            .unwrap_or_else(|error| Err(refused(&self.shared, &error)))
+        stored.await.unwrap_or_else(|error| Err(refused(error)))
     }
 
     fn take_open(&self) -> Option<Open> {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        match std::mem::replace(&mut *self.shared.file(), FileState::Closed) {
+            FileState::Open(open) => Some(open),
+            FileState::Away(_) | FileState::Busy | FileState::Closed => None,
+        }
     }
 }
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
-        self.insert_all(vec![outgoing], self.shared.settings.bytes_max)
-            .await
+        let bytes_max = self.shared.settings.bytes_max;
+        let stored = self.insert_all(vec![outgoing], bytes_max).await;
+        let is_refused = matches!(stored, Err(PublishError::Full(_) | PublishError::Away(_)));
+        self.shared.is_refusing.store(is_refused, Ordering::Relaxed);
+        stored
     }
 
     async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
@@ -231,12 +260,12 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn depths(&self) -> Result<Depths, QueueError> {
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
+        let sqlite = self.sound().await?;
         let now = self.shared.clock.now();
         let due = sqlite
             .read(move |connection| rows::count_due(connection, now))
             .await;
-        let due = due.map_err(|error| away(&self.shared, &error))?;
+        let due = due.map_err(|error| self.shared.away(&error))?;
         let ledger = self.shared.ledger();
         let depth = |queue| (queue, ledger.depth(queue, due[number_of(queue)], now));
         Ok(Depths {
@@ -250,17 +279,19 @@ impl Queue for EmbeddedQueue {
         if let Some(Open {
             sqlite,
             threads,
-            _lock,
+            lock,
         }) = self.take_open()
         {
             drop(sqlite);
             let closing = tokio::task::spawn_blocking(move || {
                 threads.stop();
-                drop(_lock);
+                drop(lock);
             });
             // A panic in there has already said so.
             drop(closing.await);
         }
+        // Whoever is opening it again gives it free when he sees this.
+        drop(self.reopening.lock().await);
     }
 }
 
@@ -269,7 +300,7 @@ impl Drop for EmbeddedQueue {
         if let Some(Open {
             sqlite,
             threads,
-            _lock,
+            lock: _lock,
         }) = self.take_open()
         {
             // The next owner must not come before the last commit is through; nobody else has a handle any more.
@@ -282,20 +313,4 @@ impl Drop for EmbeddedQueue {
 fn too_large(outgoing: &[Outgoing]) -> Option<usize> {
     let mut lengths = outgoing.iter().map(|outgoing| outgoing.message.body.len());
     lengths.find(|bytes| *bytes > MESSAGE_BYTES_MAX)
-}
-
-fn refused(shared: &Shared, error: &SqliteError) -> PublishError {
-    let text = format!("{}: {error}", shared.settings.path.display());
-    if error.is_full() {
-        PublishError::Full(text)
-    } else {
-        PublishError::Away(text)
-    }
-}
-
-fn away(shared: &Shared, error: &SqliteError) -> QueueError {
-    match error {
-        SqliteError::Closed => QueueError::Closed,
-        error => QueueError::Away(format!("{}: {error}", shared.settings.path.display())),
-    }
 }

@@ -11,6 +11,9 @@ use crate::ports::{
 
 use super::envelope::{decode, encode};
 
+/// Why a message is not read whose bytes changed.
+pub(super) const DAMAGED: &str = "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
+
 /// A queue that speaks envelopes.
 #[derive(Clone)]
 pub struct Mailroom {
@@ -41,7 +44,10 @@ impl Mail for Mailroom {
             queue: delivery.queue,
             receipt: delivery.receipt,
             redelivered: delivery.redelivered,
-            content: decode(&delivery.message.body).map_err(|error| error.to_string()),
+            content: match delivery.damaged {
+                true => Err(DAMAGED.to_owned()),
+                false => decode(&delivery.message.body).map_err(|error| error.to_string()),
+            },
             message_id: delivery.message.id,
             raw: delivery.message.body,
         });

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::crash_point;
 use crate::ports::{
     Castoff, Castoffs, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError,
     QueueName, Receipt, Settlement,
@@ -89,8 +90,6 @@ struct Core {
     /// The broker let a publish wait in vain and has confirmed nothing to the forwarder since: new messages go to
     /// the spool without trying. There is then always one there for the forwarder to try.
     is_detoured: AtomicBool,
-    /// The last write to the own file failed.
-    is_broken: AtomicBool,
     /// Told when the broker took a message.
     took: Notify,
     turn: AsyncMutex<Turn>,
@@ -124,7 +123,6 @@ impl Spool {
             observer,
             stop: CancellationToken::new(),
             is_detoured: AtomicBool::new(false),
-            is_broken: AtomicBool::new(false),
             took: Notify::new(),
             turn: AsyncMutex::default(),
             aside: Aside::default(),
@@ -155,10 +153,7 @@ impl Spool {
             };
         };
         let (depths, used) = (own.queue.depths().await, own.queue.bytes_used().await);
-        let has_room = match &used {
-            Ok(used) => *used < own.bytes_max && self.core.can_write(own).await,
-            Err(_) => false,
-        };
+        let has_room = own.queue.has_room().await;
         SpoolLevel {
             messages: messages + depths.map_or(0, |depths| depths.total()),
             bytes: used.unwrap_or(0),
@@ -174,13 +169,6 @@ impl Core {
 
     fn episode(&self) -> MutexGuard<'_, Episode> {
         self.episode.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn can_write(&self, own: &Folder) -> bool {
-        if self.is_broken.load(Ordering::Relaxed) && own.queue.try_to_write().await.is_ok() {
-            self.is_broken.store(false, Ordering::Relaxed);
-        }
-        !self.is_broken.load(Ordering::Relaxed)
     }
 
     /// Tries the broker, for as long as a sender can wait. What was not confirmed by then may be confirmed later:
@@ -218,12 +206,8 @@ impl Core {
         outgoing: Outgoing,
         why: Option<&PublishError>,
     ) -> Result<(), PublishError> {
-        let stored = own.queue.publish(outgoing).await;
-        self.is_broken.store(
-            matches!(stored, Err(PublishError::Full(_) | PublishError::Away(_))),
-            Ordering::Relaxed,
-        );
-        stored?;
+        own.queue.publish(outgoing).await?;
+        crash_point::reach("spool.appended");
         self.episode().spooled(why);
         self.observer.spooled();
         Ok(())
@@ -271,8 +255,9 @@ impl Queue for Spool {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(tasks) = tasks {
-            tasks.join_all().await;
+        if let Some(mut tasks) = tasks {
+            // One that panicked has said so; the files are given free all the same.
+            while tasks.join_next().await.is_some() {}
         }
         if let Some(own) = &self.core.own {
             own.end().await;

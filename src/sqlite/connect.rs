@@ -54,7 +54,7 @@ fn set_up(connection: &Connection) -> Result<(), SqliteError> {
 }
 
 /// Makes a missing file so that only its owner can read it; SQLite gives its log the same rights.
-fn make_private(path: &Path) -> Result<(), SqliteError> {
+pub(crate) fn make_private(path: &Path) -> Result<(), SqliteError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -259,8 +259,8 @@ impl Store for PostgresStore {
         call!(self, letters::load, id)
     }
 
-    async fn remove_dead_letter(&self, id: &str) -> Result<bool, StoreError> {
-        call!(self, letters::remove, id)
+    async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError> {
+        call!(self, letters::remove, id, buried_at)
     }
 
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {

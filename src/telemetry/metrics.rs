@@ -178,6 +178,10 @@ metrics! {
     ready: Level<Check>,
     /// 1 once a stop was asked for.
     draining: Level<()>,
+    /// 1 while the configuration in force is the one that stands in its sources; 0 after a reload that was refused.
+    config_last_reload_successful: Level<()>,
+    /// When the configuration in force was read.
+    config_last_reload_success_timestamp_seconds: Moment<()>,
     /// Log lines written.
     log_messages_total: Counter<labels::Level>,
 }

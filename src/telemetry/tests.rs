@@ -32,7 +32,7 @@ fn logged(level: LogLevel, is_human: bool, act: impl FnOnce()) -> (String, Arc<M
         format: LogFormat::Auto,
         level,
     };
-    let subscriber = subscriber(&log, is_human, move || to.clone(), Arc::clone(&metrics));
+    let (subscriber, _) = subscriber(&log, is_human, move || to.clone(), Arc::clone(&metrics));
     tracing::subscriber::with_default(subscriber, act);
     (lines.text(), metrics)
 }
@@ -75,4 +75,41 @@ fn libraries_are_kept_quiet() {
         tracing::debug!("ours");
     });
     assert!(!text.contains("chatter") && text.contains("ours"), "{text}");
+}
+
+#[test]
+fn level_is_switched_while_lines_are_written_and_counted() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let lines = Lines::default();
+    let to = lines.clone();
+    let log = |level| Log {
+        format: LogFormat::Json,
+        level,
+    };
+    let (subscriber, switch) = subscriber(
+        &log(LogLevel::Info),
+        false,
+        move || to.clone(),
+        Arc::clone(&metrics),
+    );
+    tracing::subscriber::with_default(subscriber, || {
+        for text in ["before", "during", "after"] {
+            match text {
+                "during" => switch.set(&log(LogLevel::Debug)),
+                "after" => switch.set(&log(LogLevel::Info)),
+                _ => {}
+            }
+            tracing::debug!(text, "a step");
+        }
+    });
+    let text = lines.text();
+    assert!(text.contains("during"), "{text}");
+    assert!(
+        !text.contains("before") && !text.contains("after"),
+        "{text}"
+    );
+    assert_eq!(
+        metrics.log_messages_total.with(labels::Level::Debug).get(),
+        1
+    );
 }

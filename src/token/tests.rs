@@ -78,6 +78,24 @@ fn link_of_the_previous_secret_stays_good_and_of_a_dropped_one_does_not() {
 }
 
 #[test]
+fn replaced_signer_counts_for_every_clone_of_the_links() {
+    let request = RequestId::from_uuid(Uuid::from_u128(7));
+    let old = secret("old secret of thirty-two bytes!!");
+    let new = secret("new secret of thirty-two bytes!!");
+    let at = Url::parse("https://relay.example.org").unwrap();
+    let links = Links::new(&at, Signer::new(&old, &[]));
+    let clone = links.clone();
+    let token = |address: String| address.rsplit('/').next().unwrap().to_owned();
+    let before = token(clone.join_open(request));
+    links.replace_signer(Signer::new(&new, &[old]));
+    let after = token(clone.join_open(request));
+    assert_ne!(before, after);
+    assert!(clone.verify(&before).is_some() && clone.verify(&after).is_some());
+    links.replace_signer(Signer::new(&new, &[]));
+    assert!(clone.verify(&before).is_none() && clone.verify(&after).is_some());
+}
+
+#[test]
 fn links_stand_under_the_public_address_and_its_path() {
     for (public_url, start) in [
         (

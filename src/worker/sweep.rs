@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
+use crate::crash_point;
 use crate::domain::Fact;
 use crate::ports::{Duty, Lease};
 
@@ -23,6 +24,7 @@ const PASSES_HELD: u32 = 3;
 pub(super) async fn run(shop: Arc<Shop>) {
     let mut pruned_at: Option<tokio::time::Instant> = None;
     loop {
+        crash_point::reach("sweep.begun");
         if takes(&shop, Duty::Sweep, shop.settings.sweep_every * PASSES_HELD).await {
             wake(&shop).await;
         }

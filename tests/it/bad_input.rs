@@ -122,34 +122,6 @@ async fn bad_requests_get_their_status_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn wrong_configuration_names_every_error_at_once_and_exits_with_two() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("meetrelay.toml");
-    std::fs::write(
-        &file,
-        "[server]\nlisten = \"nowhere\"\nlissten = \"x\"\n[mattermost]\ncall_timeout = \"soon\"\n",
-    )
-    .unwrap();
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_meetrelay"))
-        .arg("--config")
-        .arg(&file)
-        .arg("serve")
-        .output()
-        .await
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    for word in [
-        "server.listen",
-        "server.lissten",
-        "mattermost.call_timeout",
-        "meetrelay.toml",
-    ] {
-        assert!(said.contains(word), "{word} is not in:\n{said}");
-    }
-}
-
-#[tokio::test]
 async fn unknown_subcommand_is_answered_with_help() {
     let world = World::start().await;
     let answer = world

@@ -231,6 +231,11 @@ impl World {
             .await
     }
 
+    /// The bot's token, in a world with a bot.
+    pub fn bot_token(&self) -> String {
+        self.secrets[0].clone()
+    }
+
     /// Whatever gets the relay into the chat and must not stand in `text`.
     pub fn assert_no_way_in(&self, text: &str) {
         for secret in &self.secrets {

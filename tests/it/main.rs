@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_input;
 mod broker;
+mod catch_up;
 mod crash;
 mod deploy;
 mod faults;
@@ -28,8 +29,8 @@ mod rabbitmq_start;
 mod replicas;
 mod session;
 mod spool;
+mod ssrf;
 mod starts;
-mod stopping;
 mod store_conformance;
 mod traps;
 mod vectors;

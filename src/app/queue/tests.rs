@@ -36,7 +36,7 @@ fn readiness() -> Readiness {
 #[tokio::test(start_paused = true)]
 async fn links_tell_of_readiness_while_the_broker_answers_nothing() {
     let (states, links) = watch::channel(LinkStates::default());
-    let (mut side, readiness) = (QueueSide::new(Some(links)), readiness());
+    let (mut side, readiness) = (QueueSide::new(Some(links), None), readiness());
     let began = Instant::now();
     states.send_modify(|states| {
         states.publisher.is_up = true;
@@ -55,7 +55,7 @@ async fn links_tell_of_readiness_while_the_broker_answers_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn queue_that_does_not_answer_in_time_is_not_ready() {
-    let (side, readiness) = (QueueSide::new(None), readiness());
+    let (side, readiness) = (QueueSide::new(None, None), readiness());
     readiness.set(Check::AmqpPublisher, true);
     let began = Instant::now();
     assert!(!side.look(&readiness, &Frozen).await);

@@ -27,6 +27,14 @@ impl<T: Setting> Setting for Vec<T> {
         let entries: Vec<String> = self.iter().filter_map(T::show).collect();
         Some(format!("[{}]", entries.join(", ")))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self
+                .iter()
+                .zip(other)
+                .all(|(one, other)| one.is_same(other))
+    }
 }
 
 impl<T: Setting> Setting for Option<T> {
@@ -46,6 +54,13 @@ impl<T: Setting> Setting for Option<T> {
 
     fn show(&self) -> Option<String> {
         self.as_ref().and_then(T::show)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 }
 

@@ -155,6 +155,10 @@ impl Setting for SecretUrl {
     fn show(&self) -> Option<String> {
         Some(quoted(&format!("{}/[redacted]", self.origin)))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.address.is_same(&other.address)
+    }
 }
 
 /// The queue's back end.
@@ -243,5 +247,12 @@ impl Setting for QueueUrl {
 
     fn show(&self) -> Option<String> {
         Some(quoted(self.shown()))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Amqp(one), Self::Amqp(other)) => one.url.is_same(&other.url),
+            (one, other) => one.shown() == other.shown(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Mismatch, Raw, Setting, quoted};
 
@@ -51,6 +51,10 @@ impl Setting for SecretString {
 
     fn show(&self) -> Option<String> {
         Some(quoted("[redacted]"))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.expose_secret() == other.expose_secret()
     }
 }
 

@@ -26,7 +26,7 @@ struct Door {
 fn door(storage: Storage) -> Door {
     let (sink, notes) = (Sink::new(storage), Arc::new(Notes::default()));
     let route = Webhook {
-        key: WebhookKey::new("plugnmeet", &SecretString::from(SECRET)),
+        key: WebhookKey::new("plugnmeet", &SecretString::from(SECRET), &[]),
         server: ServerName::default_server(),
         sink: sink.clone(),
         observer: notes.clone(),

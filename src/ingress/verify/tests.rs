@@ -12,7 +12,7 @@ use crate::ingress::tests::{recorded, vectors, vectors_in};
 const SECRET: &str = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
 
 fn key() -> WebhookKey {
-    WebhookKey::new("plugnmeet", &SecretString::from(SECRET))
+    WebhookKey::new("plugnmeet", &SecretString::from(SECRET), &[])
 }
 
 fn with(name: &'static str, value: &str) -> HeaderMap {
@@ -137,4 +137,40 @@ fn any_of_several_tokens_is_admitted_and_none_when_there_are_none() {
         assert!(!tokens.admit(bad), "{bad:?}");
     }
     assert!(!Tokens::new(&[]).admit(""));
+}
+
+#[test]
+fn replaced_tokens_count_from_the_next_call_on_for_every_clone() {
+    let tokens = Tokens::new(&["old".into()]);
+    let clone = tokens.clone();
+    tokens.replace(&["old".into(), "new".into()]);
+    assert!(clone.admit("old") && clone.admit("new"));
+    tokens.replace(&["new".into()]);
+    assert!(!clone.admit("old") && clone.admit("new"));
+}
+
+#[test]
+fn webhook_of_the_previous_secret_is_taken_until_that_one_is_dropped() {
+    let (cases, body) = cases();
+    let now = Timestamp::from_seconds(cases["now_unix"].as_i64().unwrap());
+    let headers = with(
+        "authorization",
+        cases["cases"][0]["token"].as_str().unwrap(),
+    );
+    let (old, new) = (
+        SecretString::from(SECRET),
+        SecretString::from("the-new-one"),
+    );
+    let key = WebhookKey::new("plugnmeet", &new, &[]);
+    assert_eq!(
+        key.verify(&headers, &body, now),
+        Err(Rejected::BadSignature)
+    );
+    key.replace("plugnmeet", &new, &["older".into(), old]);
+    assert_eq!(key.verify(&headers, &body, now), Ok(()));
+    key.replace("plugnmeet", &new, &[]);
+    assert_eq!(
+        key.verify(&headers, &body, now),
+        Err(Rejected::BadSignature)
+    );
 }

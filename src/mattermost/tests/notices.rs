@@ -356,3 +356,22 @@ async fn only_notices_and_answers_to_commands_work() {
         ["POST /hooks/commands/1w3ncsn8wj8z3qmzkf91xdxuka"; 2]
     );
 }
+
+#[tokio::test]
+async fn notices_go_to_the_new_address_after_a_change() {
+    let kiosk = Kiosk::webhook("first5hook", NoticeFormat::Mattermost, vec![ok(), ok()]).await;
+    kiosk.post().await.unwrap();
+    let address = kiosk.stub.url.join("hooks/second5hook").unwrap();
+    let way = Way::new(NoticeWay::IncomingWebhook {
+        address: SecretString::from(String::from(address)),
+    });
+    kiosk.notices.replace_way(way.unwrap());
+    kiosk.post().await.unwrap();
+    let targets: Vec<String> = kiosk
+        .stub
+        .seen()
+        .into_iter()
+        .map(|seen| seen.target)
+        .collect();
+    assert_eq!(targets, ["/hooks/first5hook", "/hooks/second5hook"]);
+}

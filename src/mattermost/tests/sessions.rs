@@ -1,6 +1,8 @@
 //! Sessions: one login for all, one resend, and no login that could lock the account.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use futures_util::FutureExt;
+
 use super::*;
 
 /// Of the recorded login.
@@ -353,8 +355,18 @@ async fn a_server_that_hangs_does_not_hold_up_the_end() {
 async fn no_error_and_no_debug_output_holds_the_password() {
     let bench = bench_with_login(vec![wrong()]).await;
     let error = bench.client.own_account().await.unwrap_err();
-    let settings = format!("{:?}", bench.client.settings);
-    for text in [error.to_string(), format!("{error:?}"), settings] {
+    let identity = format!("{:?}", bench.client.identity.load());
+    let credential = Credential::Login {
+        login_id: "carol".to_owned(),
+        password: SecretString::from(PASSWORD),
+    };
+    let credential = format!("{credential:?}");
+    for text in [
+        error.to_string(),
+        format!("{error:?}"),
+        identity,
+        credential,
+    ] {
         assert!(!text.contains("CANARY"), "{text}");
     }
 }

@@ -455,3 +455,22 @@ fn settings_that_cannot_work_are_named() {
     assert_eq!(key(&|s| s.api_key = "a\nb".to_owned()), Some("api_key"));
     assert!(!format!("{settings:?}").contains(SECRET));
 }
+
+#[tokio::test]
+async fn calls_are_signed_with_the_present_secret_only() {
+    let alive = || Reply::json(200, &serde_json::json!({"status": true, "is_active": true}));
+    let bench = bench(vec![alive(), alive()]).await;
+    bench.client.room_activity(&room()).await.unwrap();
+    let next = Keys::new("another", SecretString::from("new-secret")).unwrap();
+    bench.client.replace_keys(next);
+    bench.client.room_activity(&room()).await.unwrap();
+    let seen = bench.stub.seen();
+    for (seen, key, secret) in [
+        (&seen[0], "plugnmeet", SECRET),
+        (&seen[1], "another", "new-secret"),
+    ] {
+        let signature = signature::sign(&SecretString::from(secret), &seen.body);
+        assert_eq!(seen.header("api-key"), Some(key));
+        assert_eq!(seen.header("hash-signature"), Some(signature.as_str()));
+    }
+}

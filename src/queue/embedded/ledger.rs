@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::Timestamp;
 use crate::ports::{Depth, QueueName, Receipt};
 
-use super::rows::{Count, number_of};
+use super::rows::{Count, Found, number_of};
 use super::{IN_FLIGHT_MAX, look::Look};
 
 /// A message's place in its queue's index.
@@ -129,10 +129,15 @@ pub(super) struct Ledger {
     leases: HashMap<Receipt, (QueueName, Key)>,
     /// Begins anywhere, so that a receipt of an earlier run names nothing.
     last_receipt: u64,
+    /// Where the file stood when it was opened: up to here messages count as redelivered.
+    start: Key,
+    /// Another one each time the file is opened.
+    run: u64,
 }
 
 impl Ledger {
-    pub(super) fn new(counts: &[Count; 4]) -> Self {
+    /// Of a file that was opened at `now`, the `run`th time.
+    pub(super) fn new(found: &Found, now: Timestamp, run: u64) -> Self {
         let lane = |count: &Count| Lane {
             passed: Passed::NOTHING,
             set_back: Passed::EVERYTHING,
@@ -141,10 +146,25 @@ impl Ledger {
             delayed: count.delayed,
         };
         Self {
-            lanes: counts.each_ref().map(lane),
+            lanes: found.counts.each_ref().map(lane),
             leases: HashMap::new(),
             last_receipt: rand::random(),
+            start: Key {
+                due: now.millis(),
+                number: found.last,
+            },
+            run,
         }
+    }
+
+    /// Whether the message could have been handed out before the file was opened.
+    pub(super) fn is_redelivered(&self, key: Key) -> bool {
+        key.number <= self.start.number && key.due <= self.start.due
+    }
+
+    /// The how manieth time the file was opened.
+    pub(super) fn run(&self) -> u64 {
+        self.run
     }
 
     fn lane(&mut self, queue: QueueName) -> &mut Lane {
@@ -158,6 +178,7 @@ impl Ledger {
 
     /// Begins to look for up to `max` messages; `None` when too many are out already.
     pub(super) fn begin_look(&mut self, queue: QueueName, max: usize) -> Option<Look> {
+        let run = self.run;
         let lane = self.lane(queue);
         let max = max.min(IN_FLIGHT_MAX.saturating_sub(lane.taken.len()));
         lane.set_back = Passed::EVERYTHING;
@@ -165,6 +186,7 @@ impl Ledger {
         let taken = |from: Key, to: Key| lane.taken.range(from..=to).copied().collect();
         (max > 0).then(|| Look {
             queue,
+            run,
             max,
             passed: lane.passed,
             taken_at_once: taken(at_once, Passed::EVERYTHING.at_once),

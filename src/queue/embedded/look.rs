@@ -5,12 +5,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::domain::Timestamp;
-use crate::ports::{Delivery, Message, QueueError, QueueName};
-use crate::sqlite::SqliteError;
+use crate::ports::{Delivery, QueueError, QueueName};
+use crate::sqlite::{Sqlite, SqliteError};
 
 use super::ledger::{Key, Passed};
-use super::rows::{self, Waiting};
-use super::{EmbeddedQueue, TIMER_MAX, away};
+use super::rows::{self, Stored, Waiting};
+use super::{EmbeddedQueue, TIMER_MAX};
 
 /// Most bytes of bodies that one `receive` hands out; the first message always is.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -20,6 +20,8 @@ const MESSAGES_MAX: usize = 1024;
 /// One look into the file: what was handed out up to when it began.
 pub(super) struct Look {
     pub(super) queue: QueueName,
+    /// The file's run.
+    pub(super) run: u64,
     pub(super) max: usize,
     pub(super) passed: Passed,
     /// Messages beyond `passed` that somebody has, in order. One that is settled meanwhile may still be seen.
@@ -29,7 +31,7 @@ pub(super) struct Look {
 
 /// What a look found, oldest first.
 struct Found {
-    messages: Vec<(Key, Message)>,
+    messages: Vec<(Key, Stored)>,
     /// When the next delayed one becomes visible, if nothing was found.
     next: Option<Timestamp>,
 }
@@ -45,12 +47,17 @@ impl EmbeddedQueue {
         let max = max.min(MESSAGES_MAX);
         let _turn = self.turns[rows::number_of(queue)].lock().await;
         loop {
+            let sqlite = self.sound().await?;
             let look = self.shared.ledger().begin_look(queue, max);
             let wait = match look {
                 Some(look) => {
-                    let found = self.look(look).await?;
+                    let run = look.run;
+                    let found = self.look(&sqlite, look).await?;
                     if !found.messages.is_empty() {
-                        return Ok(self.hand_out(queue, found.messages));
+                        match self.hand_out(queue, run, found.messages) {
+                            Some(deliveries) => return Ok(deliveries),
+                            None => continue,
+                        }
                     }
                     found
                         .next
@@ -71,26 +78,45 @@ impl EmbeddedQueue {
         }
     }
 
-    async fn look(&self, look: Look) -> Result<Found, QueueError> {
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
+    async fn look(&self, sqlite: &Sqlite, look: Look) -> Result<Found, QueueError> {
         let now = self.shared.clock.now();
         let found = sqlite
             .read(move |connection| find(connection, &look, now))
             .await;
-        found.map_err(|error| away(&self.shared, &error))
+        found.map_err(|error| self.shared.away(&error))
     }
 
-    fn hand_out(&self, queue: QueueName, found: Vec<(Key, Message)>) -> Vec<Delivery> {
+    /// `None`: the file was opened again since the look began, which therefore tells nothing of it.
+    fn hand_out(
+        &self,
+        queue: QueueName,
+        run: u64,
+        found: Vec<(Key, Stored)>,
+    ) -> Option<Vec<Delivery>> {
         let keys: Vec<Key> = found.iter().map(|(key, _)| *key).collect();
-        let receipts = self.shared.ledger().lease(queue, &keys);
-        let start = self.shared.start;
-        let delivery = |((key, message), receipt): ((Key, _), _)| Delivery {
-            queue,
-            message,
-            receipt,
-            redelivered: key.number <= start.number && key.due <= start.due,
+        let mut ledger = self.shared.ledger();
+        if ledger.run() != run {
+            return None;
+        }
+        let receipts = ledger.lease(queue, &keys);
+        let delivery = |((key, stored), receipt): ((Key, Stored), _)| {
+            if stored.is_damaged {
+                tracing::error!(
+                    message.id = stored.message.id,
+                    queue = queue.as_str(),
+                    path = %self.shared.settings.path.display(),
+                    "a message in the queue's file is damaged: it becomes a dead letter. Look after the disk"
+                );
+            }
+            Delivery {
+                queue,
+                message: stored.message,
+                receipt,
+                redelivered: ledger.is_redelivered(key),
+                damaged: stored.is_damaged,
+            }
         };
-        found.into_iter().zip(receipts).map(delivery).collect()
+        Some(found.into_iter().zip(receipts).map(delivery).collect())
     }
 }
 
@@ -110,12 +136,12 @@ fn find(connection: &Connection, look: &Look, now: Timestamp) -> Result<Found, S
     let mut messages = Vec::new();
     let mut bytes = 0;
     for waiting in waiting.into_iter().take(look.max) {
-        let message = rows::read(connection, waiting.key)?;
-        bytes += message.body.len();
+        let stored = rows::read(connection, waiting.key)?;
+        bytes += stored.message.body.len();
         if bytes > BYTES_MAX && !messages.is_empty() {
             break;
         }
-        messages.push((waiting.key, message));
+        messages.push((waiting.key, stored));
     }
     let next = match messages.is_empty() {
         true => rows::next_due(connection, look.queue, now)?,

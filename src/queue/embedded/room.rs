@@ -1,6 +1,7 @@
 //! Whether there is room for more.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use crate::ports::{Message, Outgoing, PublishError, QueueError, QueueName};
 use crate::sqlite::SqliteError;
 
-use super::{EmbeddedQueue, away, refused, rows};
+use super::{EmbeddedQueue, rows};
 
 /// As long as an ordinary event.
 const TRIAL_BYTES: usize = 4096;
@@ -19,27 +20,36 @@ impl EmbeddedQueue {
     /// # Errors
     /// The file cannot be read, or is closed.
     pub async fn bytes_used(&self) -> Result<u64, QueueError> {
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
-        let used = sqlite.read(rows::bytes_used).await;
-        used.map_err(|error| away(&self.shared, &error))
+        let used = self.sound().await?.read(rows::bytes_used).await;
+        used.map_err(|error| self.shared.away(&error))
     }
 
-    /// Finds out whether the disk takes a write, by a message that is taken back in the same commit: nobody is handed
-    /// it.
-    ///
-    /// # Errors
-    /// What a publish would meet.
-    pub async fn try_to_write(&self) -> Result<(), PublishError> {
+    /// Whether a message from outside would be made durable. After a failed write the disk is tried, so that a queue
+    /// which nobody publishes to any more finds out by itself that there is room again.
+    pub async fn has_room(&self) -> bool {
+        let bytes_max = self.shared.settings.bytes_max;
+        if !matches!(self.bytes_used().await, Ok(used) if used < bytes_max) {
+            return false;
+        }
+        if self.shared.is_refusing.load(Ordering::Relaxed) && self.try_to_write().await.is_ok() {
+            self.shared.is_refusing.store(false, Ordering::Relaxed);
+        }
+        !self.shared.is_refusing.load(Ordering::Relaxed)
+    }
+
+    /// Writes a message that is taken back in the same commit: nobody is handed it.
+    async fn try_to_write(&self) -> Result<(), PublishError> {
         let sqlite = self
             .sqlite()
-            .ok_or_else(|| refused(&self.shared, &SqliteError::Closed))?;
+            .ok_or_else(|| self.shared.refused(&SqliteError::Closed))?;
         let shared = Arc::clone(&self.shared);
         let write = sqlite.write(move |connection| {
+            shared.check()?;
             let (_, key) = shared.insert(connection, &trial())?;
             rows::delete(connection, key)?;
             Ok(())
         });
-        write.await.map_err(|error| refused(&self.shared, &error))
+        write.await.map_err(|error| self.shared.refused(&error))
     }
 }
 

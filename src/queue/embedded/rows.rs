@@ -1,15 +1,18 @@
 //! The statements of the embedded queue.
 
 use bytes::Bytes;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
 
 use crate::domain::Timestamp;
-use crate::ports::{Message, Outgoing, QueueName};
+use crate::ports::{MESSAGE_BYTES_MAX, Message, Outgoing, QueueName};
 use crate::sqlite::SqliteError;
 
 use super::ledger::Key;
 
-/// The table and its order. `due` is 0 for what is visible at once; `visible_at` is then when it was published.
+/// The table and its order, version 1. `due` is 0 for what is visible at once; `visible_at` is then when it was
+/// published.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY,
@@ -22,6 +25,9 @@ pub(super) const SCHEMA: &str = "
     CREATE INDEX messages_in_order ON messages (queue, due, number);
 ";
 
+/// What version 2 adds; rows of version 1 are without, and taken as they are.
+pub(super) const CHECKSUMS: &str = "ALTER TABLE messages ADD COLUMN checksum INTEGER;";
+
 /// Free pages that the file keeps for what comes next: 8 MiB.
 const FREE_PAGES_KEPT: i64 = 2048;
 /// Most pages that one settlement gives back to the disk.
@@ -32,6 +38,14 @@ const PAGES_GIVEN_BACK: i64 = 1024;
 pub(super) struct Waiting {
     pub(super) key: Key,
     pub(super) visible_at: i64,
+}
+
+/// A message as the file gives it back.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) message: Message,
+    /// It is not what was published: the disk changed it.
+    pub(super) is_damaged: bool,
 }
 
 /// What lies in the file at the start.
@@ -91,7 +105,8 @@ pub(super) fn insert(
         now.millis()
     };
     let mut statement = connection.prepare_cached(
-        "INSERT INTO messages (number, queue, due, visible_at, id, body) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (number, queue, due, visible_at, id, body, checksum)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?;
     let Message { id, body } = &outgoing.message;
     let queue = outgoing.queue.as_str();
@@ -101,9 +116,22 @@ pub(super) fn insert(
         key.due,
         visible_at,
         id,
-        &body[..]
+        &body[..],
+        checksum(id.as_bytes(), body),
     ])?;
     Ok(())
+}
+
+/// The beginning of a digest over both.
+pub(super) fn checksum(id: &[u8], body: &[u8]) -> i64 {
+    let mut digest = Sha256::new();
+    digest.update((id.len() as u64).to_be_bytes());
+    digest.update(id);
+    digest.update(body);
+    let digest = digest.finalize();
+    digest[..8]
+        .iter()
+        .fold(0, |sum: i64, byte| (sum << 8) | i64::from(*byte))
 }
 
 /// Tells whether it was there.
@@ -168,16 +196,39 @@ pub(super) fn next_due(
     Ok(due.map(Timestamp::from_millis))
 }
 
-pub(super) fn read(connection: &Connection, key: Key) -> Result<Message, SqliteError> {
+/// Reads a message whatever its columns hold by now.
+pub(super) fn read(connection: &Connection, key: Key) -> Result<Stored, SqliteError> {
     let mut statement =
-        connection.prepare_cached("SELECT id, body FROM messages WHERE number = ?")?;
-    let message = statement.query_row([key.number], |row| {
-        Ok(Message {
-            id: row.get(0)?,
-            body: Bytes::from(row.get::<_, Vec<u8>>(1)?),
+        connection.prepare_cached("SELECT id, body, checksum FROM messages WHERE number = ?")?;
+    let stored = statement.query_row([key.number], |row| {
+        let (id, body) = (row.get_ref(0)?, row.get_ref(1)?);
+        let is_whole = matches!((id, body), (ValueRef::Text(_), ValueRef::Blob(_)));
+        let (id, body) = (bytes_of(id), bytes_of(body));
+        let is_whole = is_whole && body.len() <= MESSAGE_BYTES_MAX;
+        let body = &body[..body.len().min(MESSAGE_BYTES_MAX)];
+        let is_same = match row.get_ref(2)? {
+            // Written before there were checksums.
+            ValueRef::Null => true,
+            ValueRef::Integer(written) => written == checksum(id, body),
+            _ => false,
+        };
+        Ok(Stored {
+            is_damaged: !is_whole || !is_same || std::str::from_utf8(id).is_err(),
+            message: Message {
+                id: String::from_utf8_lossy(id).into_owned(),
+                body: Bytes::copy_from_slice(body),
+            },
         })
     })?;
-    Ok(message)
+    Ok(stored)
+}
+
+/// Text or bytes, whatever of the two it was written as.
+pub(super) fn bytes_of(value: ValueRef<'_>) -> &[u8] {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
+    }
 }
 
 /// How many delayed messages of each queue have had their time and are still in the file.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::ports::{Outgoing, PublishError, QueueError, QueueName, Receipt, Settlement};
 
 use super::ledger::Key;
-use super::{EmbeddedQueue, Shared, away, rows, too_large};
+use super::{EmbeddedQueue, Shared, rows, too_large};
+use crate::crash_point;
 
 /// After a settlement that could not be written, its messages are given back so much later: their work is done
 /// again, and a full disk must not make it a hot loop.
@@ -16,6 +17,8 @@ const GIVE_BACK_AFTER: Duration = Duration::from_secs(2);
 struct Claim {
     shared: Arc<Shared>,
     held: Vec<(QueueName, Key)>,
+    /// The file's run that they were handed out in.
+    run: u64,
 }
 
 impl Claim {
@@ -23,8 +26,10 @@ impl Claim {
     fn finish(mut self) {
         let held = std::mem::take(&mut self.held);
         let mut ledger = self.shared.ledger();
-        for (queue, key) in &held {
-            ledger.remove(*queue, *key);
+        if ledger.run() == self.run {
+            for (queue, key) in &held {
+                ledger.remove(*queue, *key);
+            }
         }
         drop(ledger);
         // There may be room for more in flight.
@@ -36,8 +41,11 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut ledger = self.shared.ledger();
-        for (queue, key) in &self.held {
-            ledger.give_back(*queue, *key);
+        // What was handed out before the file was opened again counts as waiting already.
+        if ledger.run() == self.run {
+            for (queue, key) in &self.held {
+                ledger.give_back(*queue, *key);
+            }
         }
         drop(ledger);
         self.held
@@ -49,7 +57,7 @@ impl Drop for Claim {
 impl EmbeddedQueue {
     /// Settles all of them in one transaction. A receipt is good once: whoever comes second is ignored.
     pub(super) async fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
-        let sqlite = self.sqlite().ok_or(QueueError::Closed)?;
+        let sqlite = self.sound().await?;
         let next = |settlement: &Settlement| match settlement {
             Settlement::Again { next, .. } => too_large(std::slice::from_ref(next)),
             Settlement::Done(_) | Settlement::Return(_) => None,
@@ -66,6 +74,7 @@ impl EmbeddedQueue {
         let inserting = Arc::clone(&self.shared);
         let settled = sqlite.write_then(
             move |connection| {
+                inserting.check()?;
                 let mut inserted = Vec::new();
                 for (key, next) in &changes {
                     let was_there = rows::delete(connection, *key)?;
@@ -74,18 +83,21 @@ impl EmbeddedQueue {
                     }
                 }
                 rows::give_space_back(connection)?;
+                crash_point::reach("embedded.settling");
                 Ok(inserted)
             },
             move |settled| match settled {
                 Ok(inserted) => {
+                    crash_point::reach("embedded.settled");
                     claim.shared.inserted(&inserted);
                     claim.finish();
                     Ok(())
                 }
-                Err(error) => Err((error, claim)),
+                // Here, so that no later change is made if the disk failed.
+                Err(error) => Err((claim.shared.away(&error), claim)),
             },
         );
-        let Err((error, claim)) = settled.await.map_err(|error| away(&self.shared, &error))? else {
+        let Err((failed, claim)) = settled.await.map_err(|error| self.shared.away(&error))? else {
             return Ok(());
         };
         tokio::select! {
@@ -93,17 +105,18 @@ impl EmbeddedQueue {
             () = tokio::time::sleep(GIVE_BACK_AFTER) => {}
         }
         drop(claim);
-        Err(away(&self.shared, &error))
+        Err(failed)
     }
 
     /// Gives back what is returned, and holds the rest.
     fn claim(&self, settlements: Vec<Settlement>) -> (Claim, Vec<(Key, Option<Outgoing>)>) {
+        let mut ledger = self.shared.ledger();
         let hold = || Claim {
             shared: Arc::clone(&self.shared),
             held: Vec::new(),
+            run: ledger.run(),
         };
         let (mut claim, mut returned, mut changes) = (hold(), hold(), Vec::new());
-        let mut ledger = self.shared.ledger();
         let mut take = |receipt: Receipt| ledger.claim(receipt);
         for settlement in settlements {
             match settlement {

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod clocks;
+mod damage;
 mod disk;
 
 use std::sync::atomic::AtomicI64;

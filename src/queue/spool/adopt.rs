@@ -75,7 +75,8 @@ pub(super) async fn run(core: Arc<Core>, own: Uuid) {
             }
         }
     }
-    working.join_all().await;
+    // One that panicked has said so.
+    while working.join_next().await.is_some() {}
 }
 
 impl Core {

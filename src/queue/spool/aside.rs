@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::ports::{Castoff, Delivery, Queue, QueueError, Receipt, Received, Settlement};
 use crate::queue::EmbeddedQueue;
 use crate::queue::envelope::decode;
+use crate::queue::mail::DAMAGED;
 
 /// Most messages that are held here at one time. Others stay in their file until the next start.
 const HELD_MAX: usize = 64;
@@ -48,7 +49,10 @@ impl Aside {
                 queue: delivery.queue,
                 receipt,
                 redelivered: delivery.redelivered,
-                content: decode(&delivery.message.body).map_err(|error| error.to_string()),
+                content: match delivery.damaged {
+                    true => Err(DAMAGED.to_owned()),
+                    false => decode(&delivery.message.body).map_err(|error| error.to_string()),
+                },
                 message_id: delivery.message.id,
                 raw: delivery.message.body,
             },

@@ -45,7 +45,6 @@ pub struct SpoolError {
 pub(super) struct Folder {
     pub(super) path: PathBuf,
     pub(super) queue: Arc<EmbeddedQueue>,
-    pub(super) bytes_max: u64,
 }
 
 impl Folder {
@@ -149,7 +148,6 @@ fn open(path: &Path, bytes_max: u64, clock: &Arc<dyn Clock>) -> Result<Folder, O
     Ok(Folder {
         path: path.to_owned(),
         queue: Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?),
-        bytes_max,
     })
 }
 

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::backoff::Backoff;
+use crate::crash_point;
 use crate::ports::{
     Delivery, Outgoing, PublishError, Queue, QueueError, QueueName, Receipt, Settlement,
 };
@@ -96,12 +97,22 @@ impl Core {
     async fn forward_batch(
         &self,
         folder: &Folder,
-        mut deliveries: Vec<Delivery>,
+        deliveries: Vec<Delivery>,
         confirmed: &mut HashSet<String>,
     ) -> u64 {
         let mut turn = self.turn.lock().await;
         if self.stop.is_cancelled() {
             // Not to be settled: closing the file gives them back.
+            return 0;
+        }
+        let (damaged, mut deliveries): (Vec<_>, Vec<_>) = deliveries
+            .into_iter()
+            .partition(|delivery| delivery.damaged);
+        for delivery in damaged {
+            self.aside
+                .put(&folder.queue, delivery, "it is damaged".to_owned());
+        }
+        if deliveries.is_empty() {
             return 0;
         }
         let mut settlements = Vec::with_capacity(deliveries.len());
@@ -119,6 +130,7 @@ impl Core {
         for (delivery, outcome) in self.publish_together(publishing).await {
             match outcome {
                 Ok(()) => {
+                    crash_point::reach("spool.forwarded");
                     taken += 1;
                     self.observer.forwarded();
                     done.push(name(delivery));

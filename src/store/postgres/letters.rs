@@ -74,9 +74,14 @@ pub(super) async fn load(client: &Client, id: &str) -> Result<Option<DeadLetter>
 }
 
 /// Tells whether there was one.
-pub(super) async fn remove(client: &Client, id: &str) -> Result<bool, Trouble> {
-    let text = "DELETE FROM dead_letters WHERE id = $1";
-    Ok(execute(client, text, &[&Text::of(id)]).await? > 0)
+pub(super) async fn remove(
+    client: &Client,
+    id: &str,
+    buried_at: Timestamp,
+) -> Result<bool, Trouble> {
+    let text = "DELETE FROM dead_letters WHERE id = $1 AND buried_at = $2";
+    let values: super::link::Values<'_> = &[&Text::of(id), &buried_at.millis()];
+    Ok(execute(client, text, values).await? > 0)
 }
 
 /// How many there are.

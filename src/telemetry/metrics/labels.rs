@@ -230,6 +230,8 @@ labels! {
         MissedEnd => ("missed_end"),
         /// A recording or summary.
         MissedArtifact => ("missed_artifact"),
+        /// A phrase that no outgoing webhook told, found in a channel.
+        MissedTrigger => ("missed_trigger"),
         /// A meeting whose work was not done in time, published again.
         Woken => ("woken"),
     }

@@ -8,7 +8,7 @@ use crate::domain::retry::Outcome;
 use crate::domain::{MeetingId, PostKey};
 use crate::ports::ChatError;
 
-use super::{Step, Turn, keep, load, outcome_of, post_name, renew};
+use super::{Step, Turn, find_own, keep, load, outcome_of, post_name, renew};
 
 /// Looks for doubles of one post.
 pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<Outcome> {
@@ -21,12 +21,7 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
         .unwrap_or(meeting.requested_at)
         .minus(Duration::from_secs(60));
     let name = post_name(&meeting, key);
-    let found = match shop
-        .deps
-        .chat
-        .find_posts(&meeting.place.channel, &name, since)
-        .await
-    {
+    let found = match find_own(shop, &meeting, &name, since).await? {
         Ok(found) => found,
         // Outside the channel now: nobody there sees doubles of ours that we could delete.
         Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => Vec::new(),

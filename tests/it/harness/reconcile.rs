@@ -12,6 +12,9 @@ use super::{PATIENCE, Relay, StoreEnd};
 /// 60 MiB; what grows without a bound is soon beyond it.
 const MEMORY_MAX: u64 = 400 * 1024 * 1024;
 
+/// The ids of the events that are settled.
+const SETTLED: &str = "SELECT event FROM events UNION SELECT id FROM dead_letters";
+
 /// The ids of the events that relays said were accepted, out of their log.
 pub fn accepted(log: &str) -> BTreeSet<String> {
     log.lines()
@@ -27,7 +30,7 @@ pub async fn await_settled(relay: &Relay, store: &StoreEnd, data: &Path) {
     let mut missing = accepted.clone();
     let all_settled = async {
         loop {
-            let settled = store.settled(data).await;
+            let settled: BTreeSet<String> = store.select(data, SETTLED).await.into_iter().collect();
             missing.retain(|event| !settled.contains(event));
             if missing.is_empty() {
                 return;

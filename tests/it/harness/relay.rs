@@ -1,5 +1,7 @@
 //! The real binary as a child process.
 
+mod lives;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -142,22 +144,13 @@ impl Relay {
 
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it still runs");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .unwrap();
-        let child = self
-            .command()
-            .arg("serve")
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        let (stdout, log) = self.log_files();
+        self.start_writing_to(stdout, log).await;
+    }
+
+    /// The same with another standard output and error.
+    pub async fn start_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
+        self.spawn_writing_to(stdout, stderr);
         let http = reqwest_client();
         let url = format!("{}/readyz", self.ports.admin_url());
         let ready = async {
@@ -181,21 +174,78 @@ impl Relay {
         }
     }
 
+    /// Starts the process.
+    fn spawn(&mut self) {
+        let (stdout, log) = self.log_files();
+        self.spawn_writing_to(stdout, log);
+    }
+
+    fn spawn_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
+        assert!(self.child.is_none(), "it still runs");
+        let child = self
+            .command()
+            .arg("serve")
+            .stdout(stdout)
+            .stderr(stderr)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// The log twice, for both outputs.
+    fn log_files(&self) -> (std::fs::File, std::fs::File) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        (log.try_clone().unwrap(), log)
+    }
+
     /// SIGKILL: no instruction more.
     pub async fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");
         child.kill().await.unwrap();
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        let child = self.child.as_ref().expect("it runs");
+        child.id().expect("it runs")
+    }
+
+    /// Changes the text of the configuration's file.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, change(text)).unwrap();
+    }
+
+    /// SIGHUP, and waits until the relay says what became of it: `true` when the configuration was taken over.
+    pub async fn reload(&mut self) -> bool {
+        const ENDS: [&str; 2] = ["configuration reloaded", "configuration is refused"];
+        let count = |relay: &Self| ENDS.map(|end| relay.log().matches(end).count());
+        let before = count(self);
+        self.signal("HUP").await;
+        let said = async {
+            loop {
+                let now = count(self);
+                if now != before {
+                    return now[0] > before[0];
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, said).await {
+            Ok(is_taken) => is_taken,
+            Err(_) => panic!("nothing is said of a reload:\n{}", self.last_words()),
+        }
+    }
+
     /// Sends a signal by name.
     pub async fn signal(&mut self, name: &str) {
-        let id = self
-            .child
-            .as_ref()
-            .expect("it runs")
-            .id()
-            .expect("it runs")
-            .to_string();
+        let id = self.id().to_string();
         let status = Command::new("kill")
             .args([&format!("-{name}"), &id])
             .status()

@@ -2,15 +2,11 @@
 //!
 //! The tests of the whole relay run once for each: `MEETRELAY_TEST_STORE=postgres` chooses PostgreSQL.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
-use tokio_postgres::NoTls;
 use world::postgres::Postgres;
-
-use super::PATIENCE;
 
 /// Chooses the store of a run.
 const VARIABLE: &str = "MEETRELAY_TEST_STORE";
@@ -65,23 +61,17 @@ impl StoreEnd {
             .collect()
     }
 
-    /// The ids of the events that are settled there, dead letters included; a file lies in `data`.
-    pub async fn settled(&self, data: &Path) -> BTreeSet<String> {
-        const SETTLED: &str = "SELECT event FROM events UNION SELECT id FROM dead_letters";
-        let Some((postgres, database)) = self.postgres() else {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let file = Connection::open_with_flags(data.join("meetrelay.db"), flags).unwrap();
-            file.busy_timeout(PATIENCE).unwrap();
-            let mut ids = file.prepare(SETTLED).unwrap();
-            let ids = ids.query_map([], |row| row.get(0)).unwrap();
-            return ids.collect::<Result<_, _>>().unwrap();
-        };
-        let url = postgres.url(database);
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-        // It ends with its client.
-        tokio::spawn(connection);
-        let ids = client.query(SETTLED, &[]).await.unwrap();
-        ids.iter().map(|row| row.get(0)).collect()
+    /// The first column of what `query` selects, while the relay runs; its own file lies in `data`.
+    pub async fn select(&self, data: &Path, query: &str) -> Vec<String> {
+        if let Some((postgres, database)) = self.postgres() {
+            return postgres.select(database, query).await;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = Connection::open_with_flags(data.join("meetrelay.db"), flags).unwrap();
+        file.busy_timeout(super::PATIENCE).unwrap();
+        let mut query = file.prepare(query).unwrap();
+        let rows = query.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
     }
 
     /// What lies in it after the test, as (where, text); the database is removed.

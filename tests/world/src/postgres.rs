@@ -178,6 +178,11 @@ impl Postgres {
         query(&self.connect(place::HOME).await, statement).await
     }
 
+    /// The first column of what `statement` gives in `database`.
+    pub async fn select(&self, database: &str, statement: &str) -> Vec<String> {
+        query(&self.connect(database).await, statement).await
+    }
+
     /// The end of the cluster's log, for a failure's text.
     pub fn last_words(&self) -> String {
         self.place.last_words()

@@ -48,11 +48,11 @@ async fn file_of_a_newer_release_is_refused() {
     let bench = FileBench::new();
     fill(&bench, 1).await;
     let file = Connection::open(bench.path()).unwrap();
-    file.pragma_update(None, "user_version", 2).unwrap();
+    file.pragma_update(None, "user_version", 3).unwrap();
     drop(file);
     let refusal = bench.refusal();
     assert!(
-        refusal.contains("version 2 of a newer relay, this one knows 1"),
+        refusal.contains("version 3 of a newer relay, this one knows 2"),
         "{refusal}"
     );
 }

@@ -1,0 +1,137 @@
+//! The way out to Mattermost: an account that posts, or notices.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::config::{Config, Essentials, MattermostAccess, WayOut};
+use crate::http::{Http, HttpSettings};
+use crate::mattermost::{BadSettings, Credential, Identity, Mattermost, Notices, Way};
+use crate::ports::{Chat, Clock};
+
+use super::observers::Meter;
+use super::{StartError, door, settings};
+
+/// The client of the configured way out.
+#[derive(Clone)]
+pub(super) enum Client {
+    /// `mattermost.enabled` is false.
+    Off,
+    /// A bot or a login.
+    Account(Arc<Mattermost>),
+    /// An incoming webhook or a plugin's endpoint.
+    Notices(Arc<Notices>),
+}
+
+/// What a client is to prove itself with from now on.
+pub(super) enum Proof {
+    /// Nothing changes.
+    None,
+    /// Another credential.
+    Identity(Arc<Mattermost>, Identity),
+    /// Another address.
+    Way(Arc<Notices>, Way),
+}
+
+impl Client {
+    pub(super) fn new(
+        config: &Config,
+        essentials: &Essentials,
+        meter: &Arc<Meter>,
+        clock: &Arc<dyn Clock>,
+        post_secret: SecretString,
+    ) -> Result<Self, StartError> {
+        let Some(access) = &essentials.mattermost else {
+            return Ok(Self::Off);
+        };
+        let http = HttpSettings {
+            heeds_rate_limit: true,
+            calls_per_second: config.mattermost.calls_per_second,
+            ..settings::http(config.mattermost.call_timeout)
+        };
+        let http = Http::new(http, Arc::clone(meter) as _)?;
+        let refused = |error: BadSettings| StartError::Setting(error.to_string());
+        let Some(credential) = credential(access) else {
+            return notices(access, http);
+        };
+        let settings = settings::mattermost(access, credential, post_secret);
+        let chat = Mattermost::new(settings, http, Arc::clone(clock)).map_err(refused)?;
+        Ok(Self::Account(Arc::new(chat)))
+    }
+
+    /// The port that workers know.
+    pub(super) fn port(&self) -> Arc<dyn Chat> {
+        match self {
+            Self::Off => Arc::new(door::NoChat),
+            Self::Account(account) => Arc::clone(account) as _,
+            Self::Notices(notices) => Arc::clone(notices) as _,
+        }
+    }
+
+    /// What `access` says, for [`Proof::take_over`]. A change between an account and notices needs a restart, and
+    /// changes nothing here.
+    pub(super) fn proof(
+        &self,
+        access: Option<&MattermostAccess>,
+        post_secret: &SecretString,
+    ) -> Result<Proof, BadSettings> {
+        let Some(access) = access else {
+            return Ok(Proof::None);
+        };
+        Ok(
+            match (self, credential(access), settings::notices(access)) {
+                (Self::Account(account), Some(credential), _) => {
+                    let identity = account.identity(credential, post_secret.clone())?;
+                    Proof::Identity(Arc::clone(account), identity)
+                }
+                (Self::Notices(notices), None, Some(settings)) => {
+                    Proof::Way(Arc::clone(notices), Way::new(settings.way)?)
+                }
+                _ => {
+                    tracing::warn!(
+                        "the way out of mattermost changes between an account and notices: that needs a restart, the one in use stays"
+                    );
+                    Proof::None
+                }
+            },
+        )
+    }
+
+    /// Ends the session of an account that logged in.
+    pub(super) async fn log_out(&self) {
+        if let Self::Account(account) = self {
+            account.log_out().await;
+        }
+    }
+}
+
+impl Proof {
+    /// From now on this counts.
+    pub(super) async fn take_over(self) {
+        match self {
+            Self::None => {}
+            Self::Identity(account, identity) => account.replace_identity(identity).await,
+            Self::Way(notices, way) => notices.replace_way(way),
+        }
+    }
+}
+
+/// What an account proves itself with; `None` for notices.
+fn credential(access: &MattermostAccess) -> Option<Credential> {
+    match access.way_out.clone() {
+        WayOut::Bot { token } => Some(Credential::Token(token)),
+        WayOut::Login { login_id, password } => Some(Credential::Login { login_id, password }),
+        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => None,
+    }
+}
+
+fn notices(access: &MattermostAccess, http: Http) -> Result<Client, StartError> {
+    let Some(settings) = settings::notices(access) else {
+        return Err(StartError::Setting(
+            "mattermost.incoming_webhook_url is missing".to_owned(),
+        ));
+    };
+    let notices =
+        Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
+    Ok(Client::Notices(Arc::new(notices)))
+}

@@ -1,0 +1,143 @@
+//! SIGHUP: what is rotated in the configuration is taken over while the relay works. All of it or nothing: a faulty
+//! configuration changes nothing.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tokio::sync::Notify;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Essentials, Problems, Sources, load};
+use crate::ingress::Keyring;
+use crate::plugnmeet::{Keys, PlugNmeet};
+use crate::ports::{Clock, Store, StoreError};
+use crate::shutdown::Hangups;
+use crate::telemetry::{LogLevelSwitch, Metrics};
+use crate::token::Links;
+
+use super::chat::Client;
+use super::door;
+use super::secrets::SigningSecrets;
+
+/// The parts of a running relay that hold secrets.
+#[derive(Clone)]
+pub(super) struct Holders {
+    pub(super) links: Links,
+    pub(super) keyring: Keyring,
+    pub(super) conference: Arc<PlugNmeet>,
+    pub(super) chat: Client,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Tells whoever asks peers now and then that they may answer otherwise now.
+    pub(super) renewed: Arc<Notify>,
+}
+
+/// Why a changed configuration was not taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// What stands in the sources could not be served.
+    #[error("{0}")]
+    Faulty(#[from] Problems),
+    /// The signing secret that the relay made for itself could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A setting that its part refuses.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// Takes changed configurations over, one after the other.
+pub struct Reloader {
+    holders: Holders,
+    sources: Sources,
+    /// What is in force.
+    config: Config,
+    level: LogLevelSwitch,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        holders: Holders,
+        sources: Sources,
+        config: Config,
+        level: LogLevelSwitch,
+    ) -> Self {
+        let reloader = Self {
+            holders,
+            sources,
+            config,
+            level,
+        };
+        reloader.show(true);
+        reloader
+    }
+
+    /// Reloads at each SIGHUP, for as long as it is polled.
+    pub async fn run(mut self, mut hangups: Hangups) {
+        loop {
+            hangups.next().await;
+            let result = self.reload().await;
+            if let Err(error) = &result {
+                tracing::error!(
+                    %error,
+                    "the changed configuration is refused, the one in force stays: see `meetrelay check`, then reload again"
+                );
+            }
+            self.show(result.is_ok());
+        }
+    }
+
+    /// Reads the sources again and takes over what does not need a restart.
+    ///
+    /// # Errors
+    /// See [`ReloadError`]; nothing has changed then.
+    pub async fn reload(&mut self) -> Result<(), ReloadError> {
+        let found = load(&self.sources)?;
+        found.config.essentials()?;
+        let next = self.config.with_reloaded_keys_of(&found.config);
+        let essentials = next.essentials()?;
+        self.take_over(&next, &essentials).await?;
+        let taken = self.config.changed_in(&next);
+        for key in next.changed_in(&found.config) {
+            tracing::warn!(key, "changed, but needs a restart");
+        }
+        for path in found.exposed_files() {
+            tracing::warn!(path = %path.display(), "holds secrets and can be read by everybody on this machine: chmod 0600");
+        }
+        tracing::info!(changed = ?taken, "configuration reloaded");
+        self.config = next;
+        Ok(())
+    }
+
+    /// First everything that can fail, then everything else.
+    async fn take_over(&self, config: &Config, essentials: &Essentials) -> Result<(), ReloadError> {
+        let holders = &self.holders;
+        let access = &essentials.plugnmeet;
+        let signing = SigningSecrets::of(config, holders.store.as_ref()).await?;
+        let refused = |error: String| ReloadError::Setting(error);
+        let keys = Keys::new(access.api_key.expose_secret(), access.api_secret.clone())
+            .map_err(|error| refused(error.to_string()))?;
+        let proof = holders
+            .chat
+            .proof(essentials.mattermost.as_ref(), &signing.present)
+            .map_err(|error| refused(error.to_string()))?;
+        holders.keyring.replace(&door::settings(config, essentials));
+        holders.links.replace_signer(signing.signer());
+        holders.conference.replace_keys(keys);
+        self.level.set(&config.log);
+        proof.take_over().await;
+        holders.renewed.notify_one();
+        Ok(())
+    }
+
+    fn show(&self, is_in_force: bool) {
+        let metrics = &self.holders.metrics;
+        let gauge = metrics.config_last_reload_successful.with(());
+        gauge.set(i64::from(is_in_force));
+        if is_in_force {
+            metrics
+                .config_last_reload_success_timestamp_seconds
+                .mark((), SystemClock.now());
+        }
+    }
+}

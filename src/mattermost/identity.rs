@@ -1,0 +1,74 @@
+//! What the relay proves itself with at Mattermost, replaced while calls are made: a call goes on with what it began
+//! with.
+
+use std::sync::Mutex;
+
+use futures_util::FutureExt;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::call::{Authorization, bearer};
+use super::login::Login;
+use super::session::Session;
+use super::{BadSettings, Credential, Settings};
+use crate::http::Http;
+use crate::ports::OwnAccount;
+
+/// Credential and post secret, ready for use.
+pub struct Identity {
+    credential: Credential,
+    pub(super) post_secret: SecretString,
+    pub(super) authorization: Authorization,
+    /// The account behind the credential, once it was asked for.
+    pub(super) own: Mutex<Option<OwnAccount>>,
+}
+
+impl Identity {
+    /// What `settings` say, for the server that they name.
+    pub(super) fn new(settings: &Settings, http: &Http) -> Result<Self, BadSettings> {
+        let authorization = match &settings.credential {
+            Credential::Token(token) => match bearer(token.expose_secret()) {
+                Some(token) => Authorization::Token(token),
+                None => {
+                    return Err(BadSettings {
+                        key: "bot_token",
+                        why: "has characters that cannot stand in a header",
+                    });
+                }
+            },
+            Credential::Login { login_id, password } => {
+                let login = Login::new(&settings.url, login_id, password, http);
+                Authorization::Session(Session::new(move || login.clone().log_in().boxed()))
+            }
+        };
+        Ok(Self {
+            credential: settings.credential.clone(),
+            post_secret: settings.post_secret.clone(),
+            authorization,
+            own: Mutex::new(None),
+        })
+    }
+
+    /// Both prove the same: a session that is there may go on.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let is_same =
+            |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        is_same(&self.post_secret, &other.post_secret)
+            && match (&self.credential, &other.credential) {
+                (Credential::Token(one), Credential::Token(other)) => is_same(one, other),
+                (
+                    Credential::Login { login_id, password },
+                    Credential::Login {
+                        login_id: other_id,
+                        password: other_password,
+                    },
+                ) => login_id == other_id && is_same(password, other_password),
+                _ => false,
+            }
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity([redacted])")
+    }
+}

@@ -1,0 +1,62 @@
+//! Where notices go, ready for use and replaced while they are posted.
+
+use reqwest::header::HeaderValue;
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::super::BadSettings;
+use super::NoticeWay;
+use super::refusal::Refusal;
+
+/// An address with what a call of it carries.
+pub struct Way {
+    pub(super) way: NoticeWay,
+    pub(super) address: Url,
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) refusal: Refusal,
+}
+
+impl Way {
+    /// The way that is configured.
+    ///
+    /// # Errors
+    /// An address or header value that cannot be used; the text does not repeat it.
+    pub fn new(way: NoticeWay) -> Result<Self, BadSettings> {
+        let address = Url::parse(way.address().expose_secret())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let Some(address) = address else {
+            return Err(BadSettings {
+                key: way.key(),
+                why: "must be an http or https address with a host",
+            });
+        };
+        let mut authorization = None;
+        if let NoticeWay::Plugin {
+            authorization: Some(value),
+            ..
+        } = &way
+        {
+            let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) else {
+                return Err(BadSettings {
+                    key: "plugin_authorization",
+                    why: "has characters that cannot stand in a header",
+                });
+            };
+            value.set_sensitive(true);
+            authorization = Some(value);
+        }
+        Ok(Self {
+            refusal: Refusal::new(&way, &address),
+            way,
+            address,
+            authorization,
+        })
+    }
+}
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Way({})", self.way.key())
+    }
+}

@@ -1,0 +1,343 @@
+//! Disks that give back other bytes than were written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::ports::Settlement::Done;
+
+/// Messages of one file.
+const COUNT: usize = 60;
+
+fn sized(number: usize) -> Outgoing {
+    let letter = b'a' + (number % 26) as u8;
+    Outgoing {
+        message: Message {
+            id: format!("message-{number}"),
+            body: Bytes::from(vec![letter; 700 + number]),
+        },
+        ..later(number, 0)
+    }
+}
+
+impl Bench {
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("queue.db")
+    }
+
+    /// A closed file with messages in it.
+    async fn filled(&self) -> Vec<u8> {
+        let queue = self.open();
+        queue
+            .publish_all((0..COUNT).map(sized).collect())
+            .await
+            .unwrap();
+        queue.close().await;
+        fs::read(self.path()).unwrap()
+    }
+
+    /// Only this file, without log or anything that was put aside.
+    fn replace(&self, bytes: &[u8], log: Option<&[u8]>) {
+        for entry in fs::read_dir(self.directory.path()).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        fs::write(self.path(), bytes).unwrap();
+        if let Some(log) = log {
+            fs::write(self.directory.path().join("queue.db-wal"), log).unwrap();
+        }
+    }
+
+    fn has_put_aside(&self) -> bool {
+        names(self.directory.path())
+            .iter()
+            .any(|name| name.contains(".damaged-"))
+    }
+
+    /// Opens it and takes out everything; what comes undamaged is what was published. Tells how many came damaged or
+    /// not, or nothing if the file is refused.
+    async fn drain(&self) -> Option<(usize, usize)> {
+        let settings = EmbeddedSettings {
+            path: self.path(),
+            bytes_max: 1 << 30,
+        };
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let queue = match EmbeddedQueue::open(settings, clock) {
+            Ok(queue) => queue,
+            Err(error) => {
+                assert!(error.to_string().contains("queue.db"), "{error}");
+                return None;
+            }
+        };
+        let (mut whole, mut damaged) = (BTreeMap::new(), 0);
+        while queue.depths().await.unwrap().total() > 0 {
+            let waiting = queue.receive(QueueName::Events, 100);
+            let received = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+            let received = received.expect("what is counted is handed out").unwrap();
+            queue
+                .settle(received.iter().map(|it| Done(it.receipt)).collect())
+                .await
+                .unwrap();
+            for delivery in received {
+                if delivery.damaged {
+                    damaged += 1;
+                } else {
+                    let Message { id, body } = delivery.message;
+                    assert!(whole.insert(id, body).is_none(), "a double");
+                }
+            }
+        }
+        for (id, body) in &whole {
+            let number = id.strip_prefix("message-").unwrap().parse().unwrap();
+            assert_eq!(
+                *body,
+                sized(number).message.body,
+                "{id} is not what was published"
+            );
+        }
+        queue.publish(later("more", 0)).await.unwrap();
+        queue.close().await;
+        Some((whole.len(), damaged))
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| name(entry).into_string().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn flipped_bit_in_a_body_is_found_at_hand_out_and_harms_no_neighbour() {
+    let bench = Bench::new();
+    let mut bytes = bench.filled().await;
+    let body = vec![b'h'; 707];
+    let at = bytes
+        .windows(707)
+        .position(|window| window == body)
+        .unwrap();
+    bytes[at + 300] ^= 0x04;
+    bench.replace(&bytes, None);
+    assert_eq!(bench.drain().await, Some((COUNT - 1, 1)));
+    assert!(!bench.has_put_aside(), "the file itself is whole");
+}
+
+#[tokio::test]
+async fn any_flipped_bit_is_found_or_harms_nothing() {
+    let bench = Bench::new();
+    let whole = bench.filled().await;
+    for step in 0..120 {
+        let at = step * whole.len() / 120 + (step * 37) % 97;
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (step % 8);
+        bench.replace(&bytes, None);
+        let Some((came, damaged)) = bench.drain().await else {
+            assert!(
+                at < 100,
+                "byte {at}: only the file's own header may stop the start"
+            );
+            continue;
+        };
+        let is_told = damaged > 0 || bench.has_put_aside();
+        assert!(
+            came == COUNT || is_told,
+            "byte {at}: {came} came and nothing is said"
+        );
+        assert!(
+            came + damaged >= COUNT - 8,
+            "byte {at}: one page at most: {came}, {damaged}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn overwritten_page_takes_no_more_with_it_than_was_on_it() {
+    let bench = Bench::new();
+    let whole = bench.filled().await;
+    for page in 1..whole.len() / 4096 {
+        for filler in [0, 0xa5] {
+            let mut bytes = whole.clone();
+            bytes[page * 4096..(page + 1) * 4096].fill(filler);
+            bench.replace(&bytes, None);
+            let (came, damaged) = bench.drain().await.unwrap();
+            let is_told = damaged > 0 || bench.has_put_aside();
+            assert!(came == COUNT || is_told, "page {page}: {came}");
+            // The table's root names all its pages: without it only the index tells how many there were.
+            assert!(
+                came + damaged >= COUNT - 8 || came == 0,
+                "page {page}: {came}, {damaged}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn file_that_was_cut_keeps_what_is_left_of_it() {
+    let bench = Bench::new();
+    let whole = bench.filled().await;
+    let mut most = 0;
+    for part in 1..16 {
+        bench.replace(&whole[..whole.len() * part / 16], None);
+        let (came, _) = bench.drain().await.unwrap();
+        assert!(bench.has_put_aside(), "it is said");
+        most = most.max(came);
+    }
+    assert!(most > COUNT / 2, "{most}");
+    for tail in 1..4 {
+        let mut bytes = whole.clone();
+        let from = bytes.len() - tail * 4096;
+        bytes[from..].fill(0);
+        bench.replace(&bytes, None);
+        let (came, damaged) = bench.drain().await.unwrap();
+        assert!(
+            came == COUNT || damaged > 0 || bench.has_put_aside(),
+            "{tail}: {came}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn flipped_bit_in_the_log_takes_no_acknowledged_message_with_it() {
+    const COMMITS: usize = 6;
+    let bench = Bench::new();
+    let queue = bench.open();
+    for number in 0..COMMITS {
+        queue.publish(sized(number)).await.unwrap();
+    }
+    let file = fs::read(bench.path()).unwrap();
+    let log = fs::read(bench.directory.path().join("queue.db-wal")).unwrap();
+    queue.close().await;
+    // All but the last commit: damage there is what a power cut leaves.
+    let frame = 4096 + 24;
+    let commits = (log.len() - 32) / frame;
+    assert!(commits >= COMMITS, "{commits}");
+    for step in 0..60 {
+        let at = 32 + step * (log.len() - 32 - 3 * frame) / 60;
+        let mut bytes = log.clone();
+        bytes[at] ^= 1 << (step % 8);
+        bench.replace(&file, Some(&bytes));
+        let (came, damaged) = bench.drain().await.unwrap();
+        assert!(
+            came + damaged >= COMMITS - 1,
+            "byte {at}: {came}, {damaged}"
+        );
+        assert!(
+            came >= COMMITS - 1 || bench.has_put_aside(),
+            "byte {at}: {came}, nothing said"
+        );
+    }
+    bench.replace(&file, Some(&log));
+    assert_eq!(bench.drain().await, Some((COMMITS, 0)));
+    assert!(!bench.has_put_aside(), "a whole log is left as it is");
+}
+
+#[tokio::test]
+async fn cut_between_the_steps_of_a_salvage_loses_nothing() {
+    let bench = Bench::new();
+    let whole = bench.filled().await;
+    // The new file is whole, the old one is moved away.
+    bench.replace(&whole, None);
+    fs::rename(
+        bench.path(),
+        bench.directory.path().join("queue.db.salvaged"),
+    )
+    .unwrap();
+    fs::write(
+        bench.directory.path().join("queue.db-wal"),
+        b"of the old one",
+    )
+    .unwrap();
+    assert_eq!(bench.drain().await, Some((COUNT, 0)));
+    // The new file is half, the old one is there.
+    bench.replace(&whole, None);
+    fs::write(
+        bench.directory.path().join("queue.db.salvaged"),
+        &whole[..5000],
+    )
+    .unwrap();
+    assert_eq!(bench.drain().await, Some((COUNT, 0)));
+}
+
+#[tokio::test]
+async fn file_of_the_first_version_is_taken_as_it_is() {
+    let bench = Bench::new();
+    let file = Connection::open(bench.path()).unwrap();
+    file.execute_batch(&format!(
+        "{} PRAGMA application_id = {}; PRAGMA user_version = 1;
+         INSERT INTO messages VALUES (7, 'events', 0, 1, 'old', x'6f6c64');",
+        rows::SCHEMA,
+        file::APPLICATION_ID
+    ))
+    .unwrap();
+    drop(file);
+    let queue = bench.open();
+    queue.publish(later("new", 0)).await.unwrap();
+    let received = receive(&queue, 10).await;
+    assert_eq!(ids(&received), ["old", "new"]);
+    assert!(received.iter().all(|delivery| !delivery.damaged));
+    drop(queue);
+    assert_eq!(ids(&receive(&bench.open(), 10).await), ["old", "new"]);
+}
+
+#[tokio::test]
+async fn log_of_a_file_that_vanished_is_kept() {
+    let bench = Bench::new();
+    let queue = bench.open();
+    queue.publish(later("a", 0)).await.unwrap();
+    let log = fs::read(bench.directory.path().join("queue.db-wal")).unwrap();
+    queue.close().await;
+    fs::write(bench.path(), b"").unwrap();
+    fs::write(bench.directory.path().join("queue.db-wal"), log).unwrap();
+    let queue = bench.open();
+    assert!(receive(&queue, 1).await.is_empty());
+    let kept = names(bench.directory.path());
+    assert!(
+        kept.iter()
+            .any(|name| name.contains(".damaged-") && name.ends_with("-wal")),
+        "{kept:?}"
+    );
+}
+
+/// Every page that is needed is overwritten under the open queue.
+#[tokio::test]
+async fn damage_that_shows_while_it_runs_suspends_the_queue_until_it_is_saved() {
+    let bench = Bench::new();
+    bench.filled().await;
+    let queue = bench.open();
+    let pages = fs::metadata(bench.path()).unwrap().len() / 4096;
+    let held = receive(&queue, 2).await;
+    let file = fs::File::options().write(true).open(bench.path()).unwrap();
+    for page in pages / 2..pages {
+        std::os::unix::fs::FileExt::write_at(&file, &[0xa5; 4096], page * 4096).unwrap();
+    }
+    let (mut last, mut refusals) = (Vec::new(), 0);
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while !bench.has_put_aside() && std::time::Instant::now() < until {
+        match queue.receive(QueueName::Events, 5).await {
+            Ok(received) => last = received,
+            Err(QueueError::Away(why)) => {
+                assert!(why.contains("queue.db"), "{why}");
+                refusals += 1;
+            }
+            Err(QueueError::Closed) => panic!("it is not closed"),
+        }
+    }
+    assert!(bench.has_put_aside() && refusals > 0, "{refusals} refusals");
+    // What is settled now was handed out before; it is visible again.
+    queue
+        .settle(held.iter().map(|it| Done(it.receipt)).collect())
+        .await
+        .unwrap();
+    queue.publish(later("after", 0)).await.unwrap();
+    assert!(queue.has_room().await);
+    let left = queue.depths().await.unwrap().total();
+    assert!(left > COUNT as u64 / 4, "{left}");
+    last.extend(receive(&queue, 100).await);
+    let last = ids(&last);
+    assert!(
+        last.contains(&"message-0") && last.contains(&"after"),
+        "{last:?}"
+    );
+}

@@ -1,0 +1,187 @@
+//! What the queue does when its disk fails or its file is found damaged: from that moment nothing is accepted, handed
+//! out or settled, until the file was opened again. Opening moves the whole log into the file on stable storage, looks
+//! whether the file is whole, and saves what can be read if it is not. It is like a restart: everything in the file is
+//! visible again and counts as redelivered, and receipts from before are void.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::ports::{PublishError, QueueError};
+use crate::sqlite::{Sqlite, SqliteError};
+
+use super::ledger::Ledger;
+use super::{EmbeddedQueue, FileState, Open, Shared, file};
+
+/// Pause between two tries to open the file again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Why the queue is suspended.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    why: String,
+    /// The file's pages are in doubt, not only the disk.
+    is_damage: bool,
+    /// When it was last tried to open the file.
+    tried: Option<Instant>,
+}
+
+impl Shared {
+    /// What a publisher is told; remembers what concerns the file as a whole.
+    pub(super) fn refused(&self, error: &SqliteError) -> PublishError {
+        self.met(error);
+        let text = self.named(error);
+        if error.is_full() {
+            PublishError::Full(text)
+        } else {
+            PublishError::Away(text)
+        }
+    }
+
+    /// What everybody else is told.
+    pub(super) fn away(&self, error: &SqliteError) -> QueueError {
+        self.met(error);
+        match error {
+            SqliteError::Closed => self.closed(),
+            error => QueueError::Away(self.named(error)),
+        }
+    }
+
+    /// Refuses while the queue is suspended; for changes that were on their way when it happened.
+    pub(super) fn check(&self) -> Result<(), SqliteError> {
+        match &*self.trouble() {
+            Some(trouble) => Err(SqliteError::Refused(trouble.why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// What somebody is told who met no open file.
+    fn closed(&self) -> QueueError {
+        match &*self.file() {
+            FileState::Closed => QueueError::Closed,
+            FileState::Open(_) | FileState::Away(_) | FileState::Busy => {
+                QueueError::Away("the file is being opened again".to_owned())
+            }
+        }
+    }
+
+    fn named(&self, error: &SqliteError) -> String {
+        format!("{}: {error}", self.settings.path.display())
+    }
+
+    fn met(&self, error: &SqliteError) {
+        if !error.is_damaged() && !error.is_io() {
+            return;
+        }
+        let mut trouble = self.trouble();
+        if trouble.is_some() {
+            return;
+        }
+        let (path, is_damage) = (self.settings.path.display(), error.is_damaged());
+        tracing::error!(%path, %error, is_damage, "the queue's file cannot be relied on: nothing is accepted or acknowledged until it was opened again");
+        *trouble = Some(Trouble {
+            why: format!("{error} (the file is being opened again)"),
+            is_damage,
+            tried: None,
+        });
+        drop(trouble);
+        // Whoever waits for messages opens it again.
+        self.news.iter().for_each(tokio::sync::Notify::notify_one);
+    }
+
+    /// Blocks; the lock on the file is kept all the time.
+    fn reopen(&self) {
+        let lock = match std::mem::replace(&mut *self.file(), FileState::Busy) {
+            FileState::Open(Open {
+                sqlite,
+                threads,
+                lock,
+            }) => {
+                drop(sqlite);
+                threads.stop();
+                lock
+            }
+            FileState::Away(lock) => lock,
+            closed @ (FileState::Closed | FileState::Busy) => {
+                *self.file() = closed;
+                return;
+            }
+        };
+        let is_suspect = self.trouble().as_ref().is_some_and(|it| it.is_damage);
+        let path = &self.settings.path;
+        let now = self.clock.now();
+        let opened = file::open(path, &lock, now, is_suspect);
+        let state = match opened {
+            Ok(file::Opened {
+                sqlite,
+                threads,
+                found,
+            }) => {
+                let mut ledger = self.ledger();
+                let run = ledger.run() + 1;
+                self.last.store(found.last, Ordering::Relaxed);
+                *ledger = Ledger::new(&found, now, run);
+                drop(ledger);
+                tracing::info!(path = %path.display(), "the queue's file was opened again");
+                FileState::Open(Open {
+                    sqlite,
+                    threads,
+                    lock,
+                })
+            }
+            Err(error) => {
+                tracing::error!(%error, "the queue's file cannot be opened again: it is tried every second");
+                if let Some(trouble) = &mut *self.trouble() {
+                    trouble.why = error.to_string();
+                    trouble.tried = Some(Instant::now());
+                }
+                FileState::Away(lock)
+            }
+        };
+        let mut file = self.file();
+        // It may have been closed meanwhile.
+        if matches!(*file, FileState::Busy) {
+            *file = state;
+        }
+        let is_open = matches!(*file, FileState::Open(_));
+        drop(file);
+        if is_open {
+            *self.trouble() = None;
+        }
+        self.news.iter().for_each(tokio::sync::Notify::notify_one);
+    }
+}
+
+impl EmbeddedQueue {
+    /// The file, opened again if there was trouble.
+    pub(super) async fn sound(&self) -> Result<Sqlite, QueueError> {
+        let trouble = self.shared.trouble().clone();
+        if trouble.is_some() {
+            self.reopen().await;
+            if let Some(trouble) = &*self.shared.trouble() {
+                return Err(QueueError::Away(trouble.why.clone()));
+            }
+        }
+        self.sqlite().ok_or_else(|| self.shared.closed())
+    }
+
+    /// Tries once, unless it was tried a moment ago. A caller that goes leaves it running.
+    async fn reopen(&self) {
+        let turn = Arc::clone(&self.reopening).lock_owned().await;
+        let is_due = self.shared.trouble().as_ref().is_some_and(|trouble| {
+            trouble
+                .tried
+                .is_none_or(|tried| tried.elapsed() >= AGAIN_AFTER)
+        });
+        if !is_due {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let reopening = tokio::task::spawn_blocking(move || {
+            shared.reopen();
+            drop(turn);
+        });
+        // A panic in there has already said so.
+        drop(reopening.await);
+    }
+}
