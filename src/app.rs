@@ -162,7 +162,7 @@ impl App {
         if config.server.signing_secret.is_none() {
             side.wait(config, &surroundings).await?;
         }
-        let signing = SigningSecrets::of(config, store.as_ref()).await?;
+        let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());
         let conference = Arc::new(conference(config, essentials, &meter)?);
         let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
@@ -186,19 +186,8 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
+        watchers.spawn(side.watch(config.clone(), Arc::clone(&store), links.clone()));
         let renewed = Arc::new(Notify::new());
-        if !side.is_prepared() {
-            let (config, store, links) = (config.clone(), Arc::clone(&store), links.clone());
-            watchers.spawn(async move {
-                side.prepare().await;
-                // It may know a secret that signed links before one was configured.
-                if let Ok(signing) = SigningSecrets::of(&config, store.as_ref()).await {
-                    links.replace_signer(signing.signer());
-                }
-                // A watcher that ends counts as a defect.
-                std::future::pending().await
-            });
-        }
         let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
             &mut watchers,

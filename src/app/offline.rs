@@ -15,13 +15,12 @@ use crate::listen;
 use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
 use crate::shutdown::Shutdown;
-use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
 use crate::token::Links;
 
 use super::operations::{self, Parts};
 use super::secrets::SigningSecrets;
-use super::{StartError, Surroundings, limits};
+use super::{StartError, Surroundings, limits, store};
 
 /// How long an answer may take after it was asked to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -58,7 +57,7 @@ pub struct Offline {
     stop: CancellationToken,
     serving: JoinSet<usize>,
     queue: Option<Arc<EmbeddedQueue>>,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 impl std::fmt::Debug for Offline {
@@ -78,15 +77,14 @@ impl Offline {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|why| OfflineError::Running { address, why })?;
-        let StoreUrl::Sqlite(path) = config.store_url() else {
-            return Err(OfflineError::NoFile);
-        };
-        if !path.exists() {
+        if let StoreUrl::Sqlite(path) = config.store_url()
+            && !path.exists()
+        {
             return Err(OfflineError::Missing(path));
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queue = queue(config, &clock)?;
-        let store = Arc::new(SqliteStore::open(&path).map_err(StartError::from)?);
+        let store = store::open_now(config).await?;
         let links = links(config, store.as_ref()).await?;
         let mail = queue.clone().map(|queue| -> Arc<dyn Mail> {
             let queue: Arc<dyn Queue> = queue;
@@ -101,7 +99,7 @@ impl Offline {
             shutdown: Shutdown::new(STOP_WITHIN),
         };
         let parts = Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             mail,
             clock,
             links,

@@ -24,12 +24,7 @@ impl SigningSecrets {
         let mut previous = config.server.previous_signing_secrets.clone();
         let present = match &config.server.signing_secret {
             Some(secret) => {
-                // A store that is away is asked again when it is there.
-                let kept = match store.setting(SIGNING_SECRET).await {
-                    Err(StoreError::Away(_)) => None,
-                    kept => kept?,
-                };
-                previous.extend(kept.map(SecretString::from));
+                previous.extend(store.setting(SIGNING_SECRET).await?.map(SecretString::from));
                 secret.clone()
             }
             None => {
@@ -39,6 +34,17 @@ impl SigningSecrets {
             }
         };
         Ok(Self { present, previous })
+    }
+
+    /// The same, but without the one that is kept in a store that is away now, if another is configured.
+    pub(super) async fn known_now(config: &Config, store: &dyn Store) -> Result<Self, StoreError> {
+        match (Self::of(config, store).await, &config.server.signing_secret) {
+            (Err(StoreError::Away(_)), Some(secret)) => Ok(Self {
+                present: secret.clone(),
+                previous: config.server.previous_signing_secrets.clone(),
+            }),
+            (known, _) => known,
+        }
     }
 
     pub(super) fn signer(&self) -> Signer {

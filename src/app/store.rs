@@ -11,8 +11,10 @@ use crate::listen;
 use crate::ports::Store;
 use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
 use crate::telemetry::metrics::labels::Check;
+use crate::token::Links;
 use crate::worker::Lately;
 
+use super::secrets::SigningSecrets;
 use super::{StartError, Surroundings};
 
 /// How often a PostgreSQL that is away is tried.
@@ -60,6 +62,22 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     })
 }
 
+/// Opens the store for one command, which waits for nothing.
+///
+/// # Errors
+/// It cannot be used now.
+pub(super) async fn open_now(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let Opened { store, side } = open(config).await?;
+    match &side.postgres {
+        Some(postgres) if !postgres.is_prepared() => {
+            let prepared = postgres.prepare().await;
+            prepared.map_err(|error| StartError::Database(error.to_string()))?;
+        }
+        _ => {}
+    }
+    Ok(store)
+}
+
 impl StoreSide {
     fn new(postgres: Option<Arc<PostgresStore>>) -> Self {
         Self {
@@ -95,9 +113,24 @@ impl StoreSide {
         }
     }
 
-    /// Whether it can be asked.
-    pub(super) fn is_prepared(&self) -> bool {
-        self.postgres.as_ref().is_none_or(|own| own.is_prepared())
+    /// Prepares the store beside everything else, then lets `links` know what the store keeps that signed before;
+    /// never ends.
+    pub(super) async fn watch(self, config: Config, store: Arc<dyn Store>, links: Links) {
+        if self.is_waiting() {
+            loop {
+                self.prepare().await;
+                if let Ok(signing) = SigningSecrets::of(&config, store.as_ref()).await {
+                    links.replace_signer(signing.signer());
+                    break;
+                }
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.postgres.as_ref().is_some_and(|own| !own.is_prepared())
     }
 
     /// Prepares the store before anything else, for a relay that keeps its signing secret there. Meanwhile the admin
@@ -110,7 +143,7 @@ impl StoreSide {
         config: &Config,
         surroundings: &Surroundings,
     ) -> Result<(), StartError> {
-        if self.is_prepared() {
+        if !self.is_waiting() {
             return Ok(());
         }
         tracing::warn!(

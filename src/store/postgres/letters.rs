@@ -80,7 +80,8 @@ pub(super) async fn remove(
     buried_at: Timestamp,
 ) -> Result<bool, Trouble> {
     let text = "DELETE FROM dead_letters WHERE id = $1 AND buried_at = $2";
-    Ok(execute(client, text, &[&Text::of(id), &buried_at.millis()]).await? > 0)
+    let values: super::link::Values<'_> = &[&Text::of(id), &buried_at.millis()];
+    Ok(execute(client, text, values).await? > 0)
 }
 
 /// How many there are.
