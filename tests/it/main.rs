@@ -11,7 +11,6 @@
 
 mod architecture;
 mod bad_input;
-mod broker;
 mod crash;
 mod deploy;
 mod faults;
@@ -23,7 +22,6 @@ mod notices;
 mod operators;
 mod pages;
 mod queue_conformance;
-mod rabbitmq_start;
 mod session;
 mod spool;
 mod starts;
