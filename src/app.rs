@@ -1,10 +1,12 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod catch_up;
 mod chat;
 mod door;
 mod ledger;
 mod links;
 mod observers;
+pub mod offline;
 mod operations;
 mod queue;
 mod reload;
@@ -24,11 +26,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
+use crate::admin::{self, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, Problems, Sources};
 use crate::http::{Http, HttpSetupError};
-use crate::ingress::OwnUser;
 use crate::listen::{self, ListenLimits};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
@@ -38,6 +39,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{LogLevelSwitch, Metrics};
 use crate::token::Links;
+use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
 use chat::Client;
 use ledger::Ledger;
@@ -192,8 +194,20 @@ impl App {
         };
         watchers.spawn(ledger::watch(lines, places));
         set_limits(config, &surroundings.metrics);
-        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), own_user, meter)
+        let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
+        let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
+        let here = (own_user, gap);
+        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), here, meter)
             .map_err(StartError::Setting)?;
+        let way_out = deps.chat.kind();
+        let parts = operations::Parts {
+            store: Arc::clone(&store),
+            mail: Some(Arc::clone(&deps.mail)),
+            clock: Arc::clone(&deps.clock),
+            links: links.clone(),
+            way_out,
+        };
+        let admin = operations::admin(config, parts, &surroundings, token);
         let holders = Holders {
             links,
             keyring,
@@ -203,15 +217,9 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             renewed,
         };
-        let admin = Arc::new(Admin {
-            store: Arc::clone(&store),
-            operations: Arc::new(operations::Repairs { deps: deps.clone() }),
-            readiness: Arc::clone(&surroundings.readiness),
-            metrics: Arc::clone(&surroundings.metrics),
-            token,
-        });
-        let way_out = deps.chat.kind();
-        let workers = Workers::start(deps, settings::worker(config, way_out, instance));
+        let mut worker = settings::worker(config, way_out, instance);
+        worker.catch_up = catch_up;
+        let workers = Workers::start(deps, worker);
         let limits = limits(config);
         let stop = surroundings.shutdown.clone();
         let public_loop = listen::serve(public, door, limits.clone(), async move {

@@ -1,13 +1,17 @@
-//! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies.
+//! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies, and no call more
+//! than the peer's rate limit has room for.
 //!
 //! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an [`Answer`]
 //! of whatever status, or as a [`CallError`] that tells whether the request may have been carried out.
 
 mod hints;
 mod observer;
+mod pace;
 mod tls;
 mod why;
 
+#[cfg(test)]
+pub(crate) mod any;
 #[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
@@ -22,6 +26,7 @@ use reqwest::{Method, Url};
 
 pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
 pub use observer::{CallObserver, CallReport, Unobserved};
+use pace::{Leave, Pace};
 pub(crate) use why::log_text;
 
 /// Longest that name lookup, connecting and the TLS handshake may take together.
@@ -34,6 +39,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 /// How many idle connections are kept for each host.
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
+/// How long nothing is sent after a 429 that does not say it.
+const PAUSE_WITHOUT_HINT: Duration = Duration::from_secs(1);
+
 /// How calls are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -43,6 +51,10 @@ pub struct HttpSettings {
     pub response_bytes_max: usize,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// Whether the `X-RateLimit` headers and a 429 keep further calls back: where all calls go to one server.
+    pub heeds_rate_limit: bool,
+    /// Most calls that leave in a second; 0 for any number.
+    pub calls_per_second: u32,
 }
 
 impl Default for HttpSettings {
@@ -51,6 +63,8 @@ impl Default for HttpSettings {
             deadline: Duration::from_secs(30),
             response_bytes_max: 2 * 1024 * 1024,
             user_agent: concat!("meetrelay/", env!("CARGO_PKG_VERSION")).to_owned(),
+            heeds_rate_limit: false,
+            calls_per_second: 0,
         }
     }
 }
@@ -139,6 +153,12 @@ pub enum CallError {
         /// Name, connection or TLS.
         why: String,
     },
+    /// Not even tried: the peer's rate limit is used up for longer than a call may wait.
+    #[error("not sent: the rate limit is used up for {after:?}")]
+    Held {
+        /// So long.
+        after: Duration,
+    },
     /// Sent, at least in part: whether it was carried out is unknown.
     #[error("no answer: {why}")]
     NoAnswer {
@@ -156,7 +176,7 @@ pub enum CallError {
 impl CallError {
     /// Whether the peer may have carried the request out.
     pub const fn was_sent(&self) -> bool {
-        !matches!(self, Self::NotSent { .. })
+        !matches!(self, Self::NotSent { .. } | Self::Held { .. })
     }
 }
 
@@ -166,6 +186,8 @@ pub struct Http {
     client: reqwest::Client,
     deadline: Duration,
     response_bytes_max: usize,
+    pace: Arc<Pace>,
+    heeds_rate_limit: bool,
     observer: Arc<dyn CallObserver>,
 }
 
@@ -193,14 +215,23 @@ impl Http {
             client,
             deadline: settings.deadline,
             response_bytes_max: settings.response_bytes_max,
+            pace: Arc::new(Pace::new(settings.calls_per_second)),
+            heeds_rate_limit: settings.heeds_rate_limit,
             observer,
         })
     }
 
-    /// Sends a request and reads its whole answer, within the deadline.
+    /// Sends a request and reads its whole answer, within the deadline, which begins when the peer's rate limit has
+    /// room for it.
     pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
+        let leave = self.pace.leave().await;
+        let leave = leave.map_err(|after| CallError::Held { after })?;
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
-            Ok(result) => result,
+            Ok(Ok(answer)) => {
+                self.learn_pace(&leave, &answer);
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(error),
             // Connecting has a shorter deadline of its own, so this request had left.
             Err(_) => Err(CallError::NoAnswer {
                 why: format!("not answered within {:?}", self.deadline),
@@ -211,6 +242,20 @@ impl Http {
     /// Tells the observer how a call ended.
     pub fn report(&self, report: &CallReport) {
         self.observer.call_ended(report);
+    }
+
+    fn learn_pace(&self, leave: &Leave<'_>, answer: &Answer) {
+        if !self.heeds_rate_limit {
+            return;
+        }
+        if let Some(limit) = answer.rate_limit {
+            self.pace.learn(leave, limit);
+        }
+        if answer.status == 429 {
+            let reset = answer.rate_limit.map(|limit| limit.reset);
+            let pause = answer.retry_after.or(reset);
+            self.pace.hold(pause.unwrap_or(PAUSE_WITHOUT_HINT));
+        }
     }
 
     async fn exchange(&self, request: Request) -> Result<Answer, CallError> {

@@ -13,13 +13,11 @@ mod join;
 mod keyring;
 mod observe;
 mod outgoing;
-mod own_user;
 mod pages;
 mod place;
 mod plugnmeet;
 mod reply;
 mod sink;
-mod starts;
 mod verify;
 
 use std::convert::Infallible;
@@ -38,10 +36,10 @@ use crate::domain::ServerName;
 use crate::domain::rule::{Rules, WORTH_DEFAULT};
 use crate::ports::{Chat, Clock, Conference, Store};
 use crate::token::Links;
+use crate::trigger::{Gap, OwnUser, Starts, Triggers};
 
 pub use keyring::Keyring;
 pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
-pub use own_user::OwnUser;
 pub use sink::{DURABLE_WITHIN, EventSink, SinkError, TraceParent};
 
 use inbound::{Inbound, inbound};
@@ -74,7 +72,7 @@ pub struct IngressSettings {
     pub time_zone: TimeZone,
     /// Longest body of a webhook or command, in bytes.
     pub body_bytes: usize,
-    /// How often a person may start meetings in one channel within a minute.
+    /// How often a person may start meetings in one channel within a minute, and how often ask for an end there.
     pub starts_per_minute: usize,
     /// For what a page reads of the store.
     pub store_deadline: Duration,
@@ -126,6 +124,8 @@ pub struct IngressDeps {
     pub clock: Arc<dyn Clock>,
     /// The relay's own user, as soon as it is known.
     pub own_user: OwnUser,
+    /// Who looks for posts that could not be taken; `None`: nobody does.
+    pub gap: Option<Gap>,
     /// Who is told.
     pub observer: Arc<dyn IngressObserver>,
 }
@@ -151,16 +151,19 @@ impl Ingress {
     pub fn new(settings: IngressSettings, deps: IngressDeps) -> Result<Self, minijinja::Error> {
         let server = ServerName::default_server();
         let keyring = Keyring::new(&settings);
-        let starts = Arc::new(starts::Starts::new(settings.starts_per_minute));
+        let starts = Arc::new(Starts::new(settings.starts_per_minute));
         let pages = Arc::new(Pages::new(&settings.external_url, settings.time_zone)?);
         Ok(Self {
             outgoing: outgoing::Outgoing {
                 tokens: keyring.outgoing.clone(),
-                server: server.clone(),
-                rules: Arc::clone(&deps.rules),
-                own_user: deps.own_user,
-                starts: Arc::clone(&starts),
-                sink: Arc::clone(&deps.sink),
+                triggers: Triggers {
+                    server: server.clone(),
+                    rules: Arc::clone(&deps.rules),
+                    own_user: deps.own_user,
+                    starts: Arc::clone(&starts),
+                },
+                gap: deps.gap,
+                sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             command: command::Command {
@@ -170,15 +173,16 @@ impl Ingress {
                 way_out: deps.chat.kind(),
                 rules: deps.rules,
                 starts,
+                ends: Starts::new(settings.starts_per_minute),
                 links: Arc::clone(&deps.links),
                 store: Arc::clone(&deps.store),
-                sink: Arc::clone(&deps.sink),
+                sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             webhook: plugnmeet::Webhook {
                 key: keyring.webhook.clone(),
                 server,
-                sink: deps.sink,
+                sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             join: join::Join {

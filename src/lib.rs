@@ -5,8 +5,9 @@
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts. Both
 //!   files are on [`sqlite`].
-//! - [`ingress`]: HTTP in, over [`listen`], with the signed links of [`token`].
-//! - [`worker`]: apply, jobs, sweep.
+//! - [`trigger`]: whether a post asks for a meeting. [`ingress`]: HTTP in, over [`listen`], with the signed links of
+//!   [`token`].
+//! - [`worker`]: apply, jobs, sweep, catching up.
 //! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
@@ -33,4 +34,5 @@ pub mod sqlite;
 pub mod store;
 pub mod telemetry;
 pub mod token;
+pub mod trigger;
 pub mod worker;

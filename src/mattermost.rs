@@ -3,6 +3,7 @@
 
 mod body;
 mod call;
+mod channels;
 mod errors;
 mod hooks;
 mod identity;
@@ -30,7 +31,8 @@ use url::Url;
 use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
 use crate::http::Http;
 use crate::ports::{
-    Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, PostView, WayOutKind,
+    Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, OwnChannels, PostView,
+    WayOutKind, WrittenPost,
 };
 
 use call::{Authorization, Call};
@@ -229,6 +231,18 @@ impl Chat for Mattermost {
         since: Timestamp,
     ) -> Result<Vec<PostView>, ChatError> {
         self.find(channel, key, since).await
+    }
+
+    async fn own_channels(&self) -> Result<OwnChannels, ChatError> {
+        self.ask_channels().await
+    }
+
+    async fn written_posts(
+        &self,
+        channel: &ChannelId,
+        since: Timestamp,
+    ) -> Result<Vec<WrittenPost>, ChatError> {
+        self.written(channel, since).await
     }
 
     async fn channel_kind(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {

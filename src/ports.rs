@@ -10,7 +10,10 @@ pub mod queue;
 pub mod store;
 
 pub use castoffs::{Castoff, Castoffs};
-pub use chat::{Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind};
+pub use chat::{
+    Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, OwnChannel, OwnChannels, PostView,
+    WayOutKind, WrittenPost,
+};
 pub use clock::Clock;
 pub use conference::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,

@@ -1,8 +1,10 @@
-//! Workers: apply moves meetings, job workers call the peers, the sweep wakes who still owes. They know only the
+//! Workers: apply moves meetings, job workers call the peers, the sweep wakes who still owes, and what Mattermost told
+//! in vain is caught up with. They know only the
 //! domain and the ports.
 
 mod apply;
 mod breaker;
+mod catch_up;
 mod chat;
 mod collect;
 mod conference;
@@ -12,6 +14,8 @@ mod jobs;
 mod lately;
 mod observer;
 mod publish;
+mod send;
+mod suspect;
 mod sweep;
 
 use std::sync::Arc;
@@ -27,8 +31,9 @@ use crate::domain::retry::RetryPolicy;
 use crate::ports::{Castoffs, Chat, Clock, Conference, Links, Mail, QueueName, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
+pub use catch_up::{CatchUpSettings, begin_catching_up};
 pub use chat::CardFace;
-pub use dead::{ReplayError, discard, end_meeting, replay};
+pub use dead::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
 pub(crate) use lately::Lately;
 pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
 pub use publish::publish_fact;
@@ -89,6 +94,8 @@ pub struct WorkerSettings {
     pub keep: Duration,
     /// How cards look.
     pub face: CardFace,
+    /// How posts are caught up with; `None`: not at all.
+    pub catch_up: Option<CatchUpSettings>,
     /// This instance's name in leases: its name and start time.
     pub instance: String,
 }
@@ -101,7 +108,9 @@ pub(crate) struct Shop {
     pub(crate) plugnmeet: Breaker,
     store_trouble: Lately,
     queue_trouble: Lately,
+    story_trouble: Lately,
     desks: desks::Desks,
+    suspects: suspect::Suspects,
     pub(crate) stop: CancellationToken,
 }
 
@@ -129,7 +138,9 @@ impl Workers {
             plugnmeet: Breaker::new(settings.breaker),
             store_trouble: Lately::default(),
             queue_trouble: Lately::default(),
+            story_trouble: Lately::default(),
             desks: desks::Desks::default(),
+            suspects: suspect::Suspects::default(),
             stop: stop.clone(),
             deps,
             settings,
@@ -139,6 +150,9 @@ impl Workers {
         tasks.spawn(sweep::run(Arc::clone(&shop)));
         for castoffs in shop.deps.castoffs.clone() {
             tasks.spawn(collect::run(Arc::clone(&shop), castoffs));
+        }
+        if let Some(settings) = shop.settings.catch_up.clone() {
+            tasks.spawn(catch_up::run(Arc::clone(&shop), settings));
         }
         let mattermost = jobs::Slots::new(shop.settings.mattermost_concurrency);
         let plugnmeet = jobs::Slots::new(shop.settings.plugnmeet_concurrency);

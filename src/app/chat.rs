@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::config::{Config, Essentials, MattermostAccess, WayOut};
-use crate::http::Http;
+use crate::http::{Http, HttpSettings};
 use crate::mattermost::{BadSettings, Credential, Identity, Mattermost, Notices, Way};
 use crate::ports::{Chat, Clock};
 
@@ -44,10 +44,12 @@ impl Client {
         let Some(access) = &essentials.mattermost else {
             return Ok(Self::Off);
         };
-        let http = Http::new(
-            settings::http(config.mattermost.call_timeout),
-            Arc::clone(meter) as _,
-        )?;
+        let http = HttpSettings {
+            heeds_rate_limit: true,
+            calls_per_second: config.mattermost.calls_per_second,
+            ..settings::http(config.mattermost.call_timeout)
+        };
+        let http = Http::new(http, Arc::clone(meter) as _)?;
         let refused = |error: BadSettings| StartError::Setting(error.to_string());
         let Some(credential) = credential(access) else {
             return notices(access, http);

@@ -14,13 +14,14 @@ use crate::domain::{
     ChannelId, Event, Fact, Place, PostId, Rendered, ResponseHook, Timestamp, UserId,
 };
 use crate::ingress::{
-    EventSink, Ingress, IngressDeps, IngressSettings, Keyring, OwnUser, SinkError, TraceParent,
+    EventSink, Ingress, IngressDeps, IngressSettings, Keyring, SinkError, TraceParent,
 };
 use crate::ports::{
     Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
     QueueName, WayOutKind,
 };
 use crate::token::Links;
+use crate::trigger::{Gap, OwnUser};
 use crate::worker::Deps;
 
 use super::observers::Meter;
@@ -34,7 +35,7 @@ pub(super) fn open(
     essentials: &Essentials,
     deps: &Deps,
     links: Links,
-    own_user: OwnUser,
+    (own_user, gap): (OwnUser, Option<Gap>),
     meter: Arc<Meter>,
 ) -> Result<
     (
@@ -60,6 +61,7 @@ pub(super) fn open(
         conference: Arc::clone(&deps.conference),
         clock: Arc::clone(&deps.clock),
         own_user,
+        gap,
         observer: meter,
     };
     let ingress = Ingress::new(settings(config, essentials), deps)
@@ -103,7 +105,7 @@ pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSetti
     }
 }
 
-fn rules(config: &Config) -> Result<Rules, String> {
+pub(super) fn rules(config: &Config) -> Result<Rules, String> {
     let mut rules = Vec::with_capacity(config.rules.len());
     for (index, rule) in config.rules.iter().enumerate() {
         let title = rule.title.as_str();

@@ -48,8 +48,8 @@ impl WorkObserver for Meter {
                 .with(labels::Repair::Woken)
                 .inc();
         }
-        // What jobs, polls and the sweep publish is accepted without passing the door.
-        if source == labels::EventSource::Relay {
+        // What jobs, polls, the sweep and catching up publish is accepted without passing the door.
+        if source == labels::EventSource::Relay || event.is_caught_up() {
             self.metrics.events_accepted_total.with(source).inc();
         }
     }
@@ -137,6 +137,7 @@ impl WorkObserver for Meter {
         let label = match repair {
             worker::Repair::MissedEnd => labels::Repair::MissedEnd,
             worker::Repair::MissedArtifact => labels::Repair::MissedArtifact,
+            worker::Repair::MissedTrigger => labels::Repair::MissedTrigger,
         };
         self.metrics.reconcile_repairs_total.with(label).inc();
     }
@@ -185,7 +186,8 @@ impl IngressObserver for Meter {
             Source::Plugnmeet => labels::WebhookSource::PlugNmeet,
         };
         let reason = match reason {
-            Rejected::BadSignature | Rejected::Stale => labels::Rejection::BadSignature,
+            Rejected::BadSignature => labels::Rejection::BadSignature,
+            Rejected::Stale => labels::Rejection::Stale,
             Rejected::BadToken => labels::Rejection::BadToken,
             Rejected::Malformed => labels::Rejection::Malformed,
             Rejected::TooLarge => labels::Rejection::TooLarge,

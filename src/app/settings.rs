@@ -80,11 +80,12 @@ pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> Wo
             time_zone: config.card.time_zone.clone(),
             late_after: config.card.late_after,
         },
+        catch_up: None,
         instance: instance.to_string(),
     }
 }
 
-fn policy(config: &Config, way_out: WayOutKind) -> Policy {
+pub(super) fn policy(config: &Config, way_out: WayOutKind) -> Policy {
     Policy {
         schedule: Schedule {
             way_out,

@@ -3,15 +3,19 @@
 //! The serde form of [`Fact`] is the body of an envelope of version 1: fields may be added with a default,
 //! never renamed or removed (a snapshot test in `queue/envelope` holds it).
 
+mod via;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
-    RoomId, ServerName, Sid, TeamId, Timestamp, UserId,
+    ArtifactId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId, RoomId,
+    ServerName, Sid, TeamId, Timestamp, UserId,
 };
+
+pub use via::{ResponseHook, Via};
 
 /// One fact with what is known of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,22 @@ pub struct Event {
     pub received_at: Timestamp,
     /// What happened.
     pub fact: Fact,
+}
+
+impl Event {
+    /// The relay found the post that asked for a meeting: no webhook had told of it in time.
+    pub const fn is_caught_up(&self) -> bool {
+        matches!(
+            &self.fact,
+            Fact::MeetingRequested {
+                via: Via::OutgoingWebhook {
+                    caught_up: true,
+                    ..
+                },
+                ..
+            }
+        )
+    }
 }
 
 /// The dedup key of design 3: unique together.
@@ -118,60 +138,6 @@ pub enum PlaceKind {
     Channel,
     /// A direct message (channel name `id__id`): a bot can never post there.
     Direct,
-}
-
-/// The part of a `response_url` that is used: the id behind `/hooks/commands/`. A capability, so Debug hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ResponseHook(String);
-
-impl ResponseHook {
-    /// Takes the id: 1 to 64 ASCII letters and digits, else `None`.
-    pub fn parse(id: &str) -> Option<Self> {
-        let is_id =
-            !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric());
-        is_id.then(|| Self(id.to_owned()))
-    }
-
-    /// The id, for the one who calls it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for ResponseHook {
-    type Error = BadId;
-    fn try_from(id: String) -> Result<Self, BadId> {
-        Self::parse(&id).ok_or(BadId)
-    }
-}
-
-impl From<ResponseHook> for String {
-    fn from(hook: ResponseHook) -> Self {
-        hook.0
-    }
-}
-
-impl fmt::Debug for ResponseHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResponseHook([redacted])")
-    }
-}
-
-/// How a request came, and so how its person can be answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "via", rename_all = "snake_case")]
-pub enum Via {
-    /// A post matched a phrase.
-    OutgoingWebhook {
-        /// That post: its thread is looked up before the card is posted.
-        post: PostId,
-    },
-    /// A slash command.
-    SlashCommand {
-        /// Where a late answer goes, if anywhere.
-        hook: Option<ResponseHook>,
-    },
 }
 
 /// Who is moderator in the room.
@@ -408,6 +374,9 @@ pub enum Fact {
         meeting: MeetingId,
         /// `<kind>:<detail>`.
         job: String,
+        /// A room that is to be made counts as asked for now: its rule's worth begins anew.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
     },
     /// The sweep found that the meeting still owes.
     Woken {

@@ -18,6 +18,8 @@ pub enum Outcome {
         after: Option<Duration>,
         /// The label of `retries_scheduled_total`.
         reason: RetryReason,
+        /// For the story of the meeting, and the dead letter.
+        why: String,
     },
     /// It did not work and may work later: uses up an attempt.
     Failed {
@@ -33,6 +35,8 @@ pub enum Outcome {
     Paused {
         /// How long.
         after: Duration,
+        /// For the story of the meeting.
+        why: &'static str,
     },
     /// It will never work: a person must look.
     Hopeless {
@@ -131,8 +135,12 @@ impl RetryPolicy {
             reason,
             counts,
         };
-        let too_old = || Verdict::DeadLetter {
-            reason: format!("given up after {} h", self.age_max.as_secs() / 3600),
+        let too_old = |last: Option<&str>| {
+            let mut reason = format!("given up after {} h", self.age_max.as_secs() / 3600);
+            if let Some(why) = last {
+                reason = format!("{reason}: {why}");
+            }
+            Verdict::DeadLetter { reason }
         };
         match outcome {
             Outcome::Done => Verdict::Done,
@@ -140,8 +148,11 @@ impl RetryPolicy {
             Outcome::Hopeless { why } => Verdict::DeadLetter {
                 reason: why.clone(),
             },
-            _ if age >= self.age_max => too_old(),
-            Outcome::Unavailable { after, reason } => {
+            Outcome::Unavailable { why, .. } | Outcome::Failed { why } if age >= self.age_max => {
+                too_old(Some(why))
+            }
+            _ if age >= self.age_max => too_old(None),
+            Outcome::Unavailable { after, reason, .. } => {
                 let hint = after.unwrap_or_default().min(self.hint_max);
                 again(delay.max(hint), *reason, false)
             }
@@ -150,7 +161,7 @@ impl RetryPolicy {
             },
             Outcome::Failed { .. } => again(delay, RetryReason::Failed, true),
             Outcome::Busy { after } => again(*after, RetryReason::Busy, false),
-            Outcome::Paused { after } => again(*after, RetryReason::Paused, false),
+            Outcome::Paused { after, .. } => again(*after, RetryReason::Paused, false),
         }
     }
 }

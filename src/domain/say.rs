@@ -8,8 +8,8 @@ mod tests;
 mod thread;
 
 pub use command::{
-    Listed, Started, end_asked, end_refused, help, listed, nothing_to_end, rate_limited,
-    running_offer, started, unavailable, unknown_subcommand,
+    Listed, Started, end_asked, end_refused, ends_limited, help, listed, nothing_to_end,
+    rate_limited, running_offer, started, unavailable, unknown_subcommand,
 };
 pub use notice::{recording_notice, running_notice, summary_notice};
 pub use thread::{final_reply, recording_reply, running_line, summary_reply};
@@ -23,6 +23,14 @@ use super::text::neutralise_line;
 pub fn not_stored(reference: impl Display) -> String {
     format!(
         "Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref {reference}"
+    )
+}
+
+/// The same for a post that the relay looks for by itself as soon as it can.
+pub fn not_stored_yet(reference: impl Display) -> String {
+    format!(
+        "Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card \
+         follows within some minutes, please try again. ref {reference}"
     )
 }
 

@@ -7,19 +7,16 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::domain::rule::Rules;
-use crate::domain::{Event, Fact, MeetingId, Origin, PostId, ServerName, Timestamp, Via, say};
+use crate::domain::{Event, PostId, Timestamp, say};
+use crate::trigger::{Asked, Gap, Idle, Triggers, Written};
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, JSON};
+use super::inbound::{FORM, Inbound, JSON, Refused, Unread};
 use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
-use super::own_user::OwnUser;
 use super::place::{person, place};
 use super::reply::{self, Answer};
 use super::sink::{EventSink, make_durable};
-use super::starts::Starts;
 use super::verify::Tokens;
 
 /// The fields that are read. `trigger_word` is not: it carries the word of another hook (mattermost.md 1.3).
@@ -39,10 +36,8 @@ const FIELDS: [&str; 10] = [
 /// The route.
 pub(super) struct Outgoing {
     pub(super) tokens: Tokens,
-    pub(super) server: ServerName,
-    pub(super) rules: Arc<Rules>,
-    pub(super) own_user: OwnUser,
-    pub(super) starts: Arc<Starts>,
+    pub(super) triggers: Triggers,
+    pub(super) gap: Option<Gap>,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) observer: Arc<dyn IngressObserver>,
 }
@@ -62,6 +57,10 @@ impl Outgoing {
             Err(refused) => {
                 self.observer
                     .rejected(Source::OutgoingWebhook, refused.reason());
+                if refused == Refused::Unread(Unread::NoRoom) {
+                    let text = &say::not_stored(inbound.id);
+                    return reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text });
+                }
                 return refused.answer();
             }
         };
@@ -80,9 +79,21 @@ impl Outgoing {
                 .rejected(Source::OutgoingWebhook, Rejected::BadToken);
             return reply::unauthorized();
         }
-        match self.event(&inbound, &fields, kind) {
-            Ok(Asked::For(event)) => self.accept(*event, inbound).await,
-            Ok(Asked::Nothing(why)) => {
+        match self.asked(&inbound, &fields, kind) {
+            Ok(Asked::For { origin, fact }) => {
+                let event = Event {
+                    id: inbound.id,
+                    origin,
+                    received_at: inbound.received_at,
+                    fact: *fact,
+                };
+                self.accept(event, inbound).await
+            }
+            Ok(Asked::Nothing(idle)) => {
+                let why = match idle {
+                    Idle::OwnPost => Ignored::OwnPost,
+                    Idle::NoRule => Ignored::NoRule,
+                };
                 self.observer
                     .received(Trigger::OutgoingWebhook, Received::Ignored);
                 self.observer.ignored(Trigger::OutgoingWebhook, why);
@@ -105,41 +116,33 @@ impl Outgoing {
         bad.answer()
     }
 
-    fn event(&self, inbound: &Inbound, fields: &Fields, kind: &str) -> Result<Asked, BadFields> {
-        let place = place(fields, &self.server)?;
+    fn asked(&self, inbound: &Inbound, fields: &Fields, kind: &str) -> Result<Asked, BadFields> {
+        let place = place(fields, &self.triggers.server)?;
         let by = person(fields)?;
         let post: PostId = fields.id("post_id")?;
         let posted_at = posted_at(fields, kind)?;
-        if self.own_user.is(&by.user_id) {
-            tracing::debug!(event.id = %inbound.id, "outgoing webhook ignored: the relay's own post");
-            return Ok(Asked::Nothing(Ignored::OwnPost));
-        }
-        let text = fields.text("text");
-        let Some(rule) = self.rules.choose_by_text(&place, &by.user_name, text) else {
-            return Ok(Asked::Nothing(Ignored::NoRule));
+        let (user, channel) = (by.user_id.clone(), place.channel.clone());
+        let written = Written {
+            post: post.clone(),
+            place,
+            by,
+            text: fields.text("text"),
+            caught_up: false,
         };
-        let key = format!("post:{post}");
-        if !self
-            .starts
-            .admit(&place.channel, &by.user_id, &key, inbound.since)
-        {
-            tracing::info!(event.id = %inbound.id, user = %by.user_id, channel = %place.channel, "start ignored: too many in a minute");
-            return Ok(Asked::TooMuch);
+        let asked = self.triggers.asked(written, inbound.since);
+        match &asked {
+            Asked::For { .. } => {
+                tracing::info!(event.id = %inbound.id, %post, %channel, posted_ms = posted_at.map(Timestamp::millis), "meeting asked for by a post");
+            }
+            Asked::Nothing(Idle::OwnPost) => {
+                tracing::debug!(event.id = %inbound.id, "outgoing webhook ignored: the relay's own post");
+            }
+            Asked::Nothing(Idle::NoRule) => {}
+            Asked::TooMuch => {
+                tracing::info!(event.id = %inbound.id, %user, %channel, "start ignored: too many in a minute");
+            }
         }
-        tracing::info!(event.id = %inbound.id, %post, channel = %place.channel, posted_ms = posted_at.map(Timestamp::millis), "meeting asked for by a post");
-        Ok(Asked::For(Box::new(Event {
-            id: inbound.id,
-            origin: Origin::mattermost(&self.server, key),
-            received_at: inbound.received_at,
-            fact: Fact::MeetingRequested {
-                meeting: MeetingId::from_uuid(Uuid::now_v7()),
-                place,
-                by,
-                via: Via::OutgoingWebhook { post },
-                rule,
-                always_new: false,
-            },
-        })))
+        Ok(asked)
     }
 
     async fn accept(&self, event: Event, inbound: Inbound) -> Answer {
@@ -154,17 +157,17 @@ impl Outgoing {
                     .received(Trigger::OutgoingWebhook, Received::Rejected);
                 self.observer
                     .rejected(Source::OutgoingWebhook, Rejected::Backpressure);
-                let text = &say::not_stored(inbound.id);
+                let text = &match &self.gap {
+                    Some(gap) => {
+                        gap.noticed();
+                        say::not_stored_yet(inbound.id)
+                    }
+                    None => say::not_stored(inbound.id),
+                };
                 reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text })
             }
         }
     }
-}
-
-enum Asked {
-    For(Box<Event>),
-    Nothing(Ignored),
-    TooMuch,
 }
 
 /// When the post was made, on Mattermost's clock: a form tells seconds, JSON milliseconds (mattermost.md 1.1).

@@ -195,6 +195,9 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError>
 
 /// A call without an answer, as the port tells it.
 pub(super) fn unreachable(error: CallError) -> ChatError {
+    if let CallError::Held { after } = error {
+        return ChatError::Throttled { after: Some(after) };
+    }
     ChatError::Unreachable {
         why: error.to_string(),
         sent: error.was_sent(),

@@ -93,6 +93,7 @@ impl Mattermost {
             display_name: display_name(&user, &way),
             is_system_admin: has_role(&user.roles, "system_admin"),
             user_id: user.id,
+            user_name: user.username,
         })
     }
 

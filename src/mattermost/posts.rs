@@ -143,14 +143,9 @@ impl Mattermost {
             .theirs(since)
             .saturating_sub(SINCE_MARGIN_MILLIS)
             .max(1);
-        let list = self.list(channel, &[("since", since.to_string())]).await?;
-        let lists = if list.posts.len() < SINCE_POSTS_MAX {
-            vec![list]
-        } else {
-            self.pages(channel, since).await?
-        };
-        let posts = lists.into_iter().flat_map(|list| list.posts.into_values());
+        let posts = self.changed(channel, since).await?;
         let ours = posts
+            .into_iter()
             .filter(|post| {
                 post.get("user_id").and_then(Value::as_str) == Some(own.user_id.as_str())
             })
@@ -162,6 +157,22 @@ impl Mattermost {
         found.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         found.dedup_by(|a, b| a.id == b.id);
         Ok(found)
+    }
+
+    /// Whatever was made or changed after `since` on the server's clock, in no order, some of it twice.
+    pub(super) async fn changed(
+        &self,
+        channel: &ChannelId,
+        since: i64,
+    ) -> Result<Vec<Value>, ChatError> {
+        let list = self.list(channel, &[("since", since.to_string())]).await?;
+        let lists = if list.posts.len() < SINCE_POSTS_MAX {
+            vec![list]
+        } else {
+            self.pages(channel, since).await?
+        };
+        let posts = lists.into_iter().flat_map(|list| list.posts.into_values());
+        Ok(posts.collect())
     }
 
     /// Newest first, down to `since`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use crate::domain::WayOutKind;
-use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId};
 
 /// The account that the relay posts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,43 @@ pub struct PostView {
     pub key: Option<String>,
 }
 
+/// The public channels that the relay's account is in, archived ones left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnChannels {
+    /// When this was answered, on the server's clock.
+    pub now: Timestamp,
+    /// In no order.
+    pub channels: Vec<OwnChannel>,
+}
+
+/// A public channel that the relay's account is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnChannel {
+    /// Its id.
+    pub id: ChannelId,
+    /// Its name in addresses.
+    pub name: String,
+    /// Its team.
+    pub team: TeamId,
+    /// The team's name in addresses.
+    pub team_name: String,
+    /// When its newest post was made, on the server's clock.
+    pub last_post_at: Timestamp,
+}
+
+/// What a person wrote and left as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenPost {
+    /// Its id.
+    pub id: PostId,
+    /// Its author.
+    pub user: UserId,
+    /// When it was made, on the server's clock.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub text: String,
+}
+
 /// Of what kind a channel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelKind {
@@ -63,6 +100,8 @@ pub enum ChannelKind {
 pub struct Account {
     /// The user id.
     pub user_id: UserId,
+    /// The user name, without @.
+    pub user_name: String,
     /// How the server would show the name to others.
     pub display_name: String,
     /// Holds the role `system_admin`.
@@ -189,6 +228,22 @@ pub trait Chat: Send + Sync + 'static {
         since: Timestamp,
     ) -> Result<Vec<PostView>, ChatError>;
 
+    /// The public channels of the relay's account, with the times of their newest posts.
+    async fn own_channels(&self) -> Result<OwnChannels, ChatError> {
+        Err(no_account())
+    }
+
+    /// What people wrote in `channel` after `since` (on the server's clock), oldest first. Posts that were edited or
+    /// deleted since, and those of bots, webhooks and the server itself, are left out.
+    async fn written_posts(
+        &self,
+        channel: &ChannelId,
+        since: Timestamp,
+    ) -> Result<Vec<WrittenPost>, ChatError> {
+        let _ = (channel, since);
+        Err(no_account())
+    }
+
     /// Of what kind a channel is; [`ChatError::Forbidden`] for one that the relay may not even read.
     async fn channel_kind(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError>;
 
@@ -207,4 +262,10 @@ pub trait Chat: Send + Sync + 'static {
 
     /// A direct message to one person; `key` as for posts.
     async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError>;
+}
+
+fn no_account() -> ChatError {
+    ChatError::Refused {
+        why: "this way out is no account that could read channels".to_owned(),
+    }
 }

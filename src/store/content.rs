@@ -3,16 +3,19 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::{Fact, MeetingId};
+use crate::domain::{Fact, MeetingId, Via};
 
 /// The SHA-256 of what `fact` says. The id that ingress drew for the meeting is left out: two hooks that fire for
-/// one post draw two of them and still say the same.
+/// one post draw two of them and still say the same. So do a hook and the relay's own look at the post.
 pub(super) fn content_hash(fact: &Fact) -> Result<[u8; 32], serde_json::Error> {
     let text = match fact {
         Fact::MeetingRequested { .. } => {
             let mut fact = fact.clone();
-            if let Fact::MeetingRequested { meeting, .. } = &mut fact {
+            if let Fact::MeetingRequested { meeting, via, .. } = &mut fact {
                 *meeting = MeetingId::from_uuid(Uuid::nil());
+                if let Via::OutgoingWebhook { caught_up, .. } = via {
+                    *caught_up = false;
+                }
             }
             serde_json::to_vec(&fact)?
         }
@@ -43,6 +46,13 @@ mod tests {
     #[test]
     fn drawn_meeting_id_is_no_content() {
         let other = REQUESTED.replace("b302099a8057", "b302099a8058");
+        assert_eq!(hash(REQUESTED), hash(&other));
+    }
+
+    #[test]
+    fn how_a_post_became_known_is_no_content() {
+        let other = REQUESTED.replace("\"post\":\"p\"", "\"post\":\"p\",\"caught_up\":true");
+        assert_ne!(REQUESTED, other);
         assert_eq!(hash(REQUESTED), hash(&other));
     }
 

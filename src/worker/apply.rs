@@ -8,12 +8,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tracing::{debug, error, info, warn};
 
+use crate::crash_point;
 use crate::domain::apply::{Applied, Effect, Fresh};
 use crate::domain::{Event, Fact};
-use crate::ports::{Body, DeadKind, Incoming, Posting, QueueName, Received, Settled, StoreError};
+use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, StoreError};
 
 use super::dead::{Burial, bury};
-use super::{DeadReason, JobOutcome, Shop, publish};
+use super::send::send;
+use super::suspect::{Suspicion, forget_mark, suspect};
+use super::{DeadReason, JobOutcome, Repair, Shop, publish};
 
 /// Pause before a store or queue that is away is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -44,22 +47,82 @@ struct Delivered {
     event: Event,
 }
 
-async fn work(shop: &Shop, batch: Vec<Received>) {
-    let began = tokio::time::Instant::now();
-    let mut events = Vec::with_capacity(batch.len());
-    for received in batch {
-        match read(shop, received).await {
-            Ok(delivered) => events.push(delivered),
-            Err(Some(burial)) => give_up(shop, burial).await,
-            Err(None) => return,
+impl Delivered {
+    /// The name of its mark. The sweep sends a meeting that owes a new event each time, so that the event's own id
+    /// would never be counted twice.
+    fn mark(&self) -> String {
+        match self.event.fact {
+            Fact::Woken { meeting, .. } => format!("woken:{meeting}"),
+            _ => self.received.message_id.clone(),
         }
     }
-    if events.is_empty() {
+
+    /// What tests know it by.
+    fn text(&self) -> String {
+        format!("{:?}", self.event)
+    }
+}
+
+async fn work(shop: &Shop, batch: Vec<Received>) {
+    let began = tokio::time::Instant::now();
+    let mut together = Vec::with_capacity(batch.len());
+    for mut received in batch {
+        let is_suspect = shop.suspects.include(&mut received);
+        let delivered = match read(shop, received) {
+            Ok(delivered) => delivered,
+            Err(burial) => {
+                give_up(shop, *burial).await;
+                continue;
+            }
+        };
+        if !is_suspect {
+            together.push(delivered);
+            continue;
+        }
+        // In their order, and nobody but itself is in hand when it is marked.
+        apply_counted(shop, std::mem::take(&mut together), began).await;
+        if !apply_alone(shop, delivered, began).await {
+            return;
+        }
+    }
+    apply_counted(shop, together, began).await;
+}
+
+/// Applies one event that may be poison; `false`: the workers were stopped first.
+async fn apply_alone(shop: &Shop, delivered: Delivered, began: tokio::time::Instant) -> bool {
+    match suspect(shop, &delivered.mark(), None).await {
+        Suspicion::Cleared { alone, .. } => {
+            apply_counted(shop, vec![delivered], began).await;
+            drop(alone);
+        }
+        Suspicion::Poison(reason) => {
+            let mark = delivered.mark();
+            let mut received = delivered.received;
+            if received.message_id != mark {
+                // One letter for all wakes of a meeting, and the next one is no better: its mark stays.
+                received.message_id = mark;
+                received.redelivered = false;
+            }
+            let burial = Burial {
+                kind: DeadKind::Event,
+                reason,
+                label: DeadReason::Poison,
+                received,
+            };
+            give_up(shop, burial).await;
+        }
+        Suspicion::Stopped => return false,
+    }
+    true
+}
+
+async fn apply_counted(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) {
+    if batch.is_empty() {
         return;
     }
-    let count = events.len() as i64;
+    let count = batch.len() as i64;
     shop.deps.observer.in_flight(QueueName::Events, count);
-    apply_batch(shop, events, began).await;
+    apply_batch(shop, batch, began).await;
     shop.deps.observer.in_flight(QueueName::Events, -count);
 }
 
@@ -100,14 +163,14 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
 /// bury the one that tells why.
 async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
     error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
+    let mark = delivered.mark();
     let Received {
         receipt,
-        message_id,
         redelivered,
         ..
     } = delivered.received;
     if redelivered {
-        forget_mark(shop, &message_id).await;
+        forget_mark(shop, &mark).await;
     }
     if let Err(error) = shop.deps.mail.settle(vec![Settled::Done(receipt)]).await {
         debug!(%error, "a wake could not be removed and will come again");
@@ -126,10 +189,13 @@ async fn apply(shop: &Shop, batch: &[Delivered]) -> Result<Option<Vec<Applied>>,
             })
             .collect();
         let now = shop.deps.clock.now();
-        let applying = shop
-            .deps
-            .store
-            .apply(incoming, shop.settings.policy.clone(), now);
+        let applying = async {
+            for delivered in batch {
+                crash_point::reach_for("apply.begun", || delivered.text());
+            }
+            let policy = shop.settings.policy.clone();
+            shop.deps.store.apply(incoming, policy, now).await
+        };
         match AssertUnwindSafe(applying).catch_unwind().await {
             Ok(Ok(applied)) => return Ok(Some(applied)),
             Ok(Err(StoreError::Refused(why))) => return Err(why),
@@ -153,10 +219,16 @@ async fn finish(
     applied: &[Applied],
     began: tokio::time::Instant,
 ) {
+    for delivered in &batch {
+        crash_point::reach_for("apply.committed", || delivered.text());
+    }
     let postings = publish::postings(applied, shop.deps.clock.now());
     if !send(shop, postings).await {
         // Unacknowledged events come again and publish the same jobs.
         return;
+    }
+    for delivered in &batch {
+        crash_point::reach_for("apply.published", || delivered.text());
     }
     for (delivered, applied) in batch.iter().zip(applied) {
         tell(shop, &delivered.event, applied);
@@ -168,7 +240,7 @@ async fn finish(
             .observer
             .settled(QueueName::Events, outcome, began.elapsed());
         if delivered.received.redelivered {
-            forget_mark(shop, &delivered.received.message_id).await;
+            forget_mark(shop, &delivered.mark()).await;
         }
     }
     let settled = batch
@@ -190,6 +262,13 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     match applied.effect {
         Effect::Applied => {
             info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
+            if event.is_caught_up() {
+                shop.deps.observer.repaired(Repair::MissedTrigger);
+                warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
+            }
+        }
+        Effect::Duplicate if event.is_caught_up() => {
+            debug!(event.id = %event.id, meeting.id = meeting, "the post was told in time");
         }
         Effect::Duplicate => {
             info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
@@ -204,28 +283,8 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     }
 }
 
-/// Sends until it works; `false` when the workers are stopped first.
-pub(super) async fn send(shop: &Shop, postings: Vec<Posting>) -> bool {
-    if postings.is_empty() {
-        return true;
-    }
-    loop {
-        match shop.deps.mail.send(postings.clone()).await {
-            Ok(()) => return true,
-            Err(error) => {
-                if shop.queue_trouble.is_news() {
-                    warn!(%error, messages = postings.len(), "messages cannot be published: they are tried every second");
-                }
-                if !pause(shop).await {
-                    return false;
-                }
-            }
-        }
-    }
-}
-
-/// The event in a delivery; `Err(Some)`: it is to be buried; `Err(None)`: the workers were stopped.
-async fn read(shop: &Shop, received: Received) -> Result<Delivered, Option<Burial>> {
+/// The event in a delivery, or why it is to be buried.
+fn read(shop: &Shop, received: Received) -> Result<Delivered, Box<Burial>> {
     let event = match &received.content {
         Ok(envelope) => match &envelope.body {
             Body::Event(event) => Ok(event.clone()),
@@ -233,81 +292,18 @@ async fn read(shop: &Shop, received: Received) -> Result<Delivered, Option<Buria
         },
         Err(why) => Err(why.clone()),
     };
-    let event = match event {
-        Ok(event) => event,
-        Err(reason) => {
-            let (kind, label) = (DeadKind::Unreadable, DeadReason::Unreadable);
-            return Err(Some(Burial {
-                kind,
-                reason,
-                label,
-                received,
-            }));
+    match event {
+        Ok(event) => {
+            let waited = shop.deps.clock.now().since(event.received_at);
+            shop.deps.observer.waited(QueueName::Events, waited);
+            Ok(Delivered { received, event })
         }
-    };
-    match suspect(shop, &received).await {
-        Suspicion::None => {}
-        Suspicion::Poison(reason) => {
-            let (kind, label) = (DeadKind::Event, DeadReason::Poison);
-            return Err(Some(Burial {
-                kind,
-                reason,
-                label,
-                received,
-            }));
-        }
-        Suspicion::Stopped => return Err(None),
-    }
-    shop.deps.observer.waited(
-        QueueName::Events,
-        shop.deps.clock.now().since(event.received_at),
-    );
-    Ok(Delivered { received, event })
-}
-
-/// What the poison mark says of a message.
-pub(super) enum Suspicion {
-    /// Nothing.
-    None,
-    /// Work on it was begun too often; why, for the dead letter.
-    Poison(String),
-    /// Unknown: the workers were stopped while the store was away.
-    Stopped,
-}
-
-/// Counts work on a redelivered message, before it begins. The normal path pays nothing.
-pub(super) async fn suspect(shop: &Shop, received: &Received) -> Suspicion {
-    if !received.redelivered {
-        return Suspicion::None;
-    }
-    loop {
-        match shop.deps.store.mark_redelivered(&received.message_id).await {
-            Ok(count) if count > shop.settings.poison_max => {
-                let tries = shop.settings.poison_max;
-                return Suspicion::Poison(format!(
-                    "poison: work on it was begun {tries} times and never ended"
-                ));
-            }
-            Ok(_) => return Suspicion::None,
-            Err(StoreError::Refused(why)) => {
-                warn!(why, "a redelivered message cannot be marked");
-                return Suspicion::None;
-            }
-            Err(StoreError::Away(why)) => {
-                if shop.store_trouble.is_news() {
-                    error!(why, "the store is away: messages wait, nothing is lost");
-                }
-                if !pause(shop).await {
-                    return Suspicion::Stopped;
-                }
-            }
-        }
-    }
-}
-
-pub(super) async fn forget_mark(shop: &Shop, message_id: &str) {
-    if let Err(error) = shop.deps.store.clear_mark(message_id).await {
-        debug!(%error, "a redelivery mark stays");
+        Err(reason) => Err(Box::new(Burial {
+            kind: DeadKind::Unreadable,
+            reason,
+            label: DeadReason::Unreadable,
+            received,
+        })),
     }
 }
 

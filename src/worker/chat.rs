@@ -12,8 +12,8 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::domain::retry::{Outcome, RetryReason};
-use crate::domain::{Job, Meeting, PostKey, PostRow, WayOutKind};
-use crate::ports::{ChatError, Lease, Receipt, StoreError};
+use crate::domain::{Job, Meeting, PostKey, PostRow, Timestamp, WayOutKind};
+use crate::ports::{ChatError, Lease, PostView, Receipt, StoreError};
 
 use super::Shop;
 use super::jobs::Report;
@@ -88,6 +88,9 @@ pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report
     Report::of(outcome.unwrap_or_else(|outcome| outcome))
 }
 
+/// Why nothing can be posted, for the story of the meeting.
+const OUTSIDE: &str = "the bot is outside the channel: invite it";
+
 /// What a step met when it could not go on; `?` carries it out of a job.
 type Step<T> = Result<T, Outcome>;
 
@@ -100,7 +103,10 @@ async fn under_lease(
     let _desk = shop.desks.take(meeting.id).await;
     // The one before us at the desk may have been throttled, when we had been let in already.
     if let Some(after) = shop.mattermost.held_for() {
-        return Err(Outcome::Paused { after });
+        return Err(Outcome::Paused {
+            after,
+            why: "the chat server throttles",
+        });
     }
     renew(shop, meeting).await?;
     let outcome = work.await;
@@ -123,6 +129,24 @@ async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
         Lease::Held { until } => Err(Outcome::Busy {
             after: until.since(now).max(Duration::from_millis(50)),
         }),
+    }
+}
+
+/// Own posts of this name since `since`; the lease stays ours however many pages the server has them on.
+async fn find_own(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    name: &str,
+    since: Timestamp,
+) -> Step<Result<Vec<PostView>, ChatError>> {
+    let channel = &meeting.place.channel;
+    let finding = shop.deps.chat.find_posts(channel, name, since);
+    tokio::pin!(finding);
+    loop {
+        tokio::select! {
+            found = &mut finding => return Ok(found),
+            () = tokio::time::sleep(shop.settings.lease / 3) => renew(shop, meeting).await?,
+        }
     }
 }
 
@@ -162,41 +186,43 @@ fn store_away(error: StoreError) -> Outcome {
     match error {
         StoreError::Away(_) => Outcome::Paused {
             after: Duration::from_secs(2),
+            why: "the store is away",
         },
         StoreError::Refused(why) => Outcome::Failed { why },
     }
 }
 
 fn outcome_of(error: &ChatError) -> Outcome {
+    let why = error.to_string();
     match error {
         ChatError::Unreachable { .. } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Unreachable,
+            why,
         },
         ChatError::Unavailable { after, .. } | ChatError::TurnedAway { after, .. } => {
             Outcome::Unavailable {
                 after: *after,
                 reason: RetryReason::ServerError,
+                why,
             }
         }
-        ChatError::Failed { .. } => Outcome::Failed {
-            why: error.to_string(),
-        },
+        ChatError::Failed { .. } => Outcome::Failed { why },
         ChatError::Throttled { after } => Outcome::Unavailable {
             after: *after,
             reason: RetryReason::Throttled,
+            why,
         },
         // Every other call would meet the same until a person acts (a revoked token, a switch of the server), and
         // then this one should follow by itself: it waits, and ends by age. The peer is not away, so no breaker opens.
         ChatError::Unauthorized { .. } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Paused,
+            why,
         },
         ChatError::Forbidden { .. }
         | ChatError::NotFound { .. }
         | ChatError::NotEditable { .. }
-        | ChatError::Refused { .. } => Outcome::Hopeless {
-            why: error.to_string(),
-        },
+        | ChatError::Refused { .. } => Outcome::Hopeless { why },
     }
 }

@@ -189,10 +189,12 @@ fn outcome_of(error: &ConferenceError) -> Outcome {
         ConferenceError::Unreachable { .. } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Unreachable,
+            why,
         },
         ConferenceError::Unavailable { after, .. } => Outcome::Unavailable {
             after: *after,
             reason: RetryReason::ServerError,
+            why,
         },
         ConferenceError::Internal { .. } => Outcome::Failed { why },
         ConferenceError::RoomGone
@@ -205,14 +207,16 @@ fn outcome_of(error: &ConferenceError) -> Outcome {
 
 fn outcome_of_poll(error: &ConferenceError) -> Outcome {
     match outcome_of(error) {
-        Outcome::Failed { .. } => Outcome::Unavailable {
+        Outcome::Failed { why } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Failed,
+            why,
         },
         Outcome::Hopeless { why } => {
             warn!(why, "plugNmeet refuses a poll");
             Outcome::Paused {
                 after: REFUSED_POLL_AGAIN_AFTER,
+                why: "plugNmeet refuses the poll; the log says why",
             }
         }
         outcome => outcome,

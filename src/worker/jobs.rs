@@ -1,6 +1,7 @@
 //! The loop of one job queue: take what there is room for, do it, judge what it met, settle.
 
 mod attempt;
+mod record;
 mod settle;
 mod slots;
 
@@ -11,11 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, info_span, warn};
 
+use crate::crash_point;
 use crate::domain::Peer;
 use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Settled};
 
-use super::apply::{Suspicion, pause, suspect};
+use super::apply::pause;
 use super::dead::facts_of;
+use super::suspect::{Alone, Suspicion, suspect};
 use super::{Admission, DeadReason, JobOutcome, Shop};
 use attempt::{do_job, do_tell};
 use settle::{again, give_up};
@@ -102,28 +105,16 @@ async fn give_back(shop: &Shop, received: &Received) {
     }
 }
 
-async fn work(shop: &Shop, received: Received) {
+async fn work(shop: &Shop, mut received: Received) {
     let observer = Arc::clone(&shop.deps.observer);
     let queue = received.queue;
     observer.in_flight(queue, 1);
     let began = Instant::now();
     let outcome = match received.content.clone() {
-        Ok(envelope) => match suspect(shop, &received).await {
-            Suspicion::None => do_envelope(shop, received, envelope).await,
-            Suspicion::Poison(reason) => {
-                let facts = facts_of(&envelope);
-                give_up(
-                    shop,
-                    received,
-                    reason,
-                    DeadReason::Poison,
-                    DeadKind::Job,
-                    facts,
-                )
-                .await
-            }
-            Suspicion::Stopped => None,
-        },
+        Ok(envelope) if shop.suspects.include(&mut received) => {
+            do_suspect(shop, received, envelope).await
+        }
+        Ok(envelope) => do_envelope(shop, received, envelope, None).await,
         Err(reason) => {
             let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
             give_up(shop, received, reason, label, kind, Vec::new()).await
@@ -135,7 +126,30 @@ async fn work(shop: &Shop, received: Received) {
     }
 }
 
-async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Option<JobOutcome> {
+/// Does a redelivered job, unless it is poison.
+async fn do_suspect(shop: &Shop, received: Received, envelope: Envelope) -> Option<JobOutcome> {
+    match suspect(shop, &received.message_id, None).await {
+        Suspicion::Cleared { count, alone } => {
+            // Whatever was in hand when the process ended comes again once, and is done side by side.
+            let alone = (count > 1).then_some(alone);
+            do_envelope(shop, received, envelope, alone).await
+        }
+        Suspicion::Poison(reason) => {
+            let facts = facts_of(&envelope);
+            let (label, kind) = (DeadReason::Poison, DeadKind::Job);
+            give_up(shop, received, reason, label, kind, facts).await
+        }
+        Suspicion::Stopped => None,
+    }
+}
+
+async fn do_envelope(
+    shop: &Shop,
+    received: Received,
+    envelope: Envelope,
+    alone: Option<Alone>,
+) -> Option<JobOutcome> {
+    crash_point::reach_for("job.leased", || envelope.id());
     let now = shop.deps.clock.now();
     if let Some(early) = envelope.not_before.filter(|at| *at > now) {
         return again(shop, &received, envelope, early.since(now), false).await;
@@ -147,7 +161,7 @@ async fn do_envelope(shop: &Shop, received: Received, envelope: Envelope) -> Opt
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
                 meeting.id = %id.meeting, event.id = tracing::field::Empty,
                 attempt.number = envelope.attempt, tries = envelope.tries);
-            do_job(shop, received, envelope, id, since)
+            do_job(shop, received, envelope, (id, since), alone)
                 .instrument(span)
                 .await
         }

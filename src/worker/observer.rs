@@ -40,6 +40,8 @@ pub enum Repair {
     MissedEnd,
     /// A recording or artifact.
     MissedArtifact,
+    /// A phrase in a channel.
+    MissedTrigger,
 }
 
 /// Told by workers as they go. Every method has an empty default.

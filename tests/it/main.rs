@@ -11,12 +11,15 @@
 
 mod architecture;
 mod bad_input;
+mod catch_up;
+mod convergence;
 mod crash;
 mod deploy;
 mod faults;
 mod harness;
 mod ledger;
 mod load;
+mod lost_ends;
 mod main_job;
 mod notices;
 mod operators;
@@ -24,9 +27,11 @@ mod pages;
 mod queue_conformance;
 mod session;
 mod spool;
+mod ssrf;
 mod starts;
 mod store_conformance;
 mod traps;
 mod vectors;
 mod ways_out;
+mod why;
 mod workers;

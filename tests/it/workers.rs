@@ -8,11 +8,16 @@
 )]
 
 mod apply;
+mod attempts;
+mod backlog;
+mod catching_up;
 mod collecting;
 mod notices;
 mod outages;
 mod peers;
 mod posting;
+mod replaying;
+mod too_large;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +90,7 @@ fn settings() -> WorkerSettings {
             time_zone: jiff::tz::TimeZone::UTC,
             late_after: 60 * SECOND,
         },
+        catch_up: None,
         instance: "test".to_owned(),
     }
 }

@@ -16,6 +16,7 @@ fn unavailable(after: Option<Duration>) -> Outcome {
     Outcome::Unavailable {
         after,
         reason: RetryReason::Throttled,
+        why: "busy".to_owned(),
     }
 }
 
@@ -33,7 +34,10 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         prop::option::of(pause.clone()).prop_map(unavailable),
         Just(failed()),
         pause.clone().prop_map(|after| Outcome::Busy { after }),
-        pause.prop_map(|after| Outcome::Paused { after }),
+        pause.prop_map(|after| Outcome::Paused {
+            after,
+            why: "later"
+        }),
         Just(Outcome::Hopeless {
             why: "no".to_owned()
         }),
@@ -66,7 +70,7 @@ fn outage_uses_up_no_attempt_and_ends_by_age() {
         POLICY.judge(&unavailable(None), u32::MAX, YOUNG, DELAY),
         again
     );
-    let reason = "given up after 168 h".to_owned();
+    let reason = "given up after 168 h: busy".to_owned();
     let verdict = POLICY.judge(&unavailable(None), 1, POLICY.age_max, DELAY);
     assert_eq!(verdict, Verdict::DeadLetter { reason });
 }
@@ -131,7 +135,7 @@ proptest! {
                 prop_assert!(!is_old && *counts && attempt < POLICY.attempts_max);
                 prop_assert_eq!(*after, delay);
             }
-            (Outcome::Busy { after: asked } | Outcome::Paused { after: asked }, Verdict::Again { after, counts, .. }) => {
+            (Outcome::Busy { after: asked } | Outcome::Paused { after: asked, .. }, Verdict::Again { after, counts, .. }) => {
                 prop_assert!(!is_old && !counts);
                 prop_assert_eq!(after, asked);
             }

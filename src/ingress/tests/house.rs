@@ -17,9 +17,10 @@ use crate::domain::{
     RuleChoice, ServerName, State, Timestamp, Via,
 };
 use crate::ingress::inbound::fresh_id;
-use crate::ingress::{Ingress, IngressDeps, IngressSettings, OwnUser};
+use crate::ingress::{Ingress, IngressDeps, IngressSettings};
 use crate::ports::WayOutKind;
 use crate::token::{Links, Signer};
+use crate::trigger::{Gap, OwnUser};
 
 /// A door and what stands behind it.
 pub(in crate::ingress) struct House {
@@ -29,6 +30,7 @@ pub(in crate::ingress) struct House {
     pub(in crate::ingress) mint: Arc<Mint>,
     pub(in crate::ingress) notes: Arc<Notes>,
     pub(in crate::ingress) own_user: OwnUser,
+    pub(in crate::ingress) gap: Option<Gap>,
     pub(in crate::ingress) links: Arc<Links>,
     pub(in crate::ingress) rules: Arc<Rules>,
 }
@@ -60,6 +62,7 @@ impl House {
             }),
             notes: Arc::default(),
             own_user: OwnUser::unknown(),
+            gap: None,
             links: Arc::new(Links::new(&public_url, signer)),
             rules: Arc::new(Rules::built_in()),
         }
@@ -86,6 +89,7 @@ impl House {
                 conference: self.mint.clone(),
                 clock: Arc::new(FixedClock),
                 own_user: self.own_user.clone(),
+                gap: self.gap.clone(),
                 observer: self.notes.clone(),
             },
         )

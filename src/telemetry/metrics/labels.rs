@@ -105,6 +105,8 @@ labels! {
     Rejection("reason") {
         /// The signature does not verify.
         BadSignature => ("bad_signature"),
+        /// The signature is good, but of another time: clocks that differ, or a late repetition.
+        Stale => ("stale"),
         /// The token is not one of the configured ones.
         BadToken => ("bad_token"),
         /// It cannot be read.
@@ -230,6 +232,8 @@ labels! {
         MissedEnd => ("missed_end"),
         /// A recording or summary.
         MissedArtifact => ("missed_artifact"),
+        /// A phrase that no outgoing webhook told, found in a channel.
+        MissedTrigger => ("missed_trigger"),
         /// A meeting whose work was not done in time, published again.
         Woken => ("woken"),
     }

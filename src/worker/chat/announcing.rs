@@ -45,7 +45,10 @@ pub(super) async fn announce(
         NoticeStep::Nothing => return Ok(Announced::Before),
         NoticeStep::Wait(at) => {
             let after = at.since(now);
-            return Err(Outcome::Paused { after });
+            return Err(Outcome::Paused {
+                after,
+                why: "whether the notice stands there is unknown: it is repeated later",
+            });
         }
         NoticeStep::CountAsPosted => {
             count_as_posted(shop, meeting, key, row).await?;

@@ -9,7 +9,7 @@ use crate::domain::{ArtifactId, ArtifactKind, Job, Meeting, MeetingId, PostKey, 
 use super::announcing::{Exit, announce};
 use super::card::open_link;
 use super::posting::{NotPosted, post_once};
-use super::{Step, Turn, keep, load};
+use super::{OUTSIDE, Step, Turn, keep, load};
 
 /// Posts it unless it is there.
 pub(super) async fn post(
@@ -79,6 +79,7 @@ async fn reply(
         Ok(_) => Ok(Outcome::Done),
         Err(NotPosted::Outside) => Ok(Outcome::Paused {
             after: shop.settings.outside_again_after * 10,
+            why: OUTSIDE,
         }),
         // Refused with and without its thread: the card is gone, and with it the wish to hear more.
         Err(NotPosted::Met(Outcome::Hopeless { why })) if is_card_gone(shop, card_post).await => {

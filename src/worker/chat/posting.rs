@@ -8,7 +8,7 @@ use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, PostKey, PostRow, Rendered};
 use crate::ports::{ChatError, NewPost, PostView};
 
-use super::{Step, Turn, is_unknown, keep, post_name, renew};
+use super::{Step, Turn, find_own, is_unknown, keep, post_name, renew};
 
 /// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell.
 const LOOK_BACK: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ pub(super) async fn post_once(
         }
         Some(tried_at) => {
             let since = tried_at.minus(LOOK_BACK);
-            match shop.deps.chat.find_posts(&channel, &name, since).await {
+            match find_own(shop, meeting, &name, since).await? {
                 Ok(found) => {
                     if let Some(oldest) = found.first() {
                         info!(post = %oldest.id, key = %key, "the post was there already");

@@ -1,4 +1,5 @@
-//! TidyPosts: after a POST whose answer never came, the oldest own post stays and its doubles go.
+//! TidyPosts: after a POST whose answer never came, the oldest own post stays and its doubles go. A card is then
+//! rendered anew: a POST or PATCH without an answer may have been carried out after a later one.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::domain::retry::Outcome;
 use crate::domain::{MeetingId, PostKey};
 use crate::ports::ChatError;
 
-use super::{Step, Turn, keep, load, outcome_of, post_name, renew};
+use super::{Step, Turn, find_own, keep, load, outcome_of, post_name, renew};
 
 /// Looks for doubles of one post.
 pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<Outcome> {
@@ -21,12 +22,7 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
         .unwrap_or(meeting.requested_at)
         .minus(Duration::from_secs(60));
     let name = post_name(&meeting, key);
-    let found = match shop
-        .deps
-        .chat
-        .find_posts(&meeting.place.channel, &name, since)
-        .await
-    {
+    let found = match find_own(shop, &meeting, &name, since).await? {
         Ok(found) => found,
         // Outside the channel now: nobody there sees doubles of ours that we could delete.
         Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => Vec::new(),
@@ -34,10 +30,6 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
     };
     let mut found = found.into_iter();
     if let Some(oldest) = found.next() {
-        if row.post.as_ref() != Some(&oldest.id) {
-            // What it shows is not known: it is rendered anew.
-            row.rendered = 0;
-        }
         row.post = Some(oldest.id);
         row.posted_at = row.posted_at.or(Some(shop.deps.clock.now()));
     }
@@ -50,6 +42,16 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
         }
     }
     row.tidy_at = None;
+    if *key != PostKey::Card {
+        keep(shop, &meeting, key, row).await?;
+        return Ok(Outcome::Done);
+    }
+    // What it shows is not known.
+    row.rendered = 0;
     keep(shop, &meeting, key, row).await?;
-    Ok(Outcome::Done)
+    match super::card::refresh(shop, &meeting).await? {
+        // A person deleted it, or it can no longer be edited.
+        Outcome::Obsolete => Ok(Outcome::Done),
+        outcome => Ok(outcome),
+    }
 }

@@ -7,16 +7,20 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::crash_point;
 use crate::domain::apply::Tell;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
 use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Refusal, Timestamp};
 use crate::ports::{DeadKind, Envelope, Posting, Received, StoreError};
-use crate::worker::apply::{pause, send};
-use crate::worker::dead::given_up;
+use crate::worker::apply::pause;
+use crate::worker::dead::{facts_of, given_up};
 use crate::worker::publish::{event_posting, job_posting, own_event};
+use crate::worker::send::{Sent, send, try_send};
+use crate::worker::suspect::{Alone, Suspicion, forget_mark, suspect};
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
 
+use super::record::{Begun, record};
 use super::settle::{again, done, give_up};
 
 /// What doing a job met, and the facts that were learned by it.
@@ -47,8 +51,8 @@ pub(super) async fn do_job(
     shop: &Shop,
     received: Received,
     envelope: Envelope,
-    id: JobId,
-    since: Timestamp,
+    (id, since): (JobId, Timestamp),
+    alone: Option<Alone>,
 ) -> Option<JobOutcome> {
     let meeting = match load(shop, &id).await {
         Ok(found) => found?,
@@ -83,8 +87,35 @@ pub(super) async fn do_job(
     if owed.due > now.plus(Duration::from_millis(50)) {
         return again(shop, &received, envelope, owed.due.since(now), false).await;
     }
+    let mark = mark_of(&received, &id);
+    let is_alone = alone.is_some();
+    // Held until the job is settled.
+    let _alone = match &mark {
+        None => alone,
+        Some(mark) => match suspect(shop, mark, alone).await {
+            Suspicion::Cleared { count, alone } => (is_alone || count > 1).then_some(alone),
+            Suspicion::Poison(reason) => {
+                let facts = facts_of(&envelope);
+                let (label, kind) = (DeadReason::Poison, DeadKind::Job);
+                forget_mark(shop, mark).await;
+                return give_up(shop, received, reason, label, kind, facts).await;
+            }
+            Suspicion::Stopped => return None,
+        },
+    };
+    let name = || format!("{id} {}", meeting.rule.title);
+    let begun = Begun {
+        job: &id,
+        envelope: &envelope,
+        queue: received.queue,
+        due_at: owed
+            .due
+            .max(envelope.not_before.unwrap_or(envelope.received_at)),
+        began_at: now,
+    };
     let began = Instant::now();
     let doing = async {
+        crash_point::reach_for("job.calling", name);
         match id.job.peer() {
             Peer::PlugNmeet => conference::run(shop, meeting, &id).await,
             Peer::Mattermost => {
@@ -100,22 +131,41 @@ pub(super) async fn do_job(
                 why: "doing it panicked; the log says where".to_owned(),
             })
         });
+    crash_point::reach_for("job.called", name);
     let took = began.elapsed();
-    note_peer(shop, id.job.peer(), &report.outcome);
-    if !send(shop, learned(shop, &id, &envelope, report.learned)).await {
-        return None;
-    }
-    if id.job.peer() == Peer::Mattermost && !publish_news(shop, meeting, &id).await {
-        return None;
+    let Report {
+        mut outcome,
+        learned,
+    } = report;
+    note_peer(shop, id.job.peer(), &outcome);
+    match try_send(shop, postings_of(shop, &id, &envelope, learned)).await {
+        Sent::All => {}
+        // Repeating it would learn the same.
+        Sent::TooLarge(why) => {
+            let why = format!("what it learned cannot be kept: {why}");
+            outcome = Outcome::Hopeless { why };
+        }
+        Sent::Stopped => return None,
     }
     let age = match id.job {
         // Polls are never given up, or a card could stay live for ever.
         Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
         _ => shop.deps.clock.now().since(owed.since.min(since)),
     };
-    let verdict = judge(shop, &report.outcome, &envelope, age);
+    let verdict = judge(shop, &outcome, &envelope, age);
+    let news =
+        async { id.job.peer() != Peer::Mattermost || publish_news(shop, meeting, &id).await };
+    // Two files: neither waits for the other.
+    let (is_published, ()) = tokio::join!(news, record(shop, &begun, took, &outcome, &verdict));
+    if !is_published {
+        return None;
+    }
+    crash_point::reach_for("job.recorded", name);
+    if let Some(mark) = &mark {
+        forget_mark(shop, mark).await;
+    }
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    info!(duration_ms, outcome = ?report.outcome, "job attempted");
+    info!(duration_ms, ?outcome, "job attempted");
     match verdict {
         Verdict::Done => done(shop, &received, JobOutcome::Delivered).await,
         Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
@@ -125,7 +175,7 @@ pub(super) async fn do_job(
             counts,
         } => {
             shop.deps.observer.retried(received.queue, reason);
-            warn_again(&report.outcome, after, reason);
+            warn_again(&outcome, after, reason);
             again(shop, &received, envelope, after, counts).await
         }
         Verdict::DeadLetter { reason } => {
@@ -142,6 +192,12 @@ pub(super) async fn do_job(
             .await
         }
     }
+}
+
+/// Under what the work on a job is counted, if it is to be: each round's message has an id of its own, so that theirs
+/// alone would never add up when a process that dies is started only now and then.
+fn mark_of(received: &Received, id: &JobId) -> Option<String> {
+    (received.redelivered || id.round > 0).then(|| format!("{}:{}", id.meeting, id.job.key()))
 }
 
 fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
@@ -208,6 +264,7 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
         Outcome::Unavailable {
             reason: RetryReason::Throttled,
             after,
+            ..
         } => {
             breaker.hold(
                 after
@@ -237,7 +294,7 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
     }
 }
 
-fn learned(
+fn postings_of(
     shop: &Shop,
     id: &JobId,
     envelope: &Envelope,
@@ -261,7 +318,12 @@ async fn publish_news(shop: &Shop, before: &Meeting, id: &JobId) -> bool {
         // The sweep finds what is owed.
         return true;
     };
-    let was_owed = crate::domain::owed::owed(before, schedule);
+    // What the meeting's facts changed meanwhile is published by apply already.
+    let was = Meeting {
+        posts: before.posts.clone(),
+        ..after.clone()
+    };
+    let was_owed = crate::domain::owed::owed(&was, schedule);
     let now = shop.deps.clock.now();
     let is_news = |owed: &Owed| {
         owed.due <= now.plus(shop.settings.policy.publish_ahead)

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use crate::crash_point;
 use crate::domain::Fact;
 use crate::ports::{DeadKind, Envelope, Posting, QueueName, Received, Settled};
-use crate::worker::apply::{forget_mark, send};
 use crate::worker::dead::{Burial, bury};
 use crate::worker::publish::given_up_postings;
+use crate::worker::send::send;
+use crate::worker::suspect::forget_mark;
 use crate::worker::{DeadReason, JobOutcome, Shop};
 
 /// The message is removed.
@@ -79,4 +81,5 @@ async fn settle(shop: &Shop, received: &Received, settled: Settled) {
     if let Err(error) = shop.deps.mail.settle(vec![settled]).await {
         debug!(%error, "a job could not be settled and will come again");
     }
+    crash_point::reach_for("job.settled", || received.message_id.clone());
 }

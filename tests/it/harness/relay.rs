@@ -1,6 +1,5 @@
 //! The real binary as a child process.
 
-#[allow(dead_code, reason = "not every word is said by every test binary")]
 mod lives;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -293,6 +292,12 @@ impl Relay {
         out
     }
 
+    /// How many files and connections the process has open.
+    pub fn open_files(&self) -> usize {
+        let id = self.child.as_ref().and_then(Child::id).expect("it runs");
+        std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
+    }
+
     /// Everything logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -353,7 +358,8 @@ impl Relay {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn command(&self) -> Command {
+    /// The program with this relay's configuration, to be given a subcommand.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
         command.arg("--config").arg(&self.config);
         command.env_remove("RUST_LOG");

@@ -91,6 +91,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
         by: person(by),
         via: Via::OutgoingWebhook {
             post: "post".parse().unwrap(),
+            caught_up: false,
         },
         rule: RuleChoice {
             title: format!("{channel} meeting"),

@@ -247,6 +247,7 @@ async fn second_phrase_is_told_by_one_notice_a_minute() {
         };
         *via = Via::OutgoingWebhook {
             post: format!("trigger{number}").parse().unwrap(),
+            caught_up: false,
         };
         place.channel = "channel1".parse().unwrap();
         house.post(event).await;

@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
     ArtifactId, ArtifactKind, ChannelId, Place, PostId, Rendered, RequestId, ResponseHook, RoomId,
     Sid, Timestamp, UserId,
 };
 use meetrelay::ports::{
-    Account, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom, EndAnswer,
-    FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, PostView, RoomActivity, WayOutKind,
+    Account, ChannelKind, Chat, ChatError, Clock, Conference, ConferenceError, CreatedRoom,
+    EndAnswer, FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, OwnChannel, OwnChannels,
+    PostView, RoomActivity, WayOutKind, WrittenPost,
 };
 
 /// What a POST meets.
@@ -41,6 +43,10 @@ pub(super) struct World {
     pub(super) shown: Vec<Rendered>,
     /// What commands were answered later.
     pub(super) answers: Vec<String>,
+    /// The channels that the bot is in.
+    pub(super) channels: Vec<OwnChannel>,
+    /// What people wrote, and where.
+    pub(super) written: Vec<(ChannelId, WrittenPost)>,
     /// When POSTs came.
     pub(super) tried_at: Vec<Instant>,
     pub(super) creates: u32,
@@ -176,6 +182,28 @@ impl Chat for Peers {
         Ok(world.posts.iter().filter(ours).cloned().collect())
     }
 
+    async fn own_channels(&self) -> Result<OwnChannels, ChatError> {
+        let channels = self.world().channels.clone();
+        self.ask(OwnChannels {
+            now: SystemClock.now(),
+            channels,
+        })
+    }
+
+    async fn written_posts(
+        &self,
+        channel: &ChannelId,
+        since: Timestamp,
+    ) -> Result<Vec<WrittenPost>, ChatError> {
+        self.ask(())?;
+        let world = self.world();
+        let written = world.written.iter().filter(|(place, _)| place == channel);
+        Ok(written
+            .map(|(_, post)| post.clone())
+            .filter(|post| post.created_at > since)
+            .collect())
+    }
+
     async fn channel_kind(&self, _: &ChannelId) -> Result<ChannelKind, ChatError> {
         self.ask(ChannelKind::Public)
     }
@@ -191,6 +219,7 @@ impl Chat for Peers {
     async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
         self.ask(Account {
             user_id: user.clone(),
+            user_name: "ana".to_owned(),
             display_name: "Ana".to_owned(),
             is_system_admin: false,
         })

@@ -185,6 +185,7 @@ fn nothing_is_told_where_nobody_hears() {
         Via::SlashCommand { hook: None },
         Via::OutgoingWebhook {
             post: "p".parse().unwrap(),
+            caught_up: false,
         },
     ] {
         let (place, by) = (place(), person("bob"));

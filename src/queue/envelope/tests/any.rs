@@ -47,7 +47,8 @@ fn person() -> impl Strategy<Value = Person> + Clone {
 
 fn via() -> BoxedStrategy<Via> {
     prop_oneof![
-        peer_id().prop_map(|post| Via::OutgoingWebhook { post }),
+        (peer_id(), any::<bool>())
+            .prop_map(|(post, caught_up)| Via::OutgoingWebhook { post, caught_up }),
         proptest::option::of(hook()).prop_map(|hook| Via::SlashCommand { hook }),
     ]
     .boxed()
@@ -195,7 +196,11 @@ fn learned() -> BoxedStrategy<Fact> {
             .prop_map(|(meeting, job)| Fact::JobGivenUp { meeting, job })
             .boxed(),
         (meeting(), text())
-            .prop_map(|(meeting, job)| Fact::JobReplayed { meeting, job })
+            .prop_map(|(meeting, job)| Fact::JobReplayed {
+                meeting,
+                job,
+                anew: false
+            })
             .boxed(),
         (meeting(), any::<u32>())
             .prop_map(|(meeting, round)| Fact::Woken { meeting, round })

@@ -66,6 +66,7 @@ fn facts() -> Vec<Fact> {
             by: ana(),
             via: Via::OutgoingWebhook {
                 post: "post1".parse().unwrap(),
+                caught_up: false,
             },
             rule: RuleChoice {
                 title: "Weekly".to_owned(),
@@ -166,7 +167,11 @@ fn facts() -> Vec<Fact> {
             meeting,
             job: job.clone(),
         },
-        Fact::JobReplayed { meeting, job },
+        Fact::JobReplayed {
+            meeting,
+            job,
+            anew: false,
+        },
         Fact::Woken { meeting, round: 4 },
     ]
 }

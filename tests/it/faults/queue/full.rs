@@ -1,6 +1,12 @@
 //! Queues and spools without room (Q7): said to whoever asks, nothing lost that was accepted.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use meetrelay::clock::SystemClock;
+use meetrelay::ports::{Message, Outgoing, Queue, QueueName};
+use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 
 use crate::faults::storage::full::{
     ask_until_refused, command_is_refused_visibly, webhook_is_refused,
@@ -44,12 +50,15 @@ async fn q7_full_spool_is_told_and_loses_nothing() {
 
 #[tokio::test]
 async fn q7_embedded_queue_at_its_limit_is_told_and_loses_nothing() {
-    let world = Setup::default()
+    let mut world = Setup::default()
         .back_end(BackEnd::Embedded)
         .set("MATTERMOST__STARTS_PER_MINUTE", "1000")
-        .set("QUEUE__BYTES_MAX", "100KB")
+        .set("QUEUE__BYTES_MAX", "1MiB")
         .start()
         .await;
+    world.relay.stop().await;
+    fill_nearly(&world.data().join("queue.db")).await;
+    world.relay.start_again().await;
     assert!(is_accepted(&ask(&world, "before").await));
     each_has_one_card(&world, &["before".to_owned()]).await;
     // Cards wait, and so do their jobs.
@@ -64,4 +73,25 @@ async fn q7_embedded_queue_at_its_limit_is_told_and_loses_nothing() {
     accepted.push("before".to_owned());
     each_has_one_card(&world, &accepted).await;
     world.finish().await;
+}
+
+/// Messages that wait for hours take most of the room.
+async fn fill_nearly(path: &std::path::Path) {
+    let settings = EmbeddedSettings {
+        path: path.to_owned(),
+        bytes_max: 1 << 30,
+    };
+    let queue = EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap();
+    let filler = || Outgoing {
+        queue: QueueName::ChatLater,
+        message: Message {
+            id: "filler".to_owned(),
+            body: Bytes::from(vec![b' '; 10_000]),
+        },
+        delay: Duration::from_secs(36_000),
+    };
+    while queue.bytes_used().await.unwrap() < 950_000 {
+        queue.publish(filler()).await.unwrap();
+    }
+    queue.close().await;
 }

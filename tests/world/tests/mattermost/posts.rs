@@ -265,3 +265,39 @@ async fn bot_writes_direct_messages_in_its_own_channel() {
     assert_eq!(rest.post("/channels/direct", others).await.status, 403);
     chat.unexpected().assert_none();
 }
+
+#[tokio::test]
+async fn own_channels_of_a_team_are_told_with_direct_ones_and_without_archived_ones() {
+    let (chat, rest) = with_bot(Options::default()).await;
+    chat.join("meetrelay", "dev");
+    chat.join("meetrelay", "secret");
+    chat.direct_channel("meetrelay", "ana");
+    chat.archive("dev");
+    let teams = rest.get("/users/me/teams").await.json();
+    let team = teams[0]["id"].as_str().unwrap().to_owned();
+    let post = chat.say("ana", "weekly", "hello").await;
+    let mine = rest.get(&format!("/users/me/teams/{team}/channels")).await;
+    let (_, recorded) = recorded_answer("channel-get-200");
+    let mine = mine.json();
+    let mine = mine.as_array().unwrap();
+    let kinds: Vec<&str> = mine.iter().map(|c| c["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds.len(), 3, "{kinds:?}");
+    assert!(["O", "P", "D"].iter().all(|kind| kinds.contains(kind)));
+    let weekly = mine.iter().find(|c| c["name"] == "weekly").unwrap();
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys(weekly), keys(&recorded));
+    assert_eq!(weekly["last_post_at"], chat.post(&post).unwrap().create_at);
+    let stranger = rest.with_token(&chat.add_bot("stranger", ""));
+    let refused = stranger
+        .get(&format!("/users/me/teams/{team}/channels"))
+        .await;
+    assert_eq!(refused.status, 403);
+    chat.join_team("stranger");
+    let none = stranger
+        .get(&format!("/users/me/teams/{team}/channels"))
+        .await;
+    assert_eq!(none.status, 404);
+    chat.unexpected().assert_none();
+}

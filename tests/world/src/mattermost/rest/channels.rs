@@ -27,6 +27,38 @@ pub(super) fn get(core: &Core, me: &str, id: &str) -> Result<Reply, AppError> {
     })
 }
 
+/// The channels of a team that I am in, and every direct and group message, but no archived one; none is a 404
+/// (`SqlChannelStore.GetChannels`).
+pub(super) fn mine(core: &Core, me: &str, team_id: &str, query: &str) -> Result<Reply, AppError> {
+    let team_id = id_param(team_id, "team_id")?;
+    if !query.is_empty() {
+        core.unexpected
+            .note(format!("GET channels of a user with {query}: not modelled"));
+    }
+    core.read(|model| {
+        let team = model.teams.iter().find(|team| team.id == team_id);
+        if !team.is_some_and(|team| team.members.contains(me)) {
+            return Err(AppError::permissions());
+        }
+        let mut mine: Vec<&Channel> = model
+            .channels
+            .values()
+            .filter(|channel| channel.kind.is_closed() || channel.team_id == team_id)
+            .filter(|channel| channel.members.contains_key(me) && !channel.is_archived())
+            .collect();
+        if mine.is_empty() {
+            return Err(AppError::new(
+                404,
+                "app.channel.get_channels.not_found.app_error",
+                "No channels were found.",
+            ));
+        }
+        mine.sort_by(|a, b| a.display_name.cmp(&b.display_name));
+        let channels: Vec<Value> = mine.into_iter().map(Channel::wire).collect();
+        Ok(Reply::json(200, &json!(channels)))
+    })
+}
+
 /// Only members may ask for members, in public channels too (recorded: channel-member-bot-outside-403).
 pub(super) fn member(core: &Core, me: &str, id: &str, user: &str) -> Result<Reply, AppError> {
     let id = id_param(id, "channel_id")?;

@@ -1,4 +1,4 @@
-//! How often a person may start meetings in one channel.
+//! How often a person may start meetings in one channel, and end them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The starts of the last minute.
 #[derive(Debug)]
-pub(super) struct Starts {
+pub struct Starts {
     per_minute: usize,
     recent: Mutex<Recent>,
 }
@@ -53,7 +53,8 @@ impl Start {
 }
 
 impl Starts {
-    pub(super) fn new(per_minute: usize) -> Self {
+    /// At most so many in a minute.
+    pub fn new(per_minute: usize) -> Self {
         Self {
             per_minute,
             recent: Mutex::default(),
@@ -61,13 +62,7 @@ impl Starts {
     }
 
     /// Whether this start may be made. The same dedup key counts once: two hooks may fire for one post.
-    pub(super) fn admit(
-        &self,
-        channel: &ChannelId,
-        user: &UserId,
-        key: &str,
-        now: Instant,
-    ) -> bool {
+    pub fn admit(&self, channel: &ChannelId, user: &UserId, key: &str, now: Instant) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = (channel.clone(), user.clone());
         if !recent.pairs.contains_key(&pair) && !recent.make_room(now) {

@@ -1,0 +1,45 @@
+//! Whether and how posts are caught up with.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Essentials};
+use crate::domain::rule::WORTH_DEFAULT;
+use crate::ports::WayOutKind;
+use crate::trigger::{Gap, OwnUser};
+use crate::worker::{CatchUpSettings, Deps, begin_catching_up};
+
+use super::{StartError, door};
+
+/// `None` where it is switched off, where there is no account that could read channels, and where no post starts a
+/// meeting because no outgoing webhook is let in.
+///
+/// # Errors
+/// A rule that configuration did not refuse: says which.
+pub(super) async fn settings(
+    config: &Config,
+    essentials: &Essentials,
+    deps: &Deps,
+    own_user: &OwnUser,
+) -> Result<Option<CatchUpSettings>, StartError> {
+    let mattermost = &config.mattermost;
+    let is_wanted = mattermost.catch_up
+        && essentials.mattermost.is_some()
+        && deps.chat.kind() == WayOutKind::Posts
+        && !mattermost.outgoing_tokens.is_empty();
+    if !is_wanted {
+        return Ok(None);
+    }
+    // A store that is away now is asked again by the worker.
+    if let Err(error) = begin_catching_up(deps.store.as_ref(), deps.clock.now()).await {
+        tracing::warn!(%error, "it is not noted from when on posts are caught up with");
+    }
+    let worth = config.rules.iter().map(|rule| rule.worth).max();
+    Ok(Some(CatchUpSettings {
+        rules: Arc::new(door::rules(config).map_err(StartError::Setting)?),
+        own_user: own_user.clone(),
+        gap: Gap::default(),
+        starts_per_minute: mattermost.starts_per_minute as usize,
+        worth_max: worth.unwrap_or(WORTH_DEFAULT),
+        every: mattermost.catch_up_every,
+    }))
+}

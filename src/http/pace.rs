@@ -1,0 +1,198 @@
+//! How fast calls go out: never more than the peer says it has left, and no faster than is configured.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hints::RateLimit;
+
+/// Longest that a call waits in its place; for a longer wait the caller is told instead, so that it holds nothing up.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Longest that no call goes out because of one answer: nonsense of a proxy must not silence the relay for an hour.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+
+/// The pace of one client.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Between two calls.
+    interval: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Not before then, by the configured rate.
+    next: Option<Instant>,
+    /// What the peer has left until its burst is whole again.
+    budget: Option<Budget>,
+    /// Calls that have left and are not answered.
+    under_way: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    left: u64,
+    until: Instant,
+}
+
+/// A call that may leave; until it is dropped it counts as under way.
+pub(super) struct Leave<'a>(&'a Pace);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.lock().under_way -= 1;
+    }
+}
+
+impl Pace {
+    /// At most so many calls a second, evenly; 0 for any number.
+    pub(super) fn new(calls_per_second: u32) -> Self {
+        let interval = match calls_per_second {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs(1) / rate,
+        };
+        Self {
+            interval,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Waits until a call may leave; `Err`: it would be so long.
+    pub(super) async fn leave(&self) -> Result<Leave<'_>, Duration> {
+        loop {
+            let now = Instant::now();
+            let wait = {
+                let mut state = self.lock();
+                state.budget = state.budget.filter(|budget| budget.until > now);
+                let spent = state.budget.filter(|budget| budget.left == 0);
+                let spent = spent.map_or(now, |budget| budget.until);
+                let wait = spent.max(state.next.unwrap_or(now)) - now;
+                if wait.is_zero() {
+                    if let Some(budget) = &mut state.budget {
+                        budget.left -= 1;
+                    }
+                    state.next = Some(now + self.interval);
+                    state.under_way += 1;
+                    return Ok(Leave(self));
+                }
+                wait
+            };
+            if wait > WAIT_MAX {
+                return Err(wait);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// What the answer to a call that has left says about the next ones.
+    pub(super) fn learn(&self, leave: &Leave<'_>, limit: RateLimit) {
+        debug_assert!(std::ptr::eq(leave.0, self));
+        let mut state = self.lock();
+        let now = Instant::now();
+        // The peer has not counted the others that are under way.
+        let left = limit.remaining.saturating_sub(state.under_way - 1);
+        let until = now + limit.reset.min(HOLD_MAX);
+        let said = Budget { left, until };
+        // Answers may overtake each other: the least counts, until the burst is whole again.
+        let known = state.budget.filter(|known| known.until > now);
+        state.budget = Some(known.map_or(said, |known| Budget {
+            left: known.left.min(left),
+            until: known.until.max(until),
+        }));
+    }
+
+    /// The peer refused a call because there were too many: none leaves for `pause`.
+    pub(super) fn hold(&self, pause: Duration) {
+        let until = Instant::now() + pause.min(HOLD_MAX);
+        let mut state = self.lock();
+        let known = state.budget.filter(|budget| budget.left == 0);
+        let until = known.map_or(until, |budget| budget.until.max(until));
+        state.budget = Some(Budget { left: 0, until });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limit(remaining: u64, reset: Duration) -> RateLimit {
+        RateLimit {
+            limit: 10,
+            remaining,
+            reset,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_leaves_before_the_reset_when_nothing_remains() {
+        let pace = Pace::new(0);
+        let leave = pace.leave().await.unwrap();
+        pace.learn(&leave, limit(0, 3 * SECOND));
+        drop(leave);
+        let began = Instant::now();
+        drop(pace.leave().await.unwrap());
+        assert_eq!(began.elapsed(), 3 * SECOND);
+        let began = Instant::now();
+        drop(pace.leave().await.unwrap());
+        assert!(began.elapsed().is_zero(), "the burst is whole again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_leave_than_remain_counting_those_under_way() {
+        let pace = Pace::new(0);
+        let first = pace.leave().await.unwrap();
+        let _second = pace.leave().await.unwrap();
+        pace.learn(&first, limit(3, 4 * SECOND));
+        drop(first);
+        let began = Instant::now();
+        let _third = pace.leave().await.unwrap();
+        let _fourth = pace.leave().await.unwrap();
+        assert!(began.elapsed().is_zero());
+        let _fifth = pace.leave().await.unwrap();
+        assert_eq!(began.elapsed(), 4 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_answer_that_comes_late_gives_nothing_back() {
+        let pace = Pace::new(0);
+        let older = pace.leave().await.unwrap();
+        let newer = pace.leave().await.unwrap();
+        pace.learn(&newer, limit(1, SECOND));
+        drop(newer);
+        pace.learn(&older, limit(2, SECOND));
+        drop(older);
+        let began = Instant::now();
+        drop(pace.leave().await.unwrap());
+        assert_eq!(began.elapsed(), SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_hold_is_told_and_not_waited_for() {
+        let pace = Pace::new(0);
+        pace.hold(20 * SECOND);
+        pace.hold(SECOND);
+        assert_eq!(pace.leave().await.err(), Some(20 * SECOND));
+        pace.hold(3600 * SECOND);
+        assert_eq!(pace.leave().await.err(), Some(HOLD_MAX));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixed_rate_spreads_calls_evenly() {
+        let pace = Pace::new(4);
+        let began = Instant::now();
+        for _ in 0..9 {
+            drop(pace.leave().await.unwrap());
+        }
+        assert_eq!(began.elapsed(), 2 * SECOND);
+    }
+}

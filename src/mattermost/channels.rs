@@ -1,0 +1,150 @@
+//! The channels of the relay's own account, and what people write in them (mattermost.md 5.3).
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Mattermost;
+use super::call::Call;
+use crate::domain::{ChannelId, PostId, TeamId, Timestamp, UserId};
+use crate::ports::{ChatError, OwnChannel, OwnChannels, WrittenPost};
+
+/// Most teams whose channels are asked for.
+const TEAMS_MAX: usize = 100;
+
+/// Longest list of channels that is read, in bytes; a channel has about 600, its header and purpose up to 1300
+/// characters more.
+const CHANNELS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Longest name that is kept, in characters; Mattermost's have at most 64.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Properties of posts that no person wrote as they stand: bots and whatever posts for somebody (mattermost.md 5.3).
+const NOT_WRITTEN: [&str; 2] = ["from_bot", "from_webhook"];
+
+#[derive(Deserialize)]
+struct Team {
+    id: TeamId,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    delete_at: i64,
+}
+
+#[derive(Deserialize)]
+struct Channel {
+    id: ChannelId,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    delete_at: i64,
+    #[serde(default)]
+    last_post_at: i64,
+}
+
+#[derive(Deserialize)]
+struct Post {
+    id: PostId,
+    channel_id: ChannelId,
+    user_id: UserId,
+    create_at: i64,
+    #[serde(default)]
+    edit_at: i64,
+    #[serde(default)]
+    delete_at: i64,
+    #[serde(default)]
+    message: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    props: Value,
+}
+
+impl Post {
+    /// A person made it so: it fired the outgoing webhooks that knew its first word (mattermost.md 1.2). What an edited
+    /// post said at first nobody knows.
+    fn is_as_written(&self) -> bool {
+        let is_automatic = NOT_WRITTEN
+            .iter()
+            .any(|name| !matches!(self.props.get(name), None | Some(Value::Null)));
+        self.kind.is_empty() && self.edit_at == 0 && self.delete_at == 0 && !is_automatic
+    }
+}
+
+impl Mattermost {
+    pub(super) async fn ask_channels(&self) -> Result<OwnChannels, ChatError> {
+        let call = Call::new("own_teams", Method::GET, &["users", "me", "teams"]);
+        let teams: Vec<Team> = self.ask(call).await?;
+        if teams.len() > TEAMS_MAX {
+            tracing::warn!(
+                teams = teams.len(),
+                looked_at = TEAMS_MAX,
+                "the relay's account is in more teams than are looked at"
+            );
+        }
+        let mut channels = Vec::new();
+        let teams = teams.into_iter().filter(|team| team.delete_at == 0);
+        for team in teams.take(TEAMS_MAX) {
+            channels.extend(self.channels_of(&team).await?);
+        }
+        Ok(OwnChannels {
+            now: Timestamp::from_millis(self.server_clock.theirs(self.clock.now())),
+            channels,
+        })
+    }
+
+    async fn channels_of(&self, team: &Team) -> Result<Vec<OwnChannel>, ChatError> {
+        let path = ["users", "me", "teams", team.id.as_str(), "channels"];
+        let call = Call::new("own_channels", Method::GET, &path);
+        // Direct and group messages stand in every team's list.
+        let listed: Vec<Channel> = match self.ask(call.answer_bytes_max(CHANNELS_BYTES_MAX)).await {
+            Ok(listed) => listed,
+            // In none of its channels, or no longer in the team.
+            Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let public = listed
+            .into_iter()
+            .filter(|channel| channel.kind == "O" && channel.delete_at == 0);
+        Ok(public
+            .map(|channel| OwnChannel {
+                id: channel.id,
+                name: cut(&channel.name),
+                team: team.id.clone(),
+                team_name: cut(&team.name),
+                last_post_at: Timestamp::from_millis(channel.last_post_at),
+            })
+            .collect())
+    }
+
+    pub(super) async fn written(
+        &self,
+        channel: &ChannelId,
+        since: Timestamp,
+    ) -> Result<Vec<WrittenPost>, ChatError> {
+        let since = since.millis().max(1);
+        let posts = self.changed(channel, since).await?;
+        let mut written: Vec<WrittenPost> = posts
+            .into_iter()
+            .filter_map(|post| serde_json::from_value::<Post>(post).ok())
+            // `since` compares the time of the last change, and the roots of replies come too.
+            .filter(|post| post.create_at > since && post.channel_id == *channel)
+            .filter(Post::is_as_written)
+            .map(|post| WrittenPost {
+                id: post.id,
+                user: post.user_id,
+                created_at: Timestamp::from_millis(post.create_at),
+                text: post.message,
+            })
+            .collect();
+        written.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        written.dedup_by(|a, b| a.id == b.id);
+        Ok(written)
+    }
+}
+
+fn cut(name: &str) -> String {
+    name.chars().take(NAME_CHARS_MAX).collect()
+}

@@ -1,0 +1,134 @@
+//! Catching up with posts, beside the door.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use meetrelay::domain::rule::Rules;
+use meetrelay::domain::{MeetingId, Timestamp};
+use meetrelay::ports::{
+    Mail, MeetingFilter, OwnChannel, Posting, PublishError, QueueError, QueueName, Received,
+    Settled, WrittenPost,
+};
+use meetrelay::trigger::{Gap, OwnUser};
+use meetrelay::worker::{CatchUpSettings, begin_catching_up};
+
+use super::{House, MILLIS, SECOND};
+
+/// A queue that takes nothing while it is full.
+struct Fillable {
+    inner: Arc<dyn Mail>,
+    is_full: AtomicBool,
+}
+
+#[async_trait]
+impl Mail for Fillable {
+    async fn accept(&self, posting: Posting) -> Result<(), PublishError> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(PublishError::Full("the disk".to_owned()));
+        }
+        self.inner.accept(posting).await
+    }
+    async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError> {
+        self.inner.send(postings).await
+    }
+    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {
+        self.inner.receive(queue, max).await
+    }
+    async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError> {
+        self.inner.settle(settled).await
+    }
+}
+
+fn settings(gap: &Gap) -> CatchUpSettings {
+    CatchUpSettings {
+        rules: Arc::new(Rules::built_in()),
+        own_user: OwnUser::unknown(),
+        gap: gap.clone(),
+        starts_per_minute: 5,
+        worth_max: 900 * SECOND,
+        every: 3600 * SECOND,
+    }
+}
+
+fn write(house: &House, id: &str, at: Timestamp) {
+    let mut world = house.peers.world();
+    let channel = OwnChannel {
+        id: "c1".parse().unwrap(),
+        name: "dev".to_owned(),
+        team: "t1".parse().unwrap(),
+        team_name: "eng".to_owned(),
+        last_post_at: at,
+    };
+    world.channels = vec![channel.clone()];
+    let post = WrittenPost {
+        id: id.parse().unwrap(),
+        user: "ana".parse().unwrap(),
+        created_at: at,
+        text: "meet now".to_owned(),
+    };
+    world.written.push((channel.id, post));
+}
+
+async fn meetings(house: &House) -> Vec<MeetingId> {
+    let filter = MeetingFilter {
+        limit: 10,
+        ..MeetingFilter::default()
+    };
+    let found = house.deps.store.meetings(filter).await.unwrap();
+    found.into_iter().map(|meeting| meeting.id).collect()
+}
+
+async fn until_one_meeting(house: &House) {
+    for _ in 0..1000 {
+        if meetings(house).await.len() == 1 {
+            return;
+        }
+        tokio::time::sleep(10 * MILLIS).await;
+    }
+    panic!("no meeting came about");
+}
+
+#[tokio::test]
+async fn trigger_that_was_not_taken_at_the_door_is_looked_for_at_once() {
+    let mut house = House::new().await;
+    let gap = Gap::default();
+    house.settings.catch_up = Some(settings(&gap));
+    let now = house.deps.clock.now();
+    begin_catching_up(house.deps.store.as_ref(), now)
+        .await
+        .unwrap();
+    let workers = house.start();
+    // Let the first pass go by: it finds nothing.
+    tokio::time::sleep(300 * MILLIS).await;
+    write(&house, "post1", house.deps.clock.now());
+    tokio::time::sleep(300 * MILLIS).await;
+    assert_eq!(meetings(&house).await, []);
+    gap.noticed();
+    until_one_meeting(&house).await;
+    workers.drain(std::future::pending()).await;
+}
+
+#[tokio::test]
+async fn nothing_counts_as_looked_at_while_the_queue_takes_nothing() {
+    let mut house = House::new().await;
+    let mail = Arc::new(Fillable {
+        inner: Arc::clone(&house.deps.mail),
+        is_full: AtomicBool::new(true),
+    });
+    house.deps.mail = Arc::clone(&mail) as _;
+    let mut catch_up = settings(&Gap::default());
+    catch_up.every = 100 * MILLIS;
+    house.settings.catch_up = Some(catch_up);
+    let began = house.deps.clock.now().minus(60 * SECOND);
+    begin_catching_up(house.deps.store.as_ref(), began)
+        .await
+        .unwrap();
+    write(&house, "post1", house.deps.clock.now().minus(30 * SECOND));
+    let workers = house.start();
+    tokio::time::sleep(500 * MILLIS).await;
+    assert_eq!(meetings(&house).await, []);
+    mail.is_full.store(false, Ordering::SeqCst);
+    until_one_meeting(&house).await;
+    workers.drain(std::future::pending()).await;
+}
