@@ -41,11 +41,6 @@ pub enum OfflineError {
     /// There is nothing to be opened.
     #[error("there is no {}: no relay has run with this configuration (server.data_dir, store.url)", .0.display())]
     Missing(std::path::PathBuf),
-    /// The store is no file.
-    #[error(
-        "the store is PostgreSQL, which has no file to open: leave --offline away and ask a running relay"
-    )]
-    NoFile,
     /// Anything that would stop a relay from starting too.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -11,7 +11,6 @@
 
 mod architecture;
 mod bad_input;
-mod broker;
 mod catch_up;
 mod convergence;
 mod crash;
