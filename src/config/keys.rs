@@ -77,7 +77,7 @@ section! {
         concurrency: u32 = "8" in "1" to "256",
         /// Most calls in a second, for a server that many share; 0 for as many as its own rate limit (`X-RateLimit-...`) lets through.
         calls_per_second: u32 = "0" in "0" to "10000",
-        /// Most meetings that one person may start by phrases in one channel within a minute; more are ignored.
+        /// Most meetings that one person may start in one channel within a minute, and most ends that they may ask for there; phrases beyond it are ignored, commands are told so.
         starts_per_minute: u32 = "5" in "1" to "1000",
         /// When the answer to a new post never came, doubles of it are looked for after this time.
         tidy_after: Duration = "1m" in "1s" to "1h",
@@ -267,6 +267,14 @@ section! {
 }
 
 section! {
+    /// What was given up and waits for a person (`meetrelay dead-letters`).
+    DeadLetters at "dead_letters" {
+        /// Most dead letters that are put back into the queue within a second: replaying many must not hold up what people do meanwhile.
+        replay_per_second: u32 = "10" in "1" to "1000"
+    }
+}
+
+section! {
     /// Finds meetings that still owe something, also after a queue was lost.
     Sweep at "sweep" {
         /// How often it looks.
@@ -356,6 +364,8 @@ tree! {
         retry: Retry,
         /// `[card]`
         card: Card,
+        /// `[dead_letters]`
+        dead_letters: DeadLetters,
         /// `[sweep]`
         sweep: Sweep,
         /// `[breaker]`
