@@ -245,6 +245,7 @@ command_tokens = ["{command}"]
 bot_token = "{bot_token}"
 call_timeout = "2s"
 tidy_after = "3s"
+catch_up_every = "5s"
 [plugnmeet]
 url = "{conference}"
 api_key = "{key}"
