@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use world::Fault;
 use world::mattermost::{Model, Post};
 use world::plugnmeet::Backend;
 
-use crate::harness::{PATIENCE, Setup, World, client};
+use crate::harness::{PATIENCE, Setup, World, make_room};
 
 fn shown(post: &Post) -> String {
     format!("{} {}", post.message, post.attachments()[0])
@@ -17,31 +15,6 @@ fn shown(post: &Post) -> String {
 fn is_over(chat: &Model, card: &Post) -> Option<()> {
     let text = shown(chat.post(&card.id)?);
     (text.contains("ended") && !text.contains("Join the meeting")).then_some(())
-}
-
-/// Makes a room as another client of the same plugNmeet does; its webhooks come to the relay.
-async fn make_room(world: &World, room_id: &str) -> String {
-    let webhook_url = format!("{}/plugnmeet/webhook", world.relay.ports.public_url());
-    let metadata = serde_json::json!({
-        "room_title": "Not ours", "room_features": {}, "webhook_url": webhook_url,
-    });
-    let body = serde_json::json!({"room_id": room_id, "metadata": metadata}).to_string();
-    let options = world.conference.options();
-    let mac = Hmac::<Sha256>::new_from_slice(options.api_secret.as_bytes()).unwrap();
-    let signature = hex::encode(mac.chain_update(body.as_bytes()).finalize().into_bytes());
-    let answer = client()
-        .post(format!("{}/auth/room/create", world.conference.url()))
-        .header("Content-Type", "application/json")
-        .header("API-KEY", &options.api_key)
-        .header("HASH-SIGNATURE", signature)
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    let answer = answer.bytes().await.unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
-    assert_eq!(answer["status"], true, "{answer}");
-    answer["room_info"]["sid"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

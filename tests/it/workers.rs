@@ -8,6 +8,8 @@
 )]
 
 mod apply;
+mod attempts;
+mod backlog;
 mod catching_up;
 mod collecting;
 mod notices;
@@ -15,6 +17,7 @@ mod outages;
 mod peers;
 mod posting;
 mod replaying;
+mod too_large;
 
 use std::sync::Arc;
 use std::time::Duration;
