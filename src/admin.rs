@@ -12,6 +12,7 @@ mod operations;
 mod readiness;
 mod redact;
 mod token;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,12 @@ use std::sync::Arc;
 use warp::Filter;
 use warp::reply::Response;
 
-use crate::ports::Store;
+use crate::domain::owed::Schedule;
+use crate::ports::{Clock, Store};
 use crate::telemetry::Metrics;
+use crate::token::Links;
 pub(crate) use api::CALLER_HEADER;
-pub use operations::{OperationError, Operations};
+pub use operations::{OperationError, Operations, Replayed};
 pub use readiness::Readiness;
 pub use token::{AdminToken, TokenError};
 
@@ -41,6 +44,12 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Who may use the API.
     pub token: AdminToken,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+    /// When meetings owe what.
+    pub schedule: Schedule,
+    /// Knows our own links again.
+    pub links: Links,
 }
 
 impl std::fmt::Debug for Admin {

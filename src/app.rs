@@ -6,6 +6,7 @@ mod door;
 mod ledger;
 mod links;
 mod observers;
+pub mod offline;
 mod operations;
 mod queue;
 mod reload;
@@ -25,7 +26,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, AdminToken, Readiness, TokenError};
+use crate::admin::{self, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, Problems, Sources};
 use crate::http::{Http, HttpSetupError};
@@ -198,6 +199,15 @@ impl App {
         let here = (own_user, gap);
         let (door, keyring) = door::open(config, essentials, &deps, links.clone(), here, meter)
             .map_err(StartError::Setting)?;
+        let way_out = deps.chat.kind();
+        let parts = operations::Parts {
+            store: Arc::clone(&store),
+            mail: Some(Arc::clone(&deps.mail)),
+            clock: Arc::clone(&deps.clock),
+            links: links.clone(),
+            way_out,
+        };
+        let admin = operations::admin(config, parts, &surroundings, token);
         let holders = Holders {
             links,
             keyring,
@@ -207,14 +217,6 @@ impl App {
             metrics: Arc::clone(&surroundings.metrics),
             renewed,
         };
-        let admin = Arc::new(Admin {
-            store: Arc::clone(&store),
-            operations: Arc::new(operations::Repairs { deps: deps.clone() }),
-            readiness: Arc::clone(&surroundings.readiness),
-            metrics: Arc::clone(&surroundings.metrics),
-            token,
-        });
-        let way_out = deps.chat.kind();
         let mut worker = settings::worker(config, way_out, instance);
         worker.catch_up = catch_up;
         let workers = Workers::start(deps, worker);

@@ -6,10 +6,12 @@ mod config;
 mod dead_letters;
 mod healthcheck;
 mod meetings;
+mod offline;
 mod outcome;
 mod serve;
 mod table;
 mod topology;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -43,11 +45,11 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     /// List, show and end meetings of the running relay
-    #[command(subcommand)]
     Meetings(meetings::Meetings),
     /// List, show, replay and discard what the running relay gave up
-    #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
+    Why(why::Why),
     /// Make, check and export what the relay needs in RabbitMQ
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -78,6 +80,7 @@ async fn carry_out(command: Command, sources: &Sources) -> Outcome {
         Command::Config(command) => command.run(sources),
         Command::Meetings(command) => command.run(sources).await,
         Command::DeadLetters(command) => command.run(sources).await,
+        Command::Why(command) => command.run(sources).await,
         Command::Topology(command) => command.run(sources).await,
         Command::Healthcheck => healthcheck::healthcheck(sources).await,
     }

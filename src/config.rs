@@ -29,8 +29,8 @@ use std::collections::BTreeMap;
 
 pub use essentials::{Essentials, MattermostAccess, PlugNmeetAccess, WayOut};
 pub use keys::{
-    Breaker, Card, Config, Dedup, Log, Mattermost, PlugNmeet, Queue, Retry, Room, Rule, Server,
-    Spool, Store, Sweep,
+    Breaker, Card, Config, DeadLetters, Dedup, Log, Mattermost, PlugNmeet, Queue, Retry, Room,
+    Rule, Server, Spool, Store, Sweep,
 };
 pub use problem::{Origin, Problem, Problems};
 pub use reference::reference;

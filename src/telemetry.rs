@@ -54,8 +54,12 @@ pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlob
 /// A panic is a line like any other and counted like one, instead of loose text on standard error.
 fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
-    let reason: String = panic
-        .payload_as_str()
+    let payload = panic.payload();
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let reason: String = text
         .unwrap_or_default()
         .chars()
         .take(PANIC_CHARS_MAX)

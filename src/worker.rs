@@ -33,7 +33,7 @@ use crate::ports::{Castoffs, Chat, Clock, Conference, Links, Mail, QueueName, St
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use catch_up::{CatchUpSettings, begin_catching_up};
 pub use chat::CardFace;
-pub use dead::{ReplayError, discard, end_meeting, replay};
+pub use dead::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
 pub(crate) use lately::Lately;
 pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
 pub use publish::publish_fact;

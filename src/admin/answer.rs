@@ -1,9 +1,13 @@
 //! The answers of the admin API. Fields may be added, never renamed or removed. Times are RFC 3339 in UTC.
 
+mod story;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::Timestamp;
+
+pub use story::{Moment, OwedJob, StoryOf, What, Why};
 
 /// `GET /api/meetings`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -193,6 +197,12 @@ pub struct DeadLetter {
 pub struct Done {
     /// What was done.
     pub done: String,
+    /// The event that carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// What will come of it, if that may not be what is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// Every answer that is not 2xx.

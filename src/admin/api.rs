@@ -11,7 +11,7 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use super::answer::Refusal;
-use super::{Admin, OperationError, dead_letters, meetings};
+use super::{Admin, OperationError, dead_letters, meetings, why};
 use crate::ports::StoreError;
 
 /// Longest name of a caller that is logged.
@@ -159,9 +159,10 @@ async fn dispatch(call: &Call, method: &Method, parts: &[&str]) -> Result<Respon
         ("GET", ["dead-letters", id]) => dead_letters::show(call, id).await,
         ("POST", ["dead-letters", id, "replay"]) => dead_letters::replay(call, id).await,
         ("POST", ["dead-letters", id, "discard"]) => dead_letters::discard(call, id).await,
+        ("GET", ["why"]) => why::why(call).await,
         (
             _,
-            ["meetings" | "dead-letters"]
+            ["meetings" | "dead-letters" | "why"]
             | ["meetings" | "dead-letters", _]
             | ["meetings", _, "end"]
             | ["dead-letters", _, "replay" | "discard"],

@@ -1,17 +1,22 @@
 //! Dead letters: list, show, replay, discard.
 
+use std::time::Duration;
+
 use warp::reply::Response;
 
 use super::answer::{self, DeadLetterLine, DeadLetters, Done, time};
 use super::api::{Call, Refused, ok};
 use super::redact::redact;
-use crate::ports::{DeadFilter, DeadLetter};
+use crate::domain::{MeetingId, Timestamp};
+use crate::ports::{DeadFilter, DeadKind, DeadLetter, QueueName};
 
+/// Longest text that reasons are searched for, in bytes.
+const REASON_BYTES_MAX: usize = 200;
+
+/// `?queue=`, `kind=`, `meeting=`, `reason=`, `since=` and `before=` (an age or a time) narrow it down.
 pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
     let store = &call.admin.store;
-    let letters = store
-        .dead_letters(DeadFilter::newest(call.limit()?))
-        .await?;
+    let letters = store.dead_letters(filter(call)?).await?;
     Ok(ok(&DeadLetters {
         dead_letters: letters.iter().map(line).collect(),
         total: store.count_dead_letters().await?,
@@ -29,38 +34,29 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
     }))
 }
 
+/// `?now`: a person's request counts as received now.
 pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
     let letter = find(call, id).await?;
-    call.admin.operations.replay(letter).await?;
-    tracing::info!(message.id = id, by = call.by, "dead letter replayed");
-    Ok(done("replayed"))
+    let anew = call.parameter("now").is_some();
+    let replayed = call.admin.operations.replay(letter, &call.by, anew).await?;
+    Ok(ok(&Done {
+        done: "replayed".to_owned(),
+        event_id: replayed.event,
+        hint: replayed.too_late.map(too_late),
+    }))
 }
 
 pub(super) async fn discard(call: &Call, id: &str) -> Result<Response, Refused> {
     let letter = find(call, id).await?;
-    let reason = letter.reason.clone();
-    call.admin.operations.discard(letter).await?;
-    tracing::info!(
-        message.id = id,
-        by = call.by,
-        reason,
-        "dead letter discarded"
-    );
-    Ok(done("discarded"))
+    call.admin.operations.discard(letter, &call.by).await?;
+    Ok(ok(&Done {
+        done: "discarded".to_owned(),
+        event_id: None,
+        hint: None,
+    }))
 }
 
-async fn find(call: &Call, id: &str) -> Result<DeadLetter, Refused> {
-    let found = call.admin.store.dead_letter(id).await?;
-    found.ok_or_else(|| Refused::not_found("such dead letter"))
-}
-
-fn done(what: &str) -> Response {
-    ok(&Done {
-        done: what.to_owned(),
-    })
-}
-
-fn line(letter: &DeadLetter) -> DeadLetterLine {
+pub(super) fn line(letter: &DeadLetter) -> DeadLetterLine {
     DeadLetterLine {
         id: letter.id.clone(),
         kind: letter.kind.as_str().to_owned(),
@@ -70,4 +66,79 @@ fn line(letter: &DeadLetter) -> DeadLetterLine {
         buried_at: time(letter.buried_at),
         attempts: letter.attempts,
     }
+}
+
+fn too_late(over: Duration) -> String {
+    let over = Duration::from_secs(over.as_secs().max(1));
+    format!(
+        "the request is {} older than its rule's worth: the person is told that it is too late (with --now a room is \
+         made all the same)",
+        humantime::format_duration(over)
+    )
+}
+
+fn filter(call: &Call) -> Result<DeadFilter, Refused> {
+    Ok(DeadFilter {
+        queue: call
+            .parameter("queue")
+            .map(|name| queue(&name))
+            .transpose()?,
+        kind: call.parameter("kind").map(|name| kind(&name)).transpose()?,
+        meeting: call
+            .parameter("meeting")
+            .map(|id| id.parse::<MeetingId>())
+            .transpose()
+            .map_err(|_| Refused::bad("a meeting's id is a UUID"))?,
+        reason: call
+            .parameter("reason")
+            .map(|text| reason(&text))
+            .transpose()?,
+        since: call
+            .parameter("since")
+            .map(|text| moment(call, &text))
+            .transpose()?,
+        before: call
+            .parameter("before")
+            .map(|text| moment(call, &text))
+            .transpose()?,
+        limit: call.limit()?,
+    })
+}
+
+fn queue(name: &str) -> Result<String, Refused> {
+    let is_known = QueueName::ALL.iter().any(|queue| queue.as_str() == name);
+    is_known
+        .then(|| name.to_owned())
+        .ok_or_else(|| Refused::bad("queue must be events, conference, chat or chat.later"))
+}
+
+fn kind(name: &str) -> Result<DeadKind, Refused> {
+    [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
+        .ok_or_else(|| Refused::bad("kind must be event, job or unreadable"))
+}
+
+fn reason(text: &str) -> Result<String, Refused> {
+    if text.len() > REASON_BYTES_MAX {
+        return Err(Refused::bad("reason must have at most 200 bytes"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A time, or an age counted from now.
+fn moment(call: &Call, text: &str) -> Result<Timestamp, Refused> {
+    if let Ok(age) = humantime::parse_duration(text) {
+        return Ok(call.admin.clock.now().minus(age));
+    }
+    text.parse::<jiff::Timestamp>()
+        .map(|at| Timestamp::from_millis(at.as_millisecond()))
+        .map_err(|_| {
+            Refused::bad("since and before must be ages like 2h or times like 2026-01-31T08:00:00Z")
+        })
+}
+
+async fn find(call: &Call, id: &str) -> Result<DeadLetter, Refused> {
+    let found = call.admin.store.dead_letter(id).await?;
+    found.ok_or_else(|| Refused::not_found("such dead letter"))
 }

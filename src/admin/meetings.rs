@@ -30,10 +30,15 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 
 pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
     let meeting = find(call, id).await?;
-    call.admin.operations.end_meeting(meeting.id).await?;
-    tracing::info!(meeting.id = %meeting.id, by = call.by, "end ordered");
+    call.admin
+        .operations
+        .end_meeting(meeting.id, &call.by)
+        .await?;
+    let is_running = meeting.state().is_running();
     Ok(ok(&Done {
         done: "end ordered".to_owned(),
+        event_id: None,
+        hint: (!is_running).then(|| "it is over already; nothing will change".to_owned()),
     }))
 }
 
@@ -96,7 +101,7 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
     }
 }
 
-fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
+pub(super) fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
     MeetingLine {
         id: meeting.id.to_string(),
         title: card.title.clone(),
@@ -152,7 +157,7 @@ fn story_line(logged: &Logged) -> StoryLine {
 }
 
 /// The word under which a plain enum is stored.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

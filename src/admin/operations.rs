@@ -1,5 +1,7 @@
 //! What the admin API does to a running relay.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::MeetingId;
@@ -19,15 +21,30 @@ pub enum OperationError {
     Away(String),
 }
 
-/// Repairs by a person's hand. Each is durable when it answers `Ok`, and harmless when repeated.
+/// What a replay put back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// The event that carries it.
+    pub event: Option<String>,
+    /// The request is older than its rule's worth by so much: its person is told that it is too late.
+    pub too_late: Option<Duration>,
+}
+
+/// Repairs by a person's hand, kept with who did it. Each is durable when it answers `Ok`, and harmless when repeated.
 #[async_trait]
 pub trait Operations: Send + Sync + 'static {
     /// Publishes `EndOrdered` for a meeting.
-    async fn end_meeting(&self, meeting: MeetingId) -> Result<(), OperationError>;
+    async fn end_meeting(&self, meeting: MeetingId, by: &str) -> Result<(), OperationError>;
 
-    /// Puts a dead letter back: a job by `JobReplayed`, an event as it was; then removes the letter.
-    async fn replay(&self, letter: DeadLetter) -> Result<(), OperationError>;
+    /// Waits for its turn, puts a dead letter back (a job by `JobReplayed`, an event as it was), then removes the
+    /// letter. With `anew` a person's request counts as received now.
+    async fn replay(
+        &self,
+        letter: DeadLetter,
+        by: &str,
+        anew: bool,
+    ) -> Result<Replayed, OperationError>;
 
     /// Removes a dead letter for good.
-    async fn discard(&self, letter: DeadLetter) -> Result<(), OperationError>;
+    async fn discard(&self, letter: DeadLetter, by: &str) -> Result<(), OperationError>;
 }

@@ -1,13 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod fakes;
+pub(super) mod fakes;
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use serde_json::Value;
 use warp::http::StatusCode;
 
 use super::*;
+use crate::ports::{DeadFilter, DeadKind};
 use crate::telemetry::metrics::labels::Check;
 use fakes::bench;
 
@@ -145,7 +147,7 @@ async fn a_meeting_is_shown_whole_and_without_its_response_url() {
         (status, &done["done"]),
         (StatusCode::OK, &Value::from("end ordered"))
     );
-    assert_eq!(bench.done(), [format!("end {id}")]);
+    assert_eq!(bench.done(), [format!("end {id} by unknown")]);
     let other = "/api/meetings/01900000-0000-7000-8000-000000000001";
     assert_eq!(bench.api("GET", other).await.0, StatusCode::NOT_FOUND);
 }
@@ -172,15 +174,24 @@ async fn dead_letters_are_shown_without_secrets() {
 async fn letters_are_replayed_and_discarded_and_refusals_have_their_status() {
     let bench = bench();
     let path = |act: &str| format!("/api/dead-letters/a%2Fjob:1/{act}");
-    assert_eq!(
-        bench.api("POST", &path("replay")).await.1["done"],
-        "replayed"
-    );
+    let replayed = bench.api("POST", &path("replay")).await.1;
+    assert_eq!(replayed["done"], "replayed");
+    let hint = replayed["hint"].as_str().unwrap();
+    assert!(hint.starts_with("the request is 1h older"), "{hint}");
     assert_eq!(
         bench.api("POST", &path("discard")).await.1["done"],
         "discarded"
     );
-    assert_eq!(bench.done(), ["replay a/job:1", "discard a/job:1"]);
+    let now = bench.api("POST", &path("replay?now")).await.1;
+    assert_eq!(now["hint"], Value::Null, "{now}");
+    assert_eq!(
+        bench.done(),
+        [
+            "replay a/job:1 by unknown",
+            "discard a/job:1 by unknown",
+            "replay a/job:1 by unknown now"
+        ]
+    );
     let missing = bench.api("POST", "/api/dead-letters/none/replay").await;
     assert_eq!(missing.0, StatusCode::NOT_FOUND);
     for (error, status) in [
@@ -190,6 +201,33 @@ async fn letters_are_replayed_and_discarded_and_refusals_have_their_status() {
     ] {
         bench.fail_next(error);
         assert_eq!(bench.api("POST", &path("replay")).await.0.as_u16(), status);
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_narrowed_down() {
+    let bench = bench();
+    let path = "/api/dead-letters?queue=chat.later&kind=job&reason=Not%20found&since=2h&before=2026-01-01T00:00:30Z\
+                &meeting=01900000-0000-7000-8000-000000000000&limit=7";
+    assert_eq!(bench.api("GET", path).await.0, StatusCode::OK);
+    let now = fakes::NEW_YEAR.plus(Duration::from_secs(60));
+    assert_eq!(
+        bench.filter(),
+        DeadFilter {
+            queue: Some("chat.later".to_owned()),
+            kind: Some(DeadKind::Job),
+            meeting: fakes::MEETING.parse().ok(),
+            reason: Some("Not found".to_owned()),
+            since: Some(now.minus(Duration::from_secs(7200))),
+            before: Some(fakes::NEW_YEAR.plus(Duration::from_secs(30))),
+            limit: 7,
+        }
+    );
+    for wrong in ["queue=none", "kind=none", "meeting=none", "since=soon"] {
+        let (status, body) = bench
+            .api("GET", &format!("/api/dead-letters?{wrong}"))
+            .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}: {body}");
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> Wo
     }
 }
 
-fn policy(config: &Config, way_out: WayOutKind) -> Policy {
+pub(super) fn policy(config: &Config, way_out: WayOutKind) -> Policy {
     Policy {
         schedule: Schedule {
             way_out,

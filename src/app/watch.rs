@@ -81,9 +81,11 @@ async fn watch_own_user(
     let (away, refused) = (Lately::default(), Lately::default());
     loop {
         let answer = deps.chat.own_account().await;
-        if !matches!(answer, Err(ChatError::Unreachable { .. })) {
-            let is_unauthorized = matches!(answer, Err(ChatError::Unauthorized { .. }));
-            is_refused.store(is_unauthorized, Ordering::Relaxed);
+        match &answer {
+            Ok(_) => is_refused.store(false, Ordering::Relaxed),
+            Err(ChatError::Unauthorized { .. }) => is_refused.store(true, Ordering::Relaxed),
+            // It says nothing about the credential.
+            Err(_) => {}
         }
         let pause = match answer {
             Ok(account) => {

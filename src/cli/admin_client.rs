@@ -16,6 +16,16 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest answer that is read, in bytes: 500 lines, or one meeting with its story.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Why a call changed nothing.
+pub(super) enum CallError {
+    /// This one was refused.
+    Refused(String),
+    /// The relay, its queue or its store is away.
+    Away(String),
+    /// The token, or the versions.
+    Other(Failure),
+}
+
 /// The running relay.
 pub(super) struct AdminClient {
     http: reqwest::Client,
@@ -40,7 +50,7 @@ impl AdminClient {
             http,
             address: reachable(config.server.admin_listen),
             config,
-            by: sources.environment.user_name().to_owned(),
+            by: format!("{}@{}", sources.environment.user_name(), host_name()),
         })
     }
 
@@ -52,6 +62,24 @@ impl AdminClient {
     /// Does `/api/{path}`.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::POST, path).await
+    }
+
+    /// Does `/api/{path}`, telling apart what the next call would meet too.
+    pub(super) async fn try_post<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        let (status, body) = self
+            .exchange(Method::POST, path)
+            .await
+            .map_err(|failure| CallError::Away(failure.into_text()))?;
+        match status {
+            status if status.is_success() => self.read(&body).map_err(CallError::Other),
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::BAD_REQUEST => {
+                Err(CallError::Refused(self.refused(status, &body).into_text()))
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Err(CallError::Away(self.refused(status, &body).into_text()))
+            }
+            _ => Err(CallError::Other(self.refused(status, &body))),
+        }
     }
 
     /// The answer of `/readyz?verbose`: whether it is ready, and the text.
@@ -67,23 +95,31 @@ impl AdminClient {
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Failure> {
+        let (status, body) = self.exchange(method, path).await?;
+        if status.is_success() {
+            return self.read(&body);
+        }
+        Err(self.refused(status, &body))
+    }
+
+    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
         let token = AdminToken::read(&self.config.admin_token_path()).map_err(Failure::failed)?;
         let request = self
             .http
             .request(method, format!("http://{}/api/{path}", self.address))
             .bearer_auth(token.expose())
             .header(CALLER_HEADER, header_text(&self.by));
-        let (status, body) = self.send(request).await?;
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| {
-                Failure::failed(format!(
-                    "the relay on {} answers with something else than this program expects ({error}); are both of \
-                     the same version?",
-                    self.address
-                ))
-            });
-        }
-        Err(self.refused(status, &body))
+        self.send(request).await
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::failed(format!(
+                "the relay on {} answers with something else than this program expects ({error}); are both of the \
+                 same version?",
+                self.address
+            ))
+        })
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
@@ -132,6 +168,15 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
+}
+
+/// This machine's name, as far as it tells.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// The part of a name that a header takes.

@@ -1,18 +1,34 @@
 //! `meetrelay dead-letters ...`
 
-use clap::Subcommand;
+mod act;
+mod filter;
+
+use clap::{Args, Subcommand};
 
 use super::admin_client::{AdminClient, path_part};
 use super::meetings::print;
-use super::outcome::Outcome;
-use super::table::{cell, clean_lines, facts, table};
+use super::offline::Offline;
+use super::outcome::{Failure, Outcome};
+use super::table::{cell, clean_lines, facts};
 use crate::admin::answer;
 use crate::config::Sources;
+use act::{Act, Action};
+use filter::Filter;
+
+#[derive(Debug, Args)]
+pub(super) struct DeadLetters {
+    #[command(flatten)]
+    offline: Offline,
+    #[command(subcommand)]
+    command: Command,
+}
 
 #[derive(Debug, Subcommand)]
-pub(super) enum DeadLetters {
+enum Command {
     /// What was given up and waits for a person, newest first
     List {
+        #[command(flatten)]
+        filter: Filter,
         /// At most so many, 1 to 500
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
         limit: u16,
@@ -28,24 +44,59 @@ pub(super) enum DeadLetters {
         #[arg(long)]
         json: bool,
     },
-    /// Do its work after all, once the cause is repaired
+    /// Do their work after all, once the cause is repaired; the oldest first
     Replay {
-        /// Its id
-        id: String,
+        #[command(flatten)]
+        which: Which,
+        /// People's requests count as received now; without it one that is older than its rule's worth is answered
+        /// as too late
+        #[arg(long)]
+        now: bool,
     },
-    /// Drop it for good
+    /// Drop them for good
     Discard {
-        /// Its id
-        id: String,
+        #[command(flatten)]
+        which: Which,
     },
+}
+
+/// Ids, a filter, or all of them.
+#[derive(Debug, Args)]
+struct Which {
+    /// Their ids; instead of them a filter or --all
+    ids: Vec<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    filter: Filter,
+    /// Don't ask before a filter or --all is carried out
+    #[arg(long)]
+    yes: bool,
+    /// What was done to each, as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl DeadLetters {
     pub(super) async fn run(self, sources: &Sources) -> Outcome {
+        let offline = self.offline.open(sources).await?;
+        let outcome = self.command.run(sources).await;
+        offline.close().await;
+        outcome
+    }
+}
+
+impl Command {
+    async fn run(self, sources: &Sources) -> Outcome {
         let relay = AdminClient::of(sources)?;
         match self {
-            Self::List { limit, json } => {
-                let path = format!("dead-letters?limit={limit}");
+            Self::List {
+                filter,
+                limit,
+                json,
+            } => {
+                let path = format!("dead-letters?limit={limit}{}", filter.query()?);
                 let letters: answer::DeadLetters = relay.get(&path).await?;
                 print(json, &letters, list)
             }
@@ -54,39 +105,74 @@ impl DeadLetters {
                 let letter: answer::DeadLetter = relay.get(&path).await?;
                 print(json, &letter, show)
             }
-            Self::Replay { id } => act(&relay, &id, "replay").await,
-            Self::Discard { id } => act(&relay, &id, "discard").await,
+            Self::Replay { which, now } => which.act(&relay, Action::Replay { now }).await,
+            Self::Discard { which } => which.act(&relay, Action::Discard).await,
         }
     }
 }
 
-async fn act(relay: &AdminClient, id: &str, what: &str) -> Outcome {
-    let path = format!("dead-letters/{}/{what}", path_part(id));
-    let done: answer::Done = relay.post(&path).await?;
-    Ok(format!("{}: {id}", done.done))
+impl Which {
+    async fn act(self, relay: &AdminClient, action: Action) -> Outcome {
+        let is_narrowed = self.all || !self.filter.is_empty();
+        if self.ids.is_empty() != is_narrowed {
+            return Err(Failure::usage(
+                "name either ids of dead letters, or a filter (like --reason TEXT), or --all",
+            ));
+        }
+        if self.all && !self.filter.is_empty() {
+            return Err(Failure::usage("--all and a filter exclude each other"));
+        }
+        let act = Act {
+            relay,
+            action,
+            json: self.json,
+        };
+        if is_narrowed {
+            act.on_matching(&self.filter, self.yes).await
+        } else {
+            act.on(&self.ids).await
+        }
+    }
 }
 
 fn list(answer: &answer::DeadLetters) -> String {
     if answer.dead_letters.is_empty() {
-        return "no dead letters\n".to_owned();
+        return match answer.total {
+            0 => "no dead letters\n".to_owned(),
+            total => format!("none of {total} dead letters matches\n"),
+        };
     }
-    let row = |letter: &answer::DeadLetterLine| {
-        [
-            letter.id.clone(),
-            letter.kind.clone(),
-            letter.queue.clone(),
-            letter.buried_at.clone(),
-            letter.attempts.to_string(),
-            cell(&letter.reason),
-        ]
-    };
-    let rows: Vec<_> = answer.dead_letters.iter().map(row).collect();
-    let head = ["ID", "KIND", "QUEUE", "GIVEN UP", "ATTEMPTS", "REASON"];
-    let mut text = table(head, &rows);
-    if answer.total > rows.len() as u64 {
-        text.push_str(&format!("{} of {}\n", rows.len(), answer.total));
+    let mut text = String::new();
+    for letter in &answer.dead_letters {
+        text.push_str(&facts(&[
+            ("id", Some(letter.id.clone())),
+            (
+                "what",
+                Some(format!(
+                    "{} from queue {}, given up {} after {}",
+                    letter.kind,
+                    letter.queue,
+                    letter.buried_at,
+                    attempts(letter.attempts)
+                )),
+            ),
+            ("why", Some(cell(&letter.reason))),
+        ]));
+        text.push('\n');
     }
+    text.push_str(&format!(
+        "{} of {} dead letters\n",
+        answer.dead_letters.len(),
+        answer.total
+    ));
     text
+}
+
+fn attempts(count: u32) -> String {
+    match count {
+        1 => "1 attempt".to_owned(),
+        count => format!("{count} attempts"),
+    }
 }
 
 fn show(letter: &answer::DeadLetter) -> String {

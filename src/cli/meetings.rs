@@ -1,15 +1,24 @@
 //! `meetrelay meetings ...`
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::admin_client::{AdminClient, path_part};
+use super::offline::Offline;
 use super::outcome::{Failure, Outcome};
 use super::table::{cell, facts, table};
 use crate::admin::answer;
 use crate::config::Sources;
 
+#[derive(Debug, Args)]
+pub(super) struct Meetings {
+    #[command(flatten)]
+    offline: Offline,
+    #[command(subcommand)]
+    command: Command,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum Meetings {
+enum Command {
     /// The running ones, newest first
     List {
         /// Those that are over as well
@@ -39,6 +48,15 @@ pub(super) enum Meetings {
 
 impl Meetings {
     pub(super) async fn run(self, sources: &Sources) -> Outcome {
+        let offline = self.offline.open(sources).await?;
+        let outcome = self.command.run(sources).await;
+        offline.close().await;
+        outcome
+    }
+}
+
+impl Command {
+    async fn run(self, sources: &Sources) -> Outcome {
         let relay = AdminClient::of(sources)?;
         match self {
             Self::List { all, limit, json } => {
@@ -55,7 +73,8 @@ impl Meetings {
             Self::End { id } => {
                 let path = format!("meetings/{}/end", path_part(&id));
                 let done: answer::Done = relay.post(&path).await?;
-                Ok(format!("{}: {id}", done.done))
+                let hint = done.hint.map(|hint| format!("\n  {hint}"));
+                Ok(format!("{}: {id}{}", done.done, hint.unwrap_or_default()))
             }
         }
     }

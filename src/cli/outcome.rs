@@ -14,6 +14,8 @@ pub(super) type Outcome = Result<String, Failure>;
 pub(super) struct Failure {
     text: String,
     code: u8,
+    /// What was done before it failed, for standard output.
+    before: String,
 }
 
 impl Failure {
@@ -22,6 +24,7 @@ impl Failure {
         Self {
             text: format!("meetrelay: {why:#}"),
             code: 1,
+            before: String::new(),
         }
     }
 
@@ -30,12 +33,41 @@ impl Failure {
         Self {
             text: format!("meetrelay: {why:#}"),
             code: 2,
+            before: String::new(),
         }
     }
 
     /// Exit code 1 with a text of its own.
     pub(super) fn told(text: String) -> Self {
-        Self { text, code: 1 }
+        Self {
+            text,
+            code: 1,
+            before: String::new(),
+        }
+    }
+
+    /// What is told of it, without the program's name.
+    pub(super) fn into_text(self) -> String {
+        match self.text.strip_prefix("meetrelay: ") {
+            Some(text) => text.to_owned(),
+            None => self.text,
+        }
+    }
+
+    /// The same failure after this was done, which is told on standard output.
+    pub(super) fn after(mut self, before: String) -> Self {
+        self.before = before;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn before(&self) -> &str {
+        &self.before
+    }
+
+    #[cfg(test)]
+    pub(super) const fn code(&self) -> u8 {
+        self.code
     }
 
     #[cfg(test)]
@@ -52,6 +84,7 @@ impl From<Problems> for Failure {
         Self {
             text: format!("meetrelay: the configuration has {count} {noun}:\n{problems}"),
             code: 2,
+            before: String::new(),
         }
     }
 }
@@ -63,7 +96,8 @@ pub(super) fn finish(outcome: Outcome) -> ExitCode {
             let _ = print(&mut io::stdout().lock(), &text);
             ExitCode::SUCCESS
         }
-        Err(Failure { text, code }) => {
+        Err(Failure { text, code, before }) => {
+            let _ = print(&mut io::stdout().lock(), &before);
             let _ = print(&mut io::stderr().lock(), &text);
             ExitCode::from(code)
         }

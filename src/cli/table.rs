@@ -31,6 +31,37 @@ pub(super) fn facts(facts: &[(&str, Option<String>)]) -> String {
         .collect()
 }
 
+/// Words in lines of at most [`LINE_CHARS_MAX`], each begun with `indent` blanks but the first, which begins at
+/// `column`. A word that is longer than a line has a line of its own.
+pub(super) fn wrapped(text: &str, column: usize, indent: usize) -> String {
+    let mut wrapped = String::new();
+    let mut at = column;
+    for word in clean(text).split_whitespace() {
+        let length = word.chars().count();
+        let is_begun = at
+            > if wrapped.contains('\n') {
+                indent
+            } else {
+                column
+            };
+        if is_begun && at + 1 + length > LINE_CHARS_MAX {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(indent));
+            at = indent;
+        } else if is_begun {
+            wrapped.push(' ');
+            at += 1;
+        }
+        wrapped.push_str(word);
+        at += length;
+    }
+    wrapped.push('\n');
+    wrapped
+}
+
+/// Longest line of what is wrapped, in characters.
+const LINE_CHARS_MAX: usize = 100;
+
 /// A text of people in a listing, cut to what a line can bear.
 pub(super) fn cell(text: &str) -> String {
     const CHARS_MAX: usize = 60;

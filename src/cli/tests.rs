@@ -113,15 +113,43 @@ fn the_help_names_every_command() {
         ID: Its id
     meetrelay dead-letters: List, show, replay and discard what the running relay gave up
     meetrelay dead-letters list: What was given up and waits for a person, newest first
+        --queue: Only from this queue: events, conference, chat, chat.later
+        --kind: Only of this kind
+        --meeting: Only of this meeting, by its id
+        --reason: Only those whose reason contains this text
+        --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
+        --before: Only those given up before then
         --limit: At most so many, 1 to 500
         --json: As JSON
     meetrelay dead-letters show: One of them with its message; secrets are hidden
         ID: Its id
         --json: As JSON
-    meetrelay dead-letters replay: Do its work after all, once the cause is repaired
-        ID: Its id
-    meetrelay dead-letters discard: Drop it for good
-        ID: Its id
+    meetrelay dead-letters replay: Do their work after all, once the cause is repaired; the oldest first
+        IDS: Their ids; instead of them a filter or --all
+        --all: All of them
+        --queue: Only from this queue: events, conference, chat, chat.later
+        --kind: Only of this kind
+        --meeting: Only of this meeting, by its id
+        --reason: Only those whose reason contains this text
+        --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
+        --before: Only those given up before then
+        --yes: Don't ask before a filter or --all is carried out
+        --json: What was done to each, as JSON
+        --now: People's requests count as received now; without it one that is older than its rule's worth is answered as too late
+    meetrelay dead-letters discard: Drop them for good
+        IDS: Their ids; instead of them a filter or --all
+        --all: All of them
+        --queue: Only from this queue: events, conference, chat, chat.later
+        --kind: Only of this kind
+        --meeting: Only of this meeting, by its id
+        --reason: Only those whose reason contains this text
+        --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
+        --before: Only those given up before then
+        --yes: Don't ask before a filter or --all is carried out
+        --json: What was done to each, as JSON
+    meetrelay why: Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
+        REFERENCE: An event, meeting, request, room, session, artifact, post, job or dead letter id; a permalink; a link of the relay; or an error's whole text with its ref
+        --json: As JSON
     meetrelay topology: Make, check and export what the relay needs in RabbitMQ
     meetrelay topology apply: Make every exchange, queue and binding in RabbitMQ; exit code 1 when something different is in the way
         --url: Another account or broker than queue.url. Other users of this machine can read it here, but not in MEETRELAY__QUEUE__URL
@@ -166,13 +194,15 @@ fn the_arguments_are_consistent() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_a_table_that_cannot_steer_the_terminal() {
+async fn dead_letters_are_a_listing_that_cannot_steer_the_terminal() {
     let relay = relay("200 OK", LETTERS).await;
     let text = relay.run(&["dead-letters", "list"]).await.unwrap();
     insta::assert_snapshot!(text, @r###"
-    ID                      KIND  QUEUE       GIVEN UP                  ATTEMPTS  REASON
-    0192:CreateRoom:room:1  job   conference  2026-01-01T00:00:00.000Z  6         refused [31m for good
-    1 of 3
+    id    0192:CreateRoom:room:1
+    what  job from queue conference, given up 2026-01-01T00:00:00.000Z after 6 attempts
+    why   refused [31m for good
+
+    1 of 3 dead letters
     "###);
     let asked = relay.asked();
     assert!(
@@ -183,7 +213,7 @@ async fn dead_letters_are_a_table_that_cannot_steer_the_terminal() {
         asked[0].contains("authorization: Bearer secret-token\r\n"),
         "{asked:?}"
     );
-    assert!(asked[0].contains("x-meetrelay-by: root\r\n"), "{asked:?}");
+    assert!(asked[0].contains("x-meetrelay-by: root@"), "{asked:?}");
     let json = relay
         .run(&["dead-letters", "list", "--json"])
         .await
@@ -199,7 +229,7 @@ async fn an_id_is_one_part_of_the_path_whatever_it_holds() {
         .run(&["dead-letters", "replay", "a/../b:1"])
         .await
         .unwrap();
-    assert_eq!(text, "replayed: a/../b:1");
+    assert_eq!(text, "replayed: a/../b:1\n");
     let asked = relay.asked();
     let wanted = "POST /api/dead-letters/a%2F%2E%2E%2Fb%3A1/replay HTTP/1.1";
     assert!(asked[0].starts_with(wanted), "{asked:?}");
@@ -216,7 +246,11 @@ async fn refusals_say_what_to_do() {
         .run(&["dead-letters", "replay", "x"])
         .await
         .unwrap_err();
-    assert_eq!(failure.text(), "meetrelay: it cannot be read; discard it");
+    assert_eq!(failure.text(), "meetrelay: 1 of 1 failed");
+    assert_eq!(
+        failure.before(),
+        "not replayed: x\n  it cannot be read; discard it\n"
+    );
     let stranger = relay("401 Unauthorized", "").await;
     let failure = stranger.run(&["meetings", "list"]).await.unwrap_err();
     assert!(
@@ -224,6 +258,60 @@ async fn refusals_say_what_to_do() {
         "{}",
         failure.text()
     );
+}
+
+#[tokio::test]
+async fn filters_are_asked_for_and_nothing_is_done_without_a_yes() {
+    let relay = relay("200 OK", LETTERS).await;
+    let filter = ["--kind", "job", "--reason", "a b", "--since", "2h"];
+    let list = [&["dead-letters", "list"], &filter[..]].concat();
+    relay.run(&list).await.unwrap();
+    let wanted = "GET /api/dead-letters?limit=50&kind=job&reason=a%20b&since=2h HTTP/1.1";
+    assert!(relay.asked()[0].starts_with(wanted), "{:?}", relay.asked());
+    for act in ["replay", "discard"] {
+        let command = [&["dead-letters", act], &filter[..]].concat();
+        let failure = relay.run(&command).await.unwrap_err();
+        assert!(
+            failure.text().contains("1 dead letter would be"),
+            "{}",
+            failure.text()
+        );
+    }
+    assert!(relay.asked().iter().all(|asked| asked.starts_with("GET ")));
+}
+
+#[tokio::test]
+async fn which_letters_are_meant_must_be_said_once() {
+    let relay = relay("200 OK", LETTERS).await;
+    for wrong in [
+        &["dead-letters", "replay"][..],
+        &["dead-letters", "replay", "x", "--all"],
+        &["dead-letters", "discard", "--all", "--kind", "job"],
+        &["dead-letters", "replay", "--since", "soon"],
+    ] {
+        let failure = relay.run(wrong).await.unwrap_err();
+        assert_eq!(failure.code(), 2, "{wrong:?}: {}", failure.text());
+    }
+    assert!(relay.asked().is_empty(), "{:?}", relay.asked());
+}
+
+#[tokio::test]
+async fn relay_that_goes_away_ends_a_replay_of_many() {
+    let away = relay(
+        "503 Service Unavailable",
+        r#"{"error":"not now: the queue is full"}"#,
+    )
+    .await;
+    let failure = away
+        .run(&["dead-letters", "replay", "one", "two"])
+        .await
+        .unwrap_err();
+    let text = failure.text();
+    assert!(
+        text.contains("the queue is full; 0 were replayed, 2 stay"),
+        "{text}"
+    );
+    assert_eq!(away.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -74,7 +74,11 @@ mod tests {
         };
         assert_eq!(exposed(0o600), Vec::<PathBuf>::new());
         assert_eq!(exposed(0o640), Vec::<PathBuf>::new());
-        assert_eq!(exposed(0o644), [secret.clone()], "the file holds no secret");
+        assert_eq!(
+            exposed(0o644),
+            std::slice::from_ref(&secret),
+            "the file holds no secret"
+        );
         std::fs::write(
             &file,
             "[plugnmeet]\nurl = \"http://127.0.0.1:1\"\napi_key = \"k\"\napi_secret = \"s\"\n",

@@ -267,6 +267,14 @@ section! {
 }
 
 section! {
+    /// What was given up and waits for a person (`meetrelay dead-letters`).
+    DeadLetters at "dead_letters" {
+        /// Most dead letters that are put back into the queue within a second: replaying many must not hold up what people do meanwhile.
+        replay_per_second: u32 = "10" in "1" to "1000"
+    }
+}
+
+section! {
     /// Finds meetings that still owe something, also after a queue was lost.
     Sweep at "sweep" {
         /// How often it looks.
@@ -356,6 +364,8 @@ tree! {
         retry: Retry,
         /// `[card]`
         card: Card,
+        /// `[dead_letters]`
+        dead_letters: DeadLetters,
         /// `[sweep]`
         sweep: Sweep,
         /// `[breaker]`

@@ -374,6 +374,9 @@ pub enum Fact {
         meeting: MeetingId,
         /// `<kind>:<detail>`.
         job: String,
+        /// A room that is to be made counts as asked for now: its rule's worth begins anew.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
     },
     /// The sweep found that the meeting still owes.
     Woken {

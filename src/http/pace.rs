@@ -90,12 +90,17 @@ impl Pace {
     pub(super) fn learn(&self, leave: &Leave<'_>, limit: RateLimit) {
         debug_assert!(std::ptr::eq(leave.0, self));
         let mut state = self.lock();
+        let now = Instant::now();
         // The peer has not counted the others that are under way.
         let left = limit.remaining.saturating_sub(state.under_way - 1);
-        state.budget = Some(Budget {
-            left,
-            until: Instant::now() + limit.reset.min(HOLD_MAX),
-        });
+        let until = now + limit.reset.min(HOLD_MAX);
+        let said = Budget { left, until };
+        // Answers may overtake each other: the least counts, until the burst is whole again.
+        let known = state.budget.filter(|known| known.until > now);
+        state.budget = Some(known.map_or(said, |known| Budget {
+            left: known.left.min(left),
+            until: known.until.max(until),
+        }));
     }
 
     /// The peer refused a call because there were too many: none leaves for `pause`.
@@ -155,6 +160,20 @@ mod tests {
         assert!(began.elapsed().is_zero());
         let _fifth = pace.leave().await.unwrap();
         assert_eq!(began.elapsed(), 4 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_answer_that_comes_late_gives_nothing_back() {
+        let pace = Pace::new(0);
+        let older = pace.leave().await.unwrap();
+        let newer = pace.leave().await.unwrap();
+        pace.learn(&newer, limit(1, SECOND));
+        drop(newer);
+        pace.learn(&older, limit(2, SECOND));
+        drop(older);
+        let began = Instant::now();
+        drop(pace.leave().await.unwrap());
+        assert_eq!(began.elapsed(), SECOND);
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use super::errors;
 use crate::ports::ChatError;
 
-/// After how long a refused login is tried again; after the last of them not before a restart, or until the old
-/// session works again. So there are four refused logins for each process, well below the ten after which Mattermost
-/// locks an account. They are tried
-/// again at all because Mattermost calls trouble of its own a wrong password, too (it masks errors at login).
+/// After how long a refused login is tried again; after the last of them not before a reload with another password or a
+/// restart, or until the old session works again. So there are four refused logins for each password, well below the
+/// ten after which Mattermost locks an account. They are tried again at all because Mattermost calls trouble of its own
+/// a wrong password, too (it masks errors at login).
 const AGAIN_AFTER: [Duration; 3] = [
     Duration::from_secs(60),
     Duration::from_secs(600),
@@ -63,7 +63,7 @@ struct Door {
 /// The last login was refused.
 struct Refused {
     why: String,
-    /// `None`: not before a restart.
+    /// `None`: not before a reload with another password, or a restart.
     again_at: Option<Instant>,
 }
 
@@ -232,13 +232,13 @@ impl Door {
         let after = AGAIN_AFTER.get(self.refusals).copied();
         self.refusals += 1;
         let again = after.map_or_else(
-            || "not tried again before a restart".to_owned(),
+            || "not tried again before that".to_owned(),
             |after| format!("tried again in {} min", after.as_secs() / 60),
         );
         tracing::error!(
             why,
             refusals = self.refusals,
-            "Mattermost refuses the login: change mattermost.login_id or mattermost.password and restart; cards wait, and the login is {again}"
+            "Mattermost refuses the login: change mattermost.login_id or mattermost.password and reload (SIGHUP) or restart; cards wait, and the login is {again}"
         );
         let refused = Refused {
             why,

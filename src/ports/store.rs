@@ -233,8 +233,9 @@ pub trait Store: Send + Sync + 'static {
     /// One dead letter, whole.
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError>;
 
-    /// Removes a dead letter after it was replayed or discarded; tells whether there was one.
-    async fn remove_dead_letter(&self, id: &str) -> Result<bool, StoreError>;
+    /// Removes the dead letter of this id that was buried at this time, after it was replayed or discarded; tells
+    /// whether there was one. One that was buried anew meanwhile is another and stays.
+    async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError>;
 
     /// How many dead letters there are.
     async fn count_dead_letters(&self) -> Result<u64, StoreError>;

@@ -305,9 +305,10 @@ impl Store for SqliteStore {
         self.read(move |file| letters::load(file, &id)).await
     }
 
-    async fn remove_dead_letter(&self, id: &str) -> Result<bool, StoreError> {
+    async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |file| letters::remove(file, &id)).await
+        self.write(move |file| letters::remove(file, &id, buried_at))
+            .await
     }
 
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {

@@ -71,7 +71,7 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
         let delivered = match read(shop, received) {
             Ok(delivered) => delivered,
             Err(burial) => {
-                give_up(shop, burial).await;
+                give_up(shop, *burial).await;
                 continue;
             }
         };
@@ -284,7 +284,7 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
 }
 
 /// The event in a delivery, or why it is to be buried.
-fn read(shop: &Shop, received: Received) -> Result<Delivered, Burial> {
+fn read(shop: &Shop, received: Received) -> Result<Delivered, Box<Burial>> {
     let event = match &received.content {
         Ok(envelope) => match &envelope.body {
             Body::Event(event) => Ok(event.clone()),
@@ -298,12 +298,12 @@ fn read(shop: &Shop, received: Received) -> Result<Delivered, Burial> {
             shop.deps.observer.waited(QueueName::Events, waited);
             Ok(Delivered { received, event })
         }
-        Err(reason) => Err(Burial {
+        Err(reason) => Err(Box::new(Burial {
             kind: DeadKind::Unreadable,
             reason,
             label: DeadReason::Unreadable,
             received,
-        }),
+        })),
     }
 }
 

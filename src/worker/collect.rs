@@ -6,7 +6,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tracing::{debug, warn};
 
-use crate::ports::{Body, Castoff, Castoffs, DeadKind, QueueError, Received};
+use crate::ports::{
+    Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError, Received, StoreError,
+};
 
 use super::apply::pause;
 use super::dead::{Burial, bury, facts_of};
@@ -74,15 +76,16 @@ async fn keep(shop: &Shop, castoff: Castoff) -> bool {
         reason,
     } = castoff;
     received.message_id = letter_id(&received);
-    let Some(is_kept) = is_kept(shop, &received.message_id).await else {
-        return false;
-    };
-    if is_kept {
-        debug!(
-            message.id = received.message_id,
-            "put aside, and a dead letter already"
-        );
-        return true;
+    match kept(shop, &received.message_id).await {
+        None => return false,
+        Some(None) => {}
+        Some(Some(letter)) => {
+            debug!(
+                message.id = received.message_id,
+                "put aside, and a dead letter already"
+            );
+            return keep_on(shop, letter).await;
+        }
     }
     let (kind, label, reason) = match &received.content {
         Ok(envelope) => {
@@ -124,19 +127,38 @@ fn letter_id(received: &Received) -> String {
     }
 }
 
-/// Whether there is a dead letter of this id, asked until the store answers; `None` when the workers were stopped.
-async fn is_kept(shop: &Shop, id: &str) -> Option<bool> {
+/// The dead letter of this id, asked for until the store answers; `None` when the workers were stopped.
+async fn kept(shop: &Shop, id: &str) -> Option<Option<DeadLetter>> {
     loop {
         match shop.deps.store.dead_letter(id).await {
-            Ok(letter) => return Some(letter.is_some()),
+            Ok(letter) => return Some(letter),
             Err(error) => {
-                if shop.store_trouble.is_news() {
-                    warn!(%error, "the store is away: what the broker put aside stays there");
-                }
-                if !pause(shop).await {
+                if !wait_for_store(shop, &error).await {
                     return None;
                 }
             }
         }
     }
+}
+
+/// Buries a letter anew as it is: if a person replays it just now, this is the one that came back, and it must not be
+/// removed with the one that was replayed. `false` when the workers were stopped first.
+async fn keep_on(shop: &Shop, letter: DeadLetter) -> bool {
+    let letter = DeadLetter {
+        buried_at: shop.deps.clock.now(),
+        ..letter
+    };
+    while let Err(error) = shop.deps.store.bury(letter.clone()).await {
+        if !wait_for_store(shop, &error).await {
+            return false;
+        }
+    }
+    true
+}
+
+async fn wait_for_store(shop: &Shop, error: &StoreError) -> bool {
+    if shop.store_trouble.is_news() {
+        warn!(%error, "the store is away: what the broker put aside stays there");
+    }
+    pause(shop).await
 }

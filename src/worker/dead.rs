@@ -1,18 +1,16 @@
-//! Dead letters: kept, replayed, discarded.
+//! Dead letters: kept here, and replayed or discarded by a person's hand.
 
-use std::time::Duration;
+mod repair;
 
-use tracing::{error, info};
+use tracing::error;
 
-use crate::domain::{Fact, Job, JobId, MeetingId, Refusal};
-use crate::ports::{
-    Body, Clock, DeadKind, DeadLetter, Envelope, Mail, Posting, PublishError, QueueName, Received,
-    Store, StoreError,
-};
+use crate::domain::{Fact, Job, JobId, Refusal};
+use crate::ports::{Body, DeadKind, DeadLetter, Envelope, Received};
 
 use super::apply::pause;
-use super::publish::{event_posting, publish_fact};
-use super::{DeadReason, Deps, Shop};
+use super::{DeadReason, Shop};
+
+pub use repair::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
 
 /// A message about to be given up.
 pub(super) struct Burial {
@@ -72,106 +70,6 @@ pub(super) async fn keep_letter(shop: &Shop, letter: DeadLetter) -> bool {
             return false;
         }
     }
-}
-
-/// Why a dead letter was not replayed or discarded.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// There is none of this id.
-    #[error("there is no dead letter {0}")]
-    Unknown(String),
-    /// Nobody can read it, so nobody can replay it.
-    #[error("dead letter {0} cannot be read and so not be replayed; discard it")]
-    Unreadable(String),
-    /// The queue did not take it; the letter stays.
-    #[error(transparent)]
-    Queue(#[from] PublishError),
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Replays a dead letter: of a job, publishes what its meeting owes now; of an event, the event as it was. The
-/// letter is removed once that is durable. `read` decodes the letter's body.
-///
-/// # Errors
-/// See [`ReplayError`]; the letter stays.
-pub async fn replay(
-    deps: &Deps,
-    id: &str,
-    read: impl Fn(&[u8]) -> Option<Body> + Send,
-) -> Result<(), ReplayError> {
-    let letter = find(deps.store.as_ref(), id).await?;
-    let body = match letter.kind {
-        DeadKind::Event | DeadKind::Job => read(&letter.body),
-        DeadKind::Unreadable => None,
-    };
-    match body.ok_or_else(|| ReplayError::Unreadable(id.to_owned()))? {
-        Body::Event(event) => {
-            deps.mail
-                .send(vec![event_posting(event, deps.clock.now())])
-                .await?;
-        }
-        Body::Job { id: job, .. } => replay_job(deps, &job).await?,
-        Body::Tell(tell) => {
-            let envelope = Envelope::first(Body::Tell(tell), deps.clock.now());
-            let posting = Posting {
-                queue: QueueName::Chat,
-                envelope,
-                delay: Duration::ZERO,
-            };
-            deps.mail.send(vec![posting]).await?;
-        }
-    }
-    deps.store.remove_dead_letter(id).await?;
-    info!(message.id = id, "dead letter replayed");
-    Ok(())
-}
-
-async fn replay_job(deps: &Deps, job: &JobId) -> Result<(), PublishError> {
-    let fact = Fact::JobReplayed {
-        meeting: job.meeting,
-        job: job.job.key(),
-    };
-    let key = format!("replay:{job}:{}", deps.clock.now().millis());
-    publish_fact(deps.mail.as_ref(), deps.clock.as_ref(), fact, key)
-        .await
-        .map(|_| ())
-}
-
-/// Removes a dead letter for good.
-///
-/// # Errors
-/// There is none, or the store is away.
-pub async fn discard(store: &dyn Store, id: &str) -> Result<(), ReplayError> {
-    if store.remove_dead_letter(id).await? {
-        info!(message.id = id, "dead letter discarded");
-        Ok(())
-    } else {
-        Err(ReplayError::Unknown(id.to_owned()))
-    }
-}
-
-/// Ends a meeting on an administrator's word.
-///
-/// # Errors
-/// The wish is not durable.
-pub async fn end_meeting(
-    mail: &dyn Mail,
-    clock: &dyn Clock,
-    meeting: MeetingId,
-) -> Result<(), PublishError> {
-    let key = format!("end:{meeting}:{}", clock.now().millis());
-    publish_fact(mail, clock, Fact::EndOrdered { meeting }, key)
-        .await
-        .map(|_| ())
-}
-
-async fn find(store: &dyn Store, id: &str) -> Result<DeadLetter, ReplayError> {
-    store
-        .dead_letter(id)
-        .await?
-        .ok_or_else(|| ReplayError::Unknown(id.to_owned()))
 }
 
 /// The facts that follow when a message is given up without having been worked on to an end.

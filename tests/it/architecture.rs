@@ -30,7 +30,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),
     ("telemetry", &["config", "clock", "domain", "ports"]),
-    ("admin", &["domain", "ports", "listen", "telemetry"]),
+    (
+        "admin",
+        &["domain", "ports", "listen", "telemetry", "token"],
+    ),
     (
         "cli",
         &["admin", "app", "config", "domain", "telemetry", "shutdown"],

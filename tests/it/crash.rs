@@ -79,35 +79,6 @@ async fn kill_with_mattermost_down_gives_exactly_one_card_each() {
     world.finish().await;
 }
 
-#[tokio::test]
-async fn answer_lost_on_the_way_makes_no_second_card() {
-    let world = Setup::default()
-        .set("MATTERMOST__TIDY_AFTER", "1s")
-        .start()
-        .await;
-    world
-        .chat
-        .faults()
-        .next("posts.create", 1, world::Fault::DropAfter);
-    world.chat.say("ana", "dev", "meet now: once").await;
-    let card = world.card("dev", "once").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
-    world
-        .see("the card goes on living", |chat| {
-            chat.post(&card.id)?.attachments()[0]
-                .to_string()
-                .contains("Ana")
-                .then_some(())
-        })
-        .await;
-    assert_eq!(world.cards("dev").len(), 1);
-    world.finish().await;
-}
-
 fn is_accepted(answer: &Result<(u16, String), String>) -> bool {
     matches!(answer, Ok((200, body)) if body.is_empty())
 }

@@ -4,6 +4,7 @@ mod backend;
 mod reconcile;
 mod relay;
 mod store;
+mod stranger;
 mod way_out;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use backend::BackEnd;
 pub use reconcile::accepted;
 pub use relay::{Relay, reqwest_client as client};
 pub use store::StoreEnd;
+pub use stranger::make_room;
 pub use way_out::WayOut;
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.

@@ -59,6 +59,7 @@ macro_rules! store_conformance {
             letters::listing_is_newest_first_capped_and_without_bodies;
             letters::listing_keeps_to_its_filter;
             letters::removed_letter_is_gone_and_told_once;
+            letters::letter_buried_anew_is_not_removed_with_the_one_before;
             upkeep::marks_count_until_a_verdict;
             upkeep::setting_is_replaced;
             upkeep::concurrent_callers_agree_on_a_setting;

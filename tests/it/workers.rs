@@ -8,12 +8,16 @@
 )]
 
 mod apply;
+mod attempts;
+mod backlog;
 mod catching_up;
 mod collecting;
 mod notices;
 mod outages;
 mod peers;
 mod posting;
+mod replaying;
+mod too_large;
 
 use std::sync::Arc;
 use std::time::Duration;

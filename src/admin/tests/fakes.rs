@@ -15,20 +15,20 @@ use crate::domain::{
     Via, WayOutKind,
 };
 use crate::ports::{
-    Attempt, DeadFilter, DeadKind, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
-    MeetingSummary, Note, StoreError,
+    Attempt, DeadFilter, DeadKind, DeadLetter, Duty, Ending, Found, Incoming, Lease, Logged,
+    MeetingFilter, MeetingSummary, Note, QueueName, StoreError,
 };
 
-pub(super) const MEETING: &str = "01900000-0000-7000-8000-000000000000";
+pub(in crate::admin) const MEETING: &str = "01900000-0000-7000-8000-000000000000";
 
-pub(super) struct Bench {
-    pub(super) readiness: Arc<Readiness>,
+pub(in crate::admin) struct Bench {
+    pub(in crate::admin) readiness: Arc<Readiness>,
     admin: Arc<Admin>,
     fake: Arc<Fake>,
     _folder: tempfile::TempDir,
 }
 
-pub(super) fn bench() -> Bench {
+pub(in crate::admin) fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let readiness = Arc::new(Readiness::new(Arc::clone(&metrics)));
@@ -39,6 +39,9 @@ pub(super) fn bench() -> Bench {
         readiness: Arc::clone(&readiness),
         metrics,
         token: AdminToken::make(&folder.path().join("admin-token")).unwrap(),
+        clock: Arc::new(NewYear),
+        schedule: schedule(),
+        links: links(),
     });
     Bench {
         readiness,
@@ -49,20 +52,20 @@ pub(super) fn bench() -> Bench {
 }
 
 impl Bench {
-    pub(super) fn routes(
+    pub(in crate::admin) fn routes(
         &self,
     ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
     {
         routes(Arc::clone(&self.admin))
     }
 
-    pub(super) async fn get(&self, path: &str) -> (StatusCode, String) {
+    pub(in crate::admin) async fn get(&self, path: &str) -> (StatusCode, String) {
         let reply = warp::test::request().path(path).reply(&self.routes()).await;
         let text = String::from_utf8(reply.body().to_vec()).unwrap();
         (reply.status(), text)
     }
 
-    pub(super) async fn api(&self, method: &str, path: &str) -> (StatusCode, Value) {
+    pub(in crate::admin) async fn api(&self, method: &str, path: &str) -> (StatusCode, Value) {
         let bearer = format!("Bearer {}", self.admin.token.expose());
         let request = warp::test::request().method(method).path(path);
         let reply = request
@@ -73,15 +76,20 @@ impl Bench {
         (reply.status(), body)
     }
 
-    pub(super) fn done(&self) -> Vec<String> {
+    pub(in crate::admin) fn done(&self) -> Vec<String> {
         self.fake.done.lock().unwrap().clone()
     }
 
-    pub(super) fn fail_next(&self, error: OperationError) {
+    /// What was listed last.
+    pub(in crate::admin) fn filter(&self) -> DeadFilter {
+        self.fake.filter.lock().unwrap().clone()
+    }
+
+    pub(in crate::admin) fn fail_next(&self, error: OperationError) {
         *self.fake.failure.lock().unwrap() = Some(error);
     }
 
-    pub(super) fn take_store_away(&self) {
+    pub(in crate::admin) fn take_store_away(&self) {
         self.fake.is_away.store(true, Ordering::Relaxed);
     }
 }
@@ -91,6 +99,7 @@ struct Fake {
     is_away: AtomicBool,
     done: Mutex<Vec<String>>,
     failure: Mutex<Option<OperationError>>,
+    filter: Mutex<DeadFilter>,
 }
 
 impl Fake {
@@ -112,18 +121,28 @@ impl Fake {
 
 #[async_trait]
 impl Operations for Fake {
-    async fn end_meeting(&self, meeting: MeetingId) -> Result<(), OperationError> {
-        self.act(format!("end {meeting}"))
+    async fn end_meeting(&self, meeting: MeetingId, by: &str) -> Result<(), OperationError> {
+        self.act(format!("end {meeting} by {by}"))
     }
-    async fn replay(&self, letter: DeadLetter) -> Result<(), OperationError> {
-        self.act(format!("replay {}", letter.id))
+    async fn replay(
+        &self,
+        letter: DeadLetter,
+        by: &str,
+        anew: bool,
+    ) -> Result<Replayed, OperationError> {
+        let now = if anew { " now" } else { "" };
+        self.act(format!("replay {} by {by}{now}", letter.id))?;
+        Ok(Replayed {
+            event: Some(MEETING.to_owned()),
+            too_late: (!anew).then_some(Duration::from_secs(3600)),
+        })
     }
-    async fn discard(&self, letter: DeadLetter) -> Result<(), OperationError> {
-        self.act(format!("discard {}", letter.id))
+    async fn discard(&self, letter: DeadLetter, by: &str) -> Result<(), OperationError> {
+        self.act(format!("discard {} by {by}", letter.id))
     }
 }
 
-const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
+pub(in crate::admin) const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 fn letters() -> Vec<DeadLetter> {
     let letter = |id: &str, kind, body: &[u8]| DeadLetter {
@@ -142,6 +161,32 @@ fn letters() -> Vec<DeadLetter> {
         letter("a/job:1", DeadKind::Job, body),
         letter("garbage", DeadKind::Unreadable, b"\xff\x00{"),
     ]
+}
+
+pub(in crate::admin) fn schedule() -> Schedule {
+    Schedule {
+        way_out: WayOutKind::Posts,
+        first_card_after: Duration::from_secs(2),
+        end_again_after: Duration::from_secs(15),
+        poll_first_after: Duration::from_secs(60),
+        poll_every: Duration::from_secs(120),
+        artifact_polls: Arc::new([]),
+    }
+}
+
+/// The clock stands a minute after everything happened.
+struct NewYear;
+
+impl Clock for NewYear {
+    fn now(&self) -> Timestamp {
+        NEW_YEAR.plus(Duration::from_secs(60))
+    }
+}
+
+pub(in crate::admin) fn links() -> Links {
+    let secret = "a signing secret of 32 bytes: 012".to_owned().into();
+    let base = url::Url::parse("https://relay.example.org").unwrap();
+    Links::new(&base, crate::token::Signer::new(&secret, &[]))
 }
 
 /// The meeting that apply makes of one slash command.
@@ -177,14 +222,7 @@ fn meeting() -> Meeting {
         },
     };
     let policy = Policy {
-        schedule: Schedule {
-            way_out: WayOutKind::Posts,
-            first_card_after: Duration::from_secs(2),
-            end_again_after: Duration::from_secs(15),
-            poll_first_after: Duration::from_secs(60),
-            poll_every: Duration::from_secs(120),
-            artifact_polls: Arc::new([]),
-        },
+        schedule: schedule(),
         publish_ahead: Duration::from_secs(600),
         wake_after: Arc::new([Duration::from_secs(60)]),
     };
@@ -225,8 +263,9 @@ impl Store for Fake {
             applied_at: NEW_YEAR,
         }])
     }
-    async fn dead_letters(&self, _: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
+    async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
         self.here()?;
+        *self.filter.lock().unwrap() = filter;
         Ok(letters())
     }
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
@@ -268,20 +307,59 @@ impl Store for Fake {
     async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
         unreachable!()
     }
-    async fn find(&self, _: &str) -> Result<Found, StoreError> {
-        unreachable!()
+    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+        self.here()?;
+        Ok(match reference {
+            MEETING | "mm-room" | "postid" => Found {
+                meeting: MEETING.parse().ok(),
+                ..Found::default()
+            },
+            "foreign" => Found {
+                event: Some(Logged {
+                    event: "foreign".to_owned(),
+                    kind: "session_ended".to_owned(),
+                    source: "plugnmeet:default".to_owned(),
+                    effect: Effect::Foreign,
+                    received_at: NEW_YEAR,
+                    applied_at: NEW_YEAR.plus(Duration::from_millis(12)),
+                }),
+                ..Found::default()
+            },
+            "garbage" => Found {
+                letter: letters().pop(),
+                ..Found::default()
+            },
+            _ => Found::default(),
+        })
     }
     async fn log_attempt(&self, _: Attempt) -> Result<(), StoreError> {
         unreachable!()
     }
-    async fn attempts(&self, _: MeetingId) -> Result<Vec<Attempt>, StoreError> {
-        unreachable!()
+    async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError> {
+        Ok(vec![Attempt {
+            meeting,
+            job: format!("{meeting}:CreateRoom:room:0"),
+            number: 1,
+            queue: QueueName::Conference,
+            due_at: NEW_YEAR.plus(Duration::from_millis(10)),
+            began_at: NEW_YEAR.plus(Duration::from_millis(13)),
+            took: Duration::from_millis(40),
+            ending: Ending::Again,
+            detail: "plugNmeet answers 500".to_owned(),
+        }])
     }
     async fn log_note(&self, _: Note) -> Result<(), StoreError> {
         unreachable!()
     }
-    async fn notes(&self, _: &str) -> Result<Vec<Note>, StoreError> {
-        unreachable!()
+    async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError> {
+        let note = Note {
+            at: NEW_YEAR.plus(Duration::from_secs(30)),
+            by: "root@relay1".to_owned(),
+            action: "replay".to_owned(),
+            subject: "a/job:1".to_owned(),
+            meeting: None,
+        };
+        Ok(if about == MEETING { vec![note] } else { vec![] })
     }
     async fn take_duty(
         &self,
@@ -316,7 +394,7 @@ impl Store for Fake {
     async fn bury(&self, _: DeadLetter) -> Result<(), StoreError> {
         unreachable!()
     }
-    async fn remove_dead_letter(&self, _: &str) -> Result<bool, StoreError> {
+    async fn remove_dead_letter(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
         unreachable!()
     }
     async fn count_running(&self) -> Result<u64, StoreError> {

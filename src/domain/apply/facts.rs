@@ -136,10 +136,13 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
         Fact::JobGivenUp { job, .. } => {
             meeting.given_up.insert(job.clone());
         }
-        Fact::JobReplayed { job, .. } => {
+        Fact::JobReplayed { job, anew, .. } => {
             meeting.given_up.remove(job);
             if job == "CreateRoom:room" && meeting.sessions.is_empty() {
                 meeting.refused = None;
+                if *anew {
+                    meeting.requested_at = meeting.requested_at.max(at);
+                }
             }
         }
         Fact::Woken { round, .. } => {

@@ -169,7 +169,7 @@ impl Store for OneMeeting {
     async fn dead_letter(&self, _: &str) -> Result<Option<DeadLetter>, StoreError> {
         unasked()
     }
-    async fn remove_dead_letter(&self, _: &str) -> Result<bool, StoreError> {
+    async fn remove_dead_letter(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
         unasked()
     }
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {

@@ -70,10 +70,14 @@ pub(super) fn load(file: &Connection, id: &str) -> Result<Option<DeadLetter>, Sq
 }
 
 /// Tells whether there was one.
-pub(super) fn remove(file: &Connection, id: &str) -> Result<bool, SqliteError> {
+pub(super) fn remove(
+    file: &Connection,
+    id: &str,
+    buried_at: Timestamp,
+) -> Result<bool, SqliteError> {
     let removed = file
-        .prepare_cached("DELETE FROM dead_letters WHERE id = ?1")?
-        .execute([id])?;
+        .prepare_cached("DELETE FROM dead_letters WHERE id = ?1 AND buried_at = ?2")?
+        .execute((id, buried_at.millis()))?;
     Ok(removed > 0)
 }
 

@@ -318,7 +318,12 @@ async fn publish_news(shop: &Shop, before: &Meeting, id: &JobId) -> bool {
         // The sweep finds what is owed.
         return true;
     };
-    let was_owed = crate::domain::owed::owed(before, schedule);
+    // What the meeting's facts changed meanwhile is published by apply already.
+    let was = Meeting {
+        posts: before.posts.clone(),
+        ..after.clone()
+    };
+    let was_owed = crate::domain::owed::owed(&was, schedule);
     let now = shop.deps.clock.now();
     let is_news = |owed: &Owed| {
         owed.due <= now.plus(shop.settings.policy.publish_ahead)

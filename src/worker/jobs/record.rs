@@ -30,7 +30,7 @@ pub(super) async fn record(
     verdict: &Verdict,
 ) {
     let ending = ending(verdict);
-    if !tells_something(&begun.job.job, ending) {
+    if !tells_something(begun, ending) {
         return;
     }
     let attempt = Attempt {
@@ -65,10 +65,14 @@ const fn ending(verdict: &Verdict) -> Ending {
 }
 
 /// A poll of a running room that went well is no news: a long meeting has hundreds of them, which would push the lines
-/// that matter out of its story. What one finds is an event of its own. Jobs found not to be owed are no attempts at
-/// all, and are not even asked about here.
-const fn tells_something(job: &Job, ending: Ending) -> bool {
-    !(matches!(job, Job::PollRoom { .. }) && matches!(ending, Ending::Done))
+/// that matter out of its story; what one finds is an event of its own. Work that turns out to be done already is no news
+/// either, unless it ends a row of attempts. Jobs found not to be owed are no attempts at all.
+const fn tells_something(begun: &Begun<'_>, ending: Ending) -> bool {
+    match ending {
+        Ending::Done => !matches!(begun.job.job, Job::PollRoom { .. }),
+        Ending::Obsolete => begun.envelope.tries > 1,
+        Ending::Again | Ending::GivenUp => true,
+    }
 }
 
 /// What was met, in words without secrets: the peers' texts went through `http::log_text`.

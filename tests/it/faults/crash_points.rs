@@ -4,6 +4,8 @@
 //! or job does is idempotent or looked up before it is repeated, so that nothing at all is doubled in the chat; calls
 //! may be made twice, which plugNmeet and Mattermost cannot tell from once.
 
+use std::time::Duration;
+
 use crate::harness::{PATIENCE, World};
 
 /// What the process is killed over: a text of the event or job, and the stage of the meeting at which it comes.
@@ -127,9 +129,28 @@ async fn live_through(world: &mut World, place: &str, step: Step, channel: &str)
 /// Starts the relay anew with the trap, if it is this stage's.
 async fn arm(world: &mut World, trap: &str, is_now: bool) {
     if is_now {
+        quiet(world).await;
         world.relay.stop().await;
         world.relay.crash_at(trap);
         world.relay.start_again().await;
+    }
+}
+
+/// Waits until what came before is worked off, or it would spring the trap.
+async fn quiet(world: &World) {
+    let worked = || {
+        let log = world.relay.log();
+        let is_work = |line: &&str| {
+            let is_done = line.contains("event applied") || line.contains("job attempted");
+            is_done && !line.to_lowercase().contains("poll")
+        };
+        log.lines().filter(is_work).count()
+    };
+    world.conference.settle_webhooks(PATIENCE).await;
+    let mut before = None;
+    while before != Some(worked()) {
+        before = Some(worked());
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

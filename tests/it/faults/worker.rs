@@ -2,6 +2,9 @@
 
 mod addresses;
 mod hints;
+mod isolation;
 mod liar;
 mod lies;
+mod outages;
+mod refusals;
 mod verdicts;

@@ -11,7 +11,7 @@ use meetrelay::ports::{
     Castoff, Castoffs, DeadKind, DeadLetter, Incoming, QueueError, Receipt, Received,
 };
 use meetrelay::queue::envelope;
-use meetrelay::worker::{Workers, replay};
+use meetrelay::worker::{Means, Replay, Workers, replay};
 use tokio::sync::Notify;
 
 use super::*;
@@ -163,7 +163,16 @@ impl Scene {
 
     async fn replay(&self, id: &str) {
         let read = |body: &[u8]| envelope::decode(body).ok().map(|read| read.body);
-        replay(&self.house.deps, id, read).await.unwrap();
+        let means = Means {
+            store: self.house.deps.store.as_ref(),
+            mail: self.house.deps.mail.as_ref(),
+            clock: self.house.deps.clock.as_ref(),
+        };
+        let how = Replay {
+            by: "ana".to_owned(),
+            anew: false,
+        };
+        replay(means, id, &how, read).await.unwrap();
     }
 }
 
@@ -314,7 +323,19 @@ async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
     scene.aside.put(vec![castoff]);
     let _workers = scene.start();
     scene.aside.until_settled().await;
-    assert_eq!(scene.letter(&letter.id).await, Some(letter));
+    let kept = scene.letter(&letter.id).await.unwrap();
+    assert!(
+        kept.buried_at > letter.buried_at,
+        "a replay just now must not remove it"
+    );
+    let buried_at = kept.buried_at;
+    assert_eq!(
+        kept,
+        DeadLetter {
+            buried_at,
+            ..letter
+        }
+    );
     assert_eq!(scene.house.lying(QueueName::Events).await, 0);
     let meeting = scene.house.load(meeting(1)).await.unwrap();
     assert_eq!((meeting.refused, meeting.given_up.len()), (None, 0));

@@ -106,48 +106,6 @@ async fn drained_worker_returns_what_it_did_not_begin() {
 }
 
 #[tokio::test]
-async fn backlog_does_not_delay_a_first_card() {
-    let house = House::new().await;
-    let workers = house.start();
-    let id = house.ask(1).await;
-    house.until(id, is_carded).await;
-    workers.drain(std::future::pending()).await;
-    // Each of these posts for a second, two at a time.
-    house.peers.world().post_takes = SECOND;
-    let now = house.deps.clock.now();
-    let mut postings = Vec::new();
-    for number in 100..140 {
-        house
-            .store
-            .apply(
-                vec![meetrelay::ports::Incoming {
-                    event: request(number, now),
-                    fresh: meetrelay::domain::apply::Fresh {
-                        room: std::array::from_fn(|at| ((number >> (5 * at)) % 32) as u8),
-                    },
-                }],
-                house.settings.policy.clone(),
-                now,
-            )
-            .await
-            .unwrap();
-        let owed = Owed {
-            job: Job::RefreshCard { version: 1 },
-            due: now,
-            since: now,
-        };
-        postings.push(job_posting(meeting(number), 0, &owed, now));
-    }
-    house.send(postings).await;
-    let _workers = house.start();
-    let began = tokio::time::Instant::now();
-    let id = house.ask(2).await;
-    house.until(id, is_carded).await;
-    assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
-    assert!(house.lying(QueueName::ChatLater).await > 20);
-}
-
-#[tokio::test]
 async fn poisonous_chat_job_fails_no_room() {
     let house = House::new().await;
     house.peers.world().create_fails = Some(ConferenceError::Unreachable {

@@ -152,7 +152,14 @@ fn job_given_up_is_owed_again_only_when_it_is_replayed() {
         ["RefreshCard:1"]
     );
     let (meeting, job) = (meeting(1), "CreateRoom:room".to_owned());
-    let applied = bench.learn(Fact::JobReplayed { meeting, job }, at(61));
+    let applied = bench.learn(
+        Fact::JobReplayed {
+            meeting,
+            job,
+            anew: false,
+        },
+        at(61),
+    );
     assert_eq!(keys(&applied.publish), ["CreateRoom:room"]);
 }
 

@@ -170,7 +170,14 @@ fn replayed_create_gives_a_failed_meeting_another_chance() {
         at(1),
     );
     bench.learn(refused(Refusal::GaveUp), at(1));
-    let applied = bench.learn(Fact::JobReplayed { meeting, job }, at(60));
+    let applied = bench.learn(
+        Fact::JobReplayed {
+            meeting,
+            job,
+            anew: false,
+        },
+        at(60),
+    );
     assert_eq!(bench.state(), State::Creating);
     assert!(keys(&applied.publish).contains(&"CreateRoom:room".to_owned()));
 }

@@ -196,7 +196,11 @@ fn learned() -> BoxedStrategy<Fact> {
             .prop_map(|(meeting, job)| Fact::JobGivenUp { meeting, job })
             .boxed(),
         (meeting(), text())
-            .prop_map(|(meeting, job)| Fact::JobReplayed { meeting, job })
+            .prop_map(|(meeting, job)| Fact::JobReplayed {
+                meeting,
+                job,
+                anew: false
+            })
             .boxed(),
         (meeting(), any::<u32>())
             .prop_map(|(meeting, round)| Fact::Woken { meeting, round })

@@ -167,7 +167,11 @@ fn facts() -> Vec<Fact> {
             meeting,
             job: job.clone(),
         },
-        Fact::JobReplayed { meeting, job },
+        Fact::JobReplayed {
+            meeting,
+            job,
+            anew: false,
+        },
         Fact::Woken { meeting, round: 4 },
     ]
 }

@@ -1,0 +1,264 @@
+//! The story of one meeting, found by whatever id a person has in hand.
+
+mod reference;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::time::Duration;
+
+use warp::reply::Response;
+
+use super::answer::{MeetingLine, OwedJob, StoryOf, Why, time};
+use super::api::{Call, Refused, ok};
+use super::{dead_letters, meetings};
+use crate::domain::apply::Effect;
+use crate::domain::owed::owed;
+use crate::domain::{Meeting, MeetingId, PostKey, Timestamp};
+use crate::ports::{DeadFilter, Found, Logged};
+use reference::Reference;
+
+/// Longest reference that is looked at, in bytes: a link with its token, or a text around an id.
+const REFERENCE_BYTES_MAX: usize = 1000;
+/// Most dead letters of a meeting that are told.
+const LETTERS_MAX: usize = 100;
+/// An id of ours that is younger may still be on its way through the queue, even a busy one.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// `?ref=` is an id, a permalink, a link of ours or a text with one of them in it.
+pub(super) async fn why(call: &Call) -> Result<Response, Refused> {
+    let text = call.parameter("ref").unwrap_or_default();
+    if text.trim().is_empty() || text.len() > REFERENCE_BYTES_MAX {
+        return Err(Refused::bad("ref must have 1 to 1000 bytes"));
+    }
+    let links = &call.admin.links;
+    let reference = reference::read(&text, |token| links.verify(token))?;
+    let found = find(call, &reference).await?;
+    Ok(ok(&tell(call, &reference, found).await?))
+}
+
+/// The first of the ids that anything is known of.
+async fn find(call: &Call, reference: &Reference) -> Result<(String, Found), Refused> {
+    let store = &call.admin.store;
+    for id in &reference.ids {
+        let found = store.find(id).await?;
+        if found != Found::default() {
+            return Ok((id.clone(), found));
+        }
+    }
+    // Its letter may be gone, its meeting not.
+    if let Some(meeting) = reference.meeting
+        && store.meeting(meeting).await?.is_some()
+    {
+        let id = reference.ids.first().cloned().unwrap_or_default();
+        let found = Found {
+            meeting: Some(meeting),
+            ..Found::default()
+        };
+        return Ok((id, found));
+    }
+    let id = reference.ids.first().cloned().unwrap_or_default();
+    Ok((id, Found::default()))
+}
+
+async fn tell(
+    call: &Call,
+    reference: &Reference,
+    (id, found): (String, Found),
+) -> Result<Why, Refused> {
+    let store = &call.admin.store;
+    let now = call.admin.clock.now();
+    let mut why = Why {
+        made_at: reference::made_at(&id, now).map(time),
+        is: kind(&id, reference, &found).to_owned(),
+        id,
+        told: Vec::new(),
+        meeting: None,
+        timeline: Vec::new(),
+        owed: Vec::new(),
+        dead_letters: Vec::new(),
+    };
+    if let Some(event) = &found.event {
+        why.told.push(of_event(event, found.meeting.is_some()));
+    }
+    if let Some(letter) = &found.letter {
+        why.told.push(format!(
+            "It is a dead letter: {}. `meetrelay dead-letters show` has its message, `dead-letters replay` tries it \
+             again.",
+            letter.reason.trim_end_matches('.')
+        ));
+        why.dead_letters.push(dead_letters::line(letter));
+    }
+    let meeting = match found.meeting {
+        Some(meeting) => store.meeting(meeting).await?,
+        None => None,
+    };
+    let Some(meeting) = meeting else {
+        let notes = store.notes(&why.id).await?;
+        why.told
+            .extend(without_meeting(&why, &found, reference, now));
+        why.timeline = timeline::of_one(found.event, &why.dead_letters, notes);
+        return Ok(why);
+    };
+    let letters = store
+        .dead_letters(DeadFilter {
+            meeting: Some(meeting.id),
+            ..DeadFilter::newest(LETTERS_MAX)
+        })
+        .await?;
+    let known: Vec<_> = why
+        .dead_letters
+        .iter()
+        .map(|line| line.id.clone())
+        .collect();
+    let others = letters.iter().filter(|letter| !known.contains(&letter.id));
+    why.dead_letters.extend(others.map(dead_letters::line));
+    why.owed = owed_now(call, &meeting);
+    why.timeline = timeline::of_meeting(
+        &meeting,
+        timeline::Sources {
+            events: store.story(meeting.id).await?,
+            event: found.event,
+            attempts: store.attempts(meeting.id).await?,
+            notes: notes(call, meeting.id, &why.id).await?,
+            letters: &why.dead_letters,
+        },
+    );
+    why.meeting = Some(state(&meeting));
+    Ok(why)
+}
+
+/// Those of the meeting, and those of the very thing that was asked for.
+async fn notes(
+    call: &Call,
+    meeting: MeetingId,
+    id: &str,
+) -> Result<Vec<crate::ports::Note>, Refused> {
+    let store = &call.admin.store;
+    let mut notes = store.notes(&meeting.to_string()).await?;
+    for note in store.notes(id).await? {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    Ok(notes)
+}
+
+fn kind(id: &str, reference: &Reference, found: &Found) -> &'static str {
+    let is_meeting = found
+        .meeting
+        .is_some_and(|meeting| meeting.to_string() == id);
+    match found {
+        _ if is_meeting => "meeting",
+        Found {
+            letter: Some(_), ..
+        } => "dead_letter",
+        Found { event: Some(_), .. } => "event",
+        Found {
+            meeting: Some(_), ..
+        } if reference.meeting.is_some() => "job",
+        Found {
+            meeting: Some(_), ..
+        } => "meeting",
+        _ => "unknown",
+    }
+}
+
+fn of_event(event: &Logged, has_meeting: bool) -> String {
+    let (kind, source) = (&event.kind, &event.source);
+    let came = format!("The event {kind} from {source}");
+    match event.effect {
+        Effect::Applied if has_meeting => format!("{came} was applied to the meeting below."),
+        Effect::Applied => format!(
+            "{came} was applied and concerned no meeting: none ran where it was asked for, and the person was told so \
+             if the relay could reach them."
+        ),
+        Effect::Duplicate => format!(
+            "{came} had come before under another id and changed nothing; a doubled webhook is normal."
+        ),
+        Effect::Conflict => format!(
+            "{came} had come before with another content; the first one counts, this one changed nothing."
+        ),
+        Effect::Foreign => format!(
+            "{came} belongs to no meeting of this relay: a room that somebody else made at plugNmeet, or a meeting \
+             whose record is gone."
+        ),
+    }
+}
+
+/// What can be said when there is no meeting to tell of.
+fn without_meeting(why: &Why, found: &Found, reference: &Reference, now: Timestamp) -> Vec<String> {
+    if found.event.is_some() || found.letter.is_some() {
+        return Vec::new();
+    }
+    let id = &why.id;
+    let mut told = vec![format!("Nothing is stored under {id}.")];
+    match reference::made_at(id, now) {
+        Some(made_at) if reference.is_link => told.push(format!(
+            "The link is genuine and was given out {}; its request was never applied.",
+            ago(now, made_at)
+        )),
+        Some(made_at) => told.push(format!(
+            "By its own time it was made {}.",
+            ago(now, made_at)
+        )),
+        None => {}
+    }
+    match reference::made_at(id, now) {
+        Some(made_at) if now.since(made_at) < YOUNG => told.push(
+            "It may still be in the events queue or in the spool: look again in a moment, and at \
+             meetrelay_queue_depth{queue=\"events\"} and meetrelay_spool_depth on /metrics."
+                .to_owned(),
+        ),
+        Some(_) => told.push(
+            "If a person or plugNmeet was shown it with an error, it was never accepted, and that is all there is: the \
+             sender was told so. If it was accepted, it is still in the events queue or the spool (/metrics: \
+             meetrelay_queue_depth{queue=\"events\"}, meetrelay_spool_depth), or its record is older than dedup.keep \
+             (30 days)."
+                .to_owned(),
+        ),
+        None => told.push(
+            "It is no id of the relay's own. Posts, rooms, sessions and artifacts are known once a meeting has them; \
+             what people wrote that started nothing leaves no trace."
+                .to_owned(),
+        ),
+    }
+    told.push(format!("The log may know more: grep {id}"));
+    told
+}
+
+fn ago(now: Timestamp, at: Timestamp) -> String {
+    let age = Duration::from_secs(now.since(at).as_secs());
+    format!("{} ago ({})", humantime::format_duration(age), time(at))
+}
+
+fn owed_now(call: &Call, meeting: &Meeting) -> Vec<OwedJob> {
+    let mut jobs = owed(meeting, &call.admin.schedule);
+    jobs.sort_by_key(|owed| owed.due);
+    jobs.iter()
+        .map(|owed| OwedJob {
+            job: owed.job.key(),
+            due_at: time(owed.due),
+            since: time(owed.since),
+        })
+        .collect()
+}
+
+fn state(meeting: &Meeting) -> StoryOf {
+    let card = meeting.post(&PostKey::Card);
+    let line: MeetingLine = meetings::line_of_card(meeting, &meeting.card_view());
+    StoryOf {
+        line,
+        refused: meeting.refused.as_ref().map(meetings::word),
+        sessions: meeting
+            .sessions
+            .iter()
+            .map(|session| session.sid.to_string())
+            .collect(),
+        card_post: card.and_then(|row| Some(row.post.as_ref()?.to_string())),
+        card_shows: card.map_or(0, |row| row.rendered),
+        card_version: meeting.version,
+        card_frozen: card.and_then(|row| Some(meetings::word(row.frozen.as_ref()?))),
+        wake_at: meeting.wake_at.map(time),
+    }
+}

@@ -1,0 +1,117 @@
+//! Everything that is known to have happened, in its order.
+
+use crate::admin::answer::{DeadLetterLine, Moment, What, time};
+use crate::domain::{Meeting, Timestamp};
+use crate::ports::{Attempt, Logged, Note};
+
+/// What the store knows of a meeting.
+pub(super) struct Sources<'a> {
+    pub(super) events: Vec<Logged>,
+    /// The event that was asked for, which may not be the meeting's own.
+    pub(super) event: Option<Logged>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) notes: Vec<Note>,
+    pub(super) letters: &'a [DeadLetterLine],
+}
+
+/// A meeting's timeline.
+pub(super) fn of_meeting(meeting: &Meeting, sources: Sources<'_>) -> Vec<Moment> {
+    let mut events = sources.events;
+    if let Some(event) = sources.event
+        && !events.iter().any(|known| known.event == event.event)
+    {
+        events.push(event);
+    }
+    let mut found: Vec<(Timestamp, What)> = events.into_iter().map(event).collect();
+    found.extend(sources.attempts.into_iter().map(attempt));
+    found.extend(sources.notes.into_iter().map(note));
+    found.extend(sources.letters.iter().filter_map(buried));
+    found.extend(meeting.posts.iter().filter_map(|(key, row)| {
+        let what = What::Posted {
+            post: key.to_string(),
+            post_id: row.post.as_ref()?.to_string(),
+        };
+        Some((row.posted_at?, what))
+    }));
+    ordered(found)
+}
+
+/// The timeline of something without a meeting.
+pub(super) fn of_one(
+    logged: Option<Logged>,
+    letters: &[DeadLetterLine],
+    notes: Vec<Note>,
+) -> Vec<Moment> {
+    let mut found: Vec<(Timestamp, What)> = logged.into_iter().map(event).collect();
+    found.extend(letters.iter().filter_map(buried));
+    found.extend(notes.into_iter().map(note));
+    ordered(found)
+}
+
+fn ordered(mut found: Vec<(Timestamp, What)>) -> Vec<Moment> {
+    // A stable sort: what has the same time stays in the order in which it was kept.
+    found.sort_by_key(|(at, _)| *at);
+    let first = found.first().map_or_else(Timestamp::default, |(at, _)| *at);
+    found
+        .into_iter()
+        .map(|(at, what)| Moment {
+            at: time(at),
+            offset_ms: at.millis().saturating_sub(first.millis()),
+            what,
+        })
+        .collect()
+}
+
+fn event(logged: Logged) -> (Timestamp, What) {
+    let lag = logged.applied_at.since(logged.received_at);
+    let what = What::Event {
+        event_id: logged.event,
+        event: logged.kind,
+        source: logged.source,
+        effect: logged.effect.as_str().to_owned(),
+        applied_at: time(logged.applied_at),
+        lag_ms: millis(lag),
+    };
+    (logged.received_at, what)
+}
+
+fn attempt(attempt: Attempt) -> (Timestamp, What) {
+    let meeting = attempt.meeting.to_string();
+    // Of `<meeting>:<kind>:<detail>:<round>` what differs within one meeting's story.
+    let job = attempt.job.strip_prefix(&meeting).unwrap_or(&attempt.job);
+    let job = job.trim_start_matches(':');
+    let job = job.rsplit_once(':').map_or(job, |(key, _)| key);
+    let what = What::Attempt {
+        job: job.to_owned(),
+        number: attempt.number,
+        queue: attempt.queue.as_str().to_owned(),
+        lag_ms: millis(attempt.began_at.since(attempt.due_at)),
+        took_ms: millis(attempt.took),
+        ending: attempt.ending.as_str().to_owned(),
+        detail: attempt.detail,
+        job_id: attempt.job,
+    };
+    (attempt.began_at, what)
+}
+
+fn note(note: Note) -> (Timestamp, What) {
+    let what = What::Note {
+        by: note.by,
+        action: note.action,
+        subject: note.subject,
+    };
+    (note.at, what)
+}
+
+fn buried(letter: &DeadLetterLine) -> Option<(Timestamp, What)> {
+    let at: jiff::Timestamp = letter.buried_at.parse().ok()?;
+    let what = What::Buried {
+        letter: letter.id.clone(),
+        reason: letter.reason.clone(),
+    };
+    Some((Timestamp::from_millis(at.as_millisecond()), what))
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,172 @@
+//! The admin API without a relay: for commands on the files of one that does not run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::admin::{self, AdminToken, Readiness};
+use crate::clock::SystemClock;
+use crate::config::{Config, QueueUrl, WayOut};
+use crate::listen;
+use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
+use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use crate::shutdown::Shutdown;
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry::Metrics;
+use crate::token::Links;
+
+use super::operations::{self, Parts};
+use super::secrets::SigningSecrets;
+use super::{StartError, Surroundings, limits};
+
+/// How long an answer may take after it was asked to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why the files cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// A relay has them, or something else listens at its place.
+    #[error(
+        "server.admin_listen {address}: {why}; a relay runs with this configuration, so leave --offline away, or stop it"
+    )]
+    Running {
+        /// Where a relay of this configuration listens.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// There is nothing to be opened.
+    #[error("there is no {}: no relay has run with this configuration (server.data_dir, store.url)", .0.display())]
+    Missing(std::path::PathBuf),
+    /// Anything that would stop a relay from starting too.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// The admin API on the files of a relay that does not run, at its place: whoever calls the one calls the other, and
+/// no relay of this configuration starts meanwhile. Nothing is worked on.
+pub struct Offline {
+    stop: CancellationToken,
+    serving: JoinSet<usize>,
+    queue: Option<Arc<EmbeddedQueue>>,
+    store: Arc<SqliteStore>,
+}
+
+impl std::fmt::Debug for Offline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offline").finish_non_exhaustive()
+    }
+}
+
+impl Offline {
+    /// Opens the files under their lock.
+    ///
+    /// # Errors
+    /// See [`OfflineError`].
+    pub async fn open(config: &Config) -> Result<Self, OfflineError> {
+        let address = config.server.admin_listen;
+        // With RabbitMQ no lock tells of a relay, but its listener does.
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|why| OfflineError::Running { address, why })?;
+        let path = config.store_path();
+        if !path.exists() {
+            return Err(OfflineError::Missing(path));
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let queue = queue(config, &clock)?;
+        let store = Arc::new(SqliteStore::open(&path).map_err(StartError::from)?);
+        let links = links(config, store.as_ref()).await?;
+        let mail = queue.clone().map(|queue| -> Arc<dyn Mail> {
+            let queue: Arc<dyn Queue> = queue;
+            Arc::new(Mailroom::new(queue))
+        });
+        let metrics = Metrics::new()
+            .map(Arc::new)
+            .map_err(|error| StartError::Setting(error.to_string()))?;
+        let surroundings = Surroundings {
+            readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
+            metrics,
+            shutdown: Shutdown::new(STOP_WITHIN),
+        };
+        let parts = Parts {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            mail,
+            clock,
+            links,
+            way_out: way_out(config),
+        };
+        let token = AdminToken::make(&config.admin_token_path()).map_err(StartError::from)?;
+        let admin = operations::admin(config, parts, &surroundings, token);
+        let stop = CancellationToken::new();
+        let mut limits = limits(config);
+        limits.drain_deadline = STOP_WITHIN;
+        let mut serving = JoinSet::new();
+        serving.spawn(listen::serve(
+            listener,
+            admin::routes(admin),
+            limits,
+            stop.clone().cancelled_owned(),
+        ));
+        Ok(Self {
+            stop,
+            serving,
+            queue,
+            store,
+        })
+    }
+
+    /// Gives the files free.
+    pub async fn close(self) {
+        self.stop.cancel();
+        drop(self.serving.join_all().await);
+        if let Some(queue) = self.queue {
+            queue.close().await;
+        }
+        self.store.close().await;
+    }
+}
+
+/// The embedded queue under its lock; with RabbitMQ none, since nothing is to be put there without a relay's spool.
+fn queue(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<EmbeddedQueue>>, StartError> {
+    match &config.queue.url {
+        QueueUrl::Embedded => {
+            let settings = EmbeddedSettings {
+                path: config.queue_path(),
+                bytes_max: config.queue.bytes_max.as_u64(),
+            };
+            Ok(Some(Arc::new(EmbeddedQueue::open(
+                settings,
+                Arc::clone(clock),
+            )?)))
+        }
+        QueueUrl::Amqp(_) => Ok(None),
+    }
+}
+
+/// Knows the links of the relay whose files these are; only their tokens count, not the host.
+async fn links(config: &Config, store: &dyn Store) -> Result<Links, StartError> {
+    let placeholder = "http://localhost/".parse();
+    let base: Url = match &config.server.public_url {
+        Some(url) => url.clone(),
+        None => {
+            placeholder.map_err(|error: url::ParseError| StartError::Setting(error.to_string()))?
+        }
+    };
+    let signing = SigningSecrets::of(config, store).await?;
+    Ok(Links::new(&base, signing.signer()))
+}
+
+fn way_out(config: &Config) -> WayOutKind {
+    match config.way_out() {
+        Some(WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. }) => WayOutKind::Notices,
+        Some(WayOut::Bot { .. } | WayOut::Login { .. }) | None => WayOutKind::Posts,
+    }
+}

@@ -1,0 +1,310 @@
+//! Replays or discards dead letters, one after the other; the relay sets the pace of replays.
+
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::filter::Filter;
+use crate::admin::answer;
+use crate::cli::admin_client::{AdminClient, CallError, path_part};
+use crate::cli::outcome::{Failure, Outcome};
+use crate::cli::table::clean_lines;
+
+/// Most dead letters that one command works on; it can be given again.
+const LETTERS_MAX: usize = 100_000;
+/// Letters asked for at once: what the admin API gives at most.
+const PAGE: usize = 500;
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Most failures that are told one by one.
+const TOLD_MAX: usize = 20;
+
+/// What is done to a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Put back into the queue; `now`: requests count as received now.
+    Replay {
+        /// `--now`
+        now: bool,
+    },
+    /// Dropped.
+    Discard,
+}
+
+/// One command's work.
+pub(super) struct Act<'a> {
+    pub(super) relay: &'a AdminClient,
+    pub(super) action: Action,
+    pub(super) json: bool,
+}
+
+/// What became of one letter.
+#[derive(Debug, Serialize)]
+struct Told {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Why not all of them were worked on.
+enum Stop {
+    /// A person pressed Ctrl-C.
+    Asked,
+    /// The relay, its queue or its store is away: the next ones would meet the same.
+    Away(String),
+}
+
+impl Action {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Replay { .. } => "replay",
+            Self::Discard => "discard",
+        }
+    }
+
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Replay { .. } => "replayed",
+            Self::Discard => "discarded",
+        }
+    }
+
+    fn path(self, id: &str) -> String {
+        let now = match self {
+            Self::Replay { now: true } => "?now",
+            _ => "",
+        };
+        format!("dead-letters/{}/{}{now}", path_part(id), self.verb())
+    }
+}
+
+impl Act<'_> {
+    /// Tells how many match, asks unless `yes`, and works on those that matched then: what is buried meanwhile stays.
+    pub(super) async fn on_matching(&self, filter: &Filter, yes: bool) -> Outcome {
+        let ids = self.matching(filter).await?;
+        if ids.is_empty() {
+            return if self.json {
+                Ok("[]".to_owned())
+            } else {
+                Ok("no dead letter matches".to_owned())
+            };
+        }
+        let (count, verb) = (letters(ids.len()), self.action.verb());
+        if !yes {
+            if !io::stdin().is_terminal() {
+                return Err(Failure::usage(format!(
+                    "{count} would be {}: add --yes to do so without being asked",
+                    self.action.done()
+                )));
+            }
+            if !confirm(&format!("{verb} {count}? [y/N] ")).await {
+                return Err(Failure::told("meetrelay: nothing was done".to_owned()));
+            }
+        }
+        self.on(&ids).await
+    }
+
+    /// Works on these, in this order, until the end or Ctrl-C.
+    pub(super) async fn on(&self, ids: &[String]) -> Outcome {
+        let mut told = Vec::with_capacity(ids.len());
+        let mut progress = Progress::new(ids.len(), self.action);
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
+        let mut stop = None;
+        for id in ids {
+            let path = self.action.path(id);
+            // One that was begun is waited for, so that what is told is true; so Ctrl-C is looked for between two.
+            let answer = self.relay.try_post::<answer::Done>(&path).await;
+            match answer {
+                Ok(done) => told.push(Told {
+                    id: id.clone(),
+                    done: Some(done.done),
+                    event_id: done.event_id,
+                    hint: done.hint,
+                    error: None,
+                }),
+                Err(CallError::Away(why)) => {
+                    stop = Some(Stop::Away(why));
+                    break;
+                }
+                Err(CallError::Refused(why)) => told.push(Told {
+                    id: id.clone(),
+                    done: None,
+                    event_id: None,
+                    hint: None,
+                    error: Some(why),
+                }),
+                Err(CallError::Other(failure)) => return Err(failure),
+            }
+            progress.tell(told.len());
+            if futures_util::poll!(interrupted.as_mut()).is_ready() {
+                stop = Some(Stop::Asked);
+                break;
+            }
+        }
+        progress.end();
+        self.outcome(ids.len(), &told, stop)
+    }
+
+    fn outcome(&self, wanted: usize, told: &[Told], stop: Option<Stop>) -> Outcome {
+        let done = told.iter().filter(|told| told.error.is_none()).count();
+        let text = if self.json {
+            serde_json::to_string_pretty(told).map_err(Failure::failed)?
+        } else {
+            self.text(wanted, told)
+        };
+        let left = wanted - told.len();
+        match stop {
+            None if done == wanted => Ok(text),
+            // What was done is told on standard output, and why not all of it on standard error.
+            None => Err(
+                Failure::failed(format!("{} of {wanted} failed", told.len() - done)).after(text),
+            ),
+            Some(Stop::Asked) if left == 0 && done == wanted => Ok(text),
+            Some(Stop::Asked) => {
+                let why = format!(
+                    "stopped: {done} were {}, {left} were not begun and stay",
+                    self.action.done()
+                );
+                Err(Failure::failed(why).after(text))
+            }
+            Some(Stop::Away(why)) => {
+                let why = format!("{why}; {done} were {}, {left} stay", self.action.done());
+                Err(Failure::failed(why).after(text))
+            }
+        }
+    }
+
+    fn text(&self, wanted: usize, told: &[Told]) -> String {
+        let mut text = String::new();
+        let failed: Vec<&Told> = told.iter().filter(|told| told.error.is_some()).collect();
+        for told in failed.iter().take(TOLD_MAX) {
+            let why = told.error.as_deref().unwrap_or_default();
+            text.push_str(&format!(
+                "not {}: {}\n  {why}\n",
+                self.action.done(),
+                told.id
+            ));
+        }
+        if failed.len() > TOLD_MAX {
+            text.push_str(&format!("and {} more\n", failed.len() - TOLD_MAX));
+        }
+        let hints: Vec<&Told> = told.iter().filter(|told| told.hint.is_some()).collect();
+        if let Some(first) = hints.first() {
+            let hint = first.hint.as_deref().unwrap_or_default();
+            match hints.len() {
+                1 => text.push_str(&format!("{}:\n  {hint}\n", first.id)),
+                more => text.push_str(&format!("{more} of them, like {}:\n  {hint}\n", first.id)),
+            }
+        }
+        let done = told.len() - failed.len();
+        if let ([only], 1) = (told, wanted) {
+            if only.error.is_none() {
+                let event = only.event_id.as_ref();
+                let event = event.map_or_else(String::new, |id| format!(" (meetrelay why {id})"));
+                text.push_str(&format!("{}: {}{event}\n", self.action.done(), only.id));
+            }
+        } else {
+            text.push_str(&format!("{} {done} of {wanted}\n", self.action.done()));
+        }
+        clean_lines(&text)
+    }
+
+    /// The ids of everything that matches, oldest first.
+    async fn matching(&self, filter: &Filter) -> Result<Vec<String>, Failure> {
+        let mut ids = Vec::new();
+        let mut known = HashSet::new();
+        let mut query = filter.query()?;
+        loop {
+            let path = format!("dead-letters?limit={PAGE}{query}");
+            let page: answer::DeadLetters = self.relay.get(&path).await?;
+            let news: Vec<_> = page
+                .dead_letters
+                .iter()
+                .filter(|letter| known.insert(letter.id.clone()))
+                .map(|letter| letter.id.clone())
+                .collect();
+            let is_last = page.dead_letters.len() < PAGE || news.is_empty();
+            ids.extend(news);
+            if is_last || ids.len() >= LETTERS_MAX {
+                break;
+            }
+            // Several may have been buried in the millisecond of the last one, so that one is asked for once more.
+            let last = page.dead_letters.last().and_then(|letter| {
+                let at: jiff::Timestamp = letter.buried_at.parse().ok()?;
+                at.checked_add(Duration::from_millis(1)).ok()
+            });
+            let Some(last) = last else { break };
+            query = filter.before(last).query()?;
+        }
+        ids.truncate(LETTERS_MAX);
+        ids.reverse();
+        Ok(ids)
+    }
+}
+
+fn letters(count: usize) -> String {
+    match count {
+        1 => "1 dead letter".to_owned(),
+        count => format!("{count} dead letters"),
+    }
+}
+
+/// Asks a person at the terminal.
+async fn confirm(question: &str) -> bool {
+    let _ = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
+    let asking = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = asking.await;
+    matches!(answer, Ok(Ok(answer)) if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+}
+
+/// Tells on standard error how far it is: over and over in one line of a terminal.
+struct Progress {
+    wanted: usize,
+    action: Action,
+    told_at: Instant,
+    has_told: bool,
+}
+
+impl Progress {
+    fn new(wanted: usize, action: Action) -> Self {
+        Self {
+            wanted,
+            action,
+            told_at: Instant::now(),
+            has_told: false,
+        }
+    }
+
+    fn tell(&mut self, worked: usize) {
+        if self.told_at.elapsed() < PROGRESS_EVERY || worked == self.wanted {
+            return;
+        }
+        self.told_at = Instant::now();
+        let end = if io::stderr().is_terminal() {
+            "\r"
+        } else {
+            "\n"
+        };
+        self.has_told = true;
+        let done = self.action.done();
+        let _ = write!(io::stderr(), "{done} {worked} of {}{end}", self.wanted);
+    }
+
+    fn end(&self) {
+        if self.has_told && io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}

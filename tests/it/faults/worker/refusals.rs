@@ -1,0 +1,94 @@
+//! Places that are gone: row W16.
+
+use std::time::Duration;
+
+use crate::harness::{Setup, World};
+
+/// Longer than a response URL lives.
+const HALF_AN_HOUR: Duration = Duration::from_secs(31 * 60);
+
+#[tokio::test]
+async fn w16_archived_channel_leaves_one_letter_that_says_so_and_no_more_calls() {
+    let world = World::start().await;
+    world.chat.faults().set("posts.create", world::Fault::Drop);
+    world.chat.say("ana", "dev", "meet now: shelved").await;
+    world.room().await;
+    world.chat.archive("dev");
+    world.chat.faults().clear();
+    world
+        .relay
+        .await_log("a dead letter waits for a person")
+        .await;
+    let letters = world
+        .relay
+        .cli_ok(&["dead-letters", "list", "--json"])
+        .await;
+    let letters: serde_json::Value = serde_json::from_str(&letters).unwrap();
+    assert_eq!(letters["total"], 1, "{letters}");
+    let reason = letters["dead_letters"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("refuses it for good") && reason.contains("deleted"),
+        "{reason}"
+    );
+    // Several passes of the sweep.
+    let calls = world.chat.calls("posts.create");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(world.chat.calls("posts.create"), calls, "it is given up");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn w16_expired_response_url_is_counted_and_not_tried_again() {
+    let world = World::start().await;
+    let running = "/plugnmeet start Retro";
+    world.chat.command("bob", "dev", running, None).await;
+    world.card("dev", "Retro").await;
+    // The offer of the running meeting meets a server that is away for longer than its URL lives.
+    world
+        .chat
+        .faults()
+        .set("hooks.commands", world::Fault::Drop);
+    world.chat.command("ana", "dev", running, None).await;
+    world.relay.await_log("job will be tried again").await;
+    world.chat.clock().advance(HALF_AN_HOUR);
+    world.chat.faults().clear();
+    let lost = r#"meetrelay_answers_lost_total{reason="refused"} 1"#;
+    world.relay.await_metric(lost).await;
+    let calls = world.chat.calls("hooks.commands");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(world.chat.calls("hooks.commands"), calls);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn w16_bot_removed_from_a_private_channel_is_asked_back_and_goes_on() {
+    let world = Setup::default()
+        .set("MATTERMOST__OUTSIDE_AGAIN_AFTER", "1s")
+        .start()
+        .await;
+    let start = "/plugnmeet start Retro";
+    world.chat.command("bob", "secret", start, None).await;
+    let card = world.card("secret", "Retro").await;
+    let room = world.room().await;
+    world.chat.leave("meetrelay", "secret");
+    world
+        .conference
+        .join(&room.room_id, "Bob", "u-bob")
+        .unwrap();
+    world.relay.await_log("\"reason\":\"paused\"").await;
+    let patches = world.chat.calls("posts.patch");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let tries = world.chat.calls("posts.patch") - patches;
+    assert!(tries <= 3, "{tries} tries in 2.5 s at one a second");
+    world.chat.join("meetrelay", "secret");
+    world
+        .see("the card go on", |chat| {
+            chat.post(&card.id)?.attachments()[0]
+                .to_string()
+                .contains("Bob")
+                .then_some(())
+        })
+        .await;
+    assert_eq!(world.cards("secret").len(), 1);
+    world.finish().await;
+}

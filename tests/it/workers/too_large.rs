@@ -1,0 +1,106 @@
+//! Messages that no queue takes.
+
+use async_trait::async_trait;
+
+use super::*;
+use meetrelay::ports::{
+    DeadFilter, DeadKind, DeadLetter, MESSAGE_BYTES_MAX, Mail, PublishError, QueueError, Received,
+    Settled,
+};
+
+/// A queue for which some messages are too large.
+struct Narrow {
+    inner: Arc<dyn Mail>,
+    is_too_large: fn(&Body) -> bool,
+}
+
+#[async_trait]
+impl Mail for Narrow {
+    async fn accept(&self, posting: Posting) -> Result<(), PublishError> {
+        self.inner.accept(posting).await
+    }
+
+    async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError> {
+        if postings
+            .iter()
+            .any(|p| (self.is_too_large)(&p.envelope.body))
+        {
+            let bytes = MESSAGE_BYTES_MAX + 1;
+            return Err(PublishError::TooLarge { bytes });
+        }
+        self.inner.send(postings).await
+    }
+
+    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {
+        self.inner.receive(queue, max).await
+    }
+
+    async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError> {
+        self.inner.settle(settled).await
+    }
+}
+
+async fn narrow(is_too_large: fn(&Body) -> bool) -> House {
+    let mut house = House::new().await;
+    let inner = Arc::clone(&house.deps.mail);
+    house.deps.mail = Arc::new(Narrow {
+        inner,
+        is_too_large,
+    });
+    house
+}
+
+async fn one_letter(house: &House) -> DeadLetter {
+    for _ in 0..1000 {
+        let filter = DeadFilter::newest(10);
+        let mut letters = house.store.dead_letters(filter).await.unwrap();
+        if letters.len() == 1 {
+            return letters.remove(0);
+        }
+        tokio::time::sleep(10 * MILLIS).await;
+    }
+    panic!("no letter came");
+}
+
+#[tokio::test]
+async fn job_that_learned_too_much_is_given_up() {
+    let house =
+        narrow(|body| matches!(body, Body::Event(event) if event.fact.kind() == created())).await;
+    let _workers = house.start();
+    let id = house.ask(1).await;
+    let meeting = house.until(id, |m| !m.given_up.is_empty()).await;
+    assert_eq!(meeting.state(), State::Failed);
+    let letter = one_letter(&house).await;
+    assert!(letter.id.contains("CreateRoom"), "{letter:?}");
+    assert!(letter.reason.contains("over the limit"), "{letter:?}");
+    assert_eq!(
+        house.peers.world().creates,
+        1,
+        "repeating it would learn the same"
+    );
+}
+
+/// The kind of the fact that a create teaches.
+fn created() -> &'static str {
+    Fact::RoomCreated {
+        meeting: meeting(0),
+        sid: "SID".parse().unwrap(),
+        created_at: Timestamp::from_millis(0),
+    }
+    .kind()
+}
+
+#[tokio::test]
+async fn job_too_large_for_the_queue_becomes_a_letter_and_the_others_go_out() {
+    let is_create =
+        |body: &Body| matches!(body, Body::Job { id, .. } if id.job.kind() == "CreateRoom");
+    let house = narrow(is_create).await;
+    let _workers = house.start();
+    let id = house.ask(1).await;
+    let is_shown = |m: &Meeting| m.post(&PostKey::Card).is_some_and(|row| row.post.is_some());
+    house.until(id, is_shown).await;
+    let letter = one_letter(&house).await;
+    assert_eq!(letter.kind, DeadKind::Job);
+    assert!(letter.reason.contains("cannot be published"), "{letter:?}");
+    house.until_empty(QueueName::Events).await;
+}
