@@ -87,7 +87,7 @@ fn ask_well(port: u16, request: &[u8]) -> Duration {
     let since = Instant::now();
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
     stream.write_all(request).unwrap();
     let mut answer = String::new();

@@ -9,14 +9,14 @@ use super::raw::{post, request};
 async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
     let door = Door::open().await;
     let world = &door.world;
-    let title = "{{ 7*7 }} {% raw %} @all @channel <script>alert(1)</script> [free](http://evil.example) <!here> \r\nX-Evil: 1";
+    let title = "{{ 7*1301 }} {% raw %} @all @channel <script>alert(1)</script> [free](http://evil.example) <!here> \r\nX-Evil: 1";
     let post_id = door.a_post("dev").await;
     let form = door.form(&[
         ("post_id", &post_id),
         ("text", &format!("meet now: {title}")),
-        ("user_name", "ana\r\nX-Evil: {{ 7*7 }} @here"),
-        ("channel_name", "dev{{ 7*7 }}\r\nX-Evil: 1"),
-        ("team_domain", "{{ 7*7 }}\u{202e}"),
+        ("user_name", "ana\r\nX-Evil: {{ 7*1301 }} @here"),
+        ("channel_name", "dev{{ 7*1301 }}\r\nX-Evil: 1"),
+        ("team_domain", "{{ 7*1301 }}\u{202e}"),
     ]);
     let answer = door.say(post(OUTGOING, FORM, form)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -35,7 +35,7 @@ async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
         .await;
     let shown = format!("{} {}", card.message, card.attachments()[0]);
     for live in [
-        "49",
+        "9107",
         "@all",
         "@channel",
         "@here",
@@ -61,7 +61,7 @@ async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
     assert!(page.headers().get("x-evil").is_none());
     let page = page.text().await.unwrap();
     assert!(
-        page.contains("{{ 7*7 }}") && page.contains("alert(1)"),
+        page.contains("{{ 7*1301 }}") && page.contains("alert(1)"),
         "{page}"
     );
     assert!(
