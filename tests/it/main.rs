@@ -26,7 +26,6 @@ mod operators;
 mod pages;
 mod postgres;
 mod queue_conformance;
-mod rabbitmq_start;
 mod replicas;
 mod session;
 mod spool;

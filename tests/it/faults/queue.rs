@@ -3,4 +3,4 @@
 mod full;
 mod moved;
 mod outages;
-mod start;
+pub(crate) mod start;
