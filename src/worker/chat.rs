@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::domain::retry::{Outcome, RetryReason};
 use crate::domain::{Job, Meeting, PostKey, PostRow, Timestamp, WayOutKind};
-use crate::ports::{ChatError, Lease, PostView, Receipt, StoreError};
+use crate::ports::{ChatError, Lease, PostView, Received, StoreError};
 
 use super::Shop;
 use super::jobs::Report;
@@ -34,14 +34,18 @@ pub struct CardFace {
 pub(super) struct Turn<'a> {
     shop: &'a Shop,
     owner: String,
+    /// The message was handed out before and never settled: whoever had it may have died in a call that the peer
+    /// still carries out.
+    is_redelivered: bool,
 }
 
 impl<'a> Turn<'a> {
-    /// The attempt that `receipt` names.
-    pub(super) fn new(shop: &'a Shop, receipt: Receipt) -> Self {
+    /// The attempt at what was `received`.
+    pub(super) fn new(shop: &'a Shop, received: &Received) -> Self {
         Self {
             shop,
-            owner: format!("{}#{}", shop.settings.instance, receipt.0),
+            owner: format!("{}#{}", shop.settings.instance, received.receipt.0),
+            is_redelivered: received.redelivered,
         }
     }
 }

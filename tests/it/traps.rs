@@ -87,6 +87,36 @@ async fn patch_that_is_carried_out_after_a_later_one_does_not_stay() {
 }
 
 #[tokio::test]
+async fn patch_of_a_killed_relay_that_is_carried_out_late_does_not_stay() {
+    let settings = Setup::default().set("MATTERMOST__TIDY_AFTER", "4s");
+    let mut world = settings.start().await;
+    world.chat.say("ana", "dev", "meet now: cut off").await;
+    let card = world.card("dev", "cut off").await;
+    let room = world.room().await;
+    let stall = Fault::Stall(Duration::from_secs(3));
+    world.chat.faults().next("posts.patch", 1, stall);
+    let patches = world.chat.calls("posts.patch");
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    let tried = world
+        .chat
+        .wait_for_calls("posts.patch", patches + 1, PATIENCE);
+    tried.await.unwrap();
+    world.relay.kill().await;
+    world.relay.start_again().await;
+    assert!(world.conference.end_room(&room.room_id));
+    world.see("the end", |chat| is_over(chat, &card)).await;
+    let is_back = |chat: &Model| is_over(chat, &card).is_none().then_some(());
+    world.see("the older state", is_back).await;
+    world
+        .see("the end again", |chat| is_over(chat, &card))
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn back_ends_that_are_away_never_end_a_card() {
     let world = World::start().await;
     world.chat.say("ana", "dev", "meet now: sturdy").await;

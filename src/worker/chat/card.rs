@@ -92,6 +92,10 @@ async fn patch(
         Ok(()) => {
             row.rendered = meeting.version;
             row.outside_since = None;
+            if shop.is_redelivered {
+                // An earlier change, cut off by the end of its process, may still be carried out after this one.
+                row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
+            }
             keep(shop, meeting, &PostKey::Card, row.clone()).await?;
             let after = shop.deps.clock.now().since(meeting.changed_at);
             shop.deps

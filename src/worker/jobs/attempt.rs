@@ -119,7 +119,7 @@ pub(super) async fn do_job(
         match id.job.peer() {
             Peer::PlugNmeet => conference::run(shop, meeting, &id).await,
             Peer::Mattermost => {
-                chat::run(&chat::Turn::new(shop, received.receipt), meeting, &id.job).await
+                chat::run(&chat::Turn::new(shop, &received), meeting, &id.job).await
             }
         }
     };
