@@ -160,8 +160,7 @@ impl App {
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store::Opened { store, side } = store::open(config).await?;
         if config.server.signing_secret.is_none() {
-            side.wait((config, &essentials.public_url), &store, &surroundings)
-                .await?;
+            side.wait(config, &surroundings).await?;
         }
         let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());

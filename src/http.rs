@@ -11,6 +11,8 @@ mod tls;
 mod why;
 
 #[cfg(test)]
+pub(crate) mod any;
+#[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
 mod tests;

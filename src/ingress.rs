@@ -72,7 +72,7 @@ pub struct IngressSettings {
     pub time_zone: TimeZone,
     /// Longest body of a webhook or command, in bytes.
     pub body_bytes: usize,
-    /// How often a person may start meetings in one channel within a minute.
+    /// How often a person may start meetings in one channel within a minute, and how often ask for an end there.
     pub starts_per_minute: usize,
     /// For what a page reads of the store.
     pub store_deadline: Duration,
@@ -163,7 +163,7 @@ impl Ingress {
                     starts: Arc::clone(&starts),
                 },
                 gap: deps.gap,
-                sink: Arc::clone(&deps.sink),
+                sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             command: command::Command {
@@ -173,15 +173,16 @@ impl Ingress {
                 way_out: deps.chat.kind(),
                 rules: deps.rules,
                 starts,
+                ends: Starts::new(settings.starts_per_minute),
                 links: Arc::clone(&deps.links),
                 store: Arc::clone(&deps.store),
-                sink: Arc::clone(&deps.sink),
+                sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             webhook: plugnmeet::Webhook {
                 key: keyring.webhook.clone(),
                 server,
-                sink: deps.sink,
+                sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },
             join: join::Join {

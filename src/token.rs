@@ -15,7 +15,7 @@ use sha2::Sha256;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::{ArtifactId, ArtifactKind, RequestId, UserId};
+use crate::domain::{ArtifactId, ArtifactKind, Identity, RequestId, UserId};
 
 /// Longest token that is looked at, in bytes; the longest that is made has 195.
 pub const TOKEN_BYTES_MAX: usize = 256;
@@ -23,6 +23,8 @@ pub const TOKEN_BYTES_MAX: usize = 256;
 const TAG_BYTES: usize = 16;
 /// Keeps these signatures apart from any other use of the same secret.
 const PURPOSE: &[u8] = b"meetrelay link 1\0";
+/// The same for guests: no link is ever a guest, and no guest a link.
+const GUEST_PURPOSE: &[u8] = b"meetrelay guest 1\0";
 
 /// What a link leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +67,7 @@ impl Signer {
         let tag = self
             .keys
             .first()
-            .map(|key| purposed(key, &content).finalize().into_bytes());
+            .map(|key| purposed(key, PURPOSE, &content).finalize().into_bytes());
         content.extend(tag.iter().flat_map(|tag| &tag[..TAG_BYTES]));
         URL_SAFE_NO_PAD.encode(content)
     }
@@ -80,8 +82,30 @@ impl Signer {
         // Constant time for each key; which of the keys fits is no secret.
         self.keys
             .iter()
-            .any(|key| purposed(key, content).verify_truncated_left(tag).is_ok())
+            .any(|key| is_signed(key, PURPOSE, content, tag))
             .then(|| decode(content))?
+    }
+
+    /// What a guest keeps to be the same person again: `<identity>.<base64url of the tag>`.
+    pub fn sign_guest(&self, guest: &Identity) -> String {
+        let tag = self.keys.first().map(|key| {
+            let tag = purposed(key, GUEST_PURPOSE, guest.as_str().as_bytes()).finalize();
+            URL_SAFE_NO_PAD.encode(&tag.into_bytes()[..TAG_BYTES])
+        });
+        format!("{guest}.{}", tag.unwrap_or_default())
+    }
+
+    /// The guest that [`Self::sign_guest`] wrote; `None` for anything that this signer's secrets did not make.
+    pub fn verify_guest(&self, kept: &str) -> Option<Identity> {
+        if kept.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let (guest, tag) = kept.rsplit_once('.')?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        self.keys
+            .iter()
+            .any(|key| is_signed(key, GUEST_PURPOSE, guest.as_bytes(), &tag))
+            .then(|| guest.parse().ok())?
     }
 }
 
@@ -141,6 +165,16 @@ impl Links {
         self.signer.load().verify(token)
     }
 
+    /// What a guest keeps to be the same person again; whoever sees a guest's identity cannot make it.
+    pub fn sign_guest(&self, guest: &Identity) -> String {
+        self.signer.load().sign_guest(guest)
+    }
+
+    /// The guest that was given this.
+    pub fn verify_guest(&self, kept: &str) -> Option<Identity> {
+        self.signer.load().verify_guest(kept)
+    }
+
     /// The links are used over TLS.
     pub fn is_https(&self) -> bool {
         self.base.starts_with("https:")
@@ -152,11 +186,19 @@ fn key(secret: &SecretString) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key")
 }
 
-fn purposed(key: &Hmac<Sha256>, content: &[u8]) -> Hmac<Sha256> {
+fn purposed(key: &Hmac<Sha256>, purpose: &[u8], content: &[u8]) -> Hmac<Sha256> {
     let mut mac = key.clone();
-    mac.update(PURPOSE);
+    mac.update(purpose);
     mac.update(content);
     mac
+}
+
+/// A shorter tag, which would be easier to guess, is none.
+fn is_signed(key: &Hmac<Sha256>, purpose: &[u8], content: &[u8], tag: &[u8]) -> bool {
+    tag.len() == TAG_BYTES
+        && purposed(key, purpose, content)
+            .verify_truncated_left(tag)
+            .is_ok()
 }
 
 const OPEN: u8 = 1;

@@ -186,7 +186,8 @@ impl IngressObserver for Meter {
             Source::Plugnmeet => labels::WebhookSource::PlugNmeet,
         };
         let reason = match reason {
-            Rejected::BadSignature | Rejected::Stale => labels::Rejection::BadSignature,
+            Rejected::BadSignature => labels::Rejection::BadSignature,
+            Rejected::Stale => labels::Rejection::Stale,
             Rejected::BadToken => labels::Rejection::BadToken,
             Rejected::Malformed => labels::Rejection::Malformed,
             Rejected::TooLarge => labels::Rejection::TooLarge,

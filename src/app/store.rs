@@ -3,21 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use crate::admin::{self, AdminToken};
-use crate::clock::SystemClock;
+use crate::admin;
 use crate::config::{Config, PostgresUrl, SslMode, StoreUrl};
 use crate::listen;
-use crate::ports::{Store, WayOutKind};
+use crate::ports::Store;
 use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
 use crate::telemetry::metrics::labels::Check;
-use crate::token::{Links, Signer};
+use crate::token::Links;
 use crate::worker::Lately;
 
-use super::operations::{self, Parts};
 use super::secrets::SigningSecrets;
 use super::{StartError, Surroundings};
 
@@ -107,7 +103,7 @@ impl StoreSide {
     }
 
     /// Tries until the store is prepared; at once for SQLite.
-    async fn prepare(&self) {
+    pub(super) async fn prepare(&self) {
         let Some(postgres) = &self.postgres else {
             return;
         };
@@ -144,8 +140,7 @@ impl StoreSide {
     /// The admin listener cannot be had; a stop was asked for.
     pub(super) async fn wait(
         &self,
-        (config, public_url): (&Config, &Url),
-        store: &Arc<dyn Store>,
+        config: &Config,
         surroundings: &Surroundings,
     ) -> Result<(), StartError> {
         if !self.is_waiting() {
@@ -155,20 +150,11 @@ impl StoreSide {
             "nothing is served before the store is there: it keeps the signing secret, as server.signing_secret \
              is not set"
         );
-        let parts = Parts {
-            store: Arc::clone(store),
-            mail: None,
-            clock: Arc::new(SystemClock),
-            // Nothing is listed before the store is there, so that no link is shown.
-            links: Links::new(public_url, Signer::new(&SecretString::default(), &[])),
-            way_out: WayOutKind::Posts,
-        };
-        let token = AdminToken::make(&config.admin_token_path())?;
-        let admin = operations::admin(config, parts, surroundings, token);
         surroundings.readiness.set(Check::Store, false);
         let listener = super::bind("admin_listen", config.server.admin_listen).await?;
         let served = CancellationToken::new();
-        let routes = admin::routes(admin);
+        let readiness = Arc::clone(&surroundings.readiness);
+        let routes = admin::health_routes(readiness, Arc::clone(&surroundings.metrics));
         let limits = super::limits(config);
         let serving = listen::serve(listener, routes, limits, served.clone().cancelled_owned());
         tokio::pin!(serving);

@@ -213,7 +213,9 @@ impl Meeting {
             return State::Failed;
         }
         match self.newest_session() {
-            None if self.end.as_ref().is_some_and(|end| end.gone) => State::Cancelled,
+            None if self.end.as_ref().is_some_and(|end| end.gone) || self.is_end_given_up() => {
+                State::Cancelled
+            }
             None => State::Creating,
             Some(session) if session.is_ended() && self.has_people() => State::Ended,
             Some(session) if session.is_ended() => State::Missed,
@@ -261,6 +263,11 @@ impl Meeting {
     /// The names of everybody who took part, by first appearance, each person once; "Guest" for the nameless.
     pub fn attendees(&self) -> Vec<String> {
         view::attendees(self)
+    }
+
+    /// plugNmeet could not be told to end it: without a session there is nothing more to wait for.
+    fn is_end_given_up(&self) -> bool {
+        self.end.is_some() && self.given_up.iter().any(|job| job.starts_with("EndRoom:"))
     }
 
     fn has_people(&self) -> bool {

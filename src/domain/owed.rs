@@ -53,7 +53,9 @@ fn conference_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>)
     let is_alive = session.is_some_and(|session| !session.is_ended());
     if let Some(end) = &meeting.end
         && !end.gone
-        && (is_alive || session.is_none())
+        // A poll that saw it gone is no end of the trying: a server that stopped while it ended a room never says so by
+        // itself, and a create would bring the same session back (plugnmeet.md 2.1).
+        && session.is_none_or(|session| session.session_ended_at.is_none())
     {
         let due = end
             .tried_at

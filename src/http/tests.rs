@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
+mod any;
+
 use std::time::Instant;
 
 use super::stub::{Reply, Stub};

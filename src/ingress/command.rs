@@ -23,7 +23,7 @@ use crate::token::Links;
 use crate::trigger::Starts;
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound};
+use super::inbound::{FORM, Inbound, Refused, Unread};
 use super::observe::{IngressObserver, Noted, Received, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
@@ -61,6 +61,8 @@ pub(super) struct Command {
     pub(super) way_out: WayOutKind,
     pub(super) rules: Arc<Rules>,
     pub(super) starts: Arc<Starts>,
+    /// Counted as starts are: each end asks the chat who may end.
+    pub(super) ends: Starts,
     pub(super) links: Arc<Links>,
     pub(super) store: Arc<dyn Store>,
     pub(super) sink: Arc<dyn EventSink>,
@@ -91,6 +93,9 @@ impl Command {
                 Err(refused) => {
                     self.observer
                         .rejected(Source::SlashCommand, refused.reason());
+                    if refused == Refused::Unread(Unread::NoRoom) {
+                        return ephemeral(&say::not_stored(inbound.id));
+                    }
                     return refused.answer();
                 }
             },
@@ -199,6 +204,17 @@ impl Command {
     }
 
     async fn end(&self, typed: &Typed<'_>) -> String {
+        let (channel, user) = (&typed.place.channel, &typed.by.user_id);
+        if !self
+            .ends
+            .admit(channel, user, &typed.key(), typed.inbound.since)
+        {
+            self.observer
+                .received(Trigger::CommandEnd, Received::Rejected);
+            self.observer
+                .rejected(Source::SlashCommand, Rejected::RateLimited);
+            return say::ends_limited(typed.inbound.id);
+        }
         let fact = Fact::EndRequested {
             place: typed.place.clone(),
             by: typed.by.clone(),

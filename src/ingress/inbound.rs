@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, StatusCode, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use uuid::{NoContext, Uuid};
 use warp::{Filter, Rejection};
@@ -17,6 +18,12 @@ use crate::ports::Clock;
 use super::observe::Rejected;
 use super::reply::{self, Answer};
 use super::sink::TraceParent;
+
+/// A body of so many bytes is always read: webhooks and commands are shorter. Times the listener's connections this
+/// bounds what strangers can make the relay keep before it knows who they are.
+const BODY_BYTES_FREE: usize = 16 * 1024;
+/// Longer bodies of one route together may be as long as so many of the longest; more are refused.
+const LARGE_BODIES_MAX: usize = 8;
 
 /// Of a body that is too large so many bytes are taken and thrown away, within this time.
 const THROWN_AWAY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -43,6 +50,8 @@ pub(super) enum Unread {
     TooLarge,
     /// It ended before it was complete, or was no valid chunked body.
     Broken,
+    /// Too many large bodies are held at this moment.
+    NoRoom,
 }
 
 /// Why a request is refused before its body is looked at.
@@ -63,10 +72,11 @@ impl Refused {
             Self::Encoded | Self::MediaType => Rejected::UnsupportedMedia,
             Self::Unread(Unread::TooLarge) => Rejected::TooLarge,
             Self::Unread(Unread::Broken) => Rejected::Malformed,
+            Self::Unread(Unread::NoRoom) => Rejected::Backpressure,
         }
     }
 
-    /// 415, 413 or 400.
+    /// 415, 413, 400, or 503 where the same request may be taken a moment later.
     pub(super) fn answer(self) -> Answer {
         let (status, text) = match self {
             Self::Encoded => (
@@ -81,25 +91,31 @@ impl Refused {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
             }
             Self::Unread(Unread::Broken) => (StatusCode::BAD_REQUEST, "the body is incomplete"),
+            Self::Unread(Unread::NoRoom) => {
+                let text = "too many large bodies at a time, try again";
+                let answer = reply::plain(StatusCode::SERVICE_UNAVAILABLE, text);
+                return reply::with(answer, header::RETRY_AFTER, "5");
+            }
         };
         reply::plain(status, text)
     }
 }
 
-/// Takes any request, reading at most `body_max` bytes.
+/// Takes any request, reading at most `body_max` bytes. Every call makes a route's own room for large bodies.
 pub(super) fn inbound(
     clock: Arc<dyn Clock>,
     body_max: usize,
 ) -> impl Filter<Extract = (Inbound,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let room = Arc::new(Semaphore::new(body_max * LARGE_BODIES_MAX));
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::method()
         .and(warp::header::headers_cloned())
         .and(query)
         .and(warp::body::stream())
         .then(move |method, headers: HeaderMap, query, body| {
-            let clock = Arc::clone(&clock);
+            let (clock, room) = (Arc::clone(&clock), Arc::clone(&room));
             async move {
-                let body = read(&headers, body, body_max).await;
+                let body = read(&headers, body, body_max, &room).await;
                 let received_at = clock.now();
                 Inbound {
                     id: fresh_id(received_at),
@@ -186,6 +202,7 @@ async fn read(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
     max: usize,
+    room: &Arc<Semaphore>,
 ) -> Result<Bytes, Unread> {
     let told = headers
         .get(header::CONTENT_LENGTH)
@@ -196,16 +213,44 @@ async fn read(
         return Err(Unread::TooLarge);
     }
     let mut read = BytesMut::new();
+    let mut place = None;
     while let Some(chunk) = body.next().await {
         let mut chunk = chunk.map_err(|_| Unread::Broken)?;
         if read.len() + chunk.remaining() > max {
             throw_away(body).await;
             return Err(Unread::TooLarge);
         }
+        if place.is_none() && read.len() + chunk.remaining() > BODY_BYTES_FREE {
+            let bytes = told.and_then(|told| u32::try_from(told).ok());
+            let bytes = bytes.unwrap_or(u32::try_from(max).unwrap_or(u32::MAX));
+            let Ok(taken) = Arc::clone(room).try_acquire_many_owned(bytes) else {
+                throw_away(body).await;
+                return Err(Unread::NoRoom);
+            };
+            place = Some(taken);
+        }
         let length = chunk.remaining();
         read.extend_from_slice(&chunk.copy_to_bytes(length));
     }
-    Ok(read.freeze())
+    Ok(match place {
+        None => read.freeze(),
+        Some(place) => Bytes::from_owner(Large {
+            body: read.freeze(),
+            _place: place,
+        }),
+    })
+}
+
+/// A large body; its place is free again when the last copy is dropped.
+struct Large {
+    body: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 /// Takes the rest of a body that is too large, within bounds: a connection closed over unread bytes is reset, and the

@@ -12,7 +12,7 @@ use crate::domain::{Event, PostId, Timestamp, say};
 use crate::trigger::{Asked, Gap, Idle, Triggers, Written};
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, JSON};
+use super::inbound::{FORM, Inbound, JSON, Refused, Unread};
 use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
@@ -57,6 +57,10 @@ impl Outgoing {
             Err(refused) => {
                 self.observer
                     .rejected(Source::OutgoingWebhook, refused.reason());
+                if refused == Refused::Unread(Unread::NoRoom) {
+                    let text = &say::not_stored(inbound.id);
+                    return reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text });
+                }
                 return refused.answer();
             }
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::domain::Event;
@@ -68,6 +69,31 @@ impl fmt::Display for TraceParent {
     }
 }
 
+/// Most events of one source that are handed to the sink at a time; more wait their turn within their own deadline.
+const IN_FLIGHT_MAX: usize = 128;
+
+/// One source's share of a sink: a source that sends more than is stored in time holds up itself alone.
+pub(super) fn share(sink: &Arc<dyn EventSink>) -> Arc<dyn EventSink> {
+    Arc::new(Share {
+        sink: Arc::clone(sink),
+        places: Semaphore::new(IN_FLIGHT_MAX),
+    })
+}
+
+struct Share {
+    sink: Arc<dyn EventSink>,
+    places: Semaphore,
+}
+
+#[async_trait]
+impl EventSink for Share {
+    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError> {
+        // The semaphore is never closed; an error is as good as a place.
+        let _place = self.places.acquire().await;
+        self.sink.accept(event, trace).await
+    }
+}
+
 /// Hands the event to the sink and waits for it, at most until [`DURABLE_WITHIN`] after `since`.
 pub(super) async fn make_durable(
     sink: &Arc<dyn EventSink>,
@@ -91,4 +117,53 @@ pub(super) async fn make_durable(
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Fact, MeetingId, Origin, ServerName, Timestamp};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use uuid::Uuid;
+
+    /// Takes everything in and stores nothing.
+    #[derive(Default)]
+    struct Abyss(AtomicUsize);
+
+    #[async_trait]
+    impl EventSink for Abyss {
+        async fn accept(&self, _: Event, _: Option<TraceParent>) -> Result<(), SinkError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+    }
+
+    fn event() -> Event {
+        let meeting = MeetingId::from_uuid(Uuid::from_u128(1));
+        Event {
+            id: crate::ingress::inbound::fresh_id(Timestamp::from_seconds(1)),
+            origin: Origin::plugnmeet(&ServerName::default_server(), "e1"),
+            received_at: Timestamp::from_seconds(1),
+            fact: Fact::Woken { meeting, round: 1 },
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flood_of_one_source_takes_no_place_from_another_and_is_answered_in_time() {
+        let abyss = Arc::new(Abyss::default());
+        let sink: Arc<dyn EventSink> = Arc::clone(&abyss) as _;
+        let (flooded, other) = (share(&sink), share(&sink));
+        let began = Instant::now();
+        let flood = (0..IN_FLIGHT_MAX + 50).map(|_| make_durable(&flooded, event(), None, began));
+        let flood = futures_util::future::join_all(flood);
+        let single = make_durable(&other, event(), None, began);
+        let inside = async {
+            tokio::time::sleep(DURABLE_WITHIN / 2).await;
+            abyss.0.load(Ordering::Relaxed)
+        };
+        let (flood, single, inside) = tokio::join!(flood, single, inside);
+        assert_eq!(inside, IN_FLIGHT_MAX + 1);
+        assert!(flood.iter().all(Result::is_err) && single.is_err());
+        assert_eq!(began.elapsed(), DURABLE_WITHIN, "all of them, and no later");
+    }
 }

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod any;
 mod house;
 mod outside;
 mod recorded;

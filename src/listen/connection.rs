@@ -43,6 +43,8 @@ impl Connection {
         F::Extract: Reply,
     {
         let seat = Arc::clone(self.place.seat());
+        // On a busy machine it is a while since it was accepted, and nothing was read meanwhile.
+        seat.enter(Phase::Head);
         let stream = Watched {
             stream,
             seat: Arc::clone(&seat),
@@ -50,13 +52,17 @@ impl Connection {
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(self.peer));
             seat.enter(Phase::Request);
+            let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             let answer = warp::service(filter.clone()).call(request);
             let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
             async move {
-                let answer = match tokio::time::timeout(deadline, answer).await {
+                let mut answer = match tokio::time::timeout(deadline, answer).await {
                     Ok(Ok(answer)) => answer,
                     Err(_) => too_slow(),
                 };
+                if is_chunked {
+                    close_after(&mut answer);
+                }
                 seat.enter(Phase::Idle);
                 Ok::<_, Infallible>(answer)
             }
@@ -65,6 +71,8 @@ impl Connection {
         let mut draining = false;
         loop {
             tokio::select! {
+                // What came in and what goes out is looked at before whether the place is needed.
+                biased;
                 ended = http.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(peer = %self.peer, %error, "connection ended");
@@ -77,8 +85,10 @@ impl Connection {
                 }
                 () = self.cut.cancelled() => return,
                 () = seat.given_up.notified() => {
-                    tracing::debug!(peer = %self.peer, "connection closed to make room");
-                    return;
+                    if seat.can_be_spared() {
+                        tracing::debug!(peer = %self.peer, "connection closed to make room");
+                        return;
+                    }
                 }
                 () = seat.head_began.notified() => {}
                 () = tokio::time::sleep_until(self.deadline(draining)) => {
@@ -107,10 +117,17 @@ impl Connection {
 
 fn too_slow() -> Response {
     let mut answer = StatusCode::REQUEST_TIMEOUT.into_response();
+    close_after(&mut answer);
+    answer
+}
+
+/// Nothing more is read of this connection. After a chunked request: one with a Content-Length besides is read by its
+/// chunks alone (RFC 9112 6.3), and whatever a proxy that counts the other way believes to follow must not be taken
+/// for a request. Neither peer sends chunks.
+fn close_after(answer: &mut Response) {
     answer
         .headers_mut()
         .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
-    answer
 }
 
 /// The stream, telling its seat when bytes come.

@@ -93,20 +93,22 @@ impl Shared {
             .1
             .values()
             .map(|seat| (seat.phase(), seat))
-            .filter(|((phase, since), _)| {
-                let least = if *phase == Phase::Request {
-                    SLOW_REQUEST
-                } else {
-                    SPARED
-                };
-                now.duration_since(*since) >= least
-            })
+            .filter(|(known, _)| can_be_spared(*known, now))
             .min_by_key(|((phase, since), _)| (*phase, *since));
         if let Some((_, seat)) = spare {
             seat.given_up.notify_one();
         }
         spare.is_some()
     }
+}
+
+fn can_be_spared((phase, since): (Phase, Instant), now: Instant) -> bool {
+    let least = if phase == Phase::Request {
+        SLOW_REQUEST
+    } else {
+        SPARED
+    };
+    now.duration_since(since) >= least
 }
 
 impl Place {
@@ -153,6 +155,11 @@ impl Seat {
 
     pub(super) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    }
+
+    /// Whether it still may be closed for another one: it may have sent something since it was chosen.
+    pub(super) fn can_be_spared(&self) -> bool {
+        can_be_spared(self.phase(), Instant::now())
     }
 
     /// Bytes came: between requests they begin a head.

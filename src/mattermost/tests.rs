@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod any;
 mod channels;
 mod notices;
 mod people;

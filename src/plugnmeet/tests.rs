@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod any;
 mod calls;
 mod downloads;
 mod recorded;

@@ -1,4 +1,4 @@
-//! How often a person may start meetings in one channel.
+//! How often a person may start meetings in one channel, and end them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

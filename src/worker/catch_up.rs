@@ -18,7 +18,9 @@ use crate::domain::rule::Rules;
 use crate::domain::{
     Event, EventId, Fact, Person, Place, PlaceKind, PostId, ServerName, Timestamp, UserId,
 };
-use crate::ports::{ChatError, OwnChannel, PublishError, Store, StoreError, WrittenPost};
+use crate::ports::{
+    ChatError, Duty, Lease, OwnChannel, PublishError, Store, StoreError, WrittenPost,
+};
 use crate::trigger::{Asked, Gap, OwnUser, Starts, Triggers, Written};
 
 use super::{Lately, Shop, publish};
@@ -38,6 +40,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(10);
 const CHANNELS_MAX: usize = 500;
 /// Pause between two channels: other calls to Mattermost go before.
 const CHANNEL_PAUSE: Duration = Duration::from_millis(20);
+/// The duty is renewed before each channel; a replica that died has it for so long at most.
+const DUTY_LENGTH: Duration = Duration::from_secs(30);
 /// Pause after a pass that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Pause between two passes at least, however often the door asks for one.
@@ -60,6 +64,14 @@ pub struct CatchUpSettings {
     pub worth_max: Duration,
     /// How often to look.
     pub every: Duration,
+}
+
+/// How a pass went.
+enum Pass {
+    /// The cursor moved.
+    Done,
+    /// Another replica has the duty.
+    LeftToAnother,
 }
 
 /// Why a pass was not finished. The next one begins at the same cursor.
@@ -93,6 +105,7 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
         offered: HashMap::new(),
     };
     let trouble_told = Lately::default();
+    let owner = shop.settings.instance.clone();
     // Nothing was heard while the relay did not run.
     let mut is_after_gap = true;
     loop {
@@ -100,8 +113,13 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
             () = shop.stop.cancelled() => return,
             passed = reader.pass(&shop, is_after_gap) => passed,
         };
+        if let Err(error) = shop.deps.store.drop_duty(Duty::CatchUp, &owner).await {
+            debug!(%error, "the duty to catch up is given back when its time is over");
+        }
         let (shortest, pause) = match passed {
-            Ok(()) => {
+            // Another replica may have looked before the gap was over.
+            Ok(Pass::LeftToAnother) => (every.min(AGAIN_AFTER), every.min(AGAIN_AFTER)),
+            Ok(Pass::Done) => {
                 if trouble_told.clear() {
                     info!("the relay catches up with posts again");
                 }
@@ -190,7 +208,10 @@ impl Window {
 }
 
 impl Reader {
-    async fn pass(&mut self, shop: &Shop, is_after_gap: bool) -> Result<(), Trouble> {
+    async fn pass(&mut self, shop: &Shop, is_after_gap: bool) -> Result<Pass, Trouble> {
+        if !take_duty(shop).await? {
+            return Ok(Pass::LeftToAnother);
+        }
         let own = shop.deps.chat.own_account().await?;
         self.settings.own_user.set(own.user_id);
         let found = shop.deps.chat.own_channels().await?;
@@ -205,7 +226,8 @@ impl Reader {
         let cursor = kept.and_then(|kept| Cursor::parse(&kept, found.now, our_now));
         let Some(cursor) = cursor else {
             warn!("it is not known up to when posts were caught up with: from now on they are");
-            return self.keep(shop, &name, found.now).await;
+            self.keep(shop, &name, found.now).await?;
+            return Ok(Pass::Done);
         };
         let oldest = found.now.minus(self.settings.worth_max);
         let window = Window {
@@ -219,6 +241,9 @@ impl Reader {
         let channels = with_news(found.channels, window.since);
         for channel in &channels {
             self.read(shop, channel, &window).await?;
+            if !take_duty(shop).await? {
+                return Ok(Pass::LeftToAnother);
+            }
             tokio::time::sleep(CHANNEL_PAUSE).await;
         }
         crash_point::reach("catch_up.read");
@@ -227,7 +252,7 @@ impl Reader {
         self.offered.retain(|_, made| *made > again_from);
         self.keep(shop, &name, cursor).await?;
         debug!(channels = channels.len(), "posts were caught up with");
-        Ok(())
+        Ok(Pass::Done)
     }
 
     async fn keep(&self, shop: &Shop, name: &str, cursor: Timestamp) -> Result<(), Trouble> {
@@ -334,6 +359,14 @@ impl Reader {
         self.offered.insert(post.id, post.created_at);
         Ok(())
     }
+}
+
+/// Takes or renews the duty; false while another replica has it.
+async fn take_duty(shop: &Shop) -> Result<bool, StoreError> {
+    let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
+    let store = &shop.deps.store;
+    let lease = store.take_duty(Duty::CatchUp, owner, now, DUTY_LENGTH);
+    Ok(matches!(lease.await?, Lease::Taken { .. }))
 }
 
 /// The name as a webhook would have told it; the id where it may not be known.

@@ -24,8 +24,8 @@ const PASSES_HELD: u32 = 3;
 pub(super) async fn run(shop: Arc<Shop>) {
     let mut pruned_at: Option<tokio::time::Instant> = None;
     loop {
-        crash_point::reach("sweep.begun");
         if takes(&shop, Duty::Sweep, shop.settings.sweep_every * PASSES_HELD).await {
+            crash_point::reach("sweep.begun");
             wake(&shop).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {

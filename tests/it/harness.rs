@@ -4,6 +4,7 @@ mod backend;
 mod reconcile;
 mod relay;
 mod store;
+mod stranger;
 mod way_out;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use backend::BackEnd;
 pub use reconcile::accepted;
 pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;
+pub use stranger::make_room;
 pub use way_out::WayOut;
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
@@ -35,7 +37,11 @@ pub struct World {
     pub relay: Relay,
     pub back_end: BackEnd,
     pub store: StoreEnd,
-    /// What gets the relay into the chat.
+    /// The token of the hook that the tests' administrator registered.
+    pub outgoing_token: String,
+    /// The token of `/plugnmeet`.
+    pub command_token: String,
+    /// What gets the relay into the chat, and the chat into the relay.
     secrets: Vec<String>,
     /// Events cannot be looked up in the store any more: the test has spoiled it.
     pub is_store_spoiled: bool,
@@ -175,8 +181,10 @@ impl Setup {
             conference,
             relay,
             back_end,
+            outgoing_token: hooks[0].clone(),
+            command_token: commands[0].clone(),
+            secrets: [prepared.secrets, hooks, commands].concat(),
             store,
-            secrets: prepared.secrets,
             is_store_spoiled: false,
             folder,
         }

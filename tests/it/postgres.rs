@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use world::postgres::Postgres;
 
+use crate::faults::queue::start::{SECRET, Start};
 use crate::harness::{PATIENCE, Ports, Setup, StoreEnd, World, client};
-use crate::rabbitmq_start::{SECRET, Start};
 
 const URL: &str = "MEETRELAY__STORE__URL";
 /// What keeps ingress independent of the store.

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use world::Fault;
 use world::mattermost::{Model, Post};
 use world::plugnmeet::Backend;
 
-use crate::harness::{PATIENCE, Setup, World, client};
+use crate::harness::{PATIENCE, Setup, World, make_room};
 
 fn shown(post: &Post) -> String {
     format!("{} {}", post.message, post.attachments()[0])
@@ -17,31 +15,6 @@ fn shown(post: &Post) -> String {
 fn is_over(chat: &Model, card: &Post) -> Option<()> {
     let text = shown(chat.post(&card.id)?);
     (text.contains("ended") && !text.contains("Join the meeting")).then_some(())
-}
-
-/// Makes a room as another client of the same plugNmeet does; its webhooks come to the relay.
-async fn make_room(world: &World, room_id: &str) -> String {
-    let webhook_url = format!("{}/plugnmeet/webhook", world.relay.ports.public_url());
-    let metadata = serde_json::json!({
-        "room_title": "Not ours", "room_features": {}, "webhook_url": webhook_url,
-    });
-    let body = serde_json::json!({"room_id": room_id, "metadata": metadata}).to_string();
-    let options = world.conference.options();
-    let mac = Hmac::<Sha256>::new_from_slice(options.api_secret.as_bytes()).unwrap();
-    let signature = hex::encode(mac.chain_update(body.as_bytes()).finalize().into_bytes());
-    let answer = client()
-        .post(format!("{}/auth/room/create", world.conference.url()))
-        .header("Content-Type", "application/json")
-        .header("API-KEY", &options.api_key)
-        .header("HASH-SIGNATURE", signature)
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    let answer = answer.bytes().await.unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
-    assert_eq!(answer["status"], true, "{answer}");
-    answer["room_info"]["sid"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -81,6 +54,35 @@ async fn doubled_and_reordered_webhooks_lead_to_the_same_card() {
     };
     world.see("both people", people).await;
     assert_eq!(world.cards("dev").len(), 1);
+    world.finish().await;
+}
+
+/// Seen in a chaos run: the older state then stood there for ever.
+#[tokio::test]
+async fn patch_that_is_carried_out_after_a_later_one_does_not_stay() {
+    let settings = Setup::default().set("MATTERMOST__CALL_TIMEOUT", "500ms");
+    let world = settings.set("MATTERMOST__TIDY_AFTER", "2s").start().await;
+    world.chat.say("ana", "dev", "meet now: overtaken").await;
+    let card = world.card("dev", "overtaken").await;
+    let room = world.room().await;
+    let stall = Fault::Stall(Duration::from_millis(1_500));
+    world.chat.faults().next("posts.patch", 1, stall);
+    let patches = world.chat.calls("posts.patch");
+    world
+        .conference
+        .join(&room.room_id, "Ana", "u-ana")
+        .unwrap();
+    let tried = world
+        .chat
+        .wait_for_calls("posts.patch", patches + 1, PATIENCE);
+    tried.await.unwrap();
+    assert!(world.conference.end_room(&room.room_id));
+    world.see("the end", |chat| is_over(chat, &card)).await;
+    let is_back = |chat: &Model| is_over(chat, &card).is_none().then_some(());
+    world.see("the older state", is_back).await;
+    world
+        .see("the end again", |chat| is_over(chat, &card))
+        .await;
     world.finish().await;
 }
 

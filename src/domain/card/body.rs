@@ -68,7 +68,7 @@ pub(super) fn fields(view: &CardView) -> Vec<Field> {
         });
     };
     match view.state {
-        State::Open => add("In the meeting", "nobody yet".to_owned()),
+        State::Open => add("In the meeting", "nobody seen yet".to_owned()),
         State::Live if view.present == view.people => add("In the meeting", people(view)),
         State::Live => {
             let present = match view.present {

@@ -121,7 +121,7 @@ fn open_room_waits_for_people() {
     Started 14:02 UTC by Ana
 
     **[Join the meeting](https://relay.example.org/join/T)**
-    [In the meeting] nobody yet
+    [In the meeting] nobody seen yet
     Room mm-abcdefghijklm
     = Ana started the meeting Weekly sync at 14:02 UTC.
     ");

@@ -85,6 +85,14 @@ pub fn rate_limited(reference: impl Display) -> String {
     )
 }
 
+/// `end`, too often.
+pub fn ends_limited(reference: impl Display) -> String {
+    format!(
+        "You have asked several times within a minute to end the meeting here, so this was not asked again. Please \
+         wait a minute. ref {reference}"
+    )
+}
+
 /// `end`, at once: whether a meeting runs here and the person may end it is being found out. In a direct message the
 /// end may be told nowhere else.
 pub fn end_asked(kind: PlaceKind, way_out: WayOutKind) -> String {

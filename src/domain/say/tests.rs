@@ -45,6 +45,7 @@ fn second_start_is_offered_the_running_meeting() {
 #[test]
 fn refusals_say_why_and_end_with_a_reference() {
     insta::assert_snapshot!(not_stored(REF), @"Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref 0193-ref");
+    insta::assert_snapshot!(ends_limited(REF), @"You have asked several times within a minute to end the meeting here, so this was not asked again. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(not_stored_yet(REF), @"Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card follows within some minutes, please try again. ref 0193-ref");
     insta::assert_snapshot!(rate_limited(REF), @"You have started several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod any;
+
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};

@@ -53,7 +53,7 @@ impl Join {
         let joiner = match &visit.link {
             Link::Own(_, user) => self.member(visit, meeting, user, written).await,
             _ => Joiner {
-                identity: guest::identity(&inbound.headers),
+                identity: guest::identity(&inbound.headers, &self.links),
                 name: written,
                 is_moderator: meeting.rule.moderators == Moderators::Everyone,
             },
@@ -77,7 +77,7 @@ impl Join {
             tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is no address: is plugnmeet.external_url right?");
             return self.pages.unavailable(visit.reference);
         };
-        if is_guest && let Some(cookie) = guest::keep(&identity, self.links.is_https()) {
+        if is_guest && let Some(cookie) = guest::keep(&identity, &self.links) {
             answer.headers_mut().insert(header::SET_COOKIE, cookie);
         }
         tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, request = %visit.request, %identity, "join token minted");

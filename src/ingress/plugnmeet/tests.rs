@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod any;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -470,19 +472,4 @@ fn creation_time_is_taken_from_plugnmeets_own_events_alone() {
     let zero =
         r#"{"event":"room_created","created_at":"20","room":{"sid":"s","creation_time":"0"}}"#;
     assert_eq!(fact(zero).session().unwrap().created_at, None);
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_bodies_never_panic(body in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = facts::read(&body, NOW);
-    }
-
-    #[test]
-    fn changed_recordings_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut body = recorded("plugnmeet/recorded/webhook-01-room_created.http").3.to_vec();
-        let at = at.index(body.len());
-        body[at] = byte;
-        let _ = facts::read(&body, NOW);
-    }
 }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod any;
+
 use http::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;

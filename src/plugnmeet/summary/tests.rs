@@ -1,3 +1,5 @@
+mod any;
+
 use super::*;
 
 fn of(summary: &str) -> String {

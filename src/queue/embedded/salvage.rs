@@ -103,7 +103,12 @@ pub(super) fn name_aside(path: &Path, now: Timestamp, ending: &str) -> PathBuf {
 fn put_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let kept = name_aside(path, now, "");
     fs::rename(path, &kept)?;
-    move_if_there(&log::path_of(path), &log::path_of(&kept))?;
+    let (log, kept_log) = (log::path_of(path), log::path_of(&kept));
+    // Reading the file left an empty one.
+    match fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        true => move_if_there(&log, &kept_log)?,
+        false => remove(&log)?,
+    }
     remove(&beside(path, "-shm"))?;
     remove(&beside(&kept, "-shm"))?;
     Ok(kept)

@@ -105,6 +105,8 @@ labels! {
     Rejection("reason") {
         /// The signature does not verify.
         BadSignature => ("bad_signature"),
+        /// The signature is good, but of another time: clocks that differ, or a late repetition.
+        Stale => ("stale"),
         /// The token is not one of the configured ones.
         BadToken => ("bad_token"),
         /// It cannot be read.

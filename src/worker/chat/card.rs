@@ -13,7 +13,7 @@ use crate::ports::{ChannelKind, ChatError};
 
 use super::answer::is_lost;
 use super::posting::{Made, NotPosted, post_once};
-use super::{OUTSIDE, Step, Turn, keep, load, outcome_of, renew};
+use super::{OUTSIDE, Step, Turn, is_unknown, keep, load, outcome_of, renew};
 
 /// How often a meeting that goes on moving is rendered again in one job; then the next job goes on.
 const ROUNDS_MAX: u32 = 5;
@@ -117,7 +117,14 @@ async fn patch(
             post_final(shop, meeting, row).await.map(Some)
         }
         Err(ChatError::Forbidden { .. }) => outside(shop, meeting, row).await,
-        Err(error) => Err(outcome_of(&error)),
+        Err(error) => {
+            if is_unknown(&error) {
+                // A server that was slow may still carry it out, after a later one: the card is looked after.
+                row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
+                keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+            }
+            Err(outcome_of(&error))
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! TidyPosts: after a POST whose answer never came, the oldest own post stays and its doubles go.
+//! TidyPosts: after a POST whose answer never came, the oldest own post stays and its doubles go. A card is then
+//! rendered anew: a POST or PATCH without an answer may have been carried out after a later one.
 
 use std::time::Duration;
 
@@ -29,10 +30,6 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
     };
     let mut found = found.into_iter();
     if let Some(oldest) = found.next() {
-        if row.post.as_ref() != Some(&oldest.id) {
-            // What it shows is not known: it is rendered anew.
-            row.rendered = 0;
-        }
         row.post = Some(oldest.id);
         row.posted_at = row.posted_at.or(Some(shop.deps.clock.now()));
     }
@@ -45,6 +42,16 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
         }
     }
     row.tidy_at = None;
+    if *key != PostKey::Card {
+        keep(shop, &meeting, key, row).await?;
+        return Ok(Outcome::Done);
+    }
+    // What it shows is not known.
+    row.rendered = 0;
     keep(shop, &meeting, key, row).await?;
-    Ok(Outcome::Done)
+    match super::card::refresh(shop, &meeting).await? {
+        // A person deleted it, or it can no longer be edited.
+        Outcome::Obsolete => Ok(Outcome::Done),
+        outcome => Ok(outcome),
+    }
 }

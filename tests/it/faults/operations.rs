@@ -2,6 +2,7 @@
 
 mod admin;
 mod configuration;
+mod letters;
 mod limits;
 mod metrics;
 mod output;

@@ -144,7 +144,8 @@ impl Relay {
 
     /// Starts the process and waits until it is ready.
     pub async fn start_again(&mut self) {
-        let (stdout, log) = self.log_files();
+        let log = self.open_log();
+        let stdout = log.try_clone().unwrap();
         self.start_writing_to(stdout, log).await;
     }
 
@@ -175,9 +176,10 @@ impl Relay {
     }
 
     /// Starts the process.
+    #[allow(dead_code, reason = "used by lives")]
     fn spawn(&mut self) {
-        let (stdout, log) = self.log_files();
-        self.spawn_writing_to(stdout, log);
+        let log = self.open_log();
+        self.spawn_writing_to(log.try_clone().unwrap(), log);
     }
 
     fn spawn_writing_to(&mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) {
@@ -194,14 +196,9 @@ impl Relay {
         self.child = Some(child);
     }
 
-    /// The log twice, for both outputs.
-    fn log_files(&self) -> (std::fs::File, std::fs::File) {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .unwrap();
-        (log.try_clone().unwrap(), log)
+    fn open_log(&self) -> std::fs::File {
+        let mut options = std::fs::File::options();
+        options.create(true).append(true).open(&self.log).unwrap()
     }
 
     /// SIGKILL: no instruction more.
@@ -295,6 +292,12 @@ impl Relay {
         out
     }
 
+    /// How many files and connections the process has open.
+    pub fn open_files(&self) -> usize {
+        let id = self.child.as_ref().and_then(Child::id).expect("it runs");
+        std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
+    }
+
     /// Everything logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -355,7 +358,8 @@ impl Relay {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn command(&self) -> Command {
+    /// The program with this relay's configuration, to be given a subcommand.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
         command.arg("--config").arg(&self.config);
         command.env_remove("RUST_LOG");

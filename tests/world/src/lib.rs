@@ -12,7 +12,9 @@ pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;
 pub mod postgres;
+pub mod relay;
 pub mod unexpected;
+pub mod usage;
 
 pub use fault::{Fault, FaultSwitch};
 pub use unexpected::Unexpected;

@@ -171,6 +171,11 @@ impl FakePlugNmeet {
         self.shared.webhooks.log()
     }
 
+    /// The same for one room.
+    pub fn deliveries_of(&self, room_id: &str) -> Vec<Delivery> {
+        self.shared.webhooks.log_of(room_id)
+    }
+
     /// Waits until `probe` finds something; it is asked again at every change of the fake's state. Panics, naming
     /// `what`, when nothing is found `within` the deadline.
     pub async fn wait_for<T>(

@@ -288,6 +288,10 @@ async fn ask(
     let (at_ms, start) = (core.clock.now_ms(), Instant::now());
     let answer = integration::call(core, &outbound).await;
     let told = answer.as_ref().map_err(Clone::clone);
+    let request_id = answer
+        .as_ref()
+        .ok()
+        .and_then(|answer| answer.request_id.clone());
     core.journal.sent(Delivery {
         at_ms,
         kind: "command",
@@ -301,6 +305,7 @@ async fn ask(
                 String::from_utf8_lossy(&answer.body).into_owned(),
             )
         }),
+        request_id,
         took: start.elapsed(),
     });
     core.touch();

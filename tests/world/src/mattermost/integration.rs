@@ -28,6 +28,8 @@ pub(crate) struct Outbound {
 pub(crate) struct Inbound {
     pub(crate) status: u16,
     pub(crate) content_type: String,
+    /// `X-Request-Id`, which Mattermost itself does not read.
+    pub(crate) request_id: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -103,6 +105,10 @@ async fn read(mut answer: reqwest::Response) -> Result<Inbound, String> {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
+    let request_id = answer.headers().get("x-request-id");
+    let request_id = request_id
+        .and_then(|id| id.to_str().ok())
+        .map(str::to_owned);
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
         body.extend_from_slice(&chunk);
@@ -114,6 +120,7 @@ async fn read(mut answer: reqwest::Response) -> Result<Inbound, String> {
     Ok(Inbound {
         status,
         content_type,
+        request_id,
         body,
     })
 }

@@ -54,6 +54,8 @@ pub struct Delivery {
     pub response_id: String,
     /// Status and body, or why there is none.
     pub answer: Result<(u16, String), String>,
+    /// The answer's `X-Request-Id`, if it has one.
+    pub request_id: Option<String>,
     /// From sending to the end of the answer.
     pub took: Duration,
 }
@@ -89,6 +91,13 @@ impl Journal {
 
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.lock().sent.iter().cloned().collect()
+    }
+
+    /// The newest that fits.
+    pub(crate) fn find_delivery(&self, fits: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
+        let entries = self.lock();
+        let found = entries.sent.iter().rev().find(|delivery| fits(delivery));
+        found.cloned()
     }
 
     pub(crate) fn calls(&self, operation: &str) -> u64 {

@@ -128,6 +128,10 @@ async fn deliver(core: &Arc<Core>, hook: &OutgoingHook, payload: &Payload, url: 
     let (at_ms, start) = (core.clock.now_ms(), Instant::now());
     let answer = integration::call(core, &outbound).await;
     let told = answer.as_ref().map_err(Clone::clone);
+    let request_id = answer
+        .as_ref()
+        .ok()
+        .and_then(|answer| answer.request_id.clone());
     core.journal.sent(Delivery {
         at_ms,
         kind: "outgoing",
@@ -141,6 +145,7 @@ async fn deliver(core: &Arc<Core>, hook: &OutgoingHook, payload: &Payload, url: 
                 String::from_utf8_lossy(&answer.body).into_owned(),
             )
         }),
+        request_id,
         took: start.elapsed(),
     });
     core.touch();

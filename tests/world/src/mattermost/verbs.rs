@@ -368,6 +368,26 @@ impl FakeMattermost {
         self.core.journal.deliveries()
     }
 
+    /// The call that this post made to an integration, once it is finished.
+    pub fn delivery_of(&self, post: &str) -> Option<Delivery> {
+        let is_of = |delivery: &Delivery| delivery.post_id == post;
+        self.core.journal.find_delivery(is_of)
+    }
+
+    /// The call that handed out this response URL (its last segment), once it is finished.
+    pub fn delivery_of_command(&self, response_id: &str) -> Option<Delivery> {
+        let is_of = |delivery: &Delivery| delivery.response_id == response_id;
+        self.core.journal.find_delivery(is_of)
+    }
+
+    /// How often something was posted through a response URL (its last segment).
+    pub fn response_uses(&self, response_id: &str) -> u32 {
+        self.core.read(|model| {
+            let found = model.response_urls.get(response_id);
+            found.map_or(0, |hook| hook.used)
+        })
+    }
+
     /// From now on saving a post takes this long; a second one with its pending_post_id gets 500 meanwhile.
     pub fn set_saving_takes(&self, time: Duration) {
         *self

@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) in_nats: bool,
     /// Whether this server process has the room in its cache, so that it answers without NATS.
     pub(crate) cached: bool,
+    /// Redis lost its webhook data: its events are sent to nobody.
+    pub(crate) is_mute: bool,
     pub(crate) empty_timeout: u64,
     pub(crate) max_participants: Option<u64>,
     pub(crate) metadata: Message,
@@ -74,6 +76,7 @@ impl Session {
             phase: Phase::Running,
             in_nats: true,
             cached: true,
+            is_mute: false,
             empty_timeout: 1800,
             max_participants: None,
             webhook_url: metadata.text_if_set("webhook_url").map(str::to_owned),

@@ -46,6 +46,8 @@ pub(crate) struct State {
     /// Files by store (`recording`, `artifact`) and path.
     pub(crate) files: BTreeMap<(&'static str, String), Vec<u8>>,
     pub(crate) down: BTreeSet<Backend>,
+    /// So many ends are begun and not carried out: the server stops in between.
+    pub(crate) ends_lost: u32,
     /// Where downloads are redirected to, when a download hook is configured.
     pub(crate) storage_url: Option<String>,
     pub(crate) requests: VecDeque<Request>,

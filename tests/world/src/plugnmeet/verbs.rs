@@ -72,6 +72,14 @@ impl FakePlugNmeet {
             .collect()
     }
 
+    /// The newest session with this title.
+    pub fn room_titled(&self, title: &str) -> Option<RoomView> {
+        let state = self.shared.lock();
+        let found = state.sessions.iter().rev();
+        let mut found = found.filter(|session| session.title == title);
+        found.next().map(Session::view)
+    }
+
     /// One session: the newest of a room id, or the one with this sid.
     pub fn room(&self, room: &str) -> Option<RoomView> {
         self.shared.lock().find(room).map(|session| session.view())

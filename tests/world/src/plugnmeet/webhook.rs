@@ -199,6 +199,13 @@ impl Webhooks {
         self.lock().log.values().cloned().collect()
     }
 
+    /// The newest deliveries of one room, oldest first.
+    pub(crate) fn log_of(&self, room_id: &str) -> Vec<Delivery> {
+        let queues = self.lock();
+        let of_room = |delivery: &&Delivery| delivery.room_id == room_id;
+        queues.log.values().filter(of_room).cloned().collect()
+    }
+
     /// Whether every delivery has come to its end.
     pub(crate) fn is_settled(&self) -> bool {
         self.lock()

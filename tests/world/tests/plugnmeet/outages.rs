@@ -205,3 +205,71 @@ async fn without_redis_calls_answer_as_recorded() {
         assert_same(&fake, &format!("api-down-redis-{call}")).await;
     }
 }
+
+#[tokio::test]
+async fn an_emptied_redis_silences_running_rooms_and_no_later_ones() {
+    let fake = fast().await;
+    let receiver = Receiver::start(Vec::new()).await;
+    create(&fake, "mm-mute", Some(receiver.url())).await;
+    fake.settle_webhooks(DEADLINE).await;
+    fake.lose_redis().await.unwrap();
+    fake.join("mm-mute", "Ana", "u-ana").unwrap();
+    assert_eq!(
+        ask(&fake, "isRoomActive", "mm-mute").await["is_active"],
+        true
+    );
+    assert!(fake.end_room("mm-mute"));
+    fake.wait_for("the end", DEADLINE, |fake| {
+        fake.room("mm-mute").unwrap().ended
+    })
+    .await;
+    create(&fake, "mm-loud", Some(receiver.url())).await;
+    fake.settle_webhooks(DEADLINE).await;
+    assert_eq!(receiver.events(), ["room_created", "room_created"]);
+}
+
+#[tokio::test]
+async fn a_stop_right_after_an_end_leaves_a_session_that_a_second_end_ends() {
+    let fake = fast().await;
+    let receiver = Receiver::start(Vec::new()).await;
+    create(&fake, "mm-cut", Some(receiver.url())).await;
+    fake.settle_webhooks(DEADLINE).await;
+    fake.lose_next_end();
+    assert_eq!(ask(&fake, "endRoom", "mm-cut").await["status"], true);
+    assert_eq!(
+        ask(&fake, "isRoomActive", "mm-cut").await["status_code"],
+        "ROOM_NOT_ACTIVE"
+    );
+    assert_eq!(ask(&fake, "endRoom", "mm-cut").await["status"], true);
+    fake.wait_for("the end", DEADLINE, |fake| {
+        fake.room("mm-cut").unwrap().ended
+    })
+    .await;
+    fake.settle_webhooks(DEADLINE).await;
+    assert_eq!(receiver.events(), ["room_created", "session_ended"]);
+}
+
+#[tokio::test]
+async fn a_killed_livekit_empties_a_room_that_stays_active() {
+    let fake = fast().await;
+    let receiver = Receiver::start(Vec::new()).await;
+    create(&fake, "mm-media", Some(receiver.url())).await;
+    fake.join("mm-media", "Ana", "u-ana").unwrap();
+    assert!(fake.lose_livekit("mm-media"));
+    assert_eq!(
+        ask(&fake, "isRoomActive", "mm-media").await["is_active"],
+        true
+    );
+    assert!(!fake.sweep_empty_room("mm-media"), "its time is not over");
+    fake.skew_clock(3600);
+    assert!(fake.sweep_empty_room("mm-media"));
+    fake.wait_for("the end", DEADLINE, |fake| {
+        fake.room("mm-media").unwrap().ended
+    })
+    .await;
+    fake.settle_webhooks(DEADLINE).await;
+    let events = receiver.events();
+    assert_eq!(events.last().map(String::as_str), Some("session_ended"));
+    assert!(!events.iter().any(|event| event == "participant_left"));
+    assert!(!events.iter().any(|event| event == "room_finished"));
+}

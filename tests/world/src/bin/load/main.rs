@@ -9,7 +9,6 @@ mod body;
 mod drive;
 mod ledger;
 mod plan;
-mod process;
 mod relay;
 mod report;
 mod sink;
@@ -24,10 +23,10 @@ use clap::Parser;
 use drive::Driver;
 use ledger::Ledger;
 use plan::Plan;
-use process::Usage;
 use relay::Relay;
 use report::Report;
 use sink::Sink;
+use world::usage::Usage;
 
 /// Drives meetrelay with load and checks that nothing accepted is missing or doubled.
 #[derive(Parser, Clone)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Arguments;
 use super::drive::Sent;
-use super::process::Usage;
+use world::usage::Usage;
 
 /// Longest time that is told apart, in microseconds: an hour. Longer ones count as this.
 const MICROS_MAX: u64 = 3_600_000_000;

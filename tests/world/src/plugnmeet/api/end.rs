@@ -70,7 +70,16 @@ pub(crate) fn end_session(shared: &Arc<Shared>, sid: &str, delay: Duration) -> b
             .session(sid)
             .filter(|one| matches!(one.phase, Phase::Running | Phase::EndLost))?;
         session.phase = Phase::Ending;
-        let prefix = format!("{}-", session.room_id);
+        let room_id = session.room_id.clone();
+        if state.ends_lost > 0 {
+            state.ends_lost -= 1;
+            if let Some(session) = state.session(sid) {
+                session.phase = Phase::EndLost;
+            }
+            shared.webhooks.lose_queued(&room_id);
+            return Some(Vec::new());
+        }
+        let prefix = format!("{room_id}-");
         let is_child = |room_id: &str| room_id.starts_with(&prefix);
         let running = |phase| phase == Phase::Running;
         let children = state
@@ -84,6 +93,9 @@ pub(crate) fn end_session(shared: &Arc<Shared>, sid: &str, delay: Duration) -> b
     };
     for breakout in breakouts {
         end_session(shared, &breakout, delay * 2);
+    }
+    if shared.lock().session(sid).map(|one| one.phase) == Some(Phase::EndLost) {
+        return true;
     }
     let (ending, sid) = (Arc::clone(shared), sid.to_owned());
     shared.spawn(async move {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::plugnmeet::api::end_session;
 use crate::plugnmeet::session::Phase;
 use crate::plugnmeet::webhook::Held;
 use crate::plugnmeet::{Backend, FakePlugNmeet};
@@ -55,6 +56,56 @@ impl FakePlugNmeet {
                 .map(|session| session.webhook_url = None)
                 .is_some()
         })
+    }
+
+    /// Redis is emptied and the server started again: every running session goes on, joins and ends work, but no
+    /// event of it is sent any more, not even session_ended (plugnmeet.md 4.1, "what a restart loses"). What reads the
+    /// database still comes: recording_proceeded and summaries.
+    pub async fn lose_redis(&self) -> anyhow::Result<()> {
+        self.stop().await;
+        self.shared.change(|state| {
+            let running = state.sessions.iter_mut();
+            for session in running.filter(|session| session.phase != Phase::Ended) {
+                session.is_mute = true;
+            }
+        });
+        self.resume().await
+    }
+
+    /// The next end is answered SUCCESS, and then the server stops within a second and is started again: session_ended
+    /// never comes by itself, isRoomActive says ROOM_NOT_ACTIVE, another endRoom ends it, a create brings the same sid
+    /// back to life (plugnmeet.md 2.1, "sids that never end").
+    pub fn lose_next_end(&self) {
+        self.shared.change(|state| state.ends_lost += 1);
+    }
+
+    /// LiveKit is killed: everybody is thrown out without participant_left, no room_finished will come, and the room
+    /// stays active (plugnmeet.md 4.1). False when there is no such running room.
+    pub fn lose_livekit(&self, room: &str) -> bool {
+        self.shared.change(|state| {
+            let Some(session) = state
+                .find(room)
+                .filter(|session| session.phase == Phase::Running)
+            else {
+                return false;
+            };
+            session.participants.clear();
+            session.livekit_started = None;
+            true
+        })
+    }
+
+    /// The janitor's round: ends a running room in which nobody is although its `empty_timeout` is over, counted from
+    /// its creation; session_ended comes and no room_finished (plugnmeet.md 2.1). False when it has nothing to end.
+    pub fn sweep_empty_room(&self, room: &str) -> bool {
+        let sid = self.shared.change(|state| {
+            let now = self.shared.now();
+            let session = state.find(room)?;
+            let is_empty = session.participants.iter().all(|one| one.hidden);
+            let is_over = now > session.creation_time + session.empty_timeout;
+            (session.phase == Phase::Running && is_empty && is_over).then(|| session.sid.clone())
+        });
+        sid.is_some_and(|sid| end_session(&self.shared, &sid, self.shared.options.end_delay))
     }
 
     /// Changes `client.webhook_conf`: the global URL, and whether rooms' own URLs are used. Both unset: no webhooks.

@@ -69,6 +69,10 @@ impl Shared {
         id: &str,
         forced: bool,
     ) {
+        // recording_proceeded and summaries find their URL in the database (plugnmeet.md 4.1).
+        if session.is_mute && !forced {
+            return;
+        }
         let mut body = Object::new()
             .put("event", event)
             .raw("room", &room_json(session, room));

@@ -100,7 +100,7 @@ impl Start {
 }
 
 #[tokio::test]
-async fn wrong_password_ends_the_start_with_one_line() {
+async fn q6_wrong_password_ends_the_start_with_one_line() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let said = Start::with(&broker.url_as("somebody", SECRET, &vhost))
@@ -114,7 +114,7 @@ async fn wrong_password_ends_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn missing_vhost_ends_the_start_with_one_line() {
+async fn q6_missing_vhost_ends_the_start_with_one_line() {
     let broker = Broker::shared().await;
     let user = format!("user-{}", std::process::id());
     let own = broker.new_vhost().await;
@@ -129,7 +129,7 @@ async fn missing_vhost_ends_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn certificate_that_nobody_vouches_for_ends_the_start_with_one_line() {
+async fn q6_certificate_that_nobody_vouches_for_ends_the_start_with_one_line() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let url = broker.tls_url(&vhost);
@@ -148,7 +148,7 @@ async fn certificate_that_nobody_vouches_for_ends_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn queue_with_other_arguments_ends_the_start_with_its_name() {
+async fn q5_queue_with_other_arguments_ends_the_start_with_its_name() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     broker
@@ -166,7 +166,7 @@ async fn queue_with_other_arguments_ends_the_start_with_its_name() {
 }
 
 #[tokio::test]
-async fn missing_queue_ends_the_start_of_a_relay_that_only_verifies() {
+async fn q5_missing_queue_ends_the_start_of_a_relay_that_only_verifies() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let verifying = || Start::with(&broker.url(&vhost)).and("MEETRELAY__QUEUE__DECLARE", "verify");
@@ -186,7 +186,7 @@ async fn missing_queue_ends_the_start_of_a_relay_that_only_verifies() {
 }
 
 #[tokio::test]
-async fn relay_starts_without_its_broker_and_says_so() {
+async fn q1_relay_starts_without_its_broker_and_says_so() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://relay:{SECRET}@{}/v", free.local_addr().unwrap());
     drop(free);
@@ -220,7 +220,7 @@ async fn relay_starts_without_its_broker_and_says_so() {
 }
 
 #[tokio::test]
-async fn broker_that_comes_back_makes_the_publisher_ready() {
+async fn q1_broker_that_comes_back_makes_the_publisher_ready() {
     let world = Setup::default()
         .back_end(BackEnd::own().await)
         .start()
@@ -310,7 +310,7 @@ async fn committed_definitions_are_the_exported_ones_and_fit_a_broker() {
 }
 
 #[tokio::test]
-async fn accounts_of_the_instructions_may_do_what_the_relay_does() {
+async fn q6_accounts_of_the_instructions_may_do_what_the_relay_does() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let steps = std::fs::read_to_string(root.join("deploy/rabbitmq/README.md")).unwrap();
     let command = "rabbitmqctl set_permissions -p meetrelay meetrelay ";

@@ -1,0 +1,107 @@
+//! Answers as no Mattermost gives them.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::http::any::{CANARY, assert_harmless, bytes, damaged, json};
+use crate::http::stub::Recorded;
+use crate::http::{Answer, log_text};
+
+const KEYS: [&str; 14] = [
+    "id",
+    "request_id",
+    "message",
+    "posts",
+    "user_id",
+    "channel_id",
+    "create_at",
+    "delete_at",
+    "props",
+    "meetrelay",
+    "key",
+    "roles",
+    "type",
+    "username",
+];
+
+fn recordings() -> Vec<Vec<u8>> {
+    let names = Recorded::names("mattermost-11/rest").into_iter();
+    let bodies = names.map(|name| Recorded::read(&format!("mattermost-11/rest/{name}")).body);
+    bodies.filter(|body| !body.is_empty()).collect()
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        bytes(),
+        json(&KEYS).prop_map(String::into_bytes),
+        damaged(recordings()),
+    ]
+}
+
+fn answer(status: u16, body: Vec<u8>) -> Answer {
+    Answer {
+        status,
+        date: None,
+        retry_after: None,
+        rate_limit: None,
+        headers: Default::default(),
+        location: Some("http://CANARY.example/".to_owned()),
+        body: body.into(),
+    }
+}
+
+fn harmless(error: &ChatError) {
+    // An error's id is told, letter by letter of those that ids have, and cut; nothing else is.
+    assert_harmless(&error.to_string().replace(CANARY, ""));
+    assert_harmless(&log_text(&format!("{error:?}")).replace(CANARY, ""));
+}
+
+proptest! {
+    #[test]
+    fn any_refusal_is_classified_in_words_of_ours(status in 100..1000_u16, body in body()) {
+        let answer = answer(status, body);
+        harmless(&errors::classify(&answer));
+        harmless(&errors::classify_hook(&answer));
+        if let Some(error) = errors::turned_away(&answer) {
+            harmless(&error);
+        }
+        let _ = hooks::is_ok(&answer);
+        if let Err(error) = call::read::<Value>(&answer) {
+            assert_harmless(&error.to_string());
+        }
+    }
+}
+
+/// Every reading call meets a few of them over a real connection, which takes its time: fewer cases.
+#[tokio::test]
+async fn any_answer_of_a_success_is_read_or_refused() {
+    let cases = (Config::default().cases / 8).max(1);
+    let mut runner = TestRunner::default();
+    for _ in 0..cases {
+        let body = body().new_tree(&mut runner).unwrap().current();
+        let reply = Reply::new(200, &[("Content-Type", "application/json")], &body);
+        let bench = bench(vec![reply; 5]).await;
+        let client = &bench.client;
+        let errors = [
+            client.read_post(&post_id()).await.err(),
+            client.channel_kind(&channel()).await.err(),
+            client.account(&user()).await.err(),
+            client.is_channel_admin(&channel(), &user()).await.err(),
+            client.own_account().await.err(),
+        ];
+        errors.iter().flatten().for_each(harmless);
+        let since = Timestamp::from_millis(1_795_246_293_912);
+        let bench = bench_of_list(&body).await;
+        let found = bench.client.find_posts(&channel(), "m1:card", since).await;
+        if let Err(error) = found {
+            harmless(&error);
+        }
+    }
+}
+
+/// The own account is known; the list of posts is `body`.
+async fn bench_of_list(body: &[u8]) -> Bench {
+    bench(vec![me(), Reply::new(200, &[], body)]).await
+}

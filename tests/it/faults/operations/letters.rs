@@ -1,0 +1,209 @@
+//! Dead letters by the hand of people (O5).
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use world::Fault;
+
+use crate::harness::{PATIENCE, Setup, World};
+
+fn refusal() -> Fault {
+    Fault::Answer {
+        status: 400,
+        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","status_code":400}"#.to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+    }
+}
+
+async fn letters(world: &World) -> Vec<Value> {
+    let arguments = ["dead-letters", "list", "--json", "--limit", "500"];
+    let listed: Value = serde_json::from_str(&world.relay.cli_ok(&arguments).await).unwrap();
+    listed["dead_letters"].as_array().unwrap().clone()
+}
+
+/// Waits until so many meetings have a letter: one may have several, of several versions of its card.
+async fn until_buried(world: &World, meetings: usize) -> Vec<Value> {
+    for _ in 0..600 {
+        let letters = letters(world).await;
+        let mut of: Vec<String> = letters
+            .iter()
+            .map(|l| l["meeting_id"].to_string())
+            .collect();
+        of.sort();
+        of.dedup();
+        if of.len() == meetings {
+            return letters;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never so many letters:\n{}", world.relay.last_words());
+}
+
+/// Replays until nothing is left: a later version of a card may be given up while the first is replayed.
+async fn replay_all(world: &World) {
+    for _ in 0..20 {
+        let output = world
+            .relay
+            .cli(&["dead-letters", "replay", "--all", "--yes"])
+            .await;
+        assert!(output.status.code().is_some());
+        if letters(world).await.is_empty() {
+            return;
+        }
+    }
+    panic!("letters are left: {:?}", letters(world).await);
+}
+
+#[tokio::test]
+async fn o5_letters_are_replayed_by_filter_once_each_and_it_is_told_by_whom() {
+    let world = World::start().await;
+    world.chat.faults().set("posts.create", refusal());
+    for channel in ["dev", "off-topic", "town-square"] {
+        world.chat.say("ana", channel, "meet now: stuck").await;
+    }
+    until_buried(&world, 3).await;
+    let none = world
+        .relay
+        .cli_ok(&["dead-letters", "list", "--reason", "no such reason"])
+        .await;
+    assert!(none.contains("none of"), "{none}");
+    let unasked = world
+        .relay
+        .cli(&["dead-letters", "replay", "--kind", "job"])
+        .await;
+    assert_eq!(unasked.status.code(), Some(2), "nobody said yes");
+    let told = String::from_utf8_lossy(&unasked.stderr).into_owned();
+    assert!(
+        told.contains("dead letters would be replayed: add --yes"),
+        "{told}"
+    );
+    let all = letters(&world).await;
+    let id = all[0]["id"].as_str().unwrap().to_owned();
+    world.chat.faults().clear();
+    let listing = world.relay.cli_ok(&["dead-letters", "list"]).await;
+    assert!(
+        listing.lines().all(|line| line.chars().count() <= 100),
+        "{listing}"
+    );
+    replay_all(&world).await;
+    for channel in ["dev", "off-topic", "town-square"] {
+        world.card(channel, "stuck").await;
+    }
+    let again = world.relay.cli(&["dead-letters", "replay", &id]).await;
+    assert_eq!(again.status.code(), Some(1), "a second replay finds none");
+    for channel in ["dev", "off-topic", "town-square"] {
+        assert_eq!(world.cards(channel).len(), 1, "{channel}");
+    }
+    let story = world.relay.cli_ok(&["why", &id, "--json"]).await;
+    let story: Value = serde_json::from_str(&story).unwrap();
+    let notes: Vec<&Value> = story["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|moment| moment["what"] == "note" && moment["subject"] == id.as_str())
+        .collect();
+    assert_eq!(notes.len(), 1, "{story}");
+    assert!(notes[0]["by"].as_str().unwrap().contains('@'), "{story}");
+    let log = world.relay.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("dead letter replayed") && line.contains(&id))
+        .expect("the replay is logged");
+    assert!(
+        line.contains("\"replay\":true") && line.contains("\"by\":\""),
+        "{line}"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told() {
+    let world = Setup::default()
+        .set("DEAD_LETTERS__REPLAY_PER_SECOND", "1")
+        .set("MATTERMOST__STARTS_PER_MINUTE", "100")
+        .start()
+        .await;
+    world.chat.faults().set("posts.create", refusal());
+    for title in ["one", "two", "three", "four", "five", "six"] {
+        let line = format!("/plugnmeet start --new {title}");
+        world.chat.command("ana", "dev", &line, None).await;
+    }
+    let before = until_buried(&world, 6).await.len();
+    world.chat.faults().clear();
+    let mut replay = world
+        .relay
+        .command()
+        .args(["dead-letters", "replay", "--all", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    world.relay.await_log("dead letter replayed").await;
+    world.chat.say("ana", "weekly", "meet now: fresh").await;
+    world.card("weekly", "fresh").await;
+    assert!(
+        replay.try_wait().unwrap().is_none(),
+        "the replay goes on beside it"
+    );
+    let id = replay.id().unwrap().to_string();
+    let status = tokio::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status()
+        .await;
+    assert!(status.unwrap().success());
+    let output = tokio::time::timeout(PATIENCE, replay.wait_with_output())
+        .await
+        .unwrap()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("stopped:") && told.contains("were not begun and stay"),
+        "{told}"
+    );
+    let left = letters(&world).await.len();
+    assert!(0 < left && left < before, "{left} of {before} are left");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn o5_letters_are_read_and_replayed_while_no_relay_runs() {
+    let mut world = World::start().await;
+    world.chat.faults().set("posts.create", refusal());
+    world.chat.say("ana", "dev", "meet now: stuck").await;
+    let letters = until_buried(&world, 1).await;
+    let id = letters[0]["id"].as_str().unwrap().to_owned();
+    let running = world
+        .relay
+        .cli(&["dead-letters", "list", "--offline"])
+        .await;
+    assert_eq!(running.status.code(), Some(1), "a relay runs");
+    let told = String::from_utf8_lossy(&running.stderr).into_owned();
+    assert!(told.contains("leave --offline away"), "{told}");
+    world.relay.stop().await;
+    world.chat.faults().clear();
+    let listed = world
+        .relay
+        .cli_ok(&["dead-letters", "list", "--offline"])
+        .await;
+    assert!(listed.contains(&id), "{listed}");
+    let story = world.relay.cli_ok(&["why", &id, "--offline"]).await;
+    assert!(story.contains("meeting_requested"), "{story}");
+    let replayed = world
+        .relay
+        .cli(&["dead-letters", "replay", "--all", "--yes", "--offline"])
+        .await;
+    if world.back_end.broker().is_some() {
+        assert_eq!(replayed.status.code(), Some(1), "nothing reaches RabbitMQ");
+    } else {
+        let told = String::from_utf8_lossy(&replayed.stderr).into_owned();
+        assert!(replayed.status.success(), "{told}");
+    }
+    world.relay.start_again().await;
+    replay_all(&world).await;
+    world.card("dev", "stuck").await;
+    assert_eq!(world.cards("dev").len(), 1);
+    world.finish().await;
+}
