@@ -39,5 +39,9 @@ pub(super) fn read_id(text: &str) -> Result<MeetingId, String> {
 
 /// At most `most` bytes of `text`, cut between characters.
 pub(super) fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
