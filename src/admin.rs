@@ -28,6 +28,7 @@ use crate::ports::{Clock, Store};
 use crate::telemetry::Metrics;
 use crate::token::Links;
 pub(crate) use api::CALLER_HEADER;
+use health::Health;
 pub use operations::{OperationError, Operations, Replayed};
 pub use readiness::Readiness;
 pub use token::{AdminToken, TokenError};
@@ -58,11 +59,25 @@ impl std::fmt::Debug for Admin {
     }
 }
 
+/// What the admin listener serves while there is nothing yet that could be listed or repaired: health and metrics.
+pub fn health_routes(
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    health::routes(Health { readiness, metrics })
+        .recover(async |_| Ok::<_, Infallible>(api::refuse_all()))
+        .unify()
+}
+
 /// Everything that the admin listener serves; unknown paths are 404, wrong methods 405.
 pub fn routes(
     admin: Arc<Admin>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
-    health::routes(Arc::clone(&admin))
+    let health = Health {
+        readiness: Arc::clone(&admin.readiness),
+        metrics: Arc::clone(&admin.metrics),
+    };
+    health::routes(health)
         .or(api::route(admin))
         .unify()
         .recover(async |rejection| Ok::<_, Infallible>(api::refuse(&rejection)))

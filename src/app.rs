@@ -13,6 +13,7 @@ mod reload;
 mod secrets;
 mod settings;
 mod spool;
+mod store;
 pub mod topology;
 mod watch;
 
@@ -28,14 +29,13 @@ use uuid::Uuid;
 
 use crate::admin::{self, AdminToken, Readiness, TokenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, Sources};
+use crate::config::{Config, Essentials, Problems, Sources, StoreUrl};
 use crate::http::{Http, HttpSetupError};
 use crate::listen::{self, ListenLimits};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::Mailroom;
 use crate::shutdown::Shutdown;
-use crate::store::sqlite::SqliteStore;
 use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{LogLevelSwitch, Metrics};
 use crate::token::Links;
@@ -79,6 +79,12 @@ pub enum StartError {
     /// RabbitMQ refuses: a person must change something.
     #[error("{0}")]
     Broker(String),
+    /// PostgreSQL refuses: a person must change something.
+    #[error("{0}")]
+    Database(String),
+    /// A stop was asked for before everything was there.
+    #[error("stopped while it waited for the store")]
+    Stopped,
     /// The queue's file.
     #[error(transparent)]
     Queue(#[from] crate::queue::OpenError),
@@ -152,8 +158,11 @@ impl App {
         let opened = queue::open(config, &clock, &meter).await?;
         let instance = Uuid::now_v7();
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_path())?);
-        let signing = SigningSecrets::of(config, store.as_ref()).await?;
+        let store::Opened { store, side } = store::open(config).await?;
+        if config.server.signing_secret.is_none() {
+            side.wait(config, &surroundings).await?;
+        }
+        let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());
         let conference = Arc::new(conference(config, essentials, &meter)?);
         let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
@@ -177,6 +186,7 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
+        watchers.spawn(side.watch(config.clone(), Arc::clone(&store), links.clone()));
         let renewed = Arc::new(Notify::new());
         let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
@@ -310,11 +320,10 @@ impl App {
 }
 
 fn make_data_dir(config: &Config) -> Result<(), StartError> {
-    let paths = [
-        config.queue_path(),
-        config.store_path(),
-        config.admin_token_path(),
-    ];
+    let mut paths = vec![config.queue_path(), config.admin_token_path()];
+    if let StoreUrl::Sqlite(path) = config.store_url() {
+        paths.push(path);
+    }
     for folder in paths.iter().filter_map(|path| path.parent()) {
         std::fs::create_dir_all(folder).map_err(|why| StartError::DataDir {
             path: folder.to_owned(),

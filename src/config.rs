@@ -38,8 +38,8 @@ pub use reload::is_reloaded;
 pub use show::Shown;
 pub use source::{Environment, Sources};
 pub use value::{
-    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, QueueUrl, SecretUrl, StoreUrl,
-    Template,
+    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, PostgresUrl, QueueUrl,
+    SecretUrl, SslMode, StoreUrl, Template,
 };
 
 /// A faultless configuration, with where each value comes from.

@@ -3,8 +3,8 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
-//! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts. Both
-//!   files are on [`sqlite`].
+//! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts, in a
+//!   file of ours or in PostgreSQL. Both files are on [`sqlite`].
 //! - [`trigger`]: whether a post asks for a meeting. [`ingress`]: HTTP in, over [`listen`], with the signed links of
 //!   [`token`].
 //! - [`worker`]: apply, jobs, sweep, catching up.
@@ -35,6 +35,7 @@ pub mod shutdown;
 pub mod sqlite;
 pub mod store;
 pub mod telemetry;
+mod tls;
 pub mod token;
 pub mod trigger;
 pub mod worker;

@@ -1,10 +1,15 @@
 //! Where meetings, posts and dead letters are kept. A back end implements `ports::Store` and passes
 //! `tests/it/store_conformance.rs`; what all back ends must do alike stands in this folder's other files.
 
+mod body;
 mod content;
+mod decide;
+mod found_by;
+pub mod postgres;
 pub mod sqlite;
 mod word;
 
+pub use postgres::{Encryption, PostgresError, PostgresSettings, PostgresStore};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// Most lines of one listing.

@@ -119,6 +119,12 @@ pub(super) fn ok(body: &impl Serialize) -> Response {
 }
 
 /// What no route took.
+/// The answer to everything while the relay waits for its store.
+pub(super) fn refuse_all() -> Response {
+    let why = "the relay waits for its store; the log says why".to_owned();
+    Refused(StatusCode::SERVICE_UNAVAILABLE, why).reply()
+}
+
 pub(super) fn refuse(rejection: &Rejection) -> Response {
     let refused = if rejection.is_not_found() {
         Refused::not_found("such path")

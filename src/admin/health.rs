@@ -6,20 +6,28 @@ use http::StatusCode;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use super::Admin;
+use super::Readiness;
+use crate::telemetry::Metrics;
 
 /// Content type of the text format 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What health is told from.
+#[derive(Clone)]
+pub(super) struct Health {
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
 pub(super) fn routes(
-    admin: Arc<Admin>,
+    health: Health,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let with_admin = warp::any().map(move || Arc::clone(&admin));
+    let with_health = warp::any().map(move || health.clone());
     // It answers, and the loops turn: a worker or watcher that ends by itself ends the process. Never a dependency:
     // restarting does not bring a peer back.
     let livez = warp::path!("livez")
-        .and(with_admin.clone())
-        .map(|admin: Arc<Admin>| match admin.readiness.is_alive() {
+        .and(with_health.clone())
+        .map(|health: Health| match health.readiness.is_alive() {
             true => plain(StatusCode::OK, "ok\n"),
             false => plain(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -27,18 +35,18 @@ pub(super) fn routes(
             ),
         });
     let readyz = warp::path!("readyz")
-        .and(with_admin.clone())
+        .and(with_health.clone())
         .and(super::api::raw_query())
-        .map(|admin: Arc<Admin>, query: String| ready(&admin, &query));
+        .map(|health: Health, query: String| ready(&health, &query));
     let startupz = warp::path!("startupz")
-        .and(with_admin.clone())
-        .map(|admin: Arc<Admin>| match admin.readiness.is_started() {
+        .and(with_health.clone())
+        .map(|health: Health| match health.readiness.is_started() {
             true => plain(StatusCode::OK, "ok\n"),
             false => plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         });
     let metrics = warp::path!("metrics")
-        .and(with_admin)
-        .map(|admin: Arc<Admin>| metrics(&admin));
+        .and(with_health)
+        .map(|health: Health| metrics(&health));
     warp::get().and(
         livez
             .or(readyz)
@@ -50,8 +58,8 @@ pub(super) fn routes(
     )
 }
 
-fn ready(admin: &Admin, query: &str) -> Response {
-    let status = match admin.readiness.is_ready() {
+fn ready(health: &Health, query: &str) -> Response {
+    let status = match health.readiness.is_ready() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
@@ -62,15 +70,15 @@ fn ready(admin: &Admin, query: &str) -> Response {
         "not ready"
     };
     let details = if is_verbose {
-        admin.readiness.verbose()
+        health.readiness.verbose()
     } else {
         String::new()
     };
     plain(status, &format!("{details}{word}\n"))
 }
 
-fn metrics(admin: &Admin) -> Response {
-    match admin.metrics.encode() {
+fn metrics(health: &Health) -> Response {
+    match health.metrics.encode() {
         Ok(text) => warp::reply::with_header(text, "content-type", METRICS_TYPE).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");

@@ -10,18 +10,17 @@ use url::Url;
 
 use crate::admin::{self, AdminToken, Readiness};
 use crate::clock::SystemClock;
-use crate::config::{Config, QueueUrl, WayOut};
+use crate::config::{Config, QueueUrl, StoreUrl, WayOut};
 use crate::listen;
 use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
 use crate::shutdown::Shutdown;
-use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
 use crate::token::Links;
 
 use super::operations::{self, Parts};
 use super::secrets::SigningSecrets;
-use super::{StartError, Surroundings, limits};
+use super::{StartError, Surroundings, limits, store};
 
 /// How long an answer may take after it was asked to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -53,7 +52,7 @@ pub struct Offline {
     stop: CancellationToken,
     serving: JoinSet<usize>,
     queue: Option<Arc<EmbeddedQueue>>,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 impl std::fmt::Debug for Offline {
@@ -73,13 +72,14 @@ impl Offline {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|why| OfflineError::Running { address, why })?;
-        let path = config.store_path();
-        if !path.exists() {
+        if let StoreUrl::Sqlite(path) = config.store_url()
+            && !path.exists()
+        {
             return Err(OfflineError::Missing(path));
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queue = queue(config, &clock)?;
-        let store = Arc::new(SqliteStore::open(&path).map_err(StartError::from)?);
+        let store = store::open_now(config).await?;
         let links = links(config, store.as_ref()).await?;
         let mail = queue.clone().map(|queue| -> Arc<dyn Mail> {
             let queue: Arc<dyn Queue> = queue;
@@ -94,7 +94,7 @@ impl Offline {
             shutdown: Shutdown::new(STOP_WITHIN),
         };
         let parts = Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             mail,
             clock,
             links,

@@ -114,9 +114,10 @@ impl Operations for Repairs {
 fn refused(error: ReplayError) -> OperationError {
     match error {
         ReplayError::Unknown(id) => OperationError::NotFound(format!("dead letter {id}")),
-        ReplayError::Unreadable(_) | ReplayError::NoMeeting(_) | ReplayError::TooSoon(_) => {
-            OperationError::Refused(error.to_string())
-        }
+        ReplayError::Unreadable(_)
+        | ReplayError::NoMeeting(_)
+        | ReplayError::OldEnd(_)
+        | ReplayError::TooSoon(_) => OperationError::Refused(error.to_string()),
         ReplayError::Queue(_) | ReplayError::Store(_) => OperationError::Away(error.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! `meetrelay check`
 
 use super::outcome::{Failure, Outcome};
-use crate::config::{Config, NoticeFormat, QueueUrl, Sources, WayOut, load};
+use crate::config::{Config, NoticeFormat, QueueUrl, Sources, StoreUrl, WayOut, load};
 
 pub(super) fn check(sources: &Sources) -> Outcome {
     let loaded = load(sources)?;
@@ -33,6 +33,14 @@ fn queue(config: &Config) -> String {
     match &config.queue.url {
         QueueUrl::Embedded => config.queue_path().display().to_string(),
         QueueUrl::Amqp(url) => url.shown().to_owned(),
+    }
+}
+
+/// The database without its password, or the store's file.
+fn store(config: &Config) -> String {
+    match config.store_url() {
+        StoreUrl::Sqlite(path) => path.display().to_string(),
+        StoreUrl::Postgres(url) => url.shown().to_owned(),
     }
 }
 
@@ -69,7 +77,7 @@ fn summary(config: &Config) -> String {
         ("way out", way_out(config)),
         ("plugNmeet", or_not(&config.plugnmeet.url)),
         ("queue", queue(config)),
-        ("store", config.store_path().display().to_string()),
+        ("store", store(config)),
         ("rules", config.rules.len().to_string()),
     ];
     rows.iter()

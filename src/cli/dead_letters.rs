@@ -9,7 +9,7 @@ use super::admin_client::{AdminClient, path_part};
 use super::meetings::print;
 use super::offline::Offline;
 use super::outcome::{Failure, Outcome};
-use super::table::{cell, clean_lines, facts};
+use super::table::{clean_lines, facts, wrapped};
 use crate::admin::answer;
 use crate::config::Sources;
 use act::{Act, Action};
@@ -156,9 +156,8 @@ fn list(answer: &answer::DeadLetters) -> String {
                     attempts(letter.attempts)
                 )),
             ),
-            ("why", Some(cell(&letter.reason))),
         ]));
-        text.push('\n');
+        text.push_str(&format!("why   {}\n", wrapped(&letter.reason, 6, 6)));
     }
     text.push_str(&format!(
         "{} of {} dead letters\n",

@@ -47,10 +47,10 @@ pub(super) async fn serve(sources: &Sources) -> Outcome {
     }
 }
 
-/// What the broker refuses is a matter of configuration.
+/// What the broker or the database refuses is a matter of configuration.
 fn failure(error: anyhow::Error) -> Failure {
     match error.downcast_ref() {
-        Some(StartError::Broker(_)) => Failure::usage(error),
+        Some(StartError::Broker(_) | StartError::Database(_)) => Failure::usage(error),
         _ => Failure::failed(error),
     }
 }
@@ -94,7 +94,10 @@ async fn until_stopped(
     reload: Reload,
 ) -> anyhow::Result<()> {
     let shutdown = surroundings.shutdown.clone();
-    let app = App::start(config, essentials, surroundings).await?;
+    let app = match App::start(config, essentials, surroundings).await {
+        Err(StartError::Stopped) => return Ok(()),
+        started => started?,
+    };
     manager.ready();
     let reloader = app.reloader(reload.sources, config.clone(), reload.level);
     let run = app.run();

@@ -231,8 +231,16 @@ section! {
 section! {
     /// Where meetings, posts and dead letters are kept.
     Store at "store" {
-        /// The back end. Absent: `sqlite:` with `meetrelay.db` in `server.data_dir`. PostgreSQL comes with a later version.
-        url: Option<StoreUrl>
+        /// The back end: a file of this process, or a PostgreSQL database that several relays share. Absent: `sqlite:` with `meetrelay.db` in `server.data_dir`. Behind PostgreSQL's database may stand `?sslmode=` with `disable`, `prefer` (the default: encrypted if the server can) or `require`; where the connection is encrypted, the certificate is always verified.
+        url: Option<StoreUrl>,
+        /// A PEM file with the certificates of the authorities that may vouch for PostgreSQL. Absent: those of the system.
+        ca_file: Option<PathBuf>,
+        /// Most connections to PostgreSQL at one time.
+        connections: u32 = "8" in "2" to "100",
+        /// A connection to PostgreSQL must be there within this time.
+        connect_timeout: Duration = "5s" in "100ms" to "1m",
+        /// PostgreSQL must have answered a call within this time, waiting for locks of other relays included.
+        call_timeout: Duration = "10s" in "500ms" to "5m"
     }
 }
 
@@ -394,12 +402,10 @@ impl Config {
         self.server.data_dir.join("spool")
     }
 
-    /// The SQLite store's file.
-    pub fn store_path(&self) -> PathBuf {
-        match &self.store.url {
-            Some(StoreUrl::Sqlite(path)) => path.clone(),
-            None => self.server.data_dir.join("meetrelay.db"),
-        }
+    /// Where the store is: what is configured, or the default file.
+    pub fn store_url(&self) -> StoreUrl {
+        let default = || StoreUrl::Sqlite(self.server.data_dir.join("meetrelay.db"));
+        self.store.url.clone().unwrap_or_else(default)
     }
 
     /// The file of the admin API's token.

@@ -77,7 +77,7 @@ fn nothing_given_is_the_documented_default() {
     assert_eq!(config.plugnmeet.artifact_polls.len(), 13);
     assert_eq!(config.plugnmeet.artifact_polls[0], Duration::from_secs(55));
     assert_eq!(config.queue_path(), PathBuf::from("data/queue.db"));
-    assert_eq!(config.store_path(), PathBuf::from("data/meetrelay.db"));
+    assert_eq!(config.store_url().shown(), "sqlite:data/meetrelay.db");
     assert_eq!(config.rules.len(), 1, "the built-in rule");
     assert_eq!(config.rules[0].phrases, ["meet now", "meet"]);
     assert_eq!(config.rules[0].worth, Duration::from_secs(15 * 60));
@@ -221,7 +221,7 @@ colour = "red"
     relay.toml:12: mattermost.command_tokens: is empty, or has a line break or a blank around it; write the secret alone
     relay.toml:13: unknown key mattermost.api_key; did you mean plugnmeet.api_key?
     relay.toml:15: queue.url: is no queue that this version knows; write "embedded" or one like "amqp://user:password@host:5672/vhost", special characters percent-encoded
-    relay.toml:17: store.url: PostgreSQL comes with a later version; write one like "sqlite:data/meetrelay.db"
+    relay.toml:17: store.url: names no user or no database; write one like "sqlite:data/meetrelay.db" or "postgres://user:password@host:5432/database?sslmode=require", special characters percent-encoded
     relay.toml:19: rule[1].phrases: are none, or hold an empty one, a line break or more than 100 characters; write at least one, like ["meet now"]
     relay.toml:20: rule[1].title: "{{ channel" is no template: syntax error: unexpected end of input, expected end of variable block (in <string>:1); write a title, like "{{ channel }} meeting"
     relay.toml:21: rule[1].moderators: "nobody" is not known here; write one of "everyone", "starter"

@@ -3,11 +3,13 @@
 mod list;
 mod number;
 mod place;
+mod store;
 mod text;
 mod word;
 
 pub(crate) use list::entries;
-pub use place::{AmqpUrl, HostName, QueueUrl, SecretUrl, StoreUrl};
+pub use place::{AmqpUrl, HostName, QueueUrl, SecretUrl};
+pub use store::{PostgresUrl, SslMode, StoreUrl};
 pub use text::Template;
 pub use word::{Declare, LogFormat, LogLevel, NoticeFormat};
 

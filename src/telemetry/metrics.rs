@@ -170,7 +170,7 @@ metrics! {
     answers_lost_total: Counter<LostAnswer>,
     /// What was found by asking because no webhook told it: the loss at the source.
     reconcile_repairs_total: Counter<Repair>,
-    /// When the sweep last looked through all meetings.
+    /// When the sweep last looked through all meetings; of several relays only one sweeps: take the greatest.
     reconcile_last_success_timestamp_seconds: Moment<()>,
     /// Meetings that are being made or run.
     meetings_active: Level<()>,

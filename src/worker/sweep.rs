@@ -1,12 +1,14 @@
-//! The sweep: wakes meetings that still owe, and forgets what is too old to matter.
+//! The sweep: wakes meetings that still owe, and forgets what is too old to matter. Of several replicas one does it,
+//! as long as it renews its duty; another takes over when that has run out or was given back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::crash_point;
 use crate::domain::Fact;
+use crate::ports::{Duty, Lease};
 
 use super::{Shop, publish};
 
@@ -15,19 +17,62 @@ const WOKEN_MAX: usize = 500;
 /// How often old dedup keys are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
+/// The duty to sweep outlasts so many passes without being renewed.
+const PASSES_HELD: u32 = 3;
+
 /// Runs until the workers are stopped: at once, then every `sweep_every`.
 pub(super) async fn run(shop: Arc<Shop>) {
     let mut pruned_at: Option<tokio::time::Instant> = None;
     loop {
-        crash_point::reach("sweep.begun");
-        wake(&shop).await;
+        if takes(&shop, Duty::Sweep, shop.settings.sweep_every * PASSES_HELD).await {
+            crash_point::reach("sweep.begun");
+            wake(&shop).await;
+        }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
-            prune(&shop).await;
+            if takes(&shop, Duty::Prune, PRUNE_EVERY).await {
+                prune(&shop).await;
+            }
             pruned_at = Some(tokio::time::Instant::now());
         }
         tokio::select! {
-            () = shop.stop.cancelled() => return,
+            () = shop.stop.cancelled() => break,
             () = tokio::time::sleep(shop.settings.sweep_every) => {}
+        }
+    }
+    for duty in [Duty::Sweep, Duty::Prune] {
+        // What cannot be given back runs out by itself.
+        drop(
+            shop.deps
+                .store
+                .drop_duty(duty, &shop.settings.instance)
+                .await,
+        );
+    }
+}
+
+/// Whether the duty is this replica's.
+async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
+    let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
+    match shop.deps.store.take_duty(duty, owner, now, length).await {
+        Ok(Lease::Taken { .. }) => {
+            if shop.store_trouble.clear() {
+                info!("the store answers again");
+            }
+            true
+        }
+        Ok(Lease::Held { until }) => {
+            debug!(
+                duty = duty.as_str(),
+                until = until.millis(),
+                "another replica does it"
+            );
+            false
+        }
+        Err(error) => {
+            if shop.store_trouble.is_news() {
+                warn!(%error, duty = duty.as_str(), "the store is away: what is owed waits");
+            }
+            false
         }
     }
 }

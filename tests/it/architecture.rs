@@ -24,8 +24,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "ingress",
         &["domain", "ports", "token", "trigger", "listen"],
     ),
-    ("queue", &["domain", "ports", "sqlite", "backoff"]),
-    ("store", &["domain", "ports", "sqlite"]),
+    ("tls", &[]),
+    ("queue", &["domain", "ports", "sqlite", "backoff", "tls"]),
+    ("store", &["domain", "ports", "sqlite", "tls"]),
     ("worker", &["domain", "ports", "backoff", "trigger"]),
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),
@@ -53,6 +54,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("warp", &["ingress", "admin", "listen", "app"]),
     ("prometheus", &["telemetry"]),
     ("lapin", &["queue"]),
+    ("tokio_postgres", &["store"]),
+    ("deadpool_postgres", &["store"]),
+    ("tokio_postgres_rustls", &["store"]),
 ];
 
 #[test]

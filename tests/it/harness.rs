@@ -16,7 +16,7 @@ use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, Room
 
 pub use backend::BackEnd;
 pub use reconcile::accepted;
-pub use relay::{Relay, reqwest_client as client};
+pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;
 pub use stranger::make_room;
 pub use way_out::WayOut;
@@ -118,7 +118,6 @@ impl Setup {
     }
 
     /// Another store than the one that this run is about.
-    #[allow(dead_code, reason = "for a relay that knows PostgreSQL")]
     pub fn store(mut self, store: StoreEnd) -> Self {
         self.store = Some(store);
         self

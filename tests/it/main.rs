@@ -11,7 +11,6 @@
 
 mod architecture;
 mod bad_input;
-mod broker;
 mod catch_up;
 mod convergence;
 mod crash;
@@ -25,8 +24,9 @@ mod main_job;
 mod notices;
 mod operators;
 mod pages;
+mod postgres;
 mod queue_conformance;
-mod rabbitmq_start;
+mod replicas;
 mod session;
 mod spool;
 mod ssrf;

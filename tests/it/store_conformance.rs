@@ -6,6 +6,7 @@ mod bench;
 mod events;
 mod letters;
 mod lookups;
+mod postgres;
 mod posts;
 mod speed;
 mod sqlite;

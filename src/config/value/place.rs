@@ -1,8 +1,7 @@
-//! Where things are: listen addresses, base URLs, host names, the queue and the store.
+//! Where things are: listen addresses, base URLs, host names, the queue.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use secrecy::SecretString;
 use url::Url;
@@ -255,38 +254,5 @@ impl Setting for QueueUrl {
             (Self::Amqp(one), Self::Amqp(other)) => one.url.is_same(&other.url),
             (one, other) => one.shown() == other.shown(),
         }
-    }
-}
-
-/// The store's back end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// One SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl Setting for StoreUrl {
-    fn type_name() -> String {
-        "\"sqlite:PATH\"".to_owned()
-    }
-
-    fn read(raw: &Raw) -> Result<Self, Mismatch> {
-        let text = String::read(raw)?;
-        let path = text.strip_prefix("sqlite:").unwrap_or_default();
-        let what = match path {
-            _ if text.starts_with("postgres") => "PostgreSQL comes with a later version",
-            _ if path.starts_with("//") => "a path behind sqlite: takes no //",
-            "" => "is no store that this version knows",
-            path => return Ok(Self::Sqlite(path.into())),
-        };
-        Err(Mismatch {
-            what: what.to_owned(),
-            instead: "write one like \"sqlite:data/meetrelay.db\"".to_owned(),
-        })
-    }
-
-    fn show(&self) -> Option<String> {
-        let Self::Sqlite(path) = self;
-        Some(quoted(&format!("sqlite:{}", path.display())))
     }
 }

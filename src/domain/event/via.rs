@@ -53,7 +53,7 @@ pub enum Via {
         /// That post: its thread is looked up before the card is posted.
         post: PostId,
         /// No webhook told of it in time: the relay found it when it looked through its channels.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         caught_up: bool,
     },
     /// A slash command.
@@ -61,9 +61,4 @@ pub enum Via {
         /// Where a late answer goes, if anywhere.
         hook: Option<ResponseHook>,
     },
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }

@@ -5,7 +5,6 @@
 //! `Cut` ends it.
 
 mod complaint;
-mod tls;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -24,6 +23,8 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
+
+use crate::tls;
 
 /// Whether exchanges and queues are made or only looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,18 @@ pub struct BrokerSettings {
     pub prefetch: u16,
     /// The longest pause between two attempts to connect.
     pub reconnect_max: Duration,
+}
+
+impl BrokerSettings {
+    fn peer(&self) -> tls::Peer<'_> {
+        tls::Peer {
+            name: "the broker",
+            url_key: "queue.url",
+            ca_key: "queue.ca_file",
+            ca_file: self.ca_file.as_deref(),
+            without_tls: "write the port of the broker's TLS listener (5671), or amqp://",
+        }
+    }
 }
 
 /// Why the broker cannot be used. The text is one line that says what, where and what to change, never the password.
@@ -116,7 +129,7 @@ pub(crate) async fn dial(
     let tls = match uri.scheme {
         AMQPScheme::AMQP => None,
         AMQPScheme::AMQPS => Some(
-            timeout_at(deadline, tls::client_config(settings.ca_file.as_deref()))
+            timeout_at(deadline, tls::client_config(settings.peer()))
                 .await
                 .map_err(|_| tell.ca_file_hangs())?
                 .map_err(BrokerError::Refused)?,

@@ -1,14 +1,13 @@
 //! A batch of events, in one change of the file.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use rusqlite::Connection;
 
-use crate::domain::apply::{Applied, Effect, Policy, decide, repeat, subject};
-use crate::domain::{Meeting, Timestamp};
+use crate::domain::Timestamp;
+use crate::domain::apply::{Applied, Effect, Policy, repeat, subject};
 use crate::ports::Incoming;
 use crate::sqlite::SqliteError;
 use crate::store::content::content_hash;
+use crate::store::decide::decide_or_refuse;
 
 use super::loaded::Loaded;
 use super::{log, meetings};
@@ -58,7 +57,8 @@ fn apply_one(
         None => None,
     };
     let known = meeting.as_ref().map(|meeting| meeting.id);
-    let (moved, applied) = decide_or_refuse(meeting, incoming, policy, now)?;
+    let (moved, applied) =
+        decide_or_refuse(meeting, incoming, policy, now).map_err(SqliteError::Refused)?;
     match moved {
         Some(meeting) if known == Some(meeting.id) => loaded.change(meeting)?,
         Some(meeting) => loaded.add(meeting)?,
@@ -67,22 +67,4 @@ fn apply_one(
     let meeting = applied.meeting.map(|(id, _)| id);
     log::add(file, event, &content, applied.effect, meeting, now)?;
     Ok(applied)
-}
-
-/// A panic here would end the writer thread, and with it the work of everybody; so it refuses this event alone.
-fn decide_or_refuse(
-    meeting: Option<Meeting>,
-    incoming: &Incoming,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<(Option<Meeting>, Applied), SqliteError> {
-    let Incoming { event, fresh } = incoming;
-    let deciding = AssertUnwindSafe(|| decide(meeting, event, fresh, policy, now));
-    catch_unwind(deciding).map_err(|_| {
-        SqliteError::Refused(format!(
-            "event {} ({}) makes the relay panic: this is a fault of the relay, report it with the log",
-            event.id,
-            event.fact.kind()
-        ))
-    })
 }

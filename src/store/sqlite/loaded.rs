@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::domain::{Meeting, MeetingId};
 use crate::sqlite::SqliteError;
+use crate::store::found_by::FoundBy;
 
 use super::meetings;
 
@@ -72,25 +73,17 @@ impl<'a> Loaded<'a> {
         Ok(())
     }
 
-    /// Writes the rows by which the meeting is found and was not before; nothing is ever taken from these sets.
+    /// Writes the rows by which the meeting is found and was not before.
     fn index(&self, before: Option<&Meeting>, meeting: &Meeting) -> Result<(), SqliteError> {
-        let known = before.map_or(0, |before| before.requests.len());
-        for request in meeting.requests.iter().skip(known) {
-            meetings::add_request(self.file, meeting.id, request.id)?;
+        let found_by = FoundBy::since(before, meeting);
+        for request in found_by.requests {
+            meetings::add_request(self.file, meeting.id, request)?;
         }
-        let known = before.map_or(0, |before| before.sessions.len());
-        for session in meeting.sessions.iter().skip(known) {
-            meetings::add_session(self.file, meeting.id, &session.sid)?;
+        for sid in found_by.sids {
+            meetings::add_session(self.file, meeting.id, sid)?;
         }
-        for sid in &meeting.breakouts {
-            if before.is_none_or(|before| !before.breakouts.contains(sid)) {
-                meetings::add_session(self.file, meeting.id, sid)?;
-            }
-        }
-        for artifact in meeting.artifacts.keys() {
-            if before.is_none_or(|before| !before.artifacts.contains_key(artifact)) {
-                meetings::add_artifact(self.file, meeting.id, artifact)?;
-            }
+        for artifact in found_by.artifacts {
+            meetings::add_artifact(self.file, meeting.id, artifact)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::domain::apply::Subject;
 use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Sid, Timestamp};
 use crate::ports::{MeetingFilter, MeetingSummary};
 use crate::sqlite::SqliteError;
-use crate::store::{LISTED_MAX, word};
+use crate::store::{LISTED_MAX, body, word};
 
 use super::trouble::unreadable;
 use super::{limit, posts};
@@ -18,19 +18,9 @@ pub(super) fn load(file: &Connection, id: MeetingId) -> Result<Option<Meeting>, 
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let damaged = || unreadable(format!("meeting {id}"), "body");
-    let body = row.get_ref(0)?.as_str().map_err(|_| damaged())?;
-    // serde's own words would quote the value.
-    let mut meeting: Meeting = serde_json::from_str(body).map_err(|error| {
-        SqliteError::Refused(format!(
-            "meeting {id} cannot be read: its body is damaged at line {} column {}",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    if meeting.id != id {
-        return Err(damaged());
-    }
+    let text = row.get_ref(0)?.as_str();
+    let text = text.map_err(|_| unreadable(format!("meeting {id}"), "body"))?;
+    let mut meeting = body::read(id, text).map_err(SqliteError::Refused)?;
     meeting.posts = posts::load_all(file, id)?;
     Ok(Some(meeting))
 }
@@ -59,7 +49,7 @@ pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
         first.id.to_string(),
         meeting.round,
         meeting.wake_at.map(Timestamp::millis),
-        body(meeting)?,
+        body::write(meeting).map_err(SqliteError::Refused)?,
     ))
     .map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(format!(
@@ -84,7 +74,7 @@ pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
         state.as_str(),
         meeting.round,
         meeting.wake_at.map(Timestamp::millis),
-        body(meeting)?,
+        body::write(meeting).map_err(SqliteError::Refused)?,
     ))?;
     Ok(())
 }
@@ -266,8 +256,7 @@ fn find(file: &Connection, query: &str, key: &str) -> Result<Option<MeetingId>, 
 }
 
 fn read_id(text: String) -> Result<MeetingId, SqliteError> {
-    text.parse()
-        .map_err(|_| SqliteError::Refused(format!("{text:?} stands where a meeting's id must")))
+    body::read_id(&text).map_err(SqliteError::Refused)
 }
 
 fn read_summary(row: &Row<'_>) -> Result<MeetingSummary, SqliteError> {
@@ -284,11 +273,5 @@ fn read_summary(row: &Row<'_>) -> Result<MeetingSummary, SqliteError> {
         starter: row.get("starter")?,
         requested_at: Timestamp::from_millis(row.get("requested_at")?),
         request: first.parse().map_err(|_| damaged("first_request"))?,
-    })
-}
-
-fn body(meeting: &Meeting) -> Result<String, SqliteError> {
-    serde_json::to_string(meeting).map_err(|error| {
-        SqliteError::Refused(format!("meeting {} cannot be written: {error}", meeting.id))
     })
 }

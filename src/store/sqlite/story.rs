@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::domain::{MeetingId, Origin, ServerName, Timestamp};
 use crate::ports::{Attempt, DETAIL_BYTES_MAX, Found, Note};
 use crate::sqlite::SqliteError;
+use crate::store::body::{self, cut};
 use crate::store::{ATTEMPTS_MAX, word};
 
 use super::trouble::unreadable;
@@ -52,7 +53,7 @@ pub(super) fn find(file: &Connection, reference: &str) -> Result<Found, SqliteEr
 pub(super) fn add_attempt(file: &Connection, attempt: &Attempt) -> Result<(), SqliteError> {
     let meeting = attempt.meeting.to_string();
     let took = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
-    let detail = cut(&attempt.detail);
+    let detail = cut(&attempt.detail, DETAIL_BYTES_MAX);
     file.prepare_cached(
         "INSERT INTO attempts (meeting, job, number, queue, due_at, began_at, took_ms, ending, detail)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -97,7 +98,7 @@ pub(super) fn add_note(file: &Connection, note: &Note) -> Result<(), SqliteError
     )?
     .execute((
         note.at.millis(),
-        cut(&note.by),
+        cut(&note.by, DETAIL_BYTES_MAX),
         &note.action,
         &note.subject,
         note.meeting.map(|id| id.to_string()),
@@ -146,14 +147,5 @@ fn read_attempt(meeting: MeetingId, row: &Row<'_>) -> Result<Attempt, SqliteErro
 }
 
 fn read_id(text: &str) -> Result<MeetingId, SqliteError> {
-    text.parse()
-        .map_err(|_| SqliteError::Refused(format!("{text:?} stands where a meeting's id must")))
-}
-
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(DETAIL_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    body::read_id(text).map_err(SqliteError::Refused)
 }

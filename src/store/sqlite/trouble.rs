@@ -4,6 +4,7 @@ use rusqlite::ErrorCode;
 
 use crate::ports::StoreError;
 use crate::sqlite::SqliteError;
+use crate::store::body::damaged;
 
 /// What the caller can do about `error`: wait (`Away`) when the file as a whole cannot be worked with, so that
 /// nothing is given up because of it; else give up this one call.
@@ -22,9 +23,7 @@ pub(super) fn of(error: &SqliteError) -> StoreError {
 
 /// A column that cannot be what it says, of a row that `row` names. The value is not told: it may be a secret.
 pub(super) fn unreadable(row: impl std::fmt::Display, column: &str) -> SqliteError {
-    SqliteError::Refused(format!(
-        "{row} cannot be read: its column {column} is damaged"
-    ))
+    SqliteError::Refused(damaged(row, column))
 }
 
 const fn concerns_the_file(code: ErrorCode) -> bool {

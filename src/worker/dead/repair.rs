@@ -15,6 +15,8 @@ use crate::worker::publish::{event_posting, publish_fact};
 
 /// A job's letter is buried first and its meeting told then: for so long the meeting may not know of it.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
+/// A wish to end a meeting is carried out for so long; the meeting that it meant is over or was ended otherwise then.
+const END_WORTH: Duration = Duration::from_secs(900);
 /// Such a meeting is looked at so often,
 const LOOKS_MAX: u32 = 20;
 /// with this pause.
@@ -73,6 +75,12 @@ pub enum ReplayError {
          it; discard it"
     )]
     NoMeeting(String),
+    /// It would end another meeting than was meant.
+    #[error(
+        "dead letter {0} is an old wish to end what ran at its place then; now it would end whatever runs there: end \
+         that with `meetrelay meetings end`, replay it with --now if that is meant, or discard it"
+    )]
+    OldEnd(String),
     /// It was only just given up.
     #[error(
         "dead letter {0} was given up just now and its meeting does not know it yet; try again in a moment"
@@ -104,7 +112,12 @@ pub async fn replay(
     // What it was suspected of is judged anew, with all its tries.
     means.store.clear_mark(&letter.id).await?;
     let replayed = match body {
-        Body::Event(event) => replay_event(means, event, how.anew).await?,
+        Body::Event(event) => {
+            if !how.anew && is_old_end(&event, means.clock.now()) {
+                return Err(ReplayError::OldEnd(letter.id));
+            }
+            replay_event(means, event, how.anew).await?
+        }
         Body::Job { id: job, .. } => replay_job(means, &letter, &job, how.anew).await?,
         Body::Tell(tell) => {
             let envelope = Envelope::first(Body::Tell(tell), means.clock.now());
@@ -213,6 +226,11 @@ async fn told_meeting(
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Err(ReplayError::TooSoon(letter.id.clone()))
+}
+
+/// Such a wish names a place, not a meeting.
+fn is_old_end(event: &Event, now: Timestamp) -> bool {
+    matches!(event.fact, Fact::EndRequested { .. }) && now.since(event.received_at) > END_WORTH
 }
 
 /// By how much a request is older than its worth.

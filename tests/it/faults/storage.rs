@@ -3,7 +3,7 @@
 mod backlog;
 mod damage;
 mod disk;
-mod full;
+pub(super) mod full;
 mod io_error;
 mod killed;
 mod owner;
@@ -23,7 +23,7 @@ fn on_files() -> Setup {
 }
 
 /// Somebody asks for a meeting in a channel of its own; the answer to Mattermost's webhook.
-async fn ask(world: &World, channel: &str) -> Result<(u16, String), String> {
+pub(super) async fn ask(world: &World, channel: &str) -> Result<(u16, String), String> {
     let people = ["ana", "meetrelay"];
     world
         .chat
@@ -36,12 +36,12 @@ async fn ask(world: &World, channel: &str) -> Result<(u16, String), String> {
     told.await
 }
 
-fn is_accepted(answer: &Result<(u16, String), String>) -> bool {
+pub(super) fn is_accepted(answer: &Result<(u16, String), String>) -> bool {
     matches!(answer, Ok((200, body)) if body.is_empty())
 }
 
 /// Waits until `/readyz` answers with this status.
-async fn ready(world: &World, status: u16) {
+pub(super) async fn ready(world: &World, status: u16) {
     let url = format!("{}/readyz", world.relay.ports.admin_url());
     let there = async {
         loop {
@@ -58,7 +58,7 @@ async fn ready(world: &World, status: u16) {
 }
 
 /// Every one of these channels has exactly one card, and there is one room each.
-async fn each_has_one_card(world: &World, channels: &[String]) {
+pub(super) async fn each_has_one_card(world: &World, channels: &[String]) {
     let has_card = |chat: &world::mattermost::Model, channel: &String| {
         let posts = chat.posts(channel);
         posts.iter().any(|post| !post.attachments().is_empty())

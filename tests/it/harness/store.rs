@@ -36,7 +36,6 @@ impl StoreEnd {
     }
 
     /// A new cluster, for tests that stop, freeze or kill it.
-    #[allow(dead_code, reason = "for a relay that knows PostgreSQL")]
     pub async fn own() -> Self {
         let postgres = Postgres::start().await.unwrap();
         let database = postgres.new_database().await;

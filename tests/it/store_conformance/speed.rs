@@ -1,12 +1,16 @@
-//! How fast the SQLite store is, told and not judged:
-//! `cargo test --test it store_conformance::speed -- --ignored --nocapture`.
+//! How fast the stores are, told and not judged:
+//! `cargo test --test it store_conformance::speed -- --ignored --nocapture --test-threads 1`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use meetrelay::ports::Incoming;
+use meetrelay::ports::{Incoming, Store};
+use meetrelay::store::PostgresStore;
+use world::postgres::Postgres;
 
 use super::bench::Bench;
 use super::events::*;
+use super::postgres::settings;
 use super::sqlite::SqliteBench;
 
 const BATCH: usize = 64;
@@ -39,19 +43,32 @@ fn day() -> Vec<Incoming> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, for people"]
+async fn sqlite() {
+    measure(&SqliteBench::new().open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, for people"]
+async fn postgres() {
+    // One that syncs, unlike that of the other tests.
+    let server = Postgres::start().await.unwrap();
+    let url = server.url(&server.new_database().await);
+    let store = PostgresStore::new(settings(&url)).await.unwrap();
+    store.prepare().await.unwrap();
+    measure(&(Arc::new(store) as Arc<dyn Store>)).await;
+}
+
 #[expect(clippy::print_stderr, reason = "the numbers are what it is for")]
-async fn apply_in_batches() {
-    let bench = SqliteBench::new();
-    let store = bench.open().await;
+async fn measure(store: &Arc<dyn Store>) {
     let events = day();
     let began = Instant::now();
     for batch in events.chunks(BATCH) {
-        apply(&store, batch).await;
+        apply(store, batch).await;
     }
     let took = began.elapsed();
     tell("apply, batches of 64", EVENTS, took);
 
-    let one = open(&store, "town", "busy", second(0)).await.id;
+    let one = open(store, "town", "busy", second(0)).await.id;
     let joins: Vec<_> = (0..1000)
         .map(|number| {
             let session = session("busy", None, second(1));
@@ -60,7 +77,7 @@ async fn apply_in_batches() {
         .collect();
     let began = Instant::now();
     for batch in joins.chunks(BATCH) {
-        apply(&store, batch).await;
+        apply(store, batch).await;
     }
     tell(
         "apply, one meeting of up to 1000",
@@ -70,7 +87,7 @@ async fn apply_in_batches() {
 
     let began = Instant::now();
     for event in events.iter().take(500) {
-        apply(&store, std::slice::from_ref(event)).await;
+        apply(store, std::slice::from_ref(event)).await;
     }
     tell("apply, single doubles", 500, began.elapsed());
 

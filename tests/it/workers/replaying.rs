@@ -188,6 +188,35 @@ async fn letters_that_cannot_be_replayed_stay_and_say_why() {
 }
 
 #[tokio::test]
+async fn old_wish_to_end_ends_no_meeting_that_began_since_unless_it_counts_as_of_now() {
+    let house = House::new().await;
+    let _workers = house.start();
+    house.ask(1).await;
+    let running = house.until(meeting(1), is_carded).await;
+    let now = house.deps.clock.now();
+    let starter = running.starter().unwrap().clone();
+    let fact = Fact::EndRequested {
+        place: running.place.clone(),
+        by: starter,
+        via: Via::SlashCommand { hook: None },
+    };
+    let event = own_event(fact, "an old end", now.minus(HOUR));
+    let letter = letter(
+        &Envelope::first(Body::Event(event), now),
+        DeadKind::Event,
+        None,
+    );
+    house.store.bury(letter.clone()).await.unwrap();
+    let error = replayed(&house, &letter.id, false).await.unwrap_err();
+    assert!(matches!(error, ReplayError::OldEnd(_)), "{error}");
+    assert_eq!(house.load(meeting(1)).await.unwrap().end, None);
+    replayed(&house, &letter.id, true).await.unwrap();
+    house
+        .until(meeting(1), |meeting| meeting.end.is_some())
+        .await;
+}
+
+#[tokio::test]
 async fn job_is_not_replayed_before_its_meeting_knows_that_it_was_given_up() {
     let house = House::new().await;
     let workers = house.start();

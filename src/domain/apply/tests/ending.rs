@@ -89,6 +89,46 @@ fn end_is_repeated_until_plugnmeet_says_so() {
 }
 
 #[test]
+fn poll_that_saw_the_end_does_not_stop_telling_plugnmeet() {
+    let mut bench = Bench::open();
+    bench.apply(&end(2, "ana", at(5)));
+    bench.learn(tried(false), at(6));
+    let (meeting, sid) = (meeting(1), "s1".parse().unwrap());
+    let ended = true;
+    bench.learn(
+        Fact::RoomPolled {
+            meeting,
+            sid,
+            ended,
+        },
+        at(7),
+    );
+    assert_eq!(bench.state(), State::Missed);
+    assert_eq!(bench.due("EndRoom:1"), 21);
+    bench.learn(tried(true), at(21));
+    assert!(bench.owes().iter().all(|job| !job.starts_with("EndRoom")));
+}
+
+#[test]
+fn end_that_was_given_up_before_any_room_cancels_the_meeting_until_it_is_replayed() {
+    let mut bench = Bench::requested();
+    bench.apply(&end(2, "ana", at(1)));
+    let (meeting, job) = (meeting(1), "EndRoom:0".to_owned());
+    let given_up = Fact::JobGivenUp {
+        meeting,
+        job: job.clone(),
+    };
+    bench.learn(given_up, at(9));
+    assert_eq!(bench.state(), State::Cancelled);
+    assert!(!bench.view().state.is_running(), "its place is free again");
+    let anew = true;
+    bench.learn(Fact::JobReplayed { meeting, job, anew }, at(20));
+    assert!(bench.owes().contains(&"EndRoom:0".to_owned()));
+    bench.learn(tried(true), at(21));
+    assert_eq!(bench.state(), State::Cancelled);
+}
+
+#[test]
 fn answer_that_the_room_is_gone_ends_the_meeting_about_then() {
     let mut bench = Bench::open();
     bench.apply(&end(2, "ana", at(5)));

@@ -6,9 +6,9 @@ use std::io;
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::uri::AMQPUri;
-use rustls::{CertificateError, InvalidMessage};
 
 use super::{BrokerError, BrokerSettings};
+use crate::tls;
 
 /// Longest text of the broker that is repeated, in characters.
 const BROKER_TEXT_MAX: usize = 300;
@@ -75,7 +75,7 @@ impl At<'_> {
 
     /// The TLS handshake failed.
     pub(super) fn tls(&self, host: &str, error: &io::Error) -> BrokerError {
-        match tls_error(error) {
+        match tls::cause(error) {
             Some(error) => self.tls_refused(host, error),
             None if error.kind() == io::ErrorKind::InvalidData => self.refused(format_args!(
                 "{host} is no name that a certificate can be made out to ({error}): write another host"
@@ -116,7 +116,7 @@ impl At<'_> {
                 "no way to log in that both sides know ({}): let the broker offer PLAIN",
                 broker_text(why)
             )),
-            ErrorKind::IOError(io) => match tls_error(io) {
+            ErrorKind::IOError(io) => match tls::cause(io.as_ref()) {
                 Some(tls) => self.tls_refused(&uri.authority.host, tls),
                 None => self.away(format_args!(
                     "the connection broke in the AMQP handshake ({io}): is it a RabbitMQ's port?"
@@ -140,36 +140,7 @@ impl At<'_> {
     }
 
     fn tls_refused(&self, host: &str, error: &rustls::Error) -> BrokerError {
-        use rustls::Error;
-        match error {
-            // A bad signature: an authority of the same name with another key.
-            Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            ) => {
-                let who = match &self.0.ca_file {
-                    Some(path) => format!("of queue.ca_file {}", path.display()),
-                    None => "of this system".to_owned(),
-                };
-                self.refused(format_args!(
-                    "the broker's certificate comes from none of the authorities {who}: write the PEM file \
-                     with the right one into queue.ca_file"
-                ))
-            }
-            Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            ) => self.refused(format_args!(
-                "the broker's certificate is not made out to {host}: write a host that it names, or \
-                 give the broker another certificate"
-            )),
-            Error::InvalidCertificate(why) => self.refused(format_args!(
-                "the broker's certificate is not good ({why:?}): give the broker another one"
-            )),
-            Error::InvalidMessage(InvalidMessage::InvalidContentType) => self.refused(
-                "what answers there does not speak TLS: write the port of the broker's TLS listener \
-                 (5671), or amqp://",
-            ),
-            other => self.refused(format_args!("no TLS with the broker: {other}")),
-        }
+        self.refused(tls::complaint(self.0.peer(), host, error))
     }
 
     fn time(&self) -> impl Display {
@@ -183,12 +154,4 @@ impl At<'_> {
     fn away(&self, why: impl Display) -> BrokerError {
         BrokerError::Away(format!("queue.url {}: {why}", self.0.shown))
     }
-}
-
-/// What TLS complained about, if it was TLS.
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    let inner: &(dyn std::error::Error + 'static) = error.get_ref()?;
-    inner
-        .downcast_ref()
-        .or_else(|| inner.source().and_then(|cause| cause.downcast_ref()))
 }

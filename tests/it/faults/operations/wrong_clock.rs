@@ -12,7 +12,7 @@ async fn o6_relay_that_starts_in_1970_posts_cards_and_goes_on_when_the_clock_is_
     // A minute after the beginning of time.
     let back = 60_000 - i64::try_from(now.as_millis()).unwrap();
     std::fs::write(&file, back.to_string()).unwrap();
-    let mut world = Setup::default()
+    let world = Setup::default()
         .variable("MEETRELAY_CLOCK_FILE", file.to_str().unwrap())
         .start()
         .await;
@@ -38,9 +38,6 @@ async fn o6_relay_that_starts_in_1970_posts_cards_and_goes_on_when_the_clock_is_
         .await;
     world.chat.say("ana", "weekly", "meet now: today").await;
     world.card("weekly", "today").await;
-    assert_eq!(world.cards("dev").len(), 1);
-    world.relay.stop().await;
-    world.relay.start_again().await;
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }

@@ -12,7 +12,7 @@ use crate::harness::{BackEnd, Setup, StoreEnd, World, client};
 const ASKED_MAX: usize = 300;
 
 /// Asks until the relay refuses; the channels whose meetings were accepted.
-async fn ask_until_refused(world: &World) -> Vec<String> {
+pub(in crate::faults) async fn ask_until_refused(world: &World) -> Vec<String> {
     let mut accepted = Vec::new();
     for number in 0..ASKED_MAX {
         let channel = format!("full-{number}");
@@ -32,7 +32,7 @@ async fn ask_until_refused(world: &World) -> Vec<String> {
     panic!("a full disk takes everything");
 }
 
-async fn command_is_refused_visibly(world: &World) {
+pub(in crate::faults) async fn command_is_refused_visibly(world: &World) {
     let answer = world
         .chat
         .command("ana", "off-topic", "/plugnmeet start talk", None)
@@ -45,7 +45,7 @@ async fn command_is_refused_visibly(world: &World) {
     );
 }
 
-async fn webhook_is_refused(world: &World) {
+pub(in crate::faults) async fn webhook_is_refused(world: &World) {
     let deliveries = world.conference.deliveries();
     let body = deliveries.last().expect("a meeting ran").body.to_string();
     let options = world.conference.options();

@@ -167,7 +167,7 @@ async fn unusable_ca_file_is_refused_by_name() {
     }
     insta::assert_snapshot!(texts.join("\n"), @r#"
     refused: queue.ca_file FOLDER/missing.pem: No such file or directory (os error 2); name a PEM file that the relay's user can read
-    refused: queue.ca_file FOLDER/empty.pem: holds no certificate; write those of the broker's authorities into it, as PEM text
+    refused: queue.ca_file FOLDER/empty.pem: holds no certificate; write those of the authorities of the broker into it, as PEM text
     refused: queue.ca_file FOLDER/broken.pem: holds a certificate that cannot be used (invalid peer certificate: BadEncoding); replace it
     refused: queue.ca_file FOLDER/long.pem: has more than 1048576 bytes; write only the authorities of the broker into it
     "#);

@@ -243,7 +243,7 @@ async fn message_delivered_too_often_is_parked_and_not_dropped() {
 
 /// What is given up while there is no room for it waits in its queue until the collector makes room.
 #[tokio::test]
-async fn full_parking_place_loses_nothing() {
+async fn q12_full_parking_place_loses_nothing() {
     let bench = Bench::new().await;
     // How long the broker waits before it tries again; 3 min if nobody says otherwise.
     let pause = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000)";

@@ -37,7 +37,11 @@ pub struct Asked {
     /// The meeting's number in the plan.
     pub number: u32,
     pub what: What,
-    /// The response URL's last part; empty for a post.
+    /// Where it was asked.
+    pub channel: String,
+    /// By words in the channel; otherwise by command.
+    pub is_post: bool,
+    /// The response URL's last part; empty for a post and for a command that failed.
     pub response: String,
     /// The answer's X-Request-Id: the event's id.
     pub event: Option<String>,
@@ -110,20 +114,9 @@ pub struct Notes {
 }
 
 impl Asked {
-    pub fn new(
-        number: u32,
-        what: What,
-        response: String,
-        event: Option<String>,
-        fate: Fate,
-    ) -> Self {
-        Self {
-            number,
-            what,
-            response,
-            event,
-            fate,
-        }
+    /// Whether the relay finds it by itself: a phrase in a public channel that no relay took.
+    pub fn is_found_later(&self) -> bool {
+        self.is_post && matches!(self.fate, Fate::Lost(_))
     }
 }
 

@@ -132,7 +132,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let stage = Arc::new(Stage::set(arguments).await?);
     let ledger = Arc::new(Ledger::default());
     let troubles = play(&stage, &ledger, &plan).await;
-    people::end_all(&stage);
     for relay in &stage.relays {
         let mut relay = relay.lock().await;
         relay.look();
@@ -229,6 +228,8 @@ async fn settle(
     let began = Instant::now();
     let notes = ledger.notes();
     loop {
+        // A start that was lost at its source is found late.
+        people::end_all(stage);
         let mut wrong = look::unrest(stage).await;
         let counts = match look::look(stage, number, &notes).await {
             Ok(seen) => {

@@ -83,13 +83,15 @@ async fn start(stage: &Stage, life: &Life, channel: &str, title: &str) -> Asked 
             let answered = || stage.chat.delivery_of(&post);
             let delivery = until(ANSWER_LIMIT, answered).await;
             let fate = fate_of_post(delivery.as_ref());
-            Asked::new(
-                life.number,
-                What::Start,
-                String::new(),
-                delivery.and_then(|one| one.request_id),
+            Asked {
+                number: life.number,
+                what: What::Start,
+                channel: channel.to_owned(),
+                is_post: true,
+                response: String::new(),
+                event: delivery.and_then(|one| one.request_id),
                 fate,
-            )
+            }
         }
     }
 }
@@ -128,13 +130,15 @@ async fn command(
         "api.command.execute_command.failed_resp.app_error" => Fate::Silent(answer.error_text),
         _ => Fate::Lost(answer.error_text),
     };
-    Asked::new(
-        life.number,
+    Asked {
+        number: life.number,
         what,
-        answer.response_id,
-        delivery.and_then(|one| one.request_id),
+        channel: channel.to_owned(),
+        is_post: false,
+        response: answer.response_id,
+        event: delivery.and_then(|one| one.request_id),
         fate,
-    )
+    }
 }
 
 /// 2xx: accepted. Otherwise its text stands in the channel.

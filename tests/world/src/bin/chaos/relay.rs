@@ -1,9 +1,16 @@
 //! One relay that is killed, stopped and started again.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use world::relay::{RelayCommand, RelayProcess};
 use world::usage::Usage;
+
+/// A process younger than this may not know SIGTERM yet: it ends by it, having accepted nothing.
+const YOUNG: Duration = Duration::from_secs(5);
+/// SIGTERM.
+const TERM: i32 = 15;
 
 /// A relay and what became of its processes.
 pub struct Relay {
@@ -13,6 +20,7 @@ pub struct Relay {
     pub data: PathBuf,
     pub command: RelayCommand,
     process: Option<RelayProcess>,
+    started: Instant,
     /// The most memory that one of its processes held, in KiB.
     pub memory_kib: u64,
     /// How often it was started.
@@ -29,6 +37,7 @@ impl Relay {
             data,
             command,
             process: None,
+            started: Instant::now(),
             memory_kib: 0,
             starts: 0,
             wrong: Vec::new(),
@@ -41,6 +50,7 @@ impl Relay {
             return;
         }
         self.starts += 1;
+        self.started = Instant::now();
         match RelayProcess::spawn(&self.command) {
             Ok(process) => self.process = Some(process),
             Err(error) => self.complain(&format!("cannot be started: {error:#}")),
@@ -67,9 +77,11 @@ impl Relay {
 
     /// SIGTERM; it has to end with code 0.
     pub async fn stop(&mut self) {
+        let is_young = self.started.elapsed() < YOUNG;
         let Some(process) = self.living() else { return };
         match process.stop().await {
             Ok(Some(status)) if status.success() => {}
+            Ok(Some(status)) if is_young && status.signal() == Some(TERM) => {}
             Ok(Some(status)) => self.complain(&format!("stopped with {status}")),
             Ok(None) => self.complain("did not stop in time"),
             Err(error) => self.complain(&format!("cannot be stopped: {error:#}")),

@@ -216,7 +216,8 @@ struct Configured<'a> {
     conference: &'a FakePlugNmeet,
 }
 
-/// A relay with short times, so that an outage of seconds is a long one.
+/// A relay with short times, so that an outage of seconds is a long one. None is above 10 s: beyond that RabbitMQ's
+/// next delay is a minute.
 fn configuration(configured: &Configured<'_>) -> String {
     let Configured {
         public,
@@ -245,6 +246,7 @@ command_tokens = ["{command}"]
 bot_token = "{bot_token}"
 call_timeout = "2s"
 tidy_after = "3s"
+catch_up_every = "5s"
 [plugnmeet]
 url = "{conference}"
 api_key = "{key}"
@@ -253,7 +255,7 @@ call_timeout = "4s"
 poll_first_after = "2s"
 poll_every = "2s"
 end_again_after = "2s"
-artifact_polls = ["1s", "3s", "6s", "12s"]
+artifact_polls = ["1s", "3s", "6s", "9s"]
 [retry]
 initial = "200ms"
 max = "2s"

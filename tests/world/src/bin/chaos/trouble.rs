@@ -129,6 +129,7 @@ impl Trouble {
         match self {
             // Beyond its heartbeat and call timeouts, so that the relay notices.
             Self::Broker(ServerTrouble::Freeze) | Self::Postgres(ServerTrouble::Freeze) => 8_000,
+            Self::Relay(..) => 3_000,
             _ => 5_000,
         }
     }

@@ -81,6 +81,17 @@ impl Verdict {
                 );
             }
             Fate::Refused(_) | Fate::Lost(_) => {
+                if asked.is_found_later()
+                    && !seen
+                        .meetings
+                        .values()
+                        .any(|one| one.channel == asked.channel)
+                {
+                    self.complain(
+                        &asked.channel,
+                        format!("{who} was lost at its source and never caught up with"),
+                    );
+                }
                 *match asked.fate {
                     Fate::Refused(_) => &mut self.counts.refused,
                     _ => &mut self.counts.lost,

@@ -1,16 +1,29 @@
 use super::*;
 
+fn asked(number: u32, what: What, response: String, event: Option<String>, fate: Fate) -> Asked {
+    let channel = format!("channel-{number}");
+    Asked {
+        is_post: response.is_empty(),
+        number,
+        what,
+        channel,
+        response,
+        event,
+        fate,
+    }
+}
+
 /// One meeting that went as it should: asked for by post, again by command, ended, recorded.
 fn run() -> (Notes, Seen) {
     let mut notes = Notes::default();
-    let post = Asked::new(
+    let post = asked(
         1,
         What::Start,
         String::new(),
         Some("event-1".to_owned()),
         Fate::Accepted,
     );
-    let again = Asked::new(
+    let again = asked(
         1,
         What::Again,
         "hook".to_owned(),
@@ -156,7 +169,9 @@ fn untrue_card_is_found() {
 
 #[test]
 fn what_is_missing_otherwise_is_found() {
-    let artifact = said(|_, seen| drop(meeting(seen).posts.remove("artifact:record")));
+    let artifact = said(|_, seen| {
+        meeting(seen).posts.remove("artifact:record");
+    });
     assert_eq!(
         artifact,
         ["meeting: recording or summary record was never posted"]
@@ -183,13 +198,17 @@ fn what_is_missing_otherwise_is_found() {
 }
 
 #[test]
-fn trigger_lost_at_its_source_is_counted_and_no_discrepancy() {
+fn command_lost_at_its_source_is_counted_and_a_post_must_be_found_later() {
     let (mut notes, seen) = run();
-    let lost = Fate::Lost("connection refused".to_owned());
-    notes
-        .asked
-        .push(Asked::new(2, What::Start, String::new(), None, lost));
+    let fate = Fate::Lost("connection refused".to_owned());
+    let mut lost = asked(2, What::Start, String::new(), None, fate);
+    lost.is_post = false;
+    notes.asked.push(lost.clone());
     let verdict = Verdict::of(&notes, &seen);
     assert!(verdict.wrong.is_empty());
     assert_eq!(verdict.counts.lost, 1);
+    lost.is_post = true;
+    notes.asked.push(lost);
+    let wrong = Verdict::of(&notes, &seen).wrong;
+    assert!(wrong.len() == 1 && wrong[0].id == "channel-2", "{wrong:?}");
 }

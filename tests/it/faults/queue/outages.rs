@@ -21,7 +21,7 @@ const SPOOLED: usize = 30;
 const RECOVERY: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn stopped_broker_delays_cards_and_loses_none() {
+async fn q3_stopped_broker_delays_cards_and_loses_none() {
     let mut play = Play::open(Setup::default()).await;
     play.broker().stop_app().await;
     play.trouble(Expected::Spooled).await;
@@ -30,7 +30,7 @@ async fn stopped_broker_delays_cards_and_loses_none() {
 }
 
 #[tokio::test]
-async fn killed_broker_delays_cards_and_loses_none() {
+async fn q2_killed_broker_delays_cards_and_loses_none() {
     let mut play = Play::open(Setup::default()).await;
     play.broker().kill().await;
     play.trouble(Expected::Spooled).await;
@@ -43,7 +43,7 @@ async fn killed_broker_delays_cards_and_loses_none() {
 }
 
 #[tokio::test]
-async fn spool_of_a_killed_relay_becomes_one_card_each_by_the_next_relay() {
+async fn q1_spool_of_a_killed_relay_becomes_one_card_each_by_the_next_relay() {
     let mut play = Play::open(Setup::default()).await;
     play.broker().kill().await;
     play.ask(SPOOLED / 2, Expected::Spooled).await;
@@ -90,7 +90,7 @@ async fn spool_of_a_killed_relay_becomes_one_card_each_by_the_next_relay() {
 }
 
 #[tokio::test]
-async fn frozen_broker_delays_cards_and_loses_none() {
+async fn q8_frozen_broker_delays_cards_and_loses_none() {
     let mut play = Play::open(Setup::default()).await;
     play.broker().freeze().await;
     play.trouble(Expected::Spooled).await;
@@ -99,7 +99,7 @@ async fn frozen_broker_delays_cards_and_loses_none() {
 }
 
 #[tokio::test]
-async fn alarms_of_the_broker_delay_cards_and_lose_none() {
+async fn q4_alarms_of_the_broker_delay_cards_and_lose_none() {
     let mut play = Play::open(Setup::default()).await;
     play.broker().raise_memory_alarm().await;
     play.trouble(Expected::Spooled).await;
@@ -112,7 +112,7 @@ async fn alarms_of_the_broker_delay_cards_and_lose_none() {
 }
 
 #[tokio::test]
-async fn without_a_spool_what_was_accepted_ends_well_and_the_rest_is_refused() {
+async fn q1_without_a_spool_what_was_accepted_ends_well_and_the_rest_is_refused() {
     let mut play = Play::open(Setup::default().set("SPOOL__MAX_BYTES", "0B")).await;
     play.broker().kill().await;
     play.trouble(Expected::Refused).await;
@@ -126,7 +126,7 @@ async fn without_a_spool_what_was_accepted_ends_well_and_the_rest_is_refused() {
 }
 
 #[tokio::test]
-async fn closed_connections_are_made_anew() {
+async fn q9_closed_connections_are_made_anew() {
     let mut play = Play::open(Setup::default()).await;
     for _ in 0..3 {
         play.links_are_up().await;

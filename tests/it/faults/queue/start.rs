@@ -4,21 +4,22 @@ use std::process::Output;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 use world::broker::Broker;
 
 use crate::harness::{BackEnd, PATIENCE, Setup, client};
 
 /// A password that must show up nowhere.
-const SECRET: &str = "hidden-5f3a";
+pub(crate) const SECRET: &str = "hidden-5f3a";
 
 /// A relay's configuration without any peer that would have to be there.
-struct Start {
+pub(crate) struct Start {
     folder: TempDir,
     variables: Vec<(&'static str, String)>,
 }
 
 impl Start {
-    fn with(url: &str) -> Self {
+    pub(crate) fn with(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
@@ -34,19 +35,42 @@ impl Start {
         }
     }
 
-    fn and(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn and(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
-        let run = tokio::process::Command::new(env!("CARGO_BIN_EXE_meetrelay"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
+        command
             .arg("--config")
             .arg(self.folder.path().join("meetrelay.toml"))
             .args(arguments)
             .envs(self.variables.iter().map(|(name, value)| (*name, value)))
-            .kill_on_drop(true)
-            .output();
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Serves beside the test.
+    pub(crate) fn spawn(&self) -> Child {
+        let log = std::fs::File::create(self.folder.path().join("relay.log")).unwrap();
+        self.command(&["serve"]).stdout(log).spawn().unwrap()
+    }
+
+    /// Waits until a line of what was spawned contains `words`.
+    pub(crate) async fn await_log(&self, words: &str) {
+        let path = self.folder.path().join("relay.log");
+        let there = async {
+            while !std::fs::read_to_string(&path).unwrap().contains(words) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, there).await;
+        assert!(in_time.is_ok(), "{words:?} was never logged");
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let run = self.command(arguments).output();
         tokio::time::timeout(PATIENCE, run)
             .await
             .expect("it ends by itself")
@@ -54,7 +78,7 @@ impl Start {
     }
 
     /// What stands on standard error after a start that ended with code 2; one line, no secret anywhere.
-    async fn refusal(&self) -> String {
+    pub(crate) async fn refusal(&self) -> String {
         let output = self.run(&["serve"]).await;
         let said = String::from_utf8(output.stderr).unwrap();
         let logged = String::from_utf8(output.stdout).unwrap();
@@ -76,7 +100,7 @@ impl Start {
 }
 
 #[tokio::test]
-async fn wrong_password_ends_the_start_with_one_line() {
+async fn q6_wrong_password_ends_the_start_with_one_line() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let said = Start::with(&broker.url_as("somebody", SECRET, &vhost))
@@ -90,7 +114,7 @@ async fn wrong_password_ends_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn missing_vhost_ends_the_start_with_one_line() {
+async fn q6_missing_vhost_ends_the_start_with_one_line() {
     let broker = Broker::shared().await;
     let user = format!("user-{}", std::process::id());
     let own = broker.new_vhost().await;
@@ -105,7 +129,7 @@ async fn missing_vhost_ends_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn certificate_that_nobody_vouches_for_ends_the_start_with_one_line() {
+async fn q6_certificate_that_nobody_vouches_for_ends_the_start_with_one_line() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let url = broker.tls_url(&vhost);
@@ -124,7 +148,7 @@ async fn certificate_that_nobody_vouches_for_ends_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn queue_with_other_arguments_ends_the_start_with_its_name() {
+async fn q5_queue_with_other_arguments_ends_the_start_with_its_name() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     broker
@@ -142,7 +166,7 @@ async fn queue_with_other_arguments_ends_the_start_with_its_name() {
 }
 
 #[tokio::test]
-async fn missing_queue_ends_the_start_of_a_relay_that_only_verifies() {
+async fn q5_missing_queue_ends_the_start_of_a_relay_that_only_verifies() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let verifying = || Start::with(&broker.url(&vhost)).and("MEETRELAY__QUEUE__DECLARE", "verify");
@@ -162,7 +186,7 @@ async fn missing_queue_ends_the_start_of_a_relay_that_only_verifies() {
 }
 
 #[tokio::test]
-async fn relay_starts_without_its_broker_and_says_so() {
+async fn q1_relay_starts_without_its_broker_and_says_so() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://relay:{SECRET}@{}/v", free.local_addr().unwrap());
     drop(free);
@@ -196,7 +220,7 @@ async fn relay_starts_without_its_broker_and_says_so() {
 }
 
 #[tokio::test]
-async fn broker_that_comes_back_makes_the_publisher_ready() {
+async fn q1_broker_that_comes_back_makes_the_publisher_ready() {
     let world = Setup::default()
         .back_end(BackEnd::own().await)
         .start()
@@ -286,7 +310,7 @@ async fn committed_definitions_are_the_exported_ones_and_fit_a_broker() {
 }
 
 #[tokio::test]
-async fn accounts_of_the_instructions_may_do_what_the_relay_does() {
+async fn q6_accounts_of_the_instructions_may_do_what_the_relay_does() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let steps = std::fs::read_to_string(root.join("deploy/rabbitmq/README.md")).unwrap();
     let command = "rabbitmqctl set_permissions -p meetrelay meetrelay ";

@@ -1,0 +1,192 @@
+//! The store that `store.url` names. A PostgreSQL that is away stops no start: it is tried until it is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admin;
+use crate::config::{Config, PostgresUrl, SslMode, StoreUrl};
+use crate::listen;
+use crate::ports::Store;
+use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
+use crate::telemetry::metrics::labels::Check;
+use crate::token::Links;
+use crate::worker::Lately;
+
+use super::secrets::SigningSecrets;
+use super::{StartError, Surroundings};
+
+/// How often a PostgreSQL that is away is tried.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A back end, opened.
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) side: StoreSide,
+}
+
+/// The store's back end as the application sees it besides its port.
+#[derive(Clone)]
+pub(super) struct StoreSide {
+    /// None: SQLite.
+    postgres: Option<Arc<PostgresStore>>,
+    away: Arc<Lately>,
+}
+
+/// Opens the SQLite file, or tries once to prepare the PostgreSQL database.
+///
+/// # Errors
+/// The file cannot be used; the database refuses, so that a person must change something.
+pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
+    let url = match config.store_url() {
+        StoreUrl::Sqlite(path) => {
+            return Ok(Opened {
+                store: Arc::new(SqliteStore::open(&path)?),
+                side: StoreSide::new(None),
+            });
+        }
+        StoreUrl::Postgres(url) => url,
+    };
+    let refused = |error: PostgresError| StartError::Database(error.to_string());
+    let made = PostgresStore::new(settings(config, &url)).await;
+    let postgres = Arc::new(made.map_err(refused)?);
+    let side = StoreSide::new(Some(Arc::clone(&postgres)));
+    match postgres.prepare().await {
+        Err(error @ PostgresError::Refused(_)) => return Err(refused(error)),
+        prepared => side.tell(prepared),
+    }
+    Ok(Opened {
+        store: postgres,
+        side,
+    })
+}
+
+/// Opens the store for one command, which waits for nothing.
+///
+/// # Errors
+/// It cannot be used now.
+pub(super) async fn open_now(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let Opened { store, side } = open(config).await?;
+    match &side.postgres {
+        Some(postgres) if !postgres.is_prepared() => {
+            let prepared = postgres.prepare().await;
+            prepared.map_err(|error| StartError::Database(error.to_string()))?;
+        }
+        _ => {}
+    }
+    Ok(store)
+}
+
+impl StoreSide {
+    fn new(postgres: Option<Arc<PostgresStore>>) -> Self {
+        Self {
+            postgres,
+            away: Arc::default(),
+        }
+    }
+
+    /// Tells once a minute why the store is away, and that it is there.
+    fn tell(&self, prepared: Result<(), PostgresError>) {
+        match prepared {
+            Ok(()) => {
+                if self.away.clear() {
+                    tracing::info!("the store is there: what waited goes on");
+                }
+            }
+            Err(error) => {
+                if self.away.is_news() {
+                    tracing::error!(%error, "the store is away: events wait, nothing is lost");
+                }
+            }
+        }
+    }
+
+    /// Tries until the store is prepared; at once for SQLite.
+    pub(super) async fn prepare(&self) {
+        let Some(postgres) = &self.postgres else {
+            return;
+        };
+        while !postgres.is_prepared() {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            self.tell(postgres.prepare().await);
+        }
+    }
+
+    /// Prepares the store beside everything else, then lets `links` know what the store keeps that signed before;
+    /// never ends.
+    pub(super) async fn watch(self, config: Config, store: Arc<dyn Store>, links: Links) {
+        if self.is_waiting() {
+            loop {
+                self.prepare().await;
+                if let Ok(signing) = SigningSecrets::of(&config, store.as_ref()).await {
+                    links.replace_signer(signing.signer());
+                    break;
+                }
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.postgres.as_ref().is_some_and(|own| !own.is_prepared())
+    }
+
+    /// Prepares the store before anything else, for a relay that keeps its signing secret there. Meanwhile the admin
+    /// listener answers that nothing is ready.
+    ///
+    /// # Errors
+    /// The admin listener cannot be had; a stop was asked for.
+    pub(super) async fn wait(
+        &self,
+        config: &Config,
+        surroundings: &Surroundings,
+    ) -> Result<(), StartError> {
+        if !self.is_waiting() {
+            return Ok(());
+        }
+        tracing::warn!(
+            "nothing is served before the store is there: it keeps the signing secret, as server.signing_secret \
+             is not set"
+        );
+        surroundings.readiness.set(Check::Store, false);
+        let listener = super::bind("admin_listen", config.server.admin_listen).await?;
+        let served = CancellationToken::new();
+        let readiness = Arc::clone(&surroundings.readiness);
+        let routes = admin::health_routes(readiness, Arc::clone(&surroundings.metrics));
+        let limits = super::limits(config);
+        let serving = listen::serve(listener, routes, limits, served.clone().cancelled_owned());
+        tokio::pin!(serving);
+        let prepared = tokio::select! {
+            () = self.prepare() => Ok(()),
+            () = surroundings.shutdown.requested() => Err(StartError::Stopped),
+            _ = &mut serving => Ok(()),
+        };
+        served.cancel();
+        // The listener is closed before the relay's own is opened.
+        serving.await;
+        prepared
+    }
+}
+
+fn settings(config: &Config, url: &PostgresUrl) -> PostgresSettings {
+    let store = &config.store;
+    PostgresSettings {
+        host: url.host.clone(),
+        port: url.port,
+        user: url.user.clone(),
+        password: url.password.clone(),
+        database: url.database.clone(),
+        encryption: match url.ssl_mode {
+            SslMode::Disable => Encryption::Disable,
+            SslMode::Prefer => Encryption::Prefer,
+            SslMode::Require => Encryption::Require,
+        },
+        shown: url.shown().to_owned(),
+        ca_file: store.ca_file.clone(),
+        connections: store.connections as usize,
+        connect_timeout: store.connect_timeout,
+        call_timeout: store.call_timeout,
+    }
+}

@@ -1,0 +1,322 @@
+//! The store in a PostgreSQL database that several replicas share. Each call borrows a connection of a small pool;
+//! what must hold together is one transaction. While the database is away, every call says so, and works again by
+//! itself once it is back.
+
+mod apply;
+mod connect;
+mod leases;
+mod letters;
+mod link;
+mod log;
+mod marks;
+mod meetings;
+mod posts;
+mod schema;
+mod settings;
+mod story;
+mod text;
+mod trouble;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+
+use crate::domain::apply::{Applied, Policy};
+use crate::domain::{
+    ArtifactId, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp,
+};
+use crate::ports::{
+    Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
+    MeetingSummary, Note, Store, StoreError,
+};
+
+pub use connect::{Encryption, PostgresSettings};
+
+use connect::At;
+use link::Link;
+use schema::SchemaError;
+use trouble::Trouble;
+
+/// The tables must be as this version needs them within this time, waiting for other replicas included.
+const MIGRATED_WITHIN: Duration = Duration::from_secs(600);
+
+/// Why the database cannot be used. The text is one line that says what, where and what to change, never the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostgresError {
+    /// A person must change something: credentials, database, certificate, address, rights or version.
+    #[error("{0}")]
+    Refused(String),
+    /// It may be back later.
+    #[error("{0}")]
+    Away(String),
+}
+
+/// The store in a PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    settings: PostgresSettings,
+    pool: Pool,
+    /// Its tables are as this version needs them.
+    is_prepared: AtomicBool,
+}
+
+impl PostgresStore {
+    /// Makes the store without calling the database. Until [`Self::prepare`] has worked once, it is away.
+    ///
+    /// # Errors
+    /// The file of authorities cannot be used.
+    pub async fn new(settings: PostgresSettings) -> Result<Self, PostgresError> {
+        let pool = connect::pool(&settings)
+            .await
+            .map_err(PostgresError::Refused)?;
+        Ok(Self {
+            settings,
+            pool,
+            is_prepared: AtomicBool::new(false),
+        })
+    }
+
+    /// Connects and brings the tables to this version's form; replicas that start together take turns.
+    ///
+    /// # Errors
+    /// See [`PostgresError`]; a database that is refused is left as it was.
+    pub async fn prepare(&self) -> Result<(), PostgresError> {
+        let tell = At(&self.settings);
+        let link = self.connect().await?;
+        let client = link
+            .client()
+            .map_err(|error| tell.away(error.to_string()))?;
+        let migrating = async { Ok(schema::migrate(client).await) };
+        match link.run_for(MIGRATED_WITHIN, migrating).await {
+            Ok(Ok(())) => {
+                self.is_prepared.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(tell.schema(error)),
+            Err(trouble) => Err(tell.schema(SchemaError::Trouble(trouble))),
+        }
+    }
+
+    /// Whether [`Self::prepare`] has worked.
+    pub fn is_prepared(&self) -> bool {
+        self.is_prepared.load(Ordering::Relaxed)
+    }
+
+    async fn link(&self) -> Result<Link, StoreError> {
+        if !self.is_prepared() {
+            return Err(StoreError::Away(
+                "PostgreSQL has not been reached since the start".to_owned(),
+            ));
+        }
+        // A log-in that is refused now was good at the start: nothing is given up because of it.
+        self.connect()
+            .await
+            .map_err(|error| StoreError::Away(error.to_string()))
+    }
+
+    async fn connect(&self) -> Result<Link, PostgresError> {
+        let tell = At(&self.settings);
+        let most = self.settings.call_timeout + self.settings.connect_timeout;
+        let taken = tokio::time::timeout(most, self.pool.get()).await;
+        let client = taken
+            .map_err(|_| tell.late())?
+            .map_err(|error| tell.pool(&error))?;
+        Ok(Link::new(client, self.settings.call_timeout))
+    }
+}
+
+/// Lends a connection to one call.
+macro_rules! call {
+    ($store:ident, $work:path, $($value:expr),*) => {{
+        let link = $store.link().await?;
+        link.run($work(link.client()?, $($value),*)).await
+    }};
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn apply(
+        &self,
+        batch: Vec<Incoming>,
+        policy: Policy,
+        now: Timestamp,
+    ) -> Result<Vec<Applied>, StoreError> {
+        call!(self, apply::apply, &batch, &policy, now)
+    }
+
+    async fn meeting(&self, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
+        call!(self, meetings::load, id)
+    }
+
+    async fn meeting_of_request(&self, request: RequestId) -> Result<Option<Meeting>, StoreError> {
+        call!(self, meetings::of_request, request)
+    }
+
+    async fn meeting_of_artifact(&self, id: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
+        call!(self, meetings::of_artifact, id)
+    }
+
+    async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
+        call!(self, meetings::list, &filter)
+    }
+
+    async fn due_meetings(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
+        call!(self, meetings::due, now, limit)
+    }
+
+    async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
+        call!(self, log::story, meeting)
+    }
+
+    async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
+        call!(self, log::settled, &events)
+    }
+
+    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+        call!(self, story::find, reference)
+    }
+
+    async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
+        call!(self, story::add_attempt, &attempt)
+    }
+
+    async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError> {
+        call!(self, story::attempts, meeting)
+    }
+
+    async fn log_note(&self, note: Note) -> Result<(), StoreError> {
+        call!(self, story::add_note, &note)
+    }
+
+    async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError> {
+        call!(self, story::notes, about)
+    }
+
+    async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError> {
+        call!(self, posts::load, meeting, key)
+    }
+
+    async fn put_post(
+        &self,
+        meeting: MeetingId,
+        key: &PostKey,
+        row: PostRow,
+    ) -> Result<(), StoreError> {
+        call!(self, posts::put, meeting, key, &row)
+    }
+
+    async fn take_lease(
+        &self,
+        meeting: MeetingId,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<Lease, StoreError> {
+        call!(self, leases::take, meeting, owner, now, length)
+    }
+
+    async fn drop_lease(&self, meeting: MeetingId, owner: &str) -> Result<(), StoreError> {
+        call!(self, leases::give_back, meeting, owner)
+    }
+
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<Lease, StoreError> {
+        call!(self, leases::take_duty, duty, owner, now, length)
+    }
+
+    async fn drop_duty(&self, duty: Duty, owner: &str) -> Result<(), StoreError> {
+        call!(self, leases::give_back_duty, duty, owner)
+    }
+
+    async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError> {
+        call!(self, marks::add, message)
+    }
+
+    async fn clear_mark(&self, message: &str) -> Result<(), StoreError> {
+        call!(self, marks::clear, message)
+    }
+
+    async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError> {
+        call!(self, letters::bury, &letter)
+    }
+
+    async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
+        call!(self, letters::list, &filter)
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
+        call!(self, letters::load, id)
+    }
+
+    async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError> {
+        call!(self, letters::remove, id, buried_at)
+    }
+
+    async fn count_dead_letters(&self) -> Result<u64, StoreError> {
+        call!(self, letters::count,)
+    }
+
+    async fn count_running(&self) -> Result<u64, StoreError> {
+        call!(self, meetings::count_running,)
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        call!(self, settings::load, name)
+    }
+
+    async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        call!(self, settings::put, name, value)
+    }
+
+    async fn setting_or_insert(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        call!(self, settings::load_or_insert, name, value)
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            // Each piece is a call of its own, so that none takes long.
+            let piece = call!(self, log::forget_piece, before)?;
+            if piece == 0 {
+                return Ok(forgotten);
+            }
+            forgotten += piece;
+        }
+    }
+
+    async fn close(&self) {
+        // Connections on loan are closed when they come back.
+        self.pool.close();
+    }
+}
+
+/// How many rows to ask for: `asked`, but at most `most`.
+fn limit(asked: usize, most: usize) -> i64 {
+    i64::try_from(asked.min(most)).unwrap_or(i64::MAX)
+}
+
+/// A small number out of its wide column.
+fn number(wide: i64) -> Option<u32> {
+    u32::try_from(wide).ok()
+}
+
+/// The number in the column `count` of the only row.
+async fn count(client: &link::Client, text: &str) -> Result<u64, Trouble> {
+    let found = link::row(client, text, &[]).await?;
+    let count: i64 = match found {
+        Some(row) => row.try_get("count")?,
+        None => 0,
+    };
+    Ok(count.unsigned_abs())
+}

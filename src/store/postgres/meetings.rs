@@ -1,0 +1,174 @@
+//! Meetings: looking them up and listing them. Only `apply` writes them.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+
+use super::link::{Client, row, rows};
+use super::text::Text;
+use super::trouble::Trouble;
+use super::{limit, number, posts};
+use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Timestamp};
+use crate::ports::{MeetingFilter, MeetingSummary};
+use crate::store::body::{self, damaged};
+use crate::store::{LISTED_MAX, word};
+
+/// One statement, so that a meeting and its posts are of one moment; the body comes with the first of them alone.
+macro_rules! whole_where {
+    ($which:literal) => {
+        concat!(
+            "SELECT m.id, CASE WHEN row_number() OVER (PARTITION BY m.id) = 1 THEN m.body END AS body,
+                 p.key, p.first_tried_at, p.post, p.posted_at, p.root, p.rendered, p.answered, p.frozen,
+                 p.tidy_at, p.outside_since, p.sent, p.again_at
+             FROM meetings AS m LEFT JOIN posts AS p ON p.meeting = m.id WHERE m.id = ",
+            $which
+        )
+    };
+}
+
+/// The statement of [`read_whole`] for a list of ids.
+pub(super) const WHOLE: &str = whole_where!("ANY($1::text[])");
+
+/// A meeting with its posts.
+pub(super) async fn load(client: &Client, id: MeetingId) -> Result<Option<Meeting>, Trouble> {
+    let found = rows(client, whole_where!("$1"), &[&Text::shown(id)]).await?;
+    only(found)
+}
+
+/// The meeting of a request, its first or an alias.
+pub(super) async fn of_request(
+    client: &Client,
+    request: RequestId,
+) -> Result<Option<Meeting>, Trouble> {
+    let text = whole_where!("(SELECT meeting FROM requests WHERE request = $1)");
+    only(rows(client, text, &[&Text::shown(request)]).await?)
+}
+
+/// The meeting that an artifact belongs to.
+pub(super) async fn of_artifact(
+    client: &Client,
+    artifact: &ArtifactId,
+) -> Result<Option<Meeting>, Trouble> {
+    let text = whole_where!("(SELECT meeting FROM artifacts WHERE artifact = $1)");
+    only(rows(client, text, &[&artifact.as_str()]).await?)
+}
+
+fn only(found: Vec<Row>) -> Result<Option<Meeting>, Trouble> {
+    Ok(read_whole(&found)?.into_values().next())
+}
+
+/// The meetings in the rows of [`WHOLE`], with their posts.
+pub(super) fn read_whole(found: &[Row]) -> Result<HashMap<MeetingId, Meeting>, Trouble> {
+    let mut meetings = HashMap::new();
+    for row in found {
+        let body: Option<&str> = row.try_get("body")?;
+        if let Some(body) = body {
+            let id = read_id(row, "id")?;
+            let meeting = body::read(id, body).map_err(Trouble::Refused)?;
+            meetings.insert(id, meeting);
+        }
+    }
+    for row in found {
+        let id = read_id(row, "id")?;
+        if let Some((key, post)) = posts::read(id, row)?
+            && let Some(meeting) = meetings.get_mut(&id)
+        {
+            meeting.posts.insert(key, post);
+        }
+    }
+    Ok(meetings)
+}
+
+/// A listing, newest first.
+pub(super) async fn list(
+    client: &Client,
+    filter: &MeetingFilter,
+) -> Result<Vec<MeetingSummary>, Trouble> {
+    macro_rules! listed {
+        ($which:literal) => {
+            concat!(
+                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
+                 FROM meetings ",
+                $which,
+                " ORDER BY requested_at DESC, id DESC LIMIT $1"
+            )
+        };
+    }
+    let most = limit(filter.limit, LISTED_MAX);
+    // Three texts, so that each finds its own index.
+    let found = match (&filter.place, filter.running_only) {
+        (Some(place), _) => {
+            let text = listed!("WHERE running AND place = $2");
+            rows(client, text, &[&most, &Text::of(place)]).await?
+        }
+        (None, true) => rows(client, listed!("WHERE running"), &[&most]).await?,
+        (None, false) => rows(client, listed!(""), &[&most]).await?,
+    };
+    found.iter().map(read_summary).collect()
+}
+
+/// Meetings to be woken, longest first.
+pub(super) async fn due(
+    client: &Client,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<(MeetingId, u32)>, Trouble> {
+    let text = "SELECT id, round FROM meetings WHERE wake_at <= $1 ORDER BY wake_at, id LIMIT $2";
+    let found = rows(client, text, &[&now.millis(), &limit(most, usize::MAX)]).await?;
+    let read = |row: &Row| {
+        let id = read_id(row, "id")?;
+        let round = number(row.try_get("round")?)
+            .ok_or_else(|| Trouble::Refused(damaged(format_args!("meeting {id}"), "round")))?;
+        Ok((id, round))
+    };
+    found.iter().map(read).collect()
+}
+
+/// How many are not over.
+pub(super) async fn count_running(client: &Client) -> Result<u64, Trouble> {
+    super::count(
+        client,
+        "SELECT count(*) AS count FROM meetings WHERE running",
+    )
+    .await
+}
+
+/// What a person's id leads to.
+pub(super) async fn id_of(
+    client: &Client,
+    text: &str,
+    reference: &str,
+) -> Result<Option<MeetingId>, Trouble> {
+    let found = row(client, text, &[&Text::of(reference)]).await?;
+    found.map(|row| read_id(&row, "meeting")).transpose()
+}
+
+/// The meeting's id in a column.
+pub(super) fn read_id(row: &Row, column: &str) -> Result<MeetingId, Trouble> {
+    body::read_id(row.try_get(column)?).map_err(Trouble::Refused)
+}
+
+/// The same, where none may stand.
+pub(super) fn read_optional_id(row: &Row, column: &str) -> Result<Option<MeetingId>, Trouble> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(body::read_id)
+        .transpose()
+        .map_err(Trouble::Refused)
+}
+
+fn read_summary(row: &Row) -> Result<MeetingSummary, Trouble> {
+    let id = read_id(row, "id")?;
+    let damaged = |column: &str| Trouble::Refused(damaged(format_args!("meeting {id}"), column));
+    let state: &str = row.try_get("state")?;
+    let first: &str = row.try_get("first_request")?;
+    Ok(MeetingSummary {
+        id,
+        title: row.try_get("title")?,
+        state: word::state(state).ok_or_else(|| damaged("state"))?,
+        room: row.try_get("room")?,
+        channel_name: row.try_get("channel_name")?,
+        starter: row.try_get("starter")?,
+        requested_at: Timestamp::from_millis(row.try_get("requested_at")?),
+        request: first.parse().map_err(|_| damaged("first_request"))?,
+    })
+}

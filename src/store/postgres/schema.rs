@@ -1,0 +1,182 @@
+//! The database's form: numbered steps, each applied once, whole or not at all, by one replica at a time.
+
+use tokio_postgres::error::SqlState;
+
+use super::link::{Client, execute, row, rows};
+use super::trouble::Trouble;
+
+/// The steps in their order. A step that was released is never changed; a new form is a new step.
+const STEPS: &[Step] = &[Step {
+    number: 1,
+    name: "first",
+    sql: include_str!("../migrations/postgres/0001_first.sql"),
+}];
+
+/// Held while a step is applied ("mrst" and "migr" in ASCII), so that replicas that start together wait for each other.
+const LOCK: i64 = 0x6d72_7374_6d69_6772;
+
+/// The table that tells a store of ours from another program's database.
+const MARKER: &str = "CREATE TABLE IF NOT EXISTS meetrelay_migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)";
+
+struct Step {
+    number: i32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Why the database cannot be a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SchemaError {
+    /// Another program's tables are there.
+    Foreign { schema: String },
+    /// A newer version of the relay was here.
+    Newer { found: i32, known: i32 },
+    /// It cannot keep every character.
+    Encoding(String),
+    /// The connection's search path leads nowhere.
+    NoSchema,
+    /// The user may not make tables.
+    NoRightToMake { schema: String },
+    /// The user may not work on this table.
+    NoRightTo { table: String },
+    /// The server did not do it.
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for SchemaError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<tokio_postgres::Error> for SchemaError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+/// The newest step that this version knows.
+const fn newest() -> i32 {
+    STEPS[STEPS.len() - 1].number
+}
+
+/// Brings the database to this version's form. Where it has that already, no right but those of daily work is needed.
+pub(super) async fn migrate(client: &Client) -> Result<(), SchemaError> {
+    if look(client).await?.found < Some(newest()) {
+        for step in STEPS {
+            let applied = apply(client, step).await;
+            if applied.is_err() {
+                // Why it failed is what is told; a connection that cannot do this is closed by now.
+                drop(client.batch_execute("ROLLBACK").await);
+            }
+            applied?;
+        }
+    }
+    check_rights(client).await
+}
+
+/// Where the tables are, and how far they are.
+struct Place {
+    schema: String,
+    /// The newest step that was applied; 0 before the first, `None` where no step ever was.
+    found: Option<i32>,
+}
+
+async fn look(client: &Client) -> Result<Place, SchemaError> {
+    // `to_regclass` would ask a cache, which does not know yet what another replica made while we waited for it.
+    let text =
+        "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
+             EXISTS (SELECT 1 FROM pg_class WHERE relname = 'meetrelay_migrations'
+                         AND relnamespace = current_schema()::regnamespace) AS is_ours";
+    let known = row(client, text, &[]).await?;
+    let known = known.ok_or(SchemaError::NoSchema)?;
+    let schema: Option<String> = known.try_get("schema")?;
+    let encoding: String = known.try_get("encoding")?;
+    let schema = schema.ok_or(SchemaError::NoSchema)?;
+    if encoding != "UTF8" {
+        return Err(SchemaError::Encoding(encoding));
+    }
+    if !known.try_get::<_, bool>("is_ours")? {
+        let found = None;
+        return Ok(Place { schema, found });
+    }
+    let text = "SELECT coalesce(max(number), 0) AS found FROM meetrelay_migrations";
+    let found = match row(client, text, &[]).await? {
+        Some(row) => row.try_get("found")?,
+        None => 0,
+    };
+    if found > newest() {
+        let known = newest();
+        return Err(SchemaError::Newer { found, known });
+    }
+    let found = Some(found);
+    Ok(Place { schema, found })
+}
+
+/// Whether somebody's tables are there; what an extension brought is nobody's.
+async fn has_tables(client: &Client) -> Result<bool, SchemaError> {
+    let text = "SELECT EXISTS (SELECT 1 FROM pg_class AS c
+             WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                 AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')) AS has_tables";
+    match row(client, text, &[]).await? {
+        Some(row) => Ok(row.try_get("has_tables")?),
+        None => Ok(false),
+    }
+}
+
+/// A crash before the commit leaves the database as it was, and the next start does the step again.
+async fn apply(client: &Client, step: &Step) -> Result<(), SchemaError> {
+    // It may take longer than a call, and so may another replica that is at it.
+    client
+        .batch_execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+        .await?;
+    execute(client, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    // Behind the lock: before it another replica may have been at it.
+    let Place { schema, found } = look(client).await?;
+    if found.is_none() && has_tables(client).await? {
+        return Err(SchemaError::Foreign { schema });
+    }
+    if found < Some(step.number) {
+        for text in [MARKER, step.sql] {
+            client.batch_execute(text).await.map_err(|error| {
+                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+                    let schema = schema.clone();
+                    return SchemaError::NoRightToMake { schema };
+                }
+                error.into()
+            })?;
+        }
+        let text = "INSERT INTO meetrelay_migrations (number, name) VALUES ($1, $2)";
+        execute(client, text, &[&step.number, &step.name]).await?;
+    }
+    client.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+/// The user who made the tables may be another than the one who works on them.
+async fn check_rights(client: &Client) -> Result<(), SchemaError> {
+    let text = "SELECT name FROM unnest(ARRAY['meetings', 'sessions', 'requests', 'artifacts', 'posts', 'seen',
+             'events', 'attempts', 'notes', 'dead_letters', 'marks', 'leases', 'duties', 'settings']) AS name
+         WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
+             AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE')) LIMIT 1";
+    match rows(client, text, &[]).await?.first() {
+        Some(row) => Err(SchemaError::NoRightTo {
+            table: row.try_get("name")?,
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_steps_rise() {
+        assert!(STEPS.windows(2).all(|two| two[0].number < two[1].number));
+    }
+}
