@@ -11,8 +11,6 @@ mod tls;
 mod why;
 
 #[cfg(test)]
-pub(crate) mod any;
-#[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
 mod tests;

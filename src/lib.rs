@@ -15,6 +15,8 @@
 //! - [`app`]: puts it all together. [`cli`]: the program's commands.
 
 pub mod admin;
+#[cfg(test)]
+mod any;
 pub mod app;
 pub mod backoff;
 pub mod cli;

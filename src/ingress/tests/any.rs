@@ -5,8 +5,8 @@ use proptest::sample::select;
 use tokio::runtime::Builder;
 
 use super::{House, NOW, meeting};
+use crate::any::{CANARY, bytes, json};
 use crate::domain::State;
-use crate::http::any::{CANARY, bytes, json};
 use crate::ingress::TraceParent;
 use crate::ingress::inbound::fresh_id;
 

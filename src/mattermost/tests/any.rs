@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::http::any::{CANARY, assert_harmless, bytes, damaged, json};
+use crate::any::{CANARY, assert_harmless, bytes, damaged, json};
 use crate::http::stub::Recorded;
 use crate::http::{Answer, log_text};
 

@@ -5,8 +5,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::any::{CANARY, assert_harmless, bytes, damaged, json};
 use crate::http::Answer;
-use crate::http::any::{CANARY, assert_harmless, bytes, damaged, json};
 use crate::http::stub::Recorded;
 
 const KEYS: [&str; 16] = [

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
 use super::*;
+use crate::any::damaged;
 use crate::domain::Identity;
-use crate::http::any::damaged;
 
 fn guest() -> Identity {
     "g-abcdefghijklmnopqrst".parse().unwrap()

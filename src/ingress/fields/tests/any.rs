@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::KNOWN;
-use crate::http::any::{assert_harmless, bytes, damaged, json};
+use crate::any::{assert_harmless, bytes, damaged, json};
 use crate::ingress::fields::Fields;
 use crate::ingress::tests::{recorded, vectors_in};
 

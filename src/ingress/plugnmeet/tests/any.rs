@@ -1,7 +1,7 @@
 //! Events as plugNmeet never writes them.
 
 use super::*;
-use crate::http::any::{bytes, damaged, json};
+use crate::any::{bytes, damaged, json};
 
 const KEYS: [&str; 22] = [
     "event",

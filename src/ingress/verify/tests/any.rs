@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sha2::Sha256;
 
 use super::*;
-use crate::http::any::{damaged, json};
+use crate::any::{damaged, json};
 
 const CLAIMS: [&str; 8] = ["iss", "exp", "nbf", "iat", "sha256", "aud", "sub", "CANARY"];
 const HEADER: [&str; 9] = [

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::http::any::{bytes, damaged};
+use crate::any::{bytes, damaged};
 
 fn read(file: &[u8]) {
     let began = Instant::now();

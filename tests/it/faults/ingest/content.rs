@@ -27,10 +27,8 @@ async fn i24_texts_and_names_stay_text_wherever_they_are_shown() {
     );
     let card = world
         .see("the card", |chat| {
-            let posts = chat.posts("dev").into_iter();
-            posts
-                .filter(|post| !post.attachments().is_empty())
-                .next_back()
+            let mut posts = chat.posts("dev").into_iter();
+            posts.rfind(|post| !post.attachments().is_empty())
         })
         .await;
     let shown = format!("{} {}", card.message, card.attachments()[0]);

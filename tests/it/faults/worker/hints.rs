@@ -1,6 +1,6 @@
 //! How long a peer asks to wait, in every spelling (W2).
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use world::Fault;
 use world::mattermost::ChannelKind;
@@ -14,8 +14,6 @@ fn busy(retry_after: &str) -> Fault {
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("retry-after".to_owned(), retry_after.to_owned()),
-            // A date is understood by the peer's own clock.
-            ("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())),
         ],
     }
 }
@@ -33,7 +31,7 @@ async fn w2_retry_after_in_every_spelling_delays_as_long_as_is_allowed_and_never
         ("1.5", 1500),
         ("86400", 2000),
         ("1e99", 2000),
-        ("Fri, 31 Dec 2999 23:59:59 GMT", 2000),
+        ("Tue, 31 Dec 2999 23:59:59 GMT", 2000),
         ("Fri, 31 Dec 1999 23:59:59 GMT", 0),
         ("-1", 0),
         ("soon", 0),
