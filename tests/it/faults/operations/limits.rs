@@ -108,10 +108,9 @@ async fn o8_burst_of_ten_thousand_requests_takes_bounded_memory() {
         .buffer_unordered(64)
         .collect::<Vec<_>>()
         .await;
-    assert!(
-        answers.iter().all(|answer| matches!(answer, Ok(401))),
-        "{answers:?}"
-    );
+    // A route reads some large bodies at a time and refuses the rest, before it knows who sends them.
+    let is_refused = |answer: &Result<u16, _>| matches!(answer, Ok(401 | 503));
+    assert!(answers.iter().all(is_refused), "{answers:?}");
     let after = peak(&world);
     assert!(after < before + 160, "{before} MiB became {after} MiB");
     world

@@ -49,6 +49,8 @@ impl State {
             ("GET", ["users", "me"]) => {
                 json!({"id": bot, "username": "meetrelay", "roles": "system_user"})
             }
+            // None, so that nothing is caught up with.
+            ("GET", ["users", "me", "teams"]) => json!([]),
             ("GET", ["users", user]) => json!({"id": user, "username": format!("user{user}")}),
             ("GET", ["config", "client"]) => json!({"TeammateNameDisplay": "username"}),
             ("GET", ["channels", channel]) => json!({"id": channel, "type": "O"}),
