@@ -14,7 +14,7 @@ mod rows;
 mod salvage;
 mod settle;
 #[cfg(test)]
-mod tests;
+pub(in crate::queue) mod tests;
 mod trouble;
 
 use std::fs::File;

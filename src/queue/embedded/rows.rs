@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, ffi, params};
 use sha2::{Digest, Sha256};
 
 use crate::domain::Timestamp;
@@ -196,7 +196,8 @@ pub(super) fn next_due(
     Ok(due.map(Timestamp::from_millis))
 }
 
-/// Reads a message whatever its columns hold by now.
+/// Reads a message whatever its columns hold by now. One that the index names, in the same state of the file, and that
+/// is not there shows that the two do not fit together: that is damage.
 pub(super) fn read(connection: &Connection, key: Key) -> Result<Stored, SqliteError> {
     let mut statement =
         connection.prepare_cached("SELECT id, body, checksum FROM messages WHERE number = ?")?;
@@ -219,8 +220,15 @@ pub(super) fn read(connection: &Connection, key: Key) -> Result<Stored, SqliteEr
                 body: Bytes::copy_from_slice(body),
             },
         })
-    })?;
-    Ok(stored)
+    });
+    stored.optional()?.ok_or_else(|| {
+        let damaged = ffi::Error::new(ffi::SQLITE_CORRUPT);
+        let why = format!(
+            "message {} is in the index and not in the table",
+            key.number
+        );
+        SqliteError::Sqlite(rusqlite::Error::SqliteFailure(damaged, Some(why)))
+    })
 }
 
 /// Text or bytes, whatever of the two it was written as.

@@ -42,7 +42,7 @@ struct Keys {
 pub(super) fn run(path: &Path, now: Timestamp, why: &SqliteError) -> Result<(), SqliteError> {
     let new = beside(path, ".salvaged");
     remove(&new).map_err(|why| io_error(&why))?;
-    let saved = copy(path, &new)?;
+    let saved = copy(path, &new).inspect_err(|_| forget(path))?;
     crash_point::reach("embedded.salvaged");
     let kept = put_aside(path, now).map_err(|why| io_error(&why))?;
     crash_point::reach("embedded.aside");
@@ -71,6 +71,14 @@ pub(super) fn finish(path: &Path, now: Timestamp) -> Result<(), SqliteError> {
         sync_folder(path)
     };
     finish().map_err(|why| io_error(&why))
+}
+
+/// Removes what an earlier try left of a new file: it must not take the place of a later one.
+pub(super) fn forget(path: &Path) {
+    let new = beside(path, ".salvaged");
+    if let Err(error) = remove(&new) {
+        tracing::warn!(path = %new.display(), %error, "what is left of an earlier salvage is not removed: remove it");
+    }
 }
 
 /// Moves the log that belongs to a file which is not there out of the way of a new one.
@@ -136,18 +144,39 @@ fn copy(path: &Path, new: &Path) -> Result<Saved, SqliteError> {
     };
     target.execute_batch("BEGIN")?;
     let has_checksums = damaged.prepare("SELECT checksum FROM messages").is_ok();
+    // They are named, and the way down the table does not lead to them.
+    let mut missed = BTreeSet::new();
     for number in &keys.numbers {
         match Row::read(&damaged, *number, has_checksums) {
             Ok(Some(row)) => {
                 row.insert(&target)?;
                 saved.messages += 1;
             }
-            // Numbers between two readable parts are guesses.
-            Ok(None) => {}
+            Ok(None) if keys.known.contains(number) => {
+                missed.insert(*number);
+            }
             Err(_) if keys.known.contains(number) => saved.lost += 1,
-            Err(_) => {}
+            // Numbers between two readable parts are guesses.
+            Ok(None) | Err(_) => {}
         }
     }
+    for order in ["", "DESC"] {
+        if missed.is_empty() {
+            break;
+        }
+        let mut inserted = Ok(());
+        let wanted = numbers_json(&missed);
+        Row::walk(&damaged, &wanted, order, has_checksums, |row| {
+            // What stands in its place may be something else that looks like a row.
+            if row.is_whole() && missed.remove(&row.number) {
+                inserted = row.insert(&target);
+                saved.messages += usize::from(inserted.is_ok());
+            }
+            inserted.is_ok()
+        });
+        inserted?;
+    }
+    saved.lost += missed.len();
     target.execute_batch("COMMIT")?;
     target.close().map_err(|(_, error)| error)?;
     let synced = File::open(new).and_then(|file| file.sync_all());
@@ -218,6 +247,11 @@ fn numbers_of(damaged: &Connection, query: &str) -> (Vec<i64>, bool) {
     (numbers, is_whole)
 }
 
+fn numbers_json(numbers: &BTreeSet<i64>) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
 /// A row, whatever its columns hold.
 struct Row {
     number: i64,
@@ -235,40 +269,81 @@ impl Row {
         number: i64,
         has_checksums: bool,
     ) -> rusqlite::Result<Option<Self>> {
+        let mut statement =
+            damaged.prepare_cached(&format!("{} WHERE number = ?", Self::select(has_checksums)))?;
+        statement.query_row([number], Self::of).optional()
+    }
+
+    /// Gives those of `wanted` (numbers as JSON) to `take` that going through the whole table meets, as far as that
+    /// goes and `take` wants more.
+    fn walk(
+        damaged: &Connection,
+        wanted: &str,
+        order: &str,
+        has_checksums: bool,
+        mut take: impl FnMut(Self) -> bool,
+    ) {
+        // With its sign SQLite does not look the number up. Rows that are not wanted are not read.
+        let query = format!(
+            "{} WHERE +number IN (SELECT value FROM json_each(?)) ORDER BY number {order}",
+            Self::select(has_checksums)
+        );
+        let mut go = || -> rusqlite::Result<()> {
+            let mut statement = damaged.prepare(&query)?;
+            for row in statement.query_map([wanted], Self::of)? {
+                if !take(row?) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = go() {
+            tracing::debug!(%error, "the table cannot be read to its end");
+        }
+    }
+
+    fn select(has_checksums: bool) -> String {
         let checksum = if has_checksums { "checksum" } else { "NULL" };
-        let mut statement = damaged.prepare_cached(&format!(
-            "SELECT queue, due, visible_at, id, body, {checksum} FROM messages NOT INDEXED
-             WHERE number = ?"
-        ))?;
-        let row = statement.query_row([number], |row| {
-            let time = |value| match value {
-                ValueRef::Integer(millis) => millis,
-                _ => 0,
-            };
-            let name = rows::bytes_of(row.get_ref(0)?);
-            let named = |queue: &QueueName| queue.as_str().as_bytes() == name;
-            let (due, visible_at) = (time(row.get_ref(1)?), time(row.get_ref(2)?));
-            Ok(Self {
-                number,
-                // Under a name that nobody knows it would never be handed out.
-                queue: QueueName::ALL
-                    .into_iter()
-                    .find(named)
-                    .unwrap_or(QueueName::Events),
-                // They are written as the same time: one that changed must not hide a message for ever.
-                due: if due == visible_at { due } else { 0 },
-                visible_at,
-                id: String::from_utf8_lossy(rows::bytes_of(row.get_ref(3)?)).into_owned(),
-                body: rows::bytes_of(row.get_ref(4)?).to_vec(),
-                checksum: match row.get_ref(5)? {
-                    ValueRef::Null => None,
-                    ValueRef::Integer(sum) => Some(sum),
-                    // It fits nothing, as it should.
-                    _ => Some(0),
-                },
-            })
-        });
-        row.optional()
+        format!(
+            "SELECT number, queue, due, visible_at, id, body, {checksum} FROM messages NOT INDEXED"
+        )
+    }
+
+    fn of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let time = |value| match value {
+            ValueRef::Integer(millis) => millis,
+            _ => 0,
+        };
+        let name = rows::bytes_of(row.get_ref(1)?);
+        let named = |queue: &QueueName| queue.as_str().as_bytes() == name;
+        let (due, visible_at) = (time(row.get_ref(2)?), time(row.get_ref(3)?));
+        let (id, body) = (row.get_ref(4)?, row.get_ref(5)?);
+        let is_formed = matches!((id, body), (ValueRef::Text(_), ValueRef::Blob(_)));
+        Ok(Self {
+            number: row.get(0)?,
+            // Under a name that nobody knows it would never be handed out.
+            queue: QueueName::ALL
+                .into_iter()
+                .find(named)
+                .unwrap_or(QueueName::Events),
+            // They are written as the same time: one that changed must not hide a message for ever.
+            due: if due == visible_at { due } else { 0 },
+            visible_at,
+            id: String::from_utf8_lossy(rows::bytes_of(id)).into_owned(),
+            body: rows::bytes_of(body).to_vec(),
+            checksum: match row.get_ref(6)? {
+                // Of the first version. What is no row at all looks alike.
+                ValueRef::Null if is_formed => None,
+                ValueRef::Integer(sum) => Some(sum),
+                // It fits nothing, as it should.
+                _ => Some(0),
+            },
+        })
+    }
+
+    fn is_whole(&self) -> bool {
+        let sum = || rows::checksum(self.id.as_bytes(), &self.body);
+        self.checksum.is_none_or(|written| written == sum())
     }
 
     fn insert(self, target: &Connection) -> rusqlite::Result<()> {

@@ -9,7 +9,11 @@ mod accounts;
 mod clocks;
 mod damage;
 mod disk;
+mod log_header;
+mod lost_rows;
+mod reopening;
 
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
 
 use bytes::Bytes;
@@ -58,6 +62,23 @@ impl Bench {
         };
         EmbeddedQueue::open(settings, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
     }
+}
+
+/// Runs `change` on the file behind the queue's back, while the file's index is out of its sight: it does not follow.
+pub(in crate::queue) fn change_without_index(path: &Path, change: &str) {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let statements = format!(
+        "PRAGMA writable_schema = ON;
+         CREATE TEMP TABLE kept AS SELECT * FROM sqlite_master WHERE name = 'messages_in_order';
+         DELETE FROM sqlite_master WHERE name = 'messages_in_order';
+         PRAGMA writable_schema = RESET;
+         {change};
+         PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_master SELECT * FROM kept;
+         PRAGMA writable_schema = RESET;"
+    );
+    connection.execute_batch(&statements).unwrap();
 }
 
 fn later(id: impl ToString, millis: u64) -> Outgoing {

@@ -89,9 +89,11 @@ impl Shared {
         self.news.iter().for_each(tokio::sync::Notify::notify_one);
     }
 
-    /// Blocks; the lock on the file is kept all the time.
+    /// Blocks; the lock on the queue's file is kept all the time.
     fn reopen(&self) {
-        let lock = match std::mem::replace(&mut *self.file(), FileState::Busy) {
+        // Taken out first: in a match on it the state would stay locked to the end.
+        let before = std::mem::replace(&mut *self.file(), FileState::Busy);
+        let lock = match before {
             FileState::Open(Open {
                 sqlite,
                 threads,
@@ -158,8 +160,12 @@ impl EmbeddedQueue {
         let trouble = self.shared.trouble().clone();
         if trouble.is_some() {
             self.reopen().await;
-            if let Some(trouble) = &*self.shared.trouble() {
-                return Err(QueueError::Away(trouble.why.clone()));
+            let trouble = self.shared.trouble().clone();
+            if let Some(trouble) = trouble {
+                return Err(match self.shared.closed() {
+                    QueueError::Closed => QueueError::Closed,
+                    QueueError::Away(_) => QueueError::Away(trouble.why),
+                });
             }
         }
         self.sqlite().ok_or_else(|| self.shared.closed())

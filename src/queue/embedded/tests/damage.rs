@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use super::*;
 use crate::ports::Settlement::Done;
 
 /// Messages of one file.
-const COUNT: usize = 60;
+pub(super) const COUNT: usize = 60;
 
-fn sized(number: usize) -> Outgoing {
+pub(super) fn sized(number: usize) -> Outgoing {
     let letter = b'a' + (number % 26) as u8;
     Outgoing {
         message: Message {
@@ -22,23 +21,25 @@ fn sized(number: usize) -> Outgoing {
 }
 
 impl Bench {
-    fn path(&self) -> std::path::PathBuf {
+    pub(super) fn path(&self) -> std::path::PathBuf {
         self.directory.path().join("queue.db")
     }
 
     /// A closed file with messages in it.
-    async fn filled(&self) -> Vec<u8> {
+    pub(super) async fn filled(&self) -> Vec<u8> {
         let queue = self.open();
         queue
             .publish_all((0..COUNT).map(sized).collect())
             .await
             .unwrap();
         queue.close().await;
+        // Closing leaves the log when both threads do so at one moment; opening moves it into the file.
+        self.open().close().await;
         fs::read(self.path()).unwrap()
     }
 
     /// Only this file, without log or anything that was put aside.
-    fn replace(&self, bytes: &[u8], log: Option<&[u8]>) {
+    pub(super) fn replace(&self, bytes: &[u8], log: Option<&[u8]>) {
         for entry in fs::read_dir(self.directory.path()).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }
@@ -48,7 +49,7 @@ impl Bench {
         }
     }
 
-    fn has_put_aside(&self) -> bool {
+    pub(super) fn has_put_aside(&self) -> bool {
         names(self.directory.path())
             .iter()
             .any(|name| name.contains(".damaged-"))
@@ -56,7 +57,7 @@ impl Bench {
 
     /// Opens it and takes out everything; what comes undamaged is what was published. Tells how many came damaged or
     /// not, or nothing if the file is refused.
-    async fn drain(&self) -> Option<(usize, usize)> {
+    pub(super) async fn drain(&self) -> Option<(usize, usize)> {
         let settings = EmbeddedSettings {
             path: self.path(),
             bytes_max: 1 << 30,
@@ -101,7 +102,7 @@ impl Bench {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
     fs::read_dir(folder)
         .unwrap()
@@ -258,6 +259,11 @@ async fn cut_between_the_steps_of_a_salvage_loses_nothing() {
     )
     .unwrap();
     assert_eq!(bench.drain().await, Some((COUNT, 0)));
+    let names = names(bench.directory.path());
+    assert!(
+        !names.iter().any(|name| name.ends_with(".salvaged")),
+        "it could take the place of a later file: {names:?}"
+    );
 }
 
 #[tokio::test]
