@@ -24,6 +24,11 @@ const ADOPTED_MAX: usize = 4;
 const ENTRIES_MAX: usize = 10_000;
 /// How often spools that became free are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// A spool that cannot be read for so long, with nothing forwarded meanwhile, is left as it is. A disk that comes back,
+/// or a damaged file that is saved, takes less.
+const UNREADABLE_MAX: Duration = Duration::from_secs(120);
+/// Pause between two tries to read it.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A folder that has no file for so long is nobody's who is just starting.
 const MADE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -86,7 +91,7 @@ impl Core {
         self.adopted().push(Arc::clone(&folder.queue));
         let path = folder.path.display();
         let mut forwarded = 0;
-        let ended = self.forward(&folder, Some(&mut forwarded)).await;
+        let ended = self.forward_found(&folder, &mut forwarded).await;
         self.adopted()
             .retain(|queue| !Arc::ptr_eq(queue, &folder.queue));
         match &ended {
@@ -106,6 +111,36 @@ impl Core {
         }
         let is_kept = matches!(ended, Ended::Empty) && folder::has_file(&folder.path);
         (folder.path, is_damaged || is_kept)
+    }
+}
+
+impl Core {
+    /// Forwards a spool that was found until it is empty. One that cannot be read is opened again by its queue, so it
+    /// is tried for a while.
+    async fn forward_found(&self, folder: &Folder, forwarded: &mut u64) -> Ended {
+        let mut unreadable: Option<(Instant, u64)> = None;
+        loop {
+            let ended = self.forward(folder, Some(&mut *forwarded)).await;
+            let Ended::Unreadable(why) = &ended else {
+                return ended;
+            };
+            let since = match unreadable {
+                Some((since, before)) if before == *forwarded => since,
+                _ => {
+                    tracing::warn!(path = %folder.path.display(), why, "a spool that was found cannot be read now: it is tried again");
+                    Instant::now()
+                }
+            };
+            if since.elapsed() >= UNREADABLE_MAX {
+                return ended;
+            }
+            unreadable = Some((since, *forwarded));
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ended::Stopped,
+                () = tokio::time::sleep(READ_AGAIN_AFTER) => {}
+            }
+        }
     }
 }
 

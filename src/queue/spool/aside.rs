@@ -77,15 +77,19 @@ impl Aside {
         }
     }
 
-    /// Removes what is kept elsewhere now.
+    /// Removes what is kept elsewhere now. What a file does not let go is tried again at the next start; the others
+    /// are removed all the same.
     pub(super) async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
+        let mut settled = Ok(());
         for receipt in done {
             let owner = self.held().owners.remove(&receipt);
-            if let Some((queue, receipt)) = owner {
-                queue.settle(vec![Settlement::Done(receipt)]).await?;
+            if let Some((queue, receipt)) = owner
+                && let Err(error) = queue.settle(vec![Settlement::Done(receipt)]).await
+            {
+                settled = Err(error);
             }
         }
-        Ok(())
+        settled
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

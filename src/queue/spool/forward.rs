@@ -43,7 +43,7 @@ pub(super) enum Ended {
     Empty,
     /// A stop was asked for.
     Stopped,
-    /// The file is damaged.
+    /// The file cannot be read now: it is damaged, or the disk failed.
     Unreadable(String),
 }
 

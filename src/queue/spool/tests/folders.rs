@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::queue::embedded::tests::change_without_index;
 
 /// A relay that took `count` events while the broker was away, and was killed. Tells its folder and the ids.
 async fn leave(bench: &Bench, count: usize) -> (PathBuf, Vec<String>) {
@@ -52,6 +53,22 @@ async fn spool_that_was_found_waits_for_the_broker_as_well() {
     bench.broker.set(Mood::Takes);
     until_taken(&bench, &ids).await;
     until("its folder is gone", async || !left.exists()).await;
+}
+
+#[tokio::test]
+async fn spool_that_was_found_and_shows_damage_later_is_forwarded_once_it_is_saved() {
+    let bench = Bench::new(Mood::Away);
+    let (left, ids) = leave(&bench, 5).await;
+    let spool = bench.open();
+    until("it is seen", async || spool.level().await.messages == 5).await;
+    change_without_index(
+        &left.join("queue.db"),
+        "DELETE FROM messages WHERE number = (SELECT min(number) FROM messages)",
+    );
+    until("it is saved", async || spool.level().await.messages == 4).await;
+    bench.broker.set(Mood::Takes);
+    until_taken(&bench, &ids[1..]).await;
+    until_empty(&spool).await;
 }
 
 #[tokio::test]

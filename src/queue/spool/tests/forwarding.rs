@@ -124,6 +124,29 @@ async fn message_that_the_broker_will_never_take_is_put_aside_and_holds_up_no_ot
 }
 
 #[tokio::test]
+async fn message_that_cannot_be_removed_keeps_no_other_from_being_removed() {
+    let bench = Bench::new(Mood::Away);
+    let spool = bench.open();
+    let mut castoffs = Vec::new();
+    for _ in 0..2 {
+        *bench.broker.minds.lock().unwrap() = None;
+        bench.broker.set(Mood::Away);
+        spool.publish(event("bad")).await.unwrap();
+        *bench.broker.minds.lock().unwrap() = Some("bad".to_owned());
+        castoffs.extend(Castoffs::receive(&spool, 10).await.unwrap());
+    }
+    run(
+        &own_path(&spool),
+        "CREATE TRIGGER broken BEFORE DELETE ON messages
+         WHEN OLD.number = (SELECT min(number) FROM messages)
+         BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
+    );
+    let receipts = castoffs.iter().map(|it| it.received.receipt).collect();
+    assert!(Castoffs::settle(&spool, receipts).await.is_err());
+    assert_eq!(spool.level().await.messages, 1);
+}
+
+#[tokio::test]
 async fn message_that_was_put_aside_and_not_kept_elsewhere_is_tried_at_the_next_start() {
     let bench = Bench::new(Mood::Away);
     let spool = bench.open();
