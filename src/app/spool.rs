@@ -1,6 +1,7 @@
 //! The spool before RabbitMQ's queue, and what it says about readiness.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -10,6 +11,9 @@ use crate::queue::{Spool, SpoolError, SpoolLevel, SpoolSettings};
 use crate::telemetry::Metrics;
 
 use super::observers::Meter;
+
+/// Longest wait for what the spool says. While a damaged file is saved it says nothing.
+const LEVEL_WITHIN: Duration = Duration::from_secs(5);
 
 /// The spool as the application has it.
 #[derive(Clone)]
@@ -77,15 +81,31 @@ impl SpoolSide {
     /// Brings the gauges up to date and tells how the spool is.
     pub(super) async fn look(&self, metrics: &Metrics) -> SpoolChecks {
         let level = match &self.spool {
-            Some(spool) => spool.level().await,
-            None => SpoolLevel::default(),
+            Some(spool) => ask(spool.level()).await,
+            None => Some(SpoolLevel::default()),
         };
-        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        metrics.spool_depth.with(()).set(gauge(level.messages));
-        metrics.spool_bytes.with(()).set(gauge(level.bytes));
+        self.judge(level, metrics)
+    }
+
+    /// A spool that says nothing has no room; what was shown last stays shown.
+    fn judge(&self, level: Option<SpoolLevel>, metrics: &Metrics) -> SpoolChecks {
+        if let Some(level) = level {
+            let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            metrics.spool_depth.with(()).set(gauge(level.messages));
+            metrics.spool_bytes.with(()).set(gauge(level.bytes));
+        }
+        let has_room = level.is_some_and(|level| level.has_room);
         SpoolChecks {
-            has_room: level.has_room,
-            is_well: level.has_room || self.is_embedded,
+            has_room,
+            is_well: has_room || self.is_embedded,
         }
     }
 }
+
+/// What the spool says, if it does in time: whoever asks must go on.
+async fn ask(level: impl Future<Output = SpoolLevel>) -> Option<SpoolLevel> {
+    tokio::time::timeout(LEVEL_WITHIN, level).await.ok()
+}
+
+#[cfg(test)]
+mod tests;
