@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use world::mattermost::ChannelKind;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, StoreEnd, World};
 
 /// What counts phrases that no webhook told.
 const REPAIRS: &str = "meetrelay_reconcile_repairs_total{kind=\"missed_trigger\"}";
@@ -243,7 +243,8 @@ async fn mattermost_that_is_away_at_the_start_is_asked_again() {
 
 #[tokio::test]
 async fn what_was_written_before_the_first_start_ever_starts_nothing() {
-    let mut world = World::start().await;
+    // The folder that is removed holds the store.
+    let mut world = Setup::default().store(StoreEnd::Sqlite).start().await;
     await_passed(&world, 1).await;
     world.relay.kill().await;
     world
