@@ -323,6 +323,10 @@ impl Reader {
         {
             return Ok(());
         }
+        if self.settings.gap.was_refused(&post.id) {
+            debug!(post = %post.id, channel = %channel.id, "the post was heard and refused");
+            return Ok(());
+        }
         let is_offered = self.offered.contains_key(&post.id);
         let by = Person {
             user_name: match is_offered {

@@ -267,6 +267,42 @@ async fn what_was_written_before_the_first_start_ever_starts_nothing() {
 }
 
 #[tokio::test]
+async fn phrase_that_the_door_refused_is_not_found_later() {
+    let world = watchful()
+        .set("MATTERMOST__STARTS_PER_MINUTE", "1")
+        .start()
+        .await;
+    // Commands count at the door, and no channel tells of them.
+    world
+        .chat
+        .command("ana", "dev", "/plugnmeet start First", None)
+        .await;
+    let card = world.card("dev", "First").await;
+    let room = world.room().await;
+    assert!(world.conference.end_room(&room.room_id));
+    world
+        .see("the end", |chat| {
+            let post = chat.post(&card.id)?;
+            post.message.contains("ended").then_some(())
+        })
+        .await;
+    world.chat.say("ana", "dev", "meet now: please").await;
+    world
+        .relay
+        .await_log("start ignored: too many in a minute")
+        .await;
+    world.chat.clock().advance(A_WHILE);
+    world
+        .relay
+        .await_log("the post was heard and refused")
+        .await;
+    await_passes(&world).await;
+    assert_eq!(world.cards("dev").len(), 1);
+    assert_eq!(world.conference.rooms().len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn nothing_is_caught_up_where_it_is_switched_off_or_no_webhook_is_let_in() {
     for (key, value) in [
         ("MATTERMOST__CATCH_UP", "false"),

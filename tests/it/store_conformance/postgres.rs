@@ -159,6 +159,8 @@ async fn user_without_the_right_to_make_tables_works_on_those_that_are_there() {
     bench.open().await;
     let set = format!("ALTER ROLE {user} IN DATABASE {database} SET role = {least}");
     bench.server.execute(&set).await;
+    let why = refusal(own.clone()).await;
+    assert!(why.contains("meetrelay_migrations"), "{why}");
     let migrations = format!("SET ROLE NONE; GRANT SELECT ON meetrelay_migrations TO {least}");
     bench.execute(&migrations).await;
     let why = refusal(own.clone()).await;
