@@ -206,8 +206,8 @@ fn without_meeting(why: &Why, found: &Found, reference: &Reference, now: Timesta
     }
     match reference::made_at(id, now) {
         Some(made_at) if now.since(made_at) < YOUNG => told.push(
-            "It may still be in the events queue or in the spool: look again in a moment, and at \
-             meetrelay_queue_depth{queue=\"events\"} and meetrelay_spool_depth on /metrics."
+            "If it was shown with an error, it was never accepted. Else it may still be in the events queue or in the \
+             spool: look again in a moment, and at meetrelay_queue_depth{queue=\"events\"} and meetrelay_spool_depth on /metrics."
                 .to_owned(),
         ),
         Some(_) => told.push(

@@ -161,7 +161,8 @@ impl StoreSide {
         let prepared = tokio::select! {
             () = self.prepare() => Ok(()),
             () = surroundings.shutdown.requested() => Err(StartError::Stopped),
-            _ = &mut serving => Ok(()),
+            // Only a listener that was told to end does.
+            _ = &mut serving => return Err(StartError::Stopped),
         };
         served.cancel();
         // The listener is closed before the relay's own is opened.

@@ -140,6 +140,9 @@ impl Outgoing {
             Asked::Nothing(Idle::NoRule) => {}
             Asked::TooMuch => {
                 tracing::info!(event.id = %inbound.id, %user, %channel, "start ignored: too many in a minute");
+                if let Some(gap) = &self.gap {
+                    gap.refused(post);
+                }
             }
         }
         Ok(asked)

@@ -15,7 +15,7 @@ use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, Store
 
 use super::dead::{Burial, bury};
 use super::send::send;
-use super::suspect::{Suspicion, forget_mark, suspect};
+use super::suspect::{Alone, Suspicion, forget_mark, suspect};
 use super::{DeadReason, JobOutcome, Repair, Shop, publish};
 
 /// Pause before a store or queue that is away is tried again.
@@ -48,6 +48,17 @@ struct Delivered {
 }
 
 impl Delivered {
+    /// Whether it is the sweep's word that a meeting owes.
+    fn is_wake(&self) -> bool {
+        matches!(self.event.fact, Fact::Woken { .. })
+    }
+
+    /// Whether work on it is counted. The sweep sends a wake anew as long as its meeting owes, so that one which ends
+    /// the process would do so for ever, if only the redelivered ones were counted.
+    fn is_marked(&self) -> bool {
+        self.received.redelivered || self.is_wake()
+    }
+
     /// The name of its mark. The sweep sends a meeting that owes a new event each time, so that the event's own id
     /// would never be counted twice.
     fn mark(&self) -> String {
@@ -80,12 +91,43 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
             continue;
         }
         // In their order, and nobody but itself is in hand when it is marked.
-        apply_counted(shop, std::mem::take(&mut together), began).await;
-        if !apply_alone(shop, delivered, began).await {
+        let earlier = std::mem::take(&mut together);
+        if !apply_together(shop, earlier, began).await || !apply_alone(shop, delivered, began).await
+        {
             return;
         }
     }
-    apply_counted(shop, together, began).await;
+    apply_together(shop, together, began).await;
+}
+
+/// Applies events that are new, in one transaction unless a wake among them was begun before and never ended; `false`:
+/// the workers were stopped first. A wake is marked with its neighbours in hand, which costs it one count at most: when
+/// they end the process, all come again and are marked alone.
+async fn apply_together(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) -> bool {
+    let mut cleared = Vec::with_capacity(batch.len());
+    // Held until the last of the marked ones has its verdict.
+    let mut held: Option<Alone> = None;
+    for delivered in batch {
+        if !delivered.is_wake() {
+            cleared.push(delivered);
+            continue;
+        }
+        match suspect(shop, &delivered.mark(), held.take()).await {
+            Suspicion::Cleared { count, alone } => {
+                held = Some(alone);
+                if count > 1 {
+                    apply_counted(shop, std::mem::take(&mut cleared), began).await;
+                    apply_counted(shop, vec![delivered], began).await;
+                } else {
+                    cleared.push(delivered);
+                }
+            }
+            Suspicion::Poison(reason) => bury_poison(shop, delivered, reason).await,
+            Suspicion::Stopped => return false,
+        }
+    }
+    apply_counted(shop, cleared, began).await;
+    true
 }
 
 /// Applies one event that may be poison; `false`: the workers were stopped first.
@@ -95,25 +137,27 @@ async fn apply_alone(shop: &Shop, delivered: Delivered, began: tokio::time::Inst
             apply_counted(shop, vec![delivered], began).await;
             drop(alone);
         }
-        Suspicion::Poison(reason) => {
-            let mark = delivered.mark();
-            let mut received = delivered.received;
-            if received.message_id != mark {
-                // One letter for all wakes of a meeting, and the next one is no better: its mark stays.
-                received.message_id = mark;
-                received.redelivered = false;
-            }
-            let burial = Burial {
-                kind: DeadKind::Event,
-                reason,
-                label: DeadReason::Poison,
-                received,
-            };
-            give_up(shop, burial).await;
-        }
+        Suspicion::Poison(reason) => bury_poison(shop, delivered, reason).await,
         Suspicion::Stopped => return false,
     }
     true
+}
+
+async fn bury_poison(shop: &Shop, delivered: Delivered, reason: String) {
+    let mark = delivered.mark();
+    let mut received = delivered.received;
+    if received.message_id != mark {
+        // One letter for all wakes of a meeting, and the next one is no better: its mark stays.
+        received.message_id = mark;
+        received.redelivered = false;
+    }
+    let burial = Burial {
+        kind: DeadKind::Event,
+        reason,
+        label: DeadReason::Poison,
+        received,
+    };
+    give_up(shop, burial).await;
 }
 
 async fn apply_counted(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) {
@@ -133,7 +177,7 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
         Ok(None) => hand_back(shop, batch).await,
         Err(why) if batch.len() == 1 => {
             for delivered in batch {
-                if matches!(delivered.event.fact, Fact::Woken { .. }) {
+                if delivered.is_wake() {
                     drop_wake(shop, delivered, &why).await;
                     continue;
                 }
@@ -163,15 +207,8 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
 /// bury the one that tells why.
 async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
     error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
-    let mark = delivered.mark();
-    let Received {
-        receipt,
-        redelivered,
-        ..
-    } = delivered.received;
-    if redelivered {
-        forget_mark(shop, &mark).await;
-    }
+    forget_mark(shop, &delivered.mark()).await;
+    let receipt = delivered.received.receipt;
     if let Err(error) = shop.deps.mail.settle(vec![Settled::Done(receipt)]).await {
         debug!(%error, "a wake could not be removed and will come again");
     }
@@ -239,7 +276,7 @@ async fn finish(
         shop.deps
             .observer
             .settled(QueueName::Events, outcome, began.elapsed());
-        if delivered.received.redelivered {
+        if delivered.is_marked() {
             forget_mark(shop, &delivered.mark()).await;
         }
     }

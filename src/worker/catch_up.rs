@@ -40,8 +40,6 @@ const TOLD_WITHIN: Duration = Duration::from_secs(10);
 const CHANNELS_MAX: usize = 500;
 /// Pause between two channels: other calls to Mattermost go before.
 const CHANNEL_PAUSE: Duration = Duration::from_millis(20);
-/// The duty is renewed before each channel; a replica that died has it for so long at most.
-const DUTY_LENGTH: Duration = Duration::from_secs(30);
 /// Pause after a pass that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Pause between two passes at least, however often the door asks for one.
@@ -110,12 +108,15 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
     let mut is_after_gap = true;
     loop {
         let passed = tokio::select! {
-            () = shop.stop.cancelled() => return,
-            passed = reader.pass(&shop, is_after_gap) => passed,
+            () = shop.stop.cancelled() => None,
+            passed = under_duty(&shop, reader.pass(&shop, is_after_gap)) => Some(passed),
         };
         if let Err(error) = shop.deps.store.drop_duty(Duty::CatchUp, &owner).await {
             debug!(%error, "the duty to catch up is given back when its time is over");
         }
+        let Some(passed) = passed else {
+            return;
+        };
         let (shortest, pause) = match passed {
             // Another replica may have looked before the gap was over.
             Ok(Pass::LeftToAnother) => (every.min(AGAIN_AFTER), every.min(AGAIN_AFTER)),
@@ -239,12 +240,24 @@ impl Reader {
         };
         let cursor = cursor.at;
         let channels = with_news(found.channels, window.since);
+        let mut unread = None;
         for channel in &channels {
-            self.read(shop, channel, &window).await?;
+            match self.read(shop, channel, &window).await {
+                Ok(()) => {}
+                // One channel's trouble holds up no other; all of them are read again.
+                Err(Trouble::Chat(error @ ChatError::Unavailable { .. })) => {
+                    warn!(%error, channel = %channel.id, "a channel cannot be caught up with now");
+                    unread = Some(error);
+                }
+                Err(trouble) => return Err(trouble),
+            }
             if !take_duty(shop).await? {
                 return Ok(Pass::LeftToAnother);
             }
             tokio::time::sleep(CHANNEL_PAUSE).await;
+        }
+        if let Some(error) = unread {
+            return Err(error.into());
         }
         crash_point::reach("catch_up.read");
         let cursor = cursor.max(until.min(found.now));
@@ -310,6 +323,10 @@ impl Reader {
         {
             return Ok(());
         }
+        if self.settings.gap.was_refused(&post.id) {
+            debug!(post = %post.id, channel = %channel.id, "the post was heard and refused");
+            return Ok(());
+        }
         let is_offered = self.offered.contains_key(&post.id);
         let by = Person {
             user_name: match is_offered {
@@ -361,11 +378,26 @@ impl Reader {
     }
 }
 
-/// Takes or renews the duty; false while another replica has it.
+/// Renews the duty while `pass` waits for a slow Mattermost. A pass that does not have the duty ends before.
+async fn under_duty<T>(shop: &Shop, pass: impl Future<Output = T>) -> T {
+    tokio::pin!(pass);
+    loop {
+        tokio::select! {
+            passed = &mut pass => return passed,
+            () = tokio::time::sleep(shop.settings.lease / 3) => {
+                if let Err(error) = take_duty(shop).await {
+                    debug!(%error, "the duty to catch up cannot be renewed");
+                }
+            }
+        }
+    }
+}
+
+/// Takes or renews the duty, for as long as a card's lease; false while another replica has it.
 async fn take_duty(shop: &Shop) -> Result<bool, StoreError> {
     let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
     let store = &shop.deps.store;
-    let lease = store.take_duty(Duty::CatchUp, owner, now, DUTY_LENGTH);
+    let lease = store.take_duty(Duty::CatchUp, owner, now, shop.settings.lease);
     Ok(matches!(lease.await?, Lease::Taken { .. }))
 }
 

@@ -3,20 +3,14 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tracing::{debug, warn};
 
-use crate::ports::{
-    Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError, Received, StoreError,
-};
+use crate::ports::{Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError, StoreError};
 
 use super::apply::pause;
-use super::dead::{Burial, bury, facts_of};
+use super::dead::{Burial, bury, facts_of, letter_id};
 use super::publish::given_up_postings;
 use super::{DeadReason, Shop, send};
-
-/// How much of the digest stands in the id of what cannot be read, in bytes.
-const DIGEST_BYTES: usize = 8;
 
 /// Most castoffs taken at once.
 const BATCH_MAX: usize = 32;
@@ -71,26 +65,22 @@ async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff>) -> b
 /// Makes a castoff a dead letter, unless it is one, and tells its meeting first, so that a letter that is there means
 /// that the meeting knows; `false` when the workers were stopped first.
 async fn keep(shop: &Shop, castoff: Castoff) -> bool {
-    let Castoff {
-        mut received,
-        reason,
-    } = castoff;
-    received.message_id = letter_id(&received);
-    match kept(shop, &received.message_id).await {
+    let Castoff { received, reason } = castoff;
+    let Some(id) = letter_id(shop, &received).await else {
+        return false;
+    };
+    match kept(shop, &id).await {
         None => return false,
         Some(None) => {}
         Some(Some(letter)) => {
-            debug!(
-                message.id = received.message_id,
-                "put aside, and a dead letter already"
-            );
+            debug!(message.id = id, "put aside, and a dead letter already");
             return keep_on(shop, letter).await;
         }
     }
     let (kind, label, reason) = match &received.content {
         Ok(envelope) => {
             let now = shop.deps.clock.now();
-            let postings = given_up_postings(facts_of(envelope), &received.message_id, now);
+            let postings = given_up_postings(facts_of(envelope), &id, now);
             if !send::send(shop, postings).await {
                 return false;
             }
@@ -112,19 +102,6 @@ async fn keep(shop: &Shop, castoff: Castoff) -> bool {
         received,
     };
     bury(shop, burial).await
-}
-
-/// The letter's id. What cannot be read may come without an id, or with that of another message: its content is part
-/// of the id, so that no letter takes another's place.
-fn letter_id(received: &Received) -> String {
-    if received.content.is_ok() {
-        return received.message_id.clone();
-    }
-    let digest = hex::encode(&Sha256::digest(&received.raw)[..DIGEST_BYTES]);
-    match received.message_id.as_str() {
-        "" => format!("unreadable:{digest}"),
-        id => format!("{id}:{digest}"),
-    }
 }
 
 /// The dead letter of this id, asked for until the store answers; `None` when the workers were stopped.

@@ -2,15 +2,19 @@
 
 mod repair;
 
+use sha2::{Digest, Sha256};
 use tracing::error;
 
 use crate::domain::{Fact, Job, JobId, Refusal};
-use crate::ports::{Body, DeadKind, DeadLetter, Envelope, Received};
+use crate::ports::{Body, DeadKind, DeadLetter, Envelope, QueueName, Received, StoreError};
 
 use super::apply::pause;
 use super::{DeadReason, Shop};
 
 pub use repair::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
+
+/// How much of the digest stands in the id of what cannot be read, in bytes.
+const DIGEST_BYTES: usize = 8;
 
 /// A message about to be given up.
 pub(super) struct Burial {
@@ -22,6 +26,9 @@ pub(super) struct Burial {
 
 /// Keeps the dead letter, waiting while the store is away; `false` when the workers are stopped first.
 pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
+    let Some(id) = letter_id(shop, &burial.received).await else {
+        return false;
+    };
     let envelope = burial.received.content.as_ref().ok();
     let meeting = envelope.and_then(|envelope| match &envelope.body {
         Body::Job { id, .. } => Some(id.meeting),
@@ -29,7 +36,7 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         Body::Tell(_) => None,
     });
     let letter = DeadLetter {
-        id: burial.received.message_id.clone(),
+        id,
         queue: burial.received.queue.as_str().to_owned(),
         kind: burial.kind,
         meeting,
@@ -52,9 +59,44 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         "given up: a dead letter waits for a person (`meetrelay dead-letters show`)"
     );
     if burial.received.redelivered {
-        super::suspect::forget_mark(shop, &letter.id).await;
+        super::suspect::forget_mark(shop, &burial.received.message_id).await;
     }
     true
+}
+
+/// The letter's id: that of the message. What cannot be read may come without one, or with that of another message:
+/// then its content is part of the id, so that no letter takes another's place. An event keeps its own where that is
+/// free, because the ledger asks by it what became of the events that were accepted. `None`: the workers were stopped.
+pub(super) async fn letter_id(shop: &Shop, received: &Received) -> Option<String> {
+    let id = &received.message_id;
+    if received.content.is_ok() {
+        return Some(id.clone());
+    }
+    // Events are buried one after the other: nobody takes the id between the look and the burial.
+    if received.queue == QueueName::Events && !id.is_empty() && is_free(shop, received).await? {
+        return Some(id.clone());
+    }
+    let digest = hex::encode(&Sha256::digest(&received.raw)[..DIGEST_BYTES]);
+    let name = if id.is_empty() { "unreadable" } else { id };
+    Some(format!("{name}:{digest}"))
+}
+
+/// Whether no other message has its letter under this one's id.
+async fn is_free(shop: &Shop, received: &Received) -> Option<bool> {
+    loop {
+        match shop.deps.store.dead_letter(&received.message_id).await {
+            Ok(letter) => return Some(letter.is_none_or(|letter| letter.body == received.raw)),
+            Err(StoreError::Refused(_)) => return Some(false),
+            Err(error @ StoreError::Away(_)) => {
+                if shop.store_trouble.is_news() {
+                    error!(%error, message.id = received.message_id, "a dead letter cannot be kept; it is tried every second");
+                }
+                if !pause(shop).await {
+                    return None;
+                }
+            }
+        }
+    }
 }
 
 /// Writes a dead letter, waiting while the store is away; `false` when the workers are stopped first.

@@ -5,8 +5,10 @@ mod record;
 mod settle;
 mod slots;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -18,9 +20,9 @@ use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Se
 
 use super::apply::pause;
 use super::dead::facts_of;
-use super::suspect::{Alone, Suspicion, suspect};
+use super::suspect::{Alone, Suspicion, forget_mark, job_mark, suspect};
 use super::{Admission, DeadReason, JobOutcome, Shop};
-use attempt::{do_job, do_tell};
+use attempt::{do_job, do_tell, settle_panicked};
 use settle::{again, give_up};
 
 pub(super) use attempt::Report;
@@ -110,19 +112,30 @@ async fn work(shop: &Shop, mut received: Received) {
     let queue = received.queue;
     observer.in_flight(queue, 1);
     let began = Instant::now();
-    let outcome = match received.content.clone() {
-        Ok(envelope) if shop.suspects.include(&mut received) => {
-            do_suspect(shop, received, envelope).await
-        }
+    let is_suspect = received.content.is_ok() && shop.suspects.include(&mut received);
+    let working = work_on(shop, received.clone(), is_suspect);
+    let outcome = match AssertUnwindSafe(working).catch_unwind().await {
+        Ok(outcome) => outcome,
+        // One that panics while it is judged stays unsettled, and comes again by itself.
+        Err(_) => AssertUnwindSafe(settle_panicked(shop, received))
+            .catch_unwind()
+            .await
+            .unwrap_or(None),
+    };
+    observer.in_flight(queue, -1);
+    if let Some(outcome) = outcome {
+        observer.settled(queue, outcome, began.elapsed());
+    }
+}
+
+async fn work_on(shop: &Shop, received: Received, is_suspect: bool) -> Option<JobOutcome> {
+    match received.content.clone() {
+        Ok(envelope) if is_suspect => do_suspect(shop, received, envelope).await,
         Ok(envelope) => do_envelope(shop, received, envelope, None).await,
         Err(reason) => {
             let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
             give_up(shop, received, reason, label, kind, Vec::new()).await
         }
-    };
-    observer.in_flight(queue, -1);
-    if let Some(outcome) = outcome {
-        observer.settled(queue, outcome, began.elapsed());
     }
 }
 
@@ -135,6 +148,10 @@ async fn do_suspect(shop: &Shop, received: Received, envelope: Envelope) -> Opti
             do_envelope(shop, received, envelope, alone).await
         }
         Suspicion::Poison(reason) => {
+            if let Body::Job { id, .. } = &envelope.body {
+                // Its work was counted under that name too: replayed, it has all its tries.
+                forget_mark(shop, &job_mark(id)).await;
+            }
             let facts = facts_of(&envelope);
             let (label, kind) = (DeadReason::Poison, DeadKind::Job);
             give_up(shop, received, reason, label, kind, facts).await

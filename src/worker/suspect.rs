@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{debug, error, warn};
 
+use crate::domain::JobId;
 use crate::ports::{QueueName, Received, StoreError};
 
 use super::Shop;
@@ -95,6 +96,12 @@ pub(super) async fn suspect(shop: &Shop, name: &str, alone: Option<Alone>) -> Su
             }
         }
     }
+}
+
+/// Under what work on a job is counted whatever message calls for it: each round's message has an id of its own, so that
+/// theirs alone would never add up when a process that dies is started only now and then.
+pub(super) fn job_mark(id: &JobId) -> String {
+    format!("{}:{}", id.meeting, id.job.key())
 }
 
 /// Work of this name met a verdict.

@@ -30,7 +30,11 @@ pub(super) async fn run(shop: Arc<Shop>) {
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
             if takes(&shop, Duty::Prune, PRUNE_EVERY).await {
-                prune(&shop).await;
+                // Each piece of it is a change of its own: what is left is forgotten the next time.
+                tokio::select! {
+                    () = shop.stop.cancelled() => {}
+                    () = prune(&shop) => {}
+                }
             }
             pruned_at = Some(tokio::time::Instant::now());
         }

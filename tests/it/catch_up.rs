@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use world::mattermost::ChannelKind;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, StoreEnd, World};
 
 /// What counts phrases that no webhook told.
 const REPAIRS: &str = "meetrelay_reconcile_repairs_total{kind=\"missed_trigger\"}";
@@ -243,7 +243,8 @@ async fn mattermost_that_is_away_at_the_start_is_asked_again() {
 
 #[tokio::test]
 async fn what_was_written_before_the_first_start_ever_starts_nothing() {
-    let mut world = World::start().await;
+    // The folder that is removed holds the store.
+    let mut world = Setup::default().store(StoreEnd::Sqlite).start().await;
     await_passed(&world, 1).await;
     world.relay.kill().await;
     world
@@ -261,6 +262,42 @@ async fn what_was_written_before_the_first_start_ever_starts_nothing() {
         .await;
     world.card("weekly", "here we are").await;
     assert!(world.cards("dev").is_empty());
+    assert_eq!(world.conference.rooms().len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn phrase_that_the_door_refused_is_not_found_later() {
+    let world = watchful()
+        .set("MATTERMOST__STARTS_PER_MINUTE", "1")
+        .start()
+        .await;
+    // Commands count at the door, and no channel tells of them.
+    world
+        .chat
+        .command("ana", "dev", "/plugnmeet start First", None)
+        .await;
+    let card = world.card("dev", "First").await;
+    let room = world.room().await;
+    assert!(world.conference.end_room(&room.room_id));
+    world
+        .see("the end", |chat| {
+            let post = chat.post(&card.id)?;
+            post.message.contains("ended").then_some(())
+        })
+        .await;
+    world.chat.say("ana", "dev", "meet now: please").await;
+    world
+        .relay
+        .await_log("start ignored: too many in a minute")
+        .await;
+    world.chat.clock().advance(A_WHILE);
+    world
+        .relay
+        .await_log("the post was heard and refused")
+        .await;
+    await_passes(&world).await;
+    assert_eq!(world.cards("dev").len(), 1);
     assert_eq!(world.conference.rooms().len(), 1);
     world.finish().await;
 }

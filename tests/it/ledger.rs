@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use world::broker::Broker;
 
-use crate::harness::{BackEnd, Setup, accepted};
+use crate::harness::{BackEnd, Setup, StoreEnd, accepted};
 
 /// A new virtual host of the broker that all tests share, whatever this run is about.
 async fn rabbitmq() -> BackEnd {
@@ -16,6 +16,7 @@ async fn events_of_a_purged_queue_are_counted_and_named() {
     let back_end = rabbitmq().await;
     let mut world = Setup::default()
         .back_end(back_end)
+        .store(StoreEnd::Sqlite)
         .set("QUEUE__PREFETCH", "1")
         // It would find the phrases that were lost.
         .set("MATTERMOST__CATCH_UP", "false")

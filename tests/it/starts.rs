@@ -290,6 +290,10 @@ async fn own_posts_and_floods_start_nothing() {
 #[tokio::test]
 async fn own_user_is_known_after_a_restart_without_mattermost() {
     let mut world = World::start().await;
+    let kept = "SELECT value FROM settings WHERE name = 'bot_user_id'";
+    while world.store.select(&world.data(), kept).await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     world.chat.say("meetrelay", "dev", "meet now: loop").await;
     world.relay.await_log("own_post").await;
     world.relay.stop().await;

@@ -14,6 +14,7 @@ mod catching_up;
 mod collecting;
 mod notices;
 mod outages;
+mod panicking;
 mod peers;
 mod posting;
 mod replaying;

@@ -80,7 +80,7 @@ pub fn running_offer(title: &str, own_link: &str, reference: impl Display) -> St
 /// More starts in a minute than one person has in one channel.
 pub fn rate_limited(reference: impl Display) -> String {
     format!(
-        "You have started several meetings here within a minute, so this one was not started. Please wait a minute. \
+        "You have asked for several meetings here within a minute, so this one was not started. Please wait a minute. \
          ref {reference}"
     )
 }
@@ -164,7 +164,7 @@ pub fn help(command: &str) -> String {
          - `{command} start --new`: start another one although one is running\n\
          - `{command} list`: what is running here\n\
          - `{command} end`: end the meeting that runs here (its starter and administrators)\n\
-         - `{command} help`: this text\n\
+         - `{command} help`: this text\n\n\
          Writing `meet now` or `meet: Weekly sync` in a channel starts a meeting as well, where it is set up."
     )
 }

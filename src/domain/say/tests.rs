@@ -47,7 +47,7 @@ fn refusals_say_why_and_end_with_a_reference() {
     insta::assert_snapshot!(not_stored(REF), @"Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref 0193-ref");
     insta::assert_snapshot!(ends_limited(REF), @"You have asked several times within a minute to end the meeting here, so this was not asked again. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(not_stored_yet(REF), @"Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card follows within some minutes, please try again. ref 0193-ref");
-    insta::assert_snapshot!(rate_limited(REF), @"You have started several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
+    insta::assert_snapshot!(rate_limited(REF), @"You have asked for several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");
     insta::assert_snapshot!(nothing_to_end(REF), @"No meeting is running here, so there is nothing to end. ref 0193-ref");
     insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can, because I cannot see here who is an administrator. ref 0193-ref");
@@ -101,6 +101,7 @@ fn help_shows_every_subcommand() {
     - `/plugnmeet list`: what is running here
     - `/plugnmeet end`: end the meeting that runs here (its starter and administrators)
     - `/plugnmeet help`: this text
+
     Writing `meet now` or `meet: Weekly sync` in a channel starts a meeting as well, where it is set up.
     ");
     let unknown = unknown_subcommand("stat`us @all", "/pl`ug");

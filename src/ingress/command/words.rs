@@ -42,6 +42,10 @@ pub(super) fn read(text: &str) -> Words {
         "start" => start(rest, &mut ignored),
         "list" => SubCommand::List,
         "end" => SubCommand::End,
+        "-h" => SubCommand::Help { unknown: None },
+        _ if option(first).is_some_and(|name| name.eq_ignore_ascii_case("help")) => {
+            SubCommand::Help { unknown: None }
+        }
         _ if option(first).is_some() => start(text, &mut ignored),
         "help" => SubCommand::Help { unknown: None },
         _ => SubCommand::Help {
@@ -68,9 +72,21 @@ fn start(mut text: &str, ignored: &mut Vec<String>) -> SubCommand {
         }
         text = rest;
     };
+    let (title, is_last) = without_new_at_the_end(title);
+    always_new |= is_last;
     SubCommand::Start {
         always_new,
         title: (!title.is_empty()).then(|| title.to_owned()),
+    }
+}
+
+/// `--new` behind a title is meant as before it.
+fn without_new_at_the_end(title: &str) -> (&str, bool) {
+    let space = title.char_indices().rfind(|(_, c)| c.is_whitespace());
+    let start = space.map_or(0, |(at, c)| at + c.len_utf8());
+    match title.get(start..).and_then(option) {
+        Some(name) if name.eq_ignore_ascii_case("new") => (title[..start].trim_end(), true),
+        _ => (title, false),
     }
 }
 
@@ -105,6 +121,28 @@ mod tests {
     }
 
     #[test]
+    fn new_is_meant_behind_the_title_too() {
+        for text in ["start Weekly sync --new", "start Weekly sync —new "] {
+            let expected = start(true, Some("Weekly sync"));
+            assert_eq!(read(text).sub_command, expected, "{text}");
+        }
+        let inside = "start What is --new about";
+        let expected = start(false, Some("What is --new about"));
+        assert_eq!(read(inside).sub_command, expected);
+        assert_eq!(
+            read("start x\u{3000}--new").sub_command,
+            start(true, Some("x"))
+        );
+    }
+
+    #[test]
+    fn asking_for_help_as_programs_are_asked_starts_nothing() {
+        for text in ["--help", "-h", "—help", "--HELP"] {
+            assert_eq!(read(text).sub_command, help(None), "{text}");
+        }
+    }
+
+    #[test]
     fn every_text_asks_for_something() {
         for (text, expected) in [
             ("", start(false, None)),
@@ -115,7 +153,7 @@ mod tests {
             ("start --new Weekly", start(true, Some("Weekly"))),
             ("start —New", start(true, None)),
             ("--new Weekly", start(true, Some("Weekly"))),
-            ("start Weekly --new", start(false, Some("Weekly --new"))),
+            ("start Weekly --new", start(true, Some("Weekly"))),
             ("start -- x", start(false, Some("-- x"))),
             ("list", SubCommand::List),
             ("End now", SubCommand::End),

@@ -104,6 +104,12 @@ async fn look(client: &Client) -> Result<Place, SchemaError> {
         let found = None;
         return Ok(Place { schema, found });
     }
+    let table = "meetrelay_migrations".to_owned();
+    let text = "SELECT has_table_privilege('meetrelay_migrations', 'SELECT') AS may";
+    let may = row(client, text, &[]).await?;
+    if !may.is_some_and(|row| row.try_get("may").unwrap_or(false)) {
+        return Err(SchemaError::NoRightTo { table });
+    }
     let text = "SELECT coalesce(max(number), 0) AS found FROM meetrelay_migrations";
     let found = match row(client, text, &[]).await? {
         Some(row) => row.try_get("found")?,

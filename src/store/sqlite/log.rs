@@ -133,7 +133,8 @@ pub(super) fn of_event(file: &Connection, event: &str) -> Result<Option<Logged>,
 pub(super) fn settled(file: &Connection, events: &[EventId]) -> Result<Vec<EventId>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM events WHERE event = ?1)
-             OR EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1)",
+             OR EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1)
+             OR EXISTS (SELECT 1 FROM notes WHERE subject = ?1)",
     )?;
     let mut settled = Vec::new();
     for event in events.iter().take(LISTED_MAX) {

@@ -12,6 +12,7 @@ use crate::ports::{
     StoreError,
 };
 use crate::worker::publish::{event_posting, publish_fact};
+use crate::worker::suspect::job_mark;
 
 /// A job's letter is buried first and its meeting told then: for so long the meeting may not know of it.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -118,7 +119,10 @@ pub async fn replay(
             }
             replay_event(means, event, how.anew).await?
         }
-        Body::Job { id: job, .. } => replay_job(means, &letter, &job, how.anew).await?,
+        Body::Job { id: job, .. } => {
+            means.store.clear_mark(&job_mark(&job)).await?;
+            replay_job(means, &letter, &job, how.anew).await?
+        }
         Body::Tell(tell) => {
             let envelope = Envelope::first(Body::Tell(tell), means.clock.now());
             let posting = Posting {

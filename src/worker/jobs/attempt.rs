@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::crash_point;
 use crate::domain::apply::Tell;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
 use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Refusal, Timestamp};
-use crate::ports::{DeadKind, Envelope, Posting, Received, StoreError};
+use crate::ports::{Body, DeadKind, Envelope, Posting, Received, StoreError};
 use crate::worker::apply::pause;
 use crate::worker::dead::{facts_of, given_up};
 use crate::worker::publish::{event_posting, job_posting, own_event};
 use crate::worker::send::{Sent, send, try_send};
-use crate::worker::suspect::{Alone, Suspicion, forget_mark, suspect};
+use crate::worker::suspect::{Alone, Suspicion, forget_mark, job_mark, suspect};
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
 
 use super::record::{Begun, record};
@@ -194,10 +194,9 @@ pub(super) async fn do_job(
     }
 }
 
-/// Under what the work on a job is counted, if it is to be: each round's message has an id of its own, so that theirs
-/// alone would never add up when a process that dies is started only now and then.
+/// Under what the work on a job is counted, if it is to be.
 fn mark_of(received: &Received, id: &JobId) -> Option<String> {
-    (received.redelivered || id.round > 0).then(|| format!("{}:{}", id.meeting, id.job.key()))
+    (received.redelivered || id.round > 0).then(|| job_mark(id))
 }
 
 fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
@@ -242,6 +241,38 @@ pub(super) async fn do_tell(
                 vec![],
             )
             .await
+        }
+    }
+}
+
+/// What becomes of a message when the work around its call panicked: a defect like one in the call itself, so that it
+/// is tried as often. Nobody else would settle it while this process lives.
+pub(super) async fn settle_panicked(shop: &Shop, received: Received) -> Option<JobOutcome> {
+    let why = "work on it panicked; the log says where".to_owned();
+    let Ok(envelope) = received.content.clone() else {
+        let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
+        return give_up(shop, received, why, label, kind, Vec::new()).await;
+    };
+    error!(message.id = received.message_id, "{why}");
+    if let Body::Job { id, .. } = &envelope.body
+        && let Some(mark) = mark_of(&received, id)
+    {
+        forget_mark(shop, &mark).await;
+    }
+    match judge(shop, &Outcome::Failed { why }, &envelope, Duration::ZERO) {
+        Verdict::Done | Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
+        Verdict::Again {
+            after,
+            reason,
+            counts,
+        } => {
+            shop.deps.observer.retried(received.queue, reason);
+            again(shop, &received, envelope, after, counts).await
+        }
+        Verdict::DeadLetter { reason } => {
+            let facts = facts_of(&envelope);
+            let (label, kind) = (DeadReason::GivenUp, DeadKind::Job);
+            give_up(shop, received, reason, label, kind, facts).await
         }
     }
 }
@@ -301,7 +332,10 @@ fn postings_of(
     facts: Vec<(Fact, Option<String>)>,
 ) -> Vec<Posting> {
     let now = shop.deps.clock.now();
-    let default_key = format!("job:{id}:{}", envelope.tries);
+    // A job that is owed anew by a person's hand may come in its old round and begins its tries anew: what it learns
+    // then is no double of what it learned before.
+    let received_at = envelope.received_at.millis();
+    let default_key = format!("job:{id}:{}:{received_at}", envelope.tries);
     facts
         .into_iter()
         .map(|(fact, key)| {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use meetrelay::config::PostgresUrl;
 use meetrelay::domain::apply::Effect;
 use meetrelay::domain::{Fact, MeetingId, PostKey, PostRow, RoomId, State};
-use meetrelay::ports::{DeadKind, DeadLetter, Store, StoreError};
+use meetrelay::ports::{DeadKind, DeadLetter, Duty, Lease, Store, StoreError};
 use meetrelay::store::{Encryption, PostgresError, PostgresSettings, PostgresStore};
 use tokio_postgres::NoTls;
 use world::postgres::Postgres;
@@ -159,6 +159,8 @@ async fn user_without_the_right_to_make_tables_works_on_those_that_are_there() {
     bench.open().await;
     let set = format!("ALTER ROLE {user} IN DATABASE {database} SET role = {least}");
     bench.server.execute(&set).await;
+    let why = refusal(own.clone()).await;
+    assert!(why.contains("meetrelay_migrations"), "{why}");
     let migrations = format!("SET ROLE NONE; GRANT SELECT ON meetrelay_migrations TO {least}");
     bench.execute(&migrations).await;
     let why = refusal(own.clone()).await;
@@ -458,4 +460,26 @@ async fn connection_is_encrypted_and_the_certificate_verified() {
     assert!(why.contains("the server has no TLS"), "{why}");
     settings.encryption = Encryption::Prefer;
     prepared(settings).await.unwrap();
+}
+
+#[tokio::test]
+async fn lease_and_duty_of_a_clock_that_was_ahead_count_as_free() {
+    let bench = PostgresBench::new().await;
+    let store = bench.open().await;
+    let meeting = begun(&store, "town", second(0)).await.id;
+    let length = Duration::from_secs(10);
+    let (years_on, now) = (second(100_000_000), second(1));
+    store
+        .take_lease(meeting, "ahead", years_on, length)
+        .await
+        .unwrap();
+    store
+        .take_duty(Duty::Sweep, "ahead", years_on, length)
+        .await
+        .unwrap();
+    let until = now.plus(length);
+    let lease = store.take_lease(meeting, "right", now, length).await;
+    assert_eq!(lease.unwrap(), Lease::Taken { until });
+    let duty = store.take_duty(Duty::Sweep, "right", now, length).await;
+    assert_eq!(duty.unwrap(), Lease::Taken { until });
 }

@@ -135,13 +135,16 @@ pub(crate) async fn settled_events_are_those_with_a_line_or_a_letter(bench: &imp
         start("square", second(0)),
         start("park", second(0)),
     );
+    let discarded = start("lake", second(0));
+    let removed = note(&discarded.event.id.to_string(), None, 1);
+    store.log_note(removed).await.unwrap();
     apply_one(&store, applied.clone()).await;
     let id = buried.event.id.to_string();
     store.bury(letter(id, None)).await.unwrap();
-    let ids = [&lost, &buried, &applied].map(|incoming| incoming.event.id);
+    let ids = [&lost, &buried, &applied, &discarded].map(|incoming| incoming.event.id);
     let mut settled = store.settled_events(ids.to_vec()).await.unwrap();
     settled.sort();
-    let mut expected = vec![applied.event.id, buried.event.id];
+    let mut expected = [&applied, &buried, &discarded].map(|incoming| incoming.event.id);
     expected.sort();
     assert_eq!(settled, expected);
     assert_eq!(store.settled_events(vec![]).await.unwrap(), []);

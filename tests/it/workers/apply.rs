@@ -70,6 +70,54 @@ async fn meeting_that_cannot_be_woken_leaves_no_letters() {
     assert!(workers.drain(std::future::pending()).await);
 }
 
+/// A wake that ends every process which applies it is sent anew by each start, and so is new there.
+#[tokio::test]
+async fn wake_that_was_begun_too_often_is_not_begun_again_though_the_sweep_sends_it_anew() {
+    let mut house = House::new().await;
+    let workers = house.start();
+    for number in [1, 2] {
+        house.ask(number).await;
+        house.until(meeting(number), is_carded).await;
+    }
+    house.until_empty(QueueName::Chat).await;
+    house.until_empty(QueueName::ChatLater).await;
+    workers.drain(std::future::pending()).await;
+    let mark = format!("woken:{}", meeting(1));
+    for _ in 0..house.settings.poison_max {
+        house.store.mark_redelivered(&mark).await.unwrap();
+    }
+    rusqlite::Connection::open(house.path("store.db"))
+        .unwrap()
+        .execute("UPDATE meetings SET wake_at = 1", [])
+        .unwrap();
+    let rounds = [
+        house.load(meeting(1)).await.unwrap().round,
+        house.load(meeting(2)).await.unwrap().round,
+    ];
+    house.settings.sweep_every = 20 * MILLIS;
+    let workers = house.start();
+    house
+        .until(meeting(2), |meeting| meeting.round > rounds[1])
+        .await;
+    // Several passes of the sweep, and then one more event.
+    for number in 3..6 {
+        house.ask(number).await;
+        house.until(meeting(number), is_carded).await;
+    }
+    house.until_empty(QueueName::Chat).await;
+    assert!(workers.drain(std::future::pending()).await);
+    assert_eq!(house.load(meeting(1)).await.unwrap().round, rounds[0]);
+    let letters = house
+        .store
+        .dead_letters(meetrelay::ports::DeadFilter::newest(10))
+        .await
+        .unwrap();
+    let letters: Vec<_> = letters.iter().map(|l| (l.id.clone(), l.kind)).collect();
+    assert_eq!(letters, [(mark, DeadKind::Event)]);
+    let innocent = format!("woken:{}", meeting(2));
+    assert_eq!(house.store.mark_redelivered(&innocent).await, Ok(1));
+}
+
 #[tokio::test]
 async fn crash_between_commit_and_publish_loses_no_job() {
     let house = House::new().await;

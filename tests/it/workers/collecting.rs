@@ -8,7 +8,8 @@ use bytes::Bytes;
 use meetrelay::domain::apply::{Applied, Fresh};
 use meetrelay::domain::{Job, Refusal};
 use meetrelay::ports::{
-    Castoff, Castoffs, DeadKind, DeadLetter, Incoming, QueueError, Receipt, Received,
+    Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Incoming, Message, Outgoing, QueueError,
+    Receipt, Received,
 };
 use meetrelay::queue::envelope;
 use meetrelay::worker::{Means, Replay, Workers, replay};
@@ -357,4 +358,37 @@ async fn a_hundred_castoffs_come_in_bounded_batches_after_an_outage_of_the_broke
     assert_eq!(scene.letters().await.len(), 100);
     let biggest = *scene.aside.biggest_batch.lock().unwrap();
     assert!((2..=64).contains(&biggest), "{biggest}");
+}
+
+/// Ids are read from where the content is, and so may be destroyed with it.
+#[tokio::test]
+async fn unreadable_messages_of_the_queue_are_all_kept_though_their_ids_are_the_same() {
+    let house = House::new().await;
+    let same = uuid::Uuid::from_u128(0).to_string();
+    for queue in [QueueName::Events, QueueName::Chat, QueueName::Conference] {
+        let outgoing = Outgoing {
+            queue,
+            message: Message {
+                id: same.clone(),
+                body: format!("no envelope of {}", queue.as_str())
+                    .into_bytes()
+                    .into(),
+            },
+            delay: Duration::ZERO,
+        };
+        house.queue.publish(outgoing).await.unwrap();
+    }
+    let _workers = house.start();
+    for queue in [QueueName::Events, QueueName::Chat, QueueName::Conference] {
+        house.until_empty(queue).await;
+    }
+    let letters = house
+        .store
+        .dead_letters(DeadFilter::newest(10))
+        .await
+        .unwrap();
+    assert_eq!(letters.len(), 3, "{letters:?}");
+    // The ledger asks by its id what became of an event.
+    let event = letters.iter().find(|letter| letter.id == same).unwrap();
+    assert_eq!(event.queue, "events");
 }

@@ -1,7 +1,7 @@
 //! What a replay does, and what it leaves alone.
 
 use meetrelay::domain::{Job, Refusal};
-use meetrelay::ports::{DeadKind, DeadLetter};
+use meetrelay::ports::{ConferenceError, DeadKind, DeadLetter};
 use meetrelay::queue::envelope;
 use meetrelay::worker::{Means, Replay, ReplayError, Replayed, replay};
 
@@ -150,6 +150,67 @@ async fn replay_begins_the_count_of_suspicion_anew() {
     }
     replayed(&house, &letter.id, false).await.unwrap();
     assert_eq!(house.store.mark_redelivered(&letter.id).await, Ok(1));
+}
+
+/// Work on a job is counted under the id of its message and under its own name.
+#[tokio::test]
+async fn replayed_job_has_all_its_tries_in_every_round() {
+    let house = House::new().await;
+    let workers = house.start();
+    house.ask(1).await;
+    let now = house.deps.clock.now();
+    let asked = house.until(meeting(1), is_carded).await;
+    workers.drain(std::future::pending()).await;
+    let id = JobId {
+        meeting: asked.id,
+        job: Job::CreateRoom,
+        round: 0,
+    };
+    let body = Body::Job {
+        id: id.clone(),
+        since: now,
+    };
+    let letter = letter(&Envelope::first(body, now), DeadKind::Job, Some(asked.id));
+    house.store.bury(letter.clone()).await.unwrap();
+    let marks = [
+        letter.id.clone(),
+        format!("{}:{}", id.meeting, id.job.key()),
+    ];
+    for mark in &marks {
+        for _ in 0..10 {
+            house.store.mark_redelivered(mark).await.unwrap();
+        }
+    }
+    replayed(&house, &letter.id, false).await.unwrap();
+    for mark in &marks {
+        assert_eq!(house.store.mark_redelivered(mark).await, Ok(1), "{mark}");
+    }
+}
+
+/// Before the next wake the job comes in its old round, and as its first try.
+#[tokio::test]
+async fn refused_create_that_is_replayed_in_its_round_opens_its_meeting() {
+    let house = House::new().await;
+    house.peers.world().create_fails = Some(ConferenceError::Unauthorized {
+        why: "another key".to_owned(),
+    });
+    let _workers = house.start();
+    house.ask(1).await;
+    let refused = house
+        .until(meeting(1), |meeting| {
+            meeting.refused == Some(Refusal::Unauthorized) && !meeting.given_up.is_empty()
+        })
+        .await;
+    assert_eq!(refused.round, 0);
+    house.peers.world().create_fails = None;
+    let id = JobId {
+        meeting: refused.id,
+        job: Job::CreateRoom,
+        round: 0,
+    };
+    replayed(&house, &id.to_string(), false).await.unwrap();
+    let open = house.until(meeting(1), is_carded).await;
+    assert_eq!(open.round, 0);
 }
 
 #[tokio::test]

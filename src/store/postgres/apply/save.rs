@@ -49,7 +49,9 @@ pub(super) async fn save(
     };
     add_meetings(client, &of(&changes.added)).await?;
     let changed = of(&changes.changed);
+    // The first error is the one that tells why.
     tokio::try_join!(
+        biased;
         change_meetings(client, &changed),
         add_pairs(client, ADD_REQUESTS, &changes.requests),
         add_pairs(client, ADD_SESSIONS, &changes.sids),

@@ -95,7 +95,9 @@ impl<'c> View<'c> {
             &[&keys.sids],
             &[&keys.rooms],
         ];
+        // Answers come in the order of the statements: the first error is the one that tells why.
         let (_, _, seen, logged, places, sessions, rooms) = tokio::try_join!(
+            biased;
             client.batch_execute("BEGIN"),
             client.query(lock, own[0]),
             client.query(seen, own[1]),
@@ -153,7 +155,11 @@ impl<'c> View<'c> {
         let lock = prepared(client, LOCK_MEETINGS).await?;
         let load = prepared(client, WHOLE).await?;
         let ids: Values<'_> = &[&ids];
-        let (_, found) = tokio::try_join!(client.query(&lock, ids), client.query(&load, ids))?;
+        let (_, found) = tokio::try_join!(
+            biased;
+            client.query(&lock, ids),
+            client.query(&load, ids)
+        )?;
         self.meetings.extend(read_whole(&found)?);
         Ok(())
     }

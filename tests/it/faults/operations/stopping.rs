@@ -31,7 +31,7 @@ async fn o1_sigterm_under_work_exits_zero_and_loses_nothing() {
 #[tokio::test]
 async fn o2_second_sigterm_ends_at_once_and_its_work_is_done_after_the_next_start() {
     let mut world = Setup::default()
-        .set("MATTERMOST__CALL_TIMEOUT", "25s")
+        .set("MATTERMOST__CALL_TIMEOUT", "8s")
         .start()
         .await;
     world
@@ -75,7 +75,8 @@ async fn o1_sigterm_while_idle_ends_soon_with_zero() {
 #[tokio::test]
 async fn o1_hung_call_is_cut_off_at_the_deadline_and_done_after_the_next_start() {
     let mut world = Setup::default()
-        .set("MATTERMOST__CALL_TIMEOUT", "60s")
+        // The lease of a process that ended lasts twice as long.
+        .set("MATTERMOST__CALL_TIMEOUT", "8s")
         .set("SERVER__DRAIN_TIMEOUT", "1s")
         .start()
         .await;
@@ -146,7 +147,8 @@ async fn o1_sigterm_under_load_keeps_every_start_that_was_accepted() {
 #[tokio::test]
 async fn o2_sigint_after_sigterm_ends_at_once_too() {
     let mut world = Setup::default()
-        .set("MATTERMOST__CALL_TIMEOUT", "60s")
+        // The lease of a process that ended lasts twice as long.
+        .set("MATTERMOST__CALL_TIMEOUT", "8s")
         .start()
         .await;
     let hang = world::Fault::Stall(Duration::from_secs(60));
