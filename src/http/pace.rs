@@ -27,6 +27,12 @@ struct State {
     next: Option<Instant>,
     /// What the peer has left until its burst is whole again.
     budget: Option<Budget>,
+    /// What answers say since then that may be older than `budget`, of which they are a part already.
+    since: Option<Budget>,
+    /// Calls that had left when `budget` was told: whatever left later was answered later by the peer too.
+    told_at: u64,
+    /// Calls that have left.
+    left_in_all: u64,
     /// Calls that have left and are not answered.
     under_way: u64,
 }
@@ -37,12 +43,26 @@ struct Budget {
     until: Instant,
 }
 
+impl Budget {
+    /// The worse of two of which nobody knows which is the older.
+    fn worse(self, other: Option<Self>) -> Self {
+        other.map_or(self, |other| Self {
+            left: self.left.min(other.left),
+            until: self.until.max(other.until),
+        })
+    }
+}
+
 /// A call that may leave; until it is dropped it counts as under way.
-pub(super) struct Leave<'a>(&'a Pace);
+pub(super) struct Leave<'a> {
+    pace: &'a Pace,
+    /// Which of all calls it is.
+    number: u64,
+}
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.lock().under_way -= 1;
+        self.pace.lock().under_way -= 1;
     }
 }
 
@@ -66,6 +86,7 @@ impl Pace {
             let wait = {
                 let mut state = self.lock();
                 state.budget = state.budget.filter(|budget| budget.until > now);
+                state.since = state.since.filter(|since| since.until > now);
                 let spent = state.budget.filter(|budget| budget.left == 0);
                 let spent = spent.map_or(now, |budget| budget.until);
                 let wait = spent.max(state.next.unwrap_or(now)) - now;
@@ -73,9 +94,14 @@ impl Pace {
                     if let Some(budget) = &mut state.budget {
                         budget.left -= 1;
                     }
+                    if let Some(since) = &mut state.since {
+                        since.left = since.left.saturating_sub(1);
+                    }
                     state.next = Some(now + self.interval);
                     state.under_way += 1;
-                    return Ok(Leave(self));
+                    state.left_in_all += 1;
+                    let number = state.left_in_all;
+                    return Ok(Leave { pace: self, number });
                 }
                 wait
             };
@@ -88,19 +114,26 @@ impl Pace {
 
     /// What the answer to a call that has left says about the next ones.
     pub(super) fn learn(&self, leave: &Leave<'_>, limit: RateLimit) {
-        debug_assert!(std::ptr::eq(leave.0, self));
+        debug_assert!(std::ptr::eq(leave.pace, self));
         let mut state = self.lock();
         let now = Instant::now();
         // The peer has not counted the others that are under way.
         let left = limit.remaining.saturating_sub(state.under_way - 1);
         let until = now + limit.reset.min(HOLD_MAX);
         let said = Budget { left, until };
-        // Answers may overtake each other: the least counts, until the burst is whole again.
         let known = state.budget.filter(|known| known.until > now);
-        state.budget = Some(known.map_or(said, |known| Budget {
-            left: known.left.min(left),
-            until: known.until.max(until),
-        }));
+        let since = state.since.filter(|since| since.until > now);
+        // Answers may overtake each other: of those that may have, the least counts. What is surely older counts no
+        // more, or it would be worn down and kept up by steady traffic until no call leaves for a whole reset.
+        let said = said.worse(since);
+        if known.is_none() || leave.number > state.told_at {
+            state.told_at = state.left_in_all;
+            state.since = None;
+            state.budget = Some(said);
+        } else {
+            state.since = Some(said);
+            state.budget = Some(said.worse(known));
+        }
     }
 
     /// The peer refused a call because there were too many: none leaves for `pause`.
@@ -110,6 +143,8 @@ impl Pace {
         let known = state.budget.filter(|budget| budget.left == 0);
         let until = known.map_or(until, |budget| budget.until.max(until));
         state.budget = Some(Budget { left: 0, until });
+        state.told_at = state.left_in_all;
+        state.since = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -174,6 +209,52 @@ mod tests {
         let began = Instant::now();
         drop(pace.leave().await.unwrap());
         assert_eq!(began.elapsed(), SECOND);
+    }
+
+    /// A peer whose burst of 10 fills up at 5 calls a second, and calls at half of that.
+    #[tokio::test(start_paused = true)]
+    async fn steady_traffic_that_the_peer_keeps_up_with_is_never_held_up() {
+        let pace = Pace::new(0);
+        for _ in 0..100 {
+            let began = Instant::now();
+            let leave = pace.leave().await.unwrap();
+            assert!(began.elapsed().is_zero(), "the peer has 9 left");
+            pace.learn(&leave, limit(9, SECOND));
+            drop(leave);
+            tokio::time::sleep(2 * SECOND / 5).await;
+        }
+    }
+
+    /// One is always under way when the other is answered.
+    #[tokio::test(start_paused = true)]
+    async fn steady_calls_that_overlap_are_never_held_up_either() {
+        let pace = Pace::new(0);
+        let mut earlier = pace.leave().await.unwrap();
+        for _ in 0..100 {
+            tokio::time::sleep(SECOND / 5).await;
+            let began = Instant::now();
+            let later = pace.leave().await.unwrap();
+            assert!(began.elapsed().is_zero(), "the peer has 8 left");
+            tokio::time::sleep(SECOND / 5).await;
+            pace.learn(&earlier, limit(8, SECOND));
+            earlier = later;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_overtake_each_other_give_nothing_back() {
+        let pace = Pace::new(0);
+        let first = pace.leave().await.unwrap();
+        let second = pace.leave().await.unwrap();
+        pace.learn(&first, limit(5, SECOND));
+        drop(first);
+        // Left after the first answer; the peer took it before the second, whose answer comes first.
+        let third = pace.leave().await.unwrap();
+        pace.learn(&second, limit(1, SECOND));
+        drop(second);
+        pace.learn(&third, limit(2, SECOND));
+        drop(third);
+        assert_eq!(pace.lock().budget.map(|budget| budget.left), Some(0));
     }
 
     #[tokio::test(start_paused = true)]

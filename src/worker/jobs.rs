@@ -20,7 +20,7 @@ use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Se
 
 use super::apply::pause;
 use super::dead::facts_of;
-use super::suspect::{Alone, Suspicion, forget_mark, job_mark, suspect};
+use super::suspect::{Alone, Suspicion, suspect};
 use super::{Admission, DeadReason, JobOutcome, Shop};
 use attempt::{do_job, do_tell, settle_panicked};
 use settle::{again, give_up};
@@ -148,10 +148,8 @@ async fn do_suspect(shop: &Shop, received: Received, envelope: Envelope) -> Opti
             do_envelope(shop, received, envelope, alone).await
         }
         Suspicion::Poison(reason) => {
-            if let Body::Job { id, .. } = &envelope.body {
-                // Its work was counted under that name too: replayed, it has all its tries.
-                forget_mark(shop, &job_mark(id)).await;
-            }
+            // The other name that its work is counted under stays: copies of it may lie in the queue. A replay
+            // clears both.
             let facts = facts_of(&envelope);
             let (label, kind) = (DeadReason::Poison, DeadKind::Job);
             give_up(shop, received, reason, label, kind, facts).await

@@ -116,11 +116,8 @@ async fn poisonous_chat_job_fails_no_room() {
         job: Job::RefreshCard { version: 1 },
         round: 0,
     };
-    // A try is counted under both.
-    let job_name = format!("{}:{}", id.meeting, id.job.key());
     for _ in 0..=house.settings.poison_max {
         house.store.mark_redelivered(&id.to_string()).await.unwrap();
-        house.store.mark_redelivered(&job_name).await.unwrap();
     }
     let now = house.deps.clock.now();
     let owed = Owed {
@@ -141,8 +138,4 @@ async fn poisonous_chat_job_fails_no_room() {
         .until(id.meeting, |meeting| !meeting.given_up.is_empty())
         .await;
     assert_eq!((meeting.state(), meeting.refused), (State::Creating, None));
-    house.until_empty(QueueName::ChatLater).await;
-    for name in [id.to_string(), job_name] {
-        assert_eq!(house.store.mark_redelivered(&name).await, Ok(1), "{name}");
-    }
 }
