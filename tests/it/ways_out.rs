@@ -178,7 +178,8 @@ async fn notice_whose_answer_is_lost_is_repeated_once() {
     let both = told(&world, "dev", 2).await;
     assert_eq!(both[0].message, both[1].message);
     let between = both[1].create_at - both[0].create_at;
-    assert!(between >= 1_000, "{between} ms");
+    // Counted from when the relay began the first, which the server stored some moments later.
+    assert!(between >= 900, "{between} ms");
     world.relay.await_log("start told").await;
     let room = world.room().await;
     assert!(world.conference.end_room(&room.room_id));
