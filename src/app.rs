@@ -181,6 +181,7 @@ impl App {
             observer: Arc::clone(&meter) as _,
         };
         let own_user = OwnUser::unknown();
+        watch::remember_own_user(store.as_ref(), &own_user).await;
         let public = bind("listen", config.server.listen).await?;
         let admin_listener = bind("admin_listen", config.server.admin_listen).await?;
         let token = AdminToken::make(&config.admin_token_path())?;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::config::WayOut;
 use crate::crash_point;
 use crate::domain::UserId;
-use crate::ports::{ChatError, Clock, Queue, WayOutKind};
+use crate::ports::{ChatError, Clock, Queue, Store, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::trigger::OwnUser;
@@ -28,6 +28,8 @@ const OWN_USER_EVERY: Duration = Duration::from_secs(5);
 const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(60);
 /// A peer that answered within this time counts as reachable.
 const REACHED_WITHIN: Duration = Duration::from_secs(600);
+/// The store must have said within this time who we were.
+const REMEMBERED_WITHIN: Duration = Duration::from_secs(1);
 /// The setting of the store under which our own user id is kept.
 const OWN_USER: &str = "bot_user_id";
 
@@ -67,17 +69,23 @@ pub(super) fn start(
     ));
 }
 
+/// Reads who the relay was when Mattermost last said so, before the first post can come. A store that is away is not
+/// waited for.
+pub(super) async fn remember_own_user(store: &dyn Store, own_user: &OwnUser) {
+    let kept = tokio::time::timeout(REMEMBERED_WITHIN, store.setting(OWN_USER)).await;
+    if let Ok(Ok(Some(kept))) = kept
+        && let Ok(user) = kept.parse::<UserId>()
+    {
+        own_user.set(user);
+    }
+}
+
 /// Learns our own user id and keeps it, so that own posts are known after a restart with Mattermost away.
 async fn watch_own_user(
     deps: Deps,
     own_user: OwnUser,
     (remedy, renewed, is_refused): (&'static str, Arc<Notify>, Arc<AtomicBool>),
 ) {
-    if let Ok(Some(kept)) = deps.store.setting(OWN_USER).await
-        && let Ok(user) = kept.parse::<UserId>()
-    {
-        own_user.set(user);
-    }
     let (away, refused) = (Lately::default(), Lately::default());
     loop {
         let answer = deps.chat.own_account().await;
