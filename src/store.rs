@@ -5,6 +5,7 @@ mod body;
 mod content;
 mod decide;
 mod found_by;
+mod post_columns;
 pub mod postgres;
 pub mod sqlite;
 mod word;

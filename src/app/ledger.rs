@@ -124,15 +124,14 @@ impl Watched {
 
     async fn look(&mut self, places: &Places) {
         let late = self.late(places.settled_within);
-        // The queue first: what leaves it afterwards is in the store when that is asked.
-        let waiting = if late.is_empty() {
-            Some(0)
-        } else {
-            waiting(places).await
-        };
-        let settled = places.store.settled_events(late.clone()).await;
-        // While nobody knows, what was shown last stays.
-        if let (Some(waiting), Ok(settled)) = (waiting, settled) {
+        if late.is_empty() {
+            return self.show(&[], &places.metrics);
+        }
+        // The queue first: what leaves it afterwards is in the store when that is asked. While nobody knows, what was
+        // shown last stays.
+        if let Some(waiting) = waiting(places).await
+            && let Ok(settled) = places.store.settled_events(late.clone()).await
+        {
             let lost = self.judge(&late, waiting, &settled);
             self.show(&lost, &places.metrics);
         }

@@ -163,7 +163,7 @@ pub trait Store: Send + Sync + 'static {
     /// What is logged of one meeting, oldest first, at most 1000 lines.
     async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError>;
 
-    /// Which of these events are settled: logged, kept as a dead letter, or one that a person removed (its note tells);
+    /// Which of these events are settled: logged, kept as a dead letter, or discarded (its note tells);
     /// at most 500 are looked up.
     async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError>;
 

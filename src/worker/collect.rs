@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use crate::ports::{Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError, StoreError};
+use crate::ports::{Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError};
 
 use super::apply::pause;
-use super::dead::{Burial, bury, facts_of, letter_id};
+use super::dead::{Burial, bury, facts_of, keep_letter, letter_id};
 use super::publish::given_up_postings;
 use super::{DeadReason, Shop, send};
 
@@ -74,7 +74,17 @@ async fn keep(shop: &Shop, castoff: Castoff) -> bool {
         Some(None) => {}
         Some(Some(letter)) => {
             debug!(message.id = id, "put aside, and a dead letter already");
-            return keep_on(shop, letter).await;
+            // If a person replays it just now, this is the one that came back, and it must not be removed with the
+            // one that was replayed.
+            let buried_at = shop.deps.clock.now();
+            return keep_letter(
+                shop,
+                DeadLetter {
+                    buried_at,
+                    ..letter
+                },
+            )
+            .await;
         }
     }
     let (kind, label, reason) = match &received.content {
@@ -110,32 +120,13 @@ async fn kept(shop: &Shop, id: &str) -> Option<Option<DeadLetter>> {
         match shop.deps.store.dead_letter(id).await {
             Ok(letter) => return Some(letter),
             Err(error) => {
-                if !wait_for_store(shop, &error).await {
+                if shop.store_trouble.is_news() {
+                    warn!(%error, "the store is away: what the broker put aside stays there");
+                }
+                if !pause(shop).await {
                     return None;
                 }
             }
         }
     }
-}
-
-/// Buries a letter anew as it is: if a person replays it just now, this is the one that came back, and it must not be
-/// removed with the one that was replayed. `false` when the workers were stopped first.
-async fn keep_on(shop: &Shop, letter: DeadLetter) -> bool {
-    let letter = DeadLetter {
-        buried_at: shop.deps.clock.now(),
-        ..letter
-    };
-    while let Err(error) = shop.deps.store.bury(letter.clone()).await {
-        if !wait_for_store(shop, &error).await {
-            return false;
-        }
-    }
-    true
-}
-
-async fn wait_for_store(shop: &Shop, error: &StoreError) -> bool {
-    if shop.store_trouble.is_news() {
-        warn!(%error, "the store is away: what the broker put aside stays there");
-    }
-    pause(shop).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use world::Fault;
 use world::mattermost::{Model, Post};
-use world::plugnmeet::Backend;
+use world::plugnmeet::{Backend, RoomView};
 
 use crate::harness::{BackEnd, PATIENCE, Setup, StoreEnd, World, make_room};
 
@@ -62,27 +62,8 @@ async fn doubled_and_reordered_webhooks_lead_to_the_same_card() {
 async fn patch_that_is_carried_out_after_a_later_one_does_not_stay() {
     let settings = Setup::default().set("MATTERMOST__CALL_TIMEOUT", "500ms");
     let world = settings.set("MATTERMOST__TIDY_AFTER", "2s").start().await;
-    world.chat.say("ana", "dev", "meet now: overtaken").await;
-    let card = world.card("dev", "overtaken").await;
-    let room = world.room().await;
-    let stall = Fault::Stall(Duration::from_millis(1_500));
-    world.chat.faults().next("posts.patch", 1, stall);
-    let patches = world.chat.calls("posts.patch");
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
-    let tried = world
-        .chat
-        .wait_for_calls("posts.patch", patches + 1, PATIENCE);
-    tried.await.unwrap();
-    assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
-    let is_back = |chat: &Model| is_over(chat, &card).is_none().then_some(());
-    world.see("the older state", is_back).await;
-    world
-        .see("the end again", |chat| is_over(chat, &card))
-        .await;
+    let (card, room) = with_a_slow_patch(&world, Duration::from_millis(1_500)).await;
+    overtaken(&world, &card, &room).await;
     world.finish().await;
 }
 
@@ -94,11 +75,22 @@ async fn patch_of_a_killed_relay_that_is_carried_out_late_does_not_stay() {
         .store(StoreEnd::Sqlite)
         .back_end(BackEnd::Embedded);
     let mut world = settings.set("MATTERMOST__TIDY_AFTER", "4s").start().await;
-    world.chat.say("ana", "dev", "meet now: cut off").await;
-    let card = world.card("dev", "cut off").await;
+    let (card, room) = with_a_slow_patch(&world, Duration::from_secs(3)).await;
+    world.relay.kill().await;
+    world.relay.start_again().await;
+    overtaken(&world, &card, &room).await;
+    world.finish().await;
+}
+
+/// A meeting whose card the relay changes by a call that the server carries out that late.
+async fn with_a_slow_patch(world: &World, late: Duration) -> (Post, RoomView) {
+    world.chat.say("ana", "dev", "meet now: slow").await;
+    let card = world.card("dev", "slow").await;
     let room = world.room().await;
-    let stall = Fault::Stall(Duration::from_secs(3));
-    world.chat.faults().next("posts.patch", 1, stall);
+    world
+        .chat
+        .faults()
+        .next("posts.patch", 1, Fault::Stall(late));
     let patches = world.chat.calls("posts.patch");
     world
         .conference
@@ -108,16 +100,16 @@ async fn patch_of_a_killed_relay_that_is_carried_out_late_does_not_stay() {
         .chat
         .wait_for_calls("posts.patch", patches + 1, PATIENCE);
     tried.await.unwrap();
-    world.relay.kill().await;
-    world.relay.start_again().await;
+    (card, room)
+}
+
+/// The end is shown, then what the slow call says, and then the end again.
+async fn overtaken(world: &World, card: &Post, room: &RoomView) {
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
-    let is_back = |chat: &Model| is_over(chat, &card).is_none().then_some(());
+    world.see("the end", |chat| is_over(chat, card)).await;
+    let is_back = |chat: &Model| is_over(chat, card).is_none().then_some(());
     world.see("the older state", is_back).await;
-    world
-        .see("the end again", |chat| is_over(chat, &card))
-        .await;
-    world.finish().await;
+    world.see("the end again", |chat| is_over(chat, card)).await;
 }
 
 #[tokio::test]

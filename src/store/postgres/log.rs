@@ -43,7 +43,7 @@ pub(super) async fn settled(client: &Client, events: &[EventId]) -> Result<Vec<E
     let text = "SELECT asked.id FROM unnest($1::text[]) AS asked (id)
          WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.event = asked.id)
              OR EXISTS (SELECT 1 FROM dead_letters AS l WHERE l.id = asked.id)
-             OR EXISTS (SELECT 1 FROM notes AS n WHERE n.subject = asked.id)";
+             OR EXISTS (SELECT 1 FROM notes AS n WHERE n.subject = asked.id AND n.action = 'discard')";
     let found = rows(client, text, &[&ids]).await?;
     let settled = found
         .iter()

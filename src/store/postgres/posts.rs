@@ -3,11 +3,10 @@
 use tokio_postgres::Row;
 
 use super::link::{Client, execute, row};
-use super::number;
 use super::text::Text;
 use super::trouble::Trouble;
-use crate::domain::{MeetingId, PostId, PostKey, PostRow, Timestamp};
-use crate::store::{body::damaged, word};
+use crate::domain::{MeetingId, PostKey, PostRow};
+use crate::store::{body::damaged, post_columns::PostColumns};
 
 /// One row, if there is one.
 pub(super) async fn load(
@@ -28,22 +27,7 @@ pub(super) async fn put(
     key: &PostKey,
     row: &PostRow,
 ) -> Result<(), Trouble> {
-    // Named one by one, so that a new field cannot be forgotten here.
-    let PostRow {
-        first_tried_at,
-        post,
-        posted_at,
-        root,
-        rendered,
-        answered,
-        frozen,
-        tidy_at,
-        outside_since,
-        sent,
-        again_at,
-    } = row;
-    let rendered = i64::try_from(*rendered)
-        .map_err(|_| Trouble::Refused("a card's version is out of range".to_owned()))?;
+    let columns = PostColumns::of(row).map_err(Trouble::Refused)?;
     let text = "INSERT INTO posts (meeting, key, first_tried_at, post, posted_at, root,
              rendered, answered, frozen, tidy_at, outside_since, sent, again_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -58,17 +42,17 @@ pub(super) async fn put(
         &[
             &Text::shown(meeting),
             &Text::shown(key),
-            &first_tried_at.map(Timestamp::millis),
-            &post.as_ref().map(PostId::as_str),
-            &posted_at.map(Timestamp::millis),
-            &root.as_ref().map(PostId::as_str),
-            &rendered,
-            answered,
-            &frozen.map(word::of_frozen),
-            &tidy_at.map(Timestamp::millis),
-            &outside_since.map(Timestamp::millis),
-            &i64::from(*sent),
-            &again_at.map(Timestamp::millis),
+            &columns.first_tried_at,
+            &columns.post,
+            &columns.posted_at,
+            &columns.root,
+            &columns.rendered,
+            &columns.answered,
+            &columns.frozen,
+            &columns.tidy_at,
+            &columns.outside_since,
+            &columns.sent,
+            &columns.again_at,
         ],
     )
     .await?;
@@ -87,33 +71,20 @@ pub(super) fn read(meeting: MeetingId, row: &Row) -> Result<Option<(PostKey, Pos
             column,
         ))
     };
-    let time = |column: &str| -> Result<Option<Timestamp>, Trouble> {
-        let millis: Option<i64> = row.try_get(column)?;
-        Ok(millis.map(Timestamp::from_millis))
-    };
-    let post = |column: &str| -> Result<Option<PostId>, Trouble> {
-        let id: Option<&str> = row.try_get(column)?;
-        id.map(|id| id.parse().map_err(|_| damaged(column)))
-            .transpose()
-    };
-    let frozen: Option<&str> = row.try_get("frozen")?;
-    let frozen = frozen
-        .map(|text| word::frozen(text).ok_or_else(|| damaged("frozen")))
-        .transpose()?;
-    let rendered: i64 = row.try_get("rendered")?;
-    let read = PostRow {
-        first_tried_at: time("first_tried_at")?,
-        post: post("post")?,
-        posted_at: time("posted_at")?,
-        root: post("root")?,
-        rendered: u64::try_from(rendered).map_err(|_| damaged("rendered"))?,
+    let columns = PostColumns::<&str> {
+        first_tried_at: row.try_get("first_tried_at")?,
+        post: row.try_get("post")?,
+        posted_at: row.try_get("posted_at")?,
+        root: row.try_get("root")?,
+        rendered: row.try_get("rendered")?,
         answered: row.try_get("answered")?,
-        frozen,
-        tidy_at: time("tidy_at")?,
-        outside_since: time("outside_since")?,
-        sent: number(row.try_get("sent")?).ok_or_else(|| damaged("sent"))?,
-        again_at: time("again_at")?,
+        frozen: row.try_get("frozen")?,
+        tidy_at: row.try_get("tidy_at")?,
+        outside_since: row.try_get("outside_since")?,
+        sent: row.try_get("sent")?,
+        again_at: row.try_get("again_at")?,
     };
+    let read = columns.read(damaged)?;
     let key = key.parse().map_err(|_| damaged("key"))?;
     Ok(Some((key, read)))
 }

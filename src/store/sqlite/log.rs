@@ -134,7 +134,7 @@ pub(super) fn settled(file: &Connection, events: &[EventId]) -> Result<Vec<Event
     let mut statement = file.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM events WHERE event = ?1)
              OR EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1)
-             OR EXISTS (SELECT 1 FROM notes WHERE subject = ?1)",
+             OR EXISTS (SELECT 1 FROM notes WHERE subject = ?1 AND action = 'discard')",
     )?;
     let mut settled = Vec::new();
     for event in events.iter().take(LISTED_MAX) {

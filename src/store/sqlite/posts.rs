@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::domain::{MeetingId, PostId, PostKey, PostRow, Timestamp};
+use crate::domain::{MeetingId, PostKey, PostRow};
 use crate::sqlite::SqliteError;
-use crate::store::word;
+use crate::store::post_columns::PostColumns;
 
 use super::trouble::unreadable;
 
@@ -46,22 +46,7 @@ pub(super) fn put(
     key: &PostKey,
     row: &PostRow,
 ) -> Result<(), SqliteError> {
-    // Named one by one, so that a new field cannot be forgotten here.
-    let PostRow {
-        first_tried_at,
-        post,
-        posted_at,
-        root,
-        rendered,
-        answered,
-        frozen,
-        tidy_at,
-        outside_since,
-        sent,
-        again_at,
-    } = row;
-    let rendered = i64::try_from(*rendered)
-        .map_err(|_| SqliteError::Refused("a card's version is out of range".to_owned()))?;
+    let columns = PostColumns::of(row).map_err(SqliteError::Refused)?;
     file.prepare_cached(
         "INSERT OR REPLACE INTO posts (meeting, key, first_tried_at, post, posted_at, root,
              rendered, answered, frozen, tidy_at, outside_since, sent, again_at)
@@ -70,17 +55,17 @@ pub(super) fn put(
     .execute((
         meeting.to_string(),
         key.to_string(),
-        first_tried_at.map(Timestamp::millis),
-        post.as_ref().map(PostId::as_str),
-        posted_at.map(Timestamp::millis),
-        root.as_ref().map(PostId::as_str),
-        rendered,
-        answered,
-        frozen.map(word::of_frozen),
-        tidy_at.map(Timestamp::millis),
-        outside_since.map(Timestamp::millis),
-        sent,
-        again_at.map(Timestamp::millis),
+        columns.first_tried_at,
+        columns.post,
+        columns.posted_at,
+        columns.root,
+        columns.rendered,
+        columns.answered,
+        columns.frozen,
+        columns.tidy_at,
+        columns.outside_since,
+        columns.sent,
+        columns.again_at,
     ))?;
     Ok(())
 }
@@ -88,33 +73,20 @@ pub(super) fn put(
 fn read(meeting: MeetingId, row: &Row<'_>) -> Result<(PostKey, PostRow), SqliteError> {
     let key: String = row.get("key")?;
     let damaged = |column: &str| unreadable(format!("post {key} of meeting {meeting}"), column);
-    let time = |column: &str| -> Result<Option<Timestamp>, SqliteError> {
-        let millis: Option<i64> = row.get(column)?;
-        Ok(millis.map(Timestamp::from_millis))
-    };
-    let post = |column: &str| -> Result<Option<PostId>, SqliteError> {
-        let id: Option<String> = row.get(column)?;
-        id.map(|id| id.parse().map_err(|_| damaged(column)))
-            .transpose()
-    };
-    let frozen: Option<String> = row.get("frozen")?;
-    let frozen = frozen
-        .map(|text| word::frozen(&text).ok_or_else(|| damaged("frozen")))
-        .transpose()?;
-    let rendered: i64 = row.get("rendered")?;
-    let read = PostRow {
-        first_tried_at: time("first_tried_at")?,
-        post: post("post")?,
-        posted_at: time("posted_at")?,
-        root: post("root")?,
-        rendered: u64::try_from(rendered).map_err(|_| damaged("rendered"))?,
+    let columns = PostColumns::<String> {
+        first_tried_at: row.get("first_tried_at")?,
+        post: row.get("post")?,
+        posted_at: row.get("posted_at")?,
+        root: row.get("root")?,
+        rendered: row.get("rendered")?,
         answered: row.get("answered")?,
-        frozen,
-        tidy_at: time("tidy_at")?,
-        outside_since: time("outside_since")?,
+        frozen: row.get("frozen")?,
+        tidy_at: row.get("tidy_at")?,
+        outside_since: row.get("outside_since")?,
         sent: row.get("sent")?,
-        again_at: time("again_at")?,
+        again_at: row.get("again_at")?,
     };
+    let read = columns.read(damaged)?;
     let key = key.parse().map_err(|_| damaged("key"))?;
     Ok((key, read))
 }

@@ -11,7 +11,7 @@ use crate::crash_point;
 use crate::domain::apply::Tell;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
-use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Refusal, Timestamp};
+use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Timestamp};
 use crate::ports::{Body, DeadKind, Envelope, Posting, Received, StoreError};
 use crate::worker::apply::pause;
 use crate::worker::dead::{facts_of, given_up};
@@ -21,7 +21,7 @@ use crate::worker::suspect::{Alone, Suspicion, forget_mark, job_mark, suspect};
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
 
 use super::record::{Begun, record};
-use super::settle::{again, done, give_up};
+use super::settle::{again, done, follow, give_up};
 
 /// What doing a job met, and the facts that were learned by it.
 pub(in crate::worker) struct Report {
@@ -166,32 +166,10 @@ pub(super) async fn do_job(
     }
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     info!(duration_ms, ?outcome, "job attempted");
-    match verdict {
-        Verdict::Done => done(shop, &received, JobOutcome::Delivered).await,
-        Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
-        Verdict::Again {
-            after,
-            reason,
-            counts,
-        } => {
-            shop.deps.observer.retried(received.queue, reason);
-            warn_again(&outcome, after, reason);
-            again(shop, &received, envelope, after, counts).await
-        }
-        Verdict::DeadLetter { reason } => {
-            let refusal = (id.job == Job::CreateRoom).then_some(Refusal::GaveUp);
-            let facts = given_up(&id, refusal);
-            give_up(
-                shop,
-                received,
-                reason,
-                DeadReason::GivenUp,
-                DeadKind::Job,
-                facts,
-            )
-            .await
-        }
+    if let Verdict::Again { after, reason, .. } = &verdict {
+        warn_again(&outcome, *after, *reason);
     }
+    follow(shop, received, envelope, verdict).await
 }
 
 /// Under what the work on a job is counted, if it is to be.
@@ -221,28 +199,8 @@ pub(super) async fn do_tell(
     let outcome = chat::tell(shop, &tell).await;
     note_peer(shop, Peer::Mattermost, &outcome);
     let age = shop.deps.clock.now().since(envelope.received_at);
-    match judge(shop, &outcome, &envelope, age) {
-        Verdict::Done | Verdict::Obsolete => done(shop, &received, JobOutcome::Delivered).await,
-        Verdict::Again {
-            after,
-            reason,
-            counts,
-        } => {
-            shop.deps.observer.retried(received.queue, reason);
-            again(shop, &received, envelope, after, counts).await
-        }
-        Verdict::DeadLetter { reason } => {
-            give_up(
-                shop,
-                received,
-                reason,
-                DeadReason::GivenUp,
-                DeadKind::Job,
-                vec![],
-            )
-            .await
-        }
-    }
+    let verdict = judge(shop, &outcome, &envelope, age);
+    follow(shop, received, envelope, verdict).await
 }
 
 /// What becomes of a message when the work around its call panicked: a defect like one in the call itself, so that it
@@ -259,22 +217,8 @@ pub(super) async fn settle_panicked(shop: &Shop, received: Received) -> Option<J
     {
         forget_mark(shop, &mark).await;
     }
-    match judge(shop, &Outcome::Failed { why }, &envelope, Duration::ZERO) {
-        Verdict::Done | Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
-        Verdict::Again {
-            after,
-            reason,
-            counts,
-        } => {
-            shop.deps.observer.retried(received.queue, reason);
-            again(shop, &received, envelope, after, counts).await
-        }
-        Verdict::DeadLetter { reason } => {
-            let facts = facts_of(&envelope);
-            let (label, kind) = (DeadReason::GivenUp, DeadKind::Job);
-            give_up(shop, received, reason, label, kind, facts).await
-        }
-    }
+    let verdict = judge(shop, &Outcome::Failed { why }, &envelope, Duration::ZERO);
+    follow(shop, received, envelope, verdict).await
 }
 
 fn judge(shop: &Shop, outcome: &Outcome, envelope: &Envelope, age: Duration) -> Verdict {

@@ -6,12 +6,39 @@ use tracing::debug;
 
 use crate::crash_point;
 use crate::domain::Fact;
+use crate::domain::retry::Verdict;
 use crate::ports::{DeadKind, Envelope, Posting, QueueName, Received, Settled};
-use crate::worker::dead::{Burial, bury};
+use crate::worker::dead::{Burial, bury, facts_of};
 use crate::worker::publish::given_up_postings;
 use crate::worker::send::send;
 use crate::worker::suspect::forget_mark;
 use crate::worker::{DeadReason, JobOutcome, Shop};
+
+/// Does what the verdict says. `None`: the workers were stopped first.
+pub(super) async fn follow(
+    shop: &Shop,
+    received: Received,
+    envelope: Envelope,
+    verdict: Verdict,
+) -> Option<JobOutcome> {
+    match verdict {
+        Verdict::Done => done(shop, &received, JobOutcome::Delivered).await,
+        Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
+        Verdict::Again {
+            after,
+            reason,
+            counts,
+        } => {
+            shop.deps.observer.retried(received.queue, reason);
+            again(shop, &received, envelope, after, counts).await
+        }
+        Verdict::DeadLetter { reason } => {
+            let facts = facts_of(&envelope);
+            let (label, kind) = (DeadReason::GivenUp, DeadKind::Job);
+            give_up(shop, received, reason, label, kind, facts).await
+        }
+    }
+}
 
 /// The message is removed.
 pub(super) async fn done(

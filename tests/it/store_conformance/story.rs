@@ -136,8 +136,13 @@ pub(crate) async fn settled_events_are_those_with_a_line_or_a_letter(bench: &imp
         start("park", second(0)),
     );
     let discarded = start("lake", second(0));
-    let removed = note(&discarded.event.id.to_string(), None, 1);
-    store.log_note(removed).await.unwrap();
+    for (incoming, action) in [(&discarded, "discard"), (&lost, "replay")] {
+        let done = Note {
+            action: action.to_owned(),
+            ..note(&incoming.event.id.to_string(), None, 1)
+        };
+        store.log_note(done).await.unwrap();
+    }
     apply_one(&store, applied.clone()).await;
     let id = buried.event.id.to_string();
     store.bury(letter(id, None)).await.unwrap();

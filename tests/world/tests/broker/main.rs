@@ -1,7 +1,9 @@
 //! The broker of the tests is real, apart, and gone afterwards.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "../common/holding.rs"]
+mod holding;
+
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
@@ -9,8 +11,8 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use world::broker::Broker;
 
-/// How long a state may take to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+use holding::{PATIENCE, await_nothing_left, kill_a_holder, processes, told_at};
+
 /// Makes this binary hold a broker until it is killed, for [`broker_ends_with_a_killed_process`].
 const HOLD: &str = "MEETRELAY_TEST_HOLD_A_BROKER";
 
@@ -156,7 +158,7 @@ async fn alarms_block_publishers_and_a_dropped_broker_leaves_nothing() {
 /// Not a test of its own: the process that [`broker_ends_with_a_killed_process`] kills.
 #[tokio::test]
 async fn hold_a_broker() {
-    let Some(tell) = std::env::var_os(HOLD) else {
+    let Some(tell) = told_at(HOLD) else {
         return;
     };
     let broker = Broker::shared().await;
@@ -167,28 +169,7 @@ async fn hold_a_broker() {
 
 #[tokio::test]
 async fn broker_ends_with_a_killed_process() {
-    let tell = std::env::temp_dir().join(format!("meetrelay-hold-{}", std::process::id()));
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "hold_a_broker"])
-        .env(HOLD, &tell)
-        .env_remove("MEETRELAY_TEST_BROKER")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    let folder = loop {
-        let told = std::fs::read_to_string(&tell).unwrap_or_default();
-        if !told.is_empty() {
-            break PathBuf::from(told);
-        }
-        assert!(began.elapsed() < PATIENCE, "no broker was started");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    let running = processes(&folder).len();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    std::fs::remove_file(&tell).unwrap();
+    let (folder, running) = kill_a_holder("hold_a_broker", HOLD, "MEETRELAY_TEST_BROKER").await;
     assert!(running >= 4, "epmd, machine, keeper and control run");
     await_nothing_left(&folder).await;
 }
@@ -237,29 +218,4 @@ async fn publish(channel: &Channel, queue: &str) {
 async fn assert_late(publish: impl Future<Output = ()>) {
     let late = tokio::time::timeout(Duration::from_millis(500), publish).await;
     assert!(late.is_err(), "an alarm blocks publishers");
-}
-
-/// The processes that live in a broker's directory.
-fn processes(folder: &Path) -> Vec<String> {
-    let name = folder.to_str().unwrap();
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        for part in ["environ", "cmdline"] {
-            let bytes = std::fs::read(entry.path().join(part)).unwrap_or_default();
-            if String::from_utf8_lossy(&bytes).contains(name) {
-                found.push(entry.file_name().to_string_lossy().into_owned());
-                break;
-            }
-        }
-    }
-    found
-}
-
-async fn await_nothing_left(folder: &Path) {
-    let began = Instant::now();
-    while !processes(folder).is_empty() || folder.exists() {
-        let left = processes(folder);
-        assert!(began.elapsed() < PATIENCE, "left: {left:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

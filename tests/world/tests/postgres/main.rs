@@ -1,14 +1,16 @@
 //! The PostgreSQL of the tests is real, apart, and gone afterwards.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+#[path = "../common/holding.rs"]
+mod holding;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio_postgres::{Client, Error, NoTls};
 use world::postgres::Postgres;
 
-/// How long a state may take to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+use holding::{await_nothing_left, kill_a_holder, processes, told_at};
+
 /// Makes this binary hold a cluster until it is killed, for [`cluster_ends_with_a_killed_process`].
 const HOLD: &str = "MEETRELAY_TEST_HOLD_A_CLUSTER";
 
@@ -86,7 +88,7 @@ async fn troubled_cluster_keeps_what_was_committed_and_leaves_nothing() {
 /// Not a test of its own: the process that [`cluster_ends_with_a_killed_process`] kills.
 #[tokio::test]
 async fn hold_a_cluster() {
-    let Some(tell) = std::env::var_os(HOLD) else {
+    let Some(tell) = told_at(HOLD) else {
         return;
     };
     let postgres = Postgres::shared().await;
@@ -96,28 +98,7 @@ async fn hold_a_cluster() {
 
 #[tokio::test]
 async fn cluster_ends_with_a_killed_process() {
-    let tell = std::env::temp_dir().join(format!("meetrelay-hold-{}", uuid::Uuid::new_v4()));
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "hold_a_cluster"])
-        .env(HOLD, &tell)
-        .env_remove("MEETRELAY_TEST_POSTGRES")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    let folder = loop {
-        let told = std::fs::read_to_string(&tell).unwrap_or_default();
-        if !told.is_empty() {
-            break PathBuf::from(told);
-        }
-        assert!(began.elapsed() < PATIENCE, "no cluster was started");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    let running = processes(&folder).len();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    std::fs::remove_file(&tell).unwrap();
+    let (folder, running) = kill_a_holder("hold_a_cluster", HOLD, "MEETRELAY_TEST_POSTGRES").await;
     assert!(running >= 2, "keeper and server run");
     await_nothing_left(&folder).await;
 }
@@ -132,28 +113,4 @@ async fn fill(client: &Client) {
     let table = "CREATE TABLE words (word text, raw bytea); \
                  INSERT INTO words VALUES ('CANARY', convert_to('bytes too', 'UTF8'))";
     client.batch_execute(table).await.unwrap();
-}
-
-/// The processes that live in a cluster's directory.
-fn processes(folder: &Path) -> Vec<String> {
-    let name = folder.to_str().unwrap();
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        // The server's children have another command line, and stand in its directory.
-        let at = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
-        if String::from_utf8_lossy(&command).contains(name) || at.starts_with(folder) {
-            found.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-async fn await_nothing_left(folder: &Path) {
-    let began = Instant::now();
-    while !processes(folder).is_empty() || folder.exists() {
-        let left = processes(folder);
-        assert!(began.elapsed() < PATIENCE, "left: {left:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
