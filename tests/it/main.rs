@@ -16,6 +16,7 @@ mod convergence;
 mod crash;
 mod deploy;
 mod faults;
+mod field;
 mod harness;
 mod ledger;
 mod load;

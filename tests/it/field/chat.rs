@@ -1,0 +1,1 @@
+//! What Mattermost, and what stands in front of it, may answer.

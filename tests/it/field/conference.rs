@@ -1,0 +1,1 @@
+//! What plugNmeet, and what stands in front of it, may answer.

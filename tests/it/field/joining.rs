@@ -1,0 +1,1 @@
+//! The way from a link into the room.

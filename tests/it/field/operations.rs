@@ -1,0 +1,1 @@
+//! Clocks, addresses, configuration and commands of operators.

@@ -1,0 +1,1 @@
+//! Which words start a meeting, and which do not.

@@ -1,0 +1,1 @@
+//! What cards, threads and recaps show.
