@@ -25,6 +25,28 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Something in front of the server answers by itself: this status with a page for people, and for a redirect the
+    /// address of a login page. Nothing is done, and nothing of it has the server's own form.
+    pub fn intermediary(status: u16) -> Self {
+        let mut headers = vec![(
+            "Content-Type".to_owned(),
+            "text/html; charset=utf-8".to_owned(),
+        )];
+        if (300..400).contains(&status) {
+            let login = "https://login.example.org/?return=/".to_owned();
+            headers.push(("Location".to_owned(), login));
+        }
+        Self::Answer {
+            status,
+            body: format!(
+                "<!DOCTYPE html><html><head><title>Gateway</title></head><body>{status}</body></html>"
+            ),
+            headers,
+        }
+    }
+}
+
 /// One instruction: `fault` for the next `times` requests whose operation name starts with `operation`.
 #[derive(Clone, Debug)]
 struct Order {
