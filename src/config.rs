@@ -3,7 +3,7 @@
 //! - [`keys`]: the table. It drives the typed tree, unknown-key detection, the reference and `config show`.
 //! - `source`: the file, the environment, secret files and aliases, flattened to found values.
 //! - `reader`, `value`: found values become types; every fault is collected, none stops the reading.
-//! - `check`: what keys must say together. [`essentials`]: what serving needs beyond a faultless tree.
+//! - `check`: what keys must say together. `doubts`: what is no fault and probably not meant. [`essentials`]: what serving needs beyond a faultless tree.
 //! - `reload`: what a running relay takes over of a changed configuration.
 //! - `exposed`: files with secrets that everybody can read.
 //! - `reference`, `show`: the table as Markdown, the effective values without secrets.
@@ -11,6 +11,7 @@
 #[macro_use]
 mod table;
 mod check;
+mod doubts;
 pub mod essentials;
 mod exposed;
 pub mod keys;
@@ -49,6 +50,21 @@ pub struct Loaded {
     pub config: Config,
     /// Where each key that was given comes from; a key that is not here has its default.
     origins: BTreeMap<String, Origin>,
+    doubts: Vec<Problem>,
+}
+
+impl Loaded {
+    /// What is no fault and probably not what was meant: for `check`, and for the log at start and after a reload.
+    pub fn warnings(&self) -> Vec<String> {
+        let doubts = self.doubts.iter().map(ToString::to_string);
+        let exposed = self.exposed_files().into_iter().map(|path| {
+            format!(
+                "{} holds secrets and can be read by everybody on this machine; chmod 0600",
+                path.display()
+            )
+        });
+        doubts.chain(exposed).collect()
+    }
 }
 
 /// Reads the configuration from its sources.
@@ -59,12 +75,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let found = source::collect(sources, &mut problems);
     let mut reader = reader::Reader::new(found, problems);
-    let config = Config::read(&mut reader);
+    let mut config = Config::read(&mut reader);
+    let doubts = doubts::settle(&mut config, &reader);
     check::check_together(&config, &mut reader);
     let (origins, mut problems) = reader.finish();
     problems.sort_by_key(|problem| (problem.origin.is_none(), problem.origin.clone()));
     if problems.is_empty() {
-        Ok(Loaded { config, origins })
+        Ok(Loaded {
+            config,
+            origins,
+            doubts,
+        })
     } else {
         Err(Problems(problems))
     }

@@ -11,6 +11,7 @@ mod health;
 mod inbound;
 mod join;
 mod keyring;
+mod lost;
 mod observe;
 mod outgoing;
 mod pages;
@@ -138,6 +139,7 @@ pub struct Ingress {
     join: join::Join,
     artifacts: artifact::Artifacts,
     keyring: Keyring,
+    lost: lost::Lost,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn IngressObserver>,
     body_bytes: usize,
@@ -208,6 +210,7 @@ impl Ingress {
                 conference_deadline: settings.conference_deadline,
             },
             keyring,
+            lost: lost::Lost::default(),
             clock: deps.clock,
             observer: deps.observer,
             body_bytes: settings.body_bytes,
@@ -268,6 +271,7 @@ impl Ingress {
             |door, token, inbound| async move { door.artifacts.file(&token, inbound).await },
         );
         let other = warp::any().and(door.answered(Route::Other, |door, inbound| async move {
+            door.lost.note(inbound.method_label(), &inbound.path);
             door.join.pages.not_found(inbound.id)
         }));
         outgoing

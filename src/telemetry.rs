@@ -19,14 +19,14 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Loaded, Log, LogFormat};
 use line::{human, json};
 pub use metrics::Metrics;
 use metrics::labels;
 
 /// The version that runs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The revision that it was built from: the variable `MEETRELAY_REVISION` of the build, if it was set.
+/// The commit that it was built from, as `build.rs` found it.
 pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
     Some(revision) => revision,
     None => "unknown",
@@ -49,6 +49,13 @@ pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlob
     tracing::subscriber::set_global_default(subscriber)?;
     std::panic::set_hook(Box::new(tell_panic));
     Ok(switch)
+}
+
+/// One line for each doubt about a configuration that is taken.
+pub fn warn_of(loaded: &Loaded) {
+    for reason in loaded.warnings() {
+        tracing::warn!(reason, "the configuration is taken, but see to this");
+    }
 }
 
 /// A panic is a line like any other and counted like one, instead of loose text on standard error.

@@ -12,7 +12,7 @@ use crate::ingress::Keyring;
 use crate::plugnmeet::{Keys, PlugNmeet};
 use crate::ports::{Clock, Store, StoreError};
 use crate::shutdown::Hangups;
-use crate::telemetry::{LogLevelSwitch, Metrics};
+use crate::telemetry::{self, LogLevelSwitch, Metrics};
 use crate::token::Links;
 
 use super::chat::Client;
@@ -101,9 +101,7 @@ impl Reloader {
         for key in next.changed_in(&found.config) {
             tracing::warn!(key, "changed, but needs a restart");
         }
-        for path in found.exposed_files() {
-            tracing::warn!(path = %path.display(), "holds secrets and can be read by everybody on this machine: chmod 0600");
-        }
+        telemetry::warn_of(&found);
         tracing::info!(changed = ?taken, "configuration reloaded");
         self.config = next;
         Ok(())

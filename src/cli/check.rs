@@ -11,11 +11,11 @@ pub(super) fn check(sources: &Sources) -> Outcome {
         None => "no file, only the environment and defaults".to_owned(),
     };
     let mut told = summary(config);
-    for path in loaded.exposed_files() {
-        told.push_str(&format!(
-            "\nWarning: {} holds secrets and can be read by everybody on this machine; chmod 0600\n",
-            path.display()
-        ));
+    if let Some(public_url) = &config.server.public_url {
+        told.push_str(&addresses(public_url, config.mattermost.enabled));
+    }
+    for warning in loaded.warnings() {
+        told.push_str(&format!("\nWarning: {warning}\n"));
     }
     match config.essentials() {
         Ok(_) => Ok(format!(
@@ -26,6 +26,20 @@ pub(super) fn check(sources: &Sources) -> Outcome {
             "the configuration has no errors ({file}), but is not enough to serve.\n{told}\nStill missing to serve:\n{missing}"
         ))),
     }
+}
+
+/// What is configured elsewhere, to be copied. `public_url` ends in one `/`.
+fn addresses(public_url: &url::Url, is_mattermost_served: bool) -> String {
+    let of_mattermost = [
+        ("outgoing webhook's callback", "mattermost/outgoing"),
+        ("slash command's request URL", "mattermost/command"),
+    ];
+    // Each room is told by the relay; this is for plugNmeet's own configuration, where all rooms share one.
+    let of_plugnmeet = [("plugNmeet's webhook", "plugnmeet/webhook")];
+    let of_mattermost = of_mattermost.iter().filter(|_| is_mattermost_served);
+    let rows = of_mattermost.chain(&of_plugnmeet);
+    let rows = rows.map(|(name, path)| format!("  {name:<28} {public_url}{path}\n"));
+    format!("Addresses to copy:\n{}", rows.collect::<String>())
 }
 
 /// The broker without its password, or the embedded queue's file.

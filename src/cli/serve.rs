@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::outcome::{Failure, Outcome};
 use crate::admin::Readiness;
 use crate::app::{App, StartError, Surroundings};
-use crate::config::{Config, Environment, Essentials, Loaded, Sources, load};
+use crate::config::{Config, Environment, Essentials, Sources, load};
 use crate::shutdown::{Hangups, ServiceManager, Shutdown, Signals};
 use crate::telemetry::{self, LogLevelSwitch, Metrics};
 
@@ -21,7 +21,7 @@ pub(super) async fn serve(sources: &Sources) -> Outcome {
     // From here on, so that one that comes during the start does not end the process.
     let hangups = Hangups::listen().map_err(Failure::failed)?;
     announce(config, &essentials);
-    warn_of_exposed_files(&loaded);
+    telemetry::warn_of(&loaded);
     let surroundings = Surroundings {
         readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
         shutdown: shutdown.clone(),
@@ -70,12 +70,6 @@ fn announce(config: &Config, essentials: &Essentials) {
         plugnmeet = %essentials.plugnmeet.url,
         "meetrelay starts"
     );
-}
-
-fn warn_of_exposed_files(loaded: &Loaded) {
-    for path in loaded.exposed_files() {
-        tracing::warn!(path = %path.display(), "holds secrets and can be read by everybody on this machine: chmod 0600");
-    }
 }
 
 /// What a reload needs besides the running relay.

@@ -10,6 +10,14 @@ use super::value::QueueUrl;
 
 /// Least length of the secret that signs links, in bytes.
 pub(crate) const SIGNING_SECRET_BYTES_MIN: usize = 32;
+/// What stands for a secret in samples.
+pub(super) const PLACEHOLDERS: [&str; 5] = [
+    "...",
+    "access-token-of-the-bot",
+    "the-secret-of-plugnmeet",
+    "token-of-the-outgoing-webhook",
+    "token-of-the-slash-command",
+];
 /// Most previous secrets of one kind: each is tried on whatever a stranger sends.
 const PREVIOUS_SECRETS_MAX: usize = 16;
 
@@ -21,6 +29,7 @@ pub(super) fn check_together(config: &Config, reader: &mut Reader) {
     check.ways_out(config);
     check.queue(config);
     check.plugnmeet(config);
+    check.placeholders(config);
     check.times(config);
     for (index, rule) in config.rules.iter().enumerate() {
         check.rule(&format!("rule[{}]", index + 1), rule);
@@ -178,6 +187,30 @@ impl Check<'_> {
             },
             "write at least one, like [\"meet now\"]",
         );
+    }
+
+    /// What `deploy/meetrelay.toml` and the README have in the place of a secret.
+    fn placeholders(&mut self, config: &Config) {
+        let mattermost = &config.mattermost;
+        let plugnmeet = &config.plugnmeet;
+        let secrets: [(&str, &[SecretString]); 6] = [
+            ("mattermost.outgoing_tokens", &mattermost.outgoing_tokens),
+            ("mattermost.command_tokens", &mattermost.command_tokens),
+            ("mattermost.bot_token", mattermost.bot_token.as_slice()),
+            ("mattermost.password", mattermost.password.as_slice()),
+            ("plugnmeet.api_key", plugnmeet.api_key.as_slice()),
+            ("plugnmeet.api_secret", plugnmeet.api_secret.as_slice()),
+        ];
+        for (key, secrets) in secrets {
+            let is_placeholder =
+                |secret: &SecretString| PLACEHOLDERS.contains(&secret.expose_secret());
+            self.require(
+                !secrets.iter().any(is_placeholder),
+                key,
+                || "still holds the sample's placeholder".to_owned(),
+                "write your own",
+            );
+        }
     }
 
     fn few(&mut self, key: &str, secrets: &[SecretString]) {

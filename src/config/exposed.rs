@@ -14,7 +14,7 @@ const READ_BY_OTHERS: u32 = 0o004;
 impl Loaded {
     /// The files that a secret came from although everybody on this machine can read them. It is no fault: what a
     /// container is handed often looks so, and nobody else is in there.
-    pub fn exposed_files(&self) -> BTreeSet<PathBuf> {
+    pub(super) fn exposed_files(&self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         for key in Config::SECTIONS.iter().flat_map(|section| section.keys) {
             if let Some(origin) = self.origins.get(&key.path()).filter(|_| key.is_secret) {

@@ -72,6 +72,11 @@ impl Reader {
         self.faulty.contains(path)
     }
 
+    /// Where the key was given, if it was.
+    pub(crate) fn origin(&self, path: &str) -> Option<Origin> {
+        self.found.get(path).map(|found| found.origin.clone())
+    }
+
     /// Notes what is wrong with a key.
     pub(crate) fn complain(
         &mut self,
@@ -81,7 +86,7 @@ impl Reader {
     ) {
         self.faulty.insert(path.to_owned());
         self.problems.push(Problem {
-            origin: self.found.get(path).map(|found| found.origin.clone()),
+            origin: self.origin(path),
             key: Some(path.to_owned()),
             what: what.into(),
             instead: instead.into(),

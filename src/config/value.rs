@@ -7,7 +7,7 @@ mod store;
 mod text;
 mod word;
 
-pub(crate) use list::entries;
+pub(crate) use list::{entries, unquoted};
 pub use place::{AmqpUrl, HostName, QueueUrl, SecretUrl};
 pub use store::{PostgresUrl, SslMode, StoreUrl};
 pub use text::Template;
@@ -100,6 +100,9 @@ impl Mismatch {
 pub(crate) trait Setting: Sized {
     /// It holds a secret, which is hidden everywhere, and may come from a file.
     const IS_SECRET: bool = false;
+
+    /// It has neither blanks nor separators in it, so that those in a list show that the list is written in another way.
+    const IS_ONE_WORD: bool = false;
 
     /// What is written there, with its unit.
     fn type_name() -> String;

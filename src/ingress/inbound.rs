@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use uuid::{NoContext, Uuid};
+use warp::path::FullPath;
 use warp::{Filter, Rejection};
 
 use crate::domain::{EventId, Timestamp};
@@ -38,6 +39,7 @@ pub(super) struct Inbound {
     /// The same for deadlines.
     pub(super) since: Instant,
     pub(super) method: Method,
+    pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) query: String,
     pub(super) body: Result<Bytes, Unread>,
@@ -109,10 +111,11 @@ pub(super) fn inbound(
     let room = Arc::new(Semaphore::new(body_max * LARGE_BODIES_MAX));
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::method()
+        .and(warp::path::full().map(|path: FullPath| path.as_str().to_owned()))
         .and(warp::header::headers_cloned())
         .and(query)
         .and(warp::body::stream())
-        .then(move |method, headers: HeaderMap, query, body| {
+        .then(move |method, path, headers: HeaderMap, query, body| {
             let (clock, room) = (Arc::clone(&clock), Arc::clone(&room));
             async move {
                 let body = read(&headers, body, body_max, &room).await;
@@ -122,6 +125,7 @@ pub(super) fn inbound(
                     received_at,
                     since: Instant::now(),
                     method,
+                    path,
                     headers,
                     query,
                     body,

@@ -51,6 +51,7 @@ impl Connection {
         };
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(self.peer));
+            super::path::normalize(request.uri_mut());
             seat.enter(Phase::Request);
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             let answer = warp::service(filter.clone()).call(request);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::environment::{Environment, read_secret};
 use crate::config::problem::{Origin, Problem};
 use crate::config::reader::Found;
-use crate::config::value::{Raw, entries};
+use crate::config::value::{Mismatch, Raw, entries};
 
 /// Stand for a key each; the key's own variable wins over them, they win over the file.
 pub(crate) const REPLACING: [(&str, &str); 2] = [
@@ -14,7 +14,7 @@ pub(crate) const REPLACING: [(&str, &str); 2] = [
     ("PLUGNMEET_EXTERNAL_URL", "plugnmeet.external_url"),
 ];
 
-/// Holds one token more for each of two lists.
+/// Holds one token more, or several, for each of two lists.
 pub(crate) const ADDED_TOKEN: &str = "MATTERMOST_OUTGOING_TOKEN";
 const ADDED_TO: [&str; 2] = ["mattermost.outgoing_tokens", "mattermost.command_tokens"];
 
@@ -35,21 +35,33 @@ pub(super) fn add(
     found: &mut BTreeMap<String, Found>,
     problems: &mut Vec<Problem>,
 ) {
-    let Some((token, origin)) = added_token(environment, problems) else {
+    let Some((given, origin)) = added_tokens(environment, problems) else {
         return;
+    };
+    let added = match entries(&given, true) {
+        Ok(added) => added,
+        Err(Mismatch { what, instead }) => {
+            problems.push(Problem {
+                origin: Some(origin),
+                key: None,
+                what,
+                instead,
+            });
+            return;
+        }
     };
     for path in ADDED_TO {
         let before = found.remove(path);
-        let listed = before.as_ref().map(|before| entries(&before.raw));
+        let listed = before.as_ref().map(|before| entries(&before.raw, true));
         let after = match (before, listed) {
             (None, _) => Found {
-                raw: Raw::List(vec![token.clone()]),
+                raw: Raw::List(added.clone()),
                 origin: origin.clone(),
             },
             // No list: left as it is, for the complaint that it deserves.
             (Some(before), Some(Err(_)) | None) => before,
             (Some(before), Some(Ok(mut tokens))) => {
-                tokens.push(token.clone());
+                tokens.extend(added.iter().cloned());
                 Found {
                     raw: Raw::List(tokens),
                     origin: Origin::Both(Box::new(before.origin), Box::new(origin.clone())),
@@ -60,7 +72,7 @@ pub(super) fn add(
     }
 }
 
-fn added_token(environment: &Environment, problems: &mut Vec<Problem>) -> Option<(Raw, Origin)> {
+fn added_tokens(environment: &Environment, problems: &mut Vec<Problem>) -> Option<(Raw, Origin)> {
     let file_variable = format!("{ADDED_TOKEN}_FILE");
     let given = |name: &str| environment.get(name).filter(|value| !value.is_empty());
     let mut complain = |what: String, instead: &str| {

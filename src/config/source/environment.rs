@@ -10,12 +10,13 @@ use super::{Named, PREFIX, name, unknown};
 use crate::config::problem::{Origin, Problem};
 use crate::config::reader::Found;
 use crate::config::table::Key;
-use crate::config::value::Raw;
+use crate::config::value::{Raw, unquoted};
 
 /// Longest file that holds a secret, in bytes.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Environment variables as they were when the process began, or as a test wants them.
+/// Environment variables as they were when the process began, or as a test wants them. Quotes around a whole value
+/// are taken off: programs that read a file of variables without a shell (`docker run --env-file`) leave them there.
 #[derive(Clone, Default)]
 pub struct Environment {
     texts: BTreeMap<String, String>,
@@ -61,7 +62,10 @@ impl FromIterator<(OsString, OsString)> for Environment {
                 continue;
             };
             match value.into_string() {
-                Ok(value) => drop(environment.texts.insert(name, value)),
+                Ok(value) => {
+                    let value = unquoted(value.trim()).map_or(value.clone(), str::to_owned);
+                    environment.texts.insert(name, value);
+                }
                 Err(_) => environment.unreadable.push(name),
             }
         }
@@ -175,7 +179,8 @@ fn take_secret_file(
     }
 }
 
-/// The content of a secret's file without the line break at its end.
+/// The content of a secret's file without the line break at its end, and without the mark that some editors put at the
+/// beginning of a file.
 pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
     let mut text = String::new();
@@ -187,7 +192,8 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     if text.len() as u64 > SECRET_FILE_BYTES_MAX {
         return Err(format!("is longer than {SECRET_FILE_BYTES_MAX} bytes"));
     }
-    let trimmed = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let trimmed = text.strip_suffix('\n').unwrap_or(text);
     let trimmed = trimmed.strip_suffix('\r').unwrap_or(trimmed);
     match trimmed {
         "" => Err("is empty".to_owned()),

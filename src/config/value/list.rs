@@ -13,7 +13,7 @@ impl<T: Setting> Setting for Vec<T> {
     }
 
     fn read(raw: &Raw) -> Result<Self, Mismatch> {
-        let entries = entries(raw)?;
+        let entries = entries(raw, T::IS_ONE_WORD)?;
         if entries.len() > ENTRIES_MAX {
             return Err(Mismatch {
                 what: format!("has {} entries", entries.len()),
@@ -64,21 +64,46 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
-/// The entries of a list: as they stand, from a JSON array, from lines (a secret's file) or between commas.
-pub(crate) fn entries(raw: &Raw) -> Result<Vec<Raw>, Mismatch> {
-    let split = |text: &str, by: &[char]| {
-        text.split(by)
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| Raw::Text(entry.to_owned()))
-            .collect()
-    };
+/// The entries of a list: as they stand, from a JSON array, from lines (a secret's file) or between commas. Quotes
+/// around a whole entry are taken off. Entries of one word each with anything else between them are a fault.
+pub(crate) fn entries(raw: &Raw, is_one_word: bool) -> Result<Vec<Raw>, Mismatch> {
     match raw {
         Raw::List(entries) => Ok(entries.clone()),
         Raw::Text(text) if text.trim_start().starts_with('[') => json_entries(text),
-        Raw::Text(text) => Ok(split(text, &[',', '\n'])),
+        Raw::Text(text) => text
+            .split([',', '\n'])
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| match unquoted(entry) {
+                Some(inner) => Ok(Raw::Text(inner.to_owned())),
+                None if is_one_word && entry.contains(SEPARATORS) => Err(separated()),
+                None => Ok(Raw::Text(entry.to_owned())),
+            })
+            .collect(),
         other => Err(Mismatch::kind(other, "a list, like [\"a\", \"b\"]")),
     }
+}
+
+/// What people write between entries instead of commas, and quotes that do not stand around a whole entry.
+const SEPARATORS: [char; 5] = [' ', '\t', ';', '"', '\''];
+
+fn separated() -> Mismatch {
+    Mismatch {
+        what:
+            "holds a blank, a semicolon or another sign where only commas can stand between entries"
+                .to_owned(),
+        instead: "write them like first,second or as a JSON array like [\"first\", \"second\"]"
+            .to_owned(),
+    }
+}
+
+/// What stands between the quotes of `text`, if it is quoted as a whole: files of variables that no shell reads keep
+/// the quotes as part of the value.
+pub(crate) fn unquoted(text: &str) -> Option<&str> {
+    ['"', '\''].into_iter().find_map(|quote| {
+        let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains(quote)).then_some(inner)
+    })
 }
 
 fn json_entries(text: &str) -> Result<Vec<Raw>, Mismatch> {

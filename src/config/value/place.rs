@@ -29,7 +29,7 @@ impl Setting for SocketAddr {
     }
 }
 
-/// A base URL: http or https, a host, perhaps a path. Its path always ends in `/`, so that `Url::join` adds to it.
+/// A base URL: http or https, a host, perhaps a path. Its path always ends in one `/`, so that `Url::join` adds to it.
 impl Setting for Url {
     fn type_name() -> String {
         "URL".to_owned()
@@ -52,9 +52,10 @@ impl Setting for Url {
                 instead: INSTEAD.to_owned(),
             });
         }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
+        let segments = url.path().split('/').filter(|segment| !segment.is_empty());
+        let mut path: String = segments.map(|segment| format!("/{segment}")).collect();
+        path.push('/');
+        url.set_path(&path);
         Ok(url)
     }
 
@@ -81,6 +82,8 @@ impl fmt::Display for HostName {
 }
 
 impl Setting for HostName {
+    const IS_ONE_WORD: bool = true;
+
     fn type_name() -> String {
         "host".to_owned()
     }
@@ -91,7 +94,7 @@ impl Setting for HostName {
         let is_host = parsed.is_ok_and(|url| {
             url.path() == "/" && url.username().is_empty() && url.host_str().is_some()
         });
-        if !is_host || text.contains(['/', '?', '#', '@']) {
+        if !is_host || text.contains(['/', '?', '#', '@', ';', ',', ' ']) {
             return Err(Mismatch::text(
                 &text,
                 "is no host",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Mismatch, Raw, Setting, quoted};
@@ -33,6 +33,7 @@ impl Setting for String {
 
 impl Setting for SecretString {
     const IS_SECRET: bool = true;
+    const IS_ONE_WORD: bool = true;
 
     fn type_name() -> String {
         "secret".to_owned()
@@ -124,13 +125,21 @@ impl Setting for TimeZone {
 
     fn read(raw: &Raw) -> Result<Self, Mismatch> {
         let text = String::read(raw)?;
-        Self::get(&text).map_err(|_| {
-            Mismatch::text(
-                &text,
-                "is no time zone that this machine knows",
-                "write a name like \"UTC\" or \"Europe/Berlin\"",
-            )
-        })
+        let name = text.trim();
+        // Never from a file: it is the default, and a machine may have none.
+        if name.eq_ignore_ascii_case("UTC") {
+            return Ok(Self::UTC);
+        }
+        // The machine's data may be newer than the program's, or be missing in whole or in part.
+        Self::get(name)
+            .or_else(|_| TimeZoneDatabase::bundled().get(name))
+            .map_err(|_| {
+                Mismatch::text(
+                    &text,
+                    "is no time zone",
+                    "write a name like \"UTC\" or \"Europe/Berlin\"",
+                )
+            })
     }
 
     fn show(&self) -> Option<String> {

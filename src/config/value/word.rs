@@ -1,6 +1,6 @@
 //! Keys that take one of a few words.
 
-use crate::domain::{Moderators, Notify};
+use crate::domain::Moderators;
 
 use super::{Mismatch, Raw, Setting, quoted};
 
@@ -22,9 +22,9 @@ pub enum LogLevel {
     Error,
     /// And what went wrong and was survived.
     Warn,
-    /// And one line at accept and at settle for each event.
+    /// And one line for what people want to know of a meeting: asked for, room, card, joined, ended, posted.
     Info,
-    /// And each step.
+    /// And each step of each event and job.
     Debug,
     /// Everything.
     Trace,
@@ -83,14 +83,6 @@ impl Word for Moderators {
         &[("everyone", Self::Everyone), ("starter", Self::Starter)];
 }
 
-impl Word for Notify {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("starter", Self::Starter),
-        ("participants", Self::Participants),
-        ("nobody", Self::Nobody),
-    ];
-}
-
 impl Word for Declare {
     const WORDS: &'static [(&'static str, Self)] =
         &[("create", Self::Create), ("verify", Self::Verify)];
@@ -141,11 +133,4 @@ macro_rules! words {
     )+};
 }
 
-words!(
-    LogFormat,
-    LogLevel,
-    Moderators,
-    Notify,
-    Declare,
-    NoticeFormat
-);
+words!(LogFormat, LogLevel, Moderators, Declare, NoticeFormat);

@@ -16,8 +16,8 @@ public_url = "http://127.0.0.1:1"
 data_dir = "DATA"
 [mattermost]
 url = "http://127.0.0.1:1"
-bot_token = "canary4token4canary"
-outgoing_tokens = ["canary5token5canary"]
+bot_token = "canary4token4canary4canary"
+outgoing_tokens = ["canary5token5canary5canary"]
 [plugnmeet]
 url = "http://127.0.0.1:1"
 api_key = "key"
@@ -79,7 +79,7 @@ async fn o4_missing_secret_fails_check_as_it_fails_serve() {
         assert_eq!(code, 2, "{command}: {said}");
         assert!(said.contains("plugnmeet.api_secret: is missing"), "{said}");
     }
-    let text = enough(&folder).replace("bot_token = \"canary4token4canary\"\n", "");
+    let text = enough(&folder).replace("bot_token = \"canary4token4canary4canary\"\n", "");
     for command in ["check", "serve"] {
         let (code, said) = run(&folder, &text, command).await;
         assert_eq!(code, 2, "{command}: {said}");

@@ -1,0 +1,154 @@
+//! Faults from the field (rows 3, 14 and 17).
+
+use super::*;
+
+#[test]
+fn f14_quotes_that_a_file_of_variables_leaves_in_a_value_are_taken_off() {
+    const TOKENS: &str = "MEETRELAY__MATTERMOST__OUTGOING_TOKENS";
+    for value in [
+        "tok1,tok2",
+        "\"tok1\",\"tok2\"",
+        "'tok1', \"tok2\"",
+        "\"tok1,tok2\"",
+        "[\"tok1\", \"tok2\"]",
+        "'[\"tok1\", \"tok2\"]'",
+    ] {
+        let given = given()
+            .variable(TOKENS, value)
+            .variable("MEETRELAY__MATTERMOST__URL", "\"https://chat.example.org\"")
+            .variable("MEETRELAY__SERVER__DRAIN_TIMEOUT", "'3s'")
+            .variable("MEETRELAY__PLUGNMEET__API_KEY", "\"key\"")
+            .variable("MEETRELAY__PLUGNMEET__URL", "https://meet.example.org")
+            .secret_file(
+                "MEETRELAY__PLUGNMEET__API_SECRET_FILE",
+                "\u{feff}secret\r\n",
+            );
+        let config = given.load().unwrap().config;
+        let mattermost = &config.mattermost;
+        assert_eq!(exposed(&mattermost.outgoing_tokens), ["tok1", "tok2"]);
+        assert_eq!(
+            mattermost.url.as_ref().unwrap().as_str(),
+            "https://chat.example.org/"
+        );
+        assert_eq!(config.server.drain_timeout, Duration::from_secs(3));
+        assert_eq!(exposed(config.plugnmeet.api_key.as_slice()), ["key"]);
+        assert_eq!(exposed(config.plugnmeet.api_secret.as_slice()), ["secret"]);
+    }
+}
+
+#[test]
+fn f14_other_separators_are_a_fault_that_shows_the_right_form() {
+    let url = ("MEETRELAY__MATTERMOST__URL", "https://chat.example.org");
+    for (variable, value) in [
+        ("MEETRELAY__MATTERMOST__OUTGOING_TOKENS", "tok1;tok2"),
+        ("MEETRELAY__MATTERMOST__COMMAND_TOKENS", "tok1 tok2"),
+        ("MEETRELAY__MATTERMOST__COMMAND_TOKENS", "\"tok1 tok2\""),
+        ("MEETRELAY__MATTERMOST__COMMAND_TOKENS", "\"tok1\" \"tok2\""),
+        ("MEETRELAY__PLUGNMEET__DOWNLOAD_HOSTS", "a.org;b.org"),
+        ("MATTERMOST_OUTGOING_TOKEN", "tok1;tok2"),
+    ] {
+        let faults = given()
+            .variable(variable, value)
+            .variable(url.0, url.1)
+            .faults();
+        assert!(
+            faults.contains(variable) && faults.contains("write them like first,second"),
+            "{variable}={value}: {faults}"
+        );
+        assert!(!faults.contains("tok1"), "{faults}");
+    }
+    // The alias takes several as the list does.
+    let both = given()
+        .variable("MATTERMOST_OUTGOING_TOKEN", "'tok1','tok2'")
+        .variable(url.0, url.1);
+    let mattermost = both.load().unwrap().config.mattermost;
+    assert_eq!(exposed(&mattermost.outgoing_tokens), ["tok1", "tok2"]);
+    assert_eq!(exposed(&mattermost.command_tokens), ["tok1", "tok2"]);
+}
+
+#[test]
+fn f14_a_token_that_mattermost_does_not_make_is_a_doubt() {
+    let good = "abcdefghijklmnopqrstuvwxy1";
+    let text = format!(
+        "[mattermost]\nurl = \"https://chat.example.org\"\noutgoing_tokens = [\"{good}\", \"{CANARY}\"]\n\
+         command_tokens = [\"{good}\"]\npassword = \"'quoted'\"\nlogin_id = \"relay\"\n"
+    );
+    let loaded = given().file(&text).load().unwrap();
+    let warnings = loaded.warnings().join("\n");
+    assert!(
+        warnings.contains("relay.toml:3: mattermost.outgoing_tokens: number 2 is no token"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("relay.toml:5: mattermost.password: stands in quotes"),
+        "{warnings}"
+    );
+    assert_eq!(warnings.matches("is no token").count(), 1, "{warnings}");
+    assert!(
+        !warnings.contains("CANARY") && !warnings.contains("quoted'"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn f17_base_addresses_work_with_what_was_copied_along_and_say_so() {
+    for (key, given_url, expected) in [
+        ("mattermost.url", "https://c.org/api/v4", "https://c.org/"),
+        (
+            "mattermost.url",
+            "https://c.org/chat/api/v4/",
+            "https://c.org/chat/",
+        ),
+        (
+            "server.public_url",
+            "https://r.org/mattermost/outgoing",
+            "https://r.org/",
+        ),
+        (
+            "server.public_url",
+            "https://r.org/sub//plugnmeet/webhook",
+            "https://r.org/sub/",
+        ),
+        ("plugnmeet.url", "https://m.org/auth", "https://m.org/"),
+        (
+            "plugnmeet.external_url",
+            "https://m.org/api/",
+            "https://m.org/",
+        ),
+    ] {
+        let (section, name) = key.split_once('.').unwrap();
+        let text = format!("[{section}]\n{name} = \"{given_url}\"\n");
+        let loaded = given().file(&text).load().unwrap();
+        let config = &loaded.config;
+        let urls = [
+            &config.mattermost.url,
+            &config.server.public_url,
+            &config.plugnmeet.url,
+            &config.plugnmeet.external_url,
+        ];
+        let url = urls.into_iter().flatten().next().unwrap();
+        assert_eq!(url.as_str(), expected, "{key} = {given_url}");
+        let warnings = loaded.warnings().join("\n");
+        assert!(
+            warnings.contains(&format!("relay.toml:2: {key}: ends in /"))
+                && warnings.contains(expected),
+            "{warnings}"
+        );
+    }
+    // Any number of slashes is one, and nothing to be told.
+    let text = "[server]\npublic_url = \"https://r.org//sub//\"\n[mattermost]\nurl = \"https://c.org/rapi/v4x\"\n";
+    let loaded = given().file(text).load().unwrap();
+    assert_eq!(loaded.warnings(), Vec::<String>::new());
+    let public_url = loaded.config.server.public_url.unwrap();
+    assert_eq!(public_url.as_str(), "https://r.org/sub/");
+}
+
+#[test]
+fn f3_no_default_and_no_zone_depends_on_the_machine() {
+    for zone in ["UTC", "utc", "Europe/Berlin", "America/Argentina/Ushuaia"] {
+        let text = format!("[card]\ntime_zone = \"{zone}\"\n");
+        given().file(&text).load().unwrap();
+    }
+    let faults = given().file("[card]\ntime_zone = \"Mars\"\n").faults();
+    assert!(faults.contains("\"Mars\" is no time zone"), "{faults}");
+}
