@@ -11,6 +11,7 @@ mod meetings;
 mod operations;
 mod readiness;
 mod redact;
+mod reference;
 mod token;
 mod why;
 

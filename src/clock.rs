@@ -1,6 +1,7 @@
 //! The only place that reads the system's clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::Timestamp;
 use crate::ports::Clock;
@@ -20,6 +21,30 @@ impl Clock for SystemClock {
             .unwrap_or_default();
         let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         Timestamp::from_millis(millis.saturating_add(offset()).max(0))
+    }
+}
+
+/// Less than this is no set-back but the clock being slowed, or two readings out of order.
+const SET_BACK_MIN: Duration = Duration::from_secs(1);
+
+/// Notices that a clock was set back, by the time that passes whatever the clock shows.
+#[derive(Debug, Default)]
+pub struct SetBack(Mutex<Option<(Instant, Timestamp)>>);
+
+impl SetBack {
+    /// By how much the clock, which shows `now`, was set back since it was looked at last; `None`: it was not.
+    pub fn notice(&self, now: Timestamp) -> Option<Duration> {
+        self.notice_at(now, Instant::now())
+    }
+
+    fn notice_at(&self, now: Timestamp, instant: Instant) -> Option<Duration> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = seen.map_or(now, |(at, shown)| {
+            shown.plus(instant.saturating_duration_since(at))
+        });
+        *seen = Some((instant, now));
+        let back = expected.since(now);
+        (back >= SET_BACK_MIN).then_some(back)
     }
 }
 
@@ -52,5 +77,32 @@ mod set_by_tests {
             .as_ref()
             .and_then(|file| std::fs::read_to_string(file).ok());
         text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f2_only_a_clock_that_is_set_back_is_noticed_and_once() {
+        let began = Instant::now();
+        let seconds = Duration::from_secs;
+        let at = |shown: i64| Timestamp::from_seconds(1_795_269_720 + shown);
+        let watch = SetBack::default();
+        for (passed, shown, back) in [
+            (0, 3_600, None),
+            (10, 3_610, None),
+            // Forward, as after a sleep of the machine, and slowed a little.
+            (20, 7_200, None),
+            (1_020, 8_200, None),
+            // Set back by an hour; by 70 s although the clock shows more than at the last look.
+            (1_030, 4_610, Some(3_600)),
+            (1_040, 4_620, None),
+            (1_140, 4_650, Some(70)),
+        ] {
+            let noticed = watch.notice_at(at(shown), began + seconds(passed));
+            assert_eq!(noticed, back.map(seconds), "{passed}");
+        }
     }
 }

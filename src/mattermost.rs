@@ -13,14 +13,13 @@ mod notices;
 mod people;
 mod posts;
 mod server_clock;
-mod server_config;
 mod session;
 mod slack;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -38,8 +37,8 @@ use crate::ports::{
 
 use call::{Authorization, Call};
 use hooks::Hooks;
+use people::NameDisplay;
 use server_clock::ServerClock;
-use server_config::ServerConfigCache;
 
 /// Longest that logging out may hold up the end of the process.
 const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
@@ -91,7 +90,7 @@ pub struct Mattermost {
     hooks: Hooks,
     clock: Arc<dyn Clock>,
     server_clock: ServerClock,
-    server_config: ServerConfigCache,
+    name_display: Mutex<Option<NameDisplay>>,
 }
 
 impl Mattermost {
@@ -113,7 +112,7 @@ impl Mattermost {
             http,
             clock,
             server_clock: ServerClock::default(),
-            server_config: ServerConfigCache::default(),
+            name_display: Mutex::new(None),
         })
     }
 
@@ -205,13 +204,13 @@ impl Chat for Mattermost {
         key: &str,
         content: Rendered,
     ) -> Result<(), ChatError> {
+        let body = body::patch(key, &content);
         let call = Call::new(
             "patch_post",
             Method::PUT,
             &["posts", post.as_str(), "patch"],
         );
-        let body = |chars_max| body::patch(key, &content, chars_max);
-        let result = self.call_fitting(call, content.chars(), body).await;
+        let result = self.call(call.body(body)).await;
         self.told_apart(post, result.map(drop)).await
     }
 
@@ -282,7 +281,7 @@ impl Chat for Mattermost {
             key: key.to_owned(),
             content: Rendered {
                 message: text.to_owned(),
-                ..Rendered::default()
+                attachment: None,
             },
         };
         self.create(post).await.map(drop)

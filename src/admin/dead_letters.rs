@@ -7,7 +7,8 @@ use warp::reply::Response;
 use super::answer::{self, DeadLetterLine, DeadLetters, Done, time};
 use super::api::{Call, Refused, ok};
 use super::redact::redact;
-use crate::domain::{MeetingId, Timestamp};
+use super::reference;
+use crate::domain::Timestamp;
 use crate::ports::{DeadFilter, DeadKind, DeadLetter, QueueName};
 
 /// Longest text that reasons are searched for, in bytes.
@@ -16,7 +17,7 @@ const REASON_BYTES_MAX: usize = 200;
 /// `?queue=`, `kind=`, `meeting=`, `reason=`, `since=` and `before=` (an age or a time) narrow it down.
 pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
     let store = &call.admin.store;
-    let letters = store.dead_letters(filter(call)?).await?;
+    let letters = store.dead_letters(filter(call).await?).await?;
     Ok(ok(&DeadLetters {
         dead_letters: letters.iter().map(line).collect(),
         total: store.count_dead_letters().await?,
@@ -24,7 +25,7 @@ pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
 }
 
 pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
-    let letter = find(call, id).await?;
+    let letter = reference::letter(call, id).await?;
     let mut message = serde_json::from_slice(&letter.body).ok();
     message.iter_mut().for_each(redact);
     Ok(ok(&answer::DeadLetter {
@@ -36,7 +37,7 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 
 /// `?now`: a person's request counts as received now.
 pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
-    let letter = find(call, id).await?;
+    let letter = reference::letter(call, id).await?;
     let anew = call.parameter("now").is_some();
     let replayed = call.admin.operations.replay(letter, &call.by, anew).await?;
     Ok(ok(&Done {
@@ -47,7 +48,7 @@ pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
 }
 
 pub(super) async fn discard(call: &Call, id: &str) -> Result<Response, Refused> {
-    let letter = find(call, id).await?;
+    let letter = reference::letter(call, id).await?;
     call.admin.operations.discard(letter, &call.by).await?;
     Ok(ok(&Done {
         done: "discarded".to_owned(),
@@ -77,18 +78,18 @@ fn too_late(over: Duration) -> String {
     )
 }
 
-fn filter(call: &Call) -> Result<DeadFilter, Refused> {
+async fn filter(call: &Call) -> Result<DeadFilter, Refused> {
+    let meeting = match call.parameter("meeting") {
+        Some(text) => Some(reference::meeting(call, &text).await?.id),
+        None => None,
+    };
     Ok(DeadFilter {
         queue: call
             .parameter("queue")
             .map(|name| queue(&name))
             .transpose()?,
         kind: call.parameter("kind").map(|name| kind(&name)).transpose()?,
-        meeting: call
-            .parameter("meeting")
-            .map(|id| id.parse::<MeetingId>())
-            .transpose()
-            .map_err(|_| Refused::bad("a meeting's id is a UUID"))?,
+        meeting,
         reason: call
             .parameter("reason")
             .map(|text| reason(&text))
@@ -136,9 +137,4 @@ fn moment(call: &Call, text: &str) -> Result<Timestamp, Refused> {
         .map_err(|_| {
             Refused::bad("since and before must be ages like 2h or times like 2026-01-31T08:00:00Z")
         })
-}
-
-async fn find(call: &Call, id: &str) -> Result<DeadLetter, Refused> {
-    let found = call.admin.store.dead_letter(id).await?;
-    found.ok_or_else(|| Refused::not_found("such dead letter"))
 }

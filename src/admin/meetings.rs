@@ -5,8 +5,9 @@ use warp::reply::Response;
 
 use super::answer::{self, Artifact, Done, MeetingLine, Meetings, Post, StoryLine, time};
 use super::api::{Call, Refused, ok};
+use super::reference;
 use crate::domain::meeting::{CardView, Request, Session};
-use crate::domain::{Meeting, MeetingId, PostKey, PostRow, Via};
+use crate::domain::{Meeting, PostKey, PostRow, Via};
 use crate::ports::{Logged, MeetingFilter, MeetingSummary};
 
 /// `?all` lists those that are over as well.
@@ -23,13 +24,13 @@ pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
 }
 
 pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
-    let meeting = find(call, id).await?;
+    let meeting = reference::meeting(call, id).await?;
     let story = call.admin.store.story(meeting.id).await?;
     Ok(ok(&whole(&meeting, &story)))
 }
 
 pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
-    let meeting = find(call, id).await?;
+    let meeting = reference::meeting(call, id).await?;
     call.admin
         .operations
         .end_meeting(meeting.id, &call.by)
@@ -40,14 +41,6 @@ pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
         event_id: None,
         hint: (!is_running).then(|| "it is over already; nothing will change".to_owned()),
     }))
-}
-
-async fn find(call: &Call, id: &str) -> Result<Meeting, Refused> {
-    let id: MeetingId = id
-        .parse()
-        .map_err(|_| Refused::bad("a meeting's id is a UUID"))?;
-    let found = call.admin.store.meeting(id).await?;
-    found.ok_or_else(|| Refused::not_found("such meeting"))
 }
 
 fn line_of_summary(summary: &MeetingSummary) -> MeetingLine {

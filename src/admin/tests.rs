@@ -105,7 +105,8 @@ async fn wrong_paths_and_methods_are_told_apart() {
         ("GET", "/api/dead-letters/x/replay", 405),
         ("GET", "/api/meetings?limit=0", 400),
         ("GET", "/api/meetings?limit=501", 400),
-        ("GET", "/api/meetings/no-uuid", 400),
+        ("GET", "/api/meetings/no-uuid", 404),
+        ("GET", "/api/meetings/no%20id", 400),
         ("GET", "/api/dead-letters/%FF", 400),
     ] {
         let (found, body) = bench.api(method, path).await;

@@ -1,6 +1,5 @@
 //! The story of one meeting, found by whatever id a person has in hand.
 
-mod reference;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -11,15 +10,13 @@ use warp::reply::Response;
 
 use super::answer::{MeetingLine, OwedJob, StoryOf, Why, time};
 use super::api::{Call, Refused, ok};
+use super::reference::{self, Reference};
 use super::{dead_letters, meetings};
 use crate::domain::apply::Effect;
 use crate::domain::owed::owed;
 use crate::domain::{Meeting, MeetingId, PostKey, Timestamp};
 use crate::ports::{DeadFilter, Found, Logged};
-use reference::Reference;
 
-/// Longest reference that is looked at, in bytes: a link with its token, or a text around an id.
-const REFERENCE_BYTES_MAX: usize = 1000;
 /// Most dead letters of a meeting that are told.
 const LETTERS_MAX: usize = 100;
 /// An id of ours that is younger may still be on its way through the queue, even a busy one.
@@ -28,37 +25,8 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// `?ref=` is an id, a permalink, a link of ours or a text with one of them in it.
 pub(super) async fn why(call: &Call) -> Result<Response, Refused> {
     let text = call.parameter("ref").unwrap_or_default();
-    if text.trim().is_empty() || text.len() > REFERENCE_BYTES_MAX {
-        return Err(Refused::bad("ref must have 1 to 1000 bytes"));
-    }
-    let links = &call.admin.links;
-    let reference = reference::read(&text, |token| links.verify(token))?;
-    let found = find(call, &reference).await?;
-    Ok(ok(&tell(call, &reference, found).await?))
-}
-
-/// The first of the ids that anything is known of.
-async fn find(call: &Call, reference: &Reference) -> Result<(String, Found), Refused> {
-    let store = &call.admin.store;
-    for id in &reference.ids {
-        let found = store.find(id).await?;
-        if found != Found::default() {
-            return Ok((id.clone(), found));
-        }
-    }
-    // Its letter may be gone, its meeting not.
-    if let Some(meeting) = reference.meeting
-        && store.meeting(meeting).await?.is_some()
-    {
-        let id = reference.ids.first().cloned().unwrap_or_default();
-        let found = Found {
-            meeting: Some(meeting),
-            ..Found::default()
-        };
-        return Ok((id, found));
-    }
-    let id = reference.ids.first().cloned().unwrap_or_default();
-    Ok((id, Found::default()))
+    let (reference, id, found) = reference::resolve(call, &text).await?;
+    Ok(ok(&tell(call, &reference, (id, found)).await?))
 }
 
 async fn tell(

@@ -77,6 +77,12 @@ pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> Wo
         outside_again_after: config.mattermost.outside_again_after,
         keep: config.dedup.keep,
         face: CardFace {
+            public_url: config
+                .server
+                .public_url
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             time_zone: config.card.time_zone.clone(),
             late_after: config.card.late_after,
         },

@@ -131,6 +131,8 @@ impl AdminClient {
             ));
         }
         match serde_json::from_slice::<Refusal>(body) {
+            // What was asked for must be changed first.
+            Ok(refusal) if status == StatusCode::BAD_REQUEST => Failure::usage(refusal.error),
             Ok(refusal) => Failure::failed(refusal.error),
             Err(_) => Failure::failed(format!("the relay on {} answers {status}", self.address)),
         }

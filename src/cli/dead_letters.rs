@@ -38,7 +38,7 @@ enum Command {
     },
     /// One of them with its message; secrets are hidden
     Show {
-        /// Its id
+        /// Its id; or whatever `why` takes that leads to a meeting with one dead letter
         id: String,
         /// As JSON
         #[arg(long)]
@@ -63,7 +63,7 @@ enum Command {
 /// Ids, a filter, or all of them.
 #[derive(Debug, Args)]
 struct Which {
-    /// Their ids; instead of them a filter or --all
+    /// Their ids, or whatever `why` takes that leads to a meeting with one dead letter; instead of them a filter or --all
     ids: Vec<String>,
     /// All of them
     #[arg(long)]

@@ -33,16 +33,18 @@ enum Command {
     },
     /// One meeting with its requests, sessions, posts and events
     Show {
-        /// Its id
-        id: String,
+        /// Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
+        #[arg(value_name = "REF", required = true, num_args = 1..)]
+        reference: Vec<String>,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
     /// End one for everybody
     End {
-        /// Its id
-        id: String,
+        /// Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
+        #[arg(value_name = "REF", required = true, num_args = 1..)]
+        reference: Vec<String>,
     },
 }
 
@@ -65,12 +67,13 @@ impl Command {
                 let meetings: answer::Meetings = relay.get(&path).await?;
                 print(json, &meetings, list)
             }
-            Self::Show { id, json } => {
-                let path = format!("meetings/{}", path_part(&id));
+            Self::Show { reference, json } => {
+                let path = format!("meetings/{}", path_part(&reference.join(" ")));
                 let meeting: answer::Meeting = relay.get(&path).await?;
                 print(json, &meeting, show)
             }
-            Self::End { id } => {
+            Self::End { reference } => {
+                let id = reference.join(" ");
                 let path = format!("meetings/{}/end", path_part(&id));
                 let done: answer::Done = relay.post(&path).await?;
                 let hint = done.hint.map(|hint| format!("\n  {hint}"));

@@ -107,29 +107,29 @@ fn the_help_names_every_command() {
         --limit: At most so many, 1 to 500
         --json: As JSON
     meetrelay meetings show: One meeting with its requests, sessions, posts and events
-        ID: Its id
+        REFERENCE: Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
         --json: As JSON
     meetrelay meetings end: End one for everybody
-        ID: Its id
+        REFERENCE: Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
     meetrelay dead-letters: List, show, replay and discard what the running relay gave up
     meetrelay dead-letters list: What was given up and waits for a person, newest first
         --queue: Only from this queue: events, conference, chat, chat.later
         --kind: Only of this kind
-        --meeting: Only of this meeting, by its id
+        --meeting: Only of this meeting: whatever `why` takes
         --reason: Only those whose reason contains this text
         --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
         --before: Only those given up before then
         --limit: At most so many, 1 to 500
         --json: As JSON
     meetrelay dead-letters show: One of them with its message; secrets are hidden
-        ID: Its id
+        ID: Its id; or whatever `why` takes that leads to a meeting with one dead letter
         --json: As JSON
     meetrelay dead-letters replay: Do their work after all, once the cause is repaired; the oldest first
-        IDS: Their ids; instead of them a filter or --all
+        IDS: Their ids, or whatever `why` takes that leads to a meeting with one dead letter; instead of them a filter or --all
         --all: All of them
         --queue: Only from this queue: events, conference, chat, chat.later
         --kind: Only of this kind
-        --meeting: Only of this meeting, by its id
+        --meeting: Only of this meeting: whatever `why` takes
         --reason: Only those whose reason contains this text
         --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
         --before: Only those given up before then
@@ -137,11 +137,11 @@ fn the_help_names_every_command() {
         --json: What was done to each, as JSON
         --now: People's requests count as received now; without it one that is older than its rule's worth is answered as too late
     meetrelay dead-letters discard: Drop them for good
-        IDS: Their ids; instead of them a filter or --all
+        IDS: Their ids, or whatever `why` takes that leads to a meeting with one dead letter; instead of them a filter or --all
         --all: All of them
         --queue: Only from this queue: events, conference, chat, chat.later
         --kind: Only of this kind
-        --meeting: Only of this meeting, by its id
+        --meeting: Only of this meeting: whatever `why` takes
         --reason: Only those whose reason contains this text
         --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
         --before: Only those given up before then

@@ -5,7 +5,7 @@ use clap::Args;
 use super::admin_client::{AdminClient, path_part};
 use super::meetings::print;
 use super::offline::Offline;
-use super::outcome::Outcome;
+use super::outcome::{Failure, Outcome};
 use super::table::{cell, facts, wrapped};
 use crate::admin::answer::{Moment, StoryOf, What, Why as Answer};
 use crate::config::Sources;
@@ -41,7 +41,12 @@ impl Why {
         let why: Answer = relay
             .get(&format!("why?ref={}", path_part(&reference)))
             .await?;
-        print(self.json, &why, text)
+        let told = print(self.json, &why, text)?;
+        // One of our own ids tells when it was made; of anything else nothing is known.
+        if why.is == "unknown" && why.made_at.is_none() {
+            return Err(Failure::told(String::new()).after(told));
+        }
+        Ok(told)
     }
 }
 

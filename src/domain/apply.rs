@@ -136,12 +136,19 @@ pub fn subject(fact: &Fact) -> Subject {
 /// Decides what `event` does to the meeting that was loaded for it. The meeting is to be written if it is
 /// `Some` in the answer.
 pub fn decide(
-    loaded: Option<Meeting>,
+    mut loaded: Option<Meeting>,
     event: &Event,
     fresh: &Fresh,
     policy: &Policy,
     now: Timestamp,
 ) -> (Option<Meeting>, Applied) {
+    let event = event.no_later_than(now);
+    let event = event.as_ref();
+    // Before the times of a clock that was ahead are put right: the card is written again with them.
+    let shown = loaded.as_ref().map(Meeting::card_view);
+    if let Some(meeting) = &mut loaded {
+        meeting.no_later_than(now);
+    }
     let none = |effect, tell| Applied {
         event: event.id,
         effect,
@@ -169,14 +176,13 @@ pub fn decide(
             (meeting, before)
         }
     };
-    let view = meeting.card_view();
     let is_new = meeting.requests.is_empty();
     let was_too_late = meeting.refused == Some(Refusal::TooLate);
     let was_running = meeting.state().is_running();
     let is_wake = facts::add(&mut meeting, event);
     let was_running = was_running || (was_too_late && came_in_time(&meeting));
     follow(&mut meeting, was_running, now);
-    if is_new || meeting.card_view() != view {
+    if is_new || shown.is_none_or(|shown| shown != meeting.card_view()) {
         meeting.version += 1;
         meeting.changed_at = event.received_at;
     }
@@ -185,6 +191,11 @@ pub fn decide(
     }
     let after = owed(&meeting, &policy.schedule);
     meeting.wake_at = wake_at(&meeting, &after, policy, now);
+    let horizon = now.plus(policy.publish_ahead);
+    if meeting.published_until > horizon {
+        // Written by a clock that was ahead.
+        meeting.published_until = now;
+    }
     // A job that was too far off when it became owed is published when it has come near enough.
     let was_published = |owed: &Owed| {
         let same = |b: &Owed| b.job == owed.job && b.due <= owed.due;
@@ -192,7 +203,6 @@ pub fn decide(
             .iter()
             .any(|b| same(b) && b.due <= meeting.published_until)
     };
-    let horizon = now.plus(policy.publish_ahead);
     let publish = after
         .into_iter()
         .filter(|owed| owed.due <= horizon)

@@ -58,7 +58,6 @@ pub fn render(view: &CardView, frame: &CardFrame) -> Rendered {
             footer: format!("Room {}", view.room),
             title,
         }),
-        ..Rendered::default()
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) async fn make_durable(
         )))
     });
     match &result {
-        Ok(()) => tracing::info!(event.id = %id, event.kind = kind, "event accepted"),
+        Ok(()) => tracing::debug!(event.id = %id, event.kind = kind, "event accepted"),
         Err(error) => {
             tracing::error!(event.id = %id, event.kind = kind, %error, "event not accepted")
         }

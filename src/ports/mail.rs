@@ -11,6 +11,9 @@ use crate::domain::{Event, JobId, Timestamp};
 
 use super::{PublishError, QueueError, QueueName, Receipt};
 
+/// By how much the clocks of two replicas may differ without one of them counting as wrong.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
+
 /// What travels through the queue, with what is known of its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
@@ -22,6 +25,8 @@ pub struct Envelope {
     pub tries: u32,
     /// Not to be worked on before this, on our clock: for back ends whose delays are coarse.
     pub not_before: Option<Timestamp>,
+    /// When `not_before` was written, on our clock; that of older messages is not known.
+    pub delayed_at: Option<Timestamp>,
     /// W3C trace context (`traceparent`), if the trigger brought one.
     pub trace: Option<String>,
     /// What it is.
@@ -60,8 +65,27 @@ impl Envelope {
             attempt: 1,
             tries: 1,
             not_before: None,
+            delayed_at: None,
             trace: None,
             body,
+        }
+    }
+
+    /// The same, to be worked on `delay` after `now`.
+    pub fn delayed(mut self, now: Timestamp, delay: Duration) -> Self {
+        self.not_before = (!delay.is_zero()).then(|| now.plus(delay));
+        self.delayed_at = self.not_before.and(Some(now));
+        self
+    }
+
+    /// How long it still waits. Never longer than it was to wait in all; and not at all, if a clock delayed it that was
+    /// ahead and has been set back since.
+    pub fn left_to_wait(&self, now: Timestamp) -> Duration {
+        let left = self.not_before.map_or(Duration::ZERO, |at| at.since(now));
+        match (self.delayed_at, self.not_before) {
+            (Some(delayed_at), _) if delayed_at.since(now) > CLOCKS_DIFFER_BY => Duration::ZERO,
+            (Some(delayed_at), Some(not_before)) => left.min(not_before.since(delayed_at)),
+            _ => left,
         }
     }
 
@@ -151,6 +175,31 @@ pub trait Mail: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f2_a_delay_is_never_longer_than_it_was_whatever_the_clock_shows() {
+        let at = |seconds: i64| Timestamp::from_seconds(1_795_269_720 + seconds);
+        let job = Body::Job {
+            id: JobId {
+                meeting: crate::domain::MeetingId::from_uuid(uuid::Uuid::nil()),
+                job: crate::domain::Job::CreateRoom,
+                round: 0,
+            },
+            since: at(0),
+        };
+        let seconds = Duration::from_secs;
+        let delayed = Envelope::first(job, at(0)).delayed(at(100), seconds(30));
+        for (now, left) in [(100, 30), (110, 20), (130, 0), (500, 0)] {
+            assert_eq!(delayed.left_to_wait(at(now)), seconds(left), "at {now}");
+        }
+        // The clock is set back by an hour, and by 70 s.
+        for now in [-3_500, 30] {
+            assert_eq!(delayed.left_to_wait(at(now)), Duration::ZERO, "at {now}");
+        }
+        // Another replica's clock is a little behind.
+        let left = delayed.left_to_wait(at(99).plus(Duration::from_millis(500)));
+        assert_eq!(left, seconds(30));
+    }
 
     #[test]
     fn debug_output_of_a_delivery_holds_nothing_of_its_message() {

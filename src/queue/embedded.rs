@@ -28,6 +28,7 @@ use rusqlite::Connection;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::SetBack;
 use crate::crash_point;
 use crate::ports::{
     Clock, Delivery, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
@@ -42,7 +43,7 @@ use rows::number_of;
 use trouble::Trouble;
 
 /// Longest wait for a delayed message before the clock is looked at again: it may have been set.
-const TIMER_MAX: Duration = Duration::from_secs(60);
+const TIMER_MAX: Duration = Duration::from_secs(5);
 /// Most messages of one queue that are handed out and not settled; then `receive` waits.
 const IN_FLIGHT_MAX: usize = 16_384;
 
@@ -93,6 +94,7 @@ struct Shared {
     /// Told when a queue may have something to hand out, to the one whose turn it is.
     news: [Notify; 4],
     clock: Arc<dyn Clock>,
+    set_back: SetBack,
     /// The newest message's number; drawn on the writer's thread, so that numbers grow with commits.
     last: AtomicI64,
     settings: EmbeddedSettings,
@@ -159,6 +161,8 @@ impl EmbeddedQueue {
             threads,
             lock,
         };
+        let set_back = SetBack::default();
+        set_back.notice(now);
         let shared = Shared {
             file: Mutex::new(FileState::Open(open)),
             trouble: Mutex::new(None),
@@ -166,6 +170,7 @@ impl EmbeddedQueue {
             ledger: Mutex::new(Ledger::new(&found, now, 0)),
             news: Default::default(),
             clock,
+            set_back,
             last: AtomicI64::new(found.last),
             settings,
         };

@@ -87,6 +87,7 @@ fn write(
         attempt: envelope.attempt,
         tries: envelope.tries,
         not_before: envelope.not_before,
+        delayed_at: envelope.delayed_at,
         // What is no trace context would be dropped by the reader anyway.
         trace: envelope.trace.as_deref().filter(|trace| is_trace(trace)),
         body,
@@ -113,13 +114,14 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
     let read: Read<'_> = serde_json::from_slice(bytes).map_err(malformed)?;
     let trace = read.trace.clone().filter(|trace| is_trace(trace));
     let (received_at, attempt, tries) = (read.received_at, read.attempt.max(1), read.tries.max(1));
-    let not_before = read.not_before;
+    let (not_before, delayed_at) = (read.not_before, read.delayed_at);
     let body = read_body(read)?;
     Ok(Envelope {
         received_at,
         attempt,
         tries,
         not_before,
+        delayed_at,
         trace,
         body,
     })
@@ -186,6 +188,8 @@ struct Written<'a, B> {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    delayed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a str>,
     body: &'a B,
 }
@@ -207,6 +211,8 @@ struct Read<'a> {
     #[serde(default)]
     tries: u32,
     not_before: Option<Timestamp>,
+    #[serde(default)]
+    delayed_at: Option<Timestamp>,
     trace: Option<String>,
     #[serde(borrow)]
     body: &'a RawValue,

@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::crash_point;
 use crate::domain::apply::{Applied, Effect, Fresh};
-use crate::domain::{Event, Fact};
+use crate::domain::{EndSaid, Event, Fact};
 use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, StoreError};
 
 use super::dead::{Burial, bury};
@@ -298,7 +298,10 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     let (kind, source) = (event.fact.kind(), event.origin.source.as_str());
     match applied.effect {
         Effect::Applied => {
-            info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
+            debug!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
+            if let Some(what) = milestone(&event.fact) {
+                info!(event.id = %event.id, meeting.id = meeting, "{what}");
+            }
             if event.is_caught_up() {
                 shop.deps.observer.repaired(Repair::MissedTrigger);
                 warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
@@ -308,7 +311,7 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
             debug!(event.id = %event.id, meeting.id = meeting, "the post was told in time");
         }
         Effect::Duplicate => {
-            info!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
+            debug!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
         }
         Effect::Conflict => {
             warn!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting,
@@ -317,6 +320,22 @@ fn tell(shop: &Shop, event: &Event, applied: &Applied) {
         Effect::Foreign => {
             debug!(event.id = %event.id, event.kind = kind, source, "event of a foreign room");
         }
+    }
+}
+
+/// What a person would want to know of a meeting without asking for each step.
+const fn milestone(fact: &Fact) -> Option<&'static str> {
+    match fact {
+        Fact::PersonJoined { .. } => Some("somebody joined"),
+        Fact::EndAllowed { .. } => Some("the end of the meeting is asked for"),
+        Fact::SessionEnded {
+            said: EndSaid::SessionEnded,
+            ..
+        }
+        | Fact::RoomPolled { ended: true, .. } => Some("the meeting has ended"),
+        Fact::RoomRefused { .. } => Some("there will be no room"),
+        Fact::ArtifactCreated { .. } => Some("a recording or artifact is there"),
+        _ => None,
     }
 }
 

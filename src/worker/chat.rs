@@ -23,10 +23,20 @@ pub(super) use answer::tell;
 /// How cards look, as far as that is configured.
 #[derive(Debug, Clone)]
 pub struct CardFace {
+    /// Where its links lead.
+    pub public_url: String,
     /// In which times are shown.
     pub time_zone: jiff::tz::TimeZone,
     /// A first card posted so long after its request says why.
     pub late_after: Duration,
+}
+
+impl CardFace {
+    /// What of it every card shows: another text means that cards are to be written again.
+    pub(super) fn text(&self) -> String {
+        let zone = self.time_zone.iana_name().unwrap_or("UTC");
+        format!("{} {zone}", self.public_url)
+    }
 }
 
 /// One attempt at one job: the shop, and the name under which it holds leases. Two attempts of one instance must
@@ -131,7 +141,10 @@ async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
     match lease {
         Lease::Taken { .. } => Ok(()),
         Lease::Held { until } => Err(Outcome::Busy {
-            after: until.since(now).max(Duration::from_millis(50)),
+            // Nobody takes it for longer; what lasts longer was taken by a clock that was ahead.
+            after: until
+                .since(now)
+                .clamp(Duration::from_millis(50), shop.settings.lease),
         }),
     }
 }
@@ -155,14 +168,12 @@ async fn find_own(
 }
 
 async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meeting> {
-    shop.deps
-        .store
-        .meeting(meeting)
-        .await
-        .map_err(store_away)?
-        .ok_or_else(|| Outcome::Hopeless {
-            why: "the meeting is not in the store".to_owned(),
-        })
+    let found = shop.deps.store.meeting(meeting).await.map_err(store_away)?;
+    let mut meeting = found.ok_or_else(|| Outcome::Hopeless {
+        why: "the meeting is not in the store".to_owned(),
+    })?;
+    meeting.no_later_than(shop.deps.clock.now());
+    Ok(meeting)
 }
 
 async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -> Step<()> {

@@ -61,11 +61,14 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
         )],
     };
     match shop.deps.conference.create_room(room).await {
-        Ok(room) => Report::learned(Fact::RoomCreated {
-            meeting: meeting.id,
-            sid: room.sid,
-            created_at: room.created_at,
-        }),
+        Ok(room) => {
+            info!(session.id = %room.sid, "the room is there");
+            Report::learned(Fact::RoomCreated {
+                meeting: meeting.id,
+                sid: room.sid,
+                created_at: room.created_at,
+            })
+        }
         Err(error @ ConferenceError::Unauthorized { .. }) => {
             refused(Refusal::Unauthorized, outcome_of(&error))
         }
@@ -170,16 +173,11 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
 
 async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -> Report {
     match shop.deps.conference.summary_text(artifact).await {
-        Ok(text) => {
-            if text.is_empty() {
-                info!(artifact.id = %artifact, "the summary's file holds no summary: nothing is shown of it");
-            }
-            Report::learned(Fact::SummaryRead {
-                meeting: meeting.id,
-                artifact: artifact.clone(),
-                text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
-            })
-        }
+        Ok(text) => Report::learned(Fact::SummaryRead {
+            meeting: meeting.id,
+            artifact: artifact.clone(),
+            text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
+        }),
         // The file may come a moment after its webhook (plugnmeet.md 6).
         Err(ConferenceError::NotFound) => Report::of(Outcome::Failed {
             why: "the summary is not there (yet)".to_owned(),

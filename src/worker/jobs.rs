@@ -166,8 +166,9 @@ async fn do_envelope(
 ) -> Option<JobOutcome> {
     crash_point::reach_for("job.leased", || envelope.id());
     let now = shop.deps.clock.now();
-    if let Some(early) = envelope.not_before.filter(|at| *at > now) {
-        return again(shop, &received, envelope, early.since(now), false).await;
+    let early = envelope.left_to_wait(now);
+    if !early.is_zero() {
+        return again(shop, &received, envelope, early, false).await;
     }
     let due = envelope.not_before.unwrap_or(envelope.received_at);
     shop.deps.observer.waited(received.queue, now.since(due));

@@ -89,14 +89,10 @@ pub(super) fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Time
         },
         since: owed.since,
     };
-    let mut envelope = Envelope::first(body, now);
     let delay = owed.due.since(now);
-    if !delay.is_zero() {
-        envelope.not_before = Some(owed.due);
-    }
     Posting {
         queue: queue_of(&owed.job),
-        envelope,
+        envelope: Envelope::first(body, now).delayed(now, delay),
         delay,
     }
 }

@@ -1,46 +1,58 @@
 //! The sweep: wakes meetings that still owe, and forgets what is too old to matter. Of several replicas one does it,
 //! as long as it renews its duty; another takes over when that has run out or was given back.
 
+mod ahead;
+mod readdress;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 use crate::crash_point;
-use crate::domain::Fact;
-use crate::ports::{Duty, Lease};
+use crate::domain::{Fact, MeetingId, Timestamp};
+use crate::ports::{Duty, Lease, StoreError};
 
 use super::{Shop, publish};
+use ahead::ClockWatch;
 
 /// Most meetings woken in one pass; the rest waits for the next.
 const WOKEN_MAX: usize = 500;
 /// How often old dedup keys are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
+/// How often it is noticed that the clock was set back.
+const CLOCK_EVERY: Duration = Duration::from_secs(5);
+
 /// The duty to sweep outlasts so many passes without being renewed.
 const PASSES_HELD: u32 = 3;
 
 /// Runs until the workers are stopped: at once, then every `sweep_every`.
 pub(super) async fn run(shop: Arc<Shop>) {
+    tokio::join!(sweep(&shop), readdress::run(&shop));
+}
+
+async fn sweep(shop: &Shop) {
     let mut pruned_at: Option<tokio::time::Instant> = None;
+    let mut clock = ClockWatch::default();
     loop {
-        if takes(&shop, Duty::Sweep, shop.settings.sweep_every * PASSES_HELD).await {
+        if takes(shop, Duty::Sweep, shop.settings.sweep_every * PASSES_HELD).await {
             crash_point::reach("sweep.begun");
-            wake(&shop).await;
+            wake_due(shop, &mut clock).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
-            if takes(&shop, Duty::Prune, PRUNE_EVERY).await {
+            if takes(shop, Duty::Prune, PRUNE_EVERY).await {
                 // Each piece of it is a change of its own: what is left is forgotten the next time.
                 tokio::select! {
                     () = shop.stop.cancelled() => {}
-                    () = prune(&shop) => {}
+                    () = prune(shop) => {}
                 }
             }
             pruned_at = Some(tokio::time::Instant::now());
         }
         tokio::select! {
             () = shop.stop.cancelled() => break,
-            () = tokio::time::sleep(shop.settings.sweep_every) => {}
+            () = rest(shop, &mut clock) => {}
         }
     }
     for duty in [Duty::Sweep, Duty::Prune] {
@@ -81,19 +93,50 @@ async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
     }
 }
 
-async fn wake(shop: &Shop) {
-    let now = shop.deps.clock.now();
-    let due = match shop.deps.store.due_meetings(now, WOKEN_MAX).await {
-        Ok(due) => due,
-        Err(error) => {
-            warn!(%error, "the sweep cannot look");
+/// Until the next pass, which is at once when the clock was set back.
+async fn rest(shop: &Shop, clock: &mut ClockWatch) {
+    let until = tokio::time::Instant::now() + shop.settings.sweep_every;
+    loop {
+        let next = tokio::time::Instant::now() + CLOCK_EVERY;
+        tokio::time::sleep_until(until.min(next)).await;
+        if next >= until || clock.was_set_back(shop.deps.clock.now()) {
             return;
         }
-    };
-    shop.deps.observer.swept();
-    if due.is_empty() {
-        return;
     }
+}
+
+async fn wake_due(shop: &Shop, clock: &mut ClockWatch) {
+    let now = shop.deps.clock.now();
+    match due(shop, clock, now).await {
+        Ok(due) => {
+            shop.deps.observer.swept();
+            wake(shop, due, now).await;
+        }
+        Err(error) => warn!(%error, "the sweep cannot look"),
+    }
+}
+
+async fn due(
+    shop: &Shop,
+    clock: &mut ClockWatch,
+    now: Timestamp,
+) -> Result<Vec<(MeetingId, u32)>, StoreError> {
+    let mut due = shop.deps.store.due_meetings(now, WOKEN_MAX).await?;
+    for ahead in clock.meetings_ahead(shop, now).await? {
+        if !due.contains(&ahead) {
+            due.push(ahead);
+        }
+    }
+    Ok(due)
+}
+
+async fn wake(shop: &Shop, due: Vec<(MeetingId, u32)>, now: Timestamp) {
+    for due in due.chunks(WOKEN_MAX) {
+        wake_some(shop, due, now).await;
+    }
+}
+
+async fn wake_some(shop: &Shop, due: &[(MeetingId, u32)], now: Timestamp) {
     let postings = due
         .iter()
         .map(|(meeting, round)| {
@@ -109,7 +152,7 @@ async fn wake(shop: &Shop) {
         })
         .collect();
     match shop.deps.mail.send(postings).await {
-        Ok(()) => info!(meetings = due.len(), "meetings woken"),
+        Ok(()) => debug!(meetings = due.len(), "meetings woken"),
         Err(error) => warn!(%error, "meetings cannot be woken; the next pass tries again"),
     }
 }

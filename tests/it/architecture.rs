@@ -25,9 +25,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["domain", "ports", "token", "trigger", "listen"],
     ),
     ("tls", &[]),
-    ("queue", &["domain", "ports", "sqlite", "backoff", "tls"]),
+    (
+        "queue",
+        &["domain", "ports", "clock", "sqlite", "backoff", "tls"],
+    ),
     ("store", &["domain", "ports", "sqlite", "tls"]),
-    ("worker", &["domain", "ports", "backoff", "trigger"]),
+    (
+        "worker",
+        &["domain", "ports", "clock", "backoff", "trigger"],
+    ),
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),
     ("telemetry", &["config", "clock", "domain", "ports"]),

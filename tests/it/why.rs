@@ -186,6 +186,6 @@ async fn what_made_no_meeting_is_told_too() {
     assert!(unknown.contains("Nothing is stored under"), "{unknown}");
     assert!(unknown.contains("never accepted"), "{unknown}");
     let nonsense = world.relay.cli(&["why", "what", "is", "this"]).await;
-    assert_eq!(nonsense.status.code(), Some(1));
+    assert_eq!(nonsense.status.code(), Some(2));
     world.finish().await;
 }

@@ -88,6 +88,7 @@ fn settings() -> WorkerSettings {
         outside_again_after: SECOND,
         keep: 3600 * SECOND,
         face: CardFace {
+            public_url: "http://relay.test/".to_owned(),
             time_zone: jiff::tz::TimeZone::UTC,
             late_after: 60 * SECOND,
         },
@@ -268,7 +269,6 @@ fn request(number: u128, received_at: Timestamp) -> Event {
                 title: "Weekly sync".to_owned(),
                 moderators: Moderators::Everyone,
                 worth: 900 * SECOND,
-                notify: Default::default(),
             },
             always_new: false,
         },

@@ -217,7 +217,6 @@ fn meeting() -> Meeting {
                 title: "weekly".to_owned(),
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
-                notify: Default::default(),
             },
             always_new: false,
         },

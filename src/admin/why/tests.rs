@@ -3,8 +3,8 @@
 use serde_json::Value;
 use warp::http::StatusCode;
 
-use super::reference::{made_at, read};
 use super::*;
+use crate::admin::reference::{made_at, read};
 use crate::admin::tests::fakes::{MEETING, NEW_YEAR, bench, links};
 
 #[test]

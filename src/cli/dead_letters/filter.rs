@@ -14,8 +14,8 @@ pub(super) struct Filter {
     /// Only of this kind
     #[arg(long, value_enum)]
     kind: Option<Kind>,
-    /// Only of this meeting, by its id
-    #[arg(long, value_name = "ID")]
+    /// Only of this meeting: whatever `why` takes
+    #[arg(long, value_name = "REF")]
     meeting: Option<String>,
     /// Only those whose reason contains this text
     #[arg(long, value_name = "TEXT")]

@@ -52,7 +52,6 @@ pub fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
             footer: format!("Room {}", view.room),
             title,
         }),
-        ..Rendered::default()
     }
 }
 

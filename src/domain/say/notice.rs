@@ -1,10 +1,11 @@
 //! What is told beside the start and the end where posts cannot be edited and have no thread.
 
 use crate::domain::card::{BLUE, GREY, plain};
+use crate::domain::text::cut;
 use crate::domain::{Attachment, Rendered};
 
 use super::bold;
-use super::thread::whole_summary;
+use super::thread::MESSAGE_CHARS_MAX;
 
 /// A recording is ready; `link` is the relay's own.
 pub fn recording_notice(title: &str, link: &str) -> Rendered {
@@ -17,7 +18,6 @@ pub fn recording_notice(title: &str, link: &str) -> Rendered {
             Some(link),
             format!("**[Watch or download]({link})**"),
         )),
-        ..Rendered::default()
     }
 }
 
@@ -30,9 +30,8 @@ pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
             format!("The summary of the meeting {} is there.", plain(title)),
             format!("Summary of {}", plain(title)),
             Some(link).filter(|link| !link.is_empty()),
-            text.trim().to_owned(),
+            cut(text.trim(), MESSAGE_CHARS_MAX),
         )),
-        continued: whole_summary(link),
     }
 }
 
@@ -47,7 +46,6 @@ pub fn running_notice(title: &str, open_link: &str) -> Rendered {
             Some(open_link),
             format!("**[Join the meeting]({open_link})**"),
         )),
-        ..Rendered::default()
     }
 }
 

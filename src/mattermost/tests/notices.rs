@@ -35,7 +35,6 @@ fn content() -> Rendered {
             }],
             footer: "Room mm-1".to_owned(),
         }),
-        ..Rendered::default()
     }
 }
 

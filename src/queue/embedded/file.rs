@@ -130,10 +130,10 @@ pub(super) fn open(
     miss(path, lock, now).map_err(not_saved)?;
     let is_mended = log::mend(path, now).map_err(|why| not_saved(io_error(&why)))?;
     let is_suspect = is_suspect || is_mended;
-    let opened = match open_once(path, is_suspect) {
+    let opened = match open_once(path, now, is_suspect) {
         Err(why) if why.is_damaged() && is_ours(path) => {
             salvage::run(path, now, &why).map_err(not_saved)?;
-            open_once(path, is_suspect)
+            open_once(path, now, is_suspect)
         }
         opened => opened,
     };
@@ -143,11 +143,12 @@ pub(super) fn open(
     Ok(opened)
 }
 
-fn open_once(path: &Path, is_suspect: bool) -> Result<Opened, SqliteError> {
+fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<Opened, SqliteError> {
     let mut found = rows::Found::default();
     let (sqlite, threads) = Sqlite::open(path, |connection| {
         prepare(connection)?;
         check(connection, is_suspect)?;
+        rows::follow_clock(connection, now, |_| false)?;
         found = rows::count(connection)?;
         checkpoint(connection)
     })?;

@@ -1,7 +1,7 @@
 //! What is known in memory of the messages in the file: who has which, how many wait, how far each queue was handed
 //! out. It holds nothing of a message that waits, so that a backlog of millions takes no memory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::domain::Timestamp;
@@ -229,6 +229,20 @@ impl Ledger {
     /// A claimed message is no longer in the file.
     pub(super) fn remove(&mut self, queue: QueueName, key: Key) {
         self.lane(queue).taken.remove(&key);
+    }
+
+    /// The numbers of the messages that are handed out.
+    pub(super) fn taken(&self) -> HashSet<i64> {
+        let taken = self.lanes.iter().flat_map(|lane| &lane.taken);
+        taken.map(|key| key.number).collect()
+    }
+
+    /// Delayed messages have other times now: they are looked for from the beginning.
+    pub(super) fn look_again(&mut self) {
+        for lane in &mut self.lanes {
+            lane.passed.delayed = Passed::NOTHING.delayed;
+            lane.set_back.delayed = Passed::NOTHING.delayed;
+        }
     }
 
     /// How much lies in `queue`, of which `due` delayed messages in the file have had their time.

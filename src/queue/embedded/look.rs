@@ -1,5 +1,6 @@
 //! Finding the oldest messages that may be handed out. A message's age counts from when it became visible.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -48,6 +49,7 @@ impl EmbeddedQueue {
         let _turn = self.turns[rows::number_of(queue)].lock().await;
         loop {
             let sqlite = self.sound().await?;
+            self.follow_clock(&sqlite).await?;
             let look = self.shared.ledger().begin_look(queue, max);
             let wait = match look {
                 Some(look) => {
@@ -76,6 +78,38 @@ impl EmbeddedQueue {
                 }
             }
         }
+    }
+
+    /// A clock that was ahead when messages were delayed, and has been set back, must not hold them up.
+    async fn follow_clock(&self, sqlite: &Sqlite) -> Result<(), QueueError> {
+        let now = self.shared.clock.now();
+        let Some(back) = self.shared.set_back.notice(now) else {
+            return Ok(());
+        };
+        let (changing, following) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let changed = sqlite.write_then(
+            move |connection| {
+                let taken = changing.ledger().taken();
+                rows::follow_clock(connection, now, |number| taken.contains(&number))
+            },
+            move |changed| {
+                following.ledger().look_again();
+                for queue in QueueName::ALL {
+                    following.news(queue).notify_one();
+                }
+                changed
+            },
+        );
+        let messages = changed
+            .await
+            .flatten()
+            .map_err(|error| self.shared.away(&error))?;
+        tracing::info!(
+            back_s = back.as_secs(),
+            messages,
+            "the clock was set back: delayed messages count from now"
+        );
+        Ok(())
     }
 
     async fn look(&self, sqlite: &Sqlite, look: Look) -> Result<Found, QueueError> {

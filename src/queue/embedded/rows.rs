@@ -1,5 +1,7 @@
 //! The statements of the embedded queue.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ffi, params};
@@ -11,8 +13,8 @@ use crate::sqlite::SqliteError;
 
 use super::ledger::Key;
 
-/// The table and its order, version 1. `due` is 0 for what is visible at once; `visible_at` is then when it was
-/// published.
+/// The table and its order, version 1. `due` is 0 for what is visible at once. `visible_at` is when the message was
+/// published; of a delayed message, earlier versions wrote `due` there too.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY,
@@ -32,6 +34,17 @@ pub(super) const CHECKSUMS: &str = "ALTER TABLE messages ADD COLUMN checksum INT
 const FREE_PAGES_KEPT: i64 = 2048;
 /// Most pages that one settlement gives back to the disk.
 const PAGES_GIVEN_BACK: i64 = 1024;
+
+/// A message that was published so much later than now was published by a clock that has been set back.
+const CLOCK_STEP_MIN: Duration = Duration::from_secs(1);
+/// The longest delay that is taken for one: none of the relay's is longer than a day.
+const DELAY_MAX: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// Whether the two times of a delayed message go together.
+pub(super) fn is_delay(due: i64, visible_at: i64) -> bool {
+    let delay = u64::try_from(due.saturating_sub(visible_at));
+    delay.is_ok_and(|millis| Duration::from_millis(millis) <= DELAY_MAX)
+}
 
 /// A message that waits, without its content.
 #[derive(Debug, Clone, Copy)]
@@ -99,11 +112,6 @@ pub(super) fn insert(
     now: Timestamp,
     outgoing: &Outgoing,
 ) -> Result<(), SqliteError> {
-    let visible_at = if key.is_delayed() {
-        key.due
-    } else {
-        now.millis()
-    };
     let mut statement = connection.prepare_cached(
         "INSERT INTO messages (number, queue, due, visible_at, id, body, checksum)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -114,7 +122,7 @@ pub(super) fn insert(
         key.number,
         queue,
         key.due,
-        visible_at,
+        now.millis(),
         id,
         &body[..],
         checksum(id.as_bytes(), body),
@@ -162,7 +170,7 @@ pub(super) fn find_due(
     limit: usize,
 ) -> Result<Vec<Waiting>, SqliteError> {
     let mut statement = connection.prepare_cached(
-        "SELECT due, number, visible_at FROM messages
+        "SELECT due, number, due FROM messages
          WHERE queue = ? AND (due, number) > (?, ?) AND due <= ? ORDER BY due, number LIMIT ?",
     )?;
     let range = params![queue.as_str(), after.due, after.number, now.millis(), limit];
@@ -194,6 +202,29 @@ pub(super) fn next_due(
         row.get::<_, Option<i64>>(0)
     })?;
     Ok(due.map(Timestamp::from_millis))
+}
+
+/// Gives delayed messages that a clock published which was ahead, and shows `now` by now, the delay that they were
+/// published with, counted from now. Those that `is_taken` names are in work and left alone. Answers how many there were.
+pub(super) fn follow_clock(
+    connection: &Connection,
+    now: Timestamp,
+    is_taken: impl Fn(i64) -> bool,
+) -> Result<usize, SqliteError> {
+    let mut find = connection.prepare_cached(
+        "SELECT number, due - visible_at FROM messages WHERE due > visible_at AND visible_at > ?",
+    )?;
+    let ahead = now.plus(CLOCK_STEP_MIN).millis();
+    let found = find.query_map([ahead], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found: Vec<(i64, i64)> = found.collect::<Result<_, _>>()?;
+    let mut change = connection
+        .prepare_cached("UPDATE messages SET due = ?2, visible_at = ?3 WHERE number = ?1")?;
+    let mut count = 0;
+    for (number, delay) in found.into_iter().filter(|(number, _)| !is_taken(*number)) {
+        let due = now.millis().saturating_add(delay).max(1);
+        count += change.execute(params![number, due, now.millis()])?;
+    }
+    Ok(count)
 }
 
 /// Reads a message whatever its columns hold by now. One that the index names, in the same state of the file, and that

@@ -326,8 +326,12 @@ impl Row {
                 .into_iter()
                 .find(named)
                 .unwrap_or(QueueName::Events),
-            // They are written as the same time: one that changed must not hide a message for ever.
-            due: if due == visible_at { due } else { 0 },
+            // They lie a delay apart: one that changed must not hide a message for ever.
+            due: if rows::is_delay(due, visible_at) {
+                due
+            } else {
+                0
+            },
             visible_at,
             id: String::from_utf8_lossy(rows::bytes_of(id)).into_owned(),
             body: rows::bytes_of(body).to_vec(),

@@ -1,7 +1,7 @@
 //! Posting what can be neither looked up nor edited: what is about to be posted is counted first, and repeated once
 //! when nobody knows what became of it.
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::domain::notice::SENT_MAX;
 use crate::domain::post::Frozen;
@@ -70,7 +70,7 @@ pub(super) async fn announce(
         Ok(()) => {
             row.notice_made(shop.deps.clock.now());
             keep(shop, meeting, key, row.clone()).await?;
-            info!(key = %key, "notice posted");
+            debug!(key = %key, "notice posted");
             Ok(Announced::Now)
         }
         Err(error) if is_unknown(&error) => {

@@ -70,7 +70,7 @@ async fn tell_channel(
             let message = say::running_line(title, link);
             let content = Rendered {
                 message,
-                ..Rendered::default()
+                attachment: None,
             };
             match post_once(shop, meeting, key, row, content).await {
                 Ok(_) | Err(NotPosted::Outside) => Ok(()),
@@ -166,6 +166,8 @@ fn was_told_lately(shop: &Turn<'_>, meeting: &Meeting) -> bool {
     let now = shop.deps.clock.now();
     meeting.posts.iter().any(|(key, row)| {
         matches!(key, PostKey::Answer(_))
-            && row.posted_at.is_some_and(|at| now.since(at) < LINE_EVERY)
+            && row
+                .posted_at
+                .is_some_and(|at| at <= now && now.since(at) < LINE_EVERY)
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::domain::card::{self, CardFrame};
 use crate::domain::meeting::State;
@@ -101,7 +101,7 @@ async fn patch(
             shop.deps
                 .observer
                 .card_updated(!meeting.state().is_running(), after);
-            info!(
+            debug!(
                 version = meeting.version,
                 state = meeting.state().as_str(),
                 "card updated"

@@ -2,16 +2,28 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::domain::retry::Outcome;
-use crate::domain::{Meeting, PostKey, PostRow, Rendered};
+use crate::domain::{Meeting, PostKey, PostRow, Rendered, Timestamp};
 use crate::ports::{ChatError, NewPost, PostView};
 
 use super::{Step, Turn, find_own, is_unknown, keep, post_name, renew};
 
-/// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell.
-const LOOK_BACK: Duration = Duration::from_secs(60);
+/// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell, and ours may
+/// have been ahead and set back since.
+const LOOK_BACK: Duration = Duration::from_secs(300);
+/// The same where the first try lies ahead of our clock, which has been set back since: when it was is not known.
+const LOOK_BACK_UNKNOWN: Duration = Duration::from_secs(24 * 3600);
+
+/// From when on own posts are looked for, on our clock.
+pub(super) fn look_from(tried_at: Timestamp, now: Timestamp) -> Timestamp {
+    if tried_at > now {
+        now.minus(LOOK_BACK_UNKNOWN)
+    } else {
+        tried_at.minus(LOOK_BACK)
+    }
+}
 
 /// How a post came to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +68,7 @@ pub(super) async fn post_once(
             keep(shop, meeting, key, row.clone()).await?;
         }
         Some(tried_at) => {
-            let since = tried_at.minus(LOOK_BACK);
+            let since = look_from(tried_at, shop.deps.clock.now());
             match find_own(shop, meeting, &name, since).await? {
                 Ok(found) => {
                     if let Some(oldest) = found.first() {
@@ -90,7 +102,11 @@ pub(super) async fn post_once(
     }
     match made {
         Ok(view) => {
-            info!(post = %view.id, key = %key, "posted");
+            // Of a card, its own line tells more.
+            match key {
+                PostKey::Card => debug!(post = %view.id, key = %key, "posted"),
+                _ => info!(post = %view.id, key = %key, "posted"),
+            }
             adopt(shop, meeting, key, row, &view).await?;
             Ok(Made::Now)
         }

@@ -1,14 +1,13 @@
 //! TidyPosts: after a POST whose answer never came, the oldest own post stays and its doubles go. A card is then
 //! rendered anew: a POST or PATCH without an answer may have been carried out after a later one.
 
-use std::time::Duration;
-
 use tracing::info;
 
 use crate::domain::retry::Outcome;
 use crate::domain::{MeetingId, PostKey};
 use crate::ports::ChatError;
 
+use super::posting::look_from;
 use super::{Step, Turn, find_own, keep, load, outcome_of, post_name, renew};
 
 /// Looks for doubles of one post.
@@ -17,10 +16,8 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
     let Some(mut row) = meeting.post(key).cloned() else {
         return Ok(Outcome::Obsolete);
     };
-    let since = row
-        .first_tried_at
-        .unwrap_or(meeting.requested_at)
-        .minus(Duration::from_secs(60));
+    let tried_at = row.first_tried_at.unwrap_or(meeting.requested_at);
+    let since = look_from(tried_at, shop.deps.clock.now());
     let name = post_name(&meeting, key);
     let found = match find_own(shop, &meeting, &name, since).await? {
         Ok(found) => found,

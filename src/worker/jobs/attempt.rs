@@ -165,7 +165,7 @@ pub(super) async fn do_job(
         forget_mark(shop, mark).await;
     }
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    info!(duration_ms, ?outcome, "job attempted");
+    debug!(duration_ms, ?outcome, "job attempted");
     if let Verdict::Again { after, reason, .. } = &verdict {
         warn_again(&outcome, *after, *reason);
     }
@@ -292,17 +292,18 @@ fn postings_of(
 /// Chat jobs write posts, which no event tells apply: what became owed by it is published here.
 async fn publish_news(shop: &Shop, before: &Meeting, id: &JobId) -> bool {
     let schedule = &shop.settings.policy.schedule;
-    let Ok(Some(after)) = shop.deps.store.meeting(id.meeting).await else {
+    let Ok(Some(mut after)) = shop.deps.store.meeting(id.meeting).await else {
         // The sweep finds what is owed.
         return true;
     };
+    let now = shop.deps.clock.now();
+    after.no_later_than(now);
     // What the meeting's facts changed meanwhile is published by apply already.
     let was = Meeting {
         posts: before.posts.clone(),
         ..after.clone()
     };
     let was_owed = crate::domain::owed::owed(&was, schedule);
-    let now = shop.deps.clock.now();
     let is_news = |owed: &Owed| {
         owed.due <= now.plus(shop.settings.policy.publish_ahead)
             && !was_owed
@@ -321,7 +322,13 @@ async fn publish_news(shop: &Shop, before: &Meeting, id: &JobId) -> bool {
 async fn load(shop: &Shop, id: &JobId) -> Result<Option<Option<Meeting>>, String> {
     loop {
         match shop.deps.store.meeting(id.meeting).await {
-            Ok(meeting) => return Ok(Some(meeting)),
+            Ok(mut meeting) => {
+                let now = shop.deps.clock.now();
+                meeting
+                    .iter_mut()
+                    .for_each(|found| found.no_later_than(now));
+                return Ok(Some(meeting));
+            }
             Err(StoreError::Refused(why)) => return Err(why),
             Err(StoreError::Away(why)) => {
                 if shop.store_trouble.is_news() {

@@ -58,7 +58,6 @@ pub(super) async fn again(
     after: Duration,
     counts: bool,
 ) -> Option<JobOutcome> {
-    let not_before = Some(shop.deps.clock.now().plus(after));
     let queue = match received.queue {
         QueueName::Chat => QueueName::ChatLater,
         other => other,
@@ -66,9 +65,9 @@ pub(super) async fn again(
     let next = Envelope {
         attempt: envelope.attempt + u32::from(counts),
         tries: envelope.tries.saturating_add(1),
-        not_before,
         ..envelope
-    };
+    }
+    .delayed(shop.deps.clock.now(), after);
     let posting = Posting {
         queue,
         envelope: next,

@@ -1,1 +1,5 @@
 //! Clocks, addresses, configuration and commands of operators.
+
+mod addresses;
+mod clocks;
+mod commands;

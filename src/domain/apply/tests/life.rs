@@ -250,7 +250,6 @@ impl Draft {
                     participant,
                     identity,
                     name,
-                    never_joined: false,
                 },
             );
         }

@@ -89,7 +89,6 @@ fn rule() -> BoxedStrategy<RuleChoice> {
                 Moderators::Starter
             },
             worth: Duration::from_millis(worth.into()),
-            notify: Default::default(),
         })
         .boxed()
 }
@@ -231,8 +230,7 @@ fn told_by_plugnmeet() -> BoxedStrategy<Fact> {
                 session,
                 participant,
                 identity,
-                name,
-                never_joined: false,
+                name
             })
             .boxed(),
         (session(), peer_id(), any::<bool>())
@@ -343,16 +341,18 @@ fn body() -> BoxedStrategy<Body> {
 pub(super) fn envelope() -> BoxedStrategy<Envelope> {
     let trace = "00-[0-9a-f]{31}1-[0-9a-f]{15}1-0[01]";
     let numbers = (1_u32.., 1_u32..);
-    let options = (proptest::option::of(time()), proptest::option::of(trace));
+    let options = (
+        proptest::option::of((time(), proptest::option::of(time()))),
+        proptest::option::of(trace),
+    );
     (body(), time(), numbers, options)
-        .prop_map(
-            |(body, now, (attempt, tries), (not_before, trace))| Envelope {
-                attempt,
-                tries,
-                not_before,
-                trace,
-                ..Envelope::first(body, now)
-            },
-        )
+        .prop_map(|(body, now, (attempt, tries), (delay, trace))| Envelope {
+            attempt,
+            tries,
+            not_before: delay.map(|(not_before, _)| not_before),
+            delayed_at: delay.and_then(|(_, delayed_at)| delayed_at),
+            trace,
+            ..Envelope::first(body, now)
+        })
         .boxed()
 }

@@ -59,7 +59,6 @@ pub(in crate::domain::apply::tests) fn requested_by(number: u128, name: &str) ->
             title: "Weekly sync".to_owned(),
             moderators: Moderators::Everyone,
             worth: mins(15),
-            notify: Default::default(),
         },
         always_new: false,
     }
@@ -136,7 +135,6 @@ pub(in crate::domain::apply::tests) fn left(
         participant: connection.parse().unwrap(),
         identity: who.parse().unwrap(),
         name: name.to_owned(),
-        never_joined: false,
     }
 }
 

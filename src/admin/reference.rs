@@ -1,8 +1,14 @@
 //! From what a person has in hand to ids that the store can look for.
 
-use crate::admin::api::Refused;
-use crate::domain::{EventId, JobId, MeetingId, Timestamp};
+use super::api::{Call, Refused};
+use crate::domain::{EventId, JobId, Meeting, MeetingId, Timestamp};
+use crate::ports::{DeadFilter, DeadLetter, Found};
 use crate::token::Link;
+
+/// Longest reference that is looked at, in bytes: a link with its token, or a text around an id.
+const REFERENCE_BYTES_MAX: usize = 1000;
+/// Most dead letters of one meeting that are named when one has to be chosen.
+const LETTERS_NAMED_MAX: usize = 10;
 
 /// What a text may be the reference of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,6 +19,82 @@ pub(super) struct Reference {
     pub(super) meeting: Option<MeetingId>,
     /// It was a link of ours.
     pub(super) is_link: bool,
+}
+
+/// Reads `text` and looks for what it may name: the first of its ids that anything is known of, else the first.
+pub(super) async fn resolve(
+    call: &Call,
+    text: &str,
+) -> Result<(Reference, String, Found), Refused> {
+    if text.trim().is_empty() || text.len() > REFERENCE_BYTES_MAX {
+        return Err(Refused::bad("a reference must have 1 to 1000 bytes"));
+    }
+    let (links, store) = (&call.admin.links, &call.admin.store);
+    let reference = read(text, |token| links.verify(token))?;
+    for id in &reference.ids {
+        let found = store.find(id).await?;
+        if found != Found::default() {
+            let id = id.clone();
+            return Ok((reference, id, found));
+        }
+    }
+    let id = reference.ids.first().cloned().unwrap_or_default();
+    let mut found = Found::default();
+    // Its letter may be gone, its meeting not.
+    if let Some(meeting) = reference.meeting
+        && store.meeting(meeting).await?.is_some()
+    {
+        found.meeting = Some(meeting);
+    }
+    Ok((reference, id, found))
+}
+
+/// The meeting that `text` leads to.
+pub(super) async fn meeting(call: &Call, text: &str) -> Result<Meeting, Refused> {
+    if let Ok(id) = text.parse::<MeetingId>()
+        && let Some(meeting) = call.admin.store.meeting(id).await?
+    {
+        return Ok(meeting);
+    }
+    let (_, id, found) = resolve(call, text).await?;
+    let meeting = match found.meeting {
+        Some(meeting) => call.admin.store.meeting(meeting).await?,
+        None => None,
+    };
+    meeting.ok_or_else(|| Refused::not_found(&format!("meeting of {id}")))
+}
+
+/// The dead letter of this id, or the only one of the meeting that `text` leads to.
+pub(super) async fn letter(call: &Call, text: &str) -> Result<DeadLetter, Refused> {
+    let store = &call.admin.store;
+    if let Some(letter) = store.dead_letter(text).await? {
+        return Ok(letter);
+    }
+    let (reference, id, found) = resolve(call, text).await?;
+    let none = || Refused::not_found(&format!("dead letter of {id}"));
+    if let Some(letter) = found.letter {
+        return store.dead_letter(&letter.id).await?.ok_or_else(none);
+    }
+    // A job or an event is meant by itself: if it has no letter, no other one may be taken for it.
+    if reference.meeting.is_some() || found.event.is_some() {
+        return Err(none());
+    }
+    let filter = DeadFilter {
+        meeting: Some(found.meeting.ok_or_else(none)?),
+        ..DeadFilter::newest(LETTERS_NAMED_MAX)
+    };
+    let letters = store.dead_letters(filter).await?;
+    match letters.as_slice() {
+        [] => Err(none()),
+        [letter] => store.dead_letter(&letter.id).await?.ok_or_else(none),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|letter| letter.id.as_str()).collect();
+            Err(Refused::bad(&format!(
+                "its meeting has several dead letters, name one: {}",
+                ids.join(", ")
+            )))
+        }
+    }
 }
 
 /// Reads an id, a permalink, a link of ours, or a text as it is shown to people (`... ref <id>`).

@@ -1,0 +1,94 @@
+//! Cards that show an address, or a time zone, that the relay has no longer: a restart with another configuration writes
+//! those of running meetings again.
+
+use std::time::Duration;
+
+use tracing::{debug, info};
+
+use crate::domain::{Meeting, MeetingId, PostKey};
+use crate::ports::{Lease, MeetingFilter, StoreError};
+use crate::worker::Shop;
+
+use super::wake;
+
+/// The setting of the store that says with what cards are rendered.
+const CARD_FACE: &str = "card_face";
+/// Most cards that are written again; others follow with their next change.
+const CARDS_MAX: usize = 500;
+/// Pause between two of them, so that what people do is not held up.
+const PACE: Duration = Duration::from_millis(100);
+/// Pause before a store that did not answer is asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Once, as soon as the store answers.
+pub(super) async fn run(shop: &Shop) {
+    while let Err(error) = readdress(shop).await {
+        debug!(%error, "what cards show cannot be found out yet");
+        tokio::select! {
+            () = shop.stop.cancelled() => return,
+            () = tokio::time::sleep(AGAIN_AFTER) => {}
+        }
+    }
+}
+
+/// Makes the cards of running meetings owed again if they were rendered otherwise.
+async fn readdress(shop: &Shop) -> Result<(), StoreError> {
+    let store = &shop.deps.store;
+    let face = shop.settings.face.text();
+    let kept = store.setting(CARD_FACE).await?;
+    if kept.as_ref() == Some(&face) {
+        return Ok(());
+    }
+    // What an earlier version showed is not known, and most probably the same.
+    if kept.is_some() {
+        let filter = MeetingFilter {
+            place: None,
+            running_only: true,
+            limit: CARDS_MAX,
+        };
+        let running = store.meetings(filter).await?;
+        info!(
+            meetings = running.len(),
+            "the relay's address or time zone has changed: the cards of running meetings are written again"
+        );
+        for summary in running {
+            if let Some(meeting) = outdate(shop, summary.id).await? {
+                let now = shop.deps.clock.now();
+                wake(shop, vec![(meeting.id, meeting.round)], now).await;
+            }
+            tokio::select! {
+                () = shop.stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(PACE) => {}
+            }
+        }
+    }
+    store.put_setting(CARD_FACE, &face).await
+}
+
+/// The meeting, if its card counts as behind now.
+async fn outdate(shop: &Shop, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
+    let store = &shop.deps.store;
+    let now = shop.deps.clock.now();
+    let owner = format!("{}:readdress", shop.settings.instance);
+    let lease = store
+        .take_lease(id, &owner, now, shop.settings.lease)
+        .await?;
+    if matches!(lease, Lease::Held { .. }) {
+        // Whoever writes it at this moment may have begun with the old address; its next change puts it right.
+        debug!(meeting.id = %id, "another worker holds the card");
+        return Ok(None);
+    }
+    let row = store.post(id, &PostKey::Card).await?;
+    let row = row.filter(|row| row.post.is_some() && row.frozen.is_none() && row.rendered > 0);
+    let is_outdated = row.is_some();
+    if let Some(mut row) = row {
+        row.rendered = 0;
+        store.put_post(id, &PostKey::Card, row).await?;
+    }
+    store.drop_lease(id, &owner).await?;
+    match is_outdated {
+        // Read behind the change, so that its round is one that knows of it.
+        true => store.meeting(id).await,
+        false => Ok(None),
+    }
+}
