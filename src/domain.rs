@@ -34,7 +34,7 @@ pub use ids::{
     RoomId, ServerName, Sid, TeamId, UserId,
 };
 pub use job::{Job, JobId, Notice, Owed, Peer};
-pub use meeting::{Meeting, State};
+pub use meeting::{Meeting, Notify, State};
 pub use notice::NoticeStep;
 pub use post::{Attachment, Field, PostKey, PostRow, Rendered};
 pub use showing::{Showing, WayOutKind};

@@ -13,13 +13,14 @@ mod notices;
 mod people;
 mod posts;
 mod server_clock;
+mod server_config;
 mod session;
 mod slack;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -37,8 +38,8 @@ use crate::ports::{
 
 use call::{Authorization, Call};
 use hooks::Hooks;
-use people::NameDisplay;
 use server_clock::ServerClock;
+use server_config::ServerConfigCache;
 
 /// Longest that logging out may hold up the end of the process.
 const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
@@ -90,7 +91,7 @@ pub struct Mattermost {
     hooks: Hooks,
     clock: Arc<dyn Clock>,
     server_clock: ServerClock,
-    name_display: Mutex<Option<NameDisplay>>,
+    server_config: ServerConfigCache,
 }
 
 impl Mattermost {
@@ -112,7 +113,7 @@ impl Mattermost {
             http,
             clock,
             server_clock: ServerClock::default(),
-            name_display: Mutex::new(None),
+            server_config: ServerConfigCache::default(),
         })
     }
 
@@ -204,13 +205,13 @@ impl Chat for Mattermost {
         key: &str,
         content: Rendered,
     ) -> Result<(), ChatError> {
-        let body = body::patch(key, &content);
         let call = Call::new(
             "patch_post",
             Method::PUT,
             &["posts", post.as_str(), "patch"],
         );
-        let result = self.call(call.body(body)).await;
+        let body = |chars_max| body::patch(key, &content, chars_max);
+        let result = self.call_fitting(call, content.chars(), body).await;
         self.told_apart(post, result.map(drop)).await
     }
 
@@ -281,7 +282,7 @@ impl Chat for Mattermost {
             key: key.to_owned(),
             content: Rendered {
                 message: text.to_owned(),
-                attachment: None,
+                ..Rendered::default()
             },
         };
         self.create(post).await.map(drop)

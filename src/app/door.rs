@@ -116,6 +116,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, String> {
             // The default is another one in direct messages.
             title: (title != TITLE_DEFAULT).then(|| title.to_owned()),
             moderators: rule.moderators,
+            notify: rule.notify,
             worth: rule.worth,
         };
         rules.push(Rule::new(spec).map_err(|errors| {

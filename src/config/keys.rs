@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::Moderators;
+use crate::domain::{Moderators, Notify};
 
 use super::value::{
     Declare, HostName, LogFormat, LogLevel, NoticeFormat, QueueUrl, SecretUrl, StoreUrl, Template,
@@ -345,6 +345,8 @@ section! {
         title: Template = "{{ channel }} meeting",
         /// Who is moderator in the room.
         moderators: Moderators = "everyone",
+        /// Whom the first recording or summary of a meeting mentions, once.
+        notify: Notify = "starter",
         /// How long after the request a room may still be made; later the person is told that it is too late.
         worth: Duration = "15m" in "10s" to "1d"
     }

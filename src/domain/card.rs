@@ -58,6 +58,7 @@ pub fn render(view: &CardView, frame: &CardFrame) -> Rendered {
             footer: format!("Room {}", view.room),
             title,
         }),
+        ..Rendered::default()
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId, RoomId,
-    ServerName, Sid, TeamId, Timestamp, UserId,
+    ArtifactId, ChannelId, EventId, Identity, MeetingId, Notify, ParticipantSid, PostId, RequestId,
+    RoomId, ServerName, Sid, TeamId, Timestamp, UserId,
 };
 
 pub use via::{ResponseHook, Via};
@@ -172,6 +172,9 @@ pub struct RuleChoice {
     pub moderators: Moderators,
     /// How long after the request a room may still be made.
     pub worth: Duration,
+    /// Whom the first thing that the meeting leaves behind mentions.
+    #[serde(default, skip_serializing_if = "Notify::is_default")]
+    pub notify: Notify,
 }
 
 /// What an artifact is (plugnmeet.md 6).
@@ -316,7 +319,7 @@ pub enum Fact {
         meeting: MeetingId,
         /// Which artifact.
         artifact: ArtifactId,
-        /// Harmless Markdown, at most [`SUMMARY_CHARS_MAX`] characters.
+        /// Harmless Markdown, at most [`SUMMARY_CHARS_MAX`] characters; empty: there is nothing to show.
         text: String,
     },
     /// `room_created` or `room_started`.
@@ -345,6 +348,9 @@ pub enum Fact {
         identity: Identity,
         /// The name shown; may be empty.
         name: String,
+        /// The connection was lost before it was made: they were not in the meeting.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        never_joined: bool,
     },
     /// `start_recording` or `end_recording`.
     RecordingSwitched {
@@ -399,8 +405,9 @@ pub enum Fact {
     },
 }
 
-/// Longest summary that is kept, in characters: what fits into one post of Mattermost with room for its head.
-pub const SUMMARY_CHARS_MAX: usize = 15_000;
+/// Longest summary that is kept, in characters: the recap page shows all of it, and its event fits into the queue
+/// whatever its characters are.
+pub const SUMMARY_CHARS_MAX: usize = 50_000;
 
 /// Which session an event of plugNmeet speaks of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! order in which they came: what the card shows is a function of the set of facts.
 
 mod clock;
+mod notify;
 mod session;
 mod view;
 
@@ -13,6 +14,7 @@ use super::{
     ArtifactId, ArtifactKind, Identity, MeetingId, ParticipantSid, Person, Place, PostKey, PostRow,
     Refusal, RequestId, RoomId, RuleChoice, ServerName, Sid, Timestamp, Via,
 };
+pub use notify::Notify;
 pub use session::{End, Session};
 pub use view::{CardView, Ended};
 
@@ -130,6 +132,9 @@ pub struct Presence {
     pub joined_at: Option<Timestamp>,
     /// When they left, on plugNmeet's clock. May come without, and before, the joining.
     pub left_at: Option<Timestamp>,
+    /// All that is known is that the connection was lost before it was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_joined: bool,
 }
 
 /// A recording or artifact.
@@ -141,8 +146,21 @@ pub struct Artifact {
     pub sid: Sid,
     /// When it became known, on our clock.
     pub known_at: Timestamp,
-    /// A summary's text, once it was read.
+    /// A summary's text, once it was read; empty: there is nothing to show.
     pub text: Option<String>,
+}
+
+impl Artifact {
+    /// The summary's text, if it is one that was read and says something.
+    pub fn summary(&self) -> Option<&str> {
+        let text = self.text.as_deref().filter(|text| !text.is_empty())?;
+        (self.kind == ArtifactKind::Summary).then_some(text)
+    }
+
+    /// It is a summary that says nothing: people are shown nothing of it.
+    pub fn is_empty_summary(&self) -> bool {
+        self.kind == ArtifactKind::Summary && self.text.as_deref() == Some("")
+    }
 }
 
 /// What is known of a recording before its file is ready.
@@ -272,11 +290,16 @@ impl Meeting {
     }
 
     fn has_people(&self) -> bool {
-        self.people.values().any(Presence::is_person)
+        self.people.values().any(Presence::took_part)
     }
 }
 
 impl Presence {
+    /// A person who was in the meeting.
+    pub fn took_part(&self) -> bool {
+        self.is_person() && !self.never_joined
+    }
+
     /// Not a recorder, a stream, a telephone line or an agent (plugnmeet.md 4.3).
     pub fn is_person(&self) -> bool {
         const BOTS: [&str; 2] = ["RECORDER_BOT", "RTMP_BOT"];

@@ -11,6 +11,11 @@ use super::{
 };
 use notices::{Way, notices};
 
+/// How long a card waits whose version before was given up.
+const REFUSED_CARD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// The same after several versions.
+const REFUSED_CARD_AGAIN_AFTER_MAX: Duration = Duration::from_secs(600);
+
 /// When things are due, and how meetings are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
@@ -157,7 +162,7 @@ fn card_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
         let due = if is_first && meeting.state() == State::Creating {
             meeting.requested_at.plus(schedule.first_card_after)
         } else {
-            meeting.changed_at
+            meeting.changed_at.plus(pause_of_refused_card(meeting))
         };
         owed.push(Owed {
             job,
@@ -191,11 +196,27 @@ fn card_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     }
 }
 
+/// How long a card waits that was given up in earlier versions: the next version most likely meets the same, and a
+/// meeting may change several times within a second. It grows with each version that was given up.
+fn pause_of_refused_card(meeting: &Meeting) -> Duration {
+    let given_up = meeting
+        .given_up
+        .iter()
+        .filter(|job| job.starts_with("RefreshCard:"))
+        .count();
+    match u32::try_from(given_up).unwrap_or(u32::MAX) {
+        0 => Duration::ZERO,
+        times => REFUSED_CARD_AGAIN_AFTER
+            .saturating_mul(1 << (times - 1).min(10))
+            .min(REFUSED_CARD_AGAIN_AFTER_MAX),
+    }
+}
+
 /// It can be shown: a recording, or a summary whose text was read.
 fn is_ready(artifact: &Artifact) -> bool {
     match artifact.kind {
         ArtifactKind::Recording => true,
-        ArtifactKind::Summary => artifact.text.is_some(),
+        ArtifactKind::Summary => artifact.summary().is_some(),
         ArtifactKind::Transcript | ArtifactKind::Analytics => false,
     }
 }

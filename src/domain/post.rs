@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::beginning;
 use super::{ArtifactId, BadId, PostId, RequestId, Timestamp};
 
 /// What a post shows, platform-neutral but for its Markdown. Every text in it is already neutralised and cut.
@@ -14,6 +15,27 @@ pub struct Rendered {
     pub message: String,
     /// At most one framed block.
     pub attachment: Option<Attachment>,
+    /// Stands below a text that had to be cut: where the whole of it is.
+    pub continued: String,
+}
+
+impl Rendered {
+    /// The length of its own text in characters.
+    pub fn chars(&self) -> usize {
+        self.message.chars().count()
+    }
+
+    /// The same with texts of at most `chars_max` characters: a longer one becomes its beginning, and where the whole
+    /// of it is.
+    #[must_use]
+    pub fn shortened(&self, chars_max: usize) -> Self {
+        let mut short = self.clone();
+        short.message = beginning(&self.message, chars_max, &self.continued);
+        if let Some(attachment) = &mut short.attachment {
+            attachment.text = beginning(&attachment.text, chars_max, &self.continued);
+        }
+        short
+    }
 }
 
 /// A framed block (mattermost.md 3.2).

@@ -7,7 +7,7 @@ mod title;
 use std::time::Duration;
 
 use super::phrase::{Phrase, PhraseError, match_phrase};
-use super::{Moderators, Place, PlaceKind, RuleChoice};
+use super::{Moderators, Notify, Place, PlaceKind, RuleChoice};
 
 pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError};
 use title::{TitleTemplate, Titled};
@@ -33,6 +33,8 @@ pub struct RuleSpec {
     pub moderators: Moderators,
     /// How long after the request a room may still be made.
     pub worth: Duration,
+    /// Whom the first thing that a meeting leaves behind mentions.
+    pub notify: Notify,
 }
 
 impl Default for RuleSpec {
@@ -44,6 +46,7 @@ impl Default for RuleSpec {
             title: None,
             moderators: Moderators::default(),
             worth: WORTH_DEFAULT,
+            notify: Notify::default(),
         }
     }
 }
@@ -71,6 +74,7 @@ pub struct Rule {
     title: TitleTemplate,
     moderators: Moderators,
     worth: Duration,
+    notify: Notify,
 }
 
 impl Rule {
@@ -107,6 +111,7 @@ impl Rule {
             title,
             moderators: spec.moderators,
             worth: spec.worth,
+            notify: spec.notify,
         })
     }
 
@@ -129,6 +134,7 @@ impl Rule {
             title,
             moderators: self.moderators,
             worth: self.worth,
+            notify: self.notify,
         }
     }
 }
@@ -150,6 +156,7 @@ impl Rules {
             title: TitleTemplate::default(),
             moderators: Moderators::default(),
             worth: WORTH_DEFAULT,
+            notify: Notify::default(),
         };
         let rules = match (rules.is_empty(), Rule::new(RuleSpec::default())) {
             (true, Ok(rule)) => vec![rule],

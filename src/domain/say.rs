@@ -12,7 +12,7 @@ pub use command::{
     rate_limited, running_offer, started, unavailable, unknown_subcommand,
 };
 pub use notice::{recording_notice, running_notice, summary_notice};
-pub use thread::{final_reply, recording_reply, running_line, summary_reply};
+pub use thread::{final_reply, mentioning, recording_reply, running_line, summary_reply};
 
 use std::fmt::Display;
 

@@ -4,9 +4,12 @@
 //! Three steps, in an order that makes a second round change nothing: clean (drop and replace characters), cut,
 //! break (put a zero-width space where a mention, link, emoji name or block would begin).
 
+mod beginning;
 mod breaks;
 #[cfg(test)]
 mod tests;
+
+pub use beginning::beginning;
 
 /// What breaks a mention or link without being seen. Mattermost's parsers take it for neither letter nor space.
 const BREAK: char = '\u{200B}';

@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::server_config::POST_CHARS_MAX;
 use crate::domain::{Attachment, Field, Rendered};
 use crate::ports::NewPost;
-
-/// Longest text of a post, in characters.
-const MESSAGE_CHARS_MAX: usize = 16_383;
 
 /// Longest body that the REST API takes, in bytes.
 const BODY_BYTES_MAX: usize = 300_000;
@@ -20,14 +18,15 @@ const FIELDS_MAX: usize = 20;
 /// The property of our posts, and the key in it.
 pub(super) const PROPERTY: &str = "meetrelay";
 
-/// The body that makes a post.
-pub(super) fn create(post: &NewPost, pending_post_id: &str) -> Vec<u8> {
-    fitting(|chars| {
+/// The body that makes a post whose text has at most `chars_max` characters.
+pub(super) fn create(post: &NewPost, pending_post_id: &str, chars_max: usize) -> Vec<u8> {
+    fitting(chars_max, |chars| {
+        let content = post.content.shortened(chars);
         let mut body = json!({
             "channel_id": post.channel,
-            "message": cut(&post.content.message, chars),
+            "message": cut(&content.message, chars),
             "pending_post_id": pending_post_id,
-            "props": props(&post.key, post.content.attachment.as_ref(), chars),
+            "props": props(&post.key, content.attachment.as_ref(), chars),
         });
         if let Some(root) = &post.root {
             body["root_id"] = json!(root);
@@ -37,8 +36,9 @@ pub(super) fn create(post: &NewPost, pending_post_id: &str) -> Vec<u8> {
 }
 
 /// The body that replaces what a post shows. Props are replaced as a whole, so the key is written again.
-pub(super) fn patch(key: &str, content: &Rendered) -> Vec<u8> {
-    fitting(|chars| {
+pub(super) fn patch(key: &str, content: &Rendered, chars_max: usize) -> Vec<u8> {
+    fitting(chars_max, |chars| {
+        let content = content.shortened(chars);
         json!({
             "message": cut(&content.message, chars),
             "props": props(key, content.attachment.as_ref(), chars),
@@ -48,12 +48,16 @@ pub(super) fn patch(key: &str, content: &Rendered) -> Vec<u8> {
 
 /// The body of a late answer to a slash command, which only its caller sees.
 pub(super) fn command_answer(text: &str) -> Vec<u8> {
-    fitting(|chars| json!({ "response_type": "ephemeral", "text": cut(text, chars) }))
+    fitting(
+        POST_CHARS_MAX,
+        |chars| json!({ "response_type": "ephemeral", "text": cut(text, chars) }),
+    )
 }
 
 /// A late answer to a slash command that everybody in its channel sees, as its caller's.
 pub(super) fn channel_answer(content: &Rendered) -> Vec<u8> {
-    fitting(|chars| {
+    fitting(POST_CHARS_MAX, |chars| {
+        let content = content.shortened(chars);
         let shown = content.attachment.as_ref();
         let attachments: Vec<Value> = shown
             .map(|attachment| attachment_json(attachment, chars))
@@ -74,9 +78,11 @@ pub(super) fn key_of(props: &Value) -> Option<&str> {
 
 /// Cuts texts shorter and shorter until the whole fits. At the last step it does: not 50 texts of 500 characters
 /// with at most 6 bytes each.
-pub(super) fn fitting(body: impl Fn(usize) -> Value) -> Vec<u8> {
+pub(super) fn fitting(chars_max: usize, body: impl Fn(usize) -> Value) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for chars in [MESSAGE_CHARS_MAX, 8_000, 4_000, 2_000, 1_000, 500] {
+    let shorter = [8_000, 4_000, 2_000, 1_000, 500];
+    let shorter = shorter.into_iter().filter(|chars| *chars < chars_max);
+    for chars in std::iter::once(chars_max).chain(shorter) {
         bytes = body(chars).to_string().into_bytes();
         if bytes.len() <= BODY_BYTES_MAX {
             break;
@@ -159,13 +165,14 @@ mod tests {
                     fields: (0..fields).map(|_| field()).collect(),
                     footer: filler.to_owned(),
                 }),
+                ..Rendered::default()
             },
         }
     }
 
     #[test]
     fn texts_are_cut_by_characters_and_lose_nul() {
-        let body = create(&post(&"é".repeat(20_000), "a\0b", 1), "p");
+        let body = create(&post(&"é".repeat(20_000), "a\0b", 1), "p", POST_CHARS_MAX);
         let body: Value = serde_json::from_slice(&body).unwrap();
         let message = body["message"].as_str().unwrap();
         assert_eq!(message.chars().count(), 16_383);
@@ -173,7 +180,7 @@ mod tests {
         let attachment = &body["props"]["attachments"][0];
         assert_eq!(attachment["text"], "ab");
         assert_eq!(attachment["fields"][0]["value"], "ab");
-        let exact = create(&post(&"é".repeat(16_383), "", 0), "p");
+        let exact = create(&post(&"é".repeat(16_383), "", 0), "p", POST_CHARS_MAX);
         let exact: Value = serde_json::from_slice(&exact).unwrap();
         assert_eq!(exact["message"], "é".repeat(16_383));
     }
@@ -183,7 +190,7 @@ mod tests {
         for filler in ["x", "é", "😀", "\u{1}", "\"", "\n"] {
             let long = filler.repeat(20_000);
             for fields in [0, 1, 20, 1_000] {
-                let bytes = create(&post(&long, &long, fields), "p");
+                let bytes = create(&post(&long, &long, fields), "p", POST_CHARS_MAX);
                 assert!(
                     bytes.len() <= BODY_BYTES_MAX,
                     "{filler:?} {fields}: {}",
@@ -201,7 +208,7 @@ mod tests {
         let mut long = post("m", "x", 0);
         let attachment = long.content.attachment.as_mut().unwrap();
         attachment.title_link = Some(format!("https://h/{}", "a".repeat(1_000)));
-        let body: Value = serde_json::from_slice(&create(&long, "p")).unwrap();
+        let body: Value = serde_json::from_slice(&create(&long, "p", POST_CHARS_MAX)).unwrap();
         assert_eq!(body["props"]["attachments"][0].get("title_link"), None);
     }
 }

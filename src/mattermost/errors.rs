@@ -107,6 +107,11 @@ pub(super) fn classify(answer: &Answer) -> ChatError {
     }
 }
 
+/// Whether a post was refused for the length of its text.
+pub(super) fn is_too_long(error: &ChatError) -> bool {
+    matches!(error, ChatError::Refused { why } if why.contains("is_valid.message_length"))
+}
+
 /// Status, error id and request id.
 fn describe(status: u16, error: Option<&AppError>) -> String {
     let Some(error) = error else {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::body::{attachment_json, cut, fitting};
+use super::server_config::POST_CHARS_MAX;
 use super::slack::{mrkdwn, plain};
 use crate::domain::{Attachment, Rendered};
 
@@ -17,9 +18,12 @@ pub enum NoticeFormat {
 
 /// The body of a notice; `channel` is the name in addresses.
 pub(super) fn notice(format: NoticeFormat, channel: Option<&str>, content: &Rendered) -> Vec<u8> {
-    fitting(|chars| match format {
-        NoticeFormat::Mattermost => for_mattermost(channel, content, chars),
-        NoticeFormat::Slack => json!({ "attachments": [for_slack(content, chars)] }),
+    fitting(POST_CHARS_MAX, |chars| {
+        let content = content.shortened(chars);
+        match format {
+            NoticeFormat::Mattermost => for_mattermost(channel, &content, chars),
+            NoticeFormat::Slack => json!({ "attachments": [for_slack(&content, chars)] }),
+        }
     })
 }
 

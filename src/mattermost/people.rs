@@ -1,7 +1,6 @@
 //! Accounts and channels (mattermost.md 5.3).
 
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -11,15 +10,6 @@ use super::Mattermost;
 use super::call::Call;
 use crate::domain::{ChannelId, UserId};
 use crate::ports::{Account, ChannelKind, ChatError, OwnAccount};
-
-/// How long the server's way to show names is believed.
-const NAME_DISPLAY_LIFE: Duration = Duration::from_secs(600);
-
-/// The server's way to show names (`TeammateNameDisplay`), and when it was asked.
-pub(super) struct NameDisplay {
-    way: String,
-    asked: Instant,
-}
 
 #[derive(Deserialize)]
 struct User {
@@ -48,12 +38,6 @@ struct Member {
     roles: String,
     #[serde(default)]
     scheme_admin: bool,
-}
-
-#[derive(Deserialize)]
-struct ClientConfig {
-    #[serde(rename = "TeammateNameDisplay", default)]
-    name_display: String,
 }
 
 impl Mattermost {
@@ -88,7 +72,7 @@ impl Mattermost {
     pub(super) async fn ask_account(&self, user: &UserId) -> Result<Account, ChatError> {
         let call = Call::new("account", Method::GET, &["users", user.as_str()]);
         let user: User = self.ask(call).await?;
-        let way = self.name_display().await;
+        let way = self.server_config().await.name_display;
         Ok(Account {
             display_name: display_name(&user, &way),
             is_system_admin: has_role(&user.roles, "system_admin"),
@@ -130,42 +114,6 @@ impl Mattermost {
         let call = Call::new("direct_channel", Method::POST, &["channels", "direct"]);
         let channel: Channel = self.ask(call.json(&json!([own.user_id, user]))).await?;
         Ok(channel.id)
-    }
-
-    /// The server's way to show names. A name in the wrong form is better than none, so that trouble with the
-    /// configuration leaves the last known way.
-    async fn name_display(&self) -> String {
-        let known = {
-            let known = self
-                .name_display
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            known.as_ref().map(|known| (known.way.clone(), known.asked))
-        };
-        if let Some((way, asked)) = &known
-            && asked.elapsed() < NAME_DISPLAY_LIFE
-        {
-            return way.clone();
-        }
-        let call = Call::new("client_config", Method::GET, &["config", "client"]);
-        match self.ask::<ClientConfig>(call.query("format", "old")).await {
-            Ok(config) => {
-                let way = config.name_display;
-                let mut kept = self
-                    .name_display
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *kept = Some(NameDisplay {
-                    way: way.clone(),
-                    asked: Instant::now(),
-                });
-                way
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the server's way to show names is not known");
-                known.map_or_else(String::new, |(way, _)| way)
-            }
-        }
     }
 }
 

@@ -85,9 +85,10 @@ impl List {
 impl Mattermost {
     pub(super) async fn create(&self, post: NewPost) -> Result<PostView, ChatError> {
         let own = self.own().await?;
-        let body = body::create(&post, &self.pending_post_id(&post));
-        let call = Call::new("create_post", Method::POST, &["posts"]).body(body);
-        let made: Post = self.ask(call).await?;
+        let pending_post_id = self.pending_post_id(&post);
+        let call = Call::new("create_post", Method::POST, &["posts"]);
+        let body = |chars_max| body::create(&post, &pending_post_id, chars_max);
+        let made: Post = read(&self.call_fitting(call, post.content.chars(), body).await?)?;
         // The id of a pending post is global: the answer may be somebody else's post (mattermost.md 5.3).
         let is_ours = made.user_id == own.user_id
             && made.channel_id == post.channel

@@ -112,7 +112,7 @@ fn new_post() -> NewPost {
         key: "m1:card".to_owned(),
         content: Rendered {
             message: "Ana started **Weekly sync**".to_owned(),
-            attachment: None,
+            ..Rendered::default()
         },
     }
 }

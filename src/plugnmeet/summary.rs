@@ -1,15 +1,22 @@
 //! A summary's file as harmless Markdown (plugnmeet.md 6). Its words come from a language model and from what
 //! people said, so all of it is hostile: only plain structure survives, links and images do not.
+//!
+//! The model may answer in HTML, as it is asked to, or in Markdown: both become HTML, which is cleaned and turned into
+//! Markdown. An answer without a word is no summary: empty.
+
+mod reply;
+mod tables;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use htmd::HtmlToMarkdown;
 use htmd::options::{BulletListMarker, HrStyle, Options};
+use pulldown_cmark::{Event, Parser};
 
-/// Longest text that is converted, in bytes: four times what is kept of it.
-const HTML_BYTES_MAX: usize = 64 * 1024;
+/// Longest text that is converted, in bytes: more than is kept of it.
+const HTML_BYTES_MAX: usize = 128 * 1024;
 
 /// Most tags, opening and closing, that are converted: parsing takes the square of their depth.
 const TAGS_MAX: usize = 4000;
@@ -17,33 +24,86 @@ const TAGS_MAX: usize = 4000;
 /// Deepest nesting that is converted: the converter calls itself for each level.
 const DEPTH_MAX: usize = 40;
 
-/// The tags that survive. No `code` and `pre`: text in them is not escaped.
-const TAGS: [&str; 16] = [
-    "h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "ul", "ol", "li", "strong", "b", "em", "i",
+/// The tags that survive: whatever has a form in Markdown, and blocks, which keep paragraphs apart.
+const TAGS: [&str; 46] = [
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "br",
+    "hr",
+    "ul",
+    "ol",
+    "li",
+    "strong",
+    "b",
+    "em",
+    "i",
+    "code",
+    "pre",
+    "blockquote",
+    "table",
+    "tr",
+    "td",
+    "th",
+    "div",
+    "dl",
+    "dt",
+    "dd",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "main",
+    "aside",
+    "nav",
+    "address",
+    "figure",
+    "figcaption",
+    "details",
+    "summary",
+    "fieldset",
+    "legend",
+    "form",
+    "center",
+    "dir",
+    "menu",
+    "option",
 ];
 
 /// Of these also the text goes.
 const TAGS_WITH_CONTENT: [&str; 6] = ["script", "style", "title", "template", "noscript", "iframe"];
 
+/// Tags within a line of Markdown: a text that begins with one is Markdown.
+const INLINE_TAGS: [&str; 16] = [
+    "a", "b", "i", "em", "strong", "u", "s", "br", "code", "span", "mark", "small", "sub", "sup",
+    "font", "kbd",
+];
+
 static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = ammonia::Builder::empty();
     cleaner
         .tags(HashSet::from(TAGS))
+        // A list that goes on behind a paragraph.
+        .tag_attributes(HashMap::from([("ol", HashSet::from(["start"]))]))
         .clean_content_tags(HashSet::from(TAGS_WITH_CONTENT));
     cleaner
 });
 
-/// The file's summary, without plugNmeet's header.
+/// The file's summary, without plugNmeet's header and whatever else is not the summary.
 pub(super) fn markdown(file: &[u8]) -> String {
     let text = String::from_utf8_lossy(file);
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let summary = unwrap_json(without_header(&text));
-    let html = with_lines(cut(&summary));
-    let clean = CLEANER.clean(&html).to_string();
+    let summary = reply::summary(without_header(&text));
+    let html = with_table(html(cut(&summary)));
+    let clean = CLEANER.clean(cut(&html)).to_string();
     let flat = if depth(&clean) > DEPTH_MAX {
         ammonia::Builder::empty().clean(&clean).to_string()
     } else {
-        clean
+        tables::level(&clean)
     };
     let options = Options {
         bullet_list_marker: BulletListMarker::Dash,
@@ -54,7 +114,13 @@ pub(super) fn markdown(file: &[u8]) -> String {
     };
     let converter = HtmlToMarkdown::builder().options(options).build();
     let markdown = converter.convert(&flat).unwrap_or_default();
-    markdown.trim().replace('\0', "")
+    let markdown = tables::narrow(markdown.trim()).replace('\0', "");
+    if markdown.chars().any(char::is_alphanumeric) {
+        // No sign that could begin a tag is left, also in code; the backslash before it would be seen.
+        markdown.replace("\\<", "‹").replace('<', "‹")
+    } else {
+        String::new()
+    }
 }
 
 /// What stands behind `Meeting Summary for: <room>` and its rule; the whole text where that head is missing.
@@ -72,48 +138,43 @@ fn without_header(text: &str) -> &str {
     )
 }
 
-/// The summary in a model's raw reply, which may be JSON and fenced; any other text as it is.
-fn unwrap_json(text: &str) -> Cow<'_, str> {
-    let bare = without_fence(text.trim());
-    let Some(start) = bare
-        .find('{')
-        .filter(|start| bare[..*start].trim().is_empty())
-    else {
-        return Cow::Borrowed(bare);
-    };
-    // A stream reads the first value and leaves what a model says behind it.
-    let mut values =
-        serde_json::Deserializer::from_str(&bare[start..]).into_iter::<serde_json::Value>();
-    match values.next() {
-        Some(Ok(value)) => match value.get("summary").and_then(serde_json::Value::as_str) {
-            Some(summary) => Cow::Owned(summary.to_owned()),
-            None => Cow::Borrowed(bare),
-        },
-        _ => Cow::Borrowed(bare),
+/// The summary as HTML. Lines of Markdown stay lines, as Mattermost shows them.
+fn html(summary: &str) -> Cow<'_, str> {
+    if is_html(summary) {
+        return Cow::Borrowed(summary);
     }
+    let options =
+        pulldown_cmark::Options::ENABLE_TABLES | pulldown_cmark::Options::ENABLE_STRIKETHROUGH;
+    let events = Parser::new_ext(summary, options).map(|event| match event {
+        Event::SoftBreak => Event::HardBreak,
+        other => other,
+    });
+    let mut html = String::with_capacity(summary.len() * 2);
+    pulldown_cmark::html::push_html(&mut html, events);
+    Cow::Owned(html)
 }
 
-fn without_fence(text: &str) -> &str {
-    let Some(inner) = text.strip_prefix("```") else {
-        return text;
-    };
-    let inner = inner.split_once('\n').map_or(inner, |(_, rest)| rest);
-    inner
-        .rsplit_once("```")
-        .map_or(inner, |(body, _)| body)
-        .trim()
-}
-
-/// Text without any tag keeps its lines.
-fn with_lines(text: &str) -> Cow<'_, str> {
-    let has_tag = TAGS
-        .iter()
-        .any(|tag| text.contains(&format!("<{tag}>")) || text.contains(&format!("<{tag} ")));
-    if has_tag {
-        Cow::Borrowed(text)
+/// Rows without their table would lose what keeps cells apart.
+fn with_table(html: Cow<'_, str>) -> Cow<'_, str> {
+    let lower = html.to_ascii_lowercase();
+    if lower.contains("<td") && !lower.contains("<table") {
+        Cow::Owned(format!("<table>{html}"))
     } else {
-        Cow::Owned(text.lines().map(|line| format!("<p>{line}</p>")).collect())
+        html
     }
+}
+
+/// It begins with a tag that does not stand within a line. Markdown may hold HTML further down.
+fn is_html(summary: &str) -> bool {
+    let Some(tag) = summary.trim_start().strip_prefix('<') else {
+        return false;
+    };
+    let tag = tag.trim_start_matches('/');
+    let end = tag
+        .find(|c: char| !c.is_ascii_alphanumeric())
+        .unwrap_or(tag.len());
+    let name = tag[..end].to_ascii_lowercase();
+    !name.is_empty() && !INLINE_TAGS.contains(&name.as_str())
 }
 
 /// What of a text is converted.

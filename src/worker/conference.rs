@@ -173,11 +173,16 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
 
 async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -> Report {
     match shop.deps.conference.summary_text(artifact).await {
-        Ok(text) => Report::learned(Fact::SummaryRead {
-            meeting: meeting.id,
-            artifact: artifact.clone(),
-            text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
-        }),
+        Ok(text) => {
+            if text.is_empty() {
+                info!(artifact.id = %artifact, "the summary's file holds no summary: nothing is shown of it");
+            }
+            Report::learned(Fact::SummaryRead {
+                meeting: meeting.id,
+                artifact: artifact.clone(),
+                text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
+            })
+        }
         // The file may come a moment after its webhook (plugnmeet.md 6).
         Err(ConferenceError::NotFound) => Report::of(Outcome::Failed {
             why: "the summary is not there (yet)".to_owned(),

@@ -69,6 +69,12 @@ impl Setup {
         self
     }
 
+    /// Other options of plugNmeet; what it waits for stays short.
+    pub fn conference(mut self, options: ConferenceOptions) -> Self {
+        self.conference = options;
+        self
+    }
+
     /// One setting, as the environment variable `MEETRELAY__<key>`.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings

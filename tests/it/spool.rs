@@ -109,6 +109,7 @@ async fn leave(world: &World, count: usize) {
                     title: format!("talk {number}"),
                     moderators: Moderators::Everyone,
                     worth: Duration::from_secs(900),
+                    notify: Default::default(),
                 },
                 always_new: true,
             },

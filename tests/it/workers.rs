@@ -269,6 +269,7 @@ fn request(number: u128, received_at: Timestamp) -> Event {
                 title: "Weekly sync".to_owned(),
                 moderators: Moderators::Everyone,
                 worth: 900 * SECOND,
+                notify: Default::default(),
             },
             always_new: false,
         },

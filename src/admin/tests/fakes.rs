@@ -217,6 +217,7 @@ fn meeting() -> Meeting {
                 title: "weekly".to_owned(),
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
+                notify: Default::default(),
             },
             always_new: false,
         },

@@ -1,6 +1,6 @@
 //! Keys that take one of a few words.
 
-use crate::domain::Moderators;
+use crate::domain::{Moderators, Notify};
 
 use super::{Mismatch, Raw, Setting, quoted};
 
@@ -83,6 +83,14 @@ impl Word for Moderators {
         &[("everyone", Self::Everyone), ("starter", Self::Starter)];
 }
 
+impl Word for Notify {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("starter", Self::Starter),
+        ("participants", Self::Participants),
+        ("nobody", Self::Nobody),
+    ];
+}
+
 impl Word for Declare {
     const WORDS: &'static [(&'static str, Self)] =
         &[("create", Self::Create), ("verify", Self::Verify)];
@@ -133,4 +141,11 @@ macro_rules! words {
     )+};
 }
 
-words!(LogFormat, LogLevel, Moderators, Declare, NoticeFormat);
+words!(
+    LogFormat,
+    LogLevel,
+    Moderators,
+    Notify,
+    Declare,
+    NoticeFormat
+);

@@ -258,6 +258,7 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
             if let Some(presence) = presence(meeting, session, participant, identity, name) {
                 let joined = presence.joined_at.unwrap_or(session.said_at);
                 presence.joined_at = Some(joined.min(session.said_at));
+                presence.never_joined = false;
             }
         }
         Fact::PersonLeft {
@@ -265,8 +266,12 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
             participant,
             identity,
             name,
+            never_joined,
         } => {
+            let is_known = meeting.people.contains_key(participant);
             if let Some(presence) = presence(meeting, session, participant, identity, name) {
+                // Any other word about this connection stands.
+                presence.never_joined = *never_joined && (presence.never_joined || !is_known);
                 let left = presence.left_at.unwrap_or(session.said_at);
                 presence.left_at = Some(left.max(session.said_at));
             }
@@ -310,6 +315,7 @@ fn presence<'a>(
             name: String::new(),
             joined_at: None,
             left_at: None,
+            never_joined: false,
         });
     // Of two names for one connection the smaller one stands, so that order is no matter.
     if presence.name.is_empty() || (!name.is_empty() && name < presence.name.as_str()) {

@@ -52,6 +52,7 @@ pub fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
             footer: format!("Room {}", view.room),
             title,
         }),
+        ..Rendered::default()
     }
 }
 

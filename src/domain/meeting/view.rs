@@ -7,6 +7,11 @@ use crate::domain::{ArtifactKind, Refusal, RoomId, Timestamp};
 
 use super::{End, Meeting, State};
 
+/// How far ahead of ours plugNmeet's clock may be: nothing is made later than it is heard of.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(120);
+/// How long after a session was made the first word of it may come.
+const HEARD_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Most names that a card lists.
 pub(super) const NAMES_MAX: usize = 20;
 
@@ -21,7 +26,7 @@ pub struct CardView {
     pub starter: String,
     /// When it was asked for, on our clock.
     pub requested_at: Timestamp,
-    /// When its room was made, on plugNmeet's clock.
+    /// When its room was made, on plugNmeet's clock, or on ours where its own contradicts itself.
     pub started_at: Option<Timestamp>,
     /// When and how long, once it is over.
     pub ended: Option<Ended>,
@@ -48,7 +53,7 @@ pub struct CardView {
 /// An end as a card shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// When; on plugNmeet's clock, on ours if `is_about`.
+    /// When; of the same clock as the beginning, and never before it.
     pub at: Timestamp,
     /// Only a poll saw it: the true end was earlier.
     pub is_about: bool,
@@ -68,6 +73,7 @@ impl CardView {
         let state = meeting.state();
         let people = people(meeting);
         let is_over = !state.is_running();
+        let (started_at, ended) = times(meeting);
         Self {
             state,
             title: meeting.rule.title.clone(),
@@ -76,8 +82,8 @@ impl CardView {
                 .map(|by| by.user_name.clone())
                 .unwrap_or_default(),
             requested_at: meeting.requested_at,
-            started_at: started_at(meeting),
-            ended: ended(meeting),
+            started_at,
+            ended,
             people: people.len(),
             present: if is_over {
                 0
@@ -94,7 +100,7 @@ impl CardView {
             summaries: meeting
                 .artifacts
                 .values()
-                .filter(|a| a.kind == ArtifactKind::Summary && a.text.is_some())
+                .filter(|artifact| artifact.summary().is_some())
                 .count(),
             is_ending: !is_over && meeting.end.is_some(),
             refused: meeting.refused,
@@ -108,35 +114,53 @@ pub(super) fn attendees(meeting: &Meeting) -> Vec<String> {
     people(meeting).into_iter().map(|(name, _)| name).collect()
 }
 
-/// The making of the first session: a session lost by plugNmeet does not restart the meeting's clock.
-fn started_at(meeting: &Meeting) -> Option<Timestamp> {
-    meeting
-        .sessions
-        .iter()
+/// When it began and ended: both times of one clock, so that they fit together. plugNmeet's count where they are
+/// possible, since they are exact; else ours, which tell when we heard of the same.
+fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
+    // The making of the first session: a session lost by plugNmeet does not restart the meeting's clock.
+    let sessions = meeting.sessions.iter();
+    let theirs = sessions
+        .clone()
         .filter_map(super::Session::created_at)
-        .min()
-}
-
-fn ended(meeting: &Meeting) -> Option<Ended> {
-    let session = meeting.newest_session()?;
-    // A peer's time is only ever set against the same peer's, and ours against ours.
-    match session.end()? {
-        End::Told(at) => {
-            let lasted = started_at(meeting).map(|start| at.since(start));
+        .min();
+    let heard = sessions.map(|session| session.known_at).min();
+    let ours = heard.filter(|_| theirs.is_some());
+    let is_possible = |at: Timestamp| {
+        heard.is_none_or(|heard| {
+            at <= heard.plus(CLOCKS_APART_MAX) && at >= heard.minus(HEARD_WITHIN)
+        })
+    };
+    let began = if theirs.is_none_or(is_possible) {
+        theirs
+    } else {
+        ours
+    };
+    let Some(end) = meeting.newest_session().and_then(super::Session::end) else {
+        return (began, None);
+    };
+    let of_our_clock = |at: Timestamp, is_about| {
+        let at = at.max(heard.unwrap_or(at));
+        let lasted = heard.map(|heard| at.since(heard));
+        (
+            ours,
+            Some(Ended {
+                at,
+                is_about,
+                lasted,
+            }),
+        )
+    };
+    match end {
+        End::Seen(at) => of_our_clock(at, true),
+        End::Told(at) if began == theirs && at >= theirs.unwrap_or(meeting.requested_at) => (
+            theirs,
             Some(Ended {
                 at,
                 is_about: false,
-                lasted,
-            })
-        }
-        End::Seen(at) => {
-            let known_at = meeting.sessions.iter().map(|s| s.known_at).min();
-            Some(Ended {
-                at,
-                is_about: true,
-                lasted: known_at.map(|start| at.since(start)),
-            })
-        }
+                lasted: theirs.map(|began| at.since(began)),
+            }),
+        ),
+        End::Told(_) => of_our_clock(meeting.end_known_at.unwrap_or(meeting.changed_at), false),
     }
 }
 
@@ -147,7 +171,7 @@ fn people(meeting: &Meeting) -> Vec<(String, bool)> {
     for presence in meeting
         .people
         .values()
-        .filter(|presence| presence.is_person())
+        .filter(|presence| presence.took_part())
     {
         let seen_at = match (presence.joined_at, presence.left_at) {
             (Some(joined), Some(left)) => Some(joined.min(left)),

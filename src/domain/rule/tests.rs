@@ -60,6 +60,7 @@ fn built_in_rule_names_the_meeting_after_its_channel() {
         title: "dev meeting".to_owned(),
         moderators: Moderators::Everyone,
         worth: Duration::from_secs(900),
+        notify: Default::default(),
     };
     assert_eq!(choice, expected);
     assert_eq!(

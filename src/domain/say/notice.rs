@@ -1,11 +1,10 @@
 //! What is told beside the start and the end where posts cannot be edited and have no thread.
 
 use crate::domain::card::{BLUE, GREY, plain};
-use crate::domain::text::cut;
 use crate::domain::{Attachment, Rendered};
 
 use super::bold;
-use super::thread::MESSAGE_CHARS_MAX;
+use super::thread::whole_summary;
 
 /// A recording is ready; `link` is the relay's own.
 pub fn recording_notice(title: &str, link: &str) -> Rendered {
@@ -18,6 +17,7 @@ pub fn recording_notice(title: &str, link: &str) -> Rendered {
             Some(link),
             format!("**[Watch or download]({link})**"),
         )),
+        ..Rendered::default()
     }
 }
 
@@ -30,8 +30,9 @@ pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
             format!("The summary of the meeting {} is there.", plain(title)),
             format!("Summary of {}", plain(title)),
             Some(link).filter(|link| !link.is_empty()),
-            cut(text.trim(), MESSAGE_CHARS_MAX),
+            text.trim().to_owned(),
         )),
+        continued: whole_summary(link),
     }
 }
 
@@ -46,6 +47,7 @@ pub fn running_notice(title: &str, open_link: &str) -> Rendered {
             Some(open_link),
             format!("**[Join the meeting]({open_link})**"),
         )),
+        ..Rendered::default()
     }
 }
 

@@ -121,16 +121,21 @@ fn recording_is_a_link_in_the_thread() {
 
 #[test]
 fn summary_stands_under_its_heading_and_fits_into_a_post() {
-    let reply = summary_reply("Weekly sync", "\n- Decided: **ship**\n- Open: notes\n");
+    let reply = summary_reply(
+        "Weekly sync",
+        "\n- Decided: **ship**\n- Open: notes\n",
+        LINK,
+    );
     insta::assert_snapshot!(reply.message, @r"
     #### Summary of **Weekly sync**
 
     - Decided: **ship**
     - Open: notes
     ");
-    let long = summary_reply(&"é".repeat(500), &"é".repeat(20_000));
-    assert_eq!(long.message.chars().count(), 16_383);
-    assert!(long.message.ends_with("é…"));
+    let long = summary_reply("Weekly sync", &"words ".repeat(4_000), LINK).shortened(4_000);
+    assert!(long.chars() <= 4_000, "{}", long.chars());
+    let end = "words\n\n… **[Read the whole summary](https://relay.example.org/join/T)**";
+    assert!(long.message.ends_with(end), "{}", long.message);
 }
 
 #[test]
@@ -192,7 +197,7 @@ fn title_breaks_out_of_no_text() {
             link: LINK,
         }]),
         recording_reply(evil, LINK).message,
-        summary_reply(evil, "").message,
+        summary_reply(evil, "", LINK).message,
     ];
     for text in texts {
         for harm in ["@all [", "](http:", "://e.", "<!", "**`"] {

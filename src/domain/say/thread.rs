@@ -3,12 +3,8 @@
 use crate::domain::Rendered;
 use crate::domain::card::{self, CardFrame, message};
 use crate::domain::meeting::CardView;
-use crate::domain::text::cut;
 
 use super::bold;
-
-/// Longest message of Mattermost, in characters (mattermost.md 3.2).
-pub(super) const MESSAGE_CHARS_MAX: usize = 16_383;
 
 /// A second start by a post: the running meeting, in one line for everybody.
 pub fn running_line(title: &str, open_link: &str) -> String {
@@ -34,16 +30,50 @@ pub fn recording_reply(title: &str, link: &str) -> Rendered {
     ))
 }
 
-/// A summary; `text` is harmless Markdown (`text::neutralise_markdown`) and is cut to what a post holds.
-pub fn summary_reply(title: &str, text: &str) -> Rendered {
-    let head = format!("#### Summary of {}\n\n", bold(title));
-    let left = MESSAGE_CHARS_MAX - head.chars().count();
-    reply(head + &cut(text.trim(), left))
+/// A summary; `text` is harmless Markdown (`text::neutralise_markdown`), `link` the meeting's, where the whole of a
+/// long one is.
+pub fn summary_reply(title: &str, text: &str, link: &str) -> Rendered {
+    Rendered {
+        continued: whole_summary(link),
+        ..reply(format!(
+            "#### Summary of {}\n\n{}",
+            bold(title),
+            text.trim()
+        ))
+    }
+}
+
+/// The same with a mention of the people of these user names before it.
+pub fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
+    let names = user_names.iter().map(|name| super::name(name));
+    let mentions: Vec<String> = names
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("@{name}"))
+        .collect();
+    if !mentions.is_empty() {
+        // A heading stays a heading.
+        let gap = if content.message.starts_with('#') {
+            "\n\n"
+        } else {
+            " "
+        };
+        content.message = format!("{}{gap}{}", mentions.join(" "), content.message);
+    }
+    content
+}
+
+/// Below a summary that is too long for a post; nothing without a link.
+pub(super) fn whole_summary(link: &str) -> String {
+    if link.is_empty() {
+        String::new()
+    } else {
+        format!("… **[Read the whole summary]({link})**")
+    }
 }
 
 fn reply(message: String) -> Rendered {
     Rendered {
         message,
-        attachment: None,
+        ..Rendered::default()
     }
 }

@@ -21,9 +21,13 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
     let summaries: Vec<String> = meeting
         .artifacts
         .values()
-        .filter_map(|artifact| artifact.text.as_deref().map(html))
+        .filter_map(|artifact| artifact.summary().map(html))
         .collect();
-    let mut artifacts: Vec<_> = meeting.artifacts.iter().collect();
+    let mut artifacts: Vec<_> = meeting
+        .artifacts
+        .iter()
+        .filter(|(_, artifact)| !artifact.is_empty_summary())
+        .collect();
     artifacts.sort_by_key(|(id, artifact)| (artifact.kind, artifact.known_at, *id));
     let artifacts: Vec<Value> = artifacts
         .into_iter()

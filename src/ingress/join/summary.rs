@@ -39,7 +39,12 @@ pub(super) fn html(markdown: &str) -> String {
     let text = markdown.replace('\u{200B}', "");
     let mut html = String::with_capacity(text.len() * 2);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    pulldown_cmark::html::push_html(&mut html, flattened(Parser::new_ext(&text, options)));
+    // Lines stay lines, as Mattermost shows them.
+    let events = Parser::new_ext(&text, options).map(|event| match event {
+        Event::SoftBreak => Event::HardBreak,
+        other => other,
+    });
+    pulldown_cmark::html::push_html(&mut html, flattened(events));
     ammonia::Builder::empty()
         .tags(HashSet::from(TAGS))
         .clean_content_tags(HashSet::from(["script", "style"]))
@@ -67,6 +72,7 @@ fn flattened<'t>(events: impl Iterator<Item = Event<'t>>) -> impl Iterator<Item 
 #[cfg(test)]
 mod tests {
     use super::html;
+    use crate::domain::event::SUMMARY_CHARS_MAX;
 
     #[test]
     fn markdown_becomes_html() {
@@ -108,12 +114,15 @@ mod tests {
         );
         let began = std::time::Instant::now();
         for mark in [">", "> ", "- ", "1. "] {
-            let html = html(&format!("{}the end", mark.repeat(15_000 / mark.len())));
+            let html = html(&format!(
+                "{}the end",
+                mark.repeat(SUMMARY_CHARS_MAX / mark.len())
+            ));
             assert!(html.contains("the end"), "{mark}");
             assert!(html.matches("<blockquote>").count() <= super::NESTING_MAX);
             assert!(html.matches("<li>").count() <= super::NESTING_MAX);
         }
-        // With the square of 15 000 it is half a minute.
+        // With the square of it it is minutes.
         assert!(began.elapsed() < std::time::Duration::from_secs(8));
     }
 }

@@ -104,6 +104,11 @@ fn fact(trigger: Trigger, body: Body, now: Timestamp) -> Result<Fact, Ignored> {
         },
         Trigger::ParticipantLeft => Fact::PersonLeft {
             session,
+            // protojson leaves out a zero.
+            never_joined: [participant.joined_at, participant.joined_at_ms]
+                .into_iter()
+                .flatten()
+                .all(|Number(at)| at <= 0),
             participant: id(participant.sid)?,
             identity: id(participant.identity)?,
             name: name(participant.name),

@@ -50,6 +50,8 @@ pub(super) struct Participant {
     pub(super) sid: Option<String>,
     pub(super) identity: Option<String>,
     pub(super) name: Option<String>,
+    pub(super) joined_at: Option<Number>,
+    pub(super) joined_at_ms: Option<Number>,
 }
 
 #[derive(Deserialize, Default)]

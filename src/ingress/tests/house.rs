@@ -124,6 +124,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
             title: "Weekly <sync>".to_owned(),
             moderators: Moderators::Everyone,
             worth: Duration::from_secs(900),
+            notify: Default::default(),
         },
         requested_at,
         requests: vec![Request {
@@ -225,6 +226,7 @@ pub(in crate::ingress) fn people(
         name: name.to_owned(),
         joined_at: Some(joined_at),
         left_at: has_left.then(|| joined_at.plus(Duration::from_secs(600))),
+        never_joined: false,
     };
     meeting
         .people

@@ -35,6 +35,7 @@ fn content() -> Rendered {
             }],
             footer: "Room mm-1".to_owned(),
         }),
+        ..Rendered::default()
     }
 }
 

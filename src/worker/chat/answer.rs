@@ -70,7 +70,7 @@ async fn tell_channel(
             let message = say::running_line(title, link);
             let content = Rendered {
                 message,
-                attachment: None,
+                ..Rendered::default()
             };
             match post_once(shop, meeting, key, row, content).await {
                 Ok(_) | Err(NotPosted::Outside) => Ok(()),

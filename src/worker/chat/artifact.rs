@@ -1,15 +1,23 @@
 //! PostArtifact: one reply in the card's thread, or one notice, for each recording and summary.
 
-use crate::domain::meeting::Artifact;
+use std::time::Duration;
+
+use crate::domain::meeting::{Artifact, Request};
 use crate::domain::owed::is_owed;
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
-use crate::domain::{ArtifactId, ArtifactKind, Job, Meeting, MeetingId, PostKey, Showing, say};
+use crate::domain::{
+    ArtifactId, ArtifactKind, Job, Meeting, MeetingId, PostKey, Rendered, Showing, UserId,
+    WayOutKind, say,
+};
 
 use super::announcing::{Exit, announce};
 use super::card::open_link;
 use super::posting::{NotPosted, post_once};
 use super::{OUTSIDE, Step, Turn, keep, load};
+
+/// How long the names of people who are to be mentioned are asked for.
+const NAMES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Posts it unless it is there.
 pub(super) async fn post(
@@ -38,7 +46,7 @@ pub(super) async fn post(
         return Ok(Outcome::Obsolete);
     }
     let title = &meeting.rule.title;
-    let content = match (artifact.kind, &artifact.text) {
+    let content = match (artifact.kind, artifact.summary()) {
         (ArtifactKind::Recording, _) => {
             say::recording_notice(title, &shop.deps.links.artifact(artifact_id, artifact.kind))
         }
@@ -46,6 +54,11 @@ pub(super) async fn post(
             say::summary_notice(title, text, &open_link(shop, &meeting))
         }
         _ => return Ok(Outcome::Obsolete),
+    };
+    let content = match exit {
+        Exit::WayOut => mentioning(shop, &meeting, artifact_id, content).await,
+        // Whoever reads a direct message is told of it anyway.
+        Exit::Hook(_) => content,
     };
     let key = PostKey::Artifact(artifact_id.clone());
     let mut row = meeting.post(&key).cloned().unwrap_or_default();
@@ -65,16 +78,23 @@ async fn reply(
         return Ok(Outcome::Obsolete);
     };
     let title = &meeting.rule.title;
-    let content = match (artifact.kind, &artifact.text) {
+    let content = match (artifact.kind, artifact.summary()) {
         (ArtifactKind::Recording, _) => {
             say::recording_reply(title, &shop.deps.links.artifact(artifact_id, artifact.kind))
         }
-        (ArtifactKind::Summary, Some(text)) => say::summary_reply(title, text),
+        (ArtifactKind::Summary, Some(text)) => {
+            say::summary_reply(title, text, &open_link(shop, meeting))
+        }
         _ => return Ok(Outcome::Obsolete),
     };
     let key = PostKey::Artifact(artifact_id.clone());
     let mut row = meeting.post(&key).cloned().unwrap_or_default();
     row.root = Some(card.root.clone().unwrap_or_else(|| card_post.clone()));
+    let content = if row.is_posted() {
+        content
+    } else {
+        mentioning(shop, meeting, artifact_id, content).await
+    };
     match post_once(shop, meeting, &key, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
         Err(NotPosted::Outside) => Ok(Outcome::Paused {
@@ -94,6 +114,35 @@ async fn reply(
         }
         Err(NotPosted::Met(outcome)) => Err(outcome),
     }
+}
+
+/// The first thing that a meeting leaves behind mentions the people whom its rule names: otherwise nobody looks there.
+async fn mentioning(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    artifact: &ArtifactId,
+    content: Rendered,
+) -> Rendered {
+    let users = meeting.mentioned_by(artifact);
+    let asking = futures_util::future::join_all(users.iter().map(|user| async {
+        let asked = match shop.way_out() {
+            WayOutKind::Posts => shop.deps.chat.account(user).await.ok(),
+            WayOutKind::Notices => None,
+        };
+        asked.map(|account| account.user_name)
+    }));
+    // Whoever cannot be asked for now is mentioned if their request told the name: the post must not wait for it.
+    let asked = tokio::time::timeout(NAMES_WITHIN, asking).await;
+    let asked = asked.unwrap_or_else(|_| vec![None; users.len()]);
+    let known = |user: &UserId| {
+        let by =
+            |request: &Request| (request.by.user_id == *user).then(|| request.by.user_name.clone());
+        meeting.requests.iter().find_map(by)
+    };
+    let names: Vec<String> = std::iter::zip(&users, asked)
+        .filter_map(|(user, asked)| asked.or_else(|| known(user)))
+        .collect();
+    say::mentioning(&names, content)
 }
 
 async fn is_card_gone(shop: &Turn<'_>, card: &crate::domain::PostId) -> bool {

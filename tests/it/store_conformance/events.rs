@@ -97,6 +97,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
             title: format!("{channel} meeting"),
             moderators: Moderators::Everyone,
             worth: Duration::from_secs(900),
+            notify: Default::default(),
         },
         always_new: false,
     }

@@ -211,6 +211,7 @@ pub(super) fn start(
         title: "Weekly sync".to_owned(),
         moderators: Moderators::Everyone,
         worth: 15 * MINUTE,
+        notify: Default::default(),
     };
     let fact = Fact::MeetingRequested {
         meeting: meeting(number),

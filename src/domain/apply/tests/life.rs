@@ -250,6 +250,7 @@ impl Draft {
                     participant,
                     identity,
                     name,
+                    never_joined: false,
                 },
             );
         }

@@ -19,6 +19,7 @@ fn left(session: SessionRef, participant: &str) -> Fact {
         participant: participant.parse().unwrap(),
         identity: format!("user-{participant}").parse().unwrap(),
         name: String::new(),
+        never_joined: false,
     }
 }
 
@@ -341,4 +342,103 @@ fn room_that_was_there_in_time_is_no_stray_when_its_event_waited() {
     bench.apply(&event(created("s1", at(5)), at(5)));
     assert_eq!(bench.state(), State::Open);
     assert!(bench.meeting().end.is_none(), "people may be inside");
+}
+
+/// Lost before it was made.
+fn failed(session: SessionRef, participant: &str) -> Fact {
+    match left(session, participant) {
+        Fact::PersonLeft {
+            session,
+            participant,
+            identity,
+            name,
+            ..
+        } => Fact::PersonLeft {
+            session,
+            participant,
+            identity,
+            name,
+            never_joined: true,
+        },
+        fact => fact,
+    }
+}
+
+#[test]
+fn f11_a_connection_that_was_never_made_is_no_presence() {
+    let mut bench = Bench::open();
+    bench.learn(failed(session("s1", at(60)), "p1"), at(60));
+    assert_eq!((bench.state(), bench.view().people), (State::Open, 0));
+    bench.learn(session_ended("s1", at(100)), at(100));
+    assert_eq!(bench.state(), State::Missed);
+    assert!(bench.view().nobody_came());
+
+    // Whatever else is told of the connection counts, in any order.
+    let facts = [
+        joined(session("s1", at(50)), "p1", "Ana"),
+        left(session("s1", at(70)), "p1"),
+        failed(session("s1", at(60)), "p1"),
+    ];
+    for (one, other) in [(0, 2), (2, 0), (1, 2), (2, 1)] {
+        let mut bench = Bench::open();
+        for place in [one, other] {
+            bench.learn(facts[place].clone(), at(80));
+        }
+        assert_eq!(bench.view().people, 1, "{one} {other}");
+    }
+}
+
+#[test]
+fn f18_times_that_contradict_each_other_give_way_to_ours() {
+    // What was made is made by a clock ten minutes ahead, what ended by one that is right.
+    let mut bench = Bench::requested();
+    bench.learn(created("s1", at(600)), at(1));
+    assert_eq!(
+        bench.view().started_at,
+        Some(at(1)),
+        "no start in the future"
+    );
+    bench.learn(session_ended("s1", at(300)), at(301));
+    let view = bench.view();
+    let ended = view.ended.unwrap();
+    assert_eq!((view.started_at, ended.at), (Some(at(1)), at(301)));
+    assert_eq!(ended.lasted.unwrap().as_secs(), 300);
+    assert!(view.nobody_came(), "the end was told all the same");
+
+    // An end before the beginning, both within what clocks may differ by.
+    let mut bench = Bench::requested();
+    bench.learn(created("s1", at(100)), at(1));
+    bench.learn(session_ended("s1", at(40)), at(41));
+    let view = bench.view();
+    let ended = view.ended.unwrap();
+    assert_eq!((view.started_at, ended.at), (Some(at(1)), at(41)));
+
+    // A clock that was never set.
+    let mut bench = Bench::requested();
+    bench.learn(created("s1", Timestamp::from_seconds(17)), at(1));
+    bench.learn(session_ended("s1", Timestamp::from_seconds(77)), at(61));
+    let view = bench.view();
+    let ended = view.ended.unwrap();
+    assert_eq!((view.started_at, ended.at), (Some(at(1)), at(61)));
+}
+
+#[test]
+fn f18_an_end_that_only_a_poll_saw_stands_beside_a_beginning_of_our_clock() {
+    let mut bench = Bench::requested();
+    bench.learn(created("s1", theirs(1)), at(2));
+    let sid = bench.meeting().sessions[0].sid.clone();
+    bench.learn(polled(&sid, true), at(602));
+    let view = bench.view();
+    let ended = view.ended.unwrap();
+    assert_eq!((view.started_at, ended.at), (Some(at(2)), at(602)));
+    assert_eq!(ended.lasted.unwrap().as_secs(), 600);
+}
+
+#[test]
+fn f18_no_end_is_shown_before_the_request_where_the_beginning_was_not_told() {
+    let mut bench = Bench::requested();
+    bench.learn(joined(session("s1", at(10)), "p1", "Ana"), at(10));
+    bench.learn(finished("s1", at(-500)), at(60));
+    let view = bench.view();
+    assert_eq!((view.started_at, view.ended.unwrap().at), (None, at(60)));
 }

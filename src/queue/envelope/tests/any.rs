@@ -89,6 +89,7 @@ fn rule() -> BoxedStrategy<RuleChoice> {
                 Moderators::Starter
             },
             worth: Duration::from_millis(worth.into()),
+            notify: Default::default(),
         })
         .boxed()
 }
@@ -230,7 +231,8 @@ fn told_by_plugnmeet() -> BoxedStrategy<Fact> {
                 session,
                 participant,
                 identity,
-                name
+                name,
+                never_joined: false,
             })
             .boxed(),
         (session(), peer_id(), any::<bool>())

@@ -72,6 +72,7 @@ fn facts() -> Vec<Fact> {
                 title: "Weekly".to_owned(),
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
+                notify: Default::default(),
             },
             always_new: false,
         },
@@ -143,6 +144,7 @@ fn facts() -> Vec<Fact> {
             participant: "PA_1".parse().unwrap(),
             identity: "user1".parse().unwrap(),
             name: String::new(),
+            never_joined: false,
         },
         Fact::RecordingSwitched {
             session: session(),

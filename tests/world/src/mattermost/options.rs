@@ -1,6 +1,7 @@
 //! How a fake server is set up.
 
 use super::panel::DemoPanel;
+use super::posting::MESSAGE_MAX;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Options {
     pub rate_limit: Option<RateLimit>,
     /// PostEditTimeLimit; `None`: -1, no limit.
     pub edit_time_limit: Option<Duration>,
+    /// MaxPostSize: the longest text of a post, in characters.
+    pub post_chars_max: usize,
     /// How long an integration may take to answer (mattermost.md 1.4: 30 s).
     pub integration_timeout: Duration,
     /// EnablePostUsernameOverride: names given by integrations are shown.
@@ -41,6 +44,7 @@ impl Default for Options {
             clock_skew_ms: 0,
             rate_limit: None,
             edit_time_limit: None,
+            post_chars_max: MESSAGE_MAX,
             integration_timeout: Duration::from_secs(30),
             username_override: false,
             panel: DemoPanel::default(),

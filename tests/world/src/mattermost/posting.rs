@@ -110,7 +110,7 @@ pub(crate) fn patch(
         refuse_archived(model, &old.channel_id, "api.post.patch_post.can_not_update_post_in_deleted.error", "Can not update a post in a deleted channel.")?;
         let mut new = old.clone();
         if let Some(message) = patch.message {
-            check_message(&message, "app.post.update.app_error", "Unable to update the Post.")?;
+            check_message(core, &message, "app.post.update.app_error", "Unable to update the Post.")?;
             new.message = message;
         }
         if let Some(props) = patch.props {
@@ -192,6 +192,7 @@ fn claim(model: &mut Model, key: &str, now: i64) -> Result<Option<Post>, AppErro
 fn save(model: &mut Model, draft: Draft, core: &Core) -> Result<Post, AppError> {
     check_root(model, &draft)?;
     check_message(
+        core,
         &draft.message,
         "app.post.save.app_error",
         "Unable to save the Post.",
@@ -252,8 +253,13 @@ fn check_root(model: &Model, draft: &Draft) -> Result<(), AppError> {
     }
 }
 
-fn check_message(message: &str, nul_id: &'static str, nul_text: &str) -> Result<(), AppError> {
-    if message.chars().count() > MESSAGE_MAX {
+fn check_message(
+    core: &Core,
+    message: &str,
+    nul_id: &'static str,
+    nul_text: &str,
+) -> Result<(), AppError> {
+    if message.chars().count() > core.options.post_chars_max {
         return Err(AppError::new(
             400,
             "model.post.is_valid.message_length.app_error",

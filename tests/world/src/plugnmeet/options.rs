@@ -22,6 +22,8 @@ pub struct Options {
     /// 1 is real time; tests use e.g. 0.02. Scales retries and `Retry-After` of webhooks, locks, ends and timeouts,
     /// never the life of tokens.
     pub time_scale: f64,
+    /// How far the clock that creation times come from is ahead of the one that dates events.
+    pub creation_clock_ahead: Duration,
     /// From endRoom to session_ended: 1.0 s seen (plugnmeet.md 4.4).
     pub end_delay: Duration,
     /// LiveKit's departure_timeout, from the last leave to room_finished: 20 s (plugnmeet.md 4.4).
@@ -51,6 +53,7 @@ impl Default for Options {
             per_room_webhooks: true,
             webhook_content_type: "application/json".to_owned(),
             time_scale: 1.0,
+            creation_clock_ahead: Duration::ZERO,
             end_delay: Duration::from_secs(1),
             departure_timeout: Duration::from_secs(20),
             join_token_validity: Duration::from_secs(600),

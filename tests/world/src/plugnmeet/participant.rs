@@ -8,6 +8,7 @@ pub(crate) struct Participant {
     pub(crate) sid: String,
     pub(crate) identity: String,
     pub(crate) name: String,
+    /// 0: the connection was never made.
     pub(crate) joined_at_ms: u64,
     /// Agents: no name, hidden, thrown out after the end.
     pub(crate) hidden: bool,
@@ -100,6 +101,8 @@ impl Participant {
     }
 
     fn common(&self, state: &str, version: u32) -> Object {
+        // Webhooks leave out a zero.
+        let joined = Some(self.joined_at_ms).filter(|millis| *millis > 0);
         let permission = Object::new()
             .raw("can_subscribe", "true")
             .raw("can_publish", "true")
@@ -110,8 +113,11 @@ impl Participant {
             .put("sid", &self.sid)
             .put("identity", &self.identity)
             .put("state", state)
-            .put("joined_at", (self.joined_at_ms / 1000).to_string())
-            .put("joined_at_ms", self.joined_at_ms.to_string())
+            .put_some(
+                "joined_at",
+                joined.map(|millis| (millis / 1000).to_string()),
+            )
+            .put_some("joined_at_ms", joined.map(|millis| millis.to_string()))
             .put_some("name", Some(&self.name).filter(|name| !name.is_empty()))
             .put("version", version)
             .raw("permission", &permission)

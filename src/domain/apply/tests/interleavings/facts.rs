@@ -59,6 +59,7 @@ pub(in crate::domain::apply::tests) fn requested_by(number: u128, name: &str) ->
             title: "Weekly sync".to_owned(),
             moderators: Moderators::Everyone,
             worth: mins(15),
+            notify: Default::default(),
         },
         always_new: false,
     }
@@ -135,6 +136,7 @@ pub(in crate::domain::apply::tests) fn left(
         participant: connection.parse().unwrap(),
         identity: who.parse().unwrap(),
         name: name.to_owned(),
+        never_joined: false,
     }
 }
 

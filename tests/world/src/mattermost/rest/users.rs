@@ -49,6 +49,7 @@ pub(super) fn client_config(
             .options
             .edit_time_limit
             .map_or("-1".to_owned(), |limit| limit.as_secs().to_string());
+        config["MaxPostSize"] = json!(core.options.post_chars_max.to_string());
         config["PostEditTimeLimit"] = json!(limit);
         config["EnablePostUsernameOverride"] = json!(core.options.username_override.to_string());
     }

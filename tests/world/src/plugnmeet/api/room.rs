@@ -124,6 +124,7 @@ fn create_unlocked(
         session.title = title;
         session.creation_time = creation_time;
     }
+    session.creation_time += shared.options.creation_clock_ahead.as_secs();
     if let Some(timeout) = request
         .number("empty_timeout")
         .filter(|timeout| *timeout >= 120)

@@ -79,6 +79,27 @@ impl FakePlugNmeet {
         left.is_some()
     }
 
+    /// A connection is lost before it was made: participant_left without a time of joining, and no participant_joined.
+    pub fn fail_to_join(&self, room: &str, name: &str, user_id: &str) -> bool {
+        let participant = Participant {
+            sid: format!("PA_{}", short_id()),
+            identity: user_id.to_owned(),
+            name: name.to_owned(),
+            joined_at_ms: 0,
+            hidden: false,
+            track: None,
+        };
+        self.shared.change(|state| {
+            let Some(session) = state.find(room) else {
+                return false;
+            };
+            let parts = [("participant", participant.left("JOIN_FAILURE"))];
+            let event = "participant_left";
+            self.shared.emit(session, event, RoomPart::LiveKit, &parts);
+            true
+        })
+    }
+
     /// The person behind a join token leaves. The room id, if they were in.
     pub fn leave_with_token(&self, token: &str) -> Option<String> {
         let claims = check_join_token(&self.shared, token).ok()?;

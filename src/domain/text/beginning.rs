@@ -1,0 +1,115 @@
+//! The beginning of a text that is too long to be shown.
+
+use super::cut;
+
+/// Longest mark of a code block that is closed again, in characters; what stands in one with a longer mark is left out.
+const FENCE_CHARS_MAX: usize = 16;
+
+/// Markdown of at most `chars_max` characters: `text` where it fits, else whole paragraphs or lines of its beginning
+/// with `below` as their last paragraph. An open code block is closed, so that `below` does not become part of it.
+pub fn beginning(text: &str, chars_max: usize, below: &str) -> String {
+    if text.char_indices().nth(chars_max).is_none() {
+        return text.to_owned();
+    }
+    let taken = below.chars().count() + 2 * "\n\n".len() + FENCE_CHARS_MAX;
+    if below.is_empty() || taken * 2 > chars_max {
+        return cut(text, chars_max);
+    }
+    let mut kept = at_a_border(text, chars_max - taken);
+    let mut end = "\n\n".to_owned();
+    if let Some((at, fence)) = open_fence(&kept) {
+        if fence.chars().count() <= FENCE_CHARS_MAX {
+            end = format!("\n{fence}\n\n");
+        } else {
+            kept.truncate(at);
+        }
+    }
+    format!("{}{end}{below}", kept.trim_end())
+}
+
+/// At most `chars_max` characters that end with a paragraph, a line or a word: the best that leaves at least half.
+fn at_a_border(text: &str, chars_max: usize) -> String {
+    let end = text
+        .char_indices()
+        .nth(chars_max)
+        .map_or(text.len(), |(at, _)| at);
+    let whole = &text[..end];
+    let border = ["\n\n", "\n", " "]
+        .iter()
+        .filter_map(|border| whole.rfind(border))
+        .find(|at| *at >= end / 2);
+    match border {
+        Some(at) => whole[..at].to_owned(),
+        None => cut(text, chars_max),
+    }
+}
+
+/// The code block that is still open at the end of `text`: where it begins, and its mark.
+fn open_fence(text: &str) -> Option<(usize, &str)> {
+    let mut open: Option<(usize, &str)> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim();
+        let marks = bare.len() - bare.trim_start_matches('`').len();
+        match open {
+            None if marks >= 3 => open = Some((at, &bare[..marks])),
+            Some((_, mark)) if marks >= mark.len() && marks == bare.len() => open = None,
+            _ => {}
+        }
+        at += line.len();
+    }
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BELOW: &str = "[The whole](https://relay.example.org/join/T)";
+
+    #[test]
+    fn f6_a_long_text_becomes_its_beginning_in_whole_paragraphs() {
+        assert_eq!(beginning("short", 5, BELOW), "short");
+        let long = format!("{}\n\n{}", "é".repeat(100), "word ".repeat(40));
+        let short = beginning(&long, 200, BELOW);
+        assert_eq!(short, format!("{}\n\n{BELOW}", "é".repeat(100)));
+        // Where a paragraph would leave too little, lines; then words; then characters.
+        for (text, end) in [
+            ("a line\n".repeat(100), "a line"),
+            ("word ".repeat(100), "word"),
+            ("x".repeat(500), "x…"),
+        ] {
+            let short = beginning(&text, 200, BELOW);
+            assert!(short.ends_with(&format!("{end}\n\n{BELOW}")), "{short}");
+            assert!((100..=200).contains(&short.chars().count()), "{short}");
+        }
+    }
+
+    #[test]
+    fn f6_what_leads_to_the_whole_never_stands_in_a_code_block() {
+        let code = format!("```\n{}", "let x = 1;\n".repeat(50));
+        let short = beginning(&code, 200, BELOW);
+        assert!(
+            short.ends_with(&format!("let x = 1;\n```\n\n{BELOW}")),
+            "{short}"
+        );
+        let closed = format!("````\nx\n````\n\n{}", "line\n".repeat(100));
+        assert!(!beginning(&closed, 200, BELOW).contains("````\n\n["));
+        let hostile = format!("{}\nx\n", "`".repeat(40)) + &"y\n".repeat(300);
+        let short = beginning(&hostile, 300, BELOW);
+        assert!(!short.contains('y') && short.ends_with(BELOW), "{short}");
+    }
+
+    #[test]
+    fn f6_every_length_holds() {
+        for unit in ["x", "é ", "```\n", "`````\n\n", "| a | b |\n"] {
+            let text = unit.repeat(2_000);
+            for chars_max in [1, 10, 100, 101, 500, 3_999] {
+                for below in ["", BELOW] {
+                    let chars = beginning(&text, chars_max, below).chars().count();
+                    assert!(chars <= chars_max, "{unit:?} {chars_max} {below}: {chars}");
+                }
+            }
+        }
+    }
+}
