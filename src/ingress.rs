@@ -190,7 +190,7 @@ impl Ingress {
             join: join::Join {
                 links: Arc::clone(&deps.links),
                 store: Arc::clone(&deps.store),
-                chat: deps.chat,
+                chat: Arc::clone(&deps.chat),
                 conference: Arc::clone(&deps.conference),
                 pages: Arc::clone(&pages),
                 observer: Arc::clone(&deps.observer),
@@ -203,6 +203,7 @@ impl Ingress {
             artifacts: artifact::Artifacts {
                 links: deps.links,
                 store: deps.store,
+                chat: deps.chat,
                 conference: deps.conference,
                 pages,
                 observer: Arc::clone(&deps.observer),

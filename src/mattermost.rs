@@ -8,10 +8,12 @@ mod errors;
 mod hooks;
 mod identity;
 mod login;
+mod names;
 mod notice_body;
 mod notices;
 mod people;
 mod posts;
+mod registered;
 mod server_clock;
 mod server_config;
 mod session;
@@ -29,15 +31,16 @@ use reqwest::Method;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId};
 use crate::http::Http;
 use crate::ports::{
     Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, OwnChannels, PostView,
-    WayOutKind, WrittenPost,
+    RegisteredHook, WayOutKind, WrittenPost,
 };
 
 use call::{Authorization, Call};
 use hooks::Hooks;
+use names::Names;
 use server_clock::ServerClock;
 use server_config::ServerConfigCache;
 
@@ -92,6 +95,8 @@ pub struct Mattermost {
     clock: Arc<dyn Clock>,
     server_clock: ServerClock,
     server_config: ServerConfigCache,
+    people: Names<UserId>,
+    channels: Names<ChannelId>,
 }
 
 impl Mattermost {
@@ -114,6 +119,8 @@ impl Mattermost {
             clock,
             server_clock: ServerClock::default(),
             server_config: ServerConfigCache::default(),
+            people: Names::default(),
+            channels: Names::default(),
         })
     }
 
@@ -244,6 +251,21 @@ impl Chat for Mattermost {
         since: Timestamp,
     ) -> Result<Vec<WrittenPost>, ChatError> {
         self.written(channel, since).await
+    }
+
+    async fn outgoing_hooks(&self, team: &TeamId) -> Result<Vec<RegisteredHook>, ChatError> {
+        self.registered_hooks(team).await
+    }
+
+    async fn person_name(&self, user: &UserId) -> Option<String> {
+        let ask = async { Ok(self.ask_account(user).await?.display_name) };
+        self.people.get(user, ask).await
+    }
+
+    async fn channel_name(&self, channel: &ChannelId) -> Option<String> {
+        self.channels
+            .get(channel, self.ask_channel_name(channel))
+            .await
     }
 
     async fn channel_kind(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {

@@ -6,13 +6,14 @@ pub mod clock;
 pub mod conference;
 pub mod links;
 pub mod mail;
+pub mod names;
 pub mod queue;
 pub mod store;
 
 pub use castoffs::{Castoff, Castoffs};
 pub use chat::{
     Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, OwnChannel, OwnChannels, PostView,
-    WayOutKind, WrittenPost,
+    RegisteredHook, WayOutKind, WrittenPost,
 };
 pub use clock::Clock;
 pub use conference::{
@@ -21,6 +22,7 @@ pub use conference::{
 };
 pub use links::Links;
 pub use mail::{Body, Envelope, Mail, Posting, Received, Settled};
+pub use names::ShownNames;
 pub use queue::{
     Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,
     QueueName, Receipt, Settlement,

@@ -1,7 +1,11 @@
 //! Signed links: what a link may do is in the link, and nobody else can make one. They do not expire (design 5).
 //!
 //! A token is `base64url(content ‖ first 16 bytes of HMAC-SHA256(content))`; the content begins with a byte that
-//! tells version and kind.
+//! tells version and kind. It ends in a letter or digit, because linkers leave other signs out: where the last sign
+//! would be a whole sextet, and could be `-` or `_`, one byte more of the HMAC makes it a part of one. Tokens without
+//! that byte, from before, stay good.
+
+mod copied;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +16,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
-use url::Url;
+use url::{Origin, Url};
 use uuid::Uuid;
 
 use crate::domain::{ArtifactId, ArtifactKind, Identity, RequestId, UserId};
 
-/// Longest token that is looked at, in bytes; the longest that is made has 195.
+/// Longest token that is looked at, in bytes; those that are made are shorter.
 pub const TOKEN_BYTES_MAX: usize = 256;
 
 const TAG_BYTES: usize = 16;
@@ -68,7 +72,8 @@ impl Signer {
             .keys
             .first()
             .map(|key| purposed(key, PURPOSE, &content).finalize().into_bytes());
-        content.extend(tag.iter().flat_map(|tag| &tag[..TAG_BYTES]));
+        let tag_bytes = tag_bytes(content.len());
+        content.extend(tag.iter().flat_map(|tag| &tag[..tag_bytes]));
         URL_SAFE_NO_PAD.encode(content)
     }
 
@@ -78,12 +83,19 @@ impl Signer {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (content, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
-        // Constant time for each key; which of the keys fits is no secret.
-        self.keys
-            .iter()
-            .any(|key| is_signed(key, PURPOSE, content, tag))
-            .then(|| decode(content))?
+        let with_tag_of = |tag_bytes: usize| {
+            let (content, tag) = bytes.split_at_checked(bytes.len().checked_sub(tag_bytes)?)?;
+            // Constant time for each key; which of the keys fits is no secret.
+            self.keys
+                .iter()
+                .any(|key| is_signed(key, PURPOSE, content, tag))
+                .then(|| decode(content))?
+        };
+        let is_longer = bytes
+            .len()
+            .checked_sub(TAG_BYTES + 1)
+            .is_some_and(|content| tag_bytes(content) == TAG_BYTES + 1);
+        with_tag_of(TAG_BYTES).or_else(|| is_longer.then(|| with_tag_of(TAG_BYTES + 1))?)
     }
 
     /// What a guest keeps to be the same person again: `<identity>.<base64url of the tag>`.
@@ -102,6 +114,9 @@ impl Signer {
         }
         let (guest, tag) = kept.rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        if tag.len() != TAG_BYTES {
+            return None;
+        }
         self.keys
             .iter()
             .any(|key| is_signed(key, GUEST_PURPOSE, guest.as_bytes(), &tag))
@@ -119,6 +134,7 @@ impl fmt::Debug for Signer {
 #[derive(Debug, Clone)]
 pub struct Links {
     base: String,
+    origin: Origin,
     signer: Arc<ArcSwap<Signer>>,
 }
 
@@ -130,6 +146,7 @@ impl Links {
         base.set_fragment(None);
         Self {
             base: base.as_str().trim_end_matches('/').to_owned(),
+            origin: base.origin(),
             signer: Arc::new(ArcSwap::from_pointee(signer)),
         }
     }
@@ -160,9 +177,12 @@ impl Links {
         format!("{}/join/{}", self.base, self.signer.load().sign(link))
     }
 
-    /// The link that a token stands for.
+    /// The link that a token stands for, also with what linkers and mail programs write behind it or leave out.
     pub fn verify(&self, token: &str) -> Option<Link> {
-        self.signer.load().verify(token)
+        let signer = self.signer.load();
+        copied::readings(token)
+            .iter()
+            .find_map(|token| signer.verify(token))
     }
 
     /// What a guest keeps to be the same person again; whoever sees a guest's identity cannot make it.
@@ -173,6 +193,11 @@ impl Links {
     /// The guest that was given this.
     pub fn verify_guest(&self, kept: &str) -> Option<Identity> {
         self.signer.load().verify_guest(kept)
+    }
+
+    /// What browsers call the site of these links.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The links are used over TLS.
@@ -193,9 +218,18 @@ fn purposed(key: &Hmac<Sha256>, purpose: &[u8], content: &[u8]) -> Hmac<Sha256> 
     mac
 }
 
+/// How long the tag behind a content of so many bytes is, so that the token ends in a letter or digit.
+const fn tag_bytes(content: usize) -> usize {
+    if (content + TAG_BYTES).is_multiple_of(3) {
+        TAG_BYTES + 1
+    } else {
+        TAG_BYTES
+    }
+}
+
 /// A shorter tag, which would be easier to guess, is none.
 fn is_signed(key: &Hmac<Sha256>, purpose: &[u8], content: &[u8], tag: &[u8]) -> bool {
-    tag.len() == TAG_BYTES
+    tag.len() >= TAG_BYTES
         && purposed(key, purpose, content)
             .verify_truncated_left(tag)
             .is_ok()

@@ -33,9 +33,15 @@ pub(super) async fn settings(
     if let Err(error) = begin_catching_up(deps.store.as_ref(), deps.clock.now()).await {
         tracing::warn!(%error, "it is not noted from when on posts are caught up with");
     }
+    let rules = Arc::new(door::rules(config).map_err(StartError::Setting)?);
+    let trigger_words = match mattermost.trigger_words.as_slice() {
+        [] => rules.first_words(),
+        words => words.to_vec(),
+    };
     let worth = config.rules.iter().map(|rule| rule.worth).max();
     Ok(Some(CatchUpSettings {
-        rules: Arc::new(door::rules(config).map_err(StartError::Setting)?),
+        rules,
+        trigger_words,
         own_user: own_user.clone(),
         gap: Gap::default(),
         starts_per_minute: mattermost.starts_per_minute as usize,

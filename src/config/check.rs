@@ -85,6 +85,13 @@ impl Check<'_> {
             || "is missing although Mattermost's tokens are given".to_owned(),
             "write the chat server's address, or set mattermost.enabled = false",
         );
+        let is_word = |word: &String| !word.is_empty() && !word.contains(char::is_whitespace);
+        self.require(
+            mattermost.trigger_words.iter().all(is_word),
+            "mattermost.trigger_words",
+            || "has an entry that is no single word, with which Mattermost calls nobody".to_owned(),
+            "write the first word alone: `meet` for the phrase `meet now`",
+        );
     }
 
     fn ways_out(&mut self, config: &Config) {

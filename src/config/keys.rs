@@ -83,6 +83,8 @@ section! {
         tidy_after: Duration = "1m" in "1s" to "1h",
         /// Mattermost tells the relay only once that a phrase was written. With a bot or a login the relay looks by itself for phrases in the public channels of its account that were written meanwhile: after every start and whenever it could not take one. It cannot see where an outgoing webhook is set up: `false` where phrases must not work in every public channel that the account is in.
         catch_up: bool = "true",
+        /// First words of posts with which Mattermost calls the relay, as they stand in its outgoing webhook: what begins otherwise is never found later. Read from Mattermost where the account may see its webhooks. Absent: of each phrase's first word `meet`, `Meet`, `MEET`, `meet:`, `Meet:` and `MEET:`.
+        trigger_words: Vec<String>,
         /// The relay also looks for them this often, for whatever kept Mattermost from reaching it.
         catch_up_every: Duration = "3m" in "1s" to "1d",
         /// While the bot is outside the channel of a running meeting, its card is tried again this often.

@@ -38,8 +38,30 @@ pub struct CardFrame {
     pub starter_name: Option<String>,
     /// In which zone times are shown.
     pub time_zone: TimeZone,
-    /// How late the card came, when that is worth a word.
-    pub late_by: Option<Duration>,
+    /// How late the card came and why, when that is worth a word.
+    pub late: Option<Late>,
+}
+
+/// A card or notice that came late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// How long after it was asked for.
+    pub by: Duration,
+    /// Why.
+    pub why: WhyLate,
+}
+
+/// Why a card came late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyLate {
+    /// No webhook told of the post in time; the relay found it later.
+    FoundLate,
+    /// The bot was not in the channel.
+    BotOutside,
+    /// It was tried in time, and Mattermost did not take it.
+    NotTaken,
+    /// Nothing of this is known.
+    Unknown,
 }
 
 /// The card of a meeting.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::rule::TitleSource;
 use super::{
     ArtifactId, ChannelId, EventId, Identity, MeetingId, Notify, ParticipantSid, PostId, RequestId,
     RoomId, ServerName, Sid, TeamId, Timestamp, UserId,
@@ -45,16 +46,7 @@ impl Event {
 
     /// The relay found the post that asked for a meeting: no webhook had told of it in time.
     pub const fn is_caught_up(&self) -> bool {
-        matches!(
-            &self.fact,
-            Fact::MeetingRequested {
-                via: Via::OutgoingWebhook {
-                    caught_up: true,
-                    ..
-                },
-                ..
-            }
-        )
+        matches!(&self.fact, Fact::MeetingRequested { via, .. } if via.is_caught_up())
     }
 }
 
@@ -166,8 +158,11 @@ pub enum Moderators {
 /// What a rule decided for one request, at the time of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleChoice {
-    /// The meeting's title: neutralised, cut, never empty.
+    /// The meeting's title: clean ([`super::text::clean_title`]), never empty.
     pub title: String,
+    /// How a template made it out of names; `None` for a title that a person wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title_source: Option<TitleSource>,
     /// Who is moderator.
     pub moderators: Moderators,
     /// How long after the request a room may still be made.

@@ -6,6 +6,8 @@ mod tests;
 
 use std::fmt;
 
+use super::text::visible;
+
 /// Longest phrase, in characters.
 pub const PHRASE_CHARS_MAX: usize = 64;
 
@@ -29,7 +31,7 @@ pub enum PhraseError {
     },
     /// It ends with a sign, which would be taken for the one that separates the title.
     #[error(
-        "a phrase must end with a letter or digit, `{phrase}` does not: a title may follow it after `:`, `-` or `,`"
+        "a phrase must end with a letter or digit, `{phrase}` does not: a title may follow it after `:` or `-`"
     )]
     NoWordAtEnd {
         /// The phrase.
@@ -38,12 +40,12 @@ pub enum PhraseError {
 }
 
 /// What a text asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Match<'p, 't> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match<'p> {
     /// The phrase that it begins with.
     pub phrase: &'p Phrase,
-    /// What follows, without separators; as the person wrote it, neither neutralised nor cut.
-    pub title: Option<&'t str>,
+    /// What follows as a title, without separators and without invisible characters; neither neutralised nor cut.
+    pub title: Option<String>,
 }
 
 impl Phrase {
@@ -92,6 +94,20 @@ impl Phrase {
         (!goes_on).then_some(rest)
     }
 
+    /// How its first word may be written: in lower case, with a capital, in capitals, each alone and before a colon.
+    pub fn first_words(&self) -> Vec<String> {
+        let Some(word) = self.words.first() else {
+            return Vec::new();
+        };
+        let mut letters = word.chars();
+        let capital = letters.next().into_iter().flat_map(char::to_uppercase);
+        let with_capital: String = capital.chain(letters).collect();
+        [word.clone(), with_capital, word.to_uppercase()]
+            .into_iter()
+            .flat_map(|word| [format!("{word}:"), word])
+            .collect()
+    }
+
     fn chars(&self) -> usize {
         self.words.iter().map(|word| word.chars().count() + 1).sum()
     }
@@ -105,36 +121,60 @@ impl fmt::Display for Phrase {
 
 /// The longest of `phrases` that `text` asks for.
 ///
-/// A phrase of one word must be the whole text, or be followed by `:` and a title: "meet me at noon" is no
-/// request. One of several words may be followed by anything; what follows is the title.
-pub fn match_phrase<'p, 't>(phrases: &'p [Phrase], text: &'t str) -> Option<Match<'p, 't>> {
+/// A phrase of one word must be the whole text, or be followed by `:` and a title: "meet me at noon" is no request.
+/// One of several words may be followed by a title, by the rest of a sentence ("meet now, please": no title), but by
+/// no question ("meet now?"). Invisible characters count for nothing.
+pub fn match_phrase<'p>(phrases: &'p [Phrase], text: &str) -> Option<Match<'p>> {
+    let text = visible(text);
     let mut by_length: Vec<&Phrase> = phrases.iter().collect();
     by_length.sort_by_key(|phrase| std::cmp::Reverse(phrase.chars()));
     by_length.into_iter().find_map(|phrase| {
-        let rest = phrase.strip(text)?;
+        let rest = phrase.strip(&text)?;
         let is_asked = phrase.words.len() > 1
             || rest.trim().is_empty()
             || rest.trim_start().starts_with(COLONS);
-        is_asked.then(|| Match {
+        (is_asked && !is_question(rest)).then(|| Match {
             phrase,
-            title: title(rest),
+            title: title(rest).map(str::to_owned),
         })
     })
 }
 
 /// What may stand before a title of a one-word phrase; the second one is the wide form of East Asian keyboards.
 const COLONS: [char; 2] = [':', '：'];
+/// Behind these the rest of the sentence follows, and no title.
+const COMMAS: [char; 7] = [',', ';', '，', '；', '、', '،', '؛'];
+/// The same where they touch the phrase: a title may begin with them ("meet now .NET").
+const STOPS: [char; 6] = ['.', '!', '…', '。', '！', '।'];
+const QUESTIONS: [char; 5] = ['?', '？', '؟', '⁇', '‽'];
+
+/// What stands between a phrase and a title.
+fn is_separator(c: char) -> bool {
+    COLONS.contains(&c) || matches!(c, '-' | '–' | '—' | '|')
+}
+
+/// Whether the person asks the others and not us. A title behind a separator may be a question.
+fn is_question(rest: &str) -> bool {
+    let follows = rest.trim_start();
+    let has_mark = || {
+        let mut marks = follows.match_indices(QUESTIONS);
+        // Not within an address.
+        marks.any(|(at, mark)| {
+            let next = follows[at + mark.len()..].chars().next();
+            next.is_none_or(|next| {
+                next.is_whitespace() || STOPS.contains(&next) || QUESTIONS.contains(&next)
+            })
+        })
+    };
+    follows.starts_with(QUESTIONS) || (!follows.starts_with(is_separator) && has_mark())
+}
 
 fn title(rest: &str) -> Option<&str> {
-    let is_separator = |c: char| {
-        c.is_whitespace() || COLONS.contains(&c) || matches!(c, '-' | '–' | '—' | ',' | ';' | '|')
-    };
-    let title = rest.trim_matches(is_separator);
-    // "meet now!" has no title.
-    let is_title = title
-        .chars()
-        .any(|c| !c.is_ascii_punctuation() && !matches!(c, '…' | '！' | '？' | '。'));
-    is_title.then_some(title)
+    if rest.trim_start().starts_with(COMMAS) || rest.starts_with(STOPS) {
+        return None;
+    }
+    let is_outside = |c: char| c.is_whitespace() || is_separator(c) || COMMAS.contains(&c);
+    Some(rest.trim_matches(is_outside)).filter(|title| !title.is_empty())
 }
 
 fn strip_word<'t>(text: &'t str, folded: &str) -> Option<&'t str> {

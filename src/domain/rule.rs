@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::phrase::{Phrase, PhraseError, match_phrase};
 use super::{Moderators, Notify, Place, PlaceKind, RuleChoice};
 
-pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError};
+pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError, TitleSource};
 use title::{TitleTemplate, Titled};
 
 /// How long after a request a room may still be made, unless a rule says otherwise.
@@ -123,7 +123,7 @@ impl Rule {
 
     fn choose(&self, place: &Place, user_name: &str, written: Option<&str>) -> RuleChoice {
         let is_direct = place.kind == PlaceKind::Direct;
-        let title = self.title.render(&Titled {
+        let (title, title_source) = self.title.render(&Titled {
             // The name of a direct message's channel is two ids.
             channel: if is_direct { "" } else { &place.channel_name },
             team: &place.team_name,
@@ -132,6 +132,7 @@ impl Rule {
         });
         RuleChoice {
             title,
+            title_source,
             moderators: self.moderators,
             worth: self.worth,
             notify: self.notify,
@@ -177,8 +178,18 @@ impl Rules {
             .filter(|rule| rule.fits(place))
             .find_map(|rule| {
                 let found = match_phrase(&rule.phrases, text)?;
-                Some(rule.choose(place, user_name, found.title))
+                Some(rule.choose(place, user_name, found.title.as_deref()))
             })
+    }
+
+    /// The first words of all phrases as people write them, which outgoing webhooks compare as they stand: in lower
+    /// case, with a capital, in capitals, each alone and before a colon.
+    pub fn first_words(&self) -> Vec<String> {
+        let phrases = self.rules.iter().flat_map(|rule| &rule.phrases);
+        let mut words: Vec<String> = phrases.flat_map(Phrase::first_words).collect();
+        words.sort_unstable();
+        words.dedup();
+        words
     }
 
     /// What a slash command gets, by the first rule whose place fits, else by the built-in one.

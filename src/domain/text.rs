@@ -8,6 +8,9 @@ mod beginning;
 mod breaks;
 #[cfg(test)]
 mod tests;
+mod visible;
+
+pub use visible::visible;
 
 pub use beginning::beginning;
 
@@ -19,9 +22,28 @@ const ELLIPSIS: char = '…';
 /// One line for a title, name or message: at most `chars_max` characters, no line breaks, no Markdown but
 /// underscores (which can only slant letters), nobody mentioned, nothing linked.
 pub fn neutralise_line(text: &str, chars_max: usize) -> String {
-    let mut line = String::with_capacity(text.len().min(4 * chars_max));
+    fit(&one_line(text), chars_max, breaks::in_line)
+}
+
+/// A title as it is kept, and shown where no Markdown is read (plugNmeet, pages): at most `chars_max` characters in one
+/// line, with the same letters that [`neutralise_line`] shows, without names of emoji and without breaks.
+pub fn clean_title(text: &str, chars_max: usize) -> String {
+    let named = one_line(text);
+    let mut title = String::with_capacity(named.len());
+    for word in visible::without_emoji_names(&named).split_whitespace() {
+        if !title.is_empty() {
+            title.push(' ');
+        }
+        title.push_str(word);
+    }
+    cut(&title, chars_max)
+}
+
+fn one_line(text: &str) -> String {
+    let text = visible(text);
+    let mut line = String::with_capacity(text.len());
     let mut is_gap = false;
-    for c in text.chars().filter(|c| !is_dropped(*c)) {
+    for c in text.chars() {
         if c.is_whitespace() || c.is_control() {
             is_gap = !line.is_empty();
             continue;
@@ -31,19 +53,19 @@ pub fn neutralise_line(text: &str, chars_max: usize) -> String {
         }
         line.push(plain(c));
     }
-    fit(&line, chars_max, breaks::in_line)
+    line
 }
 
 /// Several lines for a summary: at most `chars_max` characters. Lists, tables, headings and emphasis stay;
 /// mentions, links, images, HTML, emoji names and hashtags are defused.
 pub fn neutralise_markdown(text: &str, chars_max: usize) -> String {
-    let text = text.replace("\r\n", "\n");
+    let text = visible(text).replace("\r\n", "\n");
     let mut lines = String::with_capacity(text.len().min(4 * chars_max));
     let mut empty_lines = 0;
     for line in text.split(is_line_end) {
         let mut clean = String::with_capacity(line.len());
         let mut has_begun = false;
-        for c in line.chars().filter(|c| !is_dropped(*c)) {
+        for c in line.chars() {
             match c {
                 '\t' => clean.push_str("    "),
                 c if c.is_whitespace() || c.is_control() => clean.push(' '),
@@ -81,7 +103,7 @@ pub fn cut(text: &str, chars_max: usize) -> String {
         .nth(chars_max - 1)
         .map_or(text.len(), |(at, _)| at);
     // No joiner may bind what was cut away to the ellipsis.
-    let kept = text[..end].trim_end_matches(|c: char| c.is_whitespace() || c == '\u{200D}');
+    let kept = text[..end].trim_end_matches(|c: char| c.is_whitespace() || visible::is_joiner(c));
     format!("{kept}{ELLIPSIS}")
 }
 
@@ -105,16 +127,6 @@ fn is_line_end(c: char) -> bool {
         c,
         '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}'
     )
-}
-
-/// NUL, and characters that are not seen and turn, hide or mark others: bidi controls, zero-width spaces, tags.
-/// The joiners U+200C and U+200D stay, Persian and emoji need them.
-pub(crate) fn is_dropped(c: char) -> bool {
-    matches!(c,
-        '\0' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-        | '\u{180B}'..='\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E007F}')
 }
 
 /// Markdown's signs that no break stops, as their likes: a backslash would be seen where no Markdown is read.

@@ -11,7 +11,7 @@ use minijinja::context;
 use secrecy::ExposeSecret;
 
 use crate::domain::{ArtifactId, ArtifactKind, EventId};
-use crate::ports::{Conference, ConferenceError, Store};
+use crate::ports::{Chat, Conference, ConferenceError, ShownNames, Store};
 use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
@@ -23,6 +23,8 @@ use super::reply::{self, Answer};
 pub(super) struct Artifacts {
     pub(super) links: Arc<Links>,
     pub(super) store: Arc<dyn Store>,
+    /// Asked for the names in a title.
+    pub(super) chat: Arc<dyn Chat>,
     pub(super) conference: Arc<dyn Conference>,
     pub(super) pages: Arc<Pages>,
     pub(super) observer: Arc<dyn IngressObserver>,
@@ -107,11 +109,15 @@ impl Artifacts {
         let found = self.store.meeting_of_artifact(artifact);
         let found = tokio::time::timeout(self.store_deadline, found).await;
         // The link is enough for the file; without the store only the title is missing.
-        let meeting = found.ok().and_then(Result::ok).unwrap_or_else(|| {
+        let mut meeting = found.ok().and_then(Result::ok).unwrap_or_else(|| {
             tracing::warn!(event.id = %id, %artifact, "artifact page: the store does not answer");
             self.observer.noted(Noted::StoreAway);
             None
         });
+        if let Some(meeting) = &mut meeting {
+            let names = ShownNames::of(self.chat.as_ref(), meeting).await;
+            names.retitle(meeting);
+        }
         let view = meeting.map(|meeting| meeting.card_view());
         let title = view
             .as_ref()

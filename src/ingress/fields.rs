@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::domain::text::is_dropped;
+use crate::domain::text::visible;
 
 use super::reply::{self, Answer};
 
@@ -120,8 +120,8 @@ impl Fields {
 /// At most `max` characters of a name, without control characters, without what is not seen but turns or marks
 /// others (pages and plugNmeet show names as they are), and without outer blanks.
 pub(super) fn clean_name(text: &str, max: usize) -> String {
-    let is_shown = |c: &char| !c.is_control() && !is_dropped(*c);
-    let name: String = text.chars().filter(is_shown).take(max).collect();
+    let seen = visible(text);
+    let name: String = seen.chars().filter(|c| !c.is_control()).take(max).collect();
     name.trim().to_owned()
 }
 

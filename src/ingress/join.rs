@@ -5,6 +5,7 @@
 
 mod guest;
 mod mint;
+mod origin;
 mod recap;
 mod summary;
 
@@ -16,7 +17,7 @@ use minijinja::context;
 use tokio::sync::Semaphore;
 
 use crate::domain::{EventId, Meeting, PlaceKind, Refusal, RequestId, State, Timestamp};
-use crate::ports::{Chat, Conference, Store, WayOutKind};
+use crate::ports::{Chat, Conference, ShownNames, Store, WayOutKind};
 use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
@@ -54,6 +55,8 @@ struct Visit {
     now: Timestamp,
     link: Link,
     request: RequestId,
+    /// The name that was typed in this browser before; may be empty.
+    typed_name: String,
 }
 
 impl Join {
@@ -74,6 +77,7 @@ impl Join {
             now: inbound.received_at,
             link,
             request,
+            typed_name: guest::typed_name(&inbound.headers),
         };
         let found = self.store.meeting_of_request(request);
         let meeting = match tokio::time::timeout(self.store_deadline, found).await {
@@ -89,17 +93,30 @@ impl Join {
         };
         match meeting {
             Some(meeting) if is_post => self.enter(&visit, &meeting, &inbound).await,
-            Some(meeting) => self.show(&visit, &meeting),
+            Some(meeting) => self.show(&visit, &self.as_shown(meeting).await),
             None if is_post => self.see_page(&visit),
             None => self.not_known(&visit),
         }
+    }
+
+    /// The meeting with the names that the chat server shows, for a page.
+    async fn as_shown(&self, mut meeting: Meeting) -> Meeting {
+        let names = ShownNames::of(self.chat.as_ref(), &meeting).await;
+        names.retitle(&mut meeting);
+        if let Some((first, starter)) = meeting.requests.first_mut().zip(names.starter) {
+            first.by.user_name = starter;
+        }
+        if let Some(channel) = names.channel {
+            meeting.place.channel_name = channel;
+        }
+        meeting
     }
 
     /// The page for what the meeting is now.
     fn show(&self, visit: &Visit, meeting: &Meeting) -> Answer {
         match meeting.state() {
             State::Creating => self.waiting(visit, Some(meeting)),
-            State::Open | State::Live => self.door(visit, meeting, StatusCode::OK, "", ""),
+            State::Open | State::Live => self.door(visit, meeting, StatusCode::OK, ""),
             State::Ended | State::Missed => recap::page(self, visit.reference, meeting),
             State::Cancelled => self.pages.message(
                 visit.reference,
@@ -115,14 +132,7 @@ impl Join {
     }
 
     /// The way in: a name for those whose name is not known, and a button.
-    fn door(
-        &self,
-        visit: &Visit,
-        meeting: &Meeting,
-        status: StatusCode,
-        name: &str,
-        error: &str,
-    ) -> Answer {
+    fn door(&self, visit: &Visit, meeting: &Meeting, status: StatusCode, error: &str) -> Answer {
         let view = meeting.card_view();
         self.pages.page(
             status,
@@ -137,7 +147,7 @@ impl Join {
                 is_ending => view.is_ending,
                 is_own => !self.asks_name(visit, meeting),
                 greeted => mint::known_name(&visit.link, meeting),
-                name => name,
+                name => visit.typed_name.as_str(),
                 error => error,
             },
         )

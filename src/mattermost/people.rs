@@ -30,6 +30,8 @@ struct Channel {
     id: ChannelId,
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default)]
+    display_name: String,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +91,12 @@ impl Mattermost {
             "D" | "G" => ChannelKind::Direct,
             _ => ChannelKind::Private,
         })
+    }
+
+    pub(super) async fn ask_channel_name(&self, channel: &ChannelId) -> Result<String, ChatError> {
+        let call = Call::new("channel_name", Method::GET, &["channels", channel.as_str()]);
+        let channel: Channel = self.ask(call).await?;
+        Ok(channel.display_name)
     }
 
     pub(super) async fn administers(

@@ -71,6 +71,17 @@ pub struct OwnChannel {
     pub last_post_at: Timestamp,
 }
 
+/// An outgoing webhook of the server that calls a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredHook {
+    /// The only channel that it is for; `None`: every public channel of its team.
+    pub channel: Option<ChannelId>,
+    /// With which first words of a post it is called; empty: with every post of its channel.
+    pub words: Vec<String>,
+    /// The first word only has to begin with one of them.
+    pub is_prefix: bool,
+}
+
 /// What a person wrote and left as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenPost {
@@ -242,6 +253,26 @@ pub trait Chat: Send + Sync + 'static {
     ) -> Result<Vec<WrittenPost>, ChatError> {
         let _ = (channel, since);
         Err(no_account())
+    }
+
+    /// The outgoing webhooks of a team that call a relay, as far as the account may see them; most accounts may see
+    /// none ([`ChatError::Forbidden`]).
+    async fn outgoing_hooks(&self, team: &TeamId) -> Result<Vec<RegisteredHook>, ChatError> {
+        let _ = team;
+        Err(no_account())
+    }
+
+    /// How the server shows a person to others; `None` if that is not known now. Answered within about a second, and
+    /// not always asked.
+    async fn person_name(&self, user: &UserId) -> Option<String> {
+        let account = self.account(user).await;
+        account.ok().map(|account| account.display_name)
+    }
+
+    /// How the server shows a channel; likewise.
+    async fn channel_name(&self, channel: &ChannelId) -> Option<String> {
+        let _ = channel;
+        None
     }
 
     /// Of what kind a channel is; [`ChatError::Forbidden`] for one that the relay may not even read.

@@ -2,6 +2,8 @@
 
 mod any;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use secrecy::SecretString;
 use url::Url;
@@ -64,9 +66,65 @@ proptest! {
     }
 
     #[test]
+    fn f9_token_ends_in_a_letter_or_digit_and_survives_being_copied(
+        link in link(),
+        behind in prop::sample::select(vec![
+            "", ".", ")", ",", ">", "%20", "%3E", "*", "**", "_", "__", "-", "!", "\"", "'", ";", ").", ">.", "%E2%80%9D", "”", "%2C%20", "|",
+        ]),
+    ) {
+        let links = links();
+        let token = signer().sign(&link);
+        prop_assert!(token.ends_with(|c: char| c.is_ascii_alphanumeric()), "{}", token);
+        prop_assert_eq!(links.verify(&format!("{token}{behind}")), Some(link));
+    }
+
+    #[test]
+    fn f9_token_of_earlier_stays_good_also_without_its_last_sign(request in any::<u128>()) {
+        let link = Link::Open(RequestId::from_uuid(Uuid::from_u128(request)));
+        let token = as_before(&link);
+        prop_assert_eq!(signer().verify(&token), Some(link.clone()));
+        let links = links();
+        prop_assert_eq!(links.verify(&format!("{token}.")), Some(link.clone()));
+        if let Some(cut) = token.strip_suffix(['-', '_']) {
+            prop_assert_eq!(links.verify(cut), Some(link.clone()));
+            prop_assert_eq!(links.verify(&format!("{cut})")), Some(link));
+        }
+    }
+
+    #[test]
+    fn f9_nothing_is_made_up(link in link(), more in "[a-z]{1,3}") {
+        let links = links();
+        let token = signer().sign(&link);
+        prop_assert_eq!(links.verify(&format!("{token}.{more}")), None);
+        prop_assert_eq!(links.verify(&format!("{token}%20{more}")), None);
+        prop_assert_eq!(links.verify(&format!("{token}{}", ".".repeat(100))), None);
+    }
+
+    #[test]
     fn arbitrary_text_is_no_token(text in ".{0,300}") {
         prop_assert_eq!(signer().verify(&text), None);
     }
+}
+
+fn links() -> Links {
+    Links::new(&Url::parse("https://relay.example.org").unwrap(), signer())
+}
+
+/// A token without the byte that keeps its last sign from being `-` or `_`.
+fn as_before(link: &Link) -> String {
+    let bytes = URL_SAFE_NO_PAD.decode(signer().sign(link)).unwrap();
+    URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() - 1])
+}
+
+#[test]
+fn f9_one_of_the_old_tokens_in_sixty_four_ends_in_a_sign() {
+    // Otherwise the properties above would say nothing of them.
+    let ending = (0..640_u128)
+        .map(|bits| as_before(&Link::Open(RequestId::from_uuid(Uuid::from_u128(bits)))))
+        .find(|token| token.ends_with('_'));
+    let token = ending.unwrap();
+    assert_eq!(token.len(), 44);
+    assert!(links().verify(&token[..43]).is_some());
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::ports::{
 use crate::trigger::{Asked, Gap, OwnUser, Starts, Triggers, Written};
 
 use super::{Lately, Shop, publish};
+use trigger_words::TriggerWords;
 
 /// The setting of the store in which the cursor is kept, before the server's name.
 const CURSOR: &str = "caught_up_to:";
@@ -52,6 +53,8 @@ const THROTTLED_MAX: Duration = Duration::from_secs(300);
 pub struct CatchUpSettings {
     /// What starts meetings.
     pub rules: Arc<Rules>,
+    /// With these first words Mattermost tells posts, where it does not say so itself.
+    pub trigger_words: Vec<String>,
     /// Whose posts never do.
     pub own_user: OwnUser,
     /// Tells that some may have been lost at the door.
@@ -99,6 +102,7 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
     let every = settings.every;
     let mut reader = Reader {
         server: ServerName::default_server(),
+        trigger_words: TriggerWords::new(settings.trigger_words.clone()),
         settings,
         offered: HashMap::new(),
     };
@@ -151,6 +155,7 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
 /// Reads the channels, pass by pass.
 struct Reader {
     server: ServerName,
+    trigger_words: TriggerWords,
     settings: CatchUpSettings,
     /// What was put on the queue already and may be read again, with its time on the server's clock.
     offered: HashMap<PostId, Timestamp>,
@@ -328,6 +333,11 @@ impl Reader {
             return Ok(());
         }
         let is_offered = self.offered.contains_key(&post.id);
+        let chat = shop.deps.chat.as_ref();
+        if !is_offered && !self.trigger_words.are_told(chat, channel, &post.text).await {
+            debug!(post = %post.id, channel = %channel.id, "no webhook would have told of the post: its first word is no trigger word");
+            return Ok(());
+        }
         let by = Person {
             user_name: match is_offered {
                 // It only counts among the starts of its minute.
@@ -442,3 +452,4 @@ fn place(server: &ServerName, channel: &OwnChannel) -> Place {
 
 #[cfg(test)]
 mod tests;
+mod trigger_words;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::domain::retry::{Outcome, RetryReason};
 use crate::domain::{Job, Meeting, PostKey, PostRow, Timestamp, WayOutKind};
-use crate::ports::{ChatError, Lease, PostView, Received, StoreError};
+use crate::ports::{ChatError, Lease, PostView, Received, ShownNames, StoreError};
 
 use super::Shop;
 use super::jobs::Report;
@@ -173,6 +173,11 @@ async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meetin
         why: "the meeting is not in the store".to_owned(),
     })?;
     meeting.no_later_than(shop.deps.clock.now());
+    // Chat jobs store nothing of a meeting but its posts: the title of the names that the server shows is theirs alone.
+    if meeting.rule.title_source.is_some() {
+        let names = ShownNames::of(shop.deps.chat.as_ref(), &meeting).await;
+        names.retitle(&mut meeting);
+    }
     Ok(meeting)
 }
 

@@ -102,10 +102,10 @@ async fn phrase_that_was_told_is_not_doubled_by_looking() {
 async fn phrase_that_no_webhook_told_is_found_while_the_relay_runs() {
     let world = watchful().start().await;
     await_passed(&world, 1).await;
-    // No trigger word of the outgoing webhook is written so.
+    world.chat.lose_outgoing_webhooks(true);
     world
         .chat
-        .say("ana", "dev", "mEEt now: lost on the way")
+        .say("ana", "dev", "Meet now: lost on the way")
         .await;
     await_passes(&world).await;
     assert!(world.cards("dev").is_empty(), "its webhook may still come");
@@ -194,6 +194,7 @@ async fn card_of_a_phrase_that_was_found_late_says_so() {
     let card = world.card("dev", "overdue").await;
     let shown = card.attachments()[0].to_string();
     assert!(shown.contains("This card came late"), "{shown}");
+    assert!(shown.contains("I found it later"), "{shown}");
     world.finish().await;
 }
 

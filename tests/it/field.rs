@@ -5,6 +5,7 @@ mod chat;
 mod commands;
 mod conference;
 mod joining;
+mod names;
 mod operations;
 mod phrases;
 mod shown;

@@ -107,6 +107,7 @@ async fn leave(world: &World, count: usize) {
                 via: Via::SlashCommand { hook: None },
                 rule: RuleChoice {
                     title: format!("talk {number}"),
+                    title_source: None,
                     moderators: Moderators::Everyone,
                     worth: Duration::from_secs(900),
                     notify: Default::default(),

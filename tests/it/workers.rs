@@ -267,6 +267,7 @@ fn request(number: u128, received_at: Timestamp) -> Event {
             via: Via::SlashCommand { hook: None },
             rule: RuleChoice {
                 title: "Weekly sync".to_owned(),
+                title_source: None,
                 moderators: Moderators::Everyone,
                 worth: 900 * SECOND,
                 notify: Default::default(),

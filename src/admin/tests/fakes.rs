@@ -215,6 +215,7 @@ fn meeting() -> Meeting {
             },
             rule: RuleChoice {
                 title: "weekly".to_owned(),
+                title_source: None,
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
                 notify: Default::default(),

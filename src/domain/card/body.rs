@@ -4,7 +4,7 @@ use crate::domain::meeting::CardView;
 use crate::domain::text::neutralise_line;
 use crate::domain::{Field, Refusal, State};
 
-use super::words::duration;
+use super::words::{duration, why_late};
 use super::{CardFrame, NAME_CHARS_MAX, Times, lasting};
 
 /// Most names in a field: more than a line or two is read by nobody.
@@ -160,10 +160,11 @@ pub(super) fn link(view: &CardView, frame: &CardFrame) -> Option<String> {
 }
 
 fn late(frame: &CardFrame) -> Option<String> {
-    let late_by = frame.late_by?;
+    let late = frame.late?;
     Some(format!(
-        "This card came late, {} after it was asked for: it could not be posted here earlier. The times are the real ones.",
-        duration(late_by)
+        "This card came late, {} after it was asked for: {}. The times are the real ones.",
+        duration(late.by),
+        why_late(late.why)
     ))
 }
 

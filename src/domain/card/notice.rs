@@ -5,7 +5,7 @@ use crate::domain::meeting::CardView;
 use crate::domain::{Attachment, Rendered, State};
 
 use super::{
-    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, or_nothing, starter, title,
+    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, or_nothing, starter, title, words,
 };
 
 /// Who is in it and what comes of it would need an edit.
@@ -30,11 +30,11 @@ pub fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
     if view.state.is_running() {
         paragraphs.push(DETAILS.to_owned());
     }
-    if frame.late_by.is_some() {
-        paragraphs.push(
-            "This notice came late: it could not be posted here earlier. The times are the real ones."
-                .to_owned(),
-        );
+    if let Some(late) = frame.late {
+        paragraphs.push(format!(
+            "This notice came late: {}. The times are the real ones.",
+            words::why_late(late.why)
+        ));
     }
     Rendered {
         message: message(view, &title, &starter),

@@ -52,7 +52,7 @@ fn frame() -> CardFrame {
         join_link: "https://relay.example.org/join/T".to_owned(),
         starter_name: Some("Ana".to_owned()),
         time_zone: TimeZone::UTC,
-        late_by: None,
+        late: None,
     }
 }
 
@@ -75,6 +75,11 @@ fn shown(view: &CardView, frame: &CardFrame) -> String {
         attachment.footer,
         attachment.fallback,
     )
+}
+
+fn late(by: Duration) -> Option<Late> {
+    let why = WhyLate::Unknown;
+    Some(Late { by, why })
 }
 
 #[test]
@@ -352,7 +357,7 @@ fn failed_meeting_says_what_to_do() {
 #[test]
 fn late_card_says_so_and_shows_the_date_of_another_day() {
     let frame = CardFrame {
-        late_by: Some(MINUTE * 12),
+        late: late(MINUTE * 12),
         ..frame()
     };
     let view = with_people(State::Live, &["Ana"], 1, 1);
@@ -364,7 +369,7 @@ fn late_card_says_so_and_shows_the_date_of_another_day() {
     This card came late, 12 min after it was asked for: it could not be posted here earlier. The times are the real ones.
     ");
     let frame = CardFrame {
-        late_by: Some(MINUTE * 60 * 13),
+        late: late(MINUTE * 60 * 13),
         ..frame
     };
     insta::assert_snapshot!(render(&view, &frame).attachment.unwrap().text, @r"
@@ -374,6 +379,27 @@ fn late_card_says_so_and_shows_the_date_of_another_day() {
 
     This card came late, 13 h 00 min after it was asked for: it could not be posted here earlier. The times are the real ones.
     ");
+}
+
+#[test]
+fn f23_late_card_gives_its_true_reason() {
+    let view = with_people(State::Live, &["Ana"], 1, 1);
+    for (why, says) in [
+        (WhyLate::FoundLate, "I found it later"),
+        (WhyLate::BotOutside, "I was not in it"),
+        (WhyLate::NotTaken, "Mattermost did not take it"),
+        (WhyLate::Unknown, "could not be posted here earlier"),
+    ] {
+        let by = MINUTE * 12;
+        let frame = CardFrame {
+            late: Some(Late { by, why }),
+            ..frame()
+        };
+        for shown in [render(&view, &frame), notice(&view, &frame)] {
+            let text = shown.attachment.unwrap().text;
+            assert!(text.contains(says), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -464,7 +490,7 @@ fn times_beyond_every_calendar_are_borne() {
         };
         let frame = CardFrame {
             time_zone: TimeZone::fixed(jiff::tz::offset(hours)),
-            late_by: Some(Duration::MAX),
+            late: late(Duration::MAX),
             ..frame()
         };
         assert!(render(&view, &frame).message.contains(" ended"));

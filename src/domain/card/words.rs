@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::domain::Timestamp;
 use crate::domain::meeting::CardView;
 
-use super::CardFrame;
+use super::{CardFrame, WhyLate};
 
 /// The times of one card, in its zone.
 pub(crate) struct Times {
@@ -26,7 +26,9 @@ impl Times {
             zone: frame.time_zone.clone(),
             began: view.started_at,
             requested_at: view.requested_at,
-            posted_at: view.requested_at.plus(frame.late_by.unwrap_or_default()),
+            posted_at: view
+                .requested_at
+                .plus(frame.late.map(|late| late.by).unwrap_or_default()),
             ended_at: view.ended.map(|ended| ended.at),
         }
     }
@@ -96,6 +98,18 @@ pub(crate) fn lasting(view: &CardView) -> Option<String> {
     } else {
         lasted
     })
+}
+
+/// The second half of "This card came late: ...".
+pub(super) const fn why_late(why: WhyLate) -> &'static str {
+    match why {
+        WhyLate::FoundLate => {
+            "Mattermost did not tell me of the post in time, and I found it later"
+        }
+        WhyLate::BotOutside => "I could not post in this channel before, I was not in it",
+        WhyLate::NotTaken => "Mattermost did not take it earlier",
+        WhyLate::Unknown => "it could not be posted here earlier",
+    }
 }
 
 /// "less than a minute", "24 min", "1 h 05 min".

@@ -62,3 +62,16 @@ pub enum Via {
         hook: Option<ResponseHook>,
     },
 }
+
+impl Via {
+    /// The relay found the post: no webhook had told of it in time.
+    pub const fn is_caught_up(&self) -> bool {
+        matches!(
+            self,
+            Self::OutgoingWebhook {
+                caught_up: true,
+                ..
+            }
+        )
+    }
+}

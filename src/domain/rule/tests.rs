@@ -56,13 +56,9 @@ fn built_in_rule_names_the_meeting_after_its_channel() {
     let choice = rules
         .choose_by_text(&place("dev"), "ana", "Meet now!")
         .unwrap();
-    let expected = RuleChoice {
-        title: "dev meeting".to_owned(),
-        moderators: Moderators::Everyone,
-        worth: Duration::from_secs(900),
-        notify: Default::default(),
-    };
-    assert_eq!(choice, expected);
+    assert_eq!(choice.title, "dev meeting");
+    assert_eq!(choice.moderators, Moderators::Everyone);
+    assert_eq!(choice.worth, Duration::from_secs(900));
     assert_eq!(
         rules.choose_by_text(&place("dev"), "ana", "meet me at noon"),
         None
@@ -70,7 +66,7 @@ fn built_in_rule_names_the_meeting_after_its_channel() {
     let choice = rules
         .choose_by_text(&place("dev"), "ana", "meet: @all *sync*")
         .unwrap();
-    assert_eq!(choice.title, "@\u{200B}all ∗sync∗");
+    assert_eq!(choice.title, "@all ∗sync∗");
 }
 
 #[test]
@@ -170,10 +166,10 @@ fn written_title_wins_unless_the_template_uses_it() {
 }
 
 #[test]
-fn title_is_neutralised_and_cut() {
+fn title_is_clean_and_cut() {
     assert_eq!(
-        titled("{{ title | upper }} <{{ user }}>", Some("@all")),
-        "@\u{200B}ALL ‹ana›"
+        titled("{{ title | upper }} <{{ user }}>", Some("@all sync")),
+        "@ALL SYNC ‹ana›"
     );
     assert_eq!(
         titled("x", Some(&"é".repeat(500))).chars().count(),
@@ -185,6 +181,74 @@ fn title_is_neutralised_and_cut() {
             .count(),
         TITLE_CHARS_MAX
     );
+}
+
+#[test]
+fn f23_first_words_of_the_built_in_phrases_are_those_of_the_readme() {
+    let words = Rules::built_in().first_words();
+    assert_eq!(words, ["MEET", "MEET:", "Meet", "Meet:", "meet", "meet:"]);
+}
+
+#[test]
+fn f28_title_that_says_nothing_is_none() {
+    for nothing in [
+        "@ana",
+        "@ana, @ben & @all",
+        "~town-square",
+        "(@ana)",
+        ":tada: :+1:",
+        "!!! …",
+        "\u{200B}\u{202E}",
+        "<>",
+    ] {
+        assert_eq!(
+            titled("{{ channel }} call", Some(nothing)),
+            "dev call",
+            "{nothing:?}"
+        );
+    }
+    for (written, title) in [
+        ("@ana's retro, @ben", "@ana's retro, @ben"),
+        ("release :tada:", "release"),
+        (":rocket: 1:1 at 10:30:45 :100:", "1:1 at 10:30:45"),
+        ("☕", "☕"),
+        ("#retro", "#retro"),
+    ] {
+        assert_eq!(titled("{{ channel }} call", Some(written)), title);
+    }
+    // The same for a template that shows it.
+    let template = "{{ channel }}{% if title %}: {{ title }}{% endif %}";
+    assert_eq!(titled(template, Some("@ana")), "dev");
+    assert_eq!(titled(template, Some("x :tada:")), "dev: x");
+}
+
+#[test]
+fn title_of_names_is_made_once_more_with_the_names_that_are_shown() {
+    let choose = |template: Option<&str>, written| {
+        let title = template.map(str::to_owned);
+        let rules = rules(vec![RuleSpec {
+            title,
+            ..RuleSpec::default()
+        }]);
+        rules.choose_by_command(&place("dev"), "ana", written)
+    };
+    let shown = |choice: RuleChoice| {
+        let source = choice.title_source?;
+        Some(source.title("Engineering", "eng", "Ana Lopez"))
+    };
+    assert_eq!(
+        shown(choose(None, None)).as_deref(),
+        Some("Engineering meeting")
+    );
+    assert_eq!(shown(choose(None, Some("Retro"))), None);
+    assert_eq!(shown(choose(Some("Standup"), None)), None);
+    let template = "{{ user }} in {{ channel }}{% if title %}: {{ title }}{% endif %}";
+    assert_eq!(
+        shown(choose(Some(template), Some("@ben sync"))).as_deref(),
+        Some("Ana Lopez in Engineering: @ben sync")
+    );
+    let direct = Rules::built_in().choose_by_command(&direct(), "ana", None);
+    assert_eq!(direct.title_source, None);
 }
 
 #[test]
@@ -203,7 +267,7 @@ fn bad_rules_are_refused_with_every_reason() {
     };
     insta::assert_snapshot!(errors(spec).join("\n"), @r"
     phrases: a phrase must have at least one word
-    phrases: a phrase must end with a letter or digit, `meet:` does not: a title may follow it after `:`, `-` or `,`
+    phrases: a phrase must end with a letter or digit, `meet:` does not: a title may follow it after `:` or `-`
     worth: must be more than 0 s and at most 24 h
     title: `{{ chanel }} meeting`: there is no `chanel`; known are channel, team, user, title
     ");

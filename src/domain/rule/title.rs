@@ -1,8 +1,9 @@
 //! Titles: a template, or what a person wrote.
 
 use minijinja::{Environment, UndefinedBehavior, context};
+use serde::{Deserialize, Serialize};
 
-use crate::domain::text::neutralise_line;
+use crate::domain::text::clean_title;
 
 /// Longest title, in characters (plugNmeet takes 255, a card's heading wants less).
 pub const TITLE_CHARS_MAX: usize = 128;
@@ -53,6 +54,8 @@ pub(super) struct TitleTemplate {
     source: Option<String>,
     /// It decides itself what becomes of the title that a person wrote.
     uses_title: bool,
+    /// It shows a name that the chat server can show better.
+    uses_names: bool,
 }
 
 /// What a template is rendered with.
@@ -104,32 +107,85 @@ impl TitleTemplate {
             render(&source, &Titled { title, ..tried }).map_err(bad)?;
         }
         let uses_title = names.iter().any(|name| name == "title");
+        let uses_names = names.iter().any(|name| name == "channel" || name == "user");
         Ok(Self {
             source: Some(source),
             uses_title,
+            uses_names,
         })
     }
 
-    /// The title: never empty, neutralised, at most [`TITLE_CHARS_MAX`] characters. What a person wrote wins,
-    /// unless the template uses it.
-    pub(super) fn render(&self, titled: &Titled<'_>) -> String {
-        let written = neutralise_line(titled.title, TITLE_CHARS_MAX);
+    /// The title: never empty, clean, at most [`TITLE_CHARS_MAX`] characters, and how it came to be if a template
+    /// with names made it. What a person wrote wins, unless the template uses it.
+    pub(super) fn render(&self, titled: &Titled<'_>) -> (String, Option<TitleSource>) {
+        let written = written(titled.title);
         if !self.uses_title && !written.is_empty() {
-            return written;
+            return (written, None);
         }
-        let source = match &self.source {
+        let template = match &self.source {
             Some(source) => source.as_str(),
             None if titled.channel.is_empty() => TITLE_LAST,
             None => TITLE_DEFAULT,
         };
+        let source = TitleSource {
+            template: template.to_owned(),
+            written,
+        };
+        let title = source.title(titled.channel, titled.team, titled.user);
+        let has_names = self.source.is_none() || self.uses_names;
+        let source = (has_names && template != TITLE_LAST).then_some(source);
+        (title, source)
+    }
+}
+
+/// How a title came to be: by it the title is made once more when the chat server has told the names that it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TitleSource {
+    /// The template, at most [`TEMPLATE_BYTES_MAX`] bytes.
+    template: String,
+    /// What the person wrote, clean; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    written: String,
+}
+
+impl TitleSource {
+    /// The title with these names: never empty, clean, at most [`TITLE_CHARS_MAX`] characters.
+    pub fn title(&self, channel: &str, team: &str, user: &str) -> String {
+        let titled = Titled {
+            channel,
+            team,
+            user,
+            title: &self.written,
+        };
         // It was tried out; should it fail for these values, the person gets a meeting all the same.
-        let rendered = render(source, titled).unwrap_or_default();
-        let candidates = [neutralise_line(&rendered, TITLE_CHARS_MAX), written];
+        let rendered = render(&self.template, &titled).unwrap_or_default();
+        let candidates = [
+            clean_title(&rendered, TITLE_CHARS_MAX),
+            self.written.clone(),
+        ];
         candidates
             .into_iter()
             .find(|title| !title.is_empty())
             .unwrap_or_else(|| TITLE_LAST.to_owned())
     }
+}
+
+/// What a person wrote as a title, clean; empty if it says nothing: nothing but signs and mentions.
+fn written(title: &str) -> String {
+    let title = clean_title(title, TITLE_CHARS_MAX);
+    // The last four stand for signs of Markdown in a clean title.
+    let is_sign = |c: char| {
+        c.is_ascii_punctuation() || matches!(c, '…' | '！' | '？' | '。' | '‹' | '›' | '∗' | '∖')
+    };
+    let says_something = title
+        .split(' ')
+        .filter(|word| {
+            !word
+                .trim_start_matches(['(', '['])
+                .starts_with(['@', '＠', '~'])
+        })
+        .any(|word| !word.chars().all(is_sign));
+    if says_something { title } else { String::new() }
 }
 
 fn render(source: &str, titled: &Titled<'_>) -> Result<String, minijinja::Error> {

@@ -167,7 +167,7 @@ fn final_reply_is_the_card_once_more() {
         join_link: LINK.to_owned(),
         starter_name: None,
         time_zone: jiff::tz::TimeZone::UTC,
-        late_by: None,
+        late: None,
     };
     let reply = final_reply(&view, &frame);
     insta::assert_snapshot!(reply.message, @"**Weekly sync** ended, 24 min (the card above can no longer be changed)");

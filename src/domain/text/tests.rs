@@ -116,6 +116,42 @@ fn escapes_bring_nothing_back() {
     );
 }
 
+#[test]
+fn f28_invisible_signs_are_gone_and_scripts_and_emoji_stay_whole() {
+    let clean = |text| clean_title(text, 200);
+    assert_eq!(
+        clean("a\u{200B}b\u{200D}c\u{200C} \u{FE0F}d\u{2066}e"),
+        "abc de"
+    );
+    assert_eq!(clean("x\u{E0100}\u{E0041}\u{180F}\u{1D173}\u{FFF9}"), "x");
+    for whole in [
+        "می\u{200C}خواهم",
+        "क्\u{200D}ष",
+        "👩\u{200D}💻 ❤\u{FE0F}\u{200D}🔥",
+        "葛\u{E0100}",
+        "Übung „Q3“ ☕ 会議",
+    ] {
+        assert_eq!(clean(whole), whole);
+        assert_eq!(neutralise_line(whole, 200), whole);
+    }
+}
+
+#[test]
+fn f28_card_and_room_show_the_same_title() {
+    for text in ["@all :tada: <b>*x*</b>", "a\u{202E}b :+1: [c](d)", ":tada:"] {
+        let room = clean_title(text, 100);
+        assert_eq!(neutralise_line(&room, 100).replace(BREAK, ""), room);
+    }
+    assert_eq!(
+        clean_title("@all :tada: <b>*x*</b>", 100),
+        "@all ‹b›∗x∗‹/b›"
+    );
+    assert_eq!(
+        clean_title(":a::b: c:d:e f::g:: :h:i", 100),
+        "c:d:e f::g:: :h:i"
+    );
+}
+
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),
@@ -151,6 +187,10 @@ fn hostile() -> impl Strategy<Value = String> {
             "\\",
             "\u{200B}",
             "\u{200D}",
+            "\u{200C}",
+            "\u{FE0F}",
+            "é",
+            ":tada:",
             "…",
             "-",
             "1.",
@@ -169,8 +209,25 @@ proptest! {
     fn twice_is_once(text in hostile(), chars_max in 0_usize..60) {
         let line = neutralise_line(&text, chars_max);
         prop_assert_eq!(neutralise_line(&line, chars_max), line);
+        let title = clean_title(&text, chars_max);
+        prop_assert_eq!(clean_title(&title, chars_max), title);
         let markdown = neutralise_markdown(&text, chars_max);
         prop_assert_eq!(neutralise_markdown(&markdown, chars_max), markdown);
+    }
+
+    #[test]
+    fn f28_no_title_hides_anything(text in hostile(), chars_max in 0_usize..60) {
+        let title = clean_title(&text, chars_max);
+        prop_assert!(title.chars().count() <= chars_max && title.trim() == title);
+        let hidden = ['\u{200B}', '\u{202E}', '\0'];
+        prop_assert!(!title.contains(":tada:") && !title.contains(hidden));
+        prop_assert!(!title.chars().any(char::is_control));
+        let chars: Vec<char> = title.chars().collect();
+        for around in chars.windows(2).filter(|around| matches!(around[1], '\u{200C}' | '\u{200D}' | '\u{FE0F}')) {
+            prop_assert!(!around[0].is_ascii(), "{title:?}");
+        }
+        let joiners = ['\u{200C}', '\u{200D}', '\u{FE0F}'];
+        prop_assert!(!title.starts_with(joiners));
     }
 
     #[test]

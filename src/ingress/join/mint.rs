@@ -14,12 +14,13 @@ use crate::ingress::reply::Answer;
 use crate::ports::{ConferenceError, Joiner, WayOutKind};
 use crate::token::Link;
 
+use super::origin::is_foreign;
 use super::{Join, Visit, guest};
 
 /// Most tokens that are minted at a time.
 pub(in crate::ingress) const MINTS_MAX: usize = 16;
 /// Longest name that a person joins under, in characters.
-const NAME_CHARS_MAX: usize = 100;
+pub(super) const NAME_CHARS_MAX: usize = 100;
 /// The name of a person of whom nothing could be learned.
 const NAMELESS: &str = "Guest";
 
@@ -30,9 +31,8 @@ impl Join {
         meeting: &Meeting,
         inbound: &Inbound,
     ) -> Answer {
-        // A form on somebody else's site brings people to the page, not into the room.
-        if inbound.header("sec-fetch-site") == Some("cross-site") {
-            return self.see_page(visit);
+        if is_foreign(&inbound.headers, &self.links) {
+            return self.foreign(visit, meeting);
         }
         if !matches!(meeting.state(), State::Open | State::Live) {
             return self.see_page(visit);
@@ -44,12 +44,13 @@ impl Join {
             };
             if name.is_empty() {
                 let ask = "Please write the name that the others will see.";
-                return self.door(visit, meeting, StatusCode::BAD_REQUEST, "", ask);
+                return self.door(visit, meeting, StatusCode::BAD_REQUEST, ask);
             }
             name
         } else {
             String::new()
         };
+        let typed = written.clone();
         let joiner = match &visit.link {
             Link::Own(_, user) => self.member(visit, meeting, user, written).await,
             _ => Joiner {
@@ -78,7 +79,12 @@ impl Join {
             return self.pages.unavailable(visit.reference);
         };
         if is_guest && let Some(cookie) = guest::keep(&identity, &self.links) {
-            answer.headers_mut().insert(header::SET_COOKIE, cookie);
+            answer.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        if !typed.is_empty()
+            && let Some(cookie) = guest::keep_name(&typed, &self.links)
+        {
+            answer.headers_mut().append(header::SET_COOKIE, cookie);
         }
         tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, request = %visit.request, %identity, "join token minted");
         self.observer.noted(Noted::Minted);
@@ -133,6 +139,23 @@ impl Join {
             name,
             is_moderator: everyone || is_starter || administers || is_system_admin,
         }
+    }
+
+    /// A form on somebody else's site brings nobody into the room.
+    fn foreign(&self, visit: &Visit, meeting: &Meeting) -> Answer {
+        tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, "join refused: the form was sent from another site");
+        let page = self.links.join(&visit.link);
+        self.pages.message(
+            visit.reference,
+            &Message {
+                status: StatusCode::FORBIDDEN,
+                state: "Not from this page",
+                title: &meeting.rule.title,
+                lines: &["Another site tried to send you into this meeting. If you want to join, open the meeting's own page."],
+                back: Some((&page, "Open the page")),
+                ..Message::default()
+            },
+        )
     }
 
     fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {

@@ -93,7 +93,7 @@ async fn link_lets_in_while_the_meeting_runs() {
 async fn owner_of_a_link_is_greeted_and_asked_nothing() {
     let page = seen(&house(State::Live), &own(ANA)).await;
     assert!(
-        page.contains("Hello ana.") && !page.contains("<input"),
+        page.contains("Hello Ana Müller.") && !page.contains("<input"),
         "{page}"
     );
     let page = seen(&house(State::Live), &own("somebodyelse")).await;
@@ -381,19 +381,64 @@ async fn post_when_there_is_nothing_to_join_leads_back_to_the_page() {
 }
 
 #[tokio::test]
-async fn form_on_somebody_elses_site_brings_to_the_page_alone() {
-    let house = house(State::Live);
-    let mut inbound = post(FORM, "name=Ana");
-    inbound
-        .headers
-        .insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
-    let answer = answer(&house, &open(), inbound).await;
-    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-    assert_eq!(
-        answer.headers()["location"],
-        house.links.join(&open()).as_str()
-    );
-    assert!(house.mint.joiners.lock().unwrap().is_empty());
+async fn f29_form_on_somebody_elses_site_brings_nobody_in() {
+    for (headers, is_in) in [
+        (&[("origin", "https://evil.example")][..], false),
+        (&[("origin", "null")], false),
+        (&[("origin", "")], false),
+        (&[("origin", "http://relay.example.org")], false),
+        (
+            &[("origin", "https://relay.example.org.evil.example")],
+            false,
+        ),
+        (&[("sec-fetch-site", "cross-site")], false),
+        (
+            &[
+                ("origin", "https://evil.example"),
+                ("host", "relay.example.org"),
+            ],
+            false,
+        ),
+        (
+            &[
+                ("origin", "https://evil.example"),
+                ("sec-fetch-site", "same-site"),
+            ],
+            false,
+        ),
+        (&[], true),
+        (&[("origin", "https://relay.example.org")], true),
+        (&[("origin", "https://relay.example.org:443")], true),
+        // Behind a proxy that gives the relay a second name.
+        (
+            &[
+                ("origin", "https://meet.inside:8443"),
+                ("host", "MEET.inside:8443"),
+            ],
+            true,
+        ),
+        (
+            &[("origin", "null"), ("sec-fetch-site", "same-origin")],
+            true,
+        ),
+    ] {
+        let house = house(State::Live);
+        let mut inbound = post(FORM, "name=Ana");
+        for (name, value) in headers {
+            inbound
+                .headers
+                .insert(*name, HeaderValue::from_static(value));
+        }
+        let answer = answer(&house, &open(), inbound).await;
+        let joined = house.mint.joiners.lock().unwrap().len();
+        if is_in {
+            assert_eq!((answer.status().as_u16(), joined), (303, 1), "{headers:?}");
+        } else {
+            assert_eq!((answer.status().as_u16(), joined), (403, 0), "{headers:?}");
+            assert!(text(&answer).contains("Open the page"));
+            assert!(!answer.headers().contains_key("set-cookie"));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,6 +122,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
         room: "mm-abcdefghijklm".parse().unwrap(),
         rule: RuleChoice {
             title: "Weekly <sync>".to_owned(),
+            title_source: None,
             moderators: Moderators::Everyone,
             worth: Duration::from_secs(900),
             notify: Default::default(),

@@ -119,3 +119,55 @@ async fn recorded_posts_of_a_bot_are_nobodys_words() {
     let found = bench.client.written_posts(&channel(), since).await;
     assert_eq!(found.unwrap(), []);
 }
+
+#[tokio::test]
+async fn f23_webhooks_that_call_a_relay_are_read() {
+    let hook = |url: &str, words: &[&str], when: i64, channel: &str| {
+        json!({ "token": "secret", "team_id": "t1", "channel_id": channel, "trigger_words": words,
+            "trigger_when": when, "callback_urls": [url], "delete_at": 0 })
+    };
+    let hooks = json!([
+        hook(
+            "https://relay.example.org/mattermost/outgoing",
+            &["meet"],
+            0,
+            ""
+        ),
+        hook(
+            "http://10.0.0.5:8080/sub/mattermost/outgoing/",
+            &["sync"],
+            1,
+            CHANNEL
+        ),
+        hook("https://jira.example.org/hook", &["bug"], 0, ""),
+    ]);
+    let refused =
+        json!({ "id": "api.context.permissions.app_error", "message": "x", "status_code": 403 });
+    let replies = vec![
+        recorded("outgoing-list-200"),
+        Reply::json(200, &hooks),
+        Reply::json(403, &refused),
+    ];
+    let bench = bench(replies).await;
+    let team = "t1".parse().unwrap();
+    assert_eq!(bench.client.outgoing_hooks(&team).await.unwrap(), []);
+    let read = bench.client.outgoing_hooks(&team).await.unwrap();
+    let words: Vec<_> = read
+        .iter()
+        .map(|hook| (hook.words.join(","), hook.is_prefix, hook.channel.is_some()))
+        .collect();
+    let expected = [
+        ("meet".to_owned(), false, false),
+        ("sync".to_owned(), true, true),
+    ];
+    assert_eq!(words, expected);
+    let lines = bench.stub.lines();
+    assert_eq!(
+        lines[0],
+        "GET /api/v4/hooks/outgoing?team_id=t1&per_page=200"
+    );
+    assert!(matches!(
+        bench.client.outgoing_hooks(&team).await,
+        Err(ChatError::Forbidden { .. })
+    ));
+}

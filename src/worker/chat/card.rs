@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use crate::domain::card::{self, CardFrame};
+use crate::domain::card::{self, CardFrame, Late, WhyLate};
 use crate::domain::meeting::State;
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
@@ -250,17 +250,11 @@ async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
 
 /// How the server shows the starter's name.
 pub(super) async fn starter_name(shop: &Turn<'_>, meeting: &Meeting) -> Option<String> {
-    match meeting.starter() {
-        // A name that cannot be had now is the username: the card must not wait for it.
-        Some(by) => shop
-            .deps
-            .chat
-            .account(&by.user_id)
-            .await
-            .ok()
-            .map(|a| a.display_name),
-        None => None,
-    }
+    // A name that cannot be had now is the username: the card must not wait for it.
+    shop.deps
+        .chat
+        .person_name(&meeting.starter()?.user_id)
+        .await
 }
 
 /// The meeting's link for everybody.
@@ -277,7 +271,30 @@ fn frame(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow, starter: Option<Stri
         join_link: open_link(shop, meeting),
         starter_name: starter,
         time_zone: shop.settings.face.time_zone.clone(),
-        late_by: late_by(shop, meeting, posted_at),
+        late: late_by(shop, meeting, posted_at).map(|by| Late {
+            by,
+            why: why_late(shop, meeting, row),
+        }),
+    }
+}
+
+/// Why the card came late, as far as what is kept tells it.
+fn why_late(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
+    let is_found = meeting
+        .first_request()
+        .is_some_and(|request| request.via.is_caught_up());
+    let was_outside = row.outside_since.is_some()
+        || meeting
+            .post(&PostKey::Invite)
+            .is_some_and(|invite| invite.answered);
+    let was_tried = row.first_tried_at.is_some_and(|tried_at| {
+        tried_at.since(meeting.requested_at) < shop.settings.face.late_after
+    });
+    match () {
+        () if is_found => WhyLate::FoundLate,
+        () if was_outside => WhyLate::BotOutside,
+        () if was_tried => WhyLate::NotTaken,
+        () => WhyLate::Unknown,
     }
 }
 

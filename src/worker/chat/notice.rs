@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-use crate::domain::card::{self, CardFrame};
+use crate::domain::card::{self, CardFrame, Late, WhyLate};
 use crate::domain::owed::is_owed;
 use crate::domain::retry::Outcome;
 use crate::domain::{Job, Meeting, MeetingId, Notice, Showing, WayOutKind};
@@ -33,8 +33,10 @@ pub(super) async fn post(shop: &Turn<'_>, id: MeetingId, notice: Notice) -> Step
         join_link: open_link(shop, &meeting),
         starter_name,
         time_zone: shop.settings.face.time_zone.clone(),
-        late_by: (late_by >= shop.settings.face.late_after)
-            .then(|| now.since(meeting.requested_at)),
+        late: (late_by >= shop.settings.face.late_after).then(|| Late {
+            by: now.since(meeting.requested_at),
+            why: WhyLate::Unknown,
+        }),
     };
     let content = card::notice(&meeting.card_view(), &frame);
     let key = notice.post_key();

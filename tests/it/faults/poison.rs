@@ -83,6 +83,7 @@ fn request(number: u128, channel: &str, title: &str, now: Timestamp) -> Posting 
             via: Via::SlashCommand { hook: None },
             rule: RuleChoice {
                 title: title.to_owned(),
+                title_source: None,
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
                 notify: Default::default(),

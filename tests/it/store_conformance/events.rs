@@ -95,6 +95,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
         },
         rule: RuleChoice {
             title: format!("{channel} meeting"),
+            title_source: None,
             moderators: Moderators::Everyone,
             worth: Duration::from_secs(900),
             notify: Default::default(),

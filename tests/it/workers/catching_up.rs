@@ -43,6 +43,7 @@ impl Mail for Fillable {
 fn settings(gap: &Gap) -> CatchUpSettings {
     CatchUpSettings {
         rules: Arc::new(Rules::built_in()),
+        trigger_words: Rules::built_in().first_words(),
         own_user: OwnUser::unknown(),
         gap: gap.clone(),
         starts_per_minute: 5,

@@ -209,6 +209,7 @@ pub(super) fn start(
 ) -> Event {
     let rule = RuleChoice {
         title: "Weekly sync".to_owned(),
+        title_source: None,
         moderators: Moderators::Everyone,
         worth: 15 * MINUTE,
         notify: Default::default(),

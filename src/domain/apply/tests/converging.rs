@@ -37,7 +37,7 @@ fn card_after(request: &Event, events: &[&Event]) -> (CardView, Rendered) {
         join_link: "https://relay.example.org/join/T".to_owned(),
         starter_name: None,
         time_zone: TimeZone::UTC,
-        late_by: None,
+        late: None,
     };
     let view = bench.view();
     let rendered = render(&view, &frame);

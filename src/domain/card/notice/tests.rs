@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::domain::card::{Late, WhyLate};
 use crate::domain::meeting::Ended;
 use crate::domain::rule::Rules;
 use crate::domain::{Place, PlaceKind, Refusal, ServerName, Timestamp};
@@ -44,7 +45,7 @@ fn frame() -> CardFrame {
         join_link: "https://relay.example.org/join/T".to_owned(),
         starter_name: None,
         time_zone: TimeZone::UTC,
-        late_by: None,
+        late: None,
     }
 }
 
@@ -66,6 +67,11 @@ fn shown(view: &CardView, frame: &CardFrame) -> String {
         attachment.footer,
         attachment.fallback,
     )
+}
+
+fn late(by: Duration) -> Option<Late> {
+    let why = WhyLate::Unknown;
+    Some(Late { by, why })
 }
 
 #[test]
@@ -161,7 +167,7 @@ fn cancelled_and_failed_say_why() {
 #[test]
 fn late_notice_says_so() {
     let frame = CardFrame {
-        late_by: Some(Duration::from_secs(7200)),
+        late: late(Duration::from_secs(7200)),
         ..frame()
     };
     insta::assert_snapshot!(shown(&view(State::Open), &frame), @r"

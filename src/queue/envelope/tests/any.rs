@@ -83,6 +83,7 @@ fn rule() -> BoxedStrategy<RuleChoice> {
     (any::<String>(), any::<bool>(), any::<u32>())
         .prop_map(|(title, everyone, worth)| RuleChoice {
             title,
+            title_source: None,
             moderators: if everyone {
                 Moderators::Everyone
             } else {

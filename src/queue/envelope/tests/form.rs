@@ -70,6 +70,7 @@ fn facts() -> Vec<Fact> {
             },
             rule: RuleChoice {
                 title: "Weekly".to_owned(),
+                title_source: None,
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
                 notify: Default::default(),

@@ -7,6 +7,7 @@ use super::options::Options;
 use super::panel::DemoPanel;
 use super::throttle::Throttle;
 use crate::{FaultSwitch, Unexpected};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -27,6 +28,8 @@ pub(crate) struct Core {
     pub(crate) panel: RwLock<DemoPanel>,
     /// How long saving a post takes: the time in which its pending_post_id is "in flight".
     pub(crate) saving_takes: RwLock<Duration>,
+    /// Outgoing webhooks are sent nowhere.
+    pub(crate) loses_outgoing: AtomicBool,
 }
 
 impl Core {
@@ -53,6 +56,7 @@ impl Core {
             site_url: RwLock::default(),
             panel: RwLock::new(options.panel.clone()),
             saving_takes: RwLock::default(),
+            loses_outgoing: AtomicBool::new(false),
             options,
         }))
     }

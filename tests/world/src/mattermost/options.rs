@@ -22,6 +22,8 @@ pub struct Options {
     pub integration_timeout: Duration,
     /// EnablePostUsernameOverride: names given by integrations are shown.
     pub username_override: bool,
+    /// TeammateNameDisplay: how names are shown to others.
+    pub name_display: &'static str,
     /// What the demo puts beside the chat.
     pub panel: DemoPanel,
     /// Alice, Bob, Carol, root and the usual channels; without it the server is empty but for one team.
@@ -47,6 +49,7 @@ impl Default for Options {
             post_chars_max: MESSAGE_MAX,
             integration_timeout: Duration::from_secs(30),
             username_override: false,
+            name_display: "username",
             panel: DemoPanel::default(),
             is_populated: true,
         }

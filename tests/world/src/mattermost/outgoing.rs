@@ -1,15 +1,19 @@
 //! Outgoing webhooks: which posts fire them, what is sent, what becomes of the answer (mattermost.md 1).
 
 use super::core::Core;
+use super::error::AppError;
 use super::gostyle::{form_encode, json_encode};
 use super::integration::{self, Inbound, Outbound};
 use super::journal::Delivery;
 use super::model::{ChannelKind, Model, OutgoingHook, Post, TriggerWhen};
 use super::posting::{self, Draft, MESSAGE_MAX};
+use super::server::Reply;
 use super::slack;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 const JSON: &str = "application/json";
@@ -35,6 +39,9 @@ struct Payload {
 
 /// Sends `post` to every hook that it fires, in the background: one attempt each, one after another.
 pub(crate) fn fire(core: &Arc<Core>, post: &Post) {
+    if core.loses_outgoing.load(Ordering::SeqCst) {
+        return;
+    }
     let calls = core.read(|model| matching(model, post));
     if calls.is_empty() {
         return;
@@ -47,6 +54,45 @@ pub(crate) fn fire(core: &Arc<Core>, post: &Post) {
             }
         }
     });
+}
+
+/// The webhooks of a team, with their tokens, for whoever manages those of others: by default administrators.
+pub(crate) fn list(core: &Core, me: &str, query: &str) -> Result<Reply, AppError> {
+    let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    for name in parameters.keys() {
+        if !["team_id", "page", "per_page"].contains(&name.as_str()) {
+            core.unexpected
+                .note(format!("GET /hooks/outgoing with {name}: not modelled"));
+        }
+    }
+    let team_id = parameters.get("team_id").cloned().unwrap_or_default();
+    core.read(|model| {
+        let is_admin = model.users.get(me).is_some_and(|user| {
+            user.roles
+                .split_whitespace()
+                .any(|role| role == "system_admin")
+        });
+        if !is_admin {
+            return Err(AppError::permissions());
+        }
+        let hooks = model.hooks.iter().filter(|hook| hook.team_id == team_id);
+        let wire: Vec<Value> = hooks.map(wire).collect();
+        Ok(Reply::json(200, &Value::from(wire)))
+    })
+}
+
+/// As recorded (outgoing-list-200).
+fn wire(hook: &OutgoingHook) -> Value {
+    json!({
+        "id": hook.id, "token": hook.token, "create_at": 1_795_245_931_418_i64,
+        "update_at": 1_795_245_931_418_i64, "delete_at": 0, "creator_id": hook.creator_id,
+        "channel_id": hook.channel_id, "team_id": hook.team_id, "trigger_words": hook.trigger_words,
+        "trigger_when": match hook.trigger_when { TriggerWhen::ExactMatch => 0, TriggerWhen::StartsWith => 1 },
+        "callback_urls": hook.callback_urls, "display_name": "meetrelay", "description": "",
+        "content_type": hook.content_type, "username": "", "icon_url": "",
+    })
 }
 
 fn matching(model: &Model, post: &Post) -> Vec<(OutgoingHook, Payload)> {

@@ -6,6 +6,7 @@ use super::error::AppError;
 use super::id::is_id;
 use super::incoming;
 use super::journal::AuthKind;
+use super::outgoing;
 use super::plugin;
 use super::server::Reply;
 use super::sessions;
@@ -41,6 +42,7 @@ pub(crate) enum Call<'a> {
     AddChannelMember(&'a str),
     ChannelPosts(&'a str),
     DirectChannel,
+    OutgoingHooks,
     Post(&'a str),
     Thread(&'a str),
     CreatePost,
@@ -76,6 +78,7 @@ impl<'a> Call<'a> {
             ("POST", Some(["channels", id, "members"]), _) => Self::AddChannelMember(id),
             ("GET", Some(["channels", id, "posts"]), _) => Self::ChannelPosts(id),
             ("POST", Some(["channels", "direct"]), _) => Self::DirectChannel,
+            ("GET", Some(["hooks", "outgoing"]), _) => Self::OutgoingHooks,
             ("POST", Some(["posts"]), _) => Self::CreatePost,
             ("POST", Some(["posts", "ephemeral"]), _) => Self::CreateEphemeral,
             ("GET", Some(["posts", id]), _) => Self::Post(id),
@@ -110,6 +113,7 @@ impl<'a> Call<'a> {
             Self::AddChannelMember(_) => "channels.join",
             Self::ChannelPosts(_) => "channels.posts",
             Self::DirectChannel => "channels.direct",
+            Self::OutgoingHooks => "hooks.list",
             Self::Post(_) => "posts.get",
             Self::Thread(_) => "posts.thread",
             Self::CreatePost => "posts.create",
@@ -241,6 +245,7 @@ pub(crate) async fn answer(
             channels::posts(core, me, id, head.uri.query().unwrap_or_default())
         }
         Call::DirectChannel => channels::direct(core, me, head, body),
+        Call::OutgoingHooks => outgoing::list(core, me, head.uri.query().unwrap_or_default()),
         Call::Post(id) => posts::get(core, me, id),
         Call::Thread(id) => posts::thread(core, me, id),
         Call::CreatePost => posts::create(core, me, object(core, head, body, "post")?).await,

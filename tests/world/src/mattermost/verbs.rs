@@ -14,6 +14,7 @@ use super::{FakeMattermost, rest};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl FakeMattermost {
@@ -111,6 +112,21 @@ impl FakeMattermost {
                 channel.delete_at = now;
             }
         });
+    }
+
+    /// Gives a person or bot the role of system admin.
+    pub fn make_system_admin(&self, user: &str) {
+        let id = self.must_user(user).id;
+        self.core.change(|model| {
+            if let Some(user) = model.users.get_mut(&id) {
+                user.roles = "system_admin system_user".to_owned();
+            }
+        });
+    }
+
+    /// From now on outgoing webhooks are sent nowhere, or are sent again.
+    pub fn lose_outgoing_webhooks(&self, are_lost: bool) {
+        self.core.loses_outgoing.store(are_lost, Ordering::SeqCst);
     }
 
     /// Gives a member the role of channel admin.

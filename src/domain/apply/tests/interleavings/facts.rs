@@ -57,6 +57,7 @@ pub(in crate::domain::apply::tests) fn requested_by(number: u128, name: &str) ->
         via: command(),
         rule: RuleChoice {
             title: "Weekly sync".to_owned(),
+            title_source: None,
             moderators: Moderators::Everyone,
             worth: mins(15),
             notify: Default::default(),

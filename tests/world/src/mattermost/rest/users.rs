@@ -51,6 +51,7 @@ pub(super) fn client_config(
             .map_or("-1".to_owned(), |limit| limit.as_secs().to_string());
         config["MaxPostSize"] = json!(core.options.post_chars_max.to_string());
         config["PostEditTimeLimit"] = json!(limit);
+        config["TeammateNameDisplay"] = json!(core.options.name_display);
         config["EnablePostUsernameOverride"] = json!(core.options.username_override.to_string());
     }
     Ok(Reply::json(200, &config))

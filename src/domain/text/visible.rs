@@ -1,0 +1,90 @@
+//! What of a text is seen. One rule for titles and names, wherever they are shown.
+
+/// `text` without NUL and without the characters that are not seen and turn, hide or mark others (Unicode's
+/// `Default_Ignorable_Code_Point`, and the marks of annotations).
+///
+/// The joiners U+200C and U+200D and the variation selectors stay where they change what is seen, which Persian, Indic
+/// scripts and emoji need: a selector behind a character beyond ASCII, a joiner between two of them.
+pub fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    let mut last = None;
+    let mut chars = text.chars().filter(|c| !is_dropped(*c)).peekable();
+    while let Some(c) = chars.next() {
+        let is_kept = if is_selector(c) {
+            last.is_some_and(is_shaped)
+        } else if is_joiner(c) {
+            last.is_some_and(|last| is_shaped(last) || is_selector(last))
+                && chars.peek().copied().is_some_and(is_shaped)
+        } else {
+            true
+        };
+        if is_kept {
+            visible.push(c);
+            last = Some(c);
+        }
+    }
+    visible
+}
+
+/// U+200C and U+200D.
+pub(super) const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200C}' | '\u{200D}')
+}
+
+const fn is_selector(c: char) -> bool {
+    matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Something that a joiner or a selector can act on.
+fn is_shaped(c: char) -> bool {
+    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_joiner(c) && !is_selector(c)
+}
+
+fn is_dropped(c: char) -> bool {
+    !is_joiner(c)
+        && !is_selector(c)
+        && matches!(c,
+            '\0' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Longest name of an emoji, in bytes: Mattermost's custom ones have at most 64.
+const EMOJI_NAME_BYTES_MAX: usize = 64;
+
+/// `text` with a blank for each name of an emoji (`:tada:`). `10:30:45` and `a:b:c` have none: a name stands between
+/// colons that touch no letter or digit outside.
+pub(super) fn without_emoji_names(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut may_begin = true;
+    while let Some(c) = rest.chars().next() {
+        if c == ':'
+            && may_begin
+            && let Some(length) = emoji_name(rest)
+        {
+            kept.push(' ');
+            rest = &rest[length..];
+            continue;
+        }
+        kept.push(c);
+        may_begin = !c.is_alphanumeric() && c != ':';
+        rest = &rest[c.len_utf8()..];
+    }
+    kept
+}
+
+/// The length of the emoji's name with which `text` begins, with its colons.
+fn emoji_name(text: &str) -> Option<usize> {
+    let name = text[1..].split(':').next()?;
+    let end = 1 + name.len();
+    let is_name = (1..=EMOJI_NAME_BYTES_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-'))
+        && name.bytes().any(|b| b.is_ascii_alphanumeric());
+    let behind = text.get(end..)?.strip_prefix(':')?;
+    let goes_on = behind.chars().next().is_some_and(char::is_alphanumeric);
+    (is_name && !goes_on).then_some(end + 1)
+}

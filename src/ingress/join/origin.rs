@@ -1,0 +1,30 @@
+//! Whether a form was sent by a page of our own.
+
+use http::{HeaderMap, header};
+use url::Url;
+
+use crate::token::Links;
+
+/// Whether a browser sent the form from somebody else's page. Our pages are known by the public address, and by the
+/// host that the request itself was sent to: a proxy may give the relay several names. A client that says nothing is
+/// no browser that could be misled.
+pub(super) fn is_foreign(headers: &HeaderMap, links: &Links) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    match text("sec-fetch-site") {
+        // No page can set this header.
+        Some("same-origin" | "none") => return false,
+        Some("cross-site") => return true,
+        _ => {}
+    }
+    let Some(origin) = text(header::ORIGIN.as_str()) else {
+        return false;
+    };
+    // `null`, which sandboxed frames send, is no address.
+    let Ok(url) = Url::parse(origin) else {
+        return true;
+    };
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
+    let is_same_host = text(header::HOST.as_str())
+        .is_some_and(|asked| !asked.is_empty() && asked.eq_ignore_ascii_case(host));
+    url.origin() != *links.origin() && !is_same_host
+}

@@ -1,0 +1,121 @@
+//! Names as they are shown, remembered for a while: a card asks for the same two whenever it changes.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ports::ChatError;
+
+/// Most names of one kind that are remembered.
+const NAMES_MAX: usize = 1000;
+/// How long a name is believed.
+const NAME_LIFE: Duration = Duration::from_secs(600);
+/// How long it is believed that the account may not see a name.
+const REFUSED_LIFE: Duration = Duration::from_secs(30);
+/// How long a server that does not answer is not asked for the same name again.
+const FAILED_LIFE: Duration = Duration::from_secs(2);
+/// A name is waited for this long.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// The names of one kind.
+pub(super) struct Names<K>(Mutex<HashMap<K, Known>>);
+
+struct Known {
+    /// The last name that was told.
+    name: Option<String>,
+    until: Instant,
+}
+
+impl<K> Default for Names<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Names<K> {
+    /// The name of `key`; `ask` is only waited for if it is not known, and what is known outlives its time while the
+    /// server does not answer.
+    pub(super) async fn get(
+        &self,
+        key: &K,
+        ask: impl Future<Output = Result<String, ChatError>>,
+    ) -> Option<String> {
+        if let Some(known) = self.lock().get(key)
+            && Instant::now() < known.until
+        {
+            return known.name.clone();
+        }
+        let (name, life) = match tokio::time::timeout(ANSWER_WITHIN, ask).await {
+            Ok(Ok(name)) => (Some(name), NAME_LIFE),
+            Ok(Err(
+                ChatError::Forbidden { .. }
+                | ChatError::NotFound { .. }
+                | ChatError::Refused { .. },
+            )) => (None, REFUSED_LIFE),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a name is not known now");
+                (None, FAILED_LIFE)
+            }
+            Err(_) => {
+                tracing::debug!("a name is not told in time");
+                (None, FAILED_LIFE)
+            }
+        };
+        self.keep(key, name, life)
+    }
+
+    fn keep(&self, key: &K, name: Option<String>, life: Duration) -> Option<String> {
+        let now = Instant::now();
+        let mut known = self.lock();
+        let name = name.or_else(|| known.get(key).and_then(|known| known.name.clone()));
+        if known.len() >= NAMES_MAX && !known.contains_key(key) {
+            known.retain(|_, known| now < known.until);
+            if known.len() >= NAMES_MAX {
+                known.clear();
+            }
+        }
+        let entry = Known {
+            name: name.clone(),
+            until: now + life,
+        };
+        known.insert(key.clone(), entry);
+        name
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn told(names: &Names<u32>, key: u32, name: &str) -> Option<String> {
+        names.get(&key, async { Ok(name.to_owned()) }).await
+    }
+
+    #[tokio::test]
+    async fn name_is_asked_for_once_and_memory_is_bounded() {
+        let names = Names::default();
+        assert_eq!(told(&names, 1, "Ana").await.as_deref(), Some("Ana"));
+        assert_eq!(told(&names, 1, "Other").await.as_deref(), Some("Ana"));
+        for key in 2..3000 {
+            told(&names, key, "x").await;
+        }
+        assert!(names.lock().len() <= NAMES_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn server_that_does_not_answer_leaves_the_name_that_was_known() {
+        let names = Names::default();
+        assert_eq!(names.get(&1, std::future::pending()).await, None);
+        told(&names, 2, "Ana").await;
+        names.keep(&2, Some("Ana".to_owned()), Duration::ZERO);
+        assert_eq!(
+            names.get(&2, std::future::pending()).await.as_deref(),
+            Some("Ana")
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! The outgoing webhooks that the server has registered (mattermost.md 9).
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::Mattermost;
+use super::call::Call;
+use crate::domain::{ChannelId, TeamId};
+use crate::ports::{ChatError, RegisteredHook};
+
+/// Most webhooks of one team that are looked at: the largest page of the server.
+const HOOKS_MAX: usize = 200;
+/// With this every address of a relay's route for outgoing webhooks ends.
+const ROUTE: &str = "/mattermost/outgoing";
+
+/// The token stands in the answer too, and is not read.
+#[derive(Deserialize)]
+struct Hook {
+    #[serde(default)]
+    channel_id: String,
+    #[serde(default)]
+    trigger_words: Option<Vec<String>>,
+    #[serde(default)]
+    trigger_when: i64,
+    #[serde(default)]
+    callback_urls: Option<Vec<String>>,
+    #[serde(default)]
+    delete_at: i64,
+}
+
+impl Hook {
+    /// Addresses that people copy may have a final slash.
+    fn calls_a_relay(&self) -> bool {
+        let urls = self.callback_urls.iter().flatten();
+        self.delete_at == 0
+            && urls
+                .into_iter()
+                .any(|url| url.trim_end_matches('/').ends_with(ROUTE))
+    }
+
+    /// `None` for a channel that cannot be one.
+    fn registered(self) -> Option<RegisteredHook> {
+        let channel = match self.channel_id.as_str() {
+            "" => None,
+            id => Some(id.parse::<ChannelId>().ok()?),
+        };
+        Some(RegisteredHook {
+            channel,
+            words: self.trigger_words.unwrap_or_default(),
+            is_prefix: self.trigger_when == 1,
+        })
+    }
+}
+
+impl Mattermost {
+    pub(super) async fn registered_hooks(
+        &self,
+        team: &TeamId,
+    ) -> Result<Vec<RegisteredHook>, ChatError> {
+        let call = Call::new("outgoing_hooks", Method::GET, &["hooks", "outgoing"])
+            .query("team_id", team)
+            .query("per_page", HOOKS_MAX);
+        let hooks: Vec<Hook> = self.ask(call).await?;
+        let of_relays = hooks.into_iter().filter(Hook::calls_a_relay);
+        Ok(of_relays.filter_map(Hook::registered).collect())
+    }
+}

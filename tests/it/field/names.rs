@@ -1,0 +1,76 @@
+//! People and channels under the names that Mattermost shows.
+
+use world::Fault;
+use world::mattermost::{ChannelKind, Options, Post};
+
+use crate::harness::{Setup, World, client};
+
+const MEMBERS: [&str; 2] = ["ana", "meetrelay"];
+
+async fn start() -> World {
+    let options = Options {
+        name_display: "full_name",
+        ..Options::default()
+    };
+    let world = Setup::default().chat(options).start().await;
+    let kind = ChannelKind::Public;
+    world
+        .chat
+        .add_channel("eng", "Engineering & Co", kind, &MEMBERS);
+    world
+}
+
+fn link(card: &Post) -> String {
+    let attachment = &card.attachments()[0];
+    attachment["title_link"].as_str().unwrap().to_owned()
+}
+
+async fn page(link: &str) -> String {
+    let page = client().get(link).send().await.unwrap();
+    page.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn names_shown_people_and_channels_appear_as_mattermost_shows_them() {
+    let world = start().await;
+    world.chat.say("ana", "eng", "meet now").await;
+    let card = world.card("eng", "Engineering & Co meeting").await;
+    assert!(card.message.contains("Ana Lopez"), "{}", card.message);
+    let shown = card.attachments()[0].to_string();
+    assert!(!shown.contains("eng meeting"), "{shown}");
+    let room = world.room().await;
+    let shown = page(&link(&card)).await;
+    for name in ["Engineering &amp; Co meeting", "Ana Lopez"] {
+        assert!(shown.contains(name), "{name} is missing in {shown}");
+    }
+    // Asked once for all changes of the card.
+    assert!(world.conference.end_room(&room.room_id));
+    world
+        .see("the end", |chat| {
+            let card = chat.post(&card.id)?;
+            let is_over = card.message.contains("**Engineering & Co meeting** ended");
+            is_over.then_some(())
+        })
+        .await;
+    assert!(page(&link(&card)).await.contains("in Engineering &amp; Co"));
+    assert_eq!(world.chat.calls("channels.get"), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn names_shown_never_hold_up_a_card() {
+    let world = start().await;
+    let stalled = Fault::Stall(std::time::Duration::from_secs(600));
+    world.chat.faults().set("channels.get", stalled);
+    let refusal = Fault::Answer {
+        status: 500,
+        body: String::new(),
+        headers: Vec::new(),
+    };
+    world.chat.faults().set("users.get", refusal);
+    world.chat.say("ana", "eng", "meet now").await;
+    let card = world.card("eng", "eng meeting").await;
+    assert!(card.message.starts_with("ana "), "{}", card.message);
+    world.chat.faults().clear();
+    world.finish().await;
+}
