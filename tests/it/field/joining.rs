@@ -32,7 +32,7 @@ async fn running(world: &World) -> (Post, String) {
 async fn join(link: &str, name: &str, cookies: &str) -> (Vec<String>, String) {
     let sent = client()
         .post(link)
-        .header("cookie", cookies)
+        .header("cookie", cookies.as_bytes())
         .form(&[("name", name)])
         .send()
         .await
