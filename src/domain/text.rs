@@ -28,15 +28,17 @@ pub fn neutralise_line(text: &str, chars_max: usize) -> String {
 /// A title as it is kept, and shown where no Markdown is read (plugNmeet, pages): at most `chars_max` characters in one
 /// line, with the same letters that [`neutralise_line`] shows, without names of emoji and without breaks.
 pub fn clean_title(text: &str, chars_max: usize) -> String {
-    let named = one_line(text);
-    let mut title = String::with_capacity(named.len());
-    for word in visible::without_emoji_names(&named).split_whitespace() {
-        if !title.is_empty() {
-            title.push(' ');
+    let mut title = one_line(text);
+    loop {
+        let named = visible::without_emoji_names(&title);
+        let words: Vec<&str> = named.split_whitespace().collect();
+        let cleaned = cut(&words.join(" "), chars_max);
+        // What is cut off may leave a name of an emoji that had been part of a word.
+        if cleaned == title {
+            return title;
         }
-        title.push_str(word);
+        title = cleaned;
     }
-    cut(&title, chars_max)
 }
 
 fn one_line(text: &str) -> String {
