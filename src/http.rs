@@ -24,6 +24,7 @@ use reqwest::{Method, Url};
 
 pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
 pub use observer::{CallObserver, CallReport, Unobserved};
+pub use pace::Urgency;
 use pace::{Leave, Pace};
 pub(crate) use why::log_text;
 
@@ -80,6 +81,7 @@ pub struct Request {
     headers: HeaderMap,
     body: Bytes,
     answer_bytes_max: Option<usize>,
+    urgency: Urgency,
 }
 
 impl Request {
@@ -91,6 +93,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             answer_bytes_max: None,
+            urgency: Urgency::Urgent,
         }
     }
 
@@ -112,6 +115,12 @@ impl Request {
     /// With another bound on the answer's body, in bytes.
     pub fn answer_bytes_max(mut self, bytes: usize) -> Self {
         self.answer_bytes_max = Some(bytes);
+        self
+    }
+
+    /// With another urgency than that of people's calls.
+    pub fn urgency(mut self, urgency: Urgency) -> Self {
+        self.urgency = urgency;
         self
     }
 }
@@ -222,7 +231,7 @@ impl Http {
     /// Sends a request and reads its whole answer, within the deadline, which begins when the peer's rate limit has
     /// room for it.
     pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
-        let leave = self.pace.leave().await;
+        let leave = self.pace.leave(request.urgency).await;
         let leave = leave.map_err(|after| CallError::Held { after })?;
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
             Ok(Ok(answer)) => {

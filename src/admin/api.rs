@@ -108,6 +108,11 @@ pub(super) fn route(
         })
 }
 
+/// GET, and HEAD as its short form: the server leaves the body out.
+pub(super) fn reading() -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    warp::get().or(warp::head()).unify()
+}
+
 /// The query as it came; empty when there is none.
 pub(super) fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
     warp::query::raw().or(warp::any().map(String::new)).unify()
@@ -157,7 +162,11 @@ async fn serve(call: Call, method: Method, path: Tail, authorization: Option<Str
 }
 
 async fn dispatch(call: &Call, method: &Method, parts: &[&str]) -> Result<Response, Refused> {
-    match (method.as_str(), parts) {
+    let method = match method.as_str() {
+        "HEAD" => "GET",
+        other => other,
+    };
+    match (method, parts) {
         ("GET", ["meetings"]) => meetings::list(call).await,
         ("GET", ["meetings", id]) => meetings::show(call, id).await,
         ("POST", ["meetings", id, "end"]) => meetings::end(call, id).await,

@@ -47,7 +47,7 @@ pub(super) fn routes(
     let metrics = warp::path!("metrics")
         .and(with_health)
         .map(|health: Health| metrics(&health));
-    warp::get().and(
+    super::api::reading().and(
         livez
             .or(readyz)
             .unify()

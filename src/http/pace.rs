@@ -7,8 +7,24 @@ use tokio::time::Instant;
 
 use super::hints::RateLimit;
 
-/// Longest that a call waits in its place; for a longer wait the caller is told instead, so that it holds nothing up.
+/// Longest that an urgent call waits in its place; for a longer wait the caller is told instead, so that it holds
+/// nothing up.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// A background call that has yielded for this long counts as urgent: its share is one call in this time at least.
+const YIELD_MAX: Duration = Duration::from_secs(5);
+
+/// How often a background call asks again whether an urgent one still waits.
+const YIELD_STEP: Duration = Duration::from_millis(50);
+
+/// Who waits for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A person: it takes whatever the peer has left.
+    Urgent,
+    /// Nobody in particular: it leaves half of the peer's burst, and its turn, to urgent calls.
+    Background,
+}
 
 /// Longest that no call goes out because of one answer: nonsense of a proxy must not silence the relay for an hour.
 const HOLD_MAX: Duration = Duration::from_secs(60);
@@ -27,6 +43,10 @@ struct State {
     next: Option<Instant>,
     /// What the peer has left until its burst is whole again.
     budget: Option<Budget>,
+    /// What background calls leave to urgent ones, of each burst.
+    reserve: u64,
+    /// Urgent calls that wait.
+    urgent_waiting: u64,
     /// What answers say since then that may be older than `budget`, of which they are a part already.
     since: Option<Budget>,
     /// Calls that had left when `budget` was told: whatever left later was answered later by the peer too.
@@ -66,6 +86,50 @@ impl Drop for Leave<'_> {
     }
 }
 
+/// An urgent call that waits, until it is dropped.
+struct UrgentWait<'a>(&'a Pace);
+
+impl<'a> UrgentWait<'a> {
+    fn begin(pace: &'a Pace) -> Self {
+        pace.lock().urgent_waiting += 1;
+        Self(pace)
+    }
+}
+
+impl Drop for UrgentWait<'_> {
+    fn drop(&mut self) {
+        self.0.lock().urgent_waiting -= 1;
+    }
+}
+
+impl State {
+    /// How long a call that asks now has to wait.
+    fn wait(&mut self, now: Instant, is_yielding: bool) -> Duration {
+        self.budget = self.budget.filter(|budget| budget.until > now);
+        self.since = self.since.filter(|since| since.until > now);
+        let kept = if is_yielding { self.reserve } else { 0 };
+        let spent = self.budget.filter(|budget| budget.left <= kept);
+        let spent = spent.map_or(now, |budget| budget.until);
+        let wait = spent.max(self.next.unwrap_or(now)) - now;
+        if is_yielding && self.urgent_waiting > 0 {
+            wait.max(YIELD_STEP)
+        } else {
+            wait
+        }
+    }
+
+    /// Counts a call that leaves and gives its number; the next one may leave at `next`.
+    fn take(&mut self, next: Instant) -> u64 {
+        for budget in [&mut self.budget, &mut self.since].into_iter().flatten() {
+            budget.left = budget.left.saturating_sub(1);
+        }
+        self.next = Some(next);
+        self.under_way += 1;
+        self.left_in_all += 1;
+        self.left_in_all
+    }
+}
+
 impl Pace {
     /// At most so many calls a second, evenly; 0 for any number.
     pub(super) fn new(calls_per_second: u32) -> Self {
@@ -79,36 +143,38 @@ impl Pace {
         }
     }
 
-    /// Waits until a call may leave; `Err`: it would be so long.
-    pub(super) async fn leave(&self) -> Result<Leave<'_>, Duration> {
+    /// Waits until a call may leave; `Err`: an urgent one would wait for this long.
+    pub(super) async fn leave(&self, urgency: Urgency) -> Result<Leave<'_>, Duration> {
+        let urgent_from = match urgency {
+            Urgency::Urgent => Instant::now(),
+            Urgency::Background => Instant::now() + YIELD_MAX,
+        };
+        let mut waiting = None;
         loop {
             let now = Instant::now();
+            let is_yielding = now < urgent_from;
             let wait = {
                 let mut state = self.lock();
-                state.budget = state.budget.filter(|budget| budget.until > now);
-                state.since = state.since.filter(|since| since.until > now);
-                let spent = state.budget.filter(|budget| budget.left == 0);
-                let spent = spent.map_or(now, |budget| budget.until);
-                let wait = spent.max(state.next.unwrap_or(now)) - now;
+                let wait = state.wait(now, is_yielding);
                 if wait.is_zero() {
-                    if let Some(budget) = &mut state.budget {
-                        budget.left -= 1;
-                    }
-                    if let Some(since) = &mut state.since {
-                        since.left = since.left.saturating_sub(1);
-                    }
-                    state.next = Some(now + self.interval);
-                    state.under_way += 1;
-                    state.left_in_all += 1;
-                    let number = state.left_in_all;
+                    let number = state.take(now + self.interval);
                     return Ok(Leave { pace: self, number });
                 }
                 wait
             };
-            if wait > WAIT_MAX {
-                return Err(wait);
+            if urgency == Urgency::Urgent {
+                if wait > WAIT_MAX {
+                    return Err(wait);
+                }
+                waiting.get_or_insert_with(|| UrgentWait::begin(self));
             }
-            tokio::time::sleep(wait).await;
+            let until_urgent = urgent_from.saturating_duration_since(now);
+            tokio::time::sleep(if is_yielding {
+                wait.min(until_urgent)
+            } else {
+                wait
+            })
+            .await;
         }
     }
 
@@ -116,6 +182,7 @@ impl Pace {
     pub(super) fn learn(&self, leave: &Leave<'_>, limit: RateLimit) {
         debug_assert!(std::ptr::eq(leave.pace, self));
         let mut state = self.lock();
+        state.reserve = limit.limit / 2;
         let now = Instant::now();
         // The peer has not counted the others that are under way.
         let left = limit.remaining.saturating_sub(state.under_way - 1);
@@ -171,43 +238,43 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_leaves_before_the_reset_when_nothing_remains() {
         let pace = Pace::new(0);
-        let leave = pace.leave().await.unwrap();
+        let leave = pace.leave(Urgency::Urgent).await.unwrap();
         pace.learn(&leave, limit(0, 3 * SECOND));
         drop(leave);
         let began = Instant::now();
-        drop(pace.leave().await.unwrap());
+        drop(pace.leave(Urgency::Urgent).await.unwrap());
         assert_eq!(began.elapsed(), 3 * SECOND);
         let began = Instant::now();
-        drop(pace.leave().await.unwrap());
+        drop(pace.leave(Urgency::Urgent).await.unwrap());
         assert!(began.elapsed().is_zero(), "the burst is whole again");
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_leave_than_remain_counting_those_under_way() {
         let pace = Pace::new(0);
-        let first = pace.leave().await.unwrap();
-        let _second = pace.leave().await.unwrap();
+        let first = pace.leave(Urgency::Urgent).await.unwrap();
+        let _second = pace.leave(Urgency::Urgent).await.unwrap();
         pace.learn(&first, limit(3, 4 * SECOND));
         drop(first);
         let began = Instant::now();
-        let _third = pace.leave().await.unwrap();
-        let _fourth = pace.leave().await.unwrap();
+        let _third = pace.leave(Urgency::Urgent).await.unwrap();
+        let _fourth = pace.leave(Urgency::Urgent).await.unwrap();
         assert!(began.elapsed().is_zero());
-        let _fifth = pace.leave().await.unwrap();
+        let _fifth = pace.leave(Urgency::Urgent).await.unwrap();
         assert_eq!(began.elapsed(), 4 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_older_answer_that_comes_late_gives_nothing_back() {
         let pace = Pace::new(0);
-        let older = pace.leave().await.unwrap();
-        let newer = pace.leave().await.unwrap();
+        let older = pace.leave(Urgency::Urgent).await.unwrap();
+        let newer = pace.leave(Urgency::Urgent).await.unwrap();
         pace.learn(&newer, limit(1, SECOND));
         drop(newer);
         pace.learn(&older, limit(2, SECOND));
         drop(older);
         let began = Instant::now();
-        drop(pace.leave().await.unwrap());
+        drop(pace.leave(Urgency::Urgent).await.unwrap());
         assert_eq!(began.elapsed(), SECOND);
     }
 
@@ -217,7 +284,7 @@ mod tests {
         let pace = Pace::new(0);
         for _ in 0..100 {
             let began = Instant::now();
-            let leave = pace.leave().await.unwrap();
+            let leave = pace.leave(Urgency::Urgent).await.unwrap();
             assert!(began.elapsed().is_zero(), "the peer has 9 left");
             pace.learn(&leave, limit(9, SECOND));
             drop(leave);
@@ -229,11 +296,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn steady_calls_that_overlap_are_never_held_up_either() {
         let pace = Pace::new(0);
-        let mut earlier = pace.leave().await.unwrap();
+        let mut earlier = pace.leave(Urgency::Urgent).await.unwrap();
         for _ in 0..100 {
             tokio::time::sleep(SECOND / 5).await;
             let began = Instant::now();
-            let later = pace.leave().await.unwrap();
+            let later = pace.leave(Urgency::Urgent).await.unwrap();
             assert!(began.elapsed().is_zero(), "the peer has 8 left");
             tokio::time::sleep(SECOND / 5).await;
             pace.learn(&earlier, limit(8, SECOND));
@@ -244,12 +311,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_that_overtake_each_other_give_nothing_back() {
         let pace = Pace::new(0);
-        let first = pace.leave().await.unwrap();
-        let second = pace.leave().await.unwrap();
+        let first = pace.leave(Urgency::Urgent).await.unwrap();
+        let second = pace.leave(Urgency::Urgent).await.unwrap();
         pace.learn(&first, limit(5, SECOND));
         drop(first);
         // Left after the first answer; the peer took it before the second, whose answer comes first.
-        let third = pace.leave().await.unwrap();
+        let third = pace.leave(Urgency::Urgent).await.unwrap();
         pace.learn(&second, limit(1, SECOND));
         drop(second);
         pace.learn(&third, limit(2, SECOND));
@@ -262,9 +329,9 @@ mod tests {
         let pace = Pace::new(0);
         pace.hold(20 * SECOND);
         pace.hold(SECOND);
-        assert_eq!(pace.leave().await.err(), Some(20 * SECOND));
+        assert_eq!(pace.leave(Urgency::Urgent).await.err(), Some(20 * SECOND));
         pace.hold(3600 * SECOND);
-        assert_eq!(pace.leave().await.err(), Some(HOLD_MAX));
+        assert_eq!(pace.leave(Urgency::Urgent).await.err(), Some(HOLD_MAX));
     }
 
     #[tokio::test(start_paused = true)]
@@ -272,8 +339,58 @@ mod tests {
         let pace = Pace::new(4);
         let began = Instant::now();
         for _ in 0..9 {
-            drop(pace.leave().await.unwrap());
+            drop(pace.leave(Urgency::Urgent).await.unwrap());
         }
         assert_eq!(began.elapsed(), 2 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f15_background_calls_leave_half_of_the_burst_to_urgent_ones() {
+        let pace = Pace::new(0);
+        let first = pace.leave(Urgency::Background).await.unwrap();
+        pace.learn(&first, limit(6, 4 * SECOND));
+        drop(first);
+        let began = Instant::now();
+        drop(pace.leave(Urgency::Background).await.unwrap());
+        assert!(began.elapsed().is_zero(), "one more than the reserve of 5");
+        {
+            let background = std::pin::pin!(pace.leave(Urgency::Background));
+            let waits = tokio::time::timeout(SECOND, background).await;
+            assert!(waits.is_err(), "the rest is for urgent calls");
+        }
+        let began = Instant::now();
+        for _ in 0..5 {
+            drop(pace.leave(Urgency::Urgent).await.unwrap());
+        }
+        assert!(began.elapsed().is_zero(), "urgent calls take the reserve");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f15_background_calls_let_waiting_urgent_ones_pass_and_still_get_their_share() {
+        let pace = std::sync::Arc::new(Pace::new(1));
+        drop(pace.leave(Urgency::Urgent).await.unwrap());
+        let began = Instant::now();
+        let background = tokio::spawn({
+            let pace = std::sync::Arc::clone(&pace);
+            async move {
+                drop(pace.leave(Urgency::Background).await.unwrap());
+                began.elapsed()
+            }
+        });
+        // Somebody urgent waits at any time.
+        for _ in 0..2 {
+            let pace = std::sync::Arc::clone(&pace);
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    drop(pace.leave(Urgency::Urgent).await.unwrap());
+                }
+            });
+        }
+        let waited = background.await.unwrap();
+        assert!(waited >= YIELD_MAX, "it yielded first: {waited:?}");
+        assert!(
+            waited <= YIELD_MAX + 2 * SECOND,
+            "it got its share: {waited:?}"
+        );
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::session::Session;
 use super::{Mattermost, errors};
-use crate::http::{Answer, CallError, RateLimit, Request};
+use crate::http::{Answer, CallError, RateLimit, Request, Urgency};
 use crate::ports::ChatError;
 
 /// What stands in the header `Authorization`.
@@ -37,6 +37,7 @@ pub(super) struct Call {
     query: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     answer_bytes_max: Option<usize>,
+    urgency: Urgency,
 }
 
 impl Call {
@@ -50,6 +51,7 @@ impl Call {
             query: Vec::new(),
             body: None,
             answer_bytes_max: None,
+            urgency: Urgency::Urgent,
         }
     }
 
@@ -70,6 +72,11 @@ impl Call {
 
     pub(super) fn answer_bytes_max(mut self, bytes: usize) -> Self {
         self.answer_bytes_max = Some(bytes);
+        self
+    }
+
+    pub(super) fn urgency(mut self, urgency: Urgency) -> Self {
+        self.urgency = urgency;
         self
     }
 }
@@ -157,7 +164,7 @@ impl Mattermost {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let mut request = Request::new(call.method, url);
+        let mut request = Request::new(call.method, url).urgency(call.urgency);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Mattermost;
 use super::call::Call;
 use crate::domain::{ChannelId, PostId, TeamId, Timestamp, UserId};
+use crate::http::Urgency;
 use crate::ports::{ChatError, OwnChannel, OwnChannels, WrittenPost};
 
 /// Most teams whose channels are asked for.
@@ -75,7 +76,8 @@ impl Post {
 
 impl Mattermost {
     pub(super) async fn ask_channels(&self) -> Result<OwnChannels, ChatError> {
-        let call = Call::new("own_teams", Method::GET, &["users", "me", "teams"]);
+        let call = Call::new("own_teams", Method::GET, &["users", "me", "teams"])
+            .urgency(Urgency::Background);
         let teams: Vec<Team> = self.ask(call).await?;
         if teams.len() > TEAMS_MAX {
             tracing::warn!(
@@ -97,9 +99,11 @@ impl Mattermost {
 
     async fn channels_of(&self, team: &Team) -> Result<Vec<OwnChannel>, ChatError> {
         let path = ["users", "me", "teams", team.id.as_str(), "channels"];
-        let call = Call::new("own_channels", Method::GET, &path);
+        let call = Call::new("own_channels", Method::GET, &path)
+            .answer_bytes_max(CHANNELS_BYTES_MAX)
+            .urgency(Urgency::Background);
         // Direct and group messages stand in every team's list.
-        let listed: Vec<Channel> = match self.ask(call.answer_bytes_max(CHANNELS_BYTES_MAX)).await {
+        let listed: Vec<Channel> = match self.ask(call).await {
             Ok(listed) => listed,
             // In none of its channels, or no longer in the team.
             Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => return Ok(Vec::new()),
@@ -125,7 +129,7 @@ impl Mattermost {
         since: Timestamp,
     ) -> Result<Vec<WrittenPost>, ChatError> {
         let since = since.millis().max(1);
-        let posts = self.changed(channel, since).await?;
+        let posts = self.changed(channel, since, Urgency::Background).await?;
         let mut written: Vec<WrittenPost> = posts
             .into_iter()
             .filter_map(|post| serde_json::from_value::<Post>(post).ok())

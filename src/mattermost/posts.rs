@@ -13,6 +13,7 @@ use super::Mattermost;
 use super::body;
 use super::call::{Call, read};
 use crate::domain::{ChannelId, PostId, Timestamp, UserId};
+use crate::http::Urgency;
 use crate::ports::{ChatError, NewPost, PostView};
 
 /// Longest key that is read back, in bytes.
@@ -144,7 +145,7 @@ impl Mattermost {
             .theirs(since)
             .saturating_sub(SINCE_MARGIN_MILLIS)
             .max(1);
-        let posts = self.changed(channel, since).await?;
+        let posts = self.changed(channel, since, Urgency::Urgent).await?;
         let ours = posts
             .into_iter()
             .filter(|post| {
@@ -165,23 +166,30 @@ impl Mattermost {
         &self,
         channel: &ChannelId,
         since: i64,
+        urgency: Urgency,
     ) -> Result<Vec<Value>, ChatError> {
-        let list = self.list(channel, &[("since", since.to_string())]).await?;
+        let query = [("since", since.to_string())];
+        let list = self.list(channel, &query, urgency).await?;
         let lists = if list.posts.len() < SINCE_POSTS_MAX {
             vec![list]
         } else {
-            self.pages(channel, since).await?
+            self.pages(channel, since, urgency).await?
         };
         let posts = lists.into_iter().flat_map(|list| list.posts.into_values());
         Ok(posts.collect())
     }
 
     /// Newest first, down to `since`.
-    async fn pages(&self, channel: &ChannelId, since: i64) -> Result<Vec<List>, ChatError> {
+    async fn pages(
+        &self,
+        channel: &ChannelId,
+        since: i64,
+        urgency: Urgency,
+    ) -> Result<Vec<List>, ChatError> {
         let mut lists = Vec::new();
         for page in 0..PAGES_MAX {
             let query = [("page", page.to_string()), ("per_page", PAGE.to_string())];
-            let list = self.list(channel, &query).await?;
+            let list = self.list(channel, &query, urgency).await?;
             let is_last =
                 list.posts.len() < PAGE || list.oldest().is_none_or(|oldest| oldest < since);
             lists.push(list);
@@ -197,9 +205,12 @@ impl Mattermost {
         &self,
         channel: &ChannelId,
         query: &[(&'static str, String)],
+        urgency: Urgency,
     ) -> Result<List, ChatError> {
         let path = ["channels", channel.as_str(), "posts"];
-        let mut call = Call::new("find_posts", Method::GET, &path).answer_bytes_max(LIST_BYTES_MAX);
+        let mut call = Call::new("find_posts", Method::GET, &path)
+            .answer_bytes_max(LIST_BYTES_MAX)
+            .urgency(urgency);
         for (name, value) in query {
             call = call.query(name, value);
         }

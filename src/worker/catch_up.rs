@@ -247,7 +247,7 @@ impl Reader {
         let channels = with_news(found.channels, window.since);
         let mut unread = None;
         for channel in &channels {
-            match self.read(shop, channel, &window).await {
+            match self.read_when_admitted(shop, channel, &window).await {
                 Ok(()) => {}
                 // One channel's trouble holds up no other; all of them are read again.
                 Err(Trouble::Chat(error @ ChatError::Unavailable { .. })) => {
@@ -276,6 +276,25 @@ impl Reader {
     async fn keep(&self, shop: &Shop, name: &str, cursor: Timestamp) -> Result<(), Trouble> {
         let cursor = cursor.millis().to_string();
         Ok(shop.deps.store.put_setting(name, &cursor).await?)
+    }
+
+    /// Reads a channel, as often as Mattermost's rate limit asks for a pause: beginning the pass again would read all
+    /// channels before it again.
+    async fn read_when_admitted(
+        &mut self,
+        shop: &Shop,
+        channel: &OwnChannel,
+        window: &Window,
+    ) -> Result<(), Trouble> {
+        loop {
+            match self.read(shop, channel, window).await {
+                Err(Trouble::Chat(ChatError::Throttled { after })) => {
+                    let pause = after.unwrap_or_default();
+                    tokio::time::sleep(pause.clamp(PAUSE_MIN, THROTTLED_MAX)).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     async fn read(
