@@ -34,6 +34,8 @@ const HOLD_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Pace {
     /// Between two calls.
     interval: Duration,
+    /// Held by the call that leaves next; the others wait in line.
+    turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -45,8 +47,6 @@ struct State {
     budget: Option<Budget>,
     /// What background calls leave to urgent ones, of each burst.
     reserve: u64,
-    /// Urgent calls that wait.
-    urgent_waiting: u64,
     /// What answers say since then that may be older than `budget`, of which they are a part already.
     since: Option<Budget>,
     /// Calls that had left when `budget` was told: whatever left later was answered later by the peer too.
@@ -86,36 +86,14 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// An urgent call that waits, until it is dropped.
-struct UrgentWait<'a>(&'a Pace);
-
-impl<'a> UrgentWait<'a> {
-    fn begin(pace: &'a Pace) -> Self {
-        pace.lock().urgent_waiting += 1;
-        Self(pace)
-    }
-}
-
-impl Drop for UrgentWait<'_> {
-    fn drop(&mut self) {
-        self.0.lock().urgent_waiting -= 1;
-    }
-}
-
 impl State {
-    /// How long a call that asks now has to wait.
-    fn wait(&mut self, now: Instant, is_yielding: bool) -> Duration {
+    /// How long a call that leaves `kept` calls to others has to wait from now.
+    fn wait(&mut self, now: Instant, kept: u64) -> Duration {
         self.budget = self.budget.filter(|budget| budget.until > now);
         self.since = self.since.filter(|since| since.until > now);
-        let kept = if is_yielding { self.reserve } else { 0 };
         let spent = self.budget.filter(|budget| budget.left <= kept);
         let spent = spent.map_or(now, |budget| budget.until);
-        let wait = spent.max(self.next.unwrap_or(now)) - now;
-        if is_yielding && self.urgent_waiting > 0 {
-            wait.max(YIELD_STEP)
-        } else {
-            wait
-        }
+        spent.max(self.next.unwrap_or(now)) - now
     }
 
     /// Counts a call that leaves and gives its number; the next one may leave at `next`.
@@ -139,43 +117,65 @@ impl Pace {
         };
         Self {
             interval,
+            turn: tokio::sync::Mutex::default(),
             state: Mutex::default(),
         }
     }
 
     /// Waits until a call may leave; `Err`: an urgent one would wait for this long.
     pub(super) async fn leave(&self, urgency: Urgency) -> Result<Leave<'_>, Duration> {
-        let urgent_from = match urgency {
-            Urgency::Urgent => Instant::now(),
-            Urgency::Background => Instant::now() + YIELD_MAX,
-        };
-        let mut waiting = None;
-        loop {
-            let now = Instant::now();
-            let is_yielding = now < urgent_from;
-            let wait = {
-                let mut state = self.lock();
-                let wait = state.wait(now, is_yielding);
-                if wait.is_zero() {
-                    let number = state.take(now + self.interval);
-                    return Ok(Leave { pace: self, number });
+        let wait_max = match urgency {
+            Urgency::Urgent => WAIT_MAX,
+            Urgency::Background => {
+                if let Some(leave) = self.leave_after_urgent_ones().await {
+                    return Ok(leave);
                 }
-                wait
-            };
-            if urgency == Urgency::Urgent {
-                if wait > WAIT_MAX {
-                    return Err(wait);
-                }
-                waiting.get_or_insert_with(|| UrgentWait::begin(self));
+                Duration::MAX
             }
-            let until_urgent = urgent_from.saturating_duration_since(now);
-            tokio::time::sleep(if is_yielding {
-                wait.min(until_urgent)
-            } else {
-                wait
-            })
-            .await;
+        };
+        // Before its turn, so that nobody stands in line for what is known to last.
+        let wait = self.lock().wait(Instant::now(), 0);
+        if wait > wait_max {
+            return Err(wait);
         }
+        let _turn = self.turn.lock().await;
+        loop {
+            match self.try_leave(0) {
+                Ok(leave) => return Ok(leave),
+                Err(wait) if wait > wait_max => return Err(wait),
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+    }
+
+    /// Waits until a background call may leave; `None`: it has yielded for long enough.
+    async fn leave_after_urgent_ones(&self) -> Option<Leave<'_>> {
+        let yields_until = Instant::now() + YIELD_MAX;
+        while Instant::now() < yields_until {
+            let reserve = self.lock().reserve;
+            let wait = match self.turn.try_lock() {
+                // An urgent call waits.
+                Err(_) => YIELD_STEP,
+                Ok(_turn) => match self.try_leave(reserve) {
+                    Ok(leave) => return Some(leave),
+                    Err(wait) => wait,
+                },
+            };
+            tokio::time::sleep_until((Instant::now() + wait).min(yields_until)).await;
+        }
+        None
+    }
+
+    /// Leaves at once if more than `kept` calls are left; `Err`: not before this time has passed.
+    fn try_leave(&self, kept: u64) -> Result<Leave<'_>, Duration> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let wait = state.wait(now, kept);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        let number = state.take(now + self.interval);
+        Ok(Leave { pace: self, number })
     }
 
     /// What the answer to a call that has left says about the next ones.
@@ -389,8 +389,8 @@ mod tests {
         let waited = background.await.unwrap();
         assert!(waited >= YIELD_MAX, "it yielded first: {waited:?}");
         assert!(
-            waited <= YIELD_MAX + 2 * SECOND,
-            "it got its share: {waited:?}"
+            waited <= YIELD_MAX + 3 * SECOND,
+            "after those in line: {waited:?}"
         );
     }
 }
