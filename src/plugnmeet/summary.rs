@@ -87,6 +87,7 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = ammonia::Builder::empty();
     cleaner
         .tags(HashSet::from(TAGS))
+        .generic_attributes(HashSet::new())
         // A list that goes on behind a paragraph.
         .tag_attributes(HashMap::from([("ol", HashSet::from(["start"]))]))
         .clean_content_tags(HashSet::from(TAGS_WITH_CONTENT));
@@ -146,7 +147,8 @@ fn html(summary: &str) -> Cow<'_, str> {
     let options =
         pulldown_cmark::Options::ENABLE_TABLES | pulldown_cmark::Options::ENABLE_STRIKETHROUGH;
     let events = Parser::new_ext(summary, options).map(|event| match event {
-        Event::SoftBreak => Event::HardBreak,
+        // Without the line break that would be a blank behind it.
+        Event::SoftBreak | Event::HardBreak => Event::InlineHtml("<br>".into()),
         other => other,
     });
     let mut html = String::with_capacity(summary.len() * 2);

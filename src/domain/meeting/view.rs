@@ -7,10 +7,8 @@ use crate::domain::{ArtifactKind, Refusal, RoomId, Timestamp};
 
 use super::{End, Meeting, State};
 
-/// How far ahead of ours plugNmeet's clock may be: nothing is made later than it is heard of.
-const CLOCKS_APART_MAX: Duration = Duration::from_secs(120);
-/// How long after a session was made the first word of it may come.
-const HEARD_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How far plugNmeet's clock may be from ours; one that is further away was never set.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Most names that a card lists.
 pub(super) const NAMES_MAX: usize = 20;
@@ -126,9 +124,7 @@ fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
     let heard = sessions.map(|session| session.known_at).min();
     let ours = heard.filter(|_| theirs.is_some());
     let is_possible = |at: Timestamp| {
-        heard.is_none_or(|heard| {
-            at <= heard.plus(CLOCKS_APART_MAX) && at >= heard.minus(HEARD_WITHIN)
-        })
+        heard.is_none_or(|heard| at.since(heard).max(heard.since(at)) <= CLOCKS_APART_MAX)
     };
     let began = if theirs.is_none_or(is_possible) {
         theirs

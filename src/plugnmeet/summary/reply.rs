@@ -5,6 +5,12 @@ use std::borrow::Cow;
 /// Tags between which models think aloud.
 const REASONING_TAGS: [&str; 3] = ["think", "thinking", "reasoning"];
 
+/// How often one of these tags is looked for: each time takes as long as the text.
+const REASONINGS_MAX: usize = 16;
+
+/// Longest reply that is looked through, in bytes; models think at length before they answer.
+const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
 /// Languages that a fence around the whole reply names.
 const WRAPPING_LANGUAGES: [&str; 6] = ["json", "html", "markdown", "md", "text", "txt"];
 
@@ -26,7 +32,11 @@ const PREFACE_BYTES_MAX: usize = 150;
 
 /// The summary in a reply. A value of JSON may be wrapped once more.
 pub(super) fn summary(reply: &str) -> String {
-    let mut text = reply.to_owned();
+    let mut end = REPLY_BYTES_MAX.min(reply.len());
+    while !reply.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut text = reply[..end].to_owned();
     for _ in 0..2 {
         text = unwrapped(&text);
     }
@@ -35,8 +45,12 @@ pub(super) fn summary(reply: &str) -> String {
 
 fn unwrapped(text: &str) -> String {
     let text = without_reasoning(text);
-    let text = without_preface(text.trim());
+    let text = without_preface(bare(&text));
     unwrap_json(without_fence(text)).into_owned()
+}
+
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 /// Without what stands between the tags of reasoning; also where the opening or the closing one is missing, as some
@@ -45,24 +59,24 @@ fn without_reasoning(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for tag in REASONING_TAGS {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
-        loop {
+        for _ in 0..REASONINGS_MAX {
             // Letters of ASCII keep their places.
             let lower = text.to_ascii_lowercase();
+            let ended = lower
+                .find(&close)
+                .filter(|at| !lower[..*at].contains(&open));
             // Further inside a line it is a word about the tag.
             let begun = lower
                 .match_indices(&open)
                 .map(|(at, _)| at)
                 .find(|at| begins_line(&lower[..*at]));
-            let ended = lower.find(&close).map(|at| (at, at + close.len()));
-            text = match (begun, ended) {
-                (Some(begun), Some((at, end))) if begun < at => {
+            text = match (ended, begun) {
+                (Some(at), _) => Cow::Owned(text[at + close.len()..].to_owned()),
+                (None, Some(begun)) => {
+                    let end = lower[begun..].find(&close);
+                    let end = end.map_or(text.len(), |at| begun + at + close.len());
                     Cow::Owned(format!("{}{}", &text[..begun], &text[end..]))
                 }
-                (None, Some((_, end))) => Cow::Owned(text[end..].to_owned()),
-                (Some(begun), Some((_, end))) => {
-                    Cow::Owned(format!("{}{}", &text[end..begun], &text[begun..]))
-                }
-                (Some(begun), None) => Cow::Owned(text[..begun].to_owned()),
                 (None, None) => break,
             };
         }
@@ -71,7 +85,8 @@ fn without_reasoning(text: &str) -> Cow<'_, str> {
 }
 
 fn begins_line(before: &str) -> bool {
-    before.trim_end_matches([' ', '\t']).ends_with('\n') || before.trim().is_empty()
+    let before = before.trim_end_matches([' ', '\t']);
+    before.is_empty() || before.ends_with('\n')
 }
 
 /// Without a first line such as "Here is the summary of the meeting:".
@@ -86,7 +101,7 @@ fn without_preface(text: &str) -> &str {
         && ["summary", "recap", "minutes", "notes"]
             .iter()
             .any(|word| line.contains(word));
-    if is_preface { rest.trim() } else { text }
+    if is_preface { bare(rest) } else { text }
 }
 
 /// Without a fence around the whole, or around JSON with words behind it.
@@ -101,7 +116,7 @@ fn without_fence(text: &str) -> &str {
         || (language.is_empty()
             && (body.trim_start().starts_with('{') || behind.trim().is_empty())
             && !body.contains("```"));
-    if is_wrapping { body.trim() } else { text }
+    if is_wrapping { bare(body) } else { text }
 }
 
 /// The summary in JSON; any other text as it is.
@@ -113,7 +128,7 @@ fn unwrap_json(text: &str) -> Cow<'_, str> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     match values.next() {
         Some(Ok(value)) => match value.get("summary").and_then(serde_json::Value::as_str) {
-            Some(summary) => Cow::Owned(summary.trim().to_owned()),
+            Some(summary) => Cow::Owned(summary.to_owned()),
             None => Cow::Borrowed(text),
         },
         _ => Cow::Borrowed(text),

@@ -228,8 +228,8 @@ fn f7_every_dropped_tag_keeps_what_it_kept_apart() {
 fn f8_markdown_stays_markdown() {
     let text = "## Decisions\n\n- Ship **v2** on *Friday*\n- see [notes](https://evil.example)\n\n\
                 | Who | What |\n|---|---|\n| Ana | a<br>b |\n\n1. one\n\nbetween\n\n2. two\n\n\
-                ```rust\nlet x = 1; // @all\n```\n\n<script>alert(1)</script>![p](https://evil.example/p.png)\n\
-                a line\nanother\n";
+                ```rust\nlet x = 1; // @all\n```\n\n<script>alert(1)</script>\n\n\
+                ![p](https://evil.example/p.png)a line\nanother\n";
     insta::assert_snapshot!(of(text), @r"
     ## Decisions
 
@@ -254,7 +254,7 @@ fn f8_markdown_stays_markdown() {
     another
     ");
     // HTML that begins the reply is HTML, whatever stands in it.
-    assert_eq!(of("<p># 1 of *2*</p>"), "# 1 of \\*2\\*");
+    assert_eq!(of("<p>1 of *2*</p>"), "1 of \\*2\\*");
     assert_eq!(of("<b>Decisions</b>\n\n- one"), "**Decisions**\n\n- one");
 }
 
@@ -278,7 +278,7 @@ fn f8_what_a_model_thinks_aloud_is_dropped() {
     // A word about the tag, and code, are no reasoning.
     assert_eq!(
         of("We talked of `<think>` and kept it"),
-        "We talked of `<think>` and kept it"
+        "We talked of `‹think>` and kept it"
     );
     let code = "```\nlet a = 1;\n```\n\nand more\n\n```\nlet b = 2;\n```";
     assert_eq!(of(code), code);

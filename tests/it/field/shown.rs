@@ -55,8 +55,9 @@ async fn over(world: &World, card: &Post) -> String {
         .await
 }
 
-/// The page behind the card's heading.
+/// The page behind the heading of a card that is over.
 async fn recap(world: &World, card: &Post) -> String {
+    over(world, card).await;
     let card = world.chat.post(&card.id).unwrap();
     let attachment: &Value = &card.attachments()[0];
     let link = attachment["title_link"].as_str().unwrap();
@@ -223,7 +224,7 @@ async fn f18_no_times_contradict_each_other() {
             .unwrap();
         hours.parse::<i32>().unwrap() * 60 + minutes.parse::<i32>().unwrap()
     };
-    let lasted = minutes(&time("ended ")) - minutes(&time("Started "));
+    let lasted = minutes(&time("Ended ")) - minutes(&time("Started "));
     assert!((0..=2).contains(&lasted.rem_euclid(24 * 60)), "{text}");
     assert!(
         text.contains("less than a minute") || text.contains("1 min"),

@@ -96,7 +96,7 @@ async fn meeting_is_told_by_one_start_one_end_and_one_notice_a_recording() {
     let told = messages(&house);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].contains("**Weekly sync**"), "{told:?}");
-    assert_eq!(told[1], "The recording of **Weekly sync** is ready");
+    assert_eq!(told[1], "@ana The recording of **Weekly sync** is ready");
     assert!(told[2].starts_with("**Weekly sync** ended"), "{told:?}");
     assert!(house.peers.world().posts.is_empty());
     assert_eq!(house.store.count_dead_letters().await, Ok(0));

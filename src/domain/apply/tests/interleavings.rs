@@ -208,8 +208,9 @@ proptest! {
         prop_assert_eq!(view.recordings, run.life.recordings());
         prop_assert_eq!(view.summaries, run.life.summaries());
         // The making of the room is our own knowledge, and so is when it was seen gone.
-        prop_assert_eq!(view.started_at, Some(peer(0)));
-        prop_assert!(view.ended.is_some_and(|ended| ended.lasted.is_some()));
+        let (began, ended) = (view.started_at.unwrap(), view.ended.unwrap());
+        prop_assert!(ended.is_about || began == peer(0));
+        prop_assert_eq!(ended.lasted, Some(ended.at.since(began)), "times of one clock");
         let truths = run.life.people();
         prop_assert!(view.people <= truths.len());
     }
