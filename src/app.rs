@@ -149,10 +149,13 @@ impl App {
         make_data_dir(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (ledger, lines) = Ledger::new();
+        let renewed = Arc::new(Notify::new());
         let meter = Arc::new(Meter {
             metrics: Arc::clone(&surroundings.metrics),
+            readiness: Arc::clone(&surroundings.readiness),
             clock: Arc::clone(&clock),
             ledger,
+            ask_again: Arc::clone(&renewed),
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
@@ -188,13 +191,11 @@ impl App {
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
         watchers.spawn(side.watch(config.clone(), Arc::clone(&store), links.clone()));
-        let renewed = Arc::new(Notify::new());
-        let way_out = essentials.mattermost.as_ref().map(|chat| &chat.way_out);
         watch::start(
             &mut watchers,
             &deps,
             (&queue, opened.side, spool),
-            (&own_user, way_out, &renewed),
+            (&own_user, &renewed),
             &surroundings,
         );
         let places = ledger::Places {

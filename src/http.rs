@@ -7,6 +7,7 @@
 mod hints;
 mod observer;
 mod pace;
+mod stranger;
 mod tls;
 mod why;
 
@@ -26,6 +27,7 @@ pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
 pub use observer::{CallObserver, CallReport, Unobserved};
 pub use pace::Urgency;
 use pace::{Leave, Pace};
+use stranger::Stranger;
 pub(crate) use why::log_text;
 
 /// Longest that name lookup, connecting and the TLS handshake may take together.
@@ -195,6 +197,7 @@ pub struct Http {
     response_bytes_max: usize,
     pace: Arc<Pace>,
     heeds_rate_limit: bool,
+    stranger: Arc<Stranger>,
     observer: Arc<dyn CallObserver>,
 }
 
@@ -224,6 +227,7 @@ impl Http {
             response_bytes_max: settings.response_bytes_max,
             pace: Arc::new(Pace::new(settings.calls_per_second)),
             heeds_rate_limit: settings.heeds_rate_limit,
+            stranger: Arc::default(),
             observer,
         })
     }
@@ -249,6 +253,22 @@ impl Http {
     /// Tells the observer how a call ended.
     pub fn report(&self, report: &CallReport) {
         self.observer.call_ended(report);
+    }
+
+    /// The peer itself answered, in its own form.
+    pub fn peer_answered(&self) {
+        self.stranger.gone();
+    }
+
+    /// Something else answered in the peer's place, with this status and without the peer's form. If that lasts, it is
+    /// logged as a wrong address in `setting`.
+    pub fn stranger_answered(&self, setting: &'static str, status: u16) {
+        self.stranger.answered(setting, status);
+    }
+
+    /// Tells the observer that `target` refuses the relay's credential (why, and what to change), or takes it again.
+    pub fn report_access(&self, target: &'static str, refusal: Option<&str>) {
+        self.observer.access_changed(target, refusal);
     }
 
     fn learn_pace(&self, leave: &Leave<'_>, answer: &Answer) {

@@ -1,10 +1,12 @@
 //! Mattermost as the chat server: REST v4 with a bot's token or a session of its own (mattermost.md 5), or notices
 //! through an incoming webhook or a plugin's endpoint.
 
+mod access;
 mod body;
 mod call;
 mod channels;
 mod errors;
+mod form;
 mod hooks;
 mod identity;
 mod login;
@@ -32,13 +34,15 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId};
-use crate::http::Http;
+use crate::http::{Http, Urgency};
 use crate::ports::{
     Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, OwnChannels, PostView,
     RegisteredHook, WayOutKind, WrittenPost,
 };
 
+use access::Access;
 use call::{Authorization, Call};
+use form::Confirmed;
 use hooks::Hooks;
 use names::Names;
 use server_clock::ServerClock;
@@ -90,6 +94,7 @@ pub struct BadSettings {
 pub struct Mattermost {
     url: Url,
     identity: ArcSwap<Identity>,
+    access: Access,
     http: Http,
     hooks: Hooks,
     clock: Arc<dyn Clock>,
@@ -115,6 +120,7 @@ impl Mattermost {
             hooks: Hooks::new(settings.url.clone(), http.clone()),
             url: settings.url,
             identity: ArcSwap::from_pointee(identity),
+            access: Access::default(),
             http,
             clock,
             server_clock: ServerClock::default(),
@@ -146,6 +152,7 @@ impl Mattermost {
     pub async fn replace_identity(&self, identity: Identity) {
         if !self.identity.load().is_same(&identity) {
             let old = self.identity.swap(Arc::new(identity));
+            self.access.renewed();
             self.leave(&old).await;
         }
     }
@@ -166,7 +173,8 @@ impl Mattermost {
                 return Ok(());
             };
             let call = Call::new("log_out", Method::POST, &["users", "logout"]);
-            self.make(call, Some(&pass.authorization)).await.map(drop)
+            let done: Result<Confirmed, _> = self.make(call, Some(&pass.authorization)).await;
+            done.map(drop)
         };
         match tokio::time::timeout(LOG_OUT_DEADLINE, log_out).await {
             Ok(Ok(())) => {}
@@ -212,20 +220,11 @@ impl Chat for Mattermost {
         key: &str,
         content: Rendered,
     ) -> Result<(), ChatError> {
-        let call = Call::new(
-            "patch_post",
-            Method::PUT,
-            &["posts", post.as_str(), "patch"],
-        );
-        let body = |chars_max| body::patch(key, &content, chars_max);
-        let result = self.call_fitting(call, content.chars(), body).await;
-        self.told_apart(post, result.map(drop)).await
+        self.patch(post, key, &content).await
     }
 
     async fn delete_post(&self, post: &PostId) -> Result<(), ChatError> {
-        let call = Call::new("delete_post", Method::DELETE, &["posts", post.as_str()]);
-        let result = self.call(call).await;
-        self.told_apart(post, result.map(drop)).await
+        self.delete(post).await
     }
 
     async fn read_post(&self, post: &PostId) -> Result<PostView, ChatError> {
@@ -273,11 +272,16 @@ impl Chat for Mattermost {
     }
 
     async fn join_channel(&self, channel: &ChannelId) -> Result<(), ChatError> {
-        let own = self.own().await?;
-        let path = ["channels", channel.as_str(), "members"];
-        let body = serde_json::json!({ "user_id": own.user_id });
-        let call = Call::new("join_channel", Method::POST, &path);
-        self.call(call.json(&body)).await.map(drop)
+        self.join(channel).await
+    }
+
+    async fn is_channel_member(&self, channel: &ChannelId) -> Result<bool, ChatError> {
+        self.is_member(channel).await
+    }
+
+    async fn is_team_member(&self, team: &TeamId) -> Result<bool, ChatError> {
+        let teams = self.teams(Urgency::Urgent).await?;
+        Ok(teams.iter().any(|known| known.id == *team))
     }
 
     async fn is_channel_admin(
@@ -296,8 +300,17 @@ impl Chat for Mattermost {
         self.hooks.answer(hook, body::command_answer(text)).await
     }
 
-    async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError> {
+    async fn direct_message(
+        &self,
+        user: &UserId,
+        key: &str,
+        text: &str,
+        since: Timestamp,
+    ) -> Result<(), ChatError> {
         let channel = self.direct_channel(user).await?;
+        if !self.find(&channel, key, since).await?.is_empty() {
+            return Ok(());
+        }
         let post = NewPost {
             channel,
             root: None,
@@ -308,5 +321,9 @@ impl Chat for Mattermost {
             },
         };
         self.create(post).await.map(drop)
+    }
+
+    async fn channel_address(&self, place: &Place) -> Option<String> {
+        self.address_of(place).await
     }
 }

@@ -79,6 +79,9 @@ pub struct Meeting {
     pub wake_at: Option<String>,
     /// Jobs that were given up and lie among the dead letters.
     pub given_up: Vec<String>,
+    /// What its jobs wait for that a person must change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
     /// Its events, oldest first.
     pub story: Vec<StoryLine>,
 }
@@ -133,7 +136,7 @@ pub struct Post {
     pub rendered: u64,
     /// Never touched again: deleted or not_editable.
     pub frozen: Option<String>,
-    /// The bot is outside the channel since then.
+    /// The channel takes nothing of the bot since then: it is outside, may not post, or the channel is archived.
     pub outside_since: Option<String>,
 }
 

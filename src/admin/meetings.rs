@@ -7,7 +7,8 @@ use super::answer::{self, Artifact, Done, MeetingLine, Meetings, Post, StoryLine
 use super::api::{Call, Refused, ok};
 use super::reference;
 use crate::domain::meeting::{CardView, Request, Session};
-use crate::domain::{Meeting, PostKey, PostRow, Via};
+use crate::domain::owed::owed;
+use crate::domain::{Meeting, Peer, PostKey, PostRow, Via};
 use crate::ports::{Logged, MeetingFilter, MeetingSummary};
 
 /// `?all` lists those that are over as well.
@@ -26,7 +27,9 @@ pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
 pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
     let meeting = reference::meeting(call, id).await?;
     let story = call.admin.store.story(meeting.id).await?;
-    Ok(ok(&whole(&meeting, &story)))
+    let mut shown = whole(&meeting, &story);
+    shown.waits_for = waits_for(call, &meeting);
+    Ok(ok(&shown))
 }
 
 pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
@@ -90,8 +93,20 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
         round: meeting.round,
         wake_at: meeting.wake_at.map(time),
         given_up: meeting.given_up.iter().cloned().collect(),
+        waits_for: Vec::new(),
         story: story.iter().map(story_line).collect(),
     }
+}
+
+/// The refusals of peers that jobs of this meeting wait for, with what to change.
+pub(super) fn waits_for(call: &Call, meeting: &Meeting) -> Vec<String> {
+    let jobs = owed(meeting, &call.admin.schedule);
+    let is_needed = |peer: &Peer| jobs.iter().any(|owed| owed.job.peer() == *peer);
+    let peers = [Peer::Mattermost, Peer::PlugNmeet].into_iter();
+    peers
+        .filter(is_needed)
+        .filter_map(|peer| call.admin.readiness.refusal(peer))
+        .collect()
 }
 
 pub(super) fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {

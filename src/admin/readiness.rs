@@ -1,12 +1,13 @@
 //! How this replica is. Ready means: it can make an event durable and is not draining. A peer's or the store's
 //! outage is shown but takes no replica out of service: that is what the queue is for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::Peer;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::label::LabelSet;
 use crate::telemetry::metrics::labels::Check;
@@ -18,6 +19,8 @@ const ALIVE_FOR: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Readiness {
     holds: Box<[AtomicBool]>,
+    /// What is known of each peer: Mattermost, plugNmeet.
+    peers: Mutex<[PeerState; 2]>,
     is_started: AtomicBool,
     born: Instant,
     /// When the last sign of life came, in milliseconds from `born` on.
@@ -25,10 +28,18 @@ pub struct Readiness {
     metrics: Arc<Metrics>,
 }
 
+/// A peer as the parts of the relay know it, each from what it met.
+#[derive(Debug, Clone, Default)]
+struct PeerState {
+    is_reached: bool,
+    refusal: Option<String>,
+}
+
 impl Readiness {
     /// Nothing is known to hold yet, but that no stop was asked for.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         let readiness = Self {
+            peers: Mutex::default(),
             holds: Check::ALL.iter().map(|_| AtomicBool::new(false)).collect(),
             is_started: AtomicBool::new(false),
             born: Instant::now(),
@@ -46,6 +57,37 @@ impl Readiness {
         if check == Check::NotDraining {
             self.metrics.draining.with(()).set(i64::from(!holds));
         }
+    }
+
+    /// Whether the peer answered lately.
+    pub fn set_reached(&self, peer: Peer, is_reached: bool) {
+        self.change_peer(peer, |state| state.is_reached = is_reached);
+    }
+
+    /// The peer refuses the relay's credential (why, and what to change), or takes it.
+    pub fn set_refusal(&self, peer: Peer, refusal: Option<String>) {
+        self.change_peer(peer, |state| state.refusal = refusal);
+    }
+
+    /// Why the peer refuses the relay's credential, and what to change, while it does.
+    pub fn refusal(&self, peer: Peer) -> Option<String> {
+        self.lock()[place(peer)].refusal.clone()
+    }
+
+    fn change_peer(&self, peer: Peer, change: impl FnOnce(&mut PeerState)) {
+        let mut peers = self.lock();
+        let state = &mut peers[place(peer)];
+        change(state);
+        let check = match peer {
+            Peer::Mattermost => Check::Mattermost,
+            Peer::PlugNmeet => Check::PlugNmeet,
+        };
+        // It answers, but not to us: that is no better.
+        self.set(check, state.is_reached && state.refusal.is_none());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, [PeerState; 2]> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a condition holds.
@@ -101,5 +143,12 @@ impl Readiness {
             format!("[{mark}] {} {word}{needed}\n", check.values().concat())
         };
         Check::ALL.iter().map(line).collect()
+    }
+}
+
+const fn place(peer: Peer) -> usize {
+    match peer {
+        Peer::Mattermost => 0,
+        Peer::PlugNmeet => 1,
     }
 }

@@ -82,6 +82,9 @@ async fn tell(
     let others = letters.iter().filter(|letter| !known.contains(&letter.id));
     why.dead_letters.extend(others.map(dead_letters::line));
     why.owed = owed_now(call, &meeting);
+    let waits_for = meetings::waits_for(call, &meeting).into_iter();
+    why.told
+        .extend(waits_for.map(|what| format!("What it owes waits: {what}.")));
     why.timeline = timeline::of_meeting(
         &meeting,
         timeline::Sources {

@@ -214,7 +214,13 @@ impl Chat for NoChat {
     async fn answer_command(&self, _: &ResponseHook, _: &str) -> Result<(), ChatError> {
         off()
     }
-    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+    async fn direct_message(
+        &self,
+        _: &UserId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<(), ChatError> {
         off()
     }
 }

@@ -7,6 +7,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
+use crate::admin::Readiness;
 use crate::domain::apply::Effect;
 use crate::domain::retry::RetryReason;
 use crate::domain::{Event, Fact, Peer, Via};
@@ -24,8 +27,11 @@ use super::ledger::Ledger;
 #[derive(Clone)]
 pub(super) struct Meter {
     pub(super) metrics: Arc<Metrics>,
+    pub(super) readiness: Arc<Readiness>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ledger: Ledger,
+    /// Tells whoever asks Mattermost now and then who the relay is to ask at once.
+    pub(super) ask_again: Arc<Notify>,
 }
 
 impl WorkObserver for Meter {
@@ -303,6 +309,17 @@ impl CallObserver for Meter {
                 .downstream_rate_limit_remaining
                 .with(operation.peer())
                 .set(remaining);
+        }
+    }
+
+    fn access_changed(&self, target: &'static str, refusal: Option<&str>) {
+        let peer = match target {
+            "mattermost" => Peer::Mattermost,
+            _ => Peer::PlugNmeet,
+        };
+        self.readiness.set_refusal(peer, refusal.map(str::to_owned));
+        if refusal.is_some() {
+            self.ask_again.notify_one();
         }
     }
 }

@@ -52,6 +52,8 @@ pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> Wo
         retry: RetryPolicy {
             attempts_max: retry.attempts_max,
             age_max: retry.age_max,
+            // What is known of a meeting is kept for so long.
+            rest_max: config.dedup.keep.max(retry.age_max),
             hint_max: retry.hint_max,
         },
         backoff: Backoff {

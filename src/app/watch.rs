@@ -1,15 +1,13 @@
 //! What is looked at again and again: who the relay is in Mattermost, how full the queues are, whether the peers answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::config::WayOut;
 use crate::crash_point;
-use crate::domain::UserId;
+use crate::domain::{Peer, UserId};
 use crate::ports::{ChatError, Clock, Queue, Store, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
@@ -24,7 +22,7 @@ use super::spool::SpoolSide;
 const GAUGES_EVERY: Duration = Duration::from_secs(2);
 /// How often Mattermost is asked who we are, until it said so.
 const OWN_USER_EVERY: Duration = Duration::from_secs(5);
-/// And afterwards: finds a revoked token before people do.
+/// And afterwards: finds a revoked token before people do, when no job calls Mattermost meanwhile.
 const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(60);
 /// A peer that answered within this time counts as reachable.
 const REACHED_WITHIN: Duration = Duration::from_secs(600);
@@ -38,24 +36,13 @@ pub(super) fn start(
     watchers: &mut JoinSet<()>,
     deps: &Deps,
     (queue, side, spool): (&Arc<dyn Queue>, QueueSide, SpoolSide),
-    (own_user, way_out, renewed): (&OwnUser, Option<&WayOut>, &Arc<Notify>),
+    (own_user, renewed): (&OwnUser, &Arc<Notify>),
     surroundings: &Surroundings,
 ) {
-    let remedy = match way_out {
-        Some(WayOut::Login { .. }) => {
-            "write the name and password of an account that may use the REST API into mattermost.login_id and mattermost.password, and reload (SIGHUP)"
-        }
-        _ => "replace mattermost.bot_token by a valid access token of the bot, and reload (SIGHUP)",
-    };
-    let is_refused = Arc::new(AtomicBool::new(false));
     // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
     if deps.chat.kind() == WayOutKind::Posts {
         let renewed = Arc::clone(renewed);
-        watchers.spawn(watch_own_user(
-            deps.clone(),
-            own_user.clone(),
-            (remedy, renewed, Arc::clone(&is_refused)),
-        ));
+        watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), renewed));
     }
     watchers.spawn(watch_readiness(
         (Arc::clone(queue), side, spool),
@@ -65,7 +52,6 @@ pub(super) fn start(
         deps.clone(),
         Arc::clone(queue),
         surroundings.clone(),
-        is_refused,
     ));
 }
 
@@ -81,24 +67,12 @@ pub(super) async fn remember_own_user(store: &dyn Store, own_user: &OwnUser) {
 }
 
 /// Learns our own user id and keeps it, so that own posts are known after a restart with Mattermost away.
-async fn watch_own_user(
-    deps: Deps,
-    own_user: OwnUser,
-    (remedy, renewed, is_refused): (&'static str, Arc<Notify>, Arc<AtomicBool>),
-) {
-    let (away, refused) = (Lately::default(), Lately::default());
+async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
+    let away = Lately::default();
     loop {
-        let answer = deps.chat.own_account().await;
-        match &answer {
-            Ok(_) => is_refused.store(false, Ordering::Relaxed),
-            Err(ChatError::Unauthorized { .. }) => is_refused.store(true, Ordering::Relaxed),
-            // It says nothing about the credential.
-            Err(_) => {}
-        }
-        let pause = match answer {
+        let pause = match deps.chat.own_account().await {
             Ok(account) => {
-                // Both, without a short cut.
-                if away.clear() | refused.clear() {
+                if away.clear() {
                     tracing::info!("Mattermost says who the relay is again");
                 }
                 own_user.set(account.user_id.clone());
@@ -111,12 +85,8 @@ async fn watch_own_user(
                 }
                 OWN_USER_AGAIN_EVERY
             }
-            Err(error @ ChatError::Unauthorized { .. }) => {
-                if refused.is_news() {
-                    tracing::error!(%error, "Mattermost does not let the relay in, cards wait: {remedy}");
-                }
-                OWN_USER_EVERY
-            }
+            // The client has told it already, as of any call.
+            Err(ChatError::Unauthorized { .. }) => OWN_USER_EVERY,
             Err(error) => {
                 if away.is_news() {
                     tracing::warn!(%error, "Mattermost does not say who the relay is: is it up, and mattermost.url right? Cards wait meanwhile");
@@ -154,12 +124,7 @@ async fn watch_readiness(
     }
 }
 
-async fn watch_gauges(
-    deps: Deps,
-    queue: Arc<dyn Queue>,
-    surroundings: Surroundings,
-    is_refused: Arc<AtomicBool>,
-) {
+async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
     let Surroundings {
         metrics, readiness, ..
     } = surroundings;
@@ -181,29 +146,18 @@ async fn watch_gauges(
                 .with(())
                 .set(i64::try_from(dead).unwrap_or(i64::MAX));
         }
-        for (peer, check) in [
-            (crate::domain::Peer::Mattermost, Check::Mattermost),
-            (crate::domain::Peer::PlugNmeet, Check::PlugNmeet),
-        ] {
+        for peer in [Peer::Mattermost, Peer::PlugNmeet] {
             // Where nothing can be asked, Mattermost is called only when there is something to tell.
-            let is_asked =
-                peer != crate::domain::Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
+            let is_asked = peer != Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
             let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
-            // It answers, but not to us.
-            let is_shut = check == Check::Mattermost && is_refused.load(Ordering::Relaxed);
-            readiness.set(check, is_reached && !is_shut);
+            readiness.set_reached(peer, is_reached);
         }
         tokio::time::sleep(GAUGES_EVERY).await;
     }
 }
 
 /// The peer answered lately, or was not needed lately and did not fail.
-fn was_reached(
-    metrics: &Metrics,
-    peer: crate::domain::Peer,
-    is_asked: bool,
-    clock: &dyn Clock,
-) -> bool {
+fn was_reached(metrics: &Metrics, peer: Peer, is_asked: bool, clock: &dyn Clock) -> bool {
     use crate::telemetry::metrics::labels::BreakerState;
     let last = metrics
         .downstream_last_success_timestamp_seconds

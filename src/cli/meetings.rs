@@ -164,6 +164,10 @@ fn show(meeting: &answer::Meeting) -> String {
             "given up",
             Some(meeting.given_up.join(", ")).filter(|jobs| !jobs.is_empty()),
         ),
+        (
+            "waits for",
+            Some(meeting.waits_for.join("; ")).filter(|what| !what.is_empty()),
+        ),
     ]);
     let parts = [
         requests(meeting),
@@ -231,7 +235,7 @@ fn posts(meeting: &answer::Meeting) -> Option<String> {
             post.post_id.clone().unwrap_or_else(|| "-".to_owned()),
             post.rendered.to_string(),
             post.frozen.clone().unwrap_or_else(|| "-".to_owned()),
-            outside.map_or_else(|| "-".to_owned(), |at| format!("bot outside since {at}")),
+            outside.map_or_else(|| "-".to_owned(), |at| format!("not taken since {at}")),
         ]
     };
     let rows = meeting.posts.iter().map(row).collect();

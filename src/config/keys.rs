@@ -87,7 +87,7 @@ section! {
         trigger_words: Vec<String>,
         /// The relay also looks for them this often, for whatever kept Mattermost from reaching it.
         catch_up_every: Duration = "3m" in "1s" to "1d",
-        /// While the bot is outside the channel of a running meeting, its card is tried again this often.
+        /// While the bot is outside the channel of a running meeting, its card is tried again this often; in an archived channel after twice as long each time, up to an hour.
         outside_again_after: Duration = "1m" in "1s" to "1h"
     }
 }
@@ -257,7 +257,7 @@ section! {
         unavailable_max: Duration = "1m" in "1s" to "1d",
         /// Attempts that count before a job is given up. A peer that cannot be reached uses up none.
         attempts_max: u32 = "6" in "1" to "100",
-        /// A job older than this is given up, whatever it met.
+        /// A job older than this is given up, whatever it met. What only waits for a person (a refused token, an archived channel, a bot outside its channel) waits for `dedup.keep`, if that is longer.
         age_max: Duration = "7d" in "1m" to "365d",
         /// The longest pause that a peer may ask for.
         hint_max: Duration = "1h" in "1s" to "1d"

@@ -152,7 +152,7 @@ pub struct PostRow {
     pub frozen: Option<Frozen>,
     /// Look for doubles at this time: the answer to a POST never came.
     pub tidy_at: Option<Timestamp>,
-    /// The bot is outside the channel since then.
+    /// The channel takes nothing of the bot since then: it is outside, may not post, or the channel is archived.
     pub outside_since: Option<Timestamp>,
     /// POSTs of a notice that were, or may have been, carried out; counted and committed before each.
     #[serde(default)]

@@ -38,6 +38,13 @@ pub enum Outcome {
         /// For the story of the meeting.
         why: &'static str,
     },
+    /// A person can reverse what stands against it: the channel is archived, the bot is outside it; no attempt.
+    Resting {
+        /// A pause chosen by the job itself; `None`: what the schedule says.
+        after: Option<Duration>,
+        /// For the history of the meeting, and the dead letter.
+        why: String,
+    },
     /// It will never work: a person must look.
     Hopeless {
         /// For the dead letter.
@@ -116,6 +123,8 @@ pub struct RetryPolicy {
     pub attempts_max: u32,
     /// How old a job may become before it is given up, whatever it meets.
     pub age_max: Duration,
+    /// The same for what only waits for a person: a refused credential, an archived channel. At least `age_max`.
+    pub rest_max: Duration,
     /// Longest hint of a peer that is followed.
     pub hint_max: Duration,
 }
@@ -135,8 +144,16 @@ impl RetryPolicy {
             reason,
             counts,
         };
+        let age_max = match outcome {
+            Outcome::Resting { .. }
+            | Outcome::Unavailable {
+                reason: RetryReason::Paused,
+                ..
+            } => self.rest_max,
+            _ => self.age_max,
+        };
         let too_old = |last: Option<&str>| {
-            let mut reason = format!("given up after {} h", self.age_max.as_secs() / 3600);
+            let mut reason = format!("given up after {} h", age_max.as_secs() / 3600);
             if let Some(why) = last {
                 reason = format!("{reason}: {why}");
             }
@@ -148,10 +165,14 @@ impl RetryPolicy {
             Outcome::Hopeless { why } => Verdict::DeadLetter {
                 reason: why.clone(),
             },
-            Outcome::Unavailable { why, .. } | Outcome::Failed { why } if age >= self.age_max => {
+            Outcome::Unavailable { why, .. }
+            | Outcome::Failed { why }
+            | Outcome::Resting { why, .. }
+                if age >= age_max =>
+            {
                 too_old(Some(why))
             }
-            _ if age >= self.age_max => too_old(None),
+            _ if age >= age_max => too_old(None),
             Outcome::Unavailable { after, reason, .. } => {
                 let hint = after.unwrap_or_default().min(self.hint_max);
                 again(delay.max(hint), *reason, false)
@@ -162,6 +183,9 @@ impl RetryPolicy {
             Outcome::Failed { .. } => again(delay, RetryReason::Failed, true),
             Outcome::Busy { after } => again(*after, RetryReason::Busy, false),
             Outcome::Paused { after, .. } => again(*after, RetryReason::Paused, false),
+            Outcome::Resting { after, .. } => {
+                again(after.unwrap_or(delay), RetryReason::Paused, false)
+            }
         }
     }
 }

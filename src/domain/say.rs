@@ -3,6 +3,7 @@
 
 mod command;
 mod notice;
+mod outside;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -12,6 +13,7 @@ pub use command::{
     rate_limited, running_offer, started, unavailable, unknown_subcommand,
 };
 pub use notice::{recording_notice, running_notice, summary_notice};
+pub use outside::{CannotPost, Spot, cannot_post};
 pub use thread::{final_reply, mentioning, recording_reply, running_line, summary_reply};
 
 use std::fmt::Display;
@@ -31,16 +33,6 @@ pub fn not_stored_yet(reference: impl Display) -> String {
     format!(
         "Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card \
          follows within some minutes, please try again. ref {reference}"
-    )
-}
-
-/// The bot is outside a channel that it cannot join: to the person, in private. `link` is the person's own.
-pub fn invite(bot: &str, title: &str, link: &str, reference: impl Display) -> String {
-    let bot = name(bot);
-    format!(
-        "I cannot post in this channel yet: invite me with `/invite @{bot}`, and the card of {} follows. The meeting's \
-         link works all the same: **[Join the meeting]({link})**. ref {reference}",
-        bold(title)
     )
 }
 

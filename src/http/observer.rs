@@ -10,7 +10,7 @@ pub struct CallReport {
     /// Who was called: `mattermost` or `plugnmeet`.
     pub target: &'static str,
     /// What for. Mattermost: `own_account`, `create_post`, `post_notice`, `patch_post`, `delete_post`, `read_post`, `find_posts`,
-    /// `channel_kind`, `join_channel`, `is_channel_admin`, `account`, `client_config`, `answer_command`,
+    /// `channel_kind`, `join_channel`, `is_channel_member`, `is_channel_admin`, `own_teams`, `account`, `client_config`, `answer_command`,
     /// `direct_channel`, `log_in`, `log_out`; plugNmeet: `create_room`, `join`, `room_activity`, `end_room`, `find_recordings`,
     /// `find_artifacts`, `download_token`, `download`.
     pub operation: &'static str,
@@ -27,6 +27,12 @@ pub struct CallReport {
 pub trait CallObserver: Send + Sync + 'static {
     /// A call has ended.
     fn call_ended(&self, report: &CallReport);
+
+    /// A peer refuses the relay's credential from now on (`refusal`: why, and what to change), or takes it again
+    /// (`None`): told at the first answer that says so.
+    fn access_changed(&self, target: &'static str, refusal: Option<&str>) {
+        let _ = (target, refusal);
+    }
 }
 
 /// Nobody.

@@ -1,5 +1,6 @@
 //! One call, from its path to its meaning.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use reqwest::Method;
@@ -9,8 +10,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::session::Session;
-use super::{Mattermost, errors};
-use crate::http::{Answer, CallError, RateLimit, Request, Urgency};
+use super::{Mattermost, errors, form};
+use crate::http::{CallError, RateLimit, Request, Urgency};
 use crate::ports::ChatError;
 
 /// What stands in the header `Authorization`.
@@ -38,6 +39,8 @@ pub(super) struct Call {
     body: Option<Vec<u8>>,
     answer_bytes_max: Option<usize>,
     urgency: Urgency,
+    /// Answered to nobody but an account, so that the answer tells something about the credential.
+    needs_account: bool,
 }
 
 impl Call {
@@ -52,7 +55,14 @@ impl Call {
             body: None,
             answer_bytes_max: None,
             urgency: Urgency::Urgent,
+            needs_account: true,
         }
+    }
+
+    /// Mattermost answers everybody, also whoever comes with a revoked token.
+    pub(super) fn for_everybody(mut self) -> Self {
+        self.needs_account = false;
+        self
     }
 
     pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -82,17 +92,38 @@ impl Call {
 }
 
 impl Mattermost {
-    /// Makes a call, tells the observer how it ended, and gives the answer of a success.
-    pub(super) async fn call(&self, call: Call) -> Result<Answer, ChatError> {
+    /// Makes a call, tells the observer how it ended, and gives what the answer says: only Mattermost's own answer of this
+    /// shape is a success.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, ChatError> {
         let identity = self.identity.load_full();
-        let session = match &identity.authorization {
-            Authorization::Session(session) => session,
-            Authorization::Token(token) => return self.make(call, Some(token)).await,
+        let is_proof = call.needs_account;
+        let (result, is_barred) = match &identity.authorization {
+            Authorization::Token(token) => (self.make(call, Some(token)).await, false),
+            Authorization::Session(session) => {
+                let result = self.ask_in_session(session, call).await;
+                (result, session.is_barred())
+            }
         };
+        // What was begun with an older credential says nothing about the one in force.
+        if is_proof && Arc::ptr_eq(&identity, &self.identity.load()) {
+            self.access
+                .note(&self.http, &identity.credential, &result, is_barred);
+        }
+        result
+    }
+
+    async fn ask_in_session<T: DeserializeOwned>(
+        &self,
+        session: &Session,
+        call: Call,
+    ) -> Result<T, ChatError> {
+        let is_proof = call.needs_account;
         let pass = session.pass().await?;
         let first = self.make(call.clone(), Some(&pass.authorization)).await;
         let Err(ChatError::Unauthorized { .. }) = first else {
-            session.met(&pass, &first);
+            if is_proof {
+                session.met(&pass, &first);
+            }
             return first;
         };
         // A call met with 401 was not carried out, so that it may be made again.
@@ -100,17 +131,18 @@ impl Mattermost {
         let second = self.make(call, Some(&pass.authorization)).await;
         match &second {
             Err(ChatError::Unauthorized { why }) => session.useless(&pass, why),
-            other => session.met(&pass, other),
+            other if is_proof => session.met(&pass, other),
+            _ => {}
         }
         second
     }
 
     /// Makes a call once, with this authorization.
-    pub(super) async fn make(
+    pub(super) async fn make<T: DeserializeOwned>(
         &self,
         call: Call,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Answer, ChatError> {
+    ) -> Result<T, ChatError> {
         let operation = call.operation;
         let started = Instant::now();
         let mut rate_limit = None;
@@ -119,18 +151,12 @@ impl Mattermost {
         result
     }
 
-    /// Makes a call whose answer is JSON of a known shape.
-    pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, ChatError> {
-        let answer = self.call(call).await?;
-        read(&answer)
-    }
-
-    async fn exchange(
+    async fn exchange<T: DeserializeOwned>(
         &self,
         call: Call,
         authorization: Option<&HeaderValue>,
         rate_limit: &mut Option<RateLimit>,
-    ) -> Result<Answer, ChatError> {
+    ) -> Result<T, ChatError> {
         let request = self.request(call, authorization)?;
         let asked_at = self.clock.now();
         let answer = self.http.send(request).await.map_err(unreachable)?;
@@ -138,11 +164,7 @@ impl Mattermost {
             self.server_clock.learn(date, asked_at, self.clock.now());
         }
         *rate_limit = answer.rate_limit;
-        if answer.is_success() {
-            Ok(answer)
-        } else {
-            Err(errors::classify(&answer))
-        }
+        form::read(&self.http, &answer)
     }
 
     fn request(
@@ -187,17 +209,6 @@ pub(super) fn address(server: &Url, path: &[impl AsRef<str>]) -> Url {
         segments.pop_if_empty().extend(path);
     }
     url
-}
-
-/// Reads an answer as JSON; another shape is as good as no answer.
-pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ChatError> {
-    serde_json::from_slice(&answer.body).map_err(|_| ChatError::Unreachable {
-        why: format!(
-            "the answer is unreadable: HTTP {} without the expected JSON",
-            answer.status
-        ),
-        sent: true,
-    })
 }
 
 /// A call without an answer, as the port tells it.

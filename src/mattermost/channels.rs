@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Mattermost;
-use super::call::Call;
-use crate::domain::{ChannelId, PostId, TeamId, Timestamp, UserId};
+use super::call::{Call, address};
+use crate::domain::{ChannelId, Place, PostId, TeamId, Timestamp, UserId};
 use crate::http::Urgency;
 use crate::ports::{ChatError, OwnChannel, OwnChannels, WrittenPost};
 
@@ -24,8 +24,8 @@ const NAME_CHARS_MAX: usize = 64;
 const NOT_WRITTEN: [&str; 2] = ["from_bot", "from_webhook"];
 
 #[derive(Deserialize)]
-struct Team {
-    id: TeamId,
+pub(super) struct Team {
+    pub(super) id: TeamId,
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -76,9 +76,7 @@ impl Post {
 
 impl Mattermost {
     pub(super) async fn ask_channels(&self) -> Result<OwnChannels, ChatError> {
-        let call = Call::new("own_teams", Method::GET, &["users", "me", "teams"])
-            .urgency(Urgency::Background);
-        let teams: Vec<Team> = self.ask(call).await?;
+        let teams = self.teams(Urgency::Background).await?;
         if teams.len() > TEAMS_MAX {
             tracing::warn!(
                 teams = teams.len(),
@@ -87,14 +85,23 @@ impl Mattermost {
             );
         }
         let mut channels = Vec::new();
-        let teams = teams.into_iter().filter(|team| team.delete_at == 0);
-        for team in teams.take(TEAMS_MAX) {
+        for team in teams.into_iter().take(TEAMS_MAX) {
             channels.extend(self.channels_of(&team).await?);
         }
         Ok(OwnChannels {
             now: Timestamp::from_millis(self.server_clock.theirs(self.clock.now())),
             channels,
         })
+    }
+
+    /// The teams of the relay's account, archived ones left out.
+    pub(super) async fn teams(&self, urgency: Urgency) -> Result<Vec<Team>, ChatError> {
+        let call = Call::new("own_teams", Method::GET, &["users", "me", "teams"]).urgency(urgency);
+        let teams: Vec<Team> = self.ask(call).await?;
+        Ok(teams
+            .into_iter()
+            .filter(|team| team.delete_at == 0)
+            .collect())
     }
 
     async fn channels_of(&self, team: &Team) -> Result<Vec<OwnChannel>, ChatError> {
@@ -146,6 +153,19 @@ impl Mattermost {
         written.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         written.dedup_by(|a, b| a.id == b.id);
         Ok(written)
+    }
+}
+
+impl Mattermost {
+    /// Below the SiteURL, because the relay itself may reach the server under an inside address.
+    pub(super) async fn address_of(&self, place: &Place) -> Option<String> {
+        if place.team_name.is_empty() || place.channel_name.is_empty() {
+            return None;
+        }
+        let config = self.server_config().await;
+        let site = config.site_url.as_ref().unwrap_or(&self.url);
+        let path = [&place.team_name, "channels", &place.channel_name];
+        Some(address(site, &path).into())
     }
 }
 

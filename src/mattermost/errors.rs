@@ -3,38 +3,12 @@
 
 use std::time::Instant;
 
-use serde::Deserialize;
-
+use super::form::AppError;
 use crate::http::{Answer, CallReport, Http, RateLimit};
 use crate::ports::ChatError;
 
 /// Longest error id that is repeated, in bytes.
 const ERROR_ID_BYTES_MAX: usize = 100;
-
-/// Mattermost's own error body; what a proxy says has none.
-#[derive(Deserialize)]
-pub(super) struct AppError {
-    id: String,
-    #[serde(default)]
-    request_id: String,
-}
-
-impl AppError {
-    /// The stable name of the error.
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The request as the server's log names it.
-    pub(super) fn request_id(&self) -> &str {
-        &self.request_id
-    }
-
-    /// Whether there is nothing at the address that was called.
-    pub(super) fn is_no_route(&self) -> bool {
-        self.id == "api.context.404.app_error"
-    }
-}
 
 /// Tells the observer how a call that began at `started` ended.
 pub(super) fn report<T>(
@@ -53,47 +27,24 @@ pub(super) fn report<T>(
     });
 }
 
-/// What an answer of a hook other than 2xx means. Unlike posts of an account, what it shows cannot be looked up, so it
-/// matters more whether the request got through at all.
-pub(super) fn classify_hook(answer: &Answer) -> ChatError {
-    turned_away(answer).unwrap_or_else(|| classify(answer))
-}
-
-/// The error, if a proxy says 503 on its own account: it had nobody to give the request to. Mattermost's own 503 is its
-/// JSON; 502 and 504 are said after a request was passed on as well, and so is 503 by Envoy, in words that name a reset.
-pub(super) fn turned_away(answer: &Answer) -> Option<ChatError> {
-    let is_passed_on = || {
-        let body = String::from_utf8_lossy(&answer.body);
-        body.contains("reset before headers")
-    };
-    let is_mattermosts = || serde_json::from_slice::<AppError>(&answer.body).is_ok();
-    let is_turned_away = answer.status == 503 && !is_mattermosts() && !is_passed_on();
-    is_turned_away.then(|| ChatError::TurnedAway {
-        why: describe(answer.status, None),
-        after: answer.retry_after,
-    })
-}
-
-/// What an answer other than 2xx means.
-pub(super) fn classify(answer: &Answer) -> ChatError {
-    let status = answer.status;
-    let error = serde_json::from_slice::<AppError>(&answer.body).ok();
-    let id = error.as_ref().map_or("", |error| error.id.as_str());
-    let why = describe(status, error.as_ref());
+/// What a refusal in Mattermost's own form means.
+pub(super) fn classify(answer: &Answer, error: &AppError) -> ChatError {
+    let (status, id) = (answer.status, error.id());
+    let why = describe(status, error);
     match status {
-        300..=399 => ChatError::Refused {
-            why: format!("HTTP {status}: a redirect; mattermost.url must be the final address"),
-        },
         400 if id.contains("permissions_time_limit") => ChatError::NotEditable { why },
+        400 if is_archived(id) => ChatError::Suspended {
+            why: format!("{why}: the channel is archived"),
+        },
         // The thread's root was deleted, or is itself a reply: the same post without a root may stand.
         400 if id.ends_with("create_post.root_id.app_error") => ChatError::NotFound { why },
         401 => ChatError::Unauthorized { why },
         403 => ChatError::Forbidden { why },
         // The bot is not in the channel's team, so it cannot join the channel.
         404 if id == "app.team.get_member.missing.app_error" => ChatError::Forbidden { why },
-        404 if id == "api.context.404.app_error" => ChatError::Refused { why },
+        404 if error.is_no_route() => ChatError::Refused { why },
         404 if !id.is_empty() => ChatError::NotFound { why },
-        // Not Mattermost's own word: a proxy whose server is away. Nothing may be taken for deleted by that.
+        // Without a name nothing may be taken for deleted.
         404 | 408 | 425 | 500 | 502..=599 => ChatError::Unavailable {
             why,
             after: answer.retry_after,
@@ -112,15 +63,18 @@ pub(super) fn is_too_long(error: &ChatError) -> bool {
     matches!(error, ChatError::Refused { why } if why.contains("is_valid.message_length"))
 }
 
+/// Posting or changing a post in an archived channel: a person may unarchive it (`create_post`, `patch_post` and, before
+/// Mattermost 6, `update_post`).
+fn is_archived(id: &str) -> bool {
+    id.contains("can_not_post_to_deleted") || id.contains("can_not_update_post_in_deleted")
+}
+
 /// Status, error id and request id.
-fn describe(status: u16, error: Option<&AppError>) -> String {
-    let Some(error) = error else {
-        return format!("HTTP {status} without an error of Mattermost");
-    };
+fn describe(status: u16, error: &AppError) -> String {
     format!(
         "HTTP {status} {} (request {})",
-        outside_word(&error.id),
-        outside_word(&error.request_id)
+        outside_word(error.id()),
+        outside_word(error.request_id())
     )
 }
 
@@ -172,6 +126,8 @@ pub(super) const fn outcome(error: &ChatError) -> &'static str {
         ChatError::Forbidden { .. } => "forbidden",
         ChatError::NotFound { .. } => "not_found",
         ChatError::NotEditable { .. } => "not_editable",
-        ChatError::Failed { .. } | ChatError::Refused { .. } => "refused",
+        ChatError::Failed { .. } | ChatError::Suspended { .. } | ChatError::Refused { .. } => {
+            "refused"
+        }
     }
 }

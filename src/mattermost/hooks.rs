@@ -9,6 +9,7 @@ use url::Url;
 
 use super::call::{address, unreachable};
 use super::errors;
+use super::form::{self, Refusal};
 use crate::domain::ResponseHook;
 use crate::http::{Answer, Http, Request};
 use crate::ports::ChatError;
@@ -50,17 +51,10 @@ impl Hooks {
             authorization: None,
             body,
         };
-        self.push(push, |answer| {
-            if !answer.is_success() {
-                return Err(errors::classify_hook(answer));
-            }
-            // A wrong address is answered 200 too, by the web app (mattermost.md 3.1).
-            if is_ok(answer) {
-                return Ok(());
-            }
-            Err(ChatError::Refused {
-                why: "the response URL was not answered with ok: mattermost.url may be wrong"
-                    .to_owned(),
+        self.push(push, |http, answer| {
+            form::read_hook(http, answer, form::SERVER).map_err(|refusal| match refusal {
+                Refusal::Own(error) => errors::classify(answer, &error),
+                Refusal::Strange(error) => error,
             })
         })
         .await
@@ -70,7 +64,7 @@ impl Hooks {
     pub(super) async fn push(
         &self,
         push: Push,
-        meaning: impl FnOnce(&Answer) -> Result<(), ChatError> + Send,
+        meaning: impl FnOnce(&Http, &Answer) -> Result<(), ChatError> + Send,
     ) -> Result<(), ChatError> {
         let (operation, started) = (push.operation, Instant::now());
         let mut request = Request::new(Method::POST, push.address)
@@ -83,13 +77,8 @@ impl Hooks {
         let rate_limit = answer.as_ref().ok().and_then(|answer| answer.rate_limit);
         let result = answer
             .map_err(unreachable)
-            .and_then(|answer| meaning(&answer));
+            .and_then(|answer| meaning(&self.http, &answer));
         errors::report(&self.http, operation, started, rate_limit, &result);
         result
     }
-}
-
-/// Whether a hook says that it has done what it was asked for.
-pub(super) fn is_ok(answer: &Answer) -> bool {
-    answer.status == 200 && answer.body.trim_ascii() == b"ok"
 }

@@ -15,7 +15,7 @@ use crate::ports::OwnAccount;
 
 /// Credential and post secret, ready for use.
 pub struct Identity {
-    credential: Credential,
+    pub(super) credential: Credential,
     pub(super) post_secret: SecretString,
     pub(super) authorization: Authorization,
     /// The account behind the credential, once it was asked for.

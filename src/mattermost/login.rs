@@ -6,11 +6,13 @@ use std::time::Instant;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use super::call::{address, bearer, unreachable};
-use super::errors;
+use super::{errors, form};
+use crate::domain::UserId;
 use crate::http::{CallReport, Http, Request};
 use crate::ports::ChatError;
 
@@ -18,6 +20,13 @@ use crate::ports::ChatError;
 const TOKEN: &str = "token";
 /// Longest token that is taken, in bytes; Mattermost's have 26.
 const TOKEN_BYTES_MAX: usize = 256;
+
+/// The account that logged in.
+#[derive(Deserialize)]
+struct LoggedIn {
+    #[serde(rename = "id")]
+    _id: UserId,
+}
 
 /// What a login needs.
 #[derive(Clone)]
@@ -47,16 +56,14 @@ impl Login {
         let result = async {
             let answer = self.0.http.send(self.request()).await.map_err(unreachable)?;
             rate_limit = answer.rate_limit;
-            if !answer.is_success() {
-                return Err(errors::classify(&answer));
-            }
+            form::read::<LoggedIn>(&self.0.http, &answer)?;
             let token = answer.headers.get(TOKEN).and_then(|token| token.to_str().ok());
             token
                 .filter(|token| !token.is_empty() && token.len() <= TOKEN_BYTES_MAX)
                 .and_then(bearer)
                 .ok_or_else(|| ChatError::Refused {
                     why: format!(
-                        "HTTP {} to a login, without the header Token: is mattermost.url right, and does a proxy drop the header?",
+                        "HTTP {} to a login, without the header Token: does a proxy drop the header?",
                         answer.status
                     ),
                 })

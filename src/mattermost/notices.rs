@@ -145,7 +145,7 @@ impl Chat for Notices {
             body: notice(self.format, channel, &content),
         };
         self.hooks
-            .push(push, |answer| way.refusal.meaning(answer))
+            .push(push, |http, answer| way.meaning.of(http, answer))
             .await
     }
 
@@ -208,7 +208,13 @@ impl Chat for Notices {
         self.hooks.answer(hook, body::command_answer(text)).await
     }
 
-    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+    async fn direct_message(
+        &self,
+        _: &UserId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<(), ChatError> {
         self.cannot("write direct messages")
     }
 }

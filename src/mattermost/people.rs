@@ -32,10 +32,14 @@ struct Channel {
     kind: String,
     #[serde(default)]
     display_name: String,
+    #[serde(default)]
+    delete_at: i64,
 }
 
 #[derive(Deserialize)]
 struct Member {
+    #[serde(rename = "user_id")]
+    _user_id: UserId,
     #[serde(default)]
     roles: String,
     #[serde(default)]
@@ -87,6 +91,7 @@ impl Mattermost {
         let call = Call::new("channel_kind", Method::GET, &["channels", channel.as_str()]);
         let channel: Channel = self.ask(call).await?;
         Ok(match channel.kind.as_str() {
+            _ if channel.delete_at > 0 => ChannelKind::Archived,
             "O" => ChannelKind::Public,
             "D" | "G" => ChannelKind::Direct,
             _ => ChannelKind::Private,
@@ -112,6 +117,31 @@ impl Mattermost {
             Ok(member) => Ok(member.scheme_admin || has_role(&member.roles, "channel_admin")),
             // Mattermost's own 404: not a member.
             Err(ChatError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn join(&self, channel: &ChannelId) -> Result<(), ChatError> {
+        let own = self.own().await?;
+        let path = ["channels", channel.as_str(), "members"];
+        let call = Call::new("join_channel", Method::POST, &path);
+        let body = json!({ "user_id": own.user_id });
+        self.ask::<Member>(call.json(&body)).await.map(drop)
+    }
+
+    pub(super) async fn is_member(&self, channel: &ChannelId) -> Result<bool, ChatError> {
+        let own = self.own().await?;
+        let path = [
+            "channels",
+            channel.as_str(),
+            "members",
+            own.user_id.as_str(),
+        ];
+        let call = Call::new("is_channel_member", Method::GET, &path);
+        match self.ask::<Member>(call).await {
+            Ok(_) => Ok(true),
+            // Only members may ask for members.
+            Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -11,8 +11,9 @@ use sha2::Sha256;
 
 use super::Mattermost;
 use super::body;
-use super::call::{Call, read};
-use crate::domain::{ChannelId, PostId, Timestamp, UserId};
+use super::call::Call;
+use super::form::Confirmed;
+use crate::domain::{ChannelId, PostId, Rendered, Timestamp, UserId};
 use crate::http::Urgency;
 use crate::ports::{ChatError, NewPost, PostView};
 
@@ -69,7 +70,6 @@ impl Post {
 /// A list of posts; those of others are not even read.
 #[derive(Deserialize)]
 struct List {
-    #[serde(default)]
     posts: HashMap<String, Value>,
 }
 
@@ -89,7 +89,7 @@ impl Mattermost {
         let pending_post_id = self.pending_post_id(&post);
         let call = Call::new("create_post", Method::POST, &["posts"]);
         let body = |chars_max| body::create(&post, &pending_post_id, chars_max);
-        let made: Post = read(&self.call_fitting(call, post.content.chars(), body).await?)?;
+        let made: Post = self.ask_fitting(call, post.content.chars(), body).await?;
         // The id of a pending post is global: the answer may be somebody else's post (mattermost.md 5.3).
         let is_ours = made.user_id == own.user_id
             && made.channel_id == post.channel
@@ -106,6 +106,26 @@ impl Mattermost {
         }
     }
 
+    /// The post as it stands after the change is what confirms it.
+    pub(super) async fn patch(
+        &self,
+        post: &PostId,
+        key: &str,
+        content: &Rendered,
+    ) -> Result<(), ChatError> {
+        let path = ["posts", post.as_str(), "patch"];
+        let call = Call::new("patch_post", Method::PUT, &path);
+        let body = |chars_max| body::patch(key, content, chars_max);
+        let result = self.ask_fitting::<Post>(call, content.chars(), body).await;
+        self.told_apart(post, result.map(drop)).await
+    }
+
+    pub(super) async fn delete(&self, post: &PostId) -> Result<(), ChatError> {
+        let call = Call::new("delete_post", Method::DELETE, &["posts", post.as_str()]);
+        let result = self.ask::<Confirmed>(call).await;
+        self.told_apart(post, result.map(drop)).await
+    }
+
     pub(super) async fn read(&self, post: &PostId) -> Result<PostView, ChatError> {
         let call = Call::new("read_post", Method::GET, &["posts", post.as_str()]);
         let read: Post = self.ask(call).await?;
@@ -118,7 +138,7 @@ impl Mattermost {
     }
 
     /// Changing a post is forbidden both when it is deleted and when the bot left: reading it tells.
-    pub(super) async fn told_apart(
+    async fn told_apart(
         &self,
         post: &PostId,
         result: Result<(), ChatError>,
@@ -214,7 +234,7 @@ impl Mattermost {
         for (name, value) in query {
             call = call.query(name, value);
         }
-        read(&self.call(call).await?)
+        self.ask(call).await
     }
 
     /// The same for each attempt at one post, so that the server drops doubles of the last 30 s; nobody else can

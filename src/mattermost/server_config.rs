@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::call::Call;
 use super::{Mattermost, errors};
-use crate::http::Answer;
 use crate::ports::ChatError;
 
 /// Longest text of a post that is ever sent, in characters, and what is taken for the limit while the server has not
@@ -35,6 +36,8 @@ pub(super) struct ServerConfig {
     pub(super) name_display: String,
     /// The longest text of a post in characters (`MaxPostSize`), if it was told.
     pub(super) post_chars_max: Option<usize>,
+    /// The server's address as its users know it (`SiteURL`), if it was told: the relay may reach it under another.
+    pub(super) site_url: Option<Url>,
 }
 
 /// The settings as far as they are known.
@@ -59,6 +62,11 @@ struct ClientConfig {
     /// All values are texts.
     #[serde(rename = "MaxPostSize", default)]
     post_chars_max: String,
+    #[serde(rename = "SiteURL", default)]
+    site_url: String,
+    /// Every server tells it: what does not is none.
+    #[serde(rename = "Version")]
+    _version: String,
 }
 
 impl From<ClientConfig> for ServerConfig {
@@ -70,6 +78,7 @@ impl From<ClientConfig> for ServerConfig {
                 .parse()
                 .ok()
                 .filter(|chars| *chars >= POST_CHARS_MIN),
+            site_url: told.site_url.parse().ok(),
         }
     }
 }
@@ -116,7 +125,7 @@ impl Mattermost {
     }
 
     async fn ask_config(&self, known: Option<ServerConfig>) -> ServerConfig {
-        let call = Call::new("client_config", Method::GET, &["config", "client"]);
+        let call = Call::new("client_config", Method::GET, &["config", "client"]).for_everybody();
         match self.ask::<ClientConfig>(call.query("format", "old")).await {
             Ok(told) => {
                 let config = ServerConfig::from(told);
@@ -142,19 +151,19 @@ impl Mattermost {
 
     /// Makes a call whose body holds a text of `chars` characters, cut to what the server takes. What is refused for
     /// its length all the same is sent again shorter, since no later attempt would fare better.
-    pub(super) async fn call_fitting(
+    pub(super) async fn ask_fitting<T: DeserializeOwned>(
         &self,
         call: Call,
         chars: usize,
         body: impl Fn(usize) -> Vec<u8> + Send + Sync,
-    ) -> Result<Answer, ChatError> {
+    ) -> Result<T, ChatError> {
         let mut chars_max = if chars <= POST_CHARS_ALWAYS {
             POST_CHARS_MAX
         } else {
             self.server_config().await.post_chars()
         };
         loop {
-            let result = self.call(call.clone().body(body(chars_max))).await;
+            let result = self.ask(call.clone().body(body(chars_max))).await;
             let refused = chars_max.min(chars);
             match &result {
                 Err(error) if errors::is_too_long(error) && refused > POST_CHARS_MIN => {

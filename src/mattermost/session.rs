@@ -123,7 +123,8 @@ impl Session {
             Ok(_)
                 | Err(ChatError::Forbidden { .. }
                     | ChatError::NotFound { .. }
-                    | ChatError::NotEditable { .. })
+                    | ChatError::NotEditable { .. }
+                    | ChatError::Suspended { .. })
         );
         if !is_proof {
             return;
@@ -145,6 +146,11 @@ impl Session {
             return;
         }
         lock(&self.door).refuse(format!("a session is refused right after its login: {why}"));
+    }
+
+    /// The last login was refused, and the old pass has not worked since.
+    pub(super) fn is_barred(&self) -> bool {
+        lock(&self.door).refused.is_some()
     }
 
     /// Ends the session: no login any more. The pass to log out with, if there is one.
@@ -265,6 +271,7 @@ fn refusal(error: &ChatError) -> Option<String> {
     | ChatError::Forbidden { why }
     | ChatError::NotFound { why }
     | ChatError::NotEditable { why }
+    | ChatError::Suspended { why }
     | ChatError::Refused { why }) = error
     else {
         return None;

@@ -104,6 +104,8 @@ pub enum ChannelKind {
     Private,
     /// Between two people or a group: a bot can never post there.
     Direct,
+    /// Archived, whatever it was: nobody can post there until it is unarchived.
+    Archived,
 }
 
 /// A person as the chat server knows them.
@@ -130,7 +132,8 @@ pub enum ChatError {
         /// The request had left, so that its effect is unknown.
         sent: bool,
     },
-    /// 5xx: the server has trouble of its own. What a create did is unknown.
+    /// 5xx: the server has trouble of its own; or any status without the server's own form: something else answered in its
+    /// place. What a create did is unknown.
     #[error("the chat server is unavailable: {why}")]
     Unavailable {
         /// For the log.
@@ -138,7 +141,7 @@ pub enum ChatError {
         /// What it asked for with Retry-After.
         after: Option<Duration>,
     },
-    /// 503 of something in front of the server, which gave the request to nobody: nothing was done.
+    /// Something in front of the server answered by itself and gave the request to nobody: nothing was done.
     #[error("the chat server was not reached: {why}")]
     TurnedAway {
         /// For the log.
@@ -173,6 +176,12 @@ pub enum ChatError {
     /// A post can no longer be changed (edit time limit, mattermost.md 5.3).
     #[error("the post can no longer be changed: {why}")]
     NotEditable {
+        /// For the log.
+        why: String,
+    },
+    /// Nothing was done, and the same call may work again once a person has reversed something: an archived channel.
+    #[error("the chat server does not take it for now: {why}")]
+    Suspended {
         /// For the log.
         why: String,
     },
@@ -281,6 +290,18 @@ pub trait Chat: Send + Sync + 'static {
     /// Makes the relay a member of a public channel of its team.
     async fn join_channel(&self, channel: &ChannelId) -> Result<(), ChatError>;
 
+    /// Whether the relay is a member of `channel`.
+    async fn is_channel_member(&self, channel: &ChannelId) -> Result<bool, ChatError> {
+        let _ = channel;
+        Err(no_account())
+    }
+
+    /// Whether the relay is a member of `team`.
+    async fn is_team_member(&self, team: &TeamId) -> Result<bool, ChatError> {
+        let _ = team;
+        Err(no_account())
+    }
+
     /// Whether `user` administers `channel`; false also for somebody who is not in it.
     async fn is_channel_admin(&self, channel: &ChannelId, user: &UserId)
     -> Result<bool, ChatError>;
@@ -291,8 +312,21 @@ pub trait Chat: Send + Sync + 'static {
     /// An ephemeral text through a slash command's response URL (30 minutes, 5 uses, mattermost.md 2.3).
     async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError>;
 
-    /// A direct message to one person; `key` as for posts.
-    async fn direct_message(&self, user: &UserId, key: &str, text: &str) -> Result<(), ChatError>;
+    /// A direct message to one person; `key` as for posts. Nothing is written if one with this key stands there since
+    /// `since` (our clock).
+    async fn direct_message(
+        &self,
+        user: &UserId,
+        key: &str,
+        text: &str,
+        since: Timestamp,
+    ) -> Result<(), ChatError>;
+
+    /// Where people open a channel in their browser; `None` where that is not known.
+    async fn channel_address(&self, place: &Place) -> Option<String> {
+        let _ = place;
+        None
+    }
 }
 
 fn no_account() -> ChatError {

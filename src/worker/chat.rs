@@ -5,6 +5,7 @@ mod answer;
 mod artifact;
 mod card;
 mod notice;
+mod outside;
 mod posting;
 mod tidy;
 
@@ -101,9 +102,6 @@ pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report
     };
     Report::of(outcome.unwrap_or_else(|outcome| outcome))
 }
-
-/// Why nothing can be posted, for the story of the meeting.
-const OUTSIDE: &str = "the bot is outside the channel: invite it";
 
 /// What a step met when it could not go on; `?` carries it out of a job.
 type Step<T> = Result<T, Outcome>;
@@ -240,6 +238,7 @@ fn outcome_of(error: &ChatError) -> Outcome {
             reason: RetryReason::Paused,
             why,
         },
+        ChatError::Suspended { .. } => Outcome::Resting { after: None, why },
         ChatError::Forbidden { .. }
         | ChatError::NotFound { .. }
         | ChatError::NotEditable { .. }

@@ -70,7 +70,7 @@ async fn discarded_dead_letter_is_gone() {
     let world = World::start().await;
     let refusal = Fault::Answer {
         status: 400,
-        body: "{}".to_owned(),
+        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
         headers: vec![],
     };
     world.chat.faults().set("posts.create", refusal);

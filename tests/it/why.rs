@@ -29,16 +29,20 @@ fn events(why: &Value) -> Vec<(String, String)> {
 #[tokio::test]
 async fn whole_story_of_a_troubled_meeting_is_told_from_every_id() {
     let world = World::start().await;
-    let answer = |status| Fault::Answer {
+    let answer = |status, body: &str| Fault::Answer {
         status,
-        body: "{}".to_owned(),
+        body: body.to_owned(),
         headers: vec![],
     };
+    let invalid = r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#;
     world
         .conference
         .faults()
-        .next("room.create", 1, answer(500));
-    world.chat.faults().set("posts.create", answer(400));
+        .next("room.create", 1, answer(500, "{}"));
+    world
+        .chat
+        .faults()
+        .set("posts.create", answer(400, invalid));
     world.conference.double_webhooks("participant_joined", None);
     world.conference.lose_webhooks("session_ended", None);
     world.conference.lose_webhooks("room_finished", None);

@@ -63,6 +63,7 @@ fn settings() -> WorkerSettings {
         retry: RetryPolicy {
             attempts_max: 3,
             age_max: 3600 * SECOND,
+            rest_max: 3600 * SECOND,
             hint_max: 60 * SECOND,
         },
         backoff: Backoff {

@@ -6,8 +6,11 @@ use super::*;
 use crate::clock::SystemClock;
 
 fn meter() -> Meter {
+    let metrics = Arc::new(Metrics::new().unwrap());
     Meter {
-        metrics: Arc::new(Metrics::new().unwrap()),
+        readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
+        metrics,
+        ask_again: Arc::default(),
         clock: Arc::new(SystemClock),
         ledger: Ledger::new().0,
     }

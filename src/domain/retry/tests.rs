@@ -7,6 +7,7 @@ use super::*;
 const POLICY: RetryPolicy = RetryPolicy {
     attempts_max: 12,
     age_max: Duration::from_secs(7 * 24 * 3600),
+    rest_max: Duration::from_secs(30 * 24 * 3600),
     hint_max: Duration::from_secs(600),
 };
 const YOUNG: Duration = Duration::from_secs(1);
@@ -110,12 +111,16 @@ proptest! {
     fn every_outcome_has_its_verdict(
         outcome in any_outcome(),
         attempt: u32,
-        age_s in 0_u64..1_000_000,
+        age_s in 0_u64..4_000_000,
         delay_ms in 0_u64..1_000_000,
     ) {
         let (age, delay) = (Duration::from_secs(age_s), Duration::from_millis(delay_ms));
         let verdict = POLICY.judge(&outcome, attempt, age, delay);
-        let is_old = age >= POLICY.age_max;
+        let is_waiting = matches!(
+            outcome,
+            Outcome::Resting { .. } | Outcome::Unavailable { reason: RetryReason::Paused, .. }
+        );
+        let is_old = age >= if is_waiting { POLICY.rest_max } else { POLICY.age_max };
         match (&outcome, &verdict) {
             (Outcome::Done, Verdict::Done) | (Outcome::Obsolete, Verdict::Obsolete) => {}
             (Outcome::Hopeless { why }, Verdict::DeadLetter { reason }) => prop_assert_eq!(why, reason),
@@ -138,6 +143,10 @@ proptest! {
             (Outcome::Busy { after: asked } | Outcome::Paused { after: asked, .. }, Verdict::Again { after, counts, .. }) => {
                 prop_assert!(!is_old && !counts);
                 prop_assert_eq!(after, asked);
+            }
+            (Outcome::Resting { after: asked, .. }, Verdict::Again { after, counts, .. }) => {
+                prop_assert!(!is_old && !counts);
+                prop_assert_eq!(*after, asked.unwrap_or(delay));
             }
             other => prop_assert!(false, "{:?}", other),
         }

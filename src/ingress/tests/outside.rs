@@ -275,7 +275,13 @@ impl Chat for OnePerson {
     async fn answer_command(&self, _: &ResponseHook, _: &str) -> Result<(), ChatError> {
         not_here()
     }
-    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+    async fn direct_message(
+        &self,
+        _: &UserId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<(), ChatError> {
         not_here()
     }
 }

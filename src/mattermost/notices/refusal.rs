@@ -4,9 +4,9 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::NoticeWay;
-use crate::http::Answer;
-use crate::mattermost::errors::{AppError, outside_word, turned_away};
-use crate::mattermost::hooks::is_ok;
+use crate::http::{Answer, Http};
+use crate::mattermost::errors::outside_word;
+use crate::mattermost::form::{self, AppError, Refusal};
 use crate::ports::ChatError;
 
 /// Shortest part of an address or header value that is looked for in texts, in characters.
@@ -26,14 +26,14 @@ fn is_perhaps_trouble(error: &AppError) -> bool {
 }
 
 /// Takes answers for what they mean.
-pub(super) struct Refusal {
+pub(super) struct Meaning {
     is_webhook: bool,
     key: &'static str,
     /// The parts of what must not be told, as they would look in a text of ours.
     secrets: Vec<String>,
 }
 
-impl Refusal {
+impl Meaning {
     pub(super) fn new(way: &NoticeWay, address: &Url) -> Self {
         let mut parts: Vec<&str> = address.path().split('/').collect();
         parts.extend(address.query().unwrap_or_default().split(['&', '=']));
@@ -56,85 +56,84 @@ impl Refusal {
         }
     }
 
-    pub(super) fn meaning(&self, answer: &Answer) -> Result<(), ChatError> {
-        let status = answer.status;
-        if answer.is_success() && (!self.is_webhook || is_ok(answer)) {
-            return Ok(());
+    /// What the answer means.
+    pub(super) fn of(&self, http: &Http, answer: &Answer) -> Result<(), ChatError> {
+        if !self.is_webhook {
+            form::check_endpoint(http, answer, "mattermost.plugin_url")?;
+            if answer.is_success() {
+                return Ok(());
+            }
+            return Err(self.refused_by_plugin(answer));
         }
-        // A plugin may say 503 in its own words after it has posted.
-        if self.is_webhook
-            && let Some(error) = turned_away(answer)
-        {
-            return Err(error);
-        }
-        let error = serde_json::from_slice::<AppError>(&answer.body).ok();
-        let is_mattermosts = error.is_some();
-        let said = self.said(status, error.as_ref());
-        let key = self.key;
+        form::read_hook(http, answer, "mattermost.incoming_webhook_url").map_err(|refusal| {
+            match refusal {
+                Refusal::Own(error) => self.refused_by_webhook(answer, &error),
+                Refusal::Strange(error) => error,
+            }
+        })
+    }
+
+    fn refused_by_webhook(&self, answer: &Answer, error: &AppError) -> ChatError {
+        let said = self.said(answer.status, Some(error));
         let told = |advice: &str| format!("{said}: {advice}");
         let refused = |advice: &str| ChatError::Refused { why: told(advice) };
-        Err(match status {
-            // The web app answers any address with its page (mattermost.md 3.1).
-            200..=299 => refused(&format!(
-                "not answered with ok, so nothing was posted; mattermost.{key} is no address of an incoming webhook"
-            )),
-            300..=399 => refused(&format!(
-                "a redirect; mattermost.{key} must be the final address"
-            )),
-            400 if error.as_ref().is_some_and(is_perhaps_trouble) && self.is_webhook => {
-                ChatError::Failed {
-                    why: told(UNKNOWN_HOOK),
-                }
-            }
-            400 if self.is_webhook => refused(
+        match answer.status {
+            400 if is_perhaps_trouble(error) => ChatError::Failed {
+                why: told(UNKNOWN_HOOK),
+            },
+            400 => refused(
                 "the notice is not taken as it is; see whether mattermost.incoming_webhook_url is an address of Mattermost",
             ),
-            401 if self.is_webhook => ChatError::Unauthorized {
+            403 => refused(
+                "the incoming webhook is locked to another channel, or its owner may not post in this one; \
+                 unlock it, or let its owner join the channel",
+            ),
+            404 if error.is_no_route() => refused(&self.no_route()),
+            // An archived channel looks the same as one of another team, and may be unarchived.
+            404 => ChatError::Suspended {
                 why: told(
-                    "an incoming webhook needs no credentials, so a proxy before Mattermost may ask for them; \
-                     let it pass the webhook's address",
+                    "the channel is archived, or not in the team of the incoming webhook: \
+                     a webhook posts in its own team only",
                 ),
             },
+            // A switch of the server: whoever turns it on again wants the notices to follow.
+            501 => ChatError::Unauthorized {
+                why: told(
+                    "incoming webhooks are switched off (ServiceSettings.EnableIncomingWebhooks)",
+                ),
+            },
+            status => common(status, answer, said),
+        }
+    }
+
+    fn refused_by_plugin(&self, answer: &Answer) -> ChatError {
+        let error = AppError::of(answer);
+        let said = self.said(answer.status, error.as_ref());
+        let told = |advice: &str| format!("{said}: {advice}");
+        match answer.status {
             401 => ChatError::Unauthorized {
                 why: told(
                     "see mattermost.plugin_authorization; Mattermost passes it on from 9.4 on",
                 ),
             },
-            403 if self.is_webhook => refused(
-                "the incoming webhook is locked to another channel, or its owner may not post in this one; \
-                 unlock it, or let its owner join the channel",
-            ),
-            403 => refused("the plugin forbids it"),
-            404 if error.as_ref().is_some_and(|error| error.is_no_route()) => refused(&format!(
-                "nothing answers at this address; mattermost.{key} is wrong, or the plugin is switched off"
-            )),
-            404 if is_mattermosts && self.is_webhook => refused(
-                "the channel is archived, or not in the team of the incoming webhook: \
-                 a webhook posts in its own team only",
-            ),
-            404 if !self.is_webhook => refused(&format!(
-                "nothing answers at this address; mattermost.{key} is wrong, or the plugin is switched off"
-            )),
-            404 | 408 | 425 | 500 | 502..=599 => ChatError::Unavailable {
-                why: said,
-                after: answer.retry_after,
+            403 => ChatError::Refused {
+                why: told("the plugin forbids it"),
             },
-            413 | 414 => refused("the notice or the address is too long"),
-            429 => ChatError::Throttled {
-                after: answer
-                    .retry_after
-                    .or(answer.rate_limit.map(|limit| limit.reset)),
+            404 => ChatError::Refused {
+                why: told(&self.no_route()),
             },
-            // A switch of the server: whoever turns it on again wants the notices to follow.
             501 => ChatError::Unauthorized {
-                why: told(if self.is_webhook {
-                    "incoming webhooks are switched off (ServiceSettings.EnableIncomingWebhooks)"
-                } else {
-                    "plugins are switched off (PluginSettings.Enable)"
-                }),
+                why: told("plugins are switched off (PluginSettings.Enable)"),
             },
-            _ => refused("it will not be taken the next time either"),
-        })
+            status => common(status, answer, said),
+        }
+    }
+
+    fn no_route(&self) -> String {
+        let key = self.key;
+        format!(
+            "nothing answers at this address; mattermost.{key} is wrong, or the plugin is switched off"
+        )
     }
 
     fn said(&self, status: u16, error: Option<&AppError>) -> String {
@@ -151,5 +150,25 @@ impl Refusal {
             }
         });
         format!("HTTP {status} {id} (request {request})")
+    }
+}
+
+/// What the other statuses mean, whoever says them.
+fn common(status: u16, answer: &Answer, said: String) -> ChatError {
+    let refused = |advice: &str| ChatError::Refused {
+        why: format!("{said}: {advice}"),
+    };
+    match status {
+        408 | 425 | 500 | 502..=599 => ChatError::Unavailable {
+            why: said,
+            after: answer.retry_after,
+        },
+        413 | 414 => refused("the notice or the address is too long"),
+        429 => ChatError::Throttled {
+            after: answer
+                .retry_after
+                .or(answer.rate_limit.map(|limit| limit.reset)),
+        },
+        _ => refused("it will not be taken the next time either"),
     }
 }

@@ -6,14 +6,14 @@ use url::Url;
 
 use super::super::BadSettings;
 use super::NoticeWay;
-use super::refusal::Refusal;
+use super::refusal::Meaning;
 
 /// An address with what a call of it carries.
 pub struct Way {
     pub(super) way: NoticeWay,
     pub(super) address: Url,
     pub(super) authorization: Option<HeaderValue>,
-    pub(super) refusal: Refusal,
+    pub(super) meaning: Meaning,
 }
 
 impl Way {
@@ -47,7 +47,7 @@ impl Way {
             authorization = Some(value);
         }
         Ok(Self {
-            refusal: Refusal::new(&way, &address),
+            meaning: Meaning::new(&way, &address),
             way,
             address,
             authorization,

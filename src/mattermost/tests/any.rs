@@ -1,4 +1,7 @@
 //! Answers as no Mattermost gives them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -7,11 +10,15 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::any::{CANARY, assert_harmless, bytes, damaged, json};
 use crate::http::stub::Recorded;
-use crate::http::{Answer, log_text};
+use crate::http::{Answer, Unobserved, log_text};
 
-const KEYS: [&str; 14] = [
+static HTTP: LazyLock<Http> =
+    LazyLock::new(|| Http::new(HttpSettings::default(), Arc::new(Unobserved)).unwrap());
+
+const KEYS: [&str; 15] = [
     "id",
     "request_id",
+    "status_code",
     "message",
     "posts",
     "user_id",
@@ -62,14 +69,17 @@ proptest! {
     #[test]
     fn any_refusal_is_classified_in_words_of_ours(status in 100..1000_u16, body in body()) {
         let answer = answer(status, body);
-        harmless(&errors::classify(&answer));
-        harmless(&errors::classify_hook(&answer));
-        if let Some(error) = errors::turned_away(&answer) {
+        let http = &*HTTP;
+        if let Err(error) = form::read::<Value>(http, &answer) {
             harmless(&error);
         }
-        let _ = hooks::is_ok(&answer);
-        if let Err(error) = call::read::<Value>(&answer) {
-            assert_harmless(&error.to_string());
+        match form::read_hook(http, &answer, form::SERVER) {
+            Ok(()) => {}
+            Err(form::Refusal::Own(error)) => harmless(&errors::classify(&answer, &error)),
+            Err(form::Refusal::Strange(error)) => harmless(&error),
+        }
+        if let Err(error) = form::check_endpoint(http, &answer, form::SERVER) {
+            harmless(&error);
         }
     }
 }

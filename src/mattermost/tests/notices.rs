@@ -195,8 +195,8 @@ async fn recorded_answers_of_incoming_webhooks_get_their_class_without_the_secre
         ("incoming-own-channel-archived-400", "Failed"),
         ("incoming-too-large-400", "Refused"),
         ("incoming-403-channel-locked", "Refused"),
-        ("incoming-404-channel", "Refused"),
-        ("incoming-404-archived-channel", "Refused"),
+        ("incoming-404-channel", "Suspended"),
+        ("incoming-404-archived-channel", "Suspended"),
         ("incoming-500-nul", "Unavailable"),
         ("incoming-disabled-501", "Unauthorized"),
         ("ratelimit-429", "Throttled"),
@@ -258,7 +258,9 @@ async fn page_of_the_web_app_and_silence_are_no_success() {
     };
     let kiosk = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page(), ok()]).await;
     let error = kiosk.post().await.unwrap_err();
-    assert!(matches!(&error, ChatError::Refused { why } if why.contains("incoming_webhook_url")));
+    assert!(
+        matches!(&error, ChatError::TurnedAway { why, .. } if why.contains("incoming_webhook_url"))
+    );
     let closed = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![]).await;
     let error = closed.post().await.unwrap_err();
     assert!(matches!(&error, ChatError::Unreachable { sent: true, .. }));
@@ -296,13 +298,29 @@ async fn only_a_proxy_that_had_nobody_to_ask_certainly_posted_nothing() {
                 "case {index}"
             );
         }
-        // What a plugin says, it may say after it has posted.
+        // What a plugin says with 5xx, it may say after it has posted.
         let plugin = Kiosk::plugin(vec![reply]).await;
         assert_eq!(
             class(plugin.post().await, |()| "ok".to_owned()),
             "Unavailable"
         );
     }
+}
+
+#[tokio::test]
+async fn f4_page_in_the_place_of_a_plugin_or_webhook_posted_nothing() {
+    for status in [200, 302, 401, 403, 404, 405] {
+        let page = Reply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
+        let plugin = Kiosk::plugin(vec![page.clone()]).await;
+        let webhook = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page]).await;
+        for kiosk in [plugin, webhook] {
+            let class = class(kiosk.post().await, |()| "ok".to_owned());
+            assert_eq!(class, "TurnedAway", "{status}");
+        }
+    }
+    // In its own words a plugin may refuse.
+    let plugin = Kiosk::plugin(vec![Reply::new(403, &[], "not in this channel")]).await;
+    assert_eq!(class(plugin.post().await, |()| "ok".to_owned()), "Refused");
 }
 
 #[tokio::test]

@@ -12,7 +12,10 @@ fn person(nickname: &str, first: &str, last: &str) -> Reply {
 }
 
 fn shows(way: &str) -> Reply {
-    Reply::json(200, &json!({ "TeammateNameDisplay": way }))
+    Reply::json(
+        200,
+        &json!({ "TeammateNameDisplay": way, "Version": "11.6.0" }),
+    )
 }
 
 #[tokio::test]
@@ -104,24 +107,20 @@ async fn joining_adds_the_bot_itself() {
     assert_eq!(seen[1].json(), json!({ "user_id": BOT }));
 }
 
+fn member(roles: &str, is_admin: bool) -> Reply {
+    let member = json!({ "user_id": user(), "roles": roles, "scheme_admin": is_admin });
+    Reply::json(200, &member)
+}
+
 #[tokio::test]
 async fn channel_admins_are_told_by_role_or_scheme() {
     for (reply, expected) in [
         (recorded("channel-member-200"), false),
         (recorded("channel-member-admin-200"), true),
         (recorded("channel-member-404"), false),
-        (
-            Reply::json(200, &json!({ "roles": "", "scheme_admin": true })),
-            true,
-        ),
-        (
-            Reply::json(200, &json!({ "roles": "channel_user channel_admin" })),
-            true,
-        ),
-        (
-            Reply::json(200, &json!({ "roles": "not_channel_admin" })),
-            false,
-        ),
+        (member("", true), true),
+        (member("channel_user channel_admin", false), true),
+        (member("not_channel_admin", false), false),
     ] {
         let bench = bench(vec![reply]).await;
         assert_eq!(
@@ -162,7 +161,7 @@ async fn a_command_is_answered_without_token_and_only_ok_is_success() {
     let page = super::bench(vec![Reply::new(200, &[], "<!doctype html>")]).await;
     let result = page.client.answer_command(&hook, "x").await;
     assert!(
-        matches!(result, Err(ChatError::Refused { .. })),
+        matches!(result, Err(ChatError::TurnedAway { .. })),
         "{result:?}"
     );
 }

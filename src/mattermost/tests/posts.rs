@@ -352,19 +352,25 @@ async fn a_direct_message_goes_to_the_channel_of_both() {
     let bench = bench(vec![
         me(),
         recorded("dm-create-201"),
+        list(&[]),
         Reply::json(201, &told(&direct)),
+        recorded("dm-create-201"),
+        list(&[told(&direct)]),
     ])
     .await;
-    bench
-        .client
-        .direct_message(&user(), "m1:invite", "Invite me")
-        .await
-        .unwrap();
+    // The second time it stands there already.
+    for _ in 0..2 {
+        let since = Timestamp::from_millis(1);
+        let (user, text) = (user(), "Invite me");
+        let told = bench.client.direct_message(&user, "m1:invite", text, since);
+        told.await.unwrap();
+    }
     let seen = bench.stub.seen();
     assert_eq!(seen[1].line(), "POST /api/v4/channels/direct");
     assert_eq!(seen[1].json(), json!([BOT, user()]));
-    assert_eq!(seen[2].json()["channel_id"], "ui3hcpm61fno7rtjy613wxsyra");
-    assert_eq!(seen[2].json()["message"], "Invite me");
+    assert_eq!(seen[3].json()["channel_id"], "ui3hcpm61fno7rtjy613wxsyra");
+    assert_eq!(seen[3].json()["message"], "Invite me");
+    assert_eq!(seen.len(), 6);
 }
 
 #[tokio::test]
@@ -391,7 +397,7 @@ fn long_post(chars: usize) -> NewPost {
 }
 
 fn takes(chars: &str) -> Reply {
-    Reply::json(200, &json!({ "MaxPostSize": chars }))
+    Reply::json(200, &json!({ "MaxPostSize": chars, "Version": "11.6.0" }))
 }
 
 fn chars_of(body: &Value) -> usize {

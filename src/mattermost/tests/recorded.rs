@@ -85,7 +85,7 @@ const CLASSES: &[(&str, &str)] = &[
         "Forbidden",
     ),
     ("mattermost-11/rest/channel-get-200", "Public"),
-    ("mattermost-11/rest/channel-get-archived-200", "Public"),
+    ("mattermost-11/rest/channel-get-archived-200", "Archived"),
     ("mattermost-11/rest/channel-get-dm-403", "Forbidden"),
     (
         "mattermost-11/rest/channel-get-public-not-member-200",
@@ -111,7 +111,7 @@ const CLASSES: &[(&str, &str)] = &[
         "Forbidden",
     ),
     ("mattermost-11/rest/post-create-413", "Refused"),
-    ("mattermost-11/rest/post-create-archived-400", "Refused"),
+    ("mattermost-11/rest/post-create-archived-400", "Suspended"),
     ("mattermost-11/rest/post-create-bad-json-400", "Refused"),
     ("mattermost-11/rest/post-create-too-long-400", "Refused"),
     ("mattermost-11/rest/post-create-nul-500", "Unavailable"),
@@ -123,7 +123,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("mattermost-11/rest/post-patch-200", "ok"),
     ("mattermost-11/rest/post-patch-message-only-200", "ok"),
     ("mattermost-11/rest/post-patch-403-not-author", "Forbidden"),
-    ("mattermost-11/rest/post-patch-archived-400", "Refused"),
+    ("mattermost-11/rest/post-patch-archived-400", "Suspended"),
     ("mattermost-11/rest/post-patch-deleted-403", "Forbidden"),
     ("mattermost-11/rest/post-patch-unknown-403", "Forbidden"),
     ("mattermost-11/rest/post-reply-201", "Refused"),
@@ -254,7 +254,10 @@ async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_tells_no_s
             format!("{:?}", client.channel_kind(&channel()).await),
             format!("{:?}", client.is_channel_admin(&channel(), &user()).await),
             format!("{:?}", client.join_channel(&channel()).await),
-            format!("{:?}", client.direct_message(&user(), "k", "x").await),
+            format!(
+                "{:?}",
+                client.direct_message(&user(), "k", "x", since).await
+            ),
             format!("{:?}", client.answer_command(&hook, "x").await),
         ];
         assert!(bench.stub.seen().len() > said.len() / 2, "{name}");

@@ -78,14 +78,103 @@ async fn an_outage_is_no_refusal() {
         };
         assert_eq!(after, Some(Duration::from_secs(3)), "{status}");
     }
-    for status in [301, 302, 307, 308, 414, 501] {
-        let bench = bench(vec![Reply::new(status, &[("Location", "/")], "")]).await;
-        let result = bench.client.read_post(&post_id()).await;
-        assert!(
-            matches!(result, Err(ChatError::Refused { .. })),
-            "{status}: {result:?}"
+}
+
+/// What something in front of the server may say: a page for people, a line, or JSON of its own.
+const FOREIGN: [(&[(&str, &str)], &str); 4] = [
+    (&[("Content-Type", "text/html")], "<html>sign in</html>"),
+    (&[("Content-Type", "text/plain")], "blocked by policy"),
+    (
+        &[("Content-Type", "application/json")],
+        r#"{"error":"forbidden"}"#,
+    ),
+    // The name of an error without the rest of Mattermost's form.
+    (
+        &[("Content-Type", "application/json")],
+        r#"{"id":"gateway.denied"}"#,
+    ),
+];
+
+#[tokio::test]
+async fn f4_an_answer_without_mattermosts_form_is_never_its_word() {
+    for status in [
+        301, 302, 307, 400, 401, 403, 404, 405, 407, 410, 413, 414, 451, 501,
+    ] {
+        for (headers, body) in FOREIGN {
+            let replies = vec![Reply::new(status, headers, body); 6];
+            let bench = bench(replies).await;
+            let client = &bench.client;
+            let said = [
+                client.own_account().await.map(drop),
+                client.read_post(&post_id()).await.map(drop),
+                client.patch_post(&post_id(), "k", new_post().content).await,
+                client.delete_post(&post_id()).await,
+                client.channel_kind(&channel()).await.map(drop),
+                client.is_channel_admin(&channel(), &user()).await.map(drop),
+            ];
+            for said in said {
+                let is_outage = matches!(said, Err(ChatError::Unavailable { .. }));
+                assert!(is_outage, "{status} {body}: {said:?}");
+            }
+            assert_eq!(bench.stub.seen().len(), 6, "{status}: nothing is followed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f4_a_hook_refused_by_a_stranger_was_not_used() {
+    let hook = ResponseHook::parse("1w3ncsn8wj8z3qmzkf91xdxuka").unwrap();
+    for status in [200, 302, 401, 403, 404, 405] {
+        let page = Reply::new(
+            status,
+            &[("Content-Type", "text/html")],
+            "<html>sign in</html>",
         );
-        assert_eq!(bench.stub.seen().len(), 1);
+        let bench = bench(vec![page]).await;
+        let said = bench.client.answer_command(&hook, "x").await;
+        let is_turned_away = matches!(said, Err(ChatError::TurnedAway { .. }));
+        assert!(is_turned_away, "{status}: {said:?}");
+    }
+    // It may be Mattermost's own success, rewritten on its way.
+    for body in ["", "OK", "{}"] {
+        let bench = bench(vec![Reply::new(200, &[], body)]).await;
+        let said = bench.client.answer_command(&hook, "x").await;
+        let is_unknown = matches!(said, Err(ChatError::Unavailable { .. }));
+        assert!(is_unknown, "{body:?}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn f5_success_without_the_expected_answer_is_none() {
+    for body in [
+        "",
+        "<html>welcome</html>",
+        "{}",
+        "null",
+        "[]",
+        r#"{"status":"ok"}"#,
+    ] {
+        // Creating asks first who we are.
+        let mut replies = vec![me()];
+        replies.extend(vec![Reply::new(200, &[], body); 9]);
+        let bench = bench(replies).await;
+        let client = &bench.client;
+        let since = Timestamp::from_millis(0);
+        let said = [
+            client.create_post(new_post()).await.map(drop),
+            client.patch_post(&post_id(), "k", new_post().content).await,
+            client.delete_post(&post_id()).await,
+            client.join_channel(&channel()).await,
+            client.read_post(&post_id()).await.map(drop),
+            client.find_posts(&channel(), "k", since).await.map(drop),
+            client.channel_kind(&channel()).await.map(drop),
+            client.is_channel_admin(&channel(), &user()).await.map(drop),
+            client.is_channel_member(&channel()).await.map(drop),
+        ];
+        for (index, said) in said.into_iter().enumerate() {
+            let is_unknown = matches!(said, Err(ChatError::Unreachable { sent: true, .. }));
+            assert!(is_unknown, "{index} {body}: {said:?}");
+        }
     }
 }
 

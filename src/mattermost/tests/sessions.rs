@@ -15,7 +15,8 @@ fn login() -> Reply {
 /// A login that gives another session.
 fn login_as(token: &str) -> Reply {
     let headers = [("Content-Type", "application/json"), ("Token", token)];
-    Reply::new(200, &headers, "{}")
+    let body = json!({ "id": BOT }).to_string();
+    Reply::new(200, &headers, &body)
 }
 
 fn expired() -> Reply {
@@ -186,7 +187,7 @@ async fn every_refused_login_says_what_to_change() {
 #[tokio::test]
 async fn answer_without_a_token_is_a_refused_login() {
     for reply in [
-        Reply::new(200, &[], "<html>"),
+        Reply::json(200, &json!({ "id": BOT })),
         login_as(""),
         login_as(&"x".repeat(300)),
     ] {
@@ -289,6 +290,8 @@ async fn outages_and_throttling_at_login_are_no_refusals() {
         recorded("ratelimit-429"),
         Reply::new(503, &[], ""),
         Reply::new(404, &[], "<html>a proxy</html>"),
+        Reply::new(403, &[], "<html>a proxy</html>"),
+        Reply::new(302, &[("Location", "/login")], ""),
         Reply::Raw(Vec::new()),
         login(),
         me(),
@@ -300,7 +303,7 @@ async fn outages_and_throttling_at_login_are_no_refusals() {
         client.own_account().await,
         Err(ChatError::Throttled { after })
     );
-    for _ in 0..2 {
+    for _ in 0..4 {
         let result = client.own_account().await;
         let is_outage = matches!(result, Err(ChatError::Unavailable { .. }));
         assert!(is_outage, "{result:?}");
@@ -309,6 +312,20 @@ async fn outages_and_throttling_at_login_are_no_refusals() {
     let is_silence = matches!(result, Err(ChatError::Unreachable { .. }));
     assert!(is_silence, "{result:?}");
     client.own_account().await.unwrap();
+}
+
+#[tokio::test]
+async fn f4_page_with_status_200_or_401_neither_logs_in_nor_ends_a_session() {
+    let page = |status| Reply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
+    let replies = vec![page(200), page(401), login(), me(), page(401), me()];
+    let bench = bench_with_login(replies).await;
+    for _ in 0..2 {
+        bench.client.own_account().await.unwrap_err();
+    }
+    bench.client.own_account().await.unwrap();
+    bench.client.own_account().await.unwrap_err();
+    bench.client.own_account().await.unwrap();
+    assert_eq!(bench.logins(), 3, "no login after a stranger's 401");
 }
 
 #[tokio::test]

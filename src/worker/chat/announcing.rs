@@ -9,6 +9,7 @@ use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, NoticeStep, PostKey, PostRow, Rendered, ResponseHook};
 
 use super::answer::is_lost;
+use super::outside::note_suspended;
 use super::{Step, Turn, is_unknown, keep, outcome_of, renew};
 
 /// Where a notice goes out.
@@ -69,6 +70,7 @@ pub(super) async fn announce(
     match made {
         Ok(()) => {
             row.notice_made(shop.deps.clock.now());
+            row.outside_since = None;
             keep(shop, meeting, key, row.clone()).await?;
             debug!(key = %key, "notice posted");
             Ok(Announced::Now)
@@ -89,6 +91,7 @@ pub(super) async fn announce(
             if matches!(exit, Exit::Hook(_)) && is_lost(&error) {
                 return lapse(shop, meeting, key, row, &error.to_string()).await;
             }
+            note_suspended(shop, meeting, key, row, &error).await?;
             keep(shop, meeting, key, row.clone()).await?;
             Err(outcome_of(&error))
         }

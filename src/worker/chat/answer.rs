@@ -73,7 +73,8 @@ async fn tell_channel(
                 ..Rendered::default()
             };
             match post_once(shop, meeting, key, row, content).await {
-                Ok(_) | Err(NotPosted::Outside) => Ok(()),
+                // Nobody there can read it now, and later it is no news.
+                Ok(_) | Err(NotPosted::Outside | NotPosted::Met(Outcome::Resting { .. })) => Ok(()),
                 Err(NotPosted::Met(outcome)) => Err(outcome),
             }
         }

@@ -13,8 +13,9 @@ use crate::domain::{
 
 use super::announcing::{Exit, announce};
 use super::card::open_link;
+use super::outside::{FORBIDDEN, rest_outside};
 use super::posting::{NotPosted, post_once};
-use super::{OUTSIDE, Step, Turn, keep, load};
+use super::{Step, Turn, keep, load};
 
 /// How long the names of people who are to be mentioned are asked for.
 const NAMES_WITHIN: Duration = Duration::from_secs(5);
@@ -97,10 +98,7 @@ async fn reply(
     };
     match post_once(shop, meeting, &key, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
-        Err(NotPosted::Outside) => Ok(Outcome::Paused {
-            after: shop.settings.outside_again_after * 10,
-            why: OUTSIDE,
-        }),
+        Err(NotPosted::Outside) => Ok(rest_outside(shop, meeting, FORBIDDEN)),
         // Refused with and without its thread: the card is gone, and with it the wish to hear more.
         Err(NotPosted::Met(Outcome::Hopeless { why })) if is_card_gone(shop, card_post).await => {
             tracing::info!(

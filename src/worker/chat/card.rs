@@ -9,19 +9,18 @@ use crate::domain::meeting::State;
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, PostId, PostKey, PostRow, Rendered, Timestamp, Via, say};
-use crate::ports::{ChannelKind, ChatError};
+use crate::ports::ChatError;
 
-use super::answer::is_lost;
+use super::outside::{Entry, FORBIDDEN, note_suspended, outside, rest_outside};
 use super::posting::{Made, NotPosted, post_once};
-use super::{OUTSIDE, Step, Turn, is_unknown, keep, load, outcome_of, renew};
+use super::{Step, Turn, is_unknown, keep, load, outcome_of, renew};
 
 /// How often a meeting that goes on moving is rendered again in one job; then the next job goes on.
 const ROUNDS_MAX: u32 = 5;
-/// Pause before a card is tried again while the bot is outside the channel and the meeting is over.
-const OUTSIDE_OVER_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// Shows the *current* state, whatever version called for it, and again if it moved on meanwhile.
 pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> {
+    let mut entry = Entry::default();
     for round in 0..ROUNDS_MAX {
         let meeting = load(shop, called.id).await?;
         let mut row = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
@@ -38,8 +37,8 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
             None => {}
         }
         let shown = match row.post.clone() {
-            None => first(shop, &meeting, &mut row).await?,
-            Some(post) => patch(shop, &meeting, &mut row, &post).await?,
+            None => first(shop, &meeting, &mut row, &mut entry).await?,
+            Some(post) => patch(shop, &meeting, &mut row, (&post, &mut entry)).await?,
         };
         if let Some(outcome) = shown {
             return Ok(outcome);
@@ -51,11 +50,16 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
 }
 
 /// Posts the first card. `Some`: the job ends with this.
-async fn first(shop: &Turn<'_>, meeting: &Meeting, row: &mut PostRow) -> Step<Option<Outcome>> {
+async fn first(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    row: &mut PostRow,
+    entry: &mut Entry,
+) -> Step<Option<Outcome>> {
     if row.first_tried_at.is_none() && row.root.is_none() {
         match thread_root(shop, meeting).await {
             Ok(root) => row.root = root,
-            Err(NotPosted::Outside) => return outside(shop, meeting, row).await,
+            Err(NotPosted::Outside) => return outside(shop, meeting, row, entry).await,
             Err(NotPosted::Met(outcome)) => return Err(outcome),
         }
     }
@@ -74,7 +78,7 @@ async fn first(shop: &Turn<'_>, meeting: &Meeting, row: &mut PostRow) -> Step<Op
             info!(after_ms, state = meeting.state().as_str(), "card posted");
             Ok(None)
         }
-        Err(NotPosted::Outside) => outside(shop, meeting, row).await,
+        Err(NotPosted::Outside) => outside(shop, meeting, row, entry).await,
         Err(NotPosted::Met(outcome)) => Err(outcome),
     }
 }
@@ -83,7 +87,7 @@ async fn patch(
     shop: &Turn<'_>,
     meeting: &Meeting,
     row: &mut PostRow,
-    post: &PostId,
+    (post, entry): (&PostId, &mut Entry),
 ) -> Step<Option<Outcome>> {
     let content = render(shop, meeting, row).await;
     renew(shop, meeting).await?;
@@ -120,8 +124,9 @@ async fn patch(
             keep(shop, meeting, &PostKey::Card, row.clone()).await?;
             post_final(shop, meeting, row).await.map(Some)
         }
-        Err(ChatError::Forbidden { .. }) => outside(shop, meeting, row).await,
+        Err(ChatError::Forbidden { .. }) => outside(shop, meeting, row, entry).await,
         Err(error) => {
+            note_suspended(shop, meeting, &PostKey::Card, row, &error).await?;
             if is_unknown(&error) {
                 // A server that was slow may still carry it out, after a later one: the card is looked after.
                 row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
@@ -142,7 +147,7 @@ async fn post_final(shop: &Turn<'_>, meeting: &Meeting, card: &PostRow) -> Step<
     let content = say::final_reply(&meeting.card_view(), &frame(shop, meeting, card, None));
     match post_once(shop, meeting, &PostKey::Final, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
-        Err(NotPosted::Outside) => Ok(pause_outside(shop, meeting)),
+        Err(NotPosted::Outside) => Ok(rest_outside(shop, meeting, FORBIDDEN)),
         Err(NotPosted::Met(outcome)) => Err(outcome),
     }
 }
@@ -161,86 +166,6 @@ async fn thread_root(shop: &Turn<'_>, meeting: &Meeting) -> Result<Option<PostId
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
         Err(error) => Err(outcome_of(&error).into()),
     }
-}
-
-/// The bot is outside the channel: it joins a public one by itself, else the person is told to invite it.
-async fn outside(shop: &Turn<'_>, meeting: &Meeting, row: &mut PostRow) -> Step<Option<Outcome>> {
-    let channel = &meeting.place.channel;
-    let is_first_time = row.outside_since.is_none();
-    if is_first_time {
-        row.outside_since = Some(shop.deps.clock.now());
-        keep(shop, meeting, &PostKey::Card, row.clone()).await?;
-    }
-    let kind = match shop.deps.chat.channel_kind(channel).await {
-        Ok(kind) => Some(kind),
-        Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => None,
-        Err(error) => return Err(outcome_of(&error)),
-    };
-    if kind == Some(ChannelKind::Public) {
-        match shop.deps.chat.join_channel(channel).await {
-            Ok(()) if is_first_time => {
-                info!(channel = %channel, "joined the channel");
-                // The next round posts.
-                return Ok(None);
-            }
-            Ok(()) => {
-                warn!(channel = %channel, "a member of the channel, and still not allowed to post")
-            }
-            Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => {}
-            Err(error) => return Err(outcome_of(&error)),
-        }
-    }
-    invite(shop, meeting).await?;
-    Ok(Some(pause_outside(shop, meeting)))
-}
-
-fn pause_outside(shop: &Turn<'_>, meeting: &Meeting) -> Outcome {
-    let after = if meeting.state().is_running() {
-        shop.settings.outside_again_after
-    } else {
-        OUTSIDE_OVER_AGAIN_AFTER
-    };
-    Outcome::Paused {
-        after,
-        why: OUTSIDE,
-    }
-}
-
-/// Tells the person once that the bot must be invited: through the response URL, else by a direct message.
-async fn invite(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
-    let mut row = meeting.post(&PostKey::Invite).cloned().unwrap_or_default();
-    let Some(request) = meeting.first_request().filter(|_| !row.answered) else {
-        return Ok(());
-    };
-    warn!(channel = %meeting.place.channel,
-        "the bot is outside the channel and cannot join it: the person is told to invite it");
-    let own = shop
-        .deps
-        .chat
-        .own_account()
-        .await
-        .map_err(|error| outcome_of(&error))?;
-    let link = shop.deps.links.join_own(request.id, &request.by.user_id);
-    let text = say::invite(&own.user_name, &meeting.rule.title, &link, request.id);
-    let told = match &request.via {
-        Via::SlashCommand { hook: Some(hook) } => shop.deps.chat.answer_command(hook, &text).await,
-        Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => {
-            let name = super::post_name(meeting, &PostKey::Invite);
-            shop.deps
-                .chat
-                .direct_message(&request.by.user_id, &name, &text)
-                .await
-        }
-    };
-    if let Err(error) = told {
-        if !is_lost(&error) {
-            return Err(outcome_of(&error));
-        }
-        warn!(%error, "the person cannot be told");
-        shop.deps.observer.answer_lost();
-    }
-    row.answered = true;
-    keep(shop, meeting, &PostKey::Invite, row).await
 }
 
 async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {

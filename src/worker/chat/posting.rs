@@ -8,6 +8,7 @@ use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, PostKey, PostRow, Rendered, Timestamp};
 use crate::ports::{ChatError, NewPost, PostView};
 
+use super::outside::note_suspended;
 use super::{Step, Turn, find_own, is_unknown, keep, post_name, renew};
 
 /// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell, and ours may
@@ -112,6 +113,7 @@ pub(super) async fn post_once(
         }
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
         Err(error) => {
+            note_suspended(shop, meeting, key, row, &error).await?;
             if is_unknown(&error) {
                 row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
                 keep(shop, meeting, key, row.clone()).await?;

@@ -23,6 +23,9 @@ use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference
 use super::record::{Begun, record};
 use super::settle::{again, done, follow, give_up};
 
+/// Longest that a job rests before it is tried again.
+const REST_MAX: Duration = Duration::from_secs(3600);
+
 /// What doing a job met, and the facts that were learned by it.
 pub(in crate::worker) struct Report {
     pub(in crate::worker) outcome: Outcome,
@@ -181,6 +184,16 @@ fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     match outcome {
         Outcome::Busy { .. } => debug!(after_ms, "another worker holds the card"),
+        // Whoever learned it has logged it, with what to change: it is one trouble, however many jobs wait.
+        Outcome::Resting { .. }
+        | Outcome::Unavailable {
+            reason: RetryReason::Paused,
+            ..
+        } => debug!(
+            after_ms,
+            reason = reason.as_str(),
+            "job waits until a person has acted"
+        ),
         _ => warn!(
             after_ms,
             reason = reason.as_str(),
@@ -225,11 +238,19 @@ fn judge(shop: &Shop, outcome: &Outcome, envelope: &Envelope, age: Duration) -> 
     let sample = rand::random();
     let delay = match outcome {
         Outcome::Unavailable { .. } => shop.settings.outage_backoff.delay(envelope.tries, sample),
+        Outcome::Resting { .. } => rest(shop.settings.outside_again_after, envelope.tries),
         _ => shop.settings.backoff.delay(envelope.attempt, sample),
     };
     shop.settings
         .retry
         .judge(outcome, envelope.attempt, age, delay)
+}
+
+/// How long a job rests whose hindrance a person may reverse: twice as long each time, within an hour. The sweep calls for
+/// it meanwhile, but seldom, too.
+fn rest(first: Duration, tries: u32) -> Duration {
+    let doubled = first.saturating_mul(1 << tries.saturating_sub(1).min(12));
+    doubled.min(REST_MAX.max(first))
 }
 
 /// What the outcome says about the peer.
@@ -253,7 +274,10 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
             ..
         } => breaker.succeeded(),
         Outcome::Unavailable { .. } => breaker.failed(),
-        Outcome::Done | Outcome::Failed { .. } | Outcome::Hopeless { .. } => breaker.succeeded(),
+        Outcome::Done
+        | Outcome::Failed { .. }
+        | Outcome::Resting { .. }
+        | Outcome::Hopeless { .. } => breaker.succeeded(),
         Outcome::Obsolete | Outcome::Busy { .. } | Outcome::Paused { .. } => false,
     };
     if changed {

@@ -82,8 +82,9 @@ fn detail(outcome: &Outcome) -> &str {
         Outcome::Obsolete => "it was no longer wanted",
         Outcome::Busy { .. } => "another worker held the meeting's posts",
         Outcome::Paused { why, .. } => why,
-        Outcome::Unavailable { why, .. } | Outcome::Failed { why } | Outcome::Hopeless { why } => {
-            why
-        }
+        Outcome::Unavailable { why, .. }
+        | Outcome::Failed { why }
+        | Outcome::Resting { why, .. }
+        | Outcome::Hopeless { why } => why,
     }
 }

@@ -231,7 +231,13 @@ impl Chat for Peers {
         Ok(())
     }
 
-    async fn direct_message(&self, _: &UserId, _: &str, _: &str) -> Result<(), ChatError> {
+    async fn direct_message(
+        &self,
+        _: &UserId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<(), ChatError> {
         self.ask(())
     }
 }

@@ -68,7 +68,10 @@ async fn o3_refused_bot_token_holds_cards_back_until_a_reload_brings_a_good_one(
     let old = world.bot_token();
     world.chat.revoke_token(&old);
     world.chat.say("ana", "dev", "meet now: locked out").await;
-    world.relay.await_log("job will be tried again").await;
+    world
+        .relay
+        .await_log("job waits until a person has acted")
+        .await;
     let away = "meetrelay_ready{check=\"mattermost\"} 0";
     let new = world.chat.add_token("meetrelay");
     world.relay.configure(|text| text.replace(&old, &new));

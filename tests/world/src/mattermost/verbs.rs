@@ -17,6 +17,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+mod administration;
+
 impl FakeMattermost {
     /// Writes a post as a person and fires outgoing webhooks; gives the post's id.
     pub async fn say(&self, user: &str, channel: &str, text: &str) -> String {

@@ -81,6 +81,8 @@ pub struct Channel {
     pub create_at: i64,
     /// Milliseconds; not 0 = archived.
     pub delete_at: i64,
+    /// Moderated: only channel admins may post.
+    pub is_read_only: bool,
     /// User id -> is channel admin.
     pub members: BTreeMap<String, bool>,
     pub(crate) last_post_at: i64,
@@ -105,6 +107,7 @@ impl Channel {
             creator_id: creator_id.to_owned(),
             create_at: now,
             delete_at: 0,
+            is_read_only: false,
             members: BTreeMap::new(),
             last_post_at: 0,
             total_msg_count: 0,

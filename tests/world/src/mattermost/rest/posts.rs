@@ -3,7 +3,7 @@
 use super::super::core::Core;
 use super::super::error::AppError;
 use super::super::id::new_id;
-use super::super::model::{Ephemeral, Model, Post};
+use super::super::model::{Channel, Ephemeral, Model, Post};
 use super::super::posting::{self, Draft, Patch};
 use super::super::server::Reply;
 use super::{channels, id_param, text};
@@ -73,11 +73,15 @@ pub(super) async fn create(
         pending_post_id: text(&body, "pending_post_id", "post")?.to_owned(),
         fires_hooks: true,
     };
-    let is_member = core.read(|model| {
+    let may_post = core.read(|model| {
         let channel = model.channels.get(&draft.channel_id);
-        channel.is_some_and(|channel| channel.members.contains_key(me) || model.is_admin(me))
+        let may_post = |channel: &Channel| match channel.members.get(me) {
+            Some(is_admin) => *is_admin || !channel.is_read_only,
+            None => false,
+        };
+        channel.is_some_and(|channel| may_post(channel) || model.is_admin(me))
     });
-    if !is_member {
+    if !may_post {
         return Err(AppError::permissions());
     }
     let pending = draft.pending_post_id.clone();

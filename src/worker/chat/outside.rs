@@ -1,0 +1,195 @@
+//! A channel that takes nothing of the bot: why, what the bot can do about it, and what the person is told.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::domain::retry::Outcome;
+use crate::domain::say::{self, CannotPost, Spot};
+use crate::domain::{Meeting, PostKey, PostRow, Via};
+use crate::ports::{ChannelKind, ChatError};
+
+use super::answer::is_lost;
+use super::{Step, Turn, keep, outcome_of};
+
+/// Pause before a card is tried again while the bot is outside the channel and the meeting is over.
+const OUTSIDE_OVER_AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// A person gets one direct message about a channel within this time.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// Why nothing can be posted, where nobody has looked closer: the card's own attempts tell.
+pub(super) const FORBIDDEN: &str = "Mattermost does not let the bot post in the channel: is it a member, and may members post there?";
+const ARCHIVED: &str = "the channel is archived: the card is written again when it is unarchived";
+
+/// What this attempt has done to get into the channel.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    has_joined: bool,
+}
+
+/// What stands in the way.
+enum Obstacle {
+    /// Nothing any more: the bot has just joined.
+    None,
+    /// The channel is archived.
+    Archived,
+    /// A person can change it, and is told so.
+    Person(CannotPost),
+}
+
+/// Mattermost forbids the bot to write: it joins a public channel by itself, else the person is told what to change.
+/// `None`: the next round writes.
+pub(super) async fn outside(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    row: &mut PostRow,
+    entry: &mut Entry,
+) -> Step<Option<Outcome>> {
+    let is_first_time = row.outside_since.is_none();
+    if is_first_time {
+        row.outside_since = Some(shop.deps.clock.now());
+        keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+    }
+    match obstacle(shop, meeting, entry).await? {
+        Obstacle::None => {
+            if is_first_time {
+                info!(channel = %meeting.place.channel, "joined the channel");
+            }
+            Ok(None)
+        }
+        Obstacle::Archived => {
+            if is_first_time {
+                warn!(channel = %meeting.place.channel, "{ARCHIVED}");
+            }
+            let why = ARCHIVED.to_owned();
+            Ok(Some(Outcome::Resting { after: None, why }))
+        }
+        Obstacle::Person(obstacle) => {
+            tell(shop, meeting, obstacle).await?;
+            Ok(Some(rest_outside(shop, meeting, obstacle.why())))
+        }
+    }
+}
+
+async fn obstacle(shop: &Turn<'_>, meeting: &Meeting, entry: &mut Entry) -> Step<Obstacle> {
+    let (chat, place) = (&shop.deps.chat, &meeting.place);
+    let kind = match chat.channel_kind(&place.channel).await {
+        Ok(kind) => Some(kind),
+        Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => None,
+        Err(error) => return Err(outcome_of(&error)),
+    };
+    let is_member = match kind {
+        Some(ChannelKind::Archived) => return Ok(Obstacle::Archived),
+        // Joining again is harmless, and tells a member from an outsider.
+        Some(ChannelKind::Public) if entry.has_joined => true,
+        Some(ChannelKind::Public) => match chat.join_channel(&place.channel).await {
+            Ok(()) => {
+                entry.has_joined = true;
+                return Ok(Obstacle::None);
+            }
+            Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => false,
+            Err(error) => return Err(outcome_of(&error)),
+        },
+        Some(ChannelKind::Private | ChannelKind::Direct) => {
+            let asked = chat.is_channel_member(&place.channel).await;
+            asked.map_err(|error| outcome_of(&error))?
+        }
+        None => false,
+    };
+    if is_member {
+        return Ok(Obstacle::Person(CannotPost::MayNotPost));
+    }
+    let is_in_team = match &place.team {
+        Some(team) => {
+            let asked = chat.is_team_member(team).await;
+            asked.map_err(|error| outcome_of(&error))?
+        }
+        None => true,
+    };
+    Ok(Obstacle::Person(match kind {
+        _ if !is_in_team => CannotPost::NotInTeam,
+        Some(ChannelKind::Public) => CannotPost::MayNotJoin,
+        _ => CannotPost::NotInChannel,
+    }))
+}
+
+/// The card waits until a person has acted.
+pub(super) fn rest_outside(shop: &Turn<'_>, meeting: &Meeting, why: &str) -> Outcome {
+    let after = if meeting.state().is_running() {
+        shop.settings.outside_again_after
+    } else {
+        OUTSIDE_OVER_AGAIN_AFTER
+    };
+    Outcome::Resting {
+        after: Some(after),
+        why: why.to_owned(),
+    }
+}
+
+/// Keeps since when a channel takes nothing that may take it again, and logs it once, until something was written there.
+pub(super) async fn note_suspended(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    error: &ChatError,
+) -> Step<()> {
+    if !matches!(error, ChatError::Suspended { .. }) || row.outside_since.is_some() {
+        return Ok(());
+    }
+    let is_known = meeting
+        .post(&PostKey::Card)
+        .is_some_and(|card| card.outside_since.is_some());
+    if !is_known {
+        warn!(%error, channel = %meeting.place.channel, key = %key,
+            "the channel takes nothing for now: what is owed there waits, and is asked for again now and then");
+    }
+    row.outside_since = Some(shop.deps.clock.now());
+    keep(shop, meeting, key, row.clone()).await
+}
+
+/// Tells the person what to change: once for each meeting through the response URL, else by a direct message, once for
+/// each channel and hour.
+async fn tell(shop: &Turn<'_>, meeting: &Meeting, obstacle: CannotPost) -> Step<()> {
+    let mut row = meeting.post(&PostKey::Invite).cloned().unwrap_or_default();
+    let Some(request) = meeting.first_request().filter(|_| !row.answered) else {
+        return Ok(());
+    };
+    let (chat, place) = (&shop.deps.chat, &meeting.place);
+    warn!(channel = %place.channel, why = obstacle.why(),
+        "the card cannot be posted: the person is told what to change");
+    let own = chat
+        .own_account()
+        .await
+        .map_err(|error| outcome_of(&error))?;
+    let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+    let mut spot = Spot {
+        team: &place.team_name,
+        channel: None,
+        bot: &own.user_name,
+    };
+    let title = &meeting.rule.title;
+    let told = match &request.via {
+        Via::SlashCommand { hook: Some(hook) } => {
+            let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
+            chat.answer_command(hook, &text).await
+        }
+        Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => {
+            let address = chat.channel_address(place).await;
+            spot.channel = Some((&place.channel_name, address));
+            let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
+            let since = shop.deps.clock.now().minus(TOLD_AGAIN_AFTER);
+            let name = format!("outside:{}", place.channel);
+            chat.direct_message(&request.by.user_id, &name, &text, since)
+                .await
+        }
+    };
+    if let Err(error) = told {
+        if !is_lost(&error) {
+            return Err(outcome_of(&error));
+        }
+        warn!(%error, "the person cannot be told");
+        shop.deps.observer.answer_lost();
+    }
+    row.answered = true;
+    keep(shop, meeting, &PostKey::Invite, row).await
+}
