@@ -100,6 +100,28 @@ fn done_is_done_however_old() {
 }
 
 #[test]
+fn f26_what_only_waits_for_a_person_is_given_up_later() {
+    let why = "the channel is archived".to_owned();
+    let archived = Outcome::Resting { after: None, why };
+    let refused = Outcome::Unavailable {
+        after: None,
+        reason: RetryReason::Paused,
+        why: "the token is revoked".to_owned(),
+    };
+    for outcome in [archived, refused] {
+        let at = |age| POLICY.judge(&outcome, 1, age, DELAY);
+        assert!(matches!(
+            at(POLICY.age_max),
+            Verdict::Again { counts: false, .. }
+        ));
+        let Verdict::DeadLetter { reason } = at(POLICY.rest_max) else {
+            panic!("{outcome:?} is never given up");
+        };
+        assert!(reason.contains("720 h"), "{reason}");
+    }
+}
+
+#[test]
 fn labels_are_a_closed_set_of_different_words() {
     let words: std::collections::BTreeSet<_> =
         RetryReason::ALL.iter().map(|r| r.as_str()).collect();
