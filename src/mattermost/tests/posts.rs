@@ -360,8 +360,7 @@ async fn a_direct_message_goes_to_the_channel_of_both() {
     .await;
     // The second time it stands there already.
     for _ in 0..2 {
-        let since = Timestamp::from_millis(1);
-        let (user, text) = (user(), "Invite me");
+        let (user, text, since) = (user(), "Invite me", Timestamp::from_millis(1));
         let told = bench.client.direct_message(&user, "m1:invite", text, since);
         told.await.unwrap();
     }
@@ -496,6 +495,5 @@ async fn f6_a_change_that_is_too_long_is_shortened_too() {
         .patch_post(&post_id(), "m1:card", content)
         .await
         .unwrap();
-    let last = bench.stub.seen().last().unwrap().json();
-    assert_eq!(chars_of(&last), 4_000);
+    assert_eq!(chars_of(&bench.stub.seen().last().unwrap().json()), 4_000);
 }
