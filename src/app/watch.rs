@@ -190,7 +190,10 @@ async fn watch_gauges(
                 peer != crate::domain::Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
             let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
             // It answers, but not to us.
-            let is_shut = check == Check::Mattermost && is_refused.load(Ordering::Relaxed);
+            let is_shut = match peer {
+                crate::domain::Peer::Mattermost => is_refused.load(Ordering::Relaxed),
+                crate::domain::Peer::PlugNmeet => deps.conference.is_key_refused(),
+            };
             readiness.set(check, is_reached && !is_shut);
         }
         tokio::time::sleep(GAUGES_EVERY).await;
