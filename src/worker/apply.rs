@@ -342,7 +342,7 @@ const fn milestone(fact: &Fact) -> Option<&'static str> {
             ..
         }
         | Fact::RoomPolled { ended: true, .. } => Some("the meeting has ended"),
-        Fact::RoomRefused { .. } => Some("there will be no room"),
+        Fact::RoomRefused { for_now: false, .. } => Some("there will be no room"),
         Fact::ArtifactCreated { .. } => Some("a recording or artifact is there"),
         _ => None,
     }
