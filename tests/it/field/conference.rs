@@ -14,6 +14,8 @@ struct Running {
     world: World,
     card: Post,
     room: RoomView,
+    /// The address of the card's page.
+    page: String,
 }
 
 impl Running {
@@ -23,8 +25,19 @@ impl Running {
         world.chat.say("ana", "dev", "meet now: first").await;
         let card = world.card("dev", "first").await;
         let room = world.room().await;
-        until(&world, &card, |text| text.contains("Join the meeting")).await;
-        Self { world, card, room }
+        let text = until(&world, &card, |text| text.contains("Join the meeting")).await;
+        let (_, rest) = text.split_once("/join/").unwrap();
+        let token: String = rest
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            .collect();
+        let page = format!("{}/join/{token}", world.relay.ports.public_url());
+        Self {
+            world,
+            card,
+            room,
+            page,
+        }
     }
 
     async fn until(&self, is_so: impl Fn(&str) -> bool) -> String {
@@ -37,22 +50,10 @@ impl Running {
             .await
     }
 
-    /// The address of the card's page.
-    async fn page(&self) -> String {
-        let text = self.until(|text| text.contains("/join/")).await;
-        let (_, rest) = text.split_once("/join/").unwrap();
-        let token: String = rest
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-            .collect();
-        format!("{}/join/{token}", self.world.relay.ports.public_url())
-    }
-
     /// Asks to be let in under a name.
     async fn enter(&self) -> (u16, String) {
-        let page = self.page().await;
         let asked = crate::harness::client()
-            .post(page)
+            .post(&self.page)
             .header("content-type", crate::harness::FORM)
             .body("name=Bob");
         let answer = asked.send().await.unwrap();
