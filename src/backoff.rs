@@ -26,7 +26,20 @@ pub struct Backoff {
     pub max: Duration,
 }
 
+/// A job that waits for a peer is tried again after at most this part of the time for which it has waited, so that it
+/// goes on soon after a short outage.
+const PART_OF_OUTAGE: u32 = 3;
+
 impl Backoff {
+    /// The same schedule with pauses in proportion to a wait that has lasted for `lasted`.
+    #[must_use]
+    pub fn within(self, lasted: Duration) -> Self {
+        let max = self
+            .max
+            .min((lasted / PART_OF_OUTAGE).max(self.initial.min(self.max)));
+        Self { max, ..self }
+    }
+
     /// The pause after attempt `attempt` (from 1; 0 counts as 1). `sample` is a number from 0 to 1 that the
     /// caller drew; one outside is taken for the nearer end.
     pub fn delay(&self, attempt: u32, sample: f64) -> Duration {

@@ -4,6 +4,7 @@
 //! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an [`Answer`]
 //! of whatever status, or as a [`CallError`] that tells whether the request may have been carried out.
 
+mod foreign;
 mod hints;
 mod observer;
 mod pace;
@@ -23,6 +24,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
+pub(crate) use foreign::{ForeignAnswers, described};
 pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
 pub use observer::{CallObserver, CallReport, Unobserved};
 pub use pace::Urgency;

@@ -192,6 +192,7 @@ impl Ingress {
                 store: Arc::clone(&deps.store),
                 chat: Arc::clone(&deps.chat),
                 conference: Arc::clone(&deps.conference),
+                sink: Arc::clone(&deps.sink),
                 pages: Arc::clone(&pages),
                 observer: Arc::clone(&deps.observer),
                 worth: settings.worth,
@@ -199,6 +200,7 @@ impl Ingress {
                 chat_deadline: join::CHAT_DEADLINE,
                 conference_deadline: settings.conference_deadline,
                 mints: Semaphore::new(join::MINTS_MAX),
+                doubts: join::Doubts::default(),
             },
             artifacts: artifact::Artifacts {
                 links: deps.links,

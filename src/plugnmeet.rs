@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::{ArtifactId, ArtifactKind, RoomId, Sid};
-use crate::http::Http;
+use crate::http::{ForeignAnswers, Http};
 use crate::ports::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
     RoomActivity,
@@ -69,6 +70,9 @@ pub struct PlugNmeet {
     settings: Settings,
     keys: ArcSwap<Keys>,
     http: Http,
+    /// The newest answer about the keys in use was that they are refused.
+    is_key_refused: AtomicBool,
+    foreign: ForeignAnswers,
 }
 
 impl PlugNmeet {
@@ -95,6 +99,8 @@ impl PlugNmeet {
             settings,
             keys: ArcSwap::from_pointee(keys),
             http,
+            is_key_refused: AtomicBool::new(false),
+            foreign: ForeignAnswers::new("plugnmeet", "plugnmeet.url"),
         })
     }
 
@@ -102,6 +108,10 @@ impl PlugNmeet {
     /// tokens are plugNmeet's own: it mints them at the call, so a rotation needs nothing else here.
     pub fn replace_keys(&self, keys: Keys) {
         self.keys.store(Arc::new(keys));
+        if self.is_key_refused.swap(false, Ordering::Relaxed) {
+            // Until an answer says otherwise.
+            self.http.report_access("plugnmeet", None);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod catch_up;
 mod chat;
 mod collect;
 mod conference;
+mod confirm;
 mod dead;
 mod desks;
 mod jobs;

@@ -74,7 +74,7 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
             .map(|lasted| lasted.as_secs()),
         people: card.people,
         present: card.present,
-        refused: meeting.refused.as_ref().map(word),
+        refused: meeting.refusal().as_ref().map(word),
         end_wanted_at: end.map(|end| time(end.wanted_at)),
         end_tried: end.map_or(0, |end| end.tried),
         requests: meeting.requests.iter().map(request).collect(),

@@ -220,7 +220,7 @@ fn state(meeting: &Meeting) -> StoryOf {
     let line: MeetingLine = meetings::line_of_card(meeting, &meeting.card_view());
     StoryOf {
         line,
-        refused: meeting.refused.as_ref().map(meetings::word),
+        refused: meeting.refusal().as_ref().map(meetings::word),
         sessions: meeting
             .sessions
             .iter()

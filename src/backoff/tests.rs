@@ -28,6 +28,19 @@ fn sample_spreads_the_pause_over_the_whole_range() {
 }
 
 #[test]
+fn f20_pause_in_an_outage_is_in_proportion_to_its_length() {
+    let longest = |lasted| {
+        BACKOFF
+            .within(Duration::from_secs(lasted))
+            .longest(20)
+            .as_secs()
+    };
+    assert_eq!(longest(0), 1, "never below the first pause");
+    assert_eq!(longest(30), 10, "within seconds after half a minute");
+    assert_eq!(longest(86_400), 600, "never above the longest");
+}
+
+#[test]
 fn schedule_shorter_than_the_floor_is_kept() {
     let short = Backoff {
         initial: Duration::from_millis(10),

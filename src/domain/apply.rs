@@ -2,6 +2,7 @@
 //! it says, all in one transaction; nothing else ever moves a meeting.
 
 mod facts;
+mod giving_up;
 #[cfg(test)]
 mod tests;
 
@@ -268,7 +269,7 @@ fn is_offered(meeting: &Meeting, event: &Event) -> bool {
         && event.received_at.since(meeting.requested_at) > meeting.rule.worth;
     !always_new
         && meeting.state().is_running()
-        && meeting.end.is_none()
+        && !meeting.is_ending()
         && !is_too_late
         && meeting.requests.len() < super::meeting::REQUESTS_MAX
 }
@@ -292,7 +293,7 @@ fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
     if is_alive && !was_running {
         // A session that shows up on a meeting that is over, failed or cancelled: nobody can find it, so it is
         // ended, even if plugNmeet once said that there was nothing to end.
-        facts::want_end(meeting, now);
+        giving_up::want_end(meeting, now);
         if let Some(end) = &mut meeting.end {
             end.gone = false;
         }

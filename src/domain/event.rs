@@ -218,7 +218,7 @@ pub enum Refusal {
     Unauthorized,
     /// plugNmeet refuses the request for good.
     Refused,
-    /// plugNmeet went on failing until the attempts were used up.
+    /// plugNmeet went on failing.
     GaveUp,
 }
 
@@ -284,6 +284,9 @@ pub enum Fact {
         meeting: MeetingId,
         /// Why.
         reason: Refusal,
+        /// It is not made yet for this reason, and goes on being tried until its rule's worth has passed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_now: bool,
     },
     /// plugNmeet answered the wish to end a room.
     EndTried {
@@ -398,6 +401,11 @@ pub enum Fact {
         /// Its round when the sweep looked.
         round: u32,
     },
+}
+
+/// The dedup key of a poll that proved the end of this session, whoever asked.
+pub fn end_seen_key(sid: &Sid) -> String {
+    format!("poll:{sid}:ended")
 }
 
 /// Longest summary that is kept, in characters: the recap page shows all of it, and its event fits into the queue

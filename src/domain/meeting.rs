@@ -7,6 +7,7 @@ mod session;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub const PEOPLE_MAX: usize = 2000;
 /// Most recordings and artifacts that one meeting keeps.
 pub const ARTIFACTS_MAX: usize = 200;
 
+/// plugNmeet is not asked again within this time, besides its turn, whether the room of one meeting runs.
+pub const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// What a person asked for, owner of one card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meeting {
@@ -48,6 +52,9 @@ pub struct Meeting {
     pub requests: Vec<Request>,
     /// Why there will be no room.
     pub refused: Option<Refusal>,
+    /// Why there is no room yet, as far as an attempt at it told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up: Option<Refusal>,
     /// Its sessions, in the order in which they became known.
     pub sessions: Vec<Session>,
     /// Sessions of its breakout rooms: their later events are dropped.
@@ -284,9 +291,33 @@ impl Meeting {
         view::attendees(self)
     }
 
-    /// plugNmeet could not be told to end it: without a session there is nothing more to wait for.
-    fn is_end_given_up(&self) -> bool {
+    /// Somebody wants it ended, and plugNmeet is going to be told.
+    pub fn is_ending(&self) -> bool {
+        self.end.is_some() && !self.is_end_given_up()
+    }
+
+    /// plugNmeet could not be told to end it: without a session there is nothing more to wait for, and with one it
+    /// runs on.
+    pub fn is_end_given_up(&self) -> bool {
         self.end.is_some() && self.given_up.iter().any(|job| job.starts_with("EndRoom:"))
+    }
+
+    /// Why there is no room, for people: of a start that became too late, what held it up.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.refused {
+            Some(Refusal::TooLate) => self.held_up.or(self.refused),
+            refused => refused,
+        }
+    }
+
+    /// Its session, if plugNmeet may be asked now whether that still runs: something makes it doubtful, or somebody is
+    /// about to be sent there. Not more often than [`ASKED_AGAIN_AFTER`], whoever asks.
+    pub fn session_to_ask_about(&self, now: Timestamp) -> Option<&Session> {
+        let session = self
+            .newest_session()
+            .filter(|session| !session.is_ended())?;
+        let is_fresh = |at| now.since(at) < ASKED_AGAIN_AFTER;
+        (!self.polled_at.is_some_and(is_fresh)).then_some(session)
     }
 
     fn has_people(&self) -> bool {

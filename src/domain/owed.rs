@@ -248,8 +248,27 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
             let again_at = row.and_then(|row| row.again_at);
             Some(again_at.unwrap_or(request.received_at))
         }
-        Wish::Start | Wish::EndAsked | Wish::EndAllowed => None,
+        Wish::EndAsked | Wish::EndAllowed => {
+            end_has_failed(meeting, request).then_some(request.received_at)
+        }
+        Wish::Start => None,
     }
+}
+
+/// The end that this person wanted was given up, by command, and the meeting runs on.
+fn end_has_failed(meeting: &Meeting, request: &Request) -> bool {
+    let is_given_up = match request.wish {
+        Wish::EndAllowed => meeting.is_end_given_up(),
+        Wish::EndAsked => {
+            let request = request.id;
+            meeting
+                .given_up
+                .contains(&Job::CheckRight { request }.key())
+        }
+        Wish::Start | Wish::StartWhileRunning | Wish::EndRefused => false,
+    };
+    let is_by_command = matches!(request.via, Via::SlashCommand { .. });
+    is_given_up && is_by_command && meeting.state().is_running()
 }
 
 fn at_once(job: Job, since: Timestamp) -> Owed {

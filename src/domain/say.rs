@@ -9,8 +9,8 @@ mod tests;
 mod thread;
 
 pub use command::{
-    Listed, Started, end_asked, end_refused, ends_limited, help, listed, nothing_to_end,
-    rate_limited, running_offer, started, unavailable, unknown_subcommand,
+    Listed, Started, end_asked, end_failed, end_refused, ends_limited, help, listed,
+    nothing_to_end, rate_limited, running_offer, started, unavailable, unknown_subcommand,
 };
 pub use notice::{recording_notice, running_notice, summary_notice};
 pub use outside::{CannotPost, Spot, cannot_post};

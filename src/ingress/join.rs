@@ -3,6 +3,7 @@
 //!
 //! A GET mints nothing, whoever sends it; previews and crawlers do no harm.
 
+mod doubt;
 mod guest;
 mod mint;
 mod origin;
@@ -24,6 +25,8 @@ use super::inbound::Inbound;
 use super::observe::{IngressObserver, Noted};
 use super::pages::{Message, Pages};
 use super::reply::{self, Answer};
+use super::sink::EventSink;
+pub(super) use doubt::Doubts;
 pub(super) use mint::{CHAT_DEADLINE, MINTS_MAX};
 
 /// The waiting page loads itself again after so many seconds.
@@ -35,6 +38,7 @@ pub(super) struct Join {
     pub(super) store: Arc<dyn Store>,
     pub(super) chat: Arc<dyn Chat>,
     pub(super) conference: Arc<dyn Conference>,
+    pub(super) sink: Arc<dyn EventSink>,
     pub(super) pages: Arc<Pages>,
     pub(super) observer: Arc<dyn IngressObserver>,
     /// How long a request that the store does not know may still be under way.
@@ -44,6 +48,8 @@ pub(super) struct Join {
     pub(super) conference_deadline: Duration,
     /// Tokens are minted at most so many at a time.
     pub(super) mints: Semaphore,
+    /// Which meetings were asked about lately because no token was minted for them.
+    pub(super) doubts: Doubts,
 }
 
 /// Who follows the link, to which request.
@@ -196,7 +202,7 @@ impl Join {
     }
 
     fn failed(&self, visit: &Visit, meeting: &Meeting) -> Answer {
-        let (why, what) = match meeting.refused {
+        let (why, what) = match meeting.refusal() {
             Some(Refusal::TooLate) | None => (
                 "Its room could not be made in time.",
                 "Start a new meeting in the chat.",

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::http::{Answer, log_text};
+use crate::http::{Answer, described, log_text};
 use crate::ports::{ConferenceError, EndAnswer, RoomActivity};
 
 /// Longest token that is believed, in bytes; real ones have some hundred.
@@ -43,43 +43,65 @@ enum Code {
     Absent,
 }
 
-/// Takes the HTTP layer off: an envelope, of success or failure, or what its lack means.
+/// Takes the HTTP layer off: an envelope, of success or failure, or what its lack means. Only an answer in
+/// plugNmeet's own form is its word: whatever else comes is an outage, whatever the status says.
 pub(super) fn envelope(answer: &Answer) -> Result<Envelope, ConferenceError> {
     let read = serde_json::from_slice::<Envelope>(&answer.body);
-    match answer.status {
-        200..=299 => read.map_err(|_| unreadable("no JSON object with a status")),
-        401 => Err(ConferenceError::Unauthorized {
-            why: read.map_or_else(|_| "HTTP 401".to_owned(), |envelope| envelope.why()),
+    match (answer.status, read) {
+        (200..=299, Ok(envelope)) => Ok(envelope),
+        (401, Ok(envelope)) => Err(ConferenceError::Unauthorized {
+            why: envelope.why(),
         }),
-        404 if is_catch_all(answer) => Err(ConferenceError::Refused {
+        (401, Err(_)) if is_protobuf(answer) => Err(ConferenceError::Unauthorized {
+            why: "HTTP 401".to_owned(),
+        }),
+        (404, Err(_)) if is_catch_all(answer) => Err(ConferenceError::Refused {
             why: "HTTP 404: plugNmeet does not know this call; \
                   plugnmeet.url may be wrong or the server too old"
                 .to_owned(),
         }),
-        _ => Err(by_status(answer)),
+        _ => Err(not_its_word(answer)),
     }
 }
 
-/// What a status means that says nothing about the call itself.
-pub(super) fn by_status(answer: &Answer) -> ConferenceError {
-    let status = answer.status;
-    match status {
-        404 | 408 | 425 | 429 | 500..=599 => ConferenceError::Unavailable {
-            why: format!("HTTP {status}"),
-            after: answer.retry_after,
-        },
-        300..=399 => ConferenceError::Refused {
-            why: format!("HTTP {status}: a redirect; plugnmeet.url must be the final address"),
-        },
-        _ => ConferenceError::Refused {
-            why: format!("HTTP {status}"),
-        },
+/// What an answer means that is not in plugNmeet's own form.
+pub(super) fn not_its_word(answer: &Answer) -> ConferenceError {
+    let why = if is_foreign(answer) {
+        format!("{}: not an answer of plugNmeet's", described(answer))
+    } else {
+        format!("HTTP {}", answer.status)
+    };
+    ConferenceError::Unavailable {
+        why,
+        after: answer.retry_after,
     }
+}
+
+/// Whether an answer without plugNmeet's form makes its address doubtful. A server in trouble, and a gateway that
+/// does not reach it, are where they should be.
+pub(super) fn is_foreign(answer: &Answer) -> bool {
+    !matches!(answer.status, 408 | 425 | 429 | 500..=599)
 }
 
 /// plugNmeet's own answer to a path or method that it does not have; a proxy's says something else.
 fn is_catch_all(answer: &Answer) -> bool {
     answer.body.trim_ascii() == b"not found"
+}
+
+/// plugNmeet answers so where it is asked so; the relay asks in JSON.
+fn is_protobuf(answer: &Answer) -> bool {
+    media_type(answer) == "application/protobuf"
+}
+
+/// The media type of an answer, without parameters; may be empty.
+pub(super) fn media_type(answer: &Answer) -> &str {
+    answer
+        .headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
 }
 
 /// An answer that says yes but not what was asked for.
@@ -178,7 +200,9 @@ impl Envelope {
             && (text.contains("not found") || text.contains("not active"))
         {
             ConferenceError::RoomGone
-        } else if text.contains("not found") || text.starts_with("no ") {
+        } else if text.contains("not found")
+            || (text.starts_with("no ") && text.ends_with(" found"))
+        {
             ConferenceError::NotFound
         } else if text.starts_with("validation error") || text.starts_with("proto: ") {
             ConferenceError::Refused { why: self.why() }

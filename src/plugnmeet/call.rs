@@ -1,5 +1,7 @@
 //! One signed call, from the body to its meaning.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use reqwest::Method;
@@ -8,7 +10,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::answer::{self, Envelope};
-use super::{PlugNmeet, signature};
+use super::{Keys, PlugNmeet, signature};
 use crate::http::{Answer, CallError, CallReport, Request};
 use crate::ports::ConferenceError;
 
@@ -23,7 +25,11 @@ impl PlugNmeet {
     ) -> Result<T, ConferenceError> {
         let started = Instant::now();
         let result = match self.post(path, body).await {
-            Ok(answer) => answer::envelope(&answer).and_then(read),
+            Ok((answer, keys)) => {
+                let envelope = answer::envelope(&answer);
+                self.heed(&answer, &envelope, &keys);
+                envelope.and_then(read)
+            }
             Err(error) => Err(error),
         };
         self.report(operation, started, &result);
@@ -46,7 +52,43 @@ impl PlugNmeet {
         });
     }
 
-    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, ConferenceError> {
+    /// What an answer says about the configuration, told once for as long as it lasts.
+    fn heed<T>(&self, answer: &Answer, read: &Result<T, ConferenceError>, keys: &Arc<Keys>) {
+        match read {
+            Err(ConferenceError::Unauthorized { why }) => {
+                self.foreign.clear();
+                // A call that was begun before a rotation says nothing about the keys of now.
+                let is_current = Arc::ptr_eq(keys, &self.keys.load());
+                if is_current && !self.is_key_refused.swap(true, Ordering::Relaxed) {
+                    let remedy = "correct plugnmeet.api_key and plugnmeet.api_secret and reload (SIGHUP)";
+                    let refusal = format!("plugNmeet refuses the relay's API key: {why}; {remedy}");
+                    self.http.report_access("plugnmeet", Some(&refusal));
+                    tracing::error!(
+                        why,
+                        setting = "plugnmeet.api_key, plugnmeet.api_secret",
+                        "plugNmeet refuses the relay's API key or signature: rooms, ends and polls wait until both settings are plugNmeet's own; correct them and reload (SIGHUP)"
+                    );
+                }
+            }
+            Err(ConferenceError::Unavailable { .. }) if answer::is_foreign(answer) => {
+                self.foreign.note(answer);
+            }
+            Err(ConferenceError::Unavailable { .. }) => {}
+            Ok(_) | Err(_) => {
+                self.foreign.clear();
+                if self.is_key_refused.swap(false, Ordering::Relaxed) {
+                    self.http.report_access("plugnmeet", None);
+                    tracing::info!("plugNmeet takes the relay's API key again");
+                }
+            }
+        }
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<(Answer, Arc<Keys>), ConferenceError> {
         let refused = |why: String| ConferenceError::Refused { why };
         let body = serde_json::to_vec(body).map_err(|error| refused(error.to_string()))?;
         let keys = self.keys.load_full();
@@ -59,7 +101,8 @@ impl PlugNmeet {
             .header(HeaderName::from_static("api-key"), keys.api_key.clone())
             .header(HeaderName::from_static("hash-signature"), signature)
             .json(body);
-        self.http.send(request).await.map_err(unreachable)
+        let answer = self.http.send(request).await.map_err(unreachable)?;
+        Ok((answer, keys))
     }
 }
 

@@ -8,11 +8,15 @@ use serde_json::json;
 use url::Url;
 
 use super::PlugNmeet;
-use super::answer::by_status;
+use super::answer::{is_foreign, media_type, not_its_word};
 use super::call::{below, unreachable};
 use crate::domain::{ArtifactId, ArtifactKind};
 use crate::http::{Answer, CallError, Request};
 use crate::ports::ConferenceError;
+
+/// The status with which plugNmeet's download hook redirects to its storage (plugnmeet.md 2.14). A proxy that wants
+/// people to log in uses another.
+const HOOK_REDIRECT: u16 = 307;
 
 /// Longest file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 5 * 1024 * 1024;
@@ -52,15 +56,20 @@ impl PlugNmeet {
 
     async fn read_file(&self, address: Url) -> Result<Bytes, ConferenceError> {
         let answer = self.get(address.clone()).await?;
-        if !is_redirect(&answer) {
-            return file(answer);
-        }
-        let target = self.redirect_target(&address, &answer)?;
-        let answer = self.get(target).await?;
-        if is_redirect(&answer) {
+        let answer = if is_redirect(&answer) {
+            let target = self.redirect_target(&address, &answer)?;
+            self.get(target).await?
+        } else {
+            answer
+        };
+        if answer.status == HOOK_REDIRECT {
             return Err(refused("the download is redirected twice".to_owned()));
         }
-        file(answer)
+        let result = file(&answer);
+        if matches!(result, Err(ConferenceError::Unavailable { .. })) && is_foreign(&answer) {
+            self.foreign.note(&answer);
+        }
+        result.map(|()| answer.body)
     }
 
     async fn get(&self, address: Url) -> Result<Answer, ConferenceError> {
@@ -89,12 +98,17 @@ impl PlugNmeet {
             allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(&with_port)
         });
         let is_allowed = matches!(target.scheme(), "http" | "https") && (is_own || is_listed);
-        if is_allowed {
-            Ok(target)
-        } else {
-            Err(refused(format!(
-                "the download is redirected to {with_port}, which is not one of plugnmeet.download_hosts"
-            )))
+        let why = format!(
+            "the download is redirected to {with_port}, which is not one of plugnmeet.download_hosts"
+        );
+        match answer.status {
+            _ if is_allowed => Ok(target),
+            HOOK_REDIRECT => Err(refused(why)),
+            _ => {
+                self.foreign.note(answer);
+                let after = answer.retry_after;
+                Err(ConferenceError::Unavailable { why, after })
+            }
         }
     }
 }
@@ -103,18 +117,38 @@ fn is_redirect(answer: &Answer) -> bool {
     matches!(answer.status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// What a download's status means: 401 is about the token, which a new attempt mints anew, not about the key.
-fn file(answer: Answer) -> Result<Bytes, ConferenceError> {
+/// What a download's status means: 401 is about the token, which a new attempt mints again, not about the key. A page
+/// for people is of neither plugNmeet nor its storage.
+fn file(answer: &Answer) -> Result<(), ConferenceError> {
+    if is_page(answer) {
+        return Err(not_its_word(answer));
+    }
     match answer.status {
-        200..=299 => Ok(answer.body),
+        200..=299 => Ok(()),
         401 => Err(ConferenceError::Internal {
             why: "HTTP 401: the download token is not taken; the clocks of plugNmeet's machines, \
                   or its token_validity, may be wrong"
                 .to_owned(),
         }),
         404 => Err(ConferenceError::NotFound),
-        _ => Err(by_status(&answer)),
+        400 if media_type(answer) == "text/plain" => Err(refused(
+            "HTTP 400: plugNmeet refuses the path of the file".to_owned(),
+        )),
+        _ => Err(not_its_word(answer)),
     }
+}
+
+/// plugNmeet gives artifacts as text, and its storage whatever it is given: never a page.
+fn is_page(answer: &Answer) -> bool {
+    let start = answer.body.trim_ascii_start();
+    let begins_with = |tag: &[u8]| {
+        start
+            .get(..tag.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(tag))
+    };
+    media_type(answer).eq_ignore_ascii_case("text/html")
+        || begins_with(b"<!doctype html")
+        || begins_with(b"<html")
 }
 
 fn refused(why: String) -> ConferenceError {

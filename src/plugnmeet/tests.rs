@@ -3,6 +3,7 @@
 mod any;
 mod calls;
 mod downloads;
+mod own_word;
 mod recorded;
 
 use std::sync::Arc;

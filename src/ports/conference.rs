@@ -77,7 +77,7 @@ pub enum ConferenceError {
         /// For the log.
         why: String,
     },
-    /// HTTP 5xx or 429.
+    /// HTTP 5xx or 429, or an answer that is not in plugNmeet's own form.
     #[error("plugNmeet is unavailable: {why}")]
     Unavailable {
         /// For the log.
@@ -85,7 +85,7 @@ pub enum ConferenceError {
         /// What it asked for with Retry-After.
         after: Option<Duration>,
     },
-    /// `INTERNAL_SERVER_ERROR` in a 200: may pass, may not; uses up an attempt. Its text is for the log only.
+    /// `INTERNAL_SERVER_ERROR` in a 200: one of its back ends is away, or it is busy. Its text is for the log only.
     #[error("plugNmeet had an internal error: {why}")]
     Internal {
         /// For the log.

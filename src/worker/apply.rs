@@ -13,6 +13,7 @@ use crate::domain::apply::{Applied, Effect, Fresh};
 use crate::domain::{EndSaid, Event, Fact};
 use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, StoreError};
 
+use super::confirm::confirm;
 use super::dead::{Burial, bury};
 use super::send::send;
 use super::suspect::{Alone, Suspicion, forget_mark, suspect};
@@ -76,6 +77,7 @@ impl Delivered {
 
 async fn work(shop: &Shop, batch: Vec<Received>) {
     let began = tokio::time::Instant::now();
+    confirm(shop, batch.iter().filter_map(event_in)).await;
     let mut together = Vec::with_capacity(batch.len());
     for mut received in batch {
         let is_suspect = shop.suspects.include(&mut received);
@@ -98,6 +100,13 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
         }
     }
     apply_together(shop, together, began).await;
+}
+
+fn event_in(received: &Received) -> Option<&Event> {
+    match &received.content.as_ref().ok()?.body {
+        Body::Event(event) => Some(event),
+        Body::Job { .. } | Body::Tell(_) => None,
+    }
 }
 
 /// Applies events that are new, in one transaction unless a wake among them was begun before and never ended; `false`:
@@ -289,7 +298,7 @@ async fn finish(
     }
 }
 
-fn tell(shop: &Shop, event: &Event, applied: &Applied) {
+pub(super) fn tell(shop: &Shop, event: &Event, applied: &Applied) {
     shop.deps.observer.applied(event, applied.effect);
     let (meeting, jobs) = (
         applied.meeting.map(|(id, _)| id.to_string()),
@@ -333,7 +342,7 @@ const fn milestone(fact: &Fact) -> Option<&'static str> {
             ..
         }
         | Fact::RoomPolled { ended: true, .. } => Some("the meeting has ended"),
-        Fact::RoomRefused { .. } => Some("there will be no room"),
+        Fact::RoomRefused { for_now: false, .. } => Some("there will be no room"),
         Fact::ArtifactCreated { .. } => Some("a recording or artifact is there"),
         _ => None,
     }
@@ -390,7 +399,8 @@ pub(super) async fn pause(shop: &Shop) -> bool {
     }
 }
 
-fn draw() -> Fresh {
+/// What apply must not draw itself.
+pub(super) fn draw() -> Fresh {
     Fresh {
         room: std::array::from_fn(|_| rand::random_range(0..32)),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::domain::event::SessionRef;
+use crate::domain::event::{SessionRef, end_seen_key};
 use crate::domain::retry::{Outcome, RetryReason};
 use crate::domain::text::neutralise_markdown;
 use crate::domain::{ArtifactId, Fact, Job, JobId, Meeting, Refusal, event::SUMMARY_CHARS_MAX};
@@ -42,6 +42,7 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
         return Report::learned(Fact::RoomRefused {
             meeting: meeting.id,
             reason,
+            for_now: false,
         });
     }
     let room = NewRoom {
@@ -49,16 +50,6 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
         meeting: meeting.id,
         title: meeting.rule.title.clone(),
         logout_url: None,
-    };
-    let refused = |reason, outcome| Report {
-        outcome,
-        learned: vec![(
-            Fact::RoomRefused {
-                meeting: meeting.id,
-                reason,
-            },
-            None,
-        )],
     };
     match shop.deps.conference.create_room(room).await {
         Ok(room) => {
@@ -69,14 +60,39 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
                 created_at: room.created_at,
             })
         }
-        Err(error @ ConferenceError::Unauthorized { .. }) => {
-            refused(Refusal::Unauthorized, outcome_of(&error))
+        Err(error) => {
+            let refused = |(reason, for_now)| {
+                let meeting = meeting.id;
+                (
+                    Fact::RoomRefused {
+                        meeting,
+                        reason,
+                        for_now,
+                    },
+                    None,
+                )
+            };
+            Report {
+                outcome: outcome_of(&error),
+                learned: refusal_of(meeting, &error)
+                    .map(refused)
+                    .into_iter()
+                    .collect(),
+            }
         }
-        Err(error @ ConferenceError::Refused { .. }) => {
-            refused(Refusal::Refused, outcome_of(&error))
-        }
-        Err(error) => Report::of(outcome_of(&error)),
     }
+}
+
+/// What a failed create says about the room, if it is news, and whether it is only why there is none yet: what the
+/// person reads should the start reach its deadline.
+fn refusal_of(meeting: &Meeting, error: &ConferenceError) -> Option<(Refusal, bool)> {
+    let reason = match error {
+        ConferenceError::Refused { .. } => return Some((Refusal::Refused, false)),
+        ConferenceError::Unauthorized { .. } => Refusal::Unauthorized,
+        ConferenceError::Internal { .. } => Refusal::GaveUp,
+        _ => Refusal::TooLate,
+    };
+    (meeting.held_up.unwrap_or(Refusal::TooLate) != reason).then_some((reason, true))
 }
 
 async fn end_room(shop: &Shop, meeting: &Meeting) -> Report {
@@ -102,7 +118,7 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
                 shop.deps.observer.repaired(Repair::MissedEnd);
             }
             let sid = session.sid.clone();
-            let key = ended.then(|| format!("poll:{sid}:ended"));
+            let key = ended.then(|| end_seen_key(&sid));
             let fact = Fact::RoomPolled {
                 meeting: meeting.id,
                 sid,
@@ -204,22 +220,28 @@ fn outcome_of(error: &ConferenceError) -> Outcome {
             reason: RetryReason::ServerError,
             why,
         },
-        ConferenceError::Internal { .. } => Outcome::Failed { why },
+        // One of its back ends is away, or the room is locked: its outage, whose end nobody tells.
+        ConferenceError::Internal { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Failed,
+            why,
+        },
+        // Every other call would meet the same until a person corrects the key, and then this one should follow by
+        // itself.
+        ConferenceError::Unauthorized { .. } => Outcome::Unavailable {
+            after: None,
+            reason: RetryReason::Paused,
+            why,
+        },
         ConferenceError::RoomGone
         | ConferenceError::Blocked
         | ConferenceError::NotFound
-        | ConferenceError::Unauthorized { .. }
         | ConferenceError::Refused { .. } => Outcome::Hopeless { why },
     }
 }
 
 fn outcome_of_poll(error: &ConferenceError) -> Outcome {
     match outcome_of(error) {
-        Outcome::Failed { why } => Outcome::Unavailable {
-            after: None,
-            reason: RetryReason::Failed,
-            why,
-        },
         Outcome::Hopeless { why } => {
             warn!(why, "plugNmeet refuses a poll");
             Outcome::Paused {

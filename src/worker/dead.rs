@@ -135,6 +135,7 @@ pub(super) fn given_up(job: &JobId, refusal: Option<Refusal>) -> Vec<Fact> {
         facts.push(Fact::RoomRefused {
             meeting: job.meeting,
             reason,
+            for_now: false,
         });
     }
     facts

@@ -241,10 +241,7 @@ async fn w10_redirects_of_plugnmeet_are_not_followed() {
                 .await;
         }
     }
-    world
-        .relay
-        .await_log("a redirect; plugnmeet.url must be the final address")
-        .await;
+    world.relay.await_log("not an answer of plugNmeet's").await;
     canary.assert_silence();
     world.finish().await;
 }

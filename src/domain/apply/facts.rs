@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event::SessionRef;
 use crate::domain::meeting::{
-    ARTIFACTS_MAX, Artifact, BREAKOUTS_MAX, EndWish, PEOPLE_MAX, Presence, SESSIONS_MAX, Session,
-    Wish,
+    ARTIFACTS_MAX, Artifact, BREAKOUTS_MAX, PEOPLE_MAX, Presence, SESSIONS_MAX, Session, Wish,
 };
 use crate::domain::{
     ArtifactId, ArtifactKind, Event, Fact, Identity, Meeting, ParticipantSid, RequestId, RoomId,
     Sid, Timestamp,
 };
 
+use super::giving_up::{
+    give_up, note_artifacts_polled, note_end_wanted, note_polled, want_end, want_room,
+};
 use super::{Fresh, conference, request};
 
 /// The new meeting that `event`, a `MeetingRequested`, founds; its request is added with the fact itself.
@@ -36,6 +38,7 @@ pub(super) fn found(event: &Event, fresh: &Fresh) -> Meeting {
         requested_at: event.received_at,
         requests: Vec::new(),
         refused: None,
+        held_up: None,
         sessions: Vec::new(),
         breakouts: BTreeSet::new(),
         people: BTreeMap::new(),
@@ -68,6 +71,7 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
             } else {
                 Wish::StartWhileRunning
             };
+            want_room(meeting);
             meeting.requests.push(request(event, by, via, wish));
         }
         Fact::EndRequested { by, via, .. } => {
@@ -112,6 +116,11 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 session.known_at = session.known_at.min(at);
             }
         }
+        Fact::RoomRefused {
+            reason,
+            for_now: true,
+            ..
+        } => meeting.held_up = Some(*reason),
         Fact::RoomRefused { reason, .. } => {
             if meeting.sessions.is_empty() && meeting.end.is_none() {
                 meeting.refused.get_or_insert(*reason);
@@ -119,14 +128,13 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
         }
         Fact::EndTried { gone, .. } => end_tried(meeting, *gone, at),
         Fact::RoomPolled { sid, ended, .. } => {
-            meeting.polled = meeting.polled.saturating_add(1);
-            meeting.polled_at = Some(meeting.polled_at.map_or(at, |earlier| earlier.max(at)));
+            note_polled(meeting, at);
             if *ended && let Some(session) = session(meeting, sid, at) {
                 session.note_gone(at);
             }
         }
         Fact::ArtifactsPolled { step, .. } => {
-            meeting.artifacts_step = meeting.artifacts_step.max(step.saturating_add(1));
+            note_artifacts_polled(meeting, *step);
         }
         Fact::SummaryRead { artifact, text, .. } => {
             if let Some(artifact) = meeting.artifacts.get_mut(artifact) {
@@ -134,7 +142,7 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
             }
         }
         Fact::JobGivenUp { job, .. } => {
-            meeting.given_up.insert(job.clone());
+            give_up(meeting, job, at);
         }
         Fact::JobReplayed { job, anew, .. } => {
             meeting.given_up.remove(job);
@@ -162,18 +170,8 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
     false
 }
 
-/// Notes that the meeting is to end; the first wish counts.
-pub(super) fn want_end(meeting: &mut Meeting, at: Timestamp) {
-    meeting.end.get_or_insert(EndWish {
-        wanted_at: at,
-        tried: 0,
-        tried_at: None,
-        gone: false,
-    });
-}
-
 fn end_tried(meeting: &mut Meeting, gone: bool, at: Timestamp) {
-    want_end(meeting, at);
+    note_end_wanted(meeting, at);
     if let Some(end) = &mut meeting.end {
         end.tried = end.tried.saturating_add(1);
         end.tried_at = Some(end.tried_at.map_or(at, |earlier| earlier.max(at)));

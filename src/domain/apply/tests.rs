@@ -4,6 +4,7 @@
 mod bench;
 mod converging;
 mod ending;
+mod giving_up;
 mod interleavings;
 mod life;
 mod notices;

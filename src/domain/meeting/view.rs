@@ -100,8 +100,8 @@ impl CardView {
                 .values()
                 .filter(|artifact| artifact.summary().is_some())
                 .count(),
-            is_ending: !is_over && meeting.end.is_some(),
-            refused: meeting.refused,
+            is_ending: !is_over && meeting.is_ending(),
+            refused: meeting.refusal(),
             room: meeting.room.clone(),
         }
     }

@@ -66,7 +66,7 @@ fn wanted(meeting: &Meeting, schedule: &Schedule) -> Option<(Notice, Timestamp, 
     let requested_at = meeting.requested_at;
     match meeting.state() {
         // It will be over in a moment, and then one notice says all.
-        state if state.is_running() && meeting.end.is_some() => None,
+        state if state.is_running() && meeting.is_ending() => None,
         State::Creating => Some((Notice::Start, requested_at, schedule.first_card_after)),
         State::Open | State::Live => Some((Notice::Start, requested_at, Duration::ZERO)),
         State::Ended | State::Missed => {

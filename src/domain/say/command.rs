@@ -117,6 +117,15 @@ pub fn end_refused(title: &str, way_out: WayOutKind, reference: impl Display) ->
     format!("You cannot end {}: {who}. ref {reference}", bold(title))
 }
 
+/// The end was tried in vain, and is tried no more.
+pub fn end_failed(title: &str, reference: impl Display) -> String {
+    format!(
+        "{} could not be ended and still runs. Try `end` again; if it fails again, end it in the meeting itself, or \
+         tell an administrator. ref {reference}",
+        bold(title)
+    )
+}
+
 /// No meeting runs here.
 pub fn nothing_to_end(reference: impl Display) -> String {
     format!("No meeting is running here, so there is nothing to end. ref {reference}")

@@ -51,6 +51,7 @@ fn refusals_say_why_and_end_with_a_reference() {
     insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");
     insta::assert_snapshot!(nothing_to_end(REF), @"No meeting is running here, so there is nothing to end. ref 0193-ref");
     insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can, because I cannot see here who is an administrator. ref 0193-ref");
+    insta::assert_snapshot!(end_failed("Weekly sync", REF), @"**Weekly sync** could not be ended and still runs. Try `end` again; if it fails again, end it in the meeting itself, or tell an administrator. ref 0193-ref");
     insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Posts, REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
 }
 
@@ -199,6 +200,7 @@ fn title_breaks_out_of_no_text() {
             LINK,
             REF,
         ),
+        end_failed(evil, REF),
         listed(&[Listed {
             title: evil,
             state: State::Live,

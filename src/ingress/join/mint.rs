@@ -68,6 +68,10 @@ impl Join {
         });
         let answer = match minted.await {
             Ok(Ok(address)) => redirect_to_secret(StatusCode::SEE_OTHER, address.expose_secret()),
+            Ok(Err(ConferenceError::RoomGone)) => {
+                let has_ended = self.has_ended(visit, meeting).await;
+                return self.no_room(visit, meeting, has_ended);
+            }
             Ok(Err(error)) => return self.not_minted(visit, meeting, &error),
             Err(_) => {
                 let why = format!("no answer within {} s", self.conference_deadline.as_secs());
@@ -158,23 +162,37 @@ impl Join {
         )
     }
 
+    fn no_room(&self, visit: &Visit, meeting: &Meeting, has_ended: bool) -> Answer {
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, has_ended, "no join token: plugNmeet has no such room");
+        self.observer.noted(Noted::NotMinted);
+        let page = self.links.join(&visit.link);
+        let (state, line) = if has_ended {
+            ("Over", "This meeting has just ended.")
+        } else {
+            (
+                "No room at the moment",
+                "The meeting is over, or its room is just being prepared. This page shows what is known in a moment.",
+            )
+        };
+        self.pages.message(
+            visit.reference,
+            &Message {
+                status: StatusCode::CONFLICT,
+                look: "waiting",
+                state,
+                title: &meeting.rule.title,
+                lines: &[line],
+                back: Some((&page, "Look again")),
+                ..Message::default()
+            },
+        )
+    }
+
     fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {
         tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, %error, "no join token");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
         match error {
-            ConferenceError::RoomGone => self.pages.message(
-                visit.reference,
-                &Message {
-                    status: StatusCode::CONFLICT,
-                    look: "waiting",
-                    state: "No room at the moment",
-                    title: &meeting.rule.title,
-                    lines: &["The meeting is over, or its room is just being prepared. This page shows what is known in a moment."],
-                    back: Some((&page, "Look again")),
-                    ..Message::default()
-                },
-            ),
             ConferenceError::Blocked => self.pages.message(
                 visit.reference,
                 &Message {

@@ -139,6 +139,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
             wish: Wish::Start,
         }],
         refused: None,
+        held_up: None,
         sessions: Vec::new(),
         breakouts: BTreeSet::new(),
         people: BTreeMap::new(),

@@ -196,7 +196,7 @@ async fn a_redirect_within_plugnmeets_own_host_needs_no_permission() {
 #[tokio::test]
 async fn other_redirects_are_refused_without_their_secret() {
     let storage = Stub::start(vec![Reply::new(
-        302,
+        307,
         &[("Location", "/again?s=CANARY")],
         "",
     )])
@@ -228,6 +228,30 @@ async fn other_redirects_are_refused_without_their_secret() {
         };
         assert!(!why.contains("CANARY"), "{why}");
         assert_eq!(storage.seen().len(), connected, "{location}");
+    }
+}
+
+#[tokio::test]
+async fn f5_page_of_something_else_is_no_summary() {
+    let page = "<!DOCTYPE html><html><body>Please log in</body></html>";
+    let html = [("Content-Type", "text/html; charset=utf-8")];
+    let login = [("Location", "https://login.example.org/?return=CANARY")];
+    for reply in [
+        Reply::new(200, &html, page),
+        Reply::new(200, &[], page),
+        Reply::new(200, &html, ""),
+        Reply::new(302, &login, page),
+        Reply::new(403, &html, page),
+        Reply::new(404, &html, page),
+        Reply::new(405, &[], ""),
+        Reply::new(401, &html, page),
+    ] {
+        let bench = bench(vec![recorded("artifact-token-meeting_summary"), reply]).await;
+        let result = bench.client.summary_text(&summary()).await;
+        let Err(ConferenceError::Unavailable { why, .. }) = &result else {
+            panic!("{result:?}");
+        };
+        assert!(!why.contains("CANARY"), "{why}");
     }
 }
 

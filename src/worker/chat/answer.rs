@@ -159,7 +159,8 @@ fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> Option<Str
             Some(say::running_offer(title, &link, request.id))
         }
         Wish::EndRefused => Some(say::end_refused(title, shop.way_out(), request.id)),
-        Wish::Start | Wish::EndAsked | Wish::EndAllowed => None,
+        Wish::EndAsked | Wish::EndAllowed => Some(say::end_failed(title, request.id)),
+        Wish::Start => None,
     }
 }
 

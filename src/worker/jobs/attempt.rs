@@ -150,12 +150,13 @@ pub(super) async fn do_job(
         }
         Sent::Stopped => return None,
     }
+    let lasted = shop.deps.clock.now().since(owed.since.min(since));
     let age = match id.job {
         // Polls are never given up, or a card could stay live for ever.
         Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
-        _ => shop.deps.clock.now().since(owed.since.min(since)),
+        _ => lasted,
     };
-    let verdict = judge(shop, &outcome, &envelope, age);
+    let verdict = judge(shop, &outcome, &envelope, (age, lasted));
     let news =
         async { id.job.peer() != Peer::Mattermost || publish_news(shop, meeting, &id).await };
     // Two files: neither waits for the other.
@@ -212,7 +213,7 @@ pub(super) async fn do_tell(
     let outcome = chat::tell(shop, &tell).await;
     note_peer(shop, Peer::Mattermost, &outcome);
     let age = shop.deps.clock.now().since(envelope.received_at);
-    let verdict = judge(shop, &outcome, &envelope, age);
+    let verdict = judge(shop, &outcome, &envelope, (age, age));
     follow(shop, received, envelope, verdict).await
 }
 
@@ -230,14 +231,25 @@ pub(super) async fn settle_panicked(shop: &Shop, received: Received) -> Option<J
     {
         forget_mark(shop, &mark).await;
     }
-    let verdict = judge(shop, &Outcome::Failed { why }, &envelope, Duration::ZERO);
+    let no_age = (Duration::ZERO, Duration::ZERO);
+    let verdict = judge(shop, &Outcome::Failed { why }, &envelope, no_age);
     follow(shop, received, envelope, verdict).await
 }
 
-fn judge(shop: &Shop, outcome: &Outcome, envelope: &Envelope, age: Duration) -> Verdict {
+/// `age` is what the job is given up by, `lasted` for how long it has been owed.
+fn judge(
+    shop: &Shop,
+    outcome: &Outcome,
+    envelope: &Envelope,
+    (age, lasted): (Duration, Duration),
+) -> Verdict {
     let sample = rand::random();
     let delay = match outcome {
-        Outcome::Unavailable { .. } => shop.settings.outage_backoff.delay(envelope.tries, sample),
+        Outcome::Unavailable { .. } => shop
+            .settings
+            .outage_backoff
+            .within(lasted)
+            .delay(envelope.tries, sample),
         Outcome::Resting { .. } => rest(shop.settings.outside_again_after, envelope.tries),
         _ => shop.settings.backoff.delay(envelope.attempt, sample),
     };
@@ -269,8 +281,9 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
             );
             false
         }
+        // It answers: other calls may well succeed, and one room that always fails holds up no other.
         Outcome::Unavailable {
-            reason: RetryReason::Paused,
+            reason: RetryReason::Paused | RetryReason::Failed,
             ..
         } => breaker.succeeded(),
         Outcome::Unavailable { .. } => breaker.failed(),

@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use super::peers::Fate;
 use super::*;
 use meetrelay::ports::{
-    Attempt, ChatError, ConferenceError, Ending, Mail, PublishError, QueueError, Receipt, Received,
-    Settled,
+    Attempt, ChatError, Ending, Mail, PublishError, QueueError, Receipt, Received, Settled,
 };
 
 /// A queue that looks into the store whenever a job is acknowledged.
@@ -132,15 +131,16 @@ async fn attempts_tell_what_the_peer_said_and_how_each_ended() {
 #[tokio::test]
 async fn job_given_up_says_so_in_its_last_attempt() {
     let house = House::new().await;
-    house.peers.world().create_fails = Some(ConferenceError::Internal {
+    house.peers.world().chat_fails = Some(ChatError::Failed {
         why: "no such thing".to_owned(),
     });
     let _workers = house.start();
     let id = house.ask(1).await;
-    house
+    let meeting = house
         .until(id, |meeting| !meeting.given_up.is_empty())
         .await;
-    let attempts = attempts_at(&house, id, ":CreateRoom:").await;
+    let job = meeting.given_up.first().unwrap();
+    let attempts = attempts_at(&house, id, &format!(":{job}:")).await;
     let told: Vec<_> = attempts.iter().map(|a| (a.number, a.ending)).collect();
     let (again, given_up) = (Ending::Again, Ending::GivenUp);
     assert_eq!(told, [(1, again), (2, again), (3, given_up)]);

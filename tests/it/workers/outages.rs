@@ -14,7 +14,7 @@ fn away() -> ChatError {
 #[tokio::test]
 async fn given_up_create_fails_the_meeting() {
     let house = House::new().await;
-    house.peers.world().create_fails = Some(ConferenceError::Internal {
+    house.peers.world().create_fails = Some(ConferenceError::Refused {
         why: "no".to_owned(),
     });
     let _workers = house.start();
@@ -27,9 +27,36 @@ async fn given_up_create_fails_the_meeting() {
                 && card.is_some_and(|row| row.rendered == meeting.version)
         })
         .await;
-    assert_eq!(meeting.refused, Some(Refusal::GaveUp));
-    assert_eq!(house.peers.world().creates, 3, "as often as attempts_max");
+    assert_eq!(meeting.refused, Some(Refusal::Refused));
+    assert_eq!(house.peers.world().creates, 1);
     assert_eq!(house.store.count_dead_letters().await, Ok(1));
+}
+
+#[tokio::test]
+async fn f20_internal_error_waits_like_an_outage_and_holds_up_no_other_meeting() {
+    let mut house = House::new().await;
+    house.settings.breaker.failures = 1;
+    let error = |why: &str| ConferenceError::Internal {
+        why: why.to_owned(),
+    };
+    house.peers.world().create_fails = Some(error("dial tcp: connection refused"));
+    let _workers = house.start();
+    let id = house.ask(1).await;
+    let tried = house.settings.retry.attempts_max + 2;
+    house
+        .until(id, |_| house.peers.world().creates >= tried)
+        .await;
+    let meeting = house.until(id, |meeting| meeting.held_up.is_some()).await;
+    assert_eq!(meeting.held_up, Some(Refusal::GaveUp));
+    assert_eq!((meeting.state(), meeting.refused), (State::Creating, None));
+    assert_eq!(house.store.count_dead_letters().await, Ok(0));
+    house.peers.world().create_fails = None;
+    let other = house.ask(2).await;
+    for id in [id, other] {
+        house
+            .until(id, |meeting| meeting.state() == State::Open)
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -191,14 +191,14 @@ async fn replayed_job_has_all_its_tries_in_every_round() {
 #[tokio::test]
 async fn refused_create_that_is_replayed_in_its_round_opens_its_meeting() {
     let house = House::new().await;
-    house.peers.world().create_fails = Some(ConferenceError::Unauthorized {
-        why: "another key".to_owned(),
+    house.peers.world().create_fails = Some(ConferenceError::Refused {
+        why: "another server".to_owned(),
     });
     let _workers = house.start();
     house.ask(1).await;
     let refused = house
         .until(meeting(1), |meeting| {
-            meeting.refused == Some(Refusal::Unauthorized) && !meeting.given_up.is_empty()
+            meeting.refused == Some(Refusal::Refused) && !meeting.given_up.is_empty()
         })
         .await;
     assert_eq!(refused.round, 0);

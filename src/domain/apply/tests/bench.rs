@@ -11,8 +11,8 @@ use crate::domain::meeting::CardView;
 use crate::domain::owed::{Schedule, owed};
 use crate::domain::{
     EndSaid, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
-    PlaceKind, RequestId, ResponseHook, RoomId, RuleChoice, ServerName, Sid, State, Timestamp, Via,
-    WayOutKind,
+    PlaceKind, Refusal, RequestId, ResponseHook, RoomId, RuleChoice, ServerName, Sid, State,
+    Timestamp, Via, WayOutKind,
 };
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -240,6 +240,14 @@ pub(super) fn created(sid: &str, created_at: Timestamp) -> Fact {
         meeting: meeting(1),
         sid: sid.parse().unwrap(),
         created_at,
+    }
+}
+
+pub(super) fn refused(meeting: MeetingId, reason: Refusal) -> Fact {
+    Fact::RoomRefused {
+        meeting,
+        reason,
+        for_now: false,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::domain::{
     ArtifactKind, Fact, Notice, Place, PlaceKind, PostKey, PostRow, Refusal, Via, WayOutKind,
 };
 
+use super::bench::refused;
 use super::interleavings::facts::{
     artifact, end_requested, joined, meeting_id, peer, requested, room_created, session_ended,
 };
@@ -89,7 +90,7 @@ fn failure_is_one_notice_whether_the_start_was_told_or_not() {
         }
         let meeting = meeting_id(1);
         let reason = Refusal::Refused;
-        relay.tell(7, Fact::RoomRefused { meeting, reason });
+        relay.tell(7, refused(meeting, reason));
         assert_eq!(owes(&relay), one("PostNotice:end", 7));
         posted(&mut relay, Notice::End);
         assert_eq!(owes(&relay), []);

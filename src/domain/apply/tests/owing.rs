@@ -9,8 +9,8 @@ use crate::domain::post::Frozen;
 use crate::domain::{ArtifactKind, Event, Fact, Job, Notify, PostKey, PostRow, Refusal, Timestamp};
 
 use super::bench::{
-    Bench, MINUTE, at, created, event, joined, keys, meeting, policy, polled, request, request_id,
-    session, session_ended,
+    Bench, MINUTE, at, created, event, joined, keys, meeting, policy, polled, refused, request,
+    request_id, session, session_ended,
 };
 
 fn woken(round: u32) -> Fact {
@@ -142,7 +142,7 @@ fn waking_of_an_older_round_does_not_raise_it_again() {
 fn meeting_that_owes_nothing_sleeps() {
     let mut bench = Bench::requested();
     let (meeting, reason) = (meeting(1), Refusal::Refused);
-    bench.learn(Fact::RoomRefused { meeting, reason }, at(1));
+    bench.learn(refused(meeting, reason), at(1));
     let version = bench.meeting().version;
     card(&mut bench, version, None);
     bench.learn(woken(0), at(60));

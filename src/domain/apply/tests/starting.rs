@@ -9,7 +9,11 @@ use super::bench::{
 
 fn refused(reason: Refusal) -> Fact {
     let meeting = meeting(1);
-    Fact::RoomRefused { meeting, reason }
+    Fact::RoomRefused {
+        meeting,
+        reason,
+        for_now: false,
+    }
 }
 
 fn woken(round: u32) -> Fact {

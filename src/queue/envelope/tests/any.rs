@@ -171,8 +171,12 @@ fn learned() -> BoxedStrategy<Fact> {
                 created_at
             })
             .boxed(),
-        (meeting(), refusal())
-            .prop_map(|(meeting, reason)| Fact::RoomRefused { meeting, reason })
+        (meeting(), refusal(), any::<bool>())
+            .prop_map(|(meeting, reason, for_now)| Fact::RoomRefused {
+                meeting,
+                reason,
+                for_now
+            })
             .boxed(),
         (meeting(), any::<bool>())
             .prop_map(|(meeting, gone)| Fact::EndTried { meeting, gone })

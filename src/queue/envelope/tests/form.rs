@@ -98,18 +98,27 @@ fn facts() -> Vec<Fact> {
         Fact::RoomRefused {
             meeting,
             reason: Refusal::TooLate,
+            for_now: false,
         },
         Fact::RoomRefused {
             meeting,
             reason: Refusal::Unauthorized,
+            for_now: false,
         },
         Fact::RoomRefused {
             meeting,
             reason: Refusal::Refused,
+            for_now: false,
         },
         Fact::RoomRefused {
             meeting,
             reason: Refusal::GaveUp,
+            for_now: false,
+        },
+        Fact::RoomRefused {
+            meeting,
+            reason: Refusal::Unauthorized,
+            for_now: true,
         },
         Fact::EndTried {
             meeting,
@@ -248,6 +257,7 @@ fn form_of_each_fact() {
     {"fact":"room_refused","meeting":"0199a0b1-0000-7000-8000-000000000001","reason":"unauthorized"}
     {"fact":"room_refused","meeting":"0199a0b1-0000-7000-8000-000000000001","reason":"refused"}
     {"fact":"room_refused","meeting":"0199a0b1-0000-7000-8000-000000000001","reason":"gave_up"}
+    {"fact":"room_refused","meeting":"0199a0b1-0000-7000-8000-000000000001","reason":"unauthorized","for_now":true}
     {"fact":"end_tried","meeting":"0199a0b1-0000-7000-8000-000000000001","gone":true}
     {"fact":"room_polled","meeting":"0199a0b1-0000-7000-8000-000000000001","sid":"sid1","ended":false}
     {"fact":"artifacts_polled","meeting":"0199a0b1-0000-7000-8000-000000000001","step":2}

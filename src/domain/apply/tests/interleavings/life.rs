@@ -164,6 +164,7 @@ impl Life {
             let refused = Fact::RoomRefused {
                 meeting: meeting_id(1),
                 reason: crate::domain::Refusal::GaveUp,
+                for_now: false,
             };
             script.own(-1, refused);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use world::Fault;
+use world::plugnmeet::Backend;
 
 use super::plan::Planned;
 use super::stage::Stage;
@@ -47,6 +48,10 @@ pub enum ChatTrouble {
     PatchAnswersLost,
     LookupsDropped,
     LateAnswersFail,
+    /// Something in front of it answers.
+    LoginPage,
+    ForeignRefusal,
+    ForeignPage,
 }
 
 /// What happens at plugNmeet.
@@ -62,6 +67,12 @@ pub enum ConferenceTrouble {
     WebhooksLost,
     WebhooksDoubled,
     WebhooksReordered,
+    /// One of its back ends.
+    Away(Backend),
+    /// Something in front of it answers.
+    LoginPage,
+    ForeignRefusal,
+    ForeignPage,
 }
 
 impl ServerTrouble {
@@ -69,7 +80,7 @@ impl ServerTrouble {
 }
 
 impl ChatTrouble {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Down,
         Self::Failing,
         Self::Throttling,
@@ -78,6 +89,9 @@ impl ChatTrouble {
         Self::PatchAnswersLost,
         Self::LookupsDropped,
         Self::LateAnswersFail,
+        Self::LoginPage,
+        Self::ForeignRefusal,
+        Self::ForeignPage,
     ];
 
     /// The operation and the fault; none: the server is down.
@@ -92,12 +106,15 @@ impl ChatTrouble {
             Self::PatchAnswersLost => ("posts.patch", Fault::DropAfter),
             Self::LookupsDropped => ("channels", Fault::Drop),
             Self::LateAnswersFail => ("hooks.commands", answer(500, &[])),
+            Self::LoginPage => ("", Fault::intermediary(302)),
+            Self::ForeignRefusal => ("", Fault::intermediary(403)),
+            Self::ForeignPage => ("", Fault::intermediary(200)),
         })
     }
 }
 
 impl ConferenceTrouble {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::Down,
         Self::Failing,
         Self::Stalling,
@@ -108,6 +125,12 @@ impl ConferenceTrouble {
         Self::WebhooksLost,
         Self::WebhooksDoubled,
         Self::WebhooksReordered,
+        Self::Away(Backend::Database),
+        Self::Away(Backend::Nats),
+        Self::Away(Backend::Redis),
+        Self::LoginPage,
+        Self::ForeignRefusal,
+        Self::ForeignPage,
     ];
 
     fn fault(self) -> Option<(&'static str, Fault)> {
@@ -118,6 +141,9 @@ impl ConferenceTrouble {
             Self::EndAnswersLost => ("room.end", Fault::DropAfter),
             Self::Garbage => ("room.active", Fault::Garbage),
             Self::DownloadsFail => ("download", answer(500, &[])),
+            Self::LoginPage => ("", Fault::intermediary(302)),
+            Self::ForeignRefusal => ("", Fault::intermediary(405)),
+            Self::ForeignPage => ("", Fault::intermediary(200)),
             _ => return None,
         })
     }
@@ -246,6 +272,7 @@ async fn conference(stage: &Stage, what: ConferenceTrouble, calls: u32, lasts: D
         ConferenceTrouble::WebhooksLost => fake.lose_webhooks("", Some(calls)),
         ConferenceTrouble::WebhooksDoubled => fake.double_webhooks("", Some(calls)),
         ConferenceTrouble::WebhooksReordered => fake.hold_webhooks(),
+        ConferenceTrouble::Away(backend) => fake.set_down(backend, true),
         _ => {}
     }
     tokio::time::sleep(lasts).await;
@@ -257,6 +284,7 @@ async fn conference(stage: &Stage, what: ConferenceTrouble, calls: u32, lasts: D
             fake.release_webhooks(&places);
             fake.stop_holding_webhooks();
         }
+        ConferenceTrouble::Away(backend) => fake.set_down(backend, false),
         _ => fake.deliver_webhooks(),
     }
     drop(guard);
