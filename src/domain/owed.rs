@@ -243,13 +243,17 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     if !can_hear || row.is_some_and(|row| row.answered) {
         return None;
     }
-    match request.wish {
-        Wish::StartWhileRunning | Wish::EndRefused => {
-            let again_at = row.and_then(|row| row.again_at);
-            Some(again_at.unwrap_or(request.received_at))
-        }
-        Wish::Start | Wish::EndAsked | Wish::EndAllowed => None,
-    }
+    let is_wanted = match request.wish {
+        Wish::StartWhileRunning => request.told != Some(true),
+        Wish::EndRefused => true,
+        // Earlier versions did not name the meeting that ends, and their people wait no more.
+        Wish::EndAllowed => request.told == Some(false),
+        Wish::Start | Wish::EndAsked => false,
+    };
+    is_wanted.then(|| {
+        let again_at = row.and_then(|row| row.again_at);
+        again_at.unwrap_or(request.received_at)
+    })
 }
 
 fn at_once(job: Job, since: Timestamp) -> Owed {
