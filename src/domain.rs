@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod card;
+pub mod choice;
 pub mod event;
 pub mod ids;
 pub mod job;

@@ -57,8 +57,6 @@ pub struct IngressSettings {
     pub outgoing_tokens: Vec<SecretString>,
     /// Tokens of slash commands; without any all are refused.
     pub command_tokens: Vec<SecretString>,
-    /// Where late answers of commands may go; without it nowhere.
-    pub mattermost_url: Option<Url>,
     /// plugNmeet's API key: the issuer of its webhooks.
     pub plugnmeet_api_key: String,
     /// plugNmeet's API secret: signs its webhooks.
@@ -91,7 +89,6 @@ impl IngressSettings {
         Self {
             outgoing_tokens: Vec::new(),
             command_tokens: Vec::new(),
-            mattermost_url: None,
             plugnmeet_api_key,
             plugnmeet_api_secret,
             plugnmeet_previous_api_secrets: Vec::new(),
@@ -171,7 +168,6 @@ impl Ingress {
             command: command::Command {
                 tokens: keyring.command.clone(),
                 server: server.clone(),
-                mattermost_url: settings.mattermost_url,
                 way_out: deps.chat.kind(),
                 rules: deps.rules,
                 starts,

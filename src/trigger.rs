@@ -96,9 +96,14 @@ impl Triggers {
                 meeting: MeetingId::from_uuid(Uuid::now_v7()),
                 place,
                 by,
-                via: Via::OutgoingWebhook { post, caught_up },
+                via: Via::OutgoingWebhook {
+                    post,
+                    caught_up,
+                    placed: false,
+                },
                 rule,
                 always_new: false,
+                told: None,
             }),
         }
     }

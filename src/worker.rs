@@ -14,6 +14,7 @@ mod desks;
 mod jobs;
 mod lately;
 mod observer;
+mod placing;
 mod publish;
 mod send;
 mod suspect;

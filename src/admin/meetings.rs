@@ -14,7 +14,6 @@ use crate::ports::{Logged, MeetingFilter, MeetingSummary};
 /// `?all` lists those that are over as well.
 pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
     let filter = MeetingFilter {
-        place: None,
         running_only: call.parameter("all").is_none(),
         limit: call.limit()?,
     };

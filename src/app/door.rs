@@ -93,10 +93,6 @@ pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSetti
         } else {
             Vec::new()
         },
-        mattermost_url: essentials
-            .mattermost
-            .as_ref()
-            .map(|access| access.url.clone()),
         worth: worth.unwrap_or(defaults.worth),
         time_zone: config.card.time_zone.clone(),
         body_bytes: usize::try_from(config.server.body_bytes_max.as_u64()).unwrap_or(usize::MAX),

@@ -9,6 +9,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::choice::{self, Candidate, EndChoice};
 use super::meeting::{Meeting, Request, Wish};
 use super::owed::{Schedule, owed};
 use super::{
@@ -37,8 +40,9 @@ pub struct Fresh {
 /// What must be loaded for a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// The newest running meeting of this place (`Place::key`), if any.
-    Place(String),
+    /// The running meetings of this channel and its threads (`Place::channel_key`), the newest
+    /// [`choice::CANDIDATES_MAX`] of them: [`aim`] chooses.
+    Channel(String),
     /// This meeting.
     Meeting(MeetingId),
     /// The meeting that knows this session (its own or a breakout's), else the one of the first of these rooms
@@ -49,6 +53,28 @@ pub enum Subject {
         /// The event's room, then those that it may be a breakout room of.
         rooms: Vec<RoomId>,
     },
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aim {
+    /// The meeting that it moves, if one runs already.
+    pub meeting: Option<MeetingId>,
+    /// The number of a meeting that it founds.
+    number: u32,
+    /// What its person is told if it moves none.
+    saying: Saying,
+}
+
+impl Aim {
+    /// At the one meeting that the fact names, if the store knows it.
+    pub const fn at(meeting: Option<MeetingId>) -> Self {
+        Self {
+            meeting,
+            number: 0,
+            saying: Saying::NothingToEnd,
+        }
+    }
 }
 
 /// What became of an event.
@@ -104,18 +130,26 @@ pub struct Tell {
     pub saying: Saying,
 }
 
-/// What can be said without a meeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can be said without a meeting. The serde form is part of an envelope's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Saying {
     /// No meeting runs here that could be ended.
     NothingToEnd,
+    /// Several could be meant, or none is called so: these run.
+    ChooseToEnd {
+        /// What the person wrote; may be empty.
+        words: String,
+        /// At most [`choice::LISTED_MAX`].
+        running: Vec<Candidate>,
+    },
 }
 
 /// What to load for `fact`.
 pub fn subject(fact: &Fact) -> Subject {
     match fact {
         Fact::MeetingRequested { place, .. } | Fact::EndRequested { place, .. } => {
-            Subject::Place(place.key())
+            Subject::Channel(place.channel_key())
         }
         fact => match (fact.session(), fact.meeting()) {
             (Some(session), _) => {
@@ -129,15 +163,48 @@ pub fn subject(fact: &Fact) -> Subject {
             }
             (None, Some(meeting)) => Subject::Meeting(meeting),
             // Every fact names a place, a session or a meeting; the match in `Fact` holds it.
-            (None, None) => Subject::Place(String::new()),
+            (None, None) => Subject::Channel(String::new()),
         },
     }
 }
 
-/// Decides what `event` does to the meeting that was loaded for it. The meeting is to be written if it is
-/// `Some` in the answer.
+/// Which of the `running` meetings of its channel a request is about. Every other fact names its meeting.
+pub fn aim(event: &Event, running: &[&Meeting]) -> Aim {
+    let nothing = Aim {
+        number: choice::next_number(running),
+        ..Aim::at(None)
+    };
+    match &event.fact {
+        Fact::MeetingRequested {
+            place,
+            always_new: false,
+            ..
+        } => Aim {
+            meeting: choice::offered(running, place, event.received_at).map(|meeting| meeting.id),
+            ..nothing
+        },
+        Fact::EndRequested {
+            place, by, words, ..
+        } => match choice::to_end(running, place, &by.user_id, words) {
+            EndChoice::One(meeting) => Aim::at(Some(meeting.id)),
+            EndChoice::Nothing => nothing,
+            EndChoice::Unclear(running) => Aim {
+                saying: Saying::ChooseToEnd {
+                    words: words.clone(),
+                    running,
+                },
+                ..nothing
+            },
+        },
+        _ => nothing,
+    }
+}
+
+/// Decides what `event` does to the meeting that was loaded for it, the one that it aims at. The meeting is to be
+/// written if it is `Some` in the answer.
 pub fn decide(
     mut loaded: Option<Meeting>,
+    aim: Aim,
     event: &Event,
     fresh: &Fresh,
     policy: &Policy,
@@ -158,18 +225,12 @@ pub fn decide(
         tell,
     };
     let (mut meeting, before) = match (loaded, &event.fact) {
-        (loaded, Fact::MeetingRequested { .. }) => match loaded.filter(|m| is_offered(m, event)) {
-            Some(meeting) => {
-                let before = owed(&meeting, &policy.schedule);
-                (meeting, before)
-            }
-            None => (facts::found(event, fresh), Vec::new()),
-        },
+        (None, Fact::MeetingRequested { .. }) => {
+            (facts::found(event, fresh, aim.number), Vec::new())
+        }
         (None, Fact::EndRequested { by, via, .. }) => {
-            return (
-                None,
-                none(Effect::Applied, nothing_to_end(event.id, by, via)),
-            );
+            let tell = tell(event.id, by, via, aim.saying);
+            return (None, none(Effect::Applied, tell));
         }
         (None, _) => return (None, none(Effect::Foreign, None)),
         (Some(meeting), _) => {
@@ -223,9 +284,10 @@ pub fn decide(
 /// What a doubled event says. `first` is the event that came first under its key. The very same event again is a
 /// redelivery: it may have died after it was written and before it published, so whatever its meeting owes now is
 /// published. Another event of the same key (a doubled webhook, a job done twice) publishes nothing: the first one
-/// does, and doubles must not breed.
+/// does, and doubles must not breed. `aim` is at what runs now, for an end that found no meeting.
 pub fn repeat(
     loaded: Option<&Meeting>,
+    aim: Aim,
     event: &Event,
     first: EventId,
     effect: Effect,
@@ -242,7 +304,7 @@ pub fn repeat(
         });
     let tell = match (&event.fact, loaded) {
         (Fact::EndRequested { by, via, .. }, None) if is_redelivered => {
-            nothing_to_end(event.id, by, via)
+            tell(event.id, by, via, aim.saying)
         }
         _ => None,
     };
@@ -254,24 +316,6 @@ pub fn repeat(
         publish,
         tell,
     }
-}
-
-/// A second start is offered the meeting that runs, unless it wants its own or the old one is being ended.
-fn is_offered(meeting: &Meeting, event: &Event) -> bool {
-    let always_new = matches!(
-        event.fact,
-        Fact::MeetingRequested {
-            always_new: true,
-            ..
-        }
-    );
-    let is_too_late = meeting.state() == State::Creating
-        && event.received_at.since(meeting.requested_at) > meeting.rule.worth;
-    !always_new
-        && meeting.state().is_running()
-        && !meeting.is_ending()
-        && !is_too_late
-        && meeting.requests.len() < super::meeting::REQUESTS_MAX
 }
 
 /// Its room was there in time, and only we were late: events waited while the store was away.
@@ -328,13 +372,13 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     next.into_iter().chain(too_late).min()
 }
 
-fn nothing_to_end(event: EventId, by: &Person, via: &Via) -> Option<Tell> {
+fn tell(event: EventId, by: &Person, via: &Via, saying: Saying) -> Option<Tell> {
     match via {
         Via::SlashCommand { hook: Some(hook) } => Some(Tell {
             request: event.into(),
             hook: hook.clone(),
             to: by.clone(),
-            saying: Saying::NothingToEnd,
+            saying,
         }),
         Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => None,
     }
@@ -346,12 +390,13 @@ fn conference() -> ServerName {
 }
 
 /// A request as its event brings it.
-fn request(event: &Event, by: &Person, via: &Via, wish: Wish) -> Request {
+fn request(event: &Event, by: &Person, via: &Via, wish: Wish, told: Option<bool>) -> Request {
     Request {
         id: event.id.into(),
         by: by.clone(),
         via: via.clone(),
         received_at: event.received_at,
         wish,
+        told,
     }
 }

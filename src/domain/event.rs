@@ -120,17 +120,23 @@ pub struct Place {
     pub channel: ChannelId,
     /// The channel's name in addresses.
     pub channel_name: String,
-    /// The thread that a slash command was typed in. An outgoing webhook does not tell and counts as outside.
+    /// The thread: a slash command tells it. An outgoing webhook does not: its post is read before the event is applied
+    /// (`Via::OutgoingWebhook`), and as long as that fails it counts as outside.
     pub thread: Option<PostId>,
     /// What is known of the channel from its name alone.
     pub kind: PlaceKind,
 }
 
 impl Place {
-    /// The lock's name: one running meeting for each.
+    /// What a second start is compared by: one running meeting for each.
     pub fn key(&self) -> String {
         let thread = self.thread.as_ref().map_or("", PostId::as_str);
-        format!("{}|{}|{}", self.server, self.channel, thread)
+        format!("{}|{thread}", self.channel_key())
+    }
+
+    /// The channel with all its threads: what every key of its places begins with, before a `|`. No id holds that sign.
+    pub fn channel_key(&self) -> String {
+        format!("{}|{}", self.server, self.channel)
     }
 }
 
@@ -240,8 +246,11 @@ pub enum Fact {
         rule: RuleChoice,
         /// `start --new`: a running one is not offered instead.
         always_new: bool,
+        /// The running meeting that the immediate answer offered already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<MeetingId>,
     },
-    /// A person asked to end the meeting that runs at a place.
+    /// A person asked to end a meeting that runs at a place.
     EndRequested {
         /// Where.
         place: Place,
@@ -249,6 +258,12 @@ pub enum Fact {
         by: Person,
         /// How.
         via: Via,
+        /// Its title or number as the person wrote it; empty: the newest that they may end.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
+        /// The meeting that the immediate answer named already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<MeetingId>,
     },
     /// The person may end it.
     EndAllowed {

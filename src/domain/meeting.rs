@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, ArtifactKind, Identity, MeetingId, ParticipantSid, Person, Place, PostKey, PostRow,
-    Refusal, RequestId, RoomId, RuleChoice, ServerName, Sid, Timestamp, Via,
+    ArtifactId, ArtifactKind, Identity, MeetingId, ParticipantSid, Person, Place, PostId, PostKey,
+    PostRow, Refusal, RequestId, RoomId, RuleChoice, ServerName, Sid, Timestamp, Via,
 };
 pub use notify::Notify;
 pub use session::{End, Session};
@@ -46,6 +46,10 @@ pub struct Meeting {
     pub room: RoomId,
     /// What the rule decided.
     pub rule: RuleChoice,
+    /// How people call it in its channel beside its title: one more than the highest of those that ran there when it
+    /// was asked for; 0 for meetings of versions before numbers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub number: u32,
     /// When it was asked for, on our clock.
     pub requested_at: Timestamp,
     /// Everybody who asked for it or for its end; the first is the starter's.
@@ -108,6 +112,10 @@ pub struct Request {
     pub received_at: Timestamp,
     /// What it wants and what became of it.
     pub wish: Wish,
+    /// Whether the immediate answer named this meeting; `None` where that is no matter, and in requests of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<bool>,
 }
 
 /// What a request wants and what became of it.
@@ -232,6 +240,11 @@ impl State {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl Meeting {
     /// How it is, from its facts.
     pub fn state(&self) -> State {
@@ -273,6 +286,23 @@ impl Meeting {
     /// What is kept of one of its posts.
     pub fn post(&self, key: &PostKey) -> Option<&PostRow> {
         self.posts.get(key)
+    }
+
+    /// The root of the thread that its card stands in or will stand in.
+    pub fn thread(&self) -> Option<&PostId> {
+        match self.post(&PostKey::Card) {
+            Some(card) if card.post.is_some() => card.root.as_ref(),
+            Some(card) => self.place.thread.as_ref().or(card.root.as_ref()),
+            None => self.place.thread.as_ref(),
+        }
+    }
+
+    /// Whether people in this thread (`None`: outside of all threads) have it before them: its card stands there, or
+    /// the thread is the card's own.
+    pub fn stands_in(&self, thread: Option<&PostId>) -> bool {
+        let card = self.post(&PostKey::Card);
+        let is_own = |thread| card.and_then(|row| row.post.as_ref()) == Some(thread);
+        self.thread() == thread || thread.is_some_and(is_own)
     }
 
     /// A person deleted the card: nothing more is posted.

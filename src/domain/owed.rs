@@ -243,20 +243,22 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     if !can_hear || row.is_some_and(|row| row.answered) {
         return None;
     }
-    match request.wish {
-        Wish::StartWhileRunning | Wish::EndRefused => {
-            let again_at = row.and_then(|row| row.again_at);
-            Some(again_at.unwrap_or(request.received_at))
-        }
-        Wish::EndAsked | Wish::EndAllowed => {
-            end_has_failed(meeting, request).then_some(request.received_at)
-        }
-        Wish::Start => None,
-    }
+    let is_wanted = match request.wish {
+        Wish::StartWhileRunning => request.told != Some(true),
+        Wish::EndRefused => true,
+        // Earlier versions did not name the meeting that ends, and their people wait no more.
+        Wish::EndAllowed => request.told == Some(false) || end_has_failed(meeting, request),
+        Wish::EndAsked => end_has_failed(meeting, request),
+        Wish::Start => false,
+    };
+    is_wanted.then(|| {
+        let again_at = row.and_then(|row| row.again_at);
+        again_at.unwrap_or(request.received_at)
+    })
 }
 
 /// The end that this person wanted was given up, by command, and the meeting runs on.
-fn end_has_failed(meeting: &Meeting, request: &Request) -> bool {
+pub fn end_has_failed(meeting: &Meeting, request: &Request) -> bool {
     let is_given_up = match request.wish {
         Wish::EndAllowed => meeting.is_end_given_up(),
         Wish::EndAsked => {

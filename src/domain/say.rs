@@ -9,8 +9,9 @@ mod tests;
 mod thread;
 
 pub use command::{
-    Listed, Started, end_asked, end_failed, end_refused, ends_limited, help, listed,
-    nothing_to_end, rate_limited, running_offer, started, unavailable, unknown_subcommand,
+    EndAsked, Listed, Started, choose_to_end, end_asked, end_failed, end_refused, ends_limited, help,
+    ignored, listed, nothing_to_end, rate_limited, running, running_offer, started,
+    started_or_running, unavailable, unknown_subcommand,
 };
 pub use notice::{recording_notice, running_notice, summary_notice};
 pub use outside::{CannotPost, Spot, cannot_post};
@@ -35,6 +36,10 @@ pub fn not_stored_yet(reference: impl Display) -> String {
          follows within some minutes, please try again. ref {reference}"
     )
 }
+
+/// The name over answers to commands, where the server lets integrations choose one
+/// (EnablePostUsernameOverride).
+pub const ANSWER_NAME: &str = "meetrelay";
 
 /// A title in a sentence.
 fn bold(title: &str) -> String {

@@ -3,22 +3,21 @@
 //! Once the caller is authenticated the status is always 200: with any other the person would not see the text.
 
 mod hook;
+mod look;
 mod words;
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde::Serialize;
-use url::Url;
+use std::sync::Arc;
 use uuid::Uuid;
 
+use crate::domain::choice::{self, EndChoice};
 use crate::domain::rule::Rules;
-use crate::domain::say::{self, Listed, Started};
+use crate::domain::say::{self, EndAsked, Started};
 use crate::domain::{
-    Event, Fact, MeetingId, Origin, Person, Place, ServerName, Showing, Via, WayOutKind,
+    Event, Fact, Meeting, MeetingId, Origin, Person, Place, ServerName, Showing, Via, WayOutKind,
 };
-use crate::ports::{MeetingFilter, MeetingSummary, Store};
+use crate::ports::Store;
 use crate::token::Links;
 use crate::trigger::Starts;
 
@@ -47,16 +46,10 @@ const FIELDS: [&str; 12] = [
     "response_url",
     "root_id",
 ];
-/// Most meetings that `list` reads.
-const LIST_MAX: usize = 50;
-/// Within this `list` is answered, so that the whole stays below 1 s.
-const LIST_WITHIN: Duration = Duration::from_millis(700);
-
 /// The route.
 pub(super) struct Command {
     pub(super) tokens: Tokens,
     pub(super) server: ServerName,
-    pub(super) mattermost_url: Option<Url>,
     /// By which people are told what they will see.
     pub(super) way_out: WayOutKind,
     pub(super) rules: Arc<Rules>,
@@ -73,6 +66,7 @@ pub(super) struct Command {
 #[derive(Serialize)]
 struct Ephemeral<'a> {
     response_type: &'static str,
+    username: &'static str,
     text: &'a str,
 }
 
@@ -141,13 +135,14 @@ impl Command {
     async fn obey(&self, typed: &Typed<'_>) -> String {
         let words = words::read(typed.fields.text("text"));
         let command = typed.fields.text("command");
+        let ignored: Vec<&str> = words.ignored.iter().map(String::as_str).collect();
         match words.sub_command {
             SubCommand::Start { always_new, title } => {
-                self.start(typed, always_new, title.as_deref(), &words.ignored)
+                self.start(typed, always_new, title.as_deref(), &ignored)
                     .await
             }
-            SubCommand::End => self.end(typed).await,
-            SubCommand::List => self.list(typed).await,
+            SubCommand::End { which } => self.end(typed, which).await,
+            SubCommand::List => self.list(typed).await + &say::ignored(&ignored),
             SubCommand::Help { unknown } => {
                 self.observer
                     .received(Trigger::CommandHelp, Received::Accepted);
@@ -164,7 +159,7 @@ impl Command {
         typed: &Typed<'_>,
         always_new: bool,
         title: Option<&str>,
-        ignored: &[String],
+        ignored: &[&str],
     ) -> String {
         let (place, by) = (&typed.place, &typed.by);
         let key = typed.key();
@@ -181,6 +176,15 @@ impl Command {
         let rule = self.rules.choose_by_command(place, &by.user_name, title);
         let title = rule.title.clone();
         let via = self.via(typed);
+        // One that wants a meeting of its own is offered none.
+        let running = match always_new {
+            true => Some(Vec::new()),
+            false => self.running(place).await,
+        };
+        let offered = running.as_ref().and_then(|running| {
+            let running: Vec<&Meeting> = running.iter().collect();
+            choice::offered(&running, place, typed.inbound.received_at)
+        });
         let fact = Fact::MeetingRequested {
             meeting: MeetingId::from_uuid(Uuid::now_v7()),
             place: place.clone(),
@@ -188,22 +192,30 @@ impl Command {
             via: via.clone(),
             rule,
             always_new,
+            told: offered.map(|meeting| meeting.id),
         };
         if !self.accept(typed, key, fact, Trigger::CommandStart).await {
             return say::not_stored(typed.inbound.id);
         }
         let request = typed.inbound.id.into();
-        let ignored: Vec<&str> = ignored.iter().map(String::as_str).collect();
-        say::started(&Started {
+        let own_link = self.links.join_own(request, &by.user_id);
+        if let Some(meeting) = offered {
+            return say::running(&meeting.rule.title, &own_link, ignored);
+        }
+        let started = Started {
             title: &title,
             showing: Showing::of(place.kind, &via, self.way_out),
-            own_link: &self.links.join_own(request, &by.user_id),
+            own_link: &own_link,
             open_link: &self.links.join_open(request),
-            ignored: &ignored,
-        })
+            ignored,
+        };
+        match running {
+            Some(_) => say::started(&started),
+            None => say::started_or_running(&started),
+        }
     }
 
-    async fn end(&self, typed: &Typed<'_>) -> String {
+    async fn end(&self, typed: &Typed<'_>, words: String) -> String {
         let (channel, user) = (&typed.place.channel, &typed.by.user_id);
         if !self
             .ends
@@ -215,61 +227,57 @@ impl Command {
                 .rejected(Source::SlashCommand, Rejected::RateLimited);
             return say::ends_limited(typed.inbound.id);
         }
+        let via = self.via(typed);
+        let can_hear = matches!(via, Via::SlashCommand { hook: Some(_) });
+        let running = self.running(&typed.place).await.unwrap_or_default();
+        let running: Vec<&Meeting> = running.iter().collect();
+        let choice = choice::to_end(&running, &typed.place, user, &words);
+        // What is found now is told now; what is not may still come, so that only apply can say so.
+        let meeting = match &choice {
+            EndChoice::One(meeting) => Some(*meeting),
+            EndChoice::Nothing | EndChoice::Unclear(_) => None,
+        };
+        let unclear = match choice {
+            EndChoice::Unclear(running) if !can_hear => {
+                Some(say::choose_to_end(&words, &running, typed.inbound.id))
+            }
+            _ => None,
+        };
         let fact = Fact::EndRequested {
             place: typed.place.clone(),
             by: typed.by.clone(),
-            via: self.via(typed),
+            via,
+            words,
+            told: meeting.map(|meeting| meeting.id),
         };
-        if self
+        if !self
             .accept(typed, typed.key(), fact, Trigger::CommandEnd)
             .await
         {
-            say::end_asked(typed.place.kind, self.way_out)
-        } else {
-            say::not_stored(typed.inbound.id)
+            return say::not_stored(typed.inbound.id);
         }
-    }
-
-    async fn list(&self, typed: &Typed<'_>) -> String {
-        let asked = self.store.meetings(MeetingFilter {
-            place: Some(typed.place.key()),
-            running_only: true,
-            limit: LIST_MAX,
-        });
-        let found = tokio::time::timeout_at(typed.inbound.since + LIST_WITHIN, asked).await;
-        let Ok(Ok(meetings)) = found else {
-            tracing::warn!(event.id = %typed.inbound.id, "list: the store does not answer");
-            self.observer.noted(Noted::StoreAway);
-            self.observer
-                .received(Trigger::CommandList, Received::Rejected);
-            return say::unavailable(typed.inbound.id);
+        let is_starter = |meeting: &Meeting| {
+            let starter = meeting.starter();
+            starter.is_some_and(|starter| starter.user_id == *user)
         };
-        self.observer
-            .received(Trigger::CommandList, Received::Accepted);
-        let own_link =
-            |meeting: &MeetingSummary| self.links.join_own(meeting.request, &typed.by.user_id);
-        let links: Vec<String> = meetings.iter().map(own_link).collect();
-        let lines: Vec<Listed<'_>> = meetings
-            .iter()
-            .zip(&links)
-            .map(|(meeting, link)| Listed {
-                title: &meeting.title,
-                state: meeting.state,
-                starter: &meeting.starter,
-                link,
+        unclear.unwrap_or_else(|| {
+            say::end_asked(&EndAsked {
+                meeting: meeting.map(|m| (m.rule.title.as_str(), is_starter(m))),
+                can_hear,
+                kind: typed.place.kind,
+                way_out: self.way_out,
             })
-            .collect();
-        say::listed(&lines)
+        })
     }
 
-    /// How the person can be answered later; a URL that leads elsewhere stops nothing but the late answer.
+    /// How the person can be answered later; a URL of another form stops nothing but the late answer.
     fn via(&self, typed: &Typed<'_>) -> Via {
         let url = typed.fields.text("response_url");
-        let hook = match hook(url, self.mattermost_url.as_ref()) {
-            Hook::Ours(hook) => Some(hook),
+        let hook = match hook(url) {
+            Hook::Usable(hook) => Some(hook),
             Hook::Absent => None,
-            Hook::Foreign => {
-                tracing::warn!(event.id = %typed.inbound.id, "command without late answers: its response_url does not lead to mattermost.url");
+            Hook::Unusable => {
+                tracing::warn!(event.id = %typed.inbound.id, "command without late answers: its response_url does not end in /hooks/commands/<id>");
                 self.observer.noted(Noted::ForeignResponseUrl);
                 None
             }
@@ -315,6 +323,7 @@ fn ephemeral(text: &str) -> Answer {
         StatusCode::OK,
         &Ephemeral {
             response_type: "ephemeral",
+            username: say::ANSWER_NAME,
             text,
         },
     )

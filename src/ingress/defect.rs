@@ -10,6 +10,7 @@ use super::observe::Route;
 use super::reply::{self, Answer};
 use crate::crash_point;
 use crate::domain::EventId;
+use crate::domain::say::ANSWER_NAME;
 
 /// The handler's answer; where it panicked, one that makes plugNmeet try again and tells a person the event's id.
 pub(super) async fn caught(
@@ -37,7 +38,7 @@ fn apology(route: Route, id: EventId) -> Answer {
         Route::Outgoing => reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "text": text })),
         Route::Command => reply::json(
             StatusCode::OK,
-            &json!({ "response_type": "ephemeral", "text": text }),
+            &json!({ "response_type": "ephemeral", "username": ANSWER_NAME, "text": text }),
         ),
         _ => reply::plain(StatusCode::INTERNAL_SERVER_ERROR, &text),
     }

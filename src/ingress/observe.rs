@@ -151,7 +151,7 @@ labels! {
 labels! {
     /// Something that an operator may want to know of.
     Noted {
-        /// A response_url leads elsewhere than to the configured Mattermost: no late answers.
+        /// A response_url is not of the form of Mattermost's: no late answers.
         ForeignResponseUrl = "foreign_response_url",
         /// A page could not read the store in time.
         StoreAway = "store_away",

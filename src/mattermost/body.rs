@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server_config::POST_CHARS_MAX;
+use crate::domain::say::ANSWER_NAME;
 use crate::domain::{Attachment, Field, Rendered};
 use crate::ports::NewPost;
 
@@ -48,10 +49,13 @@ pub(super) fn patch(key: &str, content: &Rendered, chars_max: usize) -> Vec<u8> 
 
 /// The body of a late answer to a slash command, which only its caller sees.
 pub(super) fn command_answer(text: &str) -> Vec<u8> {
-    fitting(
-        POST_CHARS_MAX,
-        |chars| json!({ "response_type": "ephemeral", "text": cut(text, chars) }),
-    )
+    fitting(POST_CHARS_MAX, |chars| {
+        json!({
+            "response_type": "ephemeral",
+            "username": ANSWER_NAME,
+            "text": cut(text, chars),
+        })
+    })
 }
 
 /// A late answer to a slash command that everybody in its channel sees, as its caller's.
@@ -65,6 +69,7 @@ pub(super) fn channel_answer(content: &Rendered) -> Vec<u8> {
             .collect();
         json!({
             "response_type": "in_channel",
+            "username": ANSWER_NAME,
             "text": cut(&content.message, chars),
             "attachments": attachments,
         })

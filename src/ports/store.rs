@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::domain::apply::{Applied, Fresh, Policy};
 use crate::domain::{
-    ArtifactId, Event, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, State, Timestamp,
+    ArtifactId, Event, EventId, Meeting, MeetingId, Place, PostKey, PostRow, RequestId, State,
+    Timestamp,
 };
 
 pub use story::{Attempt, DETAIL_BYTES_MAX, DeadFilter, Duty, Ending, Found, Logged, Note};
@@ -36,8 +37,6 @@ pub struct Incoming {
 /// What to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MeetingFilter {
-    /// Only the running ones of this place (see `Place::key`), or of every place.
-    pub place: Option<String>,
     /// Only requested, creating, open and live ones.
     pub running_only: bool,
     /// At most so many, newest first; the store caps it at 500.
@@ -149,6 +148,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The meeting that an artifact belongs to.
     async fn meeting_of_artifact(&self, id: &ArtifactId) -> Result<Option<Meeting>, StoreError>;
+
+    /// What runs in the channel of `place` and in its threads, whole, newest first, at most
+    /// [`crate::domain::choice::CANDIDATES_MAX`].
+    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError>;
 
     /// A listing, newest first.
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError>;

@@ -228,39 +228,27 @@ struct TellBody {
     request: RequestId,
     hook: ResponseHook,
     to: Person,
-    saying: SayingWord,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SayingWord {
-    NothingToEnd,
+    saying: Saying,
 }
 
 impl From<&Tell> for TellBody {
     fn from(tell: &Tell) -> Self {
-        let saying = match tell.saying {
-            Saying::NothingToEnd => SayingWord::NothingToEnd,
-        };
         Self {
             request: tell.request,
             hook: tell.hook.clone(),
             to: tell.to.clone(),
-            saying,
+            saying: tell.saying.clone(),
         }
     }
 }
 
 impl From<TellBody> for Tell {
     fn from(tell: TellBody) -> Self {
-        let saying = match tell.saying {
-            SayingWord::NothingToEnd => Saying::NothingToEnd,
-        };
         Self {
             request: tell.request,
             hook: tell.hook,
             to: tell.to,
-            saying,
+            saying: tell.saying,
         }
     }
 }

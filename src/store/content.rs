@@ -6,16 +6,36 @@ use uuid::Uuid;
 use crate::domain::{Fact, MeetingId, Via};
 
 /// The SHA-256 of what `fact` says. The id that ingress drew for the meeting is left out: two hooks that fire for
-/// one post draw two of them and still say the same. So do a hook and the relay's own look at the post.
+/// one post draw two of them and still say the same. So do a hook and the relay's own look at the post, whether its
+/// thread was read or not, and whatever the immediate answer could tell.
 pub(super) fn content_hash(fact: &Fact) -> Result<[u8; 32], serde_json::Error> {
     let text = match fact {
         Fact::MeetingRequested { .. } => {
             let mut fact = fact.clone();
-            if let Fact::MeetingRequested { meeting, via, .. } = &mut fact {
+            if let Fact::MeetingRequested {
+                meeting,
+                place,
+                via,
+                told,
+                ..
+            } = &mut fact
+            {
                 *meeting = MeetingId::from_uuid(Uuid::nil());
-                if let Via::OutgoingWebhook { caught_up, .. } = via {
-                    *caught_up = false;
+                *told = None;
+                if let Via::OutgoingWebhook {
+                    caught_up, placed, ..
+                } = via
+                {
+                    (*caught_up, *placed) = (false, false);
+                    place.thread = None;
                 }
+            }
+            serde_json::to_vec(&fact)?
+        }
+        Fact::EndRequested { .. } => {
+            let mut fact = fact.clone();
+            if let Fact::EndRequested { told, .. } = &mut fact {
+                *told = None;
             }
             serde_json::to_vec(&fact)?
         }
@@ -54,6 +74,11 @@ mod tests {
         let other = REQUESTED.replace("\"post\":\"p\"", "\"post\":\"p\",\"caught_up\":true");
         assert_ne!(REQUESTED, other);
         assert_eq!(hash(REQUESTED), hash(&other));
+        let read = other
+            .replace("\"caught_up\"", "\"placed\":true,\"caught_up\"")
+            .replace("\"thread\":null", "\"thread\":\"root\"");
+        assert_ne!(read, other);
+        assert_eq!(hash(REQUESTED), hash(&read), "nor is its thread");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use deadpool_postgres::Pool;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp,
+    ArtifactId, EventId, Meeting, MeetingId, Place, PostKey, PostRow, RequestId, Timestamp,
 };
 use crate::ports::{
     Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
@@ -156,6 +156,10 @@ impl Store for PostgresStore {
 
     async fn meeting_of_artifact(&self, id: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
         call!(self, meetings::of_artifact, id)
+    }
+
+    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+        call!(self, meetings::running_in, &place.channel_key())
     }
 
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {

@@ -25,7 +25,7 @@ use rusqlite::Connection;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp,
+    ArtifactId, EventId, Meeting, MeetingId, Place, PostKey, PostRow, RequestId, Timestamp,
 };
 use crate::ports::{
     Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
@@ -182,6 +182,18 @@ impl Store for SqliteStore {
         self.read(move |file| match meetings::of_artifact(file, &artifact)? {
             Some(id) => meetings::load(file, id),
             None => Ok(None),
+        })
+        .await
+    }
+
+    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+        let channel = place.channel_key();
+        self.read(move |file| {
+            let mut running = Vec::new();
+            for id in meetings::running_in(file, &channel)? {
+                running.extend(meetings::load(file, id)?);
+            }
+            Ok(running)
         })
         .await
     }

@@ -15,6 +15,7 @@ use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, Store
 
 use super::confirm::confirm;
 use super::dead::{Burial, bury};
+use super::placing::place;
 use super::send::send;
 use super::suspect::{Alone, Suspicion, forget_mark, suspect};
 use super::{DeadReason, JobOutcome, Repair, Shop, publish};
@@ -169,10 +170,11 @@ async fn bury_poison(shop: &Shop, delivered: Delivered, reason: String) {
     give_up(shop, burial).await;
 }
 
-async fn apply_counted(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) {
+async fn apply_counted(shop: &Shop, mut batch: Vec<Delivered>, began: tokio::time::Instant) {
     if batch.is_empty() {
         return;
     }
+    place(shop, batch.iter_mut().map(|delivered| &mut delivered.event)).await;
     let count = batch.len() as i64;
     shop.deps.observer.in_flight(QueueName::Events, count);
     apply_batch(shop, batch, began).await;

@@ -113,6 +113,7 @@ async fn leave(world: &World, count: usize) {
                     notify: Default::default(),
                 },
                 always_new: true,
+                told: None,
             },
         };
         let posting = Posting {

@@ -97,15 +97,19 @@ async fn w11_response_urls_of_other_hosts_are_not_called() {
     let token = command_token(&world);
     let dev = world.chat.channel("dev").id;
     let ana = world.chat.user("ana").id;
-    for (number, address) in canary.addresses().into_iter().enumerate() {
-        let hook = format!("{address}/../../hooks/commands/abcdefghijklmnopqrstuvwxyz");
+    // Those with `..` are not used at all; of the others the id is, at mattermost.url.
+    let bases = canary.addresses().into_iter();
+    let bases = bases.flat_map(|address| [format!("{address}/../.."), address]);
+    for (number, base) in bases.enumerate() {
+        let hook = format!("{base}/hooks/commands/abcdefghijklmnopqrstuvw{number:03}");
         let form = [
             ("token", token.as_str()),
             ("team_id", "team"),
             ("team_domain", "eng"),
             ("channel_id", dev.as_str()),
             ("channel_name", "dev"),
-            ("user_id", ana.as_str()),
+            // Each of them may ask so often.
+            ("user_id", &format!("{ana}{number}")),
             ("user_name", "ana"),
             ("command", "/plugnmeet"),
             // There is nothing to end, which is told later, through the response URL.
@@ -126,7 +130,7 @@ async fn w11_response_urls_of_other_hosts_are_not_called() {
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{address}");
+        assert_eq!(answer.status().as_u16(), 200, "{hook}");
     }
     // A person's command after all of them, so that theirs were worked on.
     world
@@ -142,6 +146,16 @@ async fn w11_response_urls_of_other_hosts_are_not_called() {
         })
         .await;
     canary.assert_silence();
+    let called = world.chat.requests();
+    let ids = called.iter().filter(|request| {
+        request
+            .path
+            .starts_with("/hooks/commands/abcdefghijklmnopqrstuvw")
+    });
+    assert!(
+        ids.count() > 0,
+        "the ids count, whatever stands before them"
+    );
     for request in world.chat.requests() {
         assert!(!request.path.contains("meta-data"), "{}", request.path);
     }

@@ -41,6 +41,8 @@ macro_rules! store_conformance {
             lookups::unknown_things_are_nothing;
             lookups::place_finds_the_newest_running_meeting_only;
             lookups::listing_is_filtered_and_newest_first;
+            lookups::f22_channel_holds_what_runs_in_its_threads;
+            lookups::running_meetings_of_a_channel_stay_capped;
             lookups::listing_of_thousands_stays_capped;
             lookups::due_meetings_come_longest_first;
             lookups::meeting_that_owes_nothing_is_never_due;

@@ -274,6 +274,7 @@ fn request(number: u128, received_at: Timestamp) -> Event {
                 notify: Default::default(),
             },
             always_new: false,
+            told: None,
         },
     }
 }

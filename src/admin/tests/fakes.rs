@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::domain::apply::{Applied, Effect, Fresh, Policy, decide};
+use crate::domain::apply::{Aim, Applied, Effect, Fresh, Policy, decide};
 use crate::domain::owed::Schedule;
 use crate::domain::{
     ArtifactId, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Person, Place,
@@ -221,6 +221,7 @@ fn meeting() -> Meeting {
                 notify: Default::default(),
             },
             always_new: false,
+            told: None,
         },
     };
     let policy = Policy {
@@ -228,7 +229,14 @@ fn meeting() -> Meeting {
         publish_ahead: Duration::from_secs(600),
         wake_after: Arc::new([Duration::from_secs(60)]),
     };
-    let (meeting, _) = decide(None, &event, &Fresh { room: [0; 13] }, &policy, NEW_YEAR);
+    let (meeting, _) = decide(
+        None,
+        Aim::at(None),
+        &event,
+        &Fresh { room: [0; 13] },
+        &policy,
+        NEW_YEAR,
+    );
     meeting.unwrap()
 }
 
@@ -236,6 +244,9 @@ fn meeting() -> Meeting {
 impl Store for Fake {
     async fn meeting(&self, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
         Ok((id.to_string() == MEETING).then(meeting))
+    }
+    async fn running_in(&self, _: &Place) -> Result<Vec<Meeting>, StoreError> {
+        Ok(Vec::new())
     }
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
         self.here()?;

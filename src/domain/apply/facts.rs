@@ -19,7 +19,7 @@ use super::{Fresh, conference, request};
 /// The new meeting that `event`, a `MeetingRequested`, founds; its request is added with the fact itself.
 ///
 /// Any other fact founds nothing that would ever be written: `decide` asks only for this one.
-pub(super) fn found(event: &Event, fresh: &Fresh) -> Meeting {
+pub(super) fn found(event: &Event, fresh: &Fresh, number: u32) -> Meeting {
     let Fact::MeetingRequested {
         meeting,
         place,
@@ -35,6 +35,7 @@ pub(super) fn found(event: &Event, fresh: &Fresh) -> Meeting {
         place: place.clone(),
         room: RoomId::from_digits(fresh.room),
         rule: rule.clone(),
+        number,
         requested_at: event.received_at,
         requests: Vec::new(),
         refused: None,
@@ -64,7 +65,7 @@ pub(super) fn found(event: &Event, fresh: &Fresh) -> Meeting {
 pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
     let at = event.received_at;
     match &event.fact {
-        Fact::MeetingRequested { by, via, .. } => {
+        Fact::MeetingRequested { by, via, told, .. } => {
             let is_first = meeting.requests.is_empty();
             let wish = if is_first {
                 Wish::Start
@@ -72,9 +73,10 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 Wish::StartWhileRunning
             };
             want_room(meeting);
-            meeting.requests.push(request(event, by, via, wish));
+            let told = (*told == Some(meeting.id)).then_some(true);
+            meeting.requests.push(request(event, by, via, wish, told));
         }
-        Fact::EndRequested { by, via, .. } => {
+        Fact::EndRequested { by, via, told, .. } => {
             let is_starter = meeting
                 .starter()
                 .is_some_and(|who| who.user_id == by.user_id);
@@ -84,7 +86,8 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 Wish::EndAsked
             };
             if meeting.requests.len() < crate::domain::meeting::REQUESTS_MAX {
-                meeting.requests.push(request(event, by, via, wish));
+                let told = Some(*told == Some(meeting.id));
+                meeting.requests.push(request(event, by, via, wish, told));
             }
             if is_starter {
                 want_end(meeting, at);

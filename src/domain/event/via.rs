@@ -50,11 +50,14 @@ impl fmt::Debug for ResponseHook {
 pub enum Via {
     /// A post matched a phrase.
     OutgoingWebhook {
-        /// That post: its thread is looked up before the card is posted.
+        /// That post. The webhook does not tell its thread.
         post: PostId,
         /// No webhook told of it in time: the relay found it when it looked through its channels.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         caught_up: bool,
+        /// The post was read: the place tells its thread.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        placed: bool,
     },
     /// A slash command.
     SlashCommand {

@@ -3,13 +3,12 @@
 use std::fmt::Display;
 
 use crate::domain::card::NAME_CHARS_MAX;
+use crate::domain::choice::{Candidate, LISTED_MAX};
 use crate::domain::text::neutralise_line;
 use crate::domain::{PlaceKind, Showing, State, WayOutKind};
 
 use super::bold;
 
-/// Most meetings that one answer lists.
-const LISTED_MAX: usize = 20;
 /// Most unknown options that one answer names, and their length.
 const IGNORED_MAX: usize = 5;
 const WORD_CHARS_MAX: usize = 32;
@@ -32,8 +31,12 @@ pub struct Started<'a> {
 /// One line of `list`.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed<'a> {
+    /// What it is called beside its title; 0: nothing.
+    pub number: u32,
     /// Its title.
     pub title: &'a str,
+    /// It stands in a thread, and the list is the channel's.
+    pub is_in_thread: bool,
     /// How it is.
     pub state: State,
     /// Who asked for it (username).
@@ -42,7 +45,7 @@ pub struct Listed<'a> {
     pub link: &'a str,
 }
 
-/// `start`, at once: the room is not there yet. Should a meeting run here already, the link leads to that one.
+/// `start`, at once, where nothing runs that would be offered: the room is not there yet.
 pub fn started(started: &Started<'_>) -> String {
     let Started {
         title,
@@ -59,22 +62,55 @@ pub fn started(started: &Started<'_>) -> String {
             format!(". Nothing can be posted here: send this link to the others: {open_link}")
         }
     };
-    let mut answer =
+    let answer =
         format!("Starting {title}. Your own link: **[Join the meeting]({own_link})**{follows}");
-    if !started.ignored.is_empty() {
-        answer.push_str("\nIgnored, because I do not know it: ");
-        answer.push_str(&code_words(started.ignored));
-    }
-    answer
+    answer + &ignored(started.ignored)
 }
 
-/// A second start: the meeting that runs, for this person.
+/// `start`, at once, while it is not known whether a meeting runs here: true either way.
+pub fn started_or_running(started: &Started<'_>) -> String {
+    let Started {
+        title,
+        own_link,
+        open_link,
+        ..
+    } = started;
+    let mut answer = format!(
+        "Your own link: **[Join the meeting]({own_link})**. It leads to the meeting that runs here, or else to a new \
+         one, {}.",
+        bold(title)
+    );
+    if matches!(started.showing, Showing::LinkOnly) {
+        answer.push_str(" Nothing can be posted here: send this link to the others: ");
+        answer.push_str(open_link);
+    }
+    answer + &ignored(started.ignored)
+}
+
+/// A second start, at once: the meeting that runs, for this person.
+pub fn running(title: &str, own_link: &str, ignored_words: &[&str]) -> String {
+    let answer = format!(
+        "{} is running here already: **[Join the meeting]({own_link})**. Use `start --new` to start another one.",
+        bold(title)
+    );
+    answer + &ignored(ignored_words)
+}
+
+/// The same, when it became known later.
 pub fn running_offer(title: &str, own_link: &str, reference: impl Display) -> String {
     format!(
-        "{} is running here already: **[Join the meeting]({own_link})**. Use `start --new` to start another one. \
-         ref {reference}",
+        "{} is running here already, so your link leads there: **[Join the meeting]({own_link})**. Use `start --new` \
+         to start another one. ref {reference}",
         bold(title)
     )
+}
+
+/// Words that have no meaning here; empty if there are none.
+pub fn ignored(words: &[&str]) -> String {
+    if words.is_empty() {
+        return String::new();
+    }
+    format!("\nIgnored, because I do not know it: {}", code_words(words))
 }
 
 /// More starts in a minute than one person has in one channel.
@@ -93,15 +129,81 @@ pub fn ends_limited(reference: impl Display) -> String {
     )
 }
 
-/// `end`, at once: whether a meeting runs here and the person may end it is being found out. In a direct message the
-/// end may be told nowhere else.
-pub fn end_asked(kind: PlaceKind, way_out: WayOutKind) -> String {
-    let told = match (kind, way_out) {
-        (PlaceKind::Channel, WayOutKind::Posts) => "The card shows",
-        (PlaceKind::Channel, WayOutKind::Notices) => "A notice tells",
-        (PlaceKind::Direct, _) => "Its link shows",
+/// What is known of an end when it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct EndAsked<'a> {
+    /// The meeting that is meant, and whether the person started it; `None`: that is still to be found out.
+    pub meeting: Option<(&'a str, bool)>,
+    /// The person can be answered later.
+    pub can_hear: bool,
+    /// Where it was asked for. In a direct message the end may be told nowhere else.
+    pub kind: PlaceKind,
+    /// What the way out can do.
+    pub way_out: WayOutKind,
+}
+
+/// `end`, at once. It promises a later answer only where there can be one.
+pub fn end_asked(asked: &EndAsked<'_>) -> String {
+    let over = match (asked.kind, asked.way_out) {
+        (PlaceKind::Channel, WayOutKind::Posts) => "The card shows when it is over.",
+        (PlaceKind::Channel, WayOutKind::Notices) => "A notice tells when it is over.",
+        (PlaceKind::Direct, _) => "Its link shows when it is over.",
     };
-    format!("Ending the meeting that runs here. {told} when it is over.")
+    match (asked.meeting, asked.can_hear) {
+        (Some((title, true)), _) => format!("Ending {}. {over}", bold(title)),
+        (Some((title, false)), true) => format!(
+            "You did not start {}, so I ask whether you may end it, and tell you if you may not. {over}",
+            bold(title)
+        ),
+        (Some((title, false)), false) => format!(
+            "You did not start {}: {}. {over}",
+            bold(title),
+            match asked.way_out {
+                WayOutKind::Posts =>
+                    "it ends if you are an administrator of this channel or system",
+                WayOutKind::Notices => STARTER_ONLY,
+            }
+        ),
+        (None, true) => {
+            "I look for the meeting that is to end here, and tell you in a moment which one it is."
+                .to_owned()
+        }
+        (None, false) => {
+            format!("If a meeting runs here that you may end, it is ended now. {over}")
+        }
+    }
+}
+
+/// Where nobody can be looked up.
+const STARTER_ONLY: &str =
+    "only the person who started it can end it, because I cannot see here who is an administrator";
+
+/// It is not clear which meeting is meant by `words`, or none of a thread runs (no words): what there is to choose from.
+pub fn choose_to_end(words: &str, running: &[Candidate], reference: impl Display) -> String {
+    let mut lines = vec![if words.is_empty() {
+        "No meeting is running in this thread. Running in its channel:".to_owned()
+    } else {
+        format!(
+            "I cannot tell which meeting you mean by {}. Running here:",
+            code_words(&[words])
+        )
+    }];
+    lines.extend(running.iter().take(LISTED_MAX).map(|meeting| {
+        let starter = neutralise_line(&meeting.starter, NAME_CHARS_MAX);
+        let number = numbered(meeting.number);
+        format!("- {number}{}, started by {starter}", bold(&meeting.title))
+    }));
+    lines.push(format!(
+        "Write `end` with the number or the title of one of them. ref {reference}"
+    ));
+    lines.join("\n")
+}
+
+fn numbered(number: u32) -> String {
+    match number {
+        0 => String::new(),
+        number => format!("`{number}` "),
+    }
 }
 
 /// The person may not end it.
@@ -110,9 +212,7 @@ pub fn end_refused(title: &str, way_out: WayOutKind, reference: impl Display) ->
         WayOutKind::Posts => {
             "only the person who started it and the administrators of this channel or system can"
         }
-        WayOutKind::Notices => {
-            "only the person who started it can, because I cannot see here who is an administrator"
-        }
+        WayOutKind::Notices => STARTER_ONLY,
     };
     format!("You cannot end {}: {who}. ref {reference}", bold(title))
 }
@@ -145,8 +245,14 @@ pub fn listed(meetings: &[Listed<'_>]) -> String {
             State::Live => "live",
             over => over.as_str(),
         };
+        let thread = if meeting.is_in_thread {
+            " in a thread"
+        } else {
+            ""
+        };
         format!(
-            "- {}, {state}, started by {starter}: [Join]({})",
+            "- {}{}{thread}, {state}, started by {starter}: [Join]({})",
+            numbered(meeting.number),
             bold(meeting.title),
             meeting.link
         )
@@ -173,6 +279,7 @@ pub fn help(command: &str) -> String {
          - `{command} start --new`: start another one although one is running\n\
          - `{command} list`: what is running here\n\
          - `{command} end`: end the meeting that runs here (its starter and administrators)\n\
+         - `{command} end Weekly sync` or `{command} end 2`: the same by title, or by number as `list` shows it\n\
          - `{command} help`: this text\n\n\
          Writing `meet now` or `meet: Weekly sync` in a channel starts a meeting as well, where it is set up."
     )

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::card::CardFrame;
+use crate::domain::choice::Candidate;
 use crate::domain::meeting::{CardView, Ended};
 use crate::domain::{PlaceKind, Rendered, ResponseHook, Showing, State, Timestamp, WayOutKind};
 
@@ -38,7 +39,13 @@ fn start_is_answered_with_the_own_link_at_once() {
 
 #[test]
 fn second_start_is_offered_the_running_meeting() {
-    insta::assert_snapshot!(running_offer("Weekly sync", LINK, REF), @"**Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one. ref 0193-ref");
+    insta::assert_snapshot!(running_offer("Weekly sync", LINK, REF), @"**Weekly sync** is running here already, so your link leads there: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one. ref 0193-ref");
+    insta::assert_snapshot!(running("Weekly sync", LINK, &["--loud"]), @r"
+    **Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one.
+    Ignored, because I do not know it: `--loud`
+    ");
+    insta::assert_snapshot!(started_or_running(&start(Showing::Card, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**.");
+    insta::assert_snapshot!(started_or_running(&start(Showing::LinkOnly, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");
     insta::assert_snapshot!(running_line("Weekly sync", LINK), @"**Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**");
 }
 
@@ -50,40 +57,84 @@ fn refusals_say_why_and_end_with_a_reference() {
     insta::assert_snapshot!(rate_limited(REF), @"You have asked for several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");
     insta::assert_snapshot!(nothing_to_end(REF), @"No meeting is running here, so there is nothing to end. ref 0193-ref");
-    insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can, because I cannot see here who is an administrator. ref 0193-ref");
+    insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can end it, because I cannot see here who is an administrator. ref 0193-ref");
     insta::assert_snapshot!(end_failed("Weekly sync", REF), @"**Weekly sync** could not be ended and still runs. Try `end` again; if it fails again, end it in the meeting itself, or tell an administrator. ref 0193-ref");
     insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Posts, REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
 }
 
 #[test]
 fn end_is_taken_on() {
-    let asked = end_asked(PlaceKind::Channel, WayOutKind::Posts);
-    insta::assert_snapshot!(asked, @"Ending the meeting that runs here. The card shows when it is over.");
-    let asked = end_asked(PlaceKind::Channel, WayOutKind::Notices);
-    insta::assert_snapshot!(asked, @"Ending the meeting that runs here. A notice tells when it is over.");
+    let asked = |meeting, can_hear, kind, way_out| {
+        end_asked(&EndAsked {
+            meeting,
+            can_hear,
+            kind,
+            way_out,
+        })
+    };
+    let (own, other) = (Some(("Weekly sync", true)), Some(("Weekly sync", false)));
+    let (channel, direct) = (PlaceKind::Channel, PlaceKind::Direct);
+    let (posts, notices) = (WayOutKind::Posts, WayOutKind::Notices);
+    insta::assert_snapshot!(asked(own, true, channel, posts), @"Ending **Weekly sync**. The card shows when it is over.");
+    insta::assert_snapshot!(asked(own, false, channel, notices), @"Ending **Weekly sync**. A notice tells when it is over.");
     // The end may be told nowhere else.
-    let asked = end_asked(PlaceKind::Direct, WayOutKind::Posts);
-    insta::assert_snapshot!(asked, @"Ending the meeting that runs here. Its link shows when it is over.");
+    insta::assert_snapshot!(asked(own, false, direct, posts), @"Ending **Weekly sync**. Its link shows when it is over.");
+    insta::assert_snapshot!(asked(other, true, channel, posts), @"You did not start **Weekly sync**, so I ask whether you may end it, and tell you if you may not. The card shows when it is over.");
+    insta::assert_snapshot!(asked(other, false, channel, posts), @"You did not start **Weekly sync**: it ends if you are an administrator of this channel or system. The card shows when it is over.");
+    insta::assert_snapshot!(asked(other, false, channel, notices), @"You did not start **Weekly sync**: only the person who started it can end it, because I cannot see here who is an administrator. A notice tells when it is over.");
+    insta::assert_snapshot!(asked(None, true, channel, posts), @"I look for the meeting that is to end here, and tell you in a moment which one it is.");
+    insta::assert_snapshot!(asked(None, false, channel, posts), @"If a meeting runs here that you may end, it is ended now. The card shows when it is over.");
+}
+
+#[test]
+fn f21_what_is_to_end_is_chosen_from_a_list() {
+    let running = [(2, "Retro", "bob"), (1, "@all", "ana"), (0, "Old", "ana")];
+    let running = running.map(|(number, title, starter)| Candidate {
+        number,
+        title: title.to_owned(),
+        starter: starter.to_owned(),
+    });
+    insta::assert_snapshot!(choose_to_end("`re` @all", &running, REF).replace('\u{200B}', "·"), @r"
+    I cannot tell which meeting you mean by `'re' @·all`. Running here:
+    - `2` **Retro**, started by bob
+    - `1` **@·all**, started by ana
+    - **Old**, started by ana
+    Write `end` with the number or the title of one of them. ref 0193-ref
+    ");
+    insta::assert_snapshot!(choose_to_end("", &running[..1], REF), @r"
+    No meeting is running in this thread. Running in its channel:
+    - `2` **Retro**, started by bob
+    Write `end` with the number or the title of one of them. ref 0193-ref
+    ");
 }
 
 #[test]
 fn list_names_what_runs_here() {
     insta::assert_snapshot!(listed(&[]), @"No meeting is running here. Start one with `start`.");
     let one = |title, state| Listed {
+        number: 0,
         title,
+        is_in_thread: false,
         state,
         starter: "ana",
         link: LINK,
     };
     let some = [
-        one("Weekly sync", State::Live),
-        one("@all", State::Open),
+        Listed {
+            number: 3,
+            ..one("Weekly sync", State::Live)
+        },
+        Listed {
+            number: 1,
+            is_in_thread: true,
+            ..one("@all", State::Open)
+        },
         one("", State::Creating),
     ];
     insta::assert_snapshot!(listed(&some).replace('\u{200B}', "·"), @r"
     Running here:
-    - **Weekly sync**, live, started by ana: [Join](https://relay.example.org/join/T)
-    - **@·all**, open, nobody in it yet, started by ana: [Join](https://relay.example.org/join/T)
+    - `3` **Weekly sync**, live, started by ana: [Join](https://relay.example.org/join/T)
+    - `1` **@·all** in a thread, open, nobody in it yet, started by ana: [Join](https://relay.example.org/join/T)
     - **Meeting**, being prepared, started by ana: [Join](https://relay.example.org/join/T)
     ");
     let many = listed(&[one("x", State::Live); 25]);
@@ -100,6 +151,7 @@ fn help_shows_every_subcommand() {
     - `/plugnmeet start --new`: start another one although one is running
     - `/plugnmeet list`: what is running here
     - `/plugnmeet end`: end the meeting that runs here (its starter and administrators)
+    - `/plugnmeet end Weekly sync` or `/plugnmeet end 2`: the same by title, or by number as `list` shows it
     - `/plugnmeet help`: this text
 
     Writing `meet now` or `meet: Weekly sync` in a channel starts a meeting as well, where it is set up.
@@ -201,7 +253,29 @@ fn title_breaks_out_of_no_text() {
             REF,
         ),
         end_failed(evil, REF),
+        running(evil, LINK, &[evil]),
+        started_or_running(&Started {
+            title: evil,
+            ..start(Showing::LinkOnly, &[evil])
+        }),
+        end_asked(&EndAsked {
+            meeting: Some((evil, true)),
+            can_hear: true,
+            kind: PlaceKind::Channel,
+            way_out: WayOutKind::Posts,
+        }),
+        choose_to_end(
+            evil,
+            &[Candidate {
+                number: 1,
+                title: evil.to_owned(),
+                starter: evil.to_owned(),
+            }],
+            REF,
+        ),
         listed(&[Listed {
+            number: 1,
+            is_in_thread: true,
             title: evil,
             state: State::Live,
             starter: evil,

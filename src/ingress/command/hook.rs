@@ -11,36 +11,38 @@ const TRIGGER_ID_BYTES_MAX: usize = 512;
 /// What a `response_url` is good for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hook {
-    /// Late answers can go there.
-    Ours(ResponseHook),
-    /// It leads elsewhere than to the configured server.
-    Foreign,
+    /// Late answers can go through it.
+    Usable(ResponseHook),
+    /// It is not the form of Mattermost's.
+    Unusable,
     /// There is none.
     Absent,
 }
 
-/// Only the id behind `/hooks/commands/` is ever used, and only if the URL leads to `mattermost`.
-pub(super) fn hook(response_url: &str, mattermost: Option<&Url>) -> Hook {
+/// Only the id behind `/hooks/commands/` is ever used, at `mattermost.url`: the URL itself is the server's SiteURL, or
+/// in old versions whatever the person's program calls the server (mattermost.md 2.1), and may lead anywhere.
+pub(super) fn hook(response_url: &str) -> Hook {
     if response_url.is_empty() {
         return Hook::Absent;
     }
-    let ours = mattermost
-        .zip(Url::parse(response_url).ok())
-        .filter(|(mattermost, url)| mattermost.origin() == url.origin())
-        .and_then(|(mattermost, url)| {
-            let base = mattermost.path().trim_end_matches('/');
-            let path = url.path().strip_prefix(base)?;
-            ResponseHook::parse(path.strip_prefix("/hooks/commands/")?)
-        });
-    ours.map_or(Hook::Foreign, Hook::Ours)
+    id_of(response_url).map_or(Hook::Unusable, Hook::Usable)
+}
+
+fn id_of(response_url: &str) -> Option<ResponseHook> {
+    let (base, id) = response_url.rsplit_once("/hooks/commands/")?;
+    let id = ResponseHook::parse(id)?;
+    let url = Url::parse(base).ok()?;
+    let is_address = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let climbs = base.split(['/', '\\']).any(|part| part == "..");
+    (is_address && !climbs).then_some(id)
 }
 
 /// The key by which a double of a command is known: it is unique to one execution (mattermost.md 2.1).
 pub(super) fn dedup_key(response_url: &str, trigger_id: &str, id: EventId) -> String {
-    let segment = Url::parse(response_url)
-        .ok()
-        .and_then(|url| ResponseHook::parse(url.path().rsplit('/').next()?));
-    let key = match segment {
+    let key = match id_of(response_url) {
         Some(hook) => hook.expose().to_owned(),
         None if trigger_id.is_empty() => id.to_string(),
         None if trigger_id.len() > TRIGGER_ID_BYTES_MAX => {
@@ -56,41 +58,41 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn seen(url: &str) -> Hook {
-        let mattermost = Url::parse("https://chat.example.org").unwrap();
-        hook(url, Some(&mattermost))
-    }
-
     #[test]
-    fn hook_of_the_configured_server_alone_is_used() {
+    fn f1_id_of_a_response_url_counts_whatever_the_server_is_called() {
         let good = ResponseHook::parse("h4yz9k1e7p").unwrap();
         for url in [
             "https://chat.example.org/hooks/commands/h4yz9k1e7p",
-            "https://CHAT.example.org:443/hooks/commands/h4yz9k1e7p",
+            "http://localhost:8065/hooks/commands/h4yz9k1e7p",
+            "http://[::1]:8065/hooks/commands/h4yz9k1e7p",
+            "https://example.org/chat/hooks/commands/h4yz9k1e7p",
+            "https://example.org/hooks/commands/hooks/commands/h4yz9k1e7p",
         ] {
-            assert_eq!(seen(url), Hook::Ours(good.clone()), "{url}");
+            assert_eq!(hook(url), Hook::Usable(good.clone()), "{url}");
         }
+        assert_eq!(hook(""), Hook::Absent);
+    }
+
+    #[test]
+    fn response_url_of_another_form_is_not_used() {
         for url in [
-            "http://chat.example.org/hooks/commands/h4yz9k1e7p",
-            "https://chat.example.org:8443/hooks/commands/h4yz9k1e7p",
-            "https://chat.example.org.evil.example/hooks/commands/h4yz9k1e7p",
-            "https://chat.example.org@evil.example/hooks/commands/h4yz9k1e7p",
-            "https://evil.example/hooks/commands/h4yz9k1e7p",
             "https://chat.example.org/hooks/h4yz9k1e7p",
             "https://chat.example.org/hooks/commands/../../api/v4/users",
+            "https://chat.example.org/x/../hooks/commands/h4yz9k1e7p",
             "https://chat.example.org/hooks/commands/h4yz9k1e7p/x",
+            "https://chat.example.org/hooks/commands/h4yz9k1e7p?x=1",
+            "https://chat.example.org/?x=/hooks/commands/h4yz9k1e7p",
+            "https://chat.example.org/#/hooks/commands/h4yz9k1e7p",
+            "https://chat.example.org/hooks/commands/h4yz%2Fe7p",
             "https://chat.example.org/hooks/commands/",
+            "/hooks/commands/h4yz9k1e7p",
             "//chat.example.org/hooks/commands/h4yz9k1e7p",
+            "file:///hooks/commands/h4yz9k1e7p",
             "javascript:alert(1)",
             "nonsense",
         ] {
-            assert_eq!(seen(url), Hook::Foreign, "{url}");
+            assert_eq!(hook(url), Hook::Unusable, "{url}");
         }
-        assert_eq!(seen(""), Hook::Absent);
-        let sub_path = Url::parse("https://example.org/chat/").unwrap();
-        let url = "https://example.org/chat/hooks/commands/h4yz9k1e7p";
-        assert_eq!(hook(url, Some(&sub_path)), Hook::Ours(good));
-        assert_eq!(hook(url, None), Hook::Foreign);
     }
 
     #[test]
@@ -101,6 +103,8 @@ mod tests {
         assert_eq!(key("https://b/hooks/commands/h4yz", "u"), "command:h4yz");
         assert_eq!(key("", "dGVzdA=="), "command:dGVzdA==");
         assert_eq!(key("https://a/", "dGVzdA=="), "command:dGVzdA==");
+        // Something that is the same in every command is the key of none.
+        assert_eq!(key("https://a/fixed", "dGVzdA=="), "command:dGVzdA==");
         assert_eq!(key("", ""), format!("command:{id}"));
         assert!(key("", &"t".repeat(9999)).len() < 100);
     }

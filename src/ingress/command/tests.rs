@@ -53,6 +53,7 @@ fn shown(answer: &Answer) -> String {
     assert_eq!(answer.headers()["content-type"], "application/json");
     let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
     assert_eq!(body["response_type"], "ephemeral");
+    assert_eq!(body["username"], "meetrelay");
     body["text"].as_str().unwrap().to_owned()
 }
 
@@ -90,11 +91,11 @@ async fn every_recorded_command_is_answered_to_its_caller() {
         lines.push_str(&format!("{name}: {said}\n"));
     }
     insta::assert_snapshot!(lines, @r#"
-    mattermost/command-direct-message.http: "in DM" by alice Direct, in a thread: false, late answer: false
+    mattermost/command-direct-message.http: "in DM" by alice Direct, in a thread: false, late answer: true
     mattermost/command-mentions.http: I do not know `join`.
-    mattermost/command-no-text.http: "town-square meeting" by alice Channel, in a thread: false, late answer: false
-    mattermost/command-private-channel.http: "private" by alice Channel, in a thread: false, late answer: false
-    mattermost/command-text.http: "Weekly sync --record" by alice Channel, in a thread: false, late answer: false
+    mattermost/command-no-text.http: "town-square meeting" by alice Channel, in a thread: false, late answer: true
+    mattermost/command-private-channel.http: "private" by alice Channel, in a thread: false, late answer: true
+    mattermost/command-text.http: "Weekly sync --record" by alice Channel, in a thread: false, late answer: true
     mattermost-11/command-direct-message.http: "Meeting" by alice Direct, in a thread: false, late answer: true
     mattermost-11/command-get.http: "Weekly" by alice Channel, in a thread: false, late answer: true
     mattermost-11/command-group-message.http: "Meeting" by alice Direct, in a thread: false, late answer: true
@@ -146,7 +147,7 @@ async fn start_new_and_end_are_told_as_such() {
     let house = House::new(None);
     shown(&house.door().command.answer(typed("start --new", &[])).await);
     let text = shown(&house.door().command.answer(typed("end", &[])).await);
-    assert!(text.starts_with("Ending"), "{text}");
+    assert!(text.starts_with("I look for the meeting"), "{text}");
     let events = house.sink.take();
     assert!(matches!(
         events[0].fact,
@@ -175,11 +176,11 @@ async fn direct_message_is_known_by_its_channels_name_and_promised_no_card() {
 }
 
 #[tokio::test]
-async fn foreign_response_url_stops_the_late_answer_and_nothing_else() {
+async fn response_url_of_another_form_stops_the_late_answer_and_nothing_else() {
     let house = House::new(None);
     let inbound = typed(
         "start",
-        &[("response_url", "https://evil.example/hooks/commands/abc")],
+        &[("response_url", "https://evil.example/commands/abc")],
     );
     shown(&house.door().command.answer(inbound).await);
     let events = house.sink.take();
@@ -199,17 +200,88 @@ async fn foreign_response_url_stops_the_late_answer_and_nothing_else() {
 #[tokio::test]
 async fn list_shows_what_runs_here_with_the_callers_own_links() {
     let house = House::new(Some(meeting(State::Live)));
-    let text = shown(
-        &house
-            .door()
-            .command
-            .answer(typed("list", &[("root_id", "r1")]))
-            .await,
+    let door = house.door();
+    let text = shown(&door.command.answer(typed("list all", &[])).await);
+    assert!(text.contains("`2` **Weekly") && text.contains("/join/"));
+    assert!(
+        text.ends_with("Ignored, because I do not know it: `all`"),
+        "{text}"
     );
-    assert!(text.contains("Weekly") && text.contains("/join/"), "{text}");
+    let in_thread = typed("list", &[("root_id", "r1")]);
+    let text = shown(&door.command.answer(in_thread).await);
+    assert!(text.starts_with("No meeting is running here"), "{text}");
     let asked = house.store.asked.lock().unwrap();
-    assert_eq!(asked[0].place.as_deref(), Some("default|c1|r1"));
-    assert!(asked[0].running_only && asked[0].limit > 0);
+    assert_eq!(asked[0].channel_key(), "default|c1");
+}
+
+/// The meeting that the immediate answer of the only event named.
+fn told(house: &House) -> Option<crate::domain::MeetingId> {
+    let events = house.sink.take();
+    match &events[0].fact {
+        Fact::MeetingRequested { told, .. } | Fact::EndRequested { told, .. } => *told,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn second_start_is_told_at_once_and_no_second_time() {
+    let running = meeting(State::Live);
+    let house = House::new(Some(running.clone()));
+    let door = house.door();
+    let text = shown(&door.command.answer(typed("start Retro", &[])).await);
+    assert!(
+        text.starts_with("**Weekly ‹sync›** is running here already") && text.contains("/join/"),
+        "{text}"
+    );
+    assert_eq!(told(&house), Some(running.id));
+    let text = shown(&door.command.answer(typed("start --new Retro", &[])).await);
+    assert!(text.starts_with("Starting **Retro**"), "{text}");
+    assert_eq!(told(&house), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_does_not_answer_delays_nobody_and_makes_no_text_untrue() {
+    for mood in [Mood::Refuses, Mood::Hangs] {
+        let mut house = House::new(None);
+        house.store = Arc::new(OneMeeting {
+            mood,
+            meeting: Some(meeting(State::Live)),
+            asked: std::sync::Mutex::default(),
+        });
+        for (line, begins) in [("start Retro", "Your own link: "), ("end", "I look for")] {
+            let began = tokio::time::Instant::now();
+            let text = shown(&house.door().command.answer(typed(line, &[])).await);
+            assert!(began.elapsed() <= std::time::Duration::from_millis(160));
+            assert!(text.starts_with(begins), "{text}");
+            assert_eq!(told(&house), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn f1_nothing_is_promised_where_nobody_could_be_told() {
+    let running = meeting(State::Live);
+    let starter = running.starter().unwrap().user_id.as_str().to_owned();
+    let house = House::new(Some(running));
+    let deaf = [("response_url", "")];
+    let direct = "a".repeat(26) + "__" + &"b".repeat(26);
+    let text = |inbound: Inbound| async { shown(&house.door().command.answer(inbound).await) };
+    let said = text(typed("end", &deaf)).await;
+    assert!(
+        said.contains("**Weekly") && !said.contains("tell"),
+        "{said}"
+    );
+    let said = text(typed("end nonsense", &deaf)).await;
+    assert!(said.contains("`nonsense`. Running here:"), "{said}");
+    let by_starter = [("user_id", starter.as_str()), deaf[0]];
+    let said = text(typed("end", &by_starter)).await;
+    assert!(said.starts_with("Ending **Weekly"), "{said}");
+    let house = House::new(None);
+    let said = shown(&house.door().command.answer(typed("end", &deaf)).await);
+    assert!(said.starts_with("If a meeting runs here"), "{said}");
+    let inbound = typed("start", &[("channel_name", &direct), deaf[0]]);
+    let said = shown(&house.door().command.answer(inbound).await);
+    assert!(!said.contains("follows"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! What a slash command's text asks for.
 
-/// Most options that the answer names as ignored.
+use crate::domain::choice::WORDS_CHARS_MAX;
+
+/// Most words that the answer names as ignored.
 const IGNORED_MAX: usize = 5;
 /// Longest word that the answer names, in characters.
 const WORD_CHARS_MAX: usize = 32;
@@ -17,8 +19,11 @@ pub(super) enum SubCommand {
     },
     /// Which meetings run here?
     List,
-    /// End the one that runs here.
-    End,
+    /// End one that runs here.
+    End {
+        /// Its title or number; empty: the person does not say.
+        which: String,
+    },
     /// What is there to write?
     Help {
         /// The word that is no sub-command, if it was one that led here.
@@ -40,8 +45,14 @@ pub(super) fn read(text: &str) -> Words {
     let sub_command = match first.to_lowercase().as_str() {
         "" => start("", &mut ignored),
         "start" => start(rest, &mut ignored),
-        "list" => SubCommand::List,
-        "end" => SubCommand::End,
+        "list" => {
+            let words = rest.split_whitespace().take(IGNORED_MAX);
+            ignored.extend(words.map(short));
+            SubCommand::List
+        }
+        "end" => SubCommand::End {
+            which: rest.trim().chars().take(WORDS_CHARS_MAX).collect(),
+        },
         "-h" => SubCommand::Help { unknown: None },
         _ if option(first).is_some_and(|name| name.eq_ignore_ascii_case("help")) => {
             SubCommand::Help { unknown: None }
@@ -49,7 +60,7 @@ pub(super) fn read(text: &str) -> Words {
         _ if option(first).is_some() => start(text, &mut ignored),
         "help" => SubCommand::Help { unknown: None },
         _ => SubCommand::Help {
-            unknown: Some(first.chars().take(WORD_CHARS_MAX).collect()),
+            unknown: Some(short(first)),
         },
     };
     Words {
@@ -68,7 +79,7 @@ fn start(mut text: &str, ignored: &mut Vec<String>) -> SubCommand {
         if name.eq_ignore_ascii_case("new") {
             always_new = true;
         } else if ignored.len() < IGNORED_MAX {
-            ignored.push(first.chars().take(WORD_CHARS_MAX).collect());
+            ignored.push(short(first));
         }
         text = rest;
     };
@@ -98,6 +109,10 @@ fn option(word: &str) -> Option<&str> {
         .filter(|name| !name.is_empty())
 }
 
+fn short(word: &str) -> String {
+    word.chars().take(WORD_CHARS_MAX).collect()
+}
+
 fn first_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     text.split_once(char::is_whitespace).unwrap_or((text, ""))
@@ -112,6 +127,24 @@ mod tests {
             always_new,
             title: title.map(str::to_owned),
         }
+    }
+
+    fn end(which: &str) -> SubCommand {
+        SubCommand::End {
+            which: which.to_owned(),
+        }
+    }
+
+    #[test]
+    fn f21_no_word_is_passed_over_in_silence() {
+        assert_eq!(read("end").sub_command, end(""));
+        assert_eq!(read(" END  Weekly  sync ").sub_command, end("Weekly  sync"));
+        let words = read("list all of them");
+        assert_eq!(words.ignored, ["all", "of", "them"]);
+        assert_eq!(
+            read(&format!("end {}", "é".repeat(999))).sub_command,
+            end(&"é".repeat(WORDS_CHARS_MAX))
+        );
     }
 
     fn help(unknown: Option<&str>) -> SubCommand {
@@ -156,7 +189,7 @@ mod tests {
             ("start Weekly --new", start(true, Some("Weekly"))),
             ("start -- x", start(false, Some("-- x"))),
             ("list", SubCommand::List),
-            ("End now", SubCommand::End),
+            ("End now", end("now")),
             ("help", help(None)),
             ("Weekly sync", help(Some("Weekly"))),
             ("startle", help(Some("startle"))),

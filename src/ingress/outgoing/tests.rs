@@ -118,7 +118,7 @@ async fn post_becomes_a_request_for_a_meeting_under_its_post_id() {
         (PlaceKind::Channel, &None, false)
     );
     assert!(
-        matches!(via, Via::OutgoingWebhook { post, caught_up: false } if post.as_str() == "k9u5kqcd5i8dpcwwhon395pgwo")
+        matches!(via, Via::OutgoingWebhook { post, caught_up: false, placed: false } if post.as_str() == "k9u5kqcd5i8dpcwwhon395pgwo")
     );
     assert_eq!(house.notes.take(), ["received post accepted"]);
 }

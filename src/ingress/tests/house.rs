@@ -77,7 +77,6 @@ impl House {
         );
         settings.outgoing_tokens = vec!["outgoing-1".into(), "outgoing-2".into()];
         settings.command_tokens = vec!["command-1".into(), "command-2".into()];
-        settings.mattermost_url = Some(Url::parse("http://127.0.0.1:28065").unwrap());
         Ingress::new(
             settings,
             IngressDeps {
@@ -127,6 +126,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
             worth: Duration::from_secs(900),
             notify: Default::default(),
         },
+        number: 2,
         requested_at,
         requests: vec![Request {
             id: request(),
@@ -136,6 +136,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
             },
             via: Via::SlashCommand { hook: None },
             received_at: requested_at,
+            told: None,
             wish: Wish::Start,
         }],
         refused: None,

@@ -44,7 +44,7 @@ impl Mood {
 pub(in crate::ingress) struct OneMeeting {
     pub(in crate::ingress) mood: Mood,
     pub(in crate::ingress) meeting: Option<Meeting>,
-    pub(in crate::ingress) asked: Mutex<Vec<MeetingFilter>>,
+    pub(in crate::ingress) asked: Mutex<Vec<Place>>,
 }
 
 impl OneMeeting {
@@ -68,22 +68,12 @@ impl Store for OneMeeting {
     async fn meeting_of_artifact(&self, _: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
         self.look().await
     }
-    async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
-        self.asked.lock().unwrap().push(filter);
-        let meeting = self.look().await?;
-        Ok(meeting
-            .iter()
-            .map(|meeting| MeetingSummary {
-                id: meeting.id,
-                title: meeting.rule.title.clone(),
-                state: meeting.state(),
-                room: meeting.room.to_string(),
-                channel_name: meeting.place.channel_name.clone(),
-                starter: meeting.starter().unwrap().user_name.clone(),
-                requested_at: meeting.requested_at,
-                request: meeting.first_request().unwrap().id,
-            })
-            .collect())
+    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+        self.asked.lock().unwrap().push(place.clone());
+        Ok(self.look().await?.into_iter().collect())
+    }
+    async fn meetings(&self, _: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
+        unasked()
     }
     async fn apply(
         &self,

@@ -155,7 +155,7 @@ async fn a_command_is_answered_without_token_and_only_ok_is_success() {
     assert_eq!(seen.header("authorization"), None);
     assert_eq!(
         seen.json(),
-        json!({ "response_type": "ephemeral", "text": "late one" })
+        json!({ "response_type": "ephemeral", "username": "meetrelay", "text": "late one" })
     );
 
     let page = super::bench(vec![Reply::new(200, &[], "<!doctype html>")]).await;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::link::Client;
 use super::trouble::Trouble;
 use crate::domain::Timestamp;
-use crate::domain::apply::{Applied, Effect, Policy, repeat};
+use crate::domain::apply::{Aim, Applied, Effect, Policy, repeat};
 use crate::ports::Incoming;
 use crate::store::decide::decide_or_refuse;
 
@@ -63,14 +63,14 @@ async fn in_transaction(
     let mut view = View::begin(client, keys).await?;
     let mut applied = Vec::with_capacity(batch.len());
     for (incoming, content) in batch.iter().zip(&keys.contents) {
-        applied.push(apply_one(&mut view, incoming, content, policy, now).await?);
+        applied.push(apply_one(&mut view, incoming, content, policy, now)?);
     }
     save::save(client, view.changes(), now).await?;
     client.batch_execute("COMMIT").await?;
     Ok(applied)
 }
 
-async fn apply_one(
+fn apply_one(
     view: &mut View<'_>,
     incoming: &Incoming,
     content: &[u8; 32],
@@ -84,15 +84,20 @@ async fn apply_one(
         } else {
             Effect::Conflict
         };
+        let aim = match first.meeting {
+            Some(id) => Aim::at(Some(id)),
+            None => view.aim(event),
+        };
         let meeting = first.meeting.and_then(|id| view.get(id));
-        let applied = repeat(meeting, event, first.event, effect, policy, now);
+        let applied = repeat(meeting, aim, event, first.event, effect, policy, now);
         view.add_double(event, &first, effect);
         return Ok(applied);
     }
-    let meeting = view.of_subject(&event.fact).await?.cloned();
+    let aim = view.aim(event);
+    let meeting = aim.meeting.and_then(|id| view.get(id)).cloned();
     let known = meeting.as_ref().map(|meeting| meeting.id);
     let (moved, applied) =
-        decide_or_refuse(meeting, incoming, policy, now).map_err(Trouble::Refused)?;
+        decide_or_refuse(meeting, aim, incoming, policy, now).map_err(Trouble::Refused)?;
     match moved {
         Some(meeting) if known == Some(meeting.id) => view.change(meeting),
         Some(meeting) => view.add(meeting)?,

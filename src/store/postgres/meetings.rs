@@ -8,6 +8,7 @@ use super::link::{Client, row, rows};
 use super::text::Text;
 use super::trouble::Trouble;
 use super::{limit, number, posts};
+use crate::domain::choice::CANDIDATES_MAX;
 use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Timestamp};
 use crate::ports::{MeetingFilter, MeetingSummary};
 use crate::store::body::{self, damaged};
@@ -79,6 +80,21 @@ pub(super) fn read_whole(found: &[Row]) -> Result<HashMap<MeetingId, Meeting>, T
     Ok(meetings)
 }
 
+/// What runs in a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
+pub(super) async fn running_in(client: &Client, channel: &str) -> Result<Vec<Meeting>, Trouble> {
+    // Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
+    let text = whole_where!(
+        "ANY(SELECT id FROM meetings WHERE running AND place >= ($1::text || '|') COLLATE \"C\"
+                 AND place < ($1::text || '}') COLLATE \"C\"
+             ORDER BY requested_at DESC, id DESC LIMIT $2)"
+    );
+    let most = limit(CANDIDATES_MAX, CANDIDATES_MAX);
+    let found = rows(client, text, &[&Text::of(channel), &most]).await?;
+    let mut running: Vec<Meeting> = read_whole(&found)?.into_values().collect();
+    running.sort_by_key(|meeting| std::cmp::Reverse((meeting.requested_at, meeting.id)));
+    Ok(running)
+}
+
 /// A listing, newest first.
 pub(super) async fn list(
     client: &Client,
@@ -95,15 +111,13 @@ pub(super) async fn list(
         };
     }
     let most = limit(filter.limit, LISTED_MAX);
-    // Three texts, so that each finds its own index.
-    let found = match (&filter.place, filter.running_only) {
-        (Some(place), _) => {
-            let text = listed!("WHERE running AND place = $2");
-            rows(client, text, &[&most, &Text::of(place)]).await?
-        }
-        (None, true) => rows(client, listed!("WHERE running"), &[&most]).await?,
-        (None, false) => rows(client, listed!(""), &[&most]).await?,
+    // Two texts, so that each finds its own index.
+    let text = if filter.running_only {
+        listed!("WHERE running")
+    } else {
+        listed!("")
     };
+    let found = rows(client, text, &[&most]).await?;
     found.iter().map(read_summary).collect()
 }
 

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use crate::domain::Timestamp;
-use crate::domain::apply::{Applied, Effect, Policy, repeat, subject};
+use crate::domain::apply::{Aim, Applied, Effect, Policy, Subject, aim, repeat, subject};
+use crate::domain::{Event, Timestamp};
 use crate::ports::Incoming;
 use crate::sqlite::SqliteError;
 use crate::store::content::content_hash;
@@ -46,19 +46,32 @@ fn apply_one(
             Effect::Conflict
         };
         log::add_double(file, event, &first, effect, now)?;
+        let aim = match first.meeting {
+            Some(id) => Aim::at(Some(id)),
+            None => aim_of(file, loaded, event)?,
+        };
         let meeting = match first.meeting {
             Some(id) => loaded.get(id)?,
             None => None,
         };
-        return Ok(repeat(meeting, event, first.event, effect, policy, now));
+        return Ok(repeat(
+            meeting,
+            aim,
+            event,
+            first.event,
+            effect,
+            policy,
+            now,
+        ));
     }
-    let meeting = match meetings::of_subject(file, &subject(&event.fact))? {
+    let aim = aim_of(file, loaded, event)?;
+    let meeting = match aim.meeting {
         Some(id) => loaded.get(id)?.cloned(),
         None => None,
     };
     let known = meeting.as_ref().map(|meeting| meeting.id);
     let (moved, applied) =
-        decide_or_refuse(meeting, incoming, policy, now).map_err(SqliteError::Refused)?;
+        decide_or_refuse(meeting, aim, incoming, policy, now).map_err(SqliteError::Refused)?;
     match moved {
         Some(meeting) if known == Some(meeting.id) => loaded.change(meeting)?,
         Some(meeting) => loaded.add(meeting)?,
@@ -67,4 +80,12 @@ fn apply_one(
     let meeting = applied.meeting.map(|(id, _)| id);
     log::add(file, event, &content, applied.effect, meeting, now)?;
     Ok(applied)
+}
+
+/// Which meeting the event is about.
+fn aim_of(file: &Connection, loaded: &mut Loaded<'_>, event: &Event) -> Result<Aim, SqliteError> {
+    match subject(&event.fact) {
+        Subject::Channel(channel) => Ok(aim(event, &loaded.running(&channel)?)),
+        named => Ok(Aim::at(meetings::of_subject(file, &named)?)),
+    }
 }

@@ -43,6 +43,16 @@ impl<'a> Loaded<'a> {
         Ok(self.meetings.get(&id).map(|kept| &kept.meeting))
     }
 
+    /// The running meetings of a channel and its threads, as the batch has left them so far, newest first.
+    pub(super) fn running(&mut self, channel: &str) -> Result<Vec<&Meeting>, SqliteError> {
+        let ids = meetings::running_in(self.file, channel)?;
+        for id in &ids {
+            self.get(*id)?;
+        }
+        let known = ids.iter().filter_map(|id| self.meetings.get(id));
+        Ok(known.map(|kept| &kept.meeting).collect())
+    }
+
     /// Takes a meeting that an event has founded: its row must be new, whoever the id was drawn for.
     pub(super) fn add(&mut self, meeting: Meeting) -> Result<(), SqliteError> {
         meetings::insert(self.file, &meeting)?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use crate::domain::apply::Subject;
+use crate::domain::choice::CANDIDATES_MAX;
 use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Sid, Timestamp};
 use crate::ports::{MeetingFilter, MeetingSummary};
 use crate::sqlite::SqliteError;
@@ -119,19 +120,30 @@ pub(super) fn add_artifact(
     Ok(())
 }
 
-/// The meeting that a fact is about, as far as rows tell.
+/// The running meetings of a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
+pub(super) fn running_in(file: &Connection, channel: &str) -> Result<Vec<MeetingId>, SqliteError> {
+    // Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
+    let mut statement = file.prepare_cached(
+        "SELECT id FROM meetings WHERE running = 1 AND place >= ?1 || '|' AND place < ?1 || '}'
+         ORDER BY requested_at DESC, id DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query((channel, limit(CANDIDATES_MAX, CANDIDATES_MAX)))?;
+    let mut running = Vec::new();
+    while let Some(row) = rows.next()? {
+        running.push(read_id(row.get(0)?)?);
+    }
+    Ok(running)
+}
+
+/// The meeting that a fact names, as far as rows tell.
 pub(super) fn of_subject(
     file: &Connection,
     subject: &Subject,
 ) -> Result<Option<MeetingId>, SqliteError> {
     match subject {
         Subject::Meeting(id) => Ok(Some(*id)),
-        Subject::Place(place) => find(
-            file,
-            "SELECT id FROM meetings WHERE place = ?1 AND running = 1
-             ORDER BY requested_at DESC, id DESC LIMIT 1",
-            place,
-        ),
+        // Several may run there: they are chosen from.
+        Subject::Channel(_) => Ok(None),
         Subject::Session { sid, rooms } => {
             let known = find(
                 file,
@@ -186,35 +198,19 @@ pub(super) fn list(
     filter: &MeetingFilter,
 ) -> Result<Vec<MeetingSummary>, SqliteError> {
     let most = limit(filter.limit, LISTED_MAX);
-    // Three texts, so that each finds its own index.
-    let (mut statement, place) = match (&filter.place, filter.running_only) {
-        (Some(place), _) => (
-            file.prepare_cached(
-                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
-                 FROM meetings WHERE running = 1 AND place = ?2
-                 ORDER BY requested_at DESC, id DESC LIMIT ?1",
-            )?,
-            Some(place),
-        ),
-        (None, true) => (
-            file.prepare_cached(
-                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
-                 FROM meetings WHERE running = 1 ORDER BY requested_at DESC, id DESC LIMIT ?1",
-            )?,
-            None,
-        ),
-        (None, false) => (
-            file.prepare_cached(
-                "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
-                 FROM meetings ORDER BY requested_at DESC, id DESC LIMIT ?1",
-            )?,
-            None,
-        ),
+    // Two texts, so that each finds its own index.
+    let mut statement = if filter.running_only {
+        file.prepare_cached(
+            "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
+             FROM meetings WHERE running = 1 ORDER BY requested_at DESC, id DESC LIMIT ?1",
+        )?
+    } else {
+        file.prepare_cached(
+            "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
+             FROM meetings ORDER BY requested_at DESC, id DESC LIMIT ?1",
+        )?
     };
-    let mut rows = match place {
-        Some(place) => statement.query((most, place))?,
-        None => statement.query([most])?,
-    };
+    let mut rows = statement.query([most])?;
     let mut listed = Vec::new();
     while let Some(row) = rows.next()? {
         listed.push(read_summary(row)?);

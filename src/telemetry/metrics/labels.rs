@@ -285,7 +285,7 @@ labels! {
     LostAnswer("reason") {
         /// Mattermost did not take it: its response URL has run out, or was never one.
         Refused => ("refused"),
-        /// The command's response URL leads elsewhere than to the configured Mattermost.
+        /// The command's response URL is not of the form of Mattermost's.
         ForeignResponseUrl => ("foreign_response_url"),
     }
     /// A named condition of readiness.

@@ -6,13 +6,16 @@ use tracing::{info, warn};
 
 use crate::domain::apply::{Saying, Tell};
 use crate::domain::meeting::{Request, Wish};
+use crate::domain::owed::end_has_failed;
 use crate::domain::retry::Outcome;
+use crate::domain::say::EndAsked;
 use crate::domain::{
     Fact, Meeting, MeetingId, PostKey, PostRow, Rendered, RequestId, Showing, Via, WayOutKind, say,
 };
 use crate::ports::ChatError;
 
 use super::announcing::{Exit, announce};
+use super::card::thread_root;
 use super::posting::{NotPosted, post_once};
 use super::{Step, Turn, keep, load, outcome_of};
 use crate::worker::Shop;
@@ -48,7 +51,7 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
         }
         Via::OutgoingWebhook { .. } => {
             let link = shop.deps.links.join(request.id);
-            tell_channel(shop, &meeting, &key, &mut row, &link).await?;
+            tell_channel(shop, &meeting, request, &mut row, &link).await?;
         }
     }
     row.answered = true;
@@ -60,13 +63,22 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
 async fn tell_channel(
     shop: &Turn<'_>,
     meeting: &Meeting,
-    key: &PostKey,
+    request: &Request,
     row: &mut PostRow,
     link: &str,
 ) -> Step<()> {
+    let key = &PostKey::Answer(request.id);
     let title = &meeting.rule.title;
     match meeting.showing(shop.way_out()) {
         Showing::Card => {
+            // It stands where it was asked for.
+            if row.first_tried_at.is_none() {
+                match thread_root(shop, meeting, request).await {
+                    Ok(root) => row.root = root,
+                    Err(NotPosted::Outside) => return Ok(()),
+                    Err(NotPosted::Met(outcome)) => return Err(outcome),
+                }
+            }
             let message = say::running_line(title, link);
             let content = Rendered {
                 message,
@@ -128,8 +140,9 @@ pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: Req
 
 /// Tells a person what no meeting could.
 pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
-    let text = match tell.saying {
+    let text = match &tell.saying {
         Saying::NothingToEnd => say::nothing_to_end(tell.request),
+        Saying::ChooseToEnd { words, running } => say::choose_to_end(words, running, tell.request),
     };
     match shop.deps.chat.answer_command(&tell.hook, &text).await {
         Ok(()) => Outcome::Done,
@@ -159,8 +172,16 @@ fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> Option<Str
             Some(say::running_offer(title, &link, request.id))
         }
         Wish::EndRefused => Some(say::end_refused(title, shop.way_out(), request.id)),
-        Wish::EndAsked | Wish::EndAllowed => Some(say::end_failed(title, request.id)),
-        Wish::Start => None,
+        Wish::EndAsked | Wish::EndAllowed if end_has_failed(meeting, request) => {
+            Some(say::end_failed(title, request.id))
+        }
+        Wish::EndAllowed => Some(say::end_asked(&EndAsked {
+            meeting: Some((title, true)),
+            can_hear: true,
+            kind: meeting.place.kind,
+            way_out: shop.way_out(),
+        })),
+        Wish::Start | Wish::EndAsked => None,
     }
 }
 

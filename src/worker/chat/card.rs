@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use crate::domain::card::{self, CardFrame, Late, WhyLate};
-use crate::domain::meeting::State;
+use crate::domain::meeting::{Request, State};
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, PostId, PostKey, PostRow, Rendered, Timestamp, Via, say};
@@ -57,7 +57,11 @@ async fn first(
     entry: &mut Entry,
 ) -> Step<Option<Outcome>> {
     if row.first_tried_at.is_none() && row.root.is_none() {
-        match thread_root(shop, meeting).await {
+        let root = match meeting.first_request() {
+            Some(request) => thread_root(shop, meeting, request).await,
+            None => Ok(None),
+        };
+        match root {
             Ok(root) => row.root = root,
             Err(NotPosted::Outside) => return outside(shop, meeting, row, entry).await,
             Err(NotPosted::Met(outcome)) => return Err(outcome),
@@ -152,13 +156,21 @@ async fn post_final(shop: &Turn<'_>, meeting: &Meeting, card: &PostRow) -> Step<
     }
 }
 
-/// The root of the thread that the trigger stood in: a command tells it, an outgoing webhook does not.
-async fn thread_root(shop: &Turn<'_>, meeting: &Meeting) -> Result<Option<PostId>, NotPosted> {
-    let Some(request) = meeting.first_request() else {
-        return Ok(None);
-    };
-    let Via::OutgoingWebhook { post, .. } = &request.via else {
-        return Ok(meeting.place.thread.clone());
+/// The root of the thread that a request stood in: a command tells it, and a post that was read before it was applied.
+/// Of another post it is read now.
+pub(super) async fn thread_root(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    request: &Request,
+) -> Result<Option<PostId>, NotPosted> {
+    let is_first = meeting
+        .first_request()
+        .is_some_and(|first| first.id == request.id);
+    let post = match &request.via {
+        Via::OutgoingWebhook { post, placed, .. } if !(is_first && *placed) => post,
+        Via::OutgoingWebhook { .. } | Via::SlashCommand { .. } => {
+            return Ok(meeting.place.thread.clone());
+        }
     };
     match shop.deps.chat.read_post(post).await {
         Ok(view) => Ok(view.root),

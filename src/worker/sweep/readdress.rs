@@ -42,7 +42,6 @@ async fn readdress(shop: &Shop) -> Result<(), StoreError> {
     // What an earlier version showed is not known, and most probably the same.
     if kept.is_some() {
         let filter = MeetingFilter {
-            place: None,
             running_only: true,
             limit: CARDS_MAX,
         };

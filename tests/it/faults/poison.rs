@@ -89,6 +89,7 @@ fn request(number: u128, channel: &str, title: &str, now: Timestamp) -> Posting 
                 notify: Default::default(),
             },
             always_new: false,
+            told: None,
         },
     };
     Posting {

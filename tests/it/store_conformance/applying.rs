@@ -133,6 +133,8 @@ fn end_asked(channel: &str) -> Incoming {
         via: Via::SlashCommand {
             hook: ResponseHook::parse("abc"),
         },
+        words: String::new(),
+        told: None,
     };
     own(fact, second(4))
 }

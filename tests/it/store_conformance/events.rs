@@ -92,6 +92,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
         via: Via::OutgoingWebhook {
             post: "post".parse().unwrap(),
             caught_up: false,
+            placed: false,
         },
         rule: RuleChoice {
             title: format!("{channel} meeting"),
@@ -101,6 +102,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
             notify: Default::default(),
         },
         always_new: false,
+        told: None,
     }
 }
 

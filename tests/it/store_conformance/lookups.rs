@@ -1,6 +1,7 @@
 //! How meetings are found and listed.
 
 use meetrelay::domain::apply::Effect;
+use meetrelay::domain::choice::CANDIDATES_MAX;
 use meetrelay::domain::{Fact, PostKey, PostRow, State, Timestamp};
 use meetrelay::ports::MeetingFilter;
 
@@ -123,25 +124,17 @@ pub(crate) async fn listing_is_filtered_and_newest_first(bench: &impl Bench) {
     )
     .await;
     let square = begun(&store, "square", second(4)).await;
-    let list = async |place: Option<&str>, running_only, limit| {
+    let list = async |running_only, limit| {
         let filter = MeetingFilter {
-            place: place.map(|channel| super::events::place(channel).key()),
             running_only,
             limit,
         };
         let listed = store.meetings(filter).await.unwrap();
         listed.iter().map(|line| line.id).collect::<Vec<_>>()
     };
-    assert_eq!(list(None, false, 10).await, [square.id, town.id, over.id]);
-    assert_eq!(list(None, false, 2).await, [square.id, town.id]);
-    assert_eq!(list(None, true, 10).await, [square.id, town.id]);
-    assert_eq!(list(Some("town"), true, 10).await, [town.id]);
-    assert_eq!(
-        list(Some("town"), false, 10).await,
-        [town.id],
-        "a place runs"
-    );
-    assert_eq!(list(Some("market"), false, 10).await, []);
+    assert_eq!(list(false, 10).await, [square.id, town.id, over.id]);
+    assert_eq!(list(false, 2).await, [square.id, town.id]);
+    assert_eq!(list(true, 10).await, [square.id, town.id]);
     let filter = MeetingFilter {
         limit: 2,
         ..MeetingFilter::default()
@@ -154,6 +147,44 @@ pub(crate) async fn listing_is_filtered_and_newest_first(bench: &impl Bench) {
     assert_eq!(line.starter, "ana");
     assert_eq!(line.requested_at, second(2));
     assert_eq!(line.request, town.requests[0].id);
+}
+
+pub(crate) async fn f22_channel_holds_what_runs_in_its_threads(bench: &impl Bench) {
+    let store = bench.open().await;
+    let over = open(&store, "town", "s1", second(0)).await;
+    apply_one(&store, ended(session("s1", None, second(1)), second(1))).await;
+    let outside = begun(&store, "town", second(2)).await;
+    let mut in_thread = start("town", second(3));
+    if let Fact::MeetingRequested { place, .. } = &mut in_thread.event.fact {
+        place.thread = Some("root".parse().unwrap());
+    }
+    let inside = apply_one(&store, in_thread).await.meeting.unwrap().0;
+    // Channels whose ids begin alike are others.
+    begun(&store, "town2", second(4)).await;
+    begun(&store, "tow", second(5)).await;
+    let mut town = place("town");
+    let running = store.running_in(&town).await.unwrap();
+    let ids: Vec<_> = running.iter().map(|meeting| meeting.id).collect();
+    assert_eq!(ids, [inside, outside.id], "not {}", over.id);
+    assert_eq!([running[0].number, running[1].number], [2, 1]);
+    town.thread = Some("root".parse().unwrap());
+    assert_eq!(store.running_in(&town).await.unwrap(), running);
+    assert_eq!(store.running_in(&place("market")).await.unwrap(), []);
+}
+
+pub(crate) async fn running_meetings_of_a_channel_stay_capped(bench: &impl Bench) {
+    let store = bench.open().await;
+    let starts: Vec<_> = (0..60)
+        .map(|number| {
+            let fact = super::events::request_new(super::events::drawn(), "town", "ana");
+            own(fact, second(number))
+        })
+        .collect();
+    apply(&store, &starts).await;
+    let running = store.running_in(&place("town")).await.unwrap();
+    assert_eq!(running.len(), CANDIDATES_MAX);
+    assert_eq!(running[0].requested_at, second(59));
+    assert_eq!(running[0].number, 60);
 }
 
 pub(crate) async fn listing_of_thousands_stays_capped(bench: &impl Bench) {
@@ -169,7 +200,6 @@ pub(crate) async fn listing_of_thousands_stays_capped(bench: &impl Bench) {
         let filter = MeetingFilter {
             running_only,
             limit: usize::MAX,
-            ..MeetingFilter::default()
         };
         let listed = store.meetings(filter).await.unwrap();
         assert_eq!(listed.len(), 500);

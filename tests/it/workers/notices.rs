@@ -216,6 +216,8 @@ async fn end_asked_by_another_is_refused_where_nobody_can_be_asked() {
             via: Via::SlashCommand {
                 hook: ResponseHook::parse("endhook"),
             },
+            words: String::new(),
+            told: None,
         };
         event
     };
@@ -248,6 +250,7 @@ async fn second_phrase_is_told_by_one_notice_a_minute() {
         *via = Via::OutgoingWebhook {
             post: format!("trigger{number}").parse().unwrap(),
             caught_up: false,
+            placed: false,
         };
         place.channel = "channel1".parse().unwrap();
         house.post(event).await;

@@ -260,6 +260,8 @@ async fn old_wish_to_end_ends_no_meeting_that_began_since_unless_it_counts_as_of
         place: running.place.clone(),
         by: starter,
         via: Via::SlashCommand { hook: None },
+        words: String::new(),
+        told: None,
     };
     let event = own_event(fact, "an old end", now.minus(HOUR));
     let letter = letter(

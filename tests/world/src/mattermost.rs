@@ -72,6 +72,7 @@ impl FakeMattermost {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listen = options.listen;
         let is_populated = options.is_populated;
+        let site_url = options.site_url.clone();
         let core = core::Core::new(options, Model::default())?;
         let now = core.clock.now_ms();
         core.change(|model| seed::plant(model, is_populated, now));
@@ -80,7 +81,8 @@ impl FakeMattermost {
         *core
             .site_url
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = format!("http://{address}");
+            .unwrap_or_else(PoisonError::into_inner) =
+            site_url.unwrap_or_else(|| format!("http://{address}"));
         let server = Self {
             core,
             address,
@@ -118,7 +120,8 @@ impl FakeMattermost {
         Ok(())
     }
 
-    /// `http://127.0.0.1:<port>`, without a slash at the end; the SiteURL and the page for browsers.
+    /// `http://127.0.0.1:<port>`, without a slash at the end: the page for browsers, and the SiteURL unless the options
+    /// say another one.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::domain::apply::{Applied, Effect, Fresh, Policy, Subject, decide, repeat, subject};
+use crate::domain::apply::{
+    Aim, Applied, Effect, Fresh, Policy, Subject, aim, decide, repeat, subject,
+};
 use crate::domain::event::SessionRef;
 use crate::domain::meeting::CardView;
 use crate::domain::owed::{Schedule, owed};
@@ -76,15 +78,28 @@ impl Bench {
     /// Applies an event, or repeats what is owed if it came before.
     pub(super) fn apply(&mut self, event: &Event) -> Applied {
         self.now = self.now.max(event.received_at);
-        let loaded = self.load(&subject(&event.fact)).cloned();
+        let aim = self.aim(event);
+        let loaded = self
+            .meetings
+            .iter()
+            .find(|meeting| aim.meeting == Some(meeting.id))
+            .cloned();
         if let Some(first) = self.seen.get(&event.origin) {
             let effect = Effect::Duplicate;
-            return repeat(loaded.as_ref(), event, *first, effect, &policy(), self.now);
+            return repeat(
+                loaded.as_ref(),
+                aim,
+                event,
+                *first,
+                effect,
+                &policy(),
+                self.now,
+            );
         }
         self.seen.insert(event.origin.clone(), event.id);
         let digit = u8::try_from(self.meetings.len()).unwrap();
         let fresh = Fresh { room: [digit; 13] };
-        let (meeting, applied) = decide(loaded, event, &fresh, &policy(), self.now);
+        let (meeting, applied) = decide(loaded, aim, event, &fresh, &policy(), self.now);
         if let Some(meeting) = meeting {
             let known = self.meetings.iter_mut().find(|m| m.id == meeting.id);
             match known {
@@ -95,13 +110,15 @@ impl Bench {
         applied
     }
 
-    fn load(&self, subject: &Subject) -> Option<&Meeting> {
-        let mut newest_first = self.meetings.iter().rev();
-        match subject {
-            Subject::Place(key) => {
-                newest_first.find(|m| m.place.key() == *key && m.state().is_running())
+    fn aim(&self, event: &Event) -> Aim {
+        let named = match &subject(&event.fact) {
+            Subject::Channel(channel) => {
+                let running = self.meetings.iter().filter(|meeting| {
+                    meeting.place.channel_key() == *channel && meeting.state().is_running()
+                });
+                return aim(event, &running.collect::<Vec<_>>());
             }
-            Subject::Meeting(id) => newest_first.find(|m| m.id == *id),
+            Subject::Meeting(id) => self.meetings.iter().find(|m| m.id == *id),
             Subject::Session { sid, rooms } => self
                 .meetings
                 .iter()
@@ -114,7 +131,8 @@ impl Bench {
                         .iter()
                         .find_map(|room| self.meetings.iter().find(|m| m.room == *room))
                 }),
-        }
+        };
+        Aim::at(named.map(|meeting| meeting.id))
     }
 
     pub(super) fn meeting(&self) -> &Meeting {
@@ -221,16 +239,19 @@ pub(super) fn start(
         via: command(),
         rule,
         always_new,
+        told: None,
     };
     event_from(fact, received_at, Origin::relay(number), number)
 }
 
-/// `/plugnmeet end`.
+/// `/plugnmeet end`, whose immediate answer named the first meeting.
 pub(super) fn end(number: u128, by: &str, received_at: Timestamp) -> Event {
     let fact = Fact::EndRequested {
         place: place(),
         by: person(by),
         via: command(),
+        words: String::new(),
+        told: Some(meeting(1)),
     };
     event_from(fact, received_at, Origin::relay(number), number)
 }

@@ -226,10 +226,18 @@ fn nothing_is_told_where_nobody_hears() {
         Via::OutgoingWebhook {
             post: "p".parse().unwrap(),
             caught_up: false,
+            placed: false,
         },
     ] {
         let (place, by) = (place(), person("bob"));
-        let applied = bench.learn(Fact::EndRequested { place, by, via }, at(1));
+        let fact = Fact::EndRequested {
+            place,
+            by,
+            via,
+            words: String::new(),
+            told: None,
+        };
+        let applied = bench.learn(fact, at(1));
         assert_eq!(applied.tell, None);
     }
     assert!(bench.meetings.is_empty());

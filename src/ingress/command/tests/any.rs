@@ -23,18 +23,17 @@ proptest! {
     }
 
     #[test]
-    fn any_response_url_is_foreign_or_an_id_of_the_configured_server(
+    fn any_response_url_is_unusable_or_ends_in_an_id(
         before in "(https?|file|javascript)?(://|:|//)?(chat\\.example\\.org|127\\.0\\.0\\.1|\\[::1\\]|169\\.254\\.169\\.254|[a-z@:.%0-9]{0,20})",
         after in "(/hooks|/commands|/\\.\\.|/[a-z0-9%.]{0,30}|\\?[a-z=]{0,9}|#|\\\\){0,5}",
     ) {
-        let ours = Url::parse("https://chat.example.org").unwrap();
         let url = format!("{before}{after}");
-        if let Hook::Ours(id) = hook(&url, Some(&ours)) {
+        if let Hook::Usable(id) = hook(&url) {
             let id = id.expose();
             prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
             let parsed = Url::parse(&url).unwrap();
-            prop_assert_eq!(parsed.origin(), ours.origin());
-            prop_assert_eq!(parsed.path(), format!("/hooks/commands/{id}"));
+            let end = format!("/hooks/commands/{id}");
+            prop_assert!(parsed.path().ends_with(&end) && url.ends_with(&end));
         }
     }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::domain::apply::{Saying, Tell};
+use crate::domain::choice::Candidate;
 use crate::domain::event::SessionRef;
 use crate::domain::{
     ArtifactId, ArtifactKind, EndSaid, Event, EventId, Fact, Job, JobId, MeetingId, Moderators,
@@ -47,8 +48,13 @@ fn person() -> impl Strategy<Value = Person> + Clone {
 
 fn via() -> BoxedStrategy<Via> {
     prop_oneof![
-        (peer_id(), any::<bool>())
-            .prop_map(|(post, caught_up)| Via::OutgoingWebhook { post, caught_up }),
+        (peer_id(), any::<bool>(), any::<bool>()).prop_map(|(post, caught_up, placed)| {
+            Via::OutgoingWebhook {
+                post,
+                caught_up,
+                placed,
+            }
+        }),
         proptest::option::of(hook()).prop_map(|hook| Via::SlashCommand { hook }),
     ]
     .boxed()
@@ -142,11 +148,24 @@ fn told_by_people() -> BoxedStrategy<Fact> {
                     via,
                     rule,
                     always_new,
+                    told: always_new.then_some(meeting),
                 }
             )
             .boxed(),
-        (place(), person(), via())
-            .prop_map(|(place, by, via)| Fact::EndRequested { place, by, via })
+        (
+            place(),
+            person(),
+            via(),
+            any::<String>(),
+            proptest::option::of(meeting()),
+        )
+            .prop_map(|(place, by, via, words, told)| Fact::EndRequested {
+                place,
+                by,
+                via,
+                words,
+                told,
+            })
             .boxed(),
         (meeting(), request())
             .prop_map(|(meeting, request)| Fact::EndAllowed { meeting, request })
@@ -332,14 +351,29 @@ fn job() -> BoxedStrategy<Job> {
     .boxed()
 }
 
+fn saying() -> BoxedStrategy<Saying> {
+    let line = (any::<u32>(), any::<String>(), any::<String>());
+    let line = line.prop_map(|(number, title, starter)| Candidate {
+        number,
+        title,
+        starter,
+    });
+    prop_oneof![
+        Just(Saying::NothingToEnd),
+        (any::<String>(), proptest::collection::vec(line, 0..3))
+            .prop_map(|(words, running)| Saying::ChooseToEnd { words, running }),
+    ]
+    .boxed()
+}
+
 fn body() -> BoxedStrategy<Body> {
     prop_oneof![
         3 => event().prop_map(Body::Event).boxed(),
         1 => (meeting(), job(), any::<u32>(), time()).prop_map(|(meeting, job, round, since)| {
             Body::Job { id: JobId { meeting, job, round }, since }
         }).boxed(),
-        1 => (request(), hook(), person()).prop_map(|(request, hook, to)| {
-            Body::Tell(Tell { request, hook, to, saying: Saying::NothingToEnd })
+        1 => (request(), hook(), person(), saying()).prop_map(|(request, hook, to, saying)| {
+            Body::Tell(Tell { request, hook, to, saying })
         }).boxed(),
     ]
     .boxed()

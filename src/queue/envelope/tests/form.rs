@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::domain::apply::{Saying, Tell};
+use crate::domain::choice::Candidate;
 use crate::domain::event::SessionRef;
 use crate::domain::{
     ArtifactKind, EndSaid, Event, Fact, Job, JobId, MeetingId, Moderators, Notice, Origin, Person,
@@ -67,6 +68,7 @@ fn facts() -> Vec<Fact> {
             via: Via::OutgoingWebhook {
                 post: "post1".parse().unwrap(),
                 caught_up: false,
+                placed: false,
             },
             rule: RuleChoice {
                 title: "Weekly".to_owned(),
@@ -76,6 +78,7 @@ fn facts() -> Vec<Fact> {
                 notify: Default::default(),
             },
             always_new: false,
+            told: None,
         },
         Fact::EndRequested {
             place: Place {
@@ -86,6 +89,8 @@ fn facts() -> Vec<Fact> {
             },
             by: ana(),
             via: command(),
+            words: String::new(),
+            told: None,
         },
         Fact::EndAllowed { meeting, request },
         Fact::EndRefused { meeting, request },
@@ -351,6 +356,19 @@ fn form_of_jobs_and_answers() {
         to: ana(),
         saying: Saying::NothingToEnd,
     })));
+    lines.push(write(Body::Tell(Tell {
+        request: request(),
+        hook: ResponseHook::parse("hook1").unwrap(),
+        to: ana(),
+        saying: Saying::ChooseToEnd {
+            words: "weekly".to_owned(),
+            running: vec![Candidate {
+                number: 2,
+                title: "Retro".to_owned(),
+                starter: "bob".to_owned(),
+            }],
+        },
+    })));
     insta::assert_snapshot!(lines.join("\n"), @r#"
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:CreateRoom:room:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:EndRoom:1:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
@@ -365,5 +383,6 @@ fn form_of_jobs_and_answers() {
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:PostNotice:start:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
     {"v":1,"kind":"job","id":"0199a0b1-0000-7000-8000-000000000001:PostNotice:end:9","received_at":6,"attempt":1,"tries":1,"body":{"since":5}}
     {"v":1,"kind":"tell","id":"tell:0199a0b1-0000-7000-8000-000000000002","received_at":6,"attempt":1,"tries":1,"body":{"request":"0199a0b1-0000-7000-8000-000000000002","hook":"hook1","to":{"user_id":"user1","user_name":"ana"},"saying":"nothing_to_end"}}
+    {"v":1,"kind":"tell","id":"tell:0199a0b1-0000-7000-8000-000000000002","received_at":6,"attempt":1,"tries":1,"body":{"request":"0199a0b1-0000-7000-8000-000000000002","hook":"hook1","to":{"user_id":"user1","user_name":"ana"},"saying":{"choose_to_end":{"words":"weekly","running":[{"number":2,"title":"Retro","starter":"bob"}]}}}}
     "#);
 }

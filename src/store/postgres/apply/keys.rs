@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::super::text::Text;
 use super::super::trouble::Trouble;
-use crate::domain::MeetingId;
 use crate::domain::apply::{Subject, subject};
+use crate::domain::{Fact, MeetingId};
 use crate::ports::Incoming;
 use crate::store::content::content_hash;
 
@@ -18,12 +18,13 @@ pub(super) struct Keys {
     pub(super) keys: Vec<Text<'static>>,
     /// The events' own ids.
     pub(super) events: Vec<Text<'static>>,
-    pub(super) places: Vec<Text<'static>>,
+    /// Channels in which something is asked for (`Place::channel_key`).
+    pub(super) channels: Vec<Text<'static>>,
     pub(super) sids: Vec<Text<'static>>,
     pub(super) rooms: Vec<Text<'static>>,
     /// Meetings that events name themselves.
     pub(super) meetings: BTreeSet<MeetingId>,
-    /// Advisory locks on the dedup keys, the places and the sessions, rising.
+    /// Advisory locks on the dedup keys, the channels and the sessions, rising.
     pub(super) locks: Vec<i64>,
     /// `content_hash` of each event, in the batch's order.
     pub(super) contents: Vec<[u8; 32]>,
@@ -37,7 +38,8 @@ impl Keys {
     pub(super) fn of(batch: &[Incoming]) -> Result<Self, Trouble> {
         let mut contents = Vec::with_capacity(batch.len());
         let (mut origins, mut events) = (BTreeSet::new(), BTreeSet::new());
-        let (mut places, mut sids, mut rooms) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut channels, mut sids, mut rooms) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut meetings, mut locks) = (BTreeSet::new(), BTreeSet::new());
         for Incoming { event, .. } in batch {
             let content = content_hash(&event.fact).map_err(|error| {
@@ -49,9 +51,13 @@ impl Keys {
             locks.insert(lock(&["origin", &origin.source, &origin.key]));
             events.insert(event.id.to_string());
             match subject(&event.fact) {
-                Subject::Place(place) => {
-                    locks.insert(lock(&["place", &place]));
-                    places.insert(place);
+                Subject::Channel(channel) => {
+                    locks.insert(lock(&["channel", &channel]));
+                    // Replicas of the version before lock the place alone.
+                    if let Fact::MeetingRequested { place, .. } = &event.fact {
+                        locks.insert(lock(&["place", &place.key()]));
+                    }
+                    channels.insert(channel);
                 }
                 Subject::Session { sid, rooms: known } => {
                     locks.insert(lock(&["session", sid.as_str()]));
@@ -73,7 +79,7 @@ impl Keys {
             sources,
             keys,
             events: column(events),
-            places: column(places),
+            channels: column(channels),
             sids: column(sids),
             rooms: column(rooms),
             meetings,

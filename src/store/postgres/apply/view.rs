@@ -3,17 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tokio_postgres::types::ToSql;
-
-use super::super::link::{Client, Values, prepared, rows};
+use super::super::limit;
+use super::super::link::{Client, Values, prepared};
 use super::super::meetings::{WHOLE, read_id, read_optional_id, read_whole};
-use super::super::text::{Text, clean};
+use super::super::text::Text;
 use super::super::trouble::Trouble;
 use super::changes::{Changes, First, Key, Line};
 use super::keys::Keys;
 use super::save;
-use crate::domain::apply::{Effect, Subject, subject};
-use crate::domain::{Event, Fact, Meeting, MeetingId, Origin};
+use crate::domain::apply::{Aim, Effect, Subject, aim, subject};
+use crate::domain::choice::CANDIDATES_MAX;
+use crate::domain::{Event, Meeting, MeetingId, Origin};
 use crate::store::body::damaged;
 
 const LOCK: &str = "SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number";
@@ -21,17 +21,17 @@ const SEEN: &str = "SELECT s.source, s.key, s.content, s.meeting, s.event
      FROM unnest($1::text[], $2::text[]) AS asked (source, key)
      JOIN seen AS s ON s.source = asked.source AND s.key = asked.key";
 const LOGGED: &str = "SELECT event FROM events WHERE event = ANY($1::text[])";
-const PLACES: &str = "SELECT asked.place, newest.id FROM unnest($1::text[]) AS asked (place)
-     CROSS JOIN LATERAL (SELECT id FROM meetings WHERE running AND place = asked.place
-                         ORDER BY requested_at DESC, id DESC LIMIT 1) AS newest";
+/// Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
+const RUNNING: &str = "SELECT newest.id FROM unnest($1::text[]) AS asked (channel)
+     CROSS JOIN LATERAL (SELECT id FROM meetings
+                         WHERE running AND place >= (asked.channel || '|') COLLATE \"C\"
+                             AND place < (asked.channel || '}') COLLATE \"C\"
+                         ORDER BY requested_at DESC, id DESC LIMIT $2) AS newest";
 const SESSIONS: &str = "SELECT sid, meeting AS id FROM sessions WHERE sid = ANY($1::text[])";
 const ROOMS: &str = "SELECT room, id FROM meetings WHERE room = ANY($1::text[])";
 /// No other replica changes these rows until the commit. Rows of posts, which refer to them, can still be written.
 const LOCK_MEETINGS: &str =
     "SELECT id FROM meetings WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE";
-const NEXT_OF_PLACE: &str = "SELECT id FROM meetings
-     WHERE running AND place = $1 AND id <> ALL($2::text[])
-     ORDER BY requested_at DESC, id DESC LIMIT 1";
 
 /// The state of the store, as the batch has left it so far. Nothing is written before the end.
 pub(super) struct View<'c> {
@@ -39,8 +39,8 @@ pub(super) struct View<'c> {
     seen: HashMap<Key, First>,
     /// Events that have a line.
     logged: HashSet<String>,
-    /// The newest running meeting of each place, as the rows say.
-    places: HashMap<String, MeetingId>,
+    /// The running meetings of the channels in which something is asked for, as the rows say.
+    running: Vec<MeetingId>,
     sids: HashMap<String, MeetingId>,
     rooms: HashMap<String, MeetingId>,
     meetings: HashMap<MeetingId, Meeting>,
@@ -54,7 +54,7 @@ impl<'c> View<'c> {
             client,
             seen: HashMap::new(),
             logged: HashSet::new(),
-            places: HashMap::new(),
+            running: Vec::new(),
             sids: HashMap::new(),
             rooms: HashMap::new(),
             meetings: HashMap::new(),
@@ -64,7 +64,7 @@ impl<'c> View<'c> {
         let named: HashSet<MeetingId> = keys
             .meetings
             .iter()
-            .chain(view.places.values())
+            .chain(&view.running)
             .chain(view.sids.values())
             .chain(view.rooms.values())
             .copied()
@@ -82,27 +82,28 @@ impl<'c> View<'c> {
             prepared(client, LOCK).await?,
             prepared(client, SEEN).await?,
             prepared(client, LOGGED).await?,
-            prepared(client, PLACES).await?,
+            prepared(client, RUNNING).await?,
             prepared(client, SESSIONS).await?,
             prepared(client, ROOMS).await?,
         ];
-        let [lock, seen, logged, places, sessions, rooms] = &statements;
-        let own: [&[&(dyn ToSql + Sync)]; 6] = [
+        let [lock, seen, logged, running, sessions, rooms] = &statements;
+        let most = limit(CANDIDATES_MAX, CANDIDATES_MAX);
+        let own: [Values<'_>; 6] = [
             &[&keys.locks],
             &[&keys.sources, &keys.keys],
             &[&keys.events],
-            &[&keys.places],
+            &[&keys.channels, &most],
             &[&keys.sids],
             &[&keys.rooms],
         ];
         // Answers come in the order of the statements: the first error is the one that tells why.
-        let (_, _, seen, logged, places, sessions, rooms) = tokio::try_join!(
+        let (_, _, seen, logged, running, sessions, rooms) = tokio::try_join!(
             biased;
             client.batch_execute("BEGIN"),
             client.query(lock, own[0]),
             client.query(seen, own[1]),
             client.query(logged, own[2]),
-            client.query(places, own[3]),
+            client.query(running, own[3]),
             client.query(sessions, own[4]),
             client.query(rooms, own[5]),
         )?;
@@ -130,8 +131,10 @@ impl<'c> View<'c> {
         for row in &logged {
             self.logged.insert(row.try_get("event")?);
         }
+        for row in &running {
+            self.running.push(read_id(row, "id")?);
+        }
         for (found, column, known) in [
-            (&places, "place", &mut self.places),
             (&sessions, "sid", &mut self.sids),
             (&rooms, "room", &mut self.rooms),
         ] {
@@ -174,52 +177,23 @@ impl<'c> View<'c> {
         self.meetings.get(&id)
     }
 
-    /// The meeting that a fact is about.
-    pub(super) async fn of_subject(&mut self, fact: &Fact) -> Result<Option<&Meeting>, Trouble> {
-        let id = match subject(fact) {
-            Subject::Meeting(id) => Some(id),
-            Subject::Place(place) => self.newest_running(&place).await?,
+    /// Which meeting an event is about. Nobody else begins one in its channel: the channel is locked.
+    pub(super) fn aim(&self, event: &Event) -> Aim {
+        match subject(&event.fact) {
+            Subject::Meeting(id) => Aim::at(self.get(id).map(|meeting| meeting.id)),
+            Subject::Channel(channel) => {
+                let runs_there = |meeting: &&Meeting| {
+                    meeting.state().is_running() && meeting.place.channel_key() == channel
+                };
+                let running: Vec<_> = self.meetings.values().filter(runs_there).collect();
+                aim(event, &running)
+            }
             Subject::Session { sid, rooms } => {
                 let known = self.sids.get(sid.as_str());
                 let of_room = || rooms.iter().find_map(|room| self.rooms.get(room.as_str()));
-                known.or_else(of_room).copied()
-            }
-        };
-        Ok(id.and_then(|id| self.meetings.get(&id)))
-    }
-
-    /// The newest running meeting of a place. Nobody else begins one there: the place is locked.
-    async fn newest_running(&mut self, place: &str) -> Result<Option<MeetingId>, Trouble> {
-        let key = clean(place).into_owned();
-        while let Some(newest) = self.places.get(&key) {
-            if self.is_running(*newest) {
-                break;
-            }
-            // It has ended since, by this batch or while the lock was waited for: the next one counts.
-            let known: Vec<_> = self.meetings.keys().map(Text::shown).collect();
-            let next = rows(self.client, NEXT_OF_PLACE, &[&Text::of(&key), &known]).await?;
-            match next.first() {
-                None => {
-                    self.places.remove(&key);
-                }
-                Some(row) => {
-                    let next = read_id(row, "id")?;
-                    self.lock_and_load([next]).await?;
-                    self.places.insert(key.clone(), next);
-                }
+                Aim::at(known.or_else(of_room).copied())
             }
         }
-        let newest = self
-            .meetings
-            .values()
-            .filter(|meeting| meeting.state().is_running() && meeting.place.key() == place)
-            .max_by_key(|meeting| (meeting.requested_at, meeting.id));
-        Ok(newest.map(|meeting| meeting.id))
-    }
-
-    fn is_running(&self, id: MeetingId) -> bool {
-        self.get(id)
-            .is_some_and(|meeting| meeting.state().is_running())
     }
 
     /// Takes a meeting that an event has founded: it must be new, whoever the id was drawn for.
@@ -233,7 +207,7 @@ impl<'c> View<'c> {
         Ok(())
     }
 
-    /// Takes a meeting that [`Self::of_subject`] gave, as an event left it.
+    /// Takes a meeting that [`Self::aim`] named, as an event left it.
     pub(super) fn change(&mut self, meeting: Meeting) {
         if !self.changes.added.contains(&meeting.id) {
             self.changes.changed.insert(meeting.id);

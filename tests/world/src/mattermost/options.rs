@@ -24,6 +24,8 @@ pub struct Options {
     pub username_override: bool,
     /// TeammateNameDisplay: how names are shown to others.
     pub name_display: &'static str,
+    /// SiteURL, where people know the server by another address than the relay; `None`: the listener's.
+    pub site_url: Option<String>,
     /// What the demo puts beside the chat.
     pub panel: DemoPanel,
     /// Alice, Bob, Carol, root and the usual channels; without it the server is empty but for one team.
@@ -50,6 +52,7 @@ impl Default for Options {
             integration_timeout: Duration::from_secs(30),
             username_override: false,
             name_display: "username",
+            site_url: None,
             panel: DemoPanel::default(),
             is_populated: true,
         }

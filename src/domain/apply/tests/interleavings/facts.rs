@@ -63,6 +63,7 @@ pub(in crate::domain::apply::tests) fn requested_by(number: u128, name: &str) ->
             notify: Default::default(),
         },
         always_new: false,
+        told: None,
     }
 }
 
@@ -76,6 +77,8 @@ pub(in crate::domain::apply::tests) fn end_requested(name: &str) -> Fact {
         place: place(None),
         by: person(name),
         via: command(),
+        words: String::new(),
+        told: Some(meeting_id(1)),
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::domain::apply::{Applied, Effect, Fresh, Policy, Subject, decide, repeat, subject};
+use crate::domain::apply::{
+    Aim, Applied, Effect, Fresh, Policy, Subject, aim, decide, repeat, subject,
+};
 use crate::domain::meeting::CardView;
 use crate::domain::owed::{Schedule, owed};
 use crate::domain::{
@@ -89,10 +91,12 @@ impl Relay {
 
     /// Applies an event as a store does: dedup by origin, load by subject, decide, keep.
     pub(in crate::domain::apply::tests) fn apply(&mut self, event: &Event) -> Applied {
-        let loaded = self.load(&subject(&event.fact));
+        let aim = self.aim(event);
+        let loaded = aim.meeting.and_then(|id| self.meetings.get(&id)).cloned();
         if let Some(first) = self.seen.get(&event.origin) {
             return repeat(
                 loaded.as_ref(),
+                aim,
                 event,
                 *first,
                 Effect::Duplicate,
@@ -103,19 +107,22 @@ impl Relay {
         self.seen.insert(event.origin.clone(), event.id);
         let digit = u8::try_from(self.meetings.len()).unwrap();
         let fresh = Fresh { room: [digit; 13] };
-        let (meeting, applied) = decide(loaded, event, &fresh, &self.policy, self.now);
+        let (meeting, applied) = decide(loaded, aim, event, &fresh, &self.policy, self.now);
         if let Some(meeting) = meeting {
             self.meetings.insert(meeting.id, meeting);
         }
         applied
     }
 
-    fn load(&self, subject: &Subject) -> Option<Meeting> {
+    fn aim(&self, event: &Event) -> Aim {
         let all = || self.meetings.values();
-        let found = match subject {
-            Subject::Place(key) => all()
-                .filter(|m| m.place.key() == *key && m.state().is_running())
-                .max_by_key(|m| (m.requested_at, m.id)),
+        let named = match &subject(&event.fact) {
+            Subject::Channel(channel) => {
+                let running = all()
+                    .filter(|m| m.place.channel_key() == *channel && m.state().is_running())
+                    .collect::<Vec<_>>();
+                return aim(event, &running);
+            }
             Subject::Meeting(id) => self.meetings.get(id),
             Subject::Session { sid, rooms } => all()
                 .find(|m| m.breakouts.contains(sid) || m.sessions.iter().any(|s| s.sid == *sid))
@@ -125,7 +132,7 @@ impl Relay {
                         .find_map(|room| all().find(|m| m.room == *room))
                 }),
         };
-        found.cloned()
+        Aim::at(named.map(|meeting| meeting.id))
     }
 
     /// The first meeting.

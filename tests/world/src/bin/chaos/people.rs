@@ -160,7 +160,8 @@ fn fate_of_post(delivery: Option<&Delivery>) -> Fate {
 }
 
 fn fate_of_command(text: &str) -> Fate {
-    if text.contains("/join/") || text.starts_with("Ending the meeting") {
+    let ends = ["Ending ", "You did not start ", "I look for the meeting "];
+    if text.contains("/join/") || ends.iter().any(|end| text.starts_with(end)) {
         Fate::Accepted
     } else if text.contains("ref ") {
         Fate::Refused(text.to_owned())

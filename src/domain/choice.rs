@@ -1,0 +1,157 @@
+//! Which of the meetings that run in a channel a person means. One rule for phrases and commands, for the immediate
+//! answer and for apply: a meeting stands where its card stands, and a channel holds its threads.
+
+use serde::{Deserialize, Serialize};
+
+use super::rule::TITLE_CHARS_MAX;
+use super::text::clean_title;
+use super::{Meeting, Place, PostId, State, Timestamp, UserId};
+
+/// Most running meetings of one channel among which is chosen, the newest ones.
+pub const CANDIDATES_MAX: usize = 50;
+/// Most of them that an answer lists.
+pub const LISTED_MAX: usize = 20;
+/// Longest title or number that is compared, in characters.
+pub const WORDS_CHARS_MAX: usize = TITLE_CHARS_MAX;
+
+/// One line of a list to choose from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// How it is called by number; 0: it has none.
+    pub number: u32,
+    /// Its title.
+    pub title: String,
+    /// Who asked for it (username).
+    pub starter: String,
+}
+
+/// What `end` is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndChoice<'m> {
+    /// This meeting; whether the person may end it is another question.
+    One(&'m Meeting),
+    /// Nothing runs here.
+    Nothing,
+    /// The person must say which of these.
+    Unclear(Vec<Candidate>),
+}
+
+/// Those of the channel's running meetings that people at `place` see: in a thread its own, else all of them.
+pub fn seen_from<'m>(running: &[&'m Meeting], place: &Place) -> Vec<&'m Meeting> {
+    let thread = place.thread.as_ref();
+    let stands_here = |meeting: &Meeting| thread.is_none() || meeting.stands_in(thread);
+    let mut seen = running.to_vec();
+    seen.retain(|meeting| meeting.state().is_running() && stands_here(meeting));
+    newest_first(seen)
+}
+
+/// The running meeting that a start at `place` is offered: the newest that stands in the very same place, unless it is
+/// being ended.
+pub fn offered<'m>(
+    running: &[&'m Meeting],
+    place: &Place,
+    received_at: Timestamp,
+) -> Option<&'m Meeting> {
+    let thread: Option<&PostId> = place.thread.as_ref();
+    let mut here = seen_from(running, place);
+    here.retain(|meeting| meeting.stands_in(thread) && can_be_offered(meeting, received_at));
+    here.first().copied()
+}
+
+fn can_be_offered(meeting: &Meeting, received_at: Timestamp) -> bool {
+    let is_too_late = meeting.state() == State::Creating
+        && received_at.since(meeting.requested_at) > meeting.rule.worth;
+    !meeting.is_ending() && !is_too_late && meeting.requests.len() < super::meeting::REQUESTS_MAX
+}
+
+/// The meeting that `by` means with `end <words>` at `place`. Without words: the newest of their own, else the newest,
+/// because only the chat server knows whether they may end those of others. Words choose by title or number, in a
+/// thread among its own meetings first.
+pub fn to_end<'m>(
+    running: &[&'m Meeting],
+    place: &Place,
+    by: &UserId,
+    words: &str,
+) -> EndChoice<'m> {
+    let here = seen_from(running, place);
+    let mut all = running.to_vec();
+    all.retain(|meeting| meeting.state().is_running());
+    let all = newest_first(all);
+    if all.is_empty() {
+        return EndChoice::Nothing;
+    }
+    let words = fold(words);
+    if words.is_empty() {
+        let is_own = |meeting: &&&Meeting| meeting.starter().is_some_and(|who| who.user_id == *by);
+        let chosen = here.iter().find(is_own).or_else(|| here.first());
+        return chosen.map_or_else(|| unclear(&all), |meeting| EndChoice::One(meeting));
+    }
+    let matching = [&here, &all]
+        .into_iter()
+        .map(|among| called(among, &words))
+        .find(|matching| !matching.is_empty());
+    match matching.as_deref() {
+        Some([one]) => EndChoice::One(one),
+        Some(several) => unclear(several),
+        None => unclear(&all),
+    }
+}
+
+/// The meetings that `words` can mean: by the whole title, else by number, else by how it begins, else by a part of it.
+fn called<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
+    let number = words.trim_start_matches('#').parse::<u32>();
+    let is_number = |meeting: &Meeting| meeting.number > 0 && number == Ok(meeting.number);
+    let ways: [&dyn Fn(&Meeting) -> bool; 4] = [
+        &|meeting| fold(&meeting.rule.title) == words,
+        &is_number,
+        &|meeting| fold(&meeting.rule.title).starts_with(words),
+        &|meeting| fold(&meeting.rule.title).contains(words),
+    ];
+    let matching = |is_meant: &dyn Fn(&Meeting) -> bool| {
+        let mut meant = among.to_vec();
+        meant.retain(|meeting| is_meant(meeting));
+        meant
+    };
+    let mut found = ways.into_iter().map(matching);
+    found.find(|meant| !meant.is_empty()).unwrap_or_default()
+}
+
+/// The number of the next meeting in a channel where these run. It is not used again while a newer one runs, so that
+/// `end 1` typed twice ends one meeting.
+pub fn next_number(running: &[&Meeting]) -> u32 {
+    let highest = running.iter().map(|meeting| meeting.number).max();
+    highest.unwrap_or(0).saturating_add(1)
+}
+
+/// The lines of a list to choose from, newest first.
+pub fn candidates(meetings: &[&Meeting]) -> Vec<Candidate> {
+    let line = |meeting: &&Meeting| Candidate {
+        number: meeting.number,
+        title: meeting.rule.title.clone(),
+        starter: meeting
+            .starter()
+            .map(|who| who.user_name.clone())
+            .unwrap_or_default(),
+    };
+    meetings.iter().take(LISTED_MAX).map(line).collect()
+}
+
+fn unclear<'m>(meetings: &[&Meeting]) -> EndChoice<'m> {
+    EndChoice::Unclear(candidates(meetings))
+}
+
+fn newest_first(mut meetings: Vec<&Meeting>) -> Vec<&Meeting> {
+    meetings.sort_by_key(|meeting| std::cmp::Reverse((meeting.requested_at, meeting.id)));
+    meetings
+}
+
+/// A title as it is compared: what people copy, quote or write in other case is the same.
+fn fold(text: &str) -> String {
+    let seen = clean_title(text, WORDS_CHARS_MAX);
+    let is_quote =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '“' | '”' | '„' | '«' | '»' | '∗');
+    seen.trim_matches(is_quote).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests;

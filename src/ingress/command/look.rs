@@ -1,0 +1,64 @@
+//! What an immediate answer reads of the store: never longer than a person waits, and nothing is ever written.
+
+use std::time::Duration;
+
+use crate::domain::choice::{CANDIDATES_MAX, seen_from};
+use crate::domain::say::{self, Listed};
+use crate::domain::{Meeting, Place};
+use crate::ingress::observe::{Noted, Received, Trigger};
+
+use super::{Command, Typed};
+
+/// Within this `list` is answered, so that the whole stays below 1 s.
+const LIST_WITHIN: Duration = Duration::from_millis(700);
+/// How long `start` and `end` wait for the store before they say what is true without it.
+const LOOK_WITHIN: Duration = Duration::from_millis(150);
+
+impl Command {
+    /// What runs in the channel and its threads; `None`: the store does not answer in time.
+    pub(super) async fn running(&self, place: &Place) -> Option<Vec<Meeting>> {
+        let asked = self.store.running_in(place);
+        let found = tokio::time::timeout(LOOK_WITHIN, asked).await;
+        found.ok()?.ok()
+    }
+
+    pub(super) async fn list(&self, typed: &Typed<'_>) -> String {
+        let place = &typed.place;
+        let asked = self.store.running_in(place);
+        let found = tokio::time::timeout_at(typed.inbound.since + LIST_WITHIN, asked).await;
+        let Ok(Ok(meetings)) = found else {
+            tracing::warn!(event.id = %typed.inbound.id, "list: the store does not answer");
+            self.observer.noted(Noted::StoreAway);
+            self.observer
+                .received(Trigger::CommandList, Received::Rejected);
+            return say::unavailable(typed.inbound.id);
+        };
+        self.observer
+            .received(Trigger::CommandList, Received::Accepted);
+        let meetings: Vec<&Meeting> = meetings.iter().take(CANDIDATES_MAX).collect();
+        let seen = seen_from(&meetings, place);
+        let links: Vec<String> = seen.iter().map(|seen| self.own_link(seen, typed)).collect();
+        let lines: Vec<Listed<'_>> = seen
+            .iter()
+            .zip(&links)
+            .map(|(meeting, link)| Listed {
+                number: meeting.number,
+                title: &meeting.rule.title,
+                is_in_thread: place.thread.is_none() && meeting.thread().is_some(),
+                state: meeting.state(),
+                starter: meeting
+                    .starter()
+                    .map_or("", |starter| starter.user_name.as_str()),
+                link,
+            })
+            .collect();
+        say::listed(&lines)
+    }
+
+    fn own_link(&self, meeting: &Meeting, typed: &Typed<'_>) -> String {
+        let first = meeting.first_request();
+        first
+            .map(|request| self.links.join_own(request.id, &typed.by.user_id))
+            .unwrap_or_default()
+    }
+}

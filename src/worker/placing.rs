@@ -1,0 +1,49 @@
+//! The thread of a post that asks for a meeting. Its webhook does not tell it (mattermost.md 1.1), and what a start is
+//! offered, and where `list` and `end` find it, depends on it: so the post is read before the event is applied.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tracing::debug;
+
+use crate::domain::{Event, Fact, Via};
+
+use super::{BreakerState, Shop};
+
+/// How long one batch of events waits for its posts to be read. A post that is not read by then counts as outside of
+/// all threads; its card still finds the thread, and with it the meeting its place.
+const READ_WITHIN: Duration = Duration::from_millis(500);
+
+/// Completes the places of those events that are posts not read yet.
+pub(super) async fn place<'e>(shop: &Shop, events: impl Iterator<Item = &'e mut Event>) {
+    let is_unavailable = shop.mattermost.state() == BreakerState::Open
+        || shop.mattermost.held_for().is_some()
+        || shop.deps.chat.kind() != crate::domain::WayOutKind::Posts;
+    if is_unavailable {
+        return;
+    }
+    let reading = events.map(|event| read(shop, event));
+    join_all(reading).await;
+}
+
+async fn read(shop: &Shop, event: &mut Event) {
+    let Fact::MeetingRequested {
+        place,
+        via: Via::OutgoingWebhook { post, placed, .. },
+        ..
+    } = &mut event.fact
+    else {
+        return;
+    };
+    if *placed {
+        return;
+    }
+    match tokio::time::timeout(READ_WITHIN, shop.deps.chat.read_post(post)).await {
+        Ok(Ok(view)) => {
+            place.thread = view.root;
+            *placed = true;
+        }
+        Ok(Err(error)) => debug!(%error, %post, "the thread of a post is not known yet"),
+        Err(_) => debug!(%post, "the thread of a post is not known yet: no answer in time"),
+    }
+}
