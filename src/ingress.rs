@@ -1,7 +1,8 @@
 //! The public door: authenticates what comes, turns it into at most one event, makes that durable, answers.
 //!
-//! Webhooks and start and end commands call no peer and read no store. No target of a later call ever comes from a
-//! body. Every answer carries the id of its (possible) event as `X-Request-Id`.
+//! Webhooks call no peer and read no store; start and end commands look for no longer than 150 ms at what runs and how
+//! it is called. No target of a later call ever comes from a body. Every answer carries the id of its (possible) event
+//! as `X-Request-Id`.
 
 mod artifact;
 mod command;
@@ -174,6 +175,7 @@ impl Ingress {
                 ends: Starts::new(settings.starts_per_minute),
                 links: Arc::clone(&deps.links),
                 store: Arc::clone(&deps.store),
+                chat: Arc::clone(&deps.chat),
                 sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
             },

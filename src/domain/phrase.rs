@@ -6,7 +6,7 @@ mod tests;
 
 use std::fmt;
 
-use super::text::visible;
+use super::text::{visible, without_emoji_names};
 
 /// Longest phrase, in characters.
 pub const PHRASE_CHARS_MAX: usize = 64;
@@ -44,7 +44,7 @@ pub enum PhraseError {
 pub struct Match<'p> {
     /// The phrase that it begins with.
     pub phrase: &'p Phrase,
-    /// What follows as a title, without separators and without invisible characters; neither neutralised nor cut.
+    /// What follows as a title, without separators, invisible characters and names of emoji; neither neutralised nor cut.
     pub title: Option<String>,
 }
 
@@ -123,9 +123,9 @@ impl fmt::Display for Phrase {
 ///
 /// A phrase of one word must be the whole text, or be followed by `:` and a title: "meet me at noon" is no request.
 /// One of several words may be followed by a title, by the rest of a sentence ("meet now, please": no title), but by
-/// no question ("meet now?"). Invisible characters count for nothing.
+/// no question ("meet now?"). Invisible characters and names of emoji count for nothing.
 pub fn match_phrase<'p>(phrases: &'p [Phrase], text: &str) -> Option<Match<'p>> {
-    let text = visible(text);
+    let text = without_emoji_names(&visible(text));
     let mut by_length: Vec<&Phrase> = phrases.iter().collect();
     by_length.sort_by_key(|phrase| std::cmp::Reverse(phrase.chars()));
     by_length.into_iter().find_map(|phrase| {

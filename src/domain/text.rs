@@ -10,7 +10,7 @@ mod breaks;
 mod tests;
 mod visible;
 
-pub use visible::visible;
+pub use visible::{visible, without_emoji_names};
 
 pub use beginning::beginning;
 

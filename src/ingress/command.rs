@@ -17,7 +17,7 @@ use crate::domain::say::{self, EndAsked, Started};
 use crate::domain::{
     Event, Fact, Meeting, MeetingId, Origin, Person, Place, ServerName, Showing, Via, WayOutKind,
 };
-use crate::ports::Store;
+use crate::ports::{Chat, Store};
 use crate::token::Links;
 use crate::trigger::Starts;
 
@@ -58,6 +58,8 @@ pub(super) struct Command {
     pub(super) ends: Starts,
     pub(super) links: Arc<Links>,
     pub(super) store: Arc<dyn Store>,
+    /// Asked for the names that people see.
+    pub(super) chat: Arc<dyn Chat>,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) observer: Arc<dyn IngressObserver>,
 }
@@ -247,7 +249,7 @@ impl Command {
             place: typed.place.clone(),
             by: typed.by.clone(),
             via,
-            words,
+            words: by_number(meeting, words),
             told: meeting.map(|meeting| meeting.id),
         };
         if !self
@@ -316,6 +318,14 @@ impl Typed<'_> {
             self.inbound.id,
         )
     }
+}
+
+/// What names the same meeting in the store, where a title made of names is not as people see it.
+fn by_number(meeting: Option<&Meeting>, words: String) -> String {
+    meeting
+        .filter(|meeting| meeting.number > 0 && meeting.rule.title_source.is_some())
+        .filter(|_| !words.is_empty())
+        .map_or(words, |meeting| meeting.number.to_string())
 }
 
 fn ephemeral(text: &str) -> Answer {

@@ -108,13 +108,7 @@ impl Join {
     /// The meeting with the names that the chat server shows, for a page.
     async fn as_shown(&self, mut meeting: Meeting) -> Meeting {
         let names = ShownNames::of(self.chat.as_ref(), &meeting).await;
-        names.retitle(&mut meeting);
-        if let Some((first, starter)) = meeting.requests.first_mut().zip(names.starter) {
-            first.by.user_name = starter;
-        }
-        if let Some(channel) = names.channel {
-            meeting.place.channel_name = channel;
-        }
+        names.fill(&mut meeting);
         meeting
     }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::Mattermost;
 use super::call::Call;
 use crate::domain::{ChannelId, TeamId};
+use crate::http::Urgency;
 use crate::ports::{ChatError, RegisteredHook};
 
 /// Most webhooks of one team that are looked at: the largest page of the server.
@@ -59,7 +60,8 @@ impl Mattermost {
     ) -> Result<Vec<RegisteredHook>, ChatError> {
         let call = Call::new("outgoing_hooks", Method::GET, &["hooks", "outgoing"])
             .query("team_id", team)
-            .query("per_page", HOOKS_MAX);
+            .query("per_page", HOOKS_MAX)
+            .urgency(Urgency::Background);
         let hooks: Vec<Hook> = self.ask(call).await?;
         let of_relays = hooks.into_iter().filter(Hook::calls_a_relay);
         Ok(of_relays.filter_map(Hook::registered).collect())

@@ -40,6 +40,17 @@ impl ShownNames {
         }
     }
 
+    /// Gives a copy of the meeting that is only shown these names: its starter's, its channel's, and its title.
+    pub fn fill(self, meeting: &mut Meeting) {
+        self.retitle(meeting);
+        if let Some((first, starter)) = meeting.requests.first_mut().zip(self.starter) {
+            first.by.user_name = starter;
+        }
+        if let Some(channel) = self.channel {
+            meeting.place.channel_name = channel;
+        }
+    }
+
     /// Gives the meeting the title that its rule makes of these names. What a person wrote as the title stays.
     pub fn retitle(&self, meeting: &mut Meeting) {
         let Some(source) = &meeting.rule.title_source else {

@@ -55,7 +55,7 @@ const EMOJI_NAME_BYTES_MAX: usize = 64;
 
 /// `text` with a blank for each name of an emoji (`:tada:`). `10:30:45` and `a:b:c` have none: a name stands between
 /// colons that touch no letter or digit outside.
-pub(super) fn without_emoji_names(text: &str) -> String {
+pub fn without_emoji_names(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     let mut may_begin = true;

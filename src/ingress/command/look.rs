@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::domain::choice::{CANDIDATES_MAX, seen_from};
+use tokio::time::Instant;
+
+use crate::domain::choice::{CANDIDATES_MAX, LISTED_MAX, seen_from};
 use crate::domain::say::{self, Listed};
 use crate::domain::{Meeting, Place};
 use crate::ingress::observe::{Noted, Received, Trigger};
+use crate::ports::ShownNames;
 
 use super::{Command, Typed};
 
@@ -15,11 +18,26 @@ const LIST_WITHIN: Duration = Duration::from_millis(700);
 const LOOK_WITHIN: Duration = Duration::from_millis(150);
 
 impl Command {
-    /// What runs in the channel and its threads; `None`: the store does not answer in time.
+    /// What runs in the channel and its threads, under the names that people see; `None`: the store does not answer in
+    /// time.
     pub(super) async fn running(&self, place: &Place) -> Option<Vec<Meeting>> {
+        let until = Instant::now() + LOOK_WITHIN;
         let asked = self.store.running_in(place);
-        let found = tokio::time::timeout(LOOK_WITHIN, asked).await;
-        found.ok()?.ok()
+        let found = tokio::time::timeout_at(until, asked).await;
+        Some(self.as_shown(found.ok()?.ok()?, until).await)
+    }
+
+    /// The meetings with the names that the chat server shows, as far as it tells them in time. The newest come first,
+    /// and no answer has more of them than these.
+    async fn as_shown(&self, mut meetings: Vec<Meeting>, until: Instant) -> Vec<Meeting> {
+        for meeting in meetings.iter_mut().take(LISTED_MAX) {
+            let names = ShownNames::of(self.chat.as_ref(), meeting);
+            let Ok(names) = tokio::time::timeout_at(until, names).await else {
+                break;
+            };
+            names.fill(meeting);
+        }
+        meetings
     }
 
     pub(super) async fn list(&self, typed: &Typed<'_>) -> String {
@@ -35,6 +53,9 @@ impl Command {
         };
         self.observer
             .received(Trigger::CommandList, Received::Accepted);
+        let meetings = self
+            .as_shown(meetings, typed.inbound.since + LIST_WITHIN)
+            .await;
         let meetings: Vec<&Meeting> = meetings.iter().take(CANDIDATES_MAX).collect();
         let seen = seen_from(&meetings, place);
         let links: Vec<String> = seen.iter().map(|seen| self.own_link(seen, typed)).collect();

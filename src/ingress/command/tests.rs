@@ -99,7 +99,7 @@ async fn every_recorded_command_is_answered_to_its_caller() {
     mattermost-11/command-direct-message.http: "Meeting" by alice Direct, in a thread: false, late answer: true
     mattermost-11/command-get.http: "Weekly" by alice Channel, in a thread: false, late answer: true
     mattermost-11/command-group-message.http: "Meeting" by alice Direct, in a thread: false, late answer: true
-    mattermost-11/command-mentions.http: "@\u{200b}bob @\u{200b}carol @\u{200b}nobody ~\u{200b}town-square ~\u{200b}secret @\u{200b}all" by alice Channel, in a thread: false, late answer: true
+    mattermost-11/command-mentions.http: "dev meeting" by alice Channel, in a thread: false, late answer: true
     mattermost-11/command-no-text.http: "dev meeting" by alice Channel, in a thread: false, late answer: true
     mattermost-11/command-private-channel.http: No meeting is running here. Start one with `start`.
     mattermost-11/command-text.http: "Weekly: Übung & ‹b›" by alice Channel, in a thread: false, late answer: true

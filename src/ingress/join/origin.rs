@@ -28,3 +28,59 @@ pub(super) fn is_foreign(headers: &HeaderMap, links: &Links) -> bool {
         .is_some_and(|asked| !asked.is_empty() && asked.eq_ignore_ascii_case(host));
     url.origin() != *links.origin() && !is_same_host
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::token::Signer;
+
+    #[test]
+    fn f29_form_of_another_site_is_foreign() {
+        let url = "https://relay.example.org/sub".parse().unwrap();
+        let links = Links::new(&url, Signer::new(&"x".repeat(32).into(), &[]));
+        let (origin, host, site) = ("origin", "host", "sec-fetch-site");
+        for (sent, expected) in [
+            (vec![(origin, "https://evil.example")], true),
+            (vec![(origin, "null")], true),
+            (vec![(origin, "")], true),
+            (vec![(origin, "http://relay.example.org")], true),
+            (
+                vec![(origin, "https://relay.example.org.evil.example")],
+                true,
+            ),
+            (vec![(site, "cross-site")], true),
+            (
+                vec![
+                    (origin, "https://evil.example"),
+                    (host, "relay.example.org"),
+                ],
+                true,
+            ),
+            (
+                vec![(origin, "https://evil.example"), (site, "same-site")],
+                true,
+            ),
+            (vec![], false),
+            (vec![(origin, "https://relay.example.org")], false),
+            (vec![(origin, "https://relay.example.org:443")], false),
+            // Behind a proxy that gives the relay a second name.
+            (
+                vec![
+                    (origin, "https://meet.inside:8443"),
+                    (host, "MEET.inside:8443"),
+                ],
+                false,
+            ),
+            (vec![(origin, "null"), (site, "same-origin")], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &sent {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_foreign(&headers, &links), expected, "{sent:?}");
+        }
+    }
+}

@@ -74,7 +74,7 @@ async fn every_recorded_post_is_answered_with_nothing_and_starts_what_its_text_a
     mattermost/outgoing-form-leading-spaces.http: "leading spaces" by alice in town-square
     mattermost/outgoing-form-meet-now.http: "town-square meeting" by alice in town-square
     mattermost/outgoing-form-newline-after-word.http: "newline" by alice in town-square
-    mattermost/outgoing-form-unicode.http: "weekly sync & review @\u{200b}bob #\u{200b}tag ünïcödé 🎉" by alice in town-square
+    mattermost/outgoing-form-unicode.http: "weekly sync & review @bob #tag ünïcödé 🎉" by alice in town-square
     mattermost/outgoing-form-word-only.http: "town-square meeting" by alice in town-square
     mattermost/outgoing-json-prefix-match.http: -
     mattermost/outgoing-json.http: -

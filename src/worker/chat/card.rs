@@ -227,11 +227,14 @@ fn why_late(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
     let was_tried = row.first_tried_at.is_some_and(|tried_at| {
         tried_at.since(meeting.requested_at) < shop.settings.face.late_after
     });
-    match () {
-        () if is_found => WhyLate::FoundLate,
-        () if was_outside => WhyLate::BotOutside,
-        () if was_tried => WhyLate::NotTaken,
-        () => WhyLate::Unknown,
+    if is_found {
+        WhyLate::FoundLate
+    } else if was_outside {
+        WhyLate::BotOutside
+    } else if was_tried {
+        WhyLate::NotTaken
+    } else {
+        WhyLate::Unknown
     }
 }
 

@@ -58,6 +58,30 @@ async fn names_shown_people_and_channels_appear_as_mattermost_shows_them() {
 }
 
 #[tokio::test]
+async fn names_shown_are_those_by_which_a_meeting_is_listed_and_ended() {
+    let world = start().await;
+    world.chat.say("ana", "eng", "meet now").await;
+    let card = world.card("eng", "Engineering & Co meeting").await;
+    world.room().await;
+    let typed = |line| world.chat.command("ana", "eng", line, None);
+    let listed = typed("/plugnmeet list").await.text;
+    for name in ["Engineering & Co meeting", "Ana Lopez"] {
+        assert!(listed.contains(name), "{name} is missing in {listed}");
+    }
+    let again = typed("/plugnmeet start").await.text;
+    assert!(again.contains("Engineering & Co meeting"), "{again}");
+    let ended = typed("/plugnmeet end engineering & co").await.text;
+    assert!(ended.contains("Engineering & Co meeting"), "{ended}");
+    world
+        .see("the end", |chat| {
+            let card = chat.post(&card.id)?;
+            card.message.contains("ended").then_some(())
+        })
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn names_shown_never_hold_up_a_card() {
     let world = start().await;
     let stalled = Fault::Stall(std::time::Duration::from_secs(600));
