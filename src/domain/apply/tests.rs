@@ -5,6 +5,7 @@ mod bench;
 mod converging;
 mod ending;
 mod interleavings;
+mod left_behind;
 mod life;
 mod notices;
 mod owing;
