@@ -2,6 +2,7 @@
 
 mod any;
 mod channels;
+mod long_texts;
 mod notices;
 mod people;
 mod posts;

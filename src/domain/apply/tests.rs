@@ -6,6 +6,7 @@ mod converging;
 mod ending;
 mod giving_up;
 mod interleavings;
+mod left_behind;
 mod life;
 mod notices;
 mod owing;

@@ -382,6 +382,7 @@ async fn the_servers_path_is_kept() {
     );
     assert_eq!(bench.stub.lines(), ["GET /chat/api/v4/users/me"]);
 }
+<<<<<<< HEAD
 
 /// A post with a text of so many characters.
 fn long_post(chars: usize) -> NewPost {
@@ -497,3 +498,5 @@ async fn f6_a_change_that_is_too_long_is_shortened_too() {
         .unwrap();
     assert_eq!(chars_of(&bench.stub.seen().last().unwrap().json()), 4_000);
 }
+=======
+>>>>>>> h4
