@@ -247,7 +247,7 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
         session.announced_at = Some(earlier);
     }
     if let Fact::SessionEnded { said, ended_at, .. } = &event.fact {
-        session.note_end(*said, *ended_at);
+        session.note_end(*said, *ended_at, event.received_at);
     }
     match &event.fact {
         Fact::PersonJoined {

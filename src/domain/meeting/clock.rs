@@ -21,6 +21,7 @@ impl Meeting {
         for session in &mut self.sessions {
             clamp(&mut session.known_at);
             session.poll_ended_at.iter_mut().for_each(clamp);
+            session.end_heard_at.iter_mut().for_each(clamp);
         }
         for artifact in self.artifacts.values_mut() {
             clamp(&mut artifact.known_at);

@@ -25,6 +25,9 @@ pub struct Session {
     pub room_finished_at: Option<Timestamp>,
     /// The earliest poll (or answer to an end) that saw it gone, on our clock.
     pub poll_ended_at: Option<Timestamp>,
+    /// When plugNmeet was first heard to say that it ended, on our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_heard_at: Option<Timestamp>,
 }
 
 /// When a session ended, and on whose clock.
@@ -49,6 +52,7 @@ impl Session {
             session_ended_at: None,
             room_finished_at: None,
             poll_ended_at: None,
+            end_heard_at: None,
         }
     }
 
@@ -85,13 +89,15 @@ impl Session {
         self.known_at = self.known_at.min(heard_at);
     }
 
-    /// Notes an end; the earliest time of each source counts.
-    pub(crate) fn note_end(&mut self, said: EndSaid, at: Timestamp) {
+    /// Notes an end, heard at `heard_at` (our clock); the earliest time of each source counts.
+    pub(crate) fn note_end(&mut self, said: EndSaid, at: Timestamp, heard_at: Timestamp) {
         let known = match said {
             EndSaid::SessionEnded => &mut self.session_ended_at,
             EndSaid::RoomFinished => &mut self.room_finished_at,
         };
         *known = Some(known.map_or(at, |earlier| earlier.min(at)));
+        let heard = self.end_heard_at;
+        self.end_heard_at = Some(heard.map_or(heard_at, |earlier| earlier.min(heard_at)));
     }
 
     /// Notes that a poll saw it gone.

@@ -123,15 +123,16 @@ fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
         .min();
     let heard = sessions.map(|session| session.known_at).min();
     let ours = heard.filter(|_| theirs.is_some());
-    let is_possible = |at: Timestamp| {
+    let is_possible = |at: Timestamp, heard: Option<Timestamp>| {
         heard.is_none_or(|heard| at.since(heard).max(heard.since(at)) <= CLOCKS_APART_MAX)
     };
-    let began = if theirs.is_none_or(is_possible) {
+    let began = if theirs.is_none_or(|at| is_possible(at, heard)) {
         theirs
     } else {
         ours
     };
-    let Some(end) = meeting.newest_session().and_then(super::Session::end) else {
+    let newest = meeting.newest_session();
+    let Some((newest, end)) = newest.and_then(|session| Some((session, session.end()?))) else {
         return (began, None);
     };
     let of_our_clock = |at: Timestamp, is_about| {
@@ -146,18 +147,23 @@ fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
             }),
         )
     };
-    match end {
-        End::Seen(at) => of_our_clock(at, true),
-        End::Told(at) if began == theirs && at >= theirs.unwrap_or(meeting.requested_at) => (
-            theirs,
-            Some(Ended {
-                at,
-                is_about: false,
-                lasted: theirs.map(|began| at.since(began)),
-            }),
-        ),
-        End::Told(_) => of_our_clock(meeting.end_known_at.unwrap_or(meeting.changed_at), false),
+    let at = match end {
+        End::Seen(at) => return of_our_clock(at, true),
+        End::Told(at) => at,
+    };
+    let fits = at >= theirs.unwrap_or(meeting.requested_at) && is_possible(at, newest.end_heard_at);
+    if began != theirs || !fits {
+        // Sessions that older versions kept lack the time.
+        let heard_at = newest.end_heard_at.or(meeting.end_known_at);
+        // Without a beginning it is not known whether only the clocks differ.
+        return of_our_clock(heard_at.unwrap_or(meeting.changed_at), theirs.is_none());
     }
+    let ended = Ended {
+        at,
+        is_about: false,
+        lasted: theirs.map(|began| at.since(began)),
+    };
+    (theirs, Some(ended))
 }
 
 /// One entry a person (by identity), in order of first appearance, with whether they are present.

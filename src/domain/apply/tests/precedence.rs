@@ -50,10 +50,13 @@ fn start_is_the_create_answers_else_what_was_announced() {
 }
 
 #[test]
-fn duration_is_floored_at_zero() {
+fn f18_an_end_before_the_beginning_gives_way_to_our_clock() {
     let mut relay = Relay::opened();
     relay.tell(60, session_ended("A", 0, -30));
-    assert_eq!(relay.view().ended.unwrap().lasted, Some(secs(0)));
+    let view = relay.view();
+    let (began, ended) = (view.started_at.unwrap(), view.ended.unwrap());
+    assert!(ended.at > began);
+    assert_eq!(ended.lasted, Some(ended.at.since(began)));
 }
 
 #[test]
