@@ -224,7 +224,7 @@ async fn dead_letters_are_narrowed_down() {
             limit: 7,
         }
     );
-    for wrong in ["queue=none", "kind=none", "meeting=none", "since=soon"] {
+    for wrong in ["queue=none", "kind=none", "meeting=no%20id", "since=soon"] {
         let (status, body) = bench
             .api("GET", &format!("/api/dead-letters?{wrong}"))
             .await;

@@ -152,3 +152,42 @@ fn f3_no_default_and_no_zone_depends_on_the_machine() {
     let faults = given().file("[card]\ntime_zone = \"Mars\"\n").faults();
     assert!(faults.contains("\"Mars\" is no time zone"), "{faults}");
 }
+
+/// A sample with values in the places of secrets.
+fn filled(sample: &str) -> String {
+    let secret = "a".repeat(26);
+    crate::config::check::PLACEHOLDERS
+        .iter()
+        .fold(sample.to_owned(), |text, placeholder| {
+            text.replace(&format!("\"{placeholder}\""), &format!("\"{secret}\""))
+        })
+}
+
+#[test]
+fn the_sample_file_is_enough_to_serve() {
+    let sample = deploy("meetrelay.toml");
+    let faults = given().file(&sample).faults();
+    assert_eq!(
+        faults
+            .matches("still holds the sample's placeholder")
+            .count(),
+        faults.lines().count(),
+        "{faults}"
+    );
+    let filled = filled(&sample);
+    let loaded = given().file(&filled).load().unwrap();
+    assert!(loaded.config.essentials().is_ok());
+    let commented: String = filled
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") || key.starts_with("[[") => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let config = given().file(&commented).load().unwrap().config;
+    assert_eq!(
+        config.rules[0].channels,
+        ["town-square"],
+        "the commented rule reads too"
+    );
+}

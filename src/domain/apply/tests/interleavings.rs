@@ -19,7 +19,10 @@ use crate::domain::{Event, Fact, Job, State};
 
 use self::facts::*;
 use self::life::{FIRST_END, Life, SECOND, Step, lives};
-use self::relay::{Relay, at};
+use self::relay::{Relay, at, mins};
+
+/// Every event of a life is received before this second.
+const AFTER_ALL: i64 = 9_000;
 
 /// A life, an order of its events in which some stand more than once, and which webhooks are lost.
 #[derive(Debug, Clone)]
@@ -55,17 +58,26 @@ fn play(
 ) -> Result<Relay, TestCaseError> {
     let mut relay = Relay::new();
     let mut heard = Vec::new();
-    relay.apply(&life.steps()[0].event);
+    relay.apply(&patient(&life.steps()[0].event));
     let mut waiting: Vec<&Step> = order.iter().collect();
     while let Some(next) = waiting.iter().position(|step| step.needs.are_met(&relay)) {
         let step = waiting.remove(next);
-        // Time passes, but the rule's worth does not: what it does to a meeting is claimed in `starts`.
-        relay.now = at(1 + heard.len() as i64);
+        // Nothing is applied before it was received.
+        relay.now = at(AFTER_ALL + heard.len() as i64);
         relay.apply(&step.event);
         heard.push(step.event.clone());
         look(&relay, &heard)?;
     }
     Ok(relay)
+}
+
+/// The request with a rule whose worth does not pass: what that does to a meeting is claimed in `starts`.
+fn patient(request: &Event) -> Event {
+    let mut request = request.clone();
+    if let Fact::MeetingRequested { rule, .. } = &mut request.fact {
+        rule.worth = mins(10_000);
+    }
+    request
 }
 
 fn play_to_the_end(life: &Life, order: &[Step]) -> Result<CardView, TestCaseError> {
