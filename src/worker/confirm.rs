@@ -2,7 +2,7 @@
 //! webhooks may be lost, and the meeting's own poll minutes away. Without an answer in time the meeting counts as
 //! running.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::domain::event::end_seen_key;
-use crate::domain::{Event, Fact, Meeting};
-use crate::ports::{Incoming, MeetingFilter, RoomActivity, StoreError};
+use crate::domain::{Event, Fact, Meeting, Place, choice};
+use crate::ports::{Incoming, RoomActivity, StoreError};
 
 use super::apply::{draw, tell};
 use super::send::send;
@@ -26,7 +26,10 @@ const ASKED_MAX: usize = 8;
 
 /// Asks about the meetings that the starts among `events` would be offered, and applies what was learned.
 pub(super) async fn confirm(shop: &Shop, events: impl Iterator<Item = &Event>) {
-    let places: BTreeSet<String> = events.filter_map(place_of).collect();
+    let places: BTreeMap<String, &Place> = events
+        .filter_map(place_of)
+        .map(|place| (place.key(), place))
+        .collect();
     if places.is_empty() || shop.plugnmeet.state() == BreakerState::Open {
         return;
     }
@@ -42,19 +45,19 @@ pub(super) async fn confirm(shop: &Shop, events: impl Iterator<Item = &Event>) {
 }
 
 /// Where the event asks for a meeting, if a running one may be offered to it.
-fn place_of(event: &Event) -> Option<String> {
+fn place_of(event: &Event) -> Option<&Place> {
     match &event.fact {
         Fact::MeetingRequested {
             place,
             always_new: false,
             ..
-        } => Some(place.key()),
+        } => Some(place),
         _ => None,
     }
 }
 
-async fn ask(shop: &Shop, places: BTreeSet<String>) -> Result<(), StoreError> {
-    let running = join_all(places.into_iter().map(|place| newest(shop, place))).await;
+async fn ask(shop: &Shop, places: BTreeMap<String, &Place>) -> Result<(), StoreError> {
+    let running = join_all(places.into_values().map(|place| offered_at(shop, place))).await;
     let mut meetings = Vec::new();
     for meeting in running {
         meetings.extend(meeting?);
@@ -84,19 +87,14 @@ async fn ask(shop: &Shop, places: BTreeSet<String>) -> Result<(), StoreError> {
 }
 
 /// The meeting that a start at this place would be offered, if plugNmeet may be asked about it.
-async fn newest(shop: &Shop, place: String) -> Result<Option<Meeting>, StoreError> {
-    let filter = MeetingFilter {
-        place: Some(place),
-        running_only: true,
-        limit: 1,
-    };
-    let Some(found) = shop.deps.store.meetings(filter).await?.into_iter().next() else {
-        return Ok(None);
-    };
-    let meeting = shop.deps.store.meeting(found.id).await?;
+async fn offered_at(shop: &Shop, place: &Place) -> Result<Option<Meeting>, StoreError> {
+    let running = shop.deps.store.running_in(place).await?;
+    let running: Vec<&Meeting> = running.iter().collect();
     let now = shop.deps.clock.now();
-    Ok(meeting
-        .filter(|meeting| !meeting.is_ending() && meeting.session_to_ask_about(now).is_some()))
+    let offered = choice::offered(&running, place, now);
+    Ok(offered
+        .filter(|meeting| meeting.session_to_ask_about(now).is_some())
+        .cloned())
 }
 
 /// What plugNmeet says about it.

@@ -47,6 +47,7 @@ fn meeting(number: u32, title: &str, by: &str, thread: Option<&str>) -> Meeting 
             via: Via::SlashCommand { hook: None },
             rule: RuleChoice {
                 title: title.to_owned(),
+                title_source: None,
                 moderators: Moderators::Everyone,
                 worth: Duration::from_secs(900),
                 notify: Notify::default(),

@@ -16,7 +16,7 @@ fn long_post(chars: usize) -> NewPost {
 }
 
 fn takes(chars: &str) -> Reply {
-    Reply::json(200, &json!({ "MaxPostSize": chars }))
+    Reply::json(200, &json!({ "MaxPostSize": chars, "Version": "11.6.0" }))
 }
 
 fn chars_of(body: &Value) -> usize {
