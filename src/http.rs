@@ -8,7 +8,6 @@ mod foreign;
 mod hints;
 mod observer;
 mod pace;
-mod stranger;
 mod tls;
 mod why;
 
@@ -24,12 +23,12 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
-pub(crate) use foreign::{ForeignAnswers, described};
+use foreign::ForeignAnswers;
+pub(crate) use foreign::described;
 pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
 pub use observer::{CallObserver, CallReport, Unobserved};
 pub use pace::Urgency;
 use pace::{Leave, Pace};
-use stranger::Stranger;
 pub(crate) use why::log_text;
 
 /// Longest that name lookup, connecting and the TLS handshake may take together.
@@ -199,7 +198,7 @@ pub struct Http {
     response_bytes_max: usize,
     pace: Arc<Pace>,
     heeds_rate_limit: bool,
-    stranger: Arc<Stranger>,
+    foreign: Arc<ForeignAnswers>,
     observer: Arc<dyn CallObserver>,
 }
 
@@ -229,7 +228,7 @@ impl Http {
             response_bytes_max: settings.response_bytes_max,
             pace: Arc::new(Pace::new(settings.calls_per_second)),
             heeds_rate_limit: settings.heeds_rate_limit,
-            stranger: Arc::default(),
+            foreign: Arc::default(),
             observer,
         })
     }
@@ -259,13 +258,13 @@ impl Http {
 
     /// The peer itself answered, in its own form.
     pub fn peer_answered(&self) {
-        self.stranger.gone();
+        self.foreign.clear();
     }
 
-    /// Something else answered in the peer's place, with this status and without the peer's form. If that lasts, it is
-    /// logged as a wrong address in `setting`.
-    pub fn stranger_answered(&self, setting: &'static str, status: u16) {
-        self.stranger.answered(setting, status);
+    /// Something else answered in the peer's place, not in the peer's form. If that lasts, it is logged as a probably
+    /// wrong address in `setting`.
+    pub fn foreign_answered(&self, setting: &'static str, answer: &Answer) {
+        self.foreign.note(setting, answer);
     }
 
     /// Tells the observer that `target` refuses the relay's credential (why, and what to change), or takes it again.

@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::{ArtifactId, ArtifactKind, RoomId, Sid};
-use crate::http::{ForeignAnswers, Http};
+use crate::http::Http;
 use crate::ports::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
     RoomActivity,
@@ -32,6 +32,9 @@ use crate::ports::{
 
 pub use keys::Keys;
 pub use room::{LockSettings, RoomSettings};
+
+/// The setting with the address of the API.
+const URL_SETTING: &str = "plugnmeet.url";
 
 /// Longest `webhook_url` that plugNmeet's database holds, in characters (plugnmeet.md 2.1).
 const WEBHOOK_URL_CHARS_MAX: usize = 255;
@@ -72,7 +75,6 @@ pub struct PlugNmeet {
     http: Http,
     /// The newest answer about the keys in use was that they are refused.
     is_key_refused: AtomicBool,
-    foreign: ForeignAnswers,
 }
 
 impl PlugNmeet {
@@ -100,7 +102,6 @@ impl PlugNmeet {
             keys: ArcSwap::from_pointee(keys),
             http,
             is_key_refused: AtomicBool::new(false),
-            foreign: ForeignAnswers::new("plugnmeet", "plugnmeet.url"),
         })
     }
 

@@ -60,7 +60,7 @@ pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &Answer) -> Result<
     if answer.is_success() {
         let said = serde_json::from_slice(&answer.body).ok();
         return said.inspect(|_| http.peer_answered()).ok_or_else(|| {
-            note_stranger(http, answer, SERVER);
+            note_foreign(http, answer, SERVER);
             ChatError::Unreachable {
                 why: format!(
                     "the answer is unreadable: HTTP {} without the expected JSON",
@@ -127,7 +127,7 @@ fn stranger(http: &Http, answer: &Answer) -> ChatError {
     if answer.status == 429 {
         return throttled(answer);
     }
-    note_stranger(http, answer, SERVER);
+    note_foreign(http, answer, SERVER);
     ChatError::Unavailable {
         why: describe(answer, SERVER),
         after: answer.retry_after,
@@ -143,7 +143,7 @@ fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatE
     if status == 429 {
         return throttled(answer);
     }
-    note_stranger(http, answer, setting);
+    note_foreign(http, answer, setting);
     let (why, after) = (describe(answer, setting), answer.retry_after);
     let is_turned_away = match status {
         200..=299 => is_page(answer),
@@ -168,9 +168,9 @@ fn throttled(answer: &Answer) -> ChatError {
 }
 
 /// A proxy whose server is down says 5xx, and that is no sign of a wrong address.
-fn note_stranger(http: &Http, answer: &Answer, setting: &'static str) {
+fn note_foreign(http: &Http, answer: &Answer, setting: &'static str) {
     if !matches!(answer.status, 408 | 425 | 500..=599) {
-        http.stranger_answered(setting, answer.status);
+        http.foreign_answered(setting, answer);
     }
 }
 

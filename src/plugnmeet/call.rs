@@ -10,7 +10,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::answer::{self, Envelope};
-use super::{Keys, PlugNmeet, signature};
+use super::{Keys, PlugNmeet, URL_SETTING, signature};
 use crate::http::{Answer, CallError, CallReport, Request};
 use crate::ports::ConferenceError;
 
@@ -56,11 +56,12 @@ impl PlugNmeet {
     fn heed<T>(&self, answer: &Answer, read: &Result<T, ConferenceError>, keys: &Arc<Keys>) {
         match read {
             Err(ConferenceError::Unauthorized { why }) => {
-                self.foreign.clear();
+                self.http.peer_answered();
                 // A call that was begun before a rotation says nothing about the keys of now.
                 let is_current = Arc::ptr_eq(keys, &self.keys.load());
                 if is_current && !self.is_key_refused.swap(true, Ordering::Relaxed) {
-                    let remedy = "correct plugnmeet.api_key and plugnmeet.api_secret and reload (SIGHUP)";
+                    let remedy =
+                        "correct plugnmeet.api_key and plugnmeet.api_secret and reload (SIGHUP)";
                     let refusal = format!("plugNmeet refuses the relay's API key: {why}; {remedy}");
                     self.http.report_access("plugnmeet", Some(&refusal));
                     tracing::error!(
@@ -71,11 +72,11 @@ impl PlugNmeet {
                 }
             }
             Err(ConferenceError::Unavailable { .. }) if answer::is_foreign(answer) => {
-                self.foreign.note(answer);
+                self.http.foreign_answered(URL_SETTING, answer);
             }
             Err(ConferenceError::Unavailable { .. }) => {}
             Ok(_) | Err(_) => {
-                self.foreign.clear();
+                self.http.peer_answered();
                 if self.is_key_refused.swap(false, Ordering::Relaxed) {
                     self.http.report_access("plugnmeet", None);
                     tracing::info!("plugNmeet takes the relay's API key again");

@@ -7,9 +7,9 @@ use reqwest::Method;
 use serde_json::json;
 use url::Url;
 
-use super::PlugNmeet;
 use super::answer::{is_foreign, media_type, not_its_word};
 use super::call::{below, unreachable};
+use super::{PlugNmeet, URL_SETTING};
 use crate::domain::{ArtifactId, ArtifactKind};
 use crate::http::{Answer, CallError, Request};
 use crate::ports::ConferenceError;
@@ -67,7 +67,7 @@ impl PlugNmeet {
         }
         let result = file(&answer);
         if matches!(result, Err(ConferenceError::Unavailable { .. })) && is_foreign(&answer) {
-            self.foreign.note(&answer);
+            self.http.foreign_answered(URL_SETTING, &answer);
         }
         result.map(|()| answer.body)
     }
@@ -105,7 +105,7 @@ impl PlugNmeet {
             _ if is_allowed => Ok(target),
             HOOK_REDIRECT => Err(refused(why)),
             _ => {
-                self.foreign.note(answer);
+                self.http.foreign_answered(URL_SETTING, answer);
                 let after = answer.retry_after;
                 Err(ConferenceError::Unavailable { why, after })
             }

@@ -342,7 +342,9 @@ async fn only_status_true_and_is_active_false_proves_an_end() {
         assert!(
             matches!(
                 result,
-                Err(ConferenceError::Internal { .. } | ConferenceError::Unreachable { .. })
+                Err(ConferenceError::Internal { .. }
+                    | ConferenceError::Unreachable { .. }
+                    | ConferenceError::Unavailable { .. })
             ),
             "{body}: {result:?}"
         );

@@ -58,7 +58,11 @@ async fn f19_refused_key_is_known_until_it_is_replaced_or_taken() {
     let client = &bench.client;
     for is_refused in [true, true, false, true] {
         let result = client.room_activity(&room()).await;
-        assert_eq!(client.is_key_refused.load(Ordering::Relaxed), is_refused, "{result:?}");
+        assert_eq!(
+            client.is_key_refused.load(Ordering::Relaxed),
+            is_refused,
+            "{result:?}"
+        );
     }
     let next = Keys::new("another", SecretString::from("new-secret")).unwrap();
     client.replace_keys(next);

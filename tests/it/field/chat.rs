@@ -107,7 +107,7 @@ async fn f4_a_proxy_that_stays_is_told_as_a_wrong_address() {
     }
     world
         .relay
-        .await_log("this address is probably wrong")
+        .await_log("in this setting is probably wrong")
         .await;
     let log = world.relay.log();
     let line = log.lines().find(|line| line.contains("probably wrong"));
