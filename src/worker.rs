@@ -4,6 +4,7 @@
 
 mod apply;
 mod breaker;
+mod buried;
 mod catch_up;
 mod chat;
 mod collect;
@@ -14,6 +15,7 @@ mod desks;
 mod jobs;
 mod lately;
 mod observer;
+mod patience;
 mod placing;
 mod publish;
 mod send;
@@ -113,6 +115,9 @@ pub(crate) struct Shop {
     story_trouble: Lately,
     desks: desks::Desks,
     suspects: suspect::Suspects,
+    buried: buried::Buried,
+    mattermost_patience: patience::Patience,
+    plugnmeet_patience: patience::Patience,
     pub(crate) stop: CancellationToken,
 }
 
@@ -143,6 +148,9 @@ impl Workers {
             story_trouble: Lately::default(),
             desks: desks::Desks::default(),
             suspects: suspect::Suspects::default(),
+            buried: buried::Buried::default(),
+            mattermost_patience: patience::Patience::default(),
+            plugnmeet_patience: patience::Patience::default(),
             stop: stop.clone(),
             deps,
             settings,

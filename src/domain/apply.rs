@@ -19,6 +19,9 @@ use super::{
     ServerName, Sid, State, Timestamp, Via,
 };
 
+/// By how much the clocks of two replicas may differ without one of them counting as wrong.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
+
 /// The numbers by which apply decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -183,6 +186,13 @@ pub fn aim(event: &Event, running: &[&Meeting]) -> Aim {
             meeting: choice::offered(running, place, event.received_at).map(|meeting| meeting.id),
             ..nothing
         },
+        // The person has read which one ends: no other may end instead.
+        Fact::EndRequested {
+            told: Some(told), ..
+        } => match running.iter().find(|meeting| meeting.id == *told) {
+            Some(meeting) => Aim::at(Some(meeting.id)),
+            None => nothing,
+        },
         Fact::EndRequested {
             place, by, words, ..
         } => match choice::to_end(running, place, &by.user_id, words) {
@@ -254,7 +264,7 @@ pub fn decide(
     let after = owed(&meeting, &policy.schedule);
     meeting.wake_at = wake_at(&meeting, &after, policy, now);
     let horizon = now.plus(policy.publish_ahead);
-    if meeting.published_until > horizon {
+    if meeting.published_until > horizon.plus(CLOCKS_DIFFER_BY) {
         // Written by a clock that was ahead.
         meeting.published_until = now;
     }

@@ -97,15 +97,17 @@ pub fn to_end<'m>(
     }
 }
 
-/// The meetings that `words` can mean: by the whole title, else by number, else by how it begins, else by a part of it.
+/// The meetings that `words` can mean: by the whole title, else by number, else by how the title begins, else by how one
+/// of its words begins. A number is no part of a title: that of a meeting which has ended must end no other.
 fn called<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
     let number = words.trim_start_matches('#').parse::<u32>();
+    let is_text = number.is_err();
     let is_number = |meeting: &Meeting| meeting.number > 0 && number == Ok(meeting.number);
     let ways: [&dyn Fn(&Meeting) -> bool; 4] = [
         &|meeting| fold(&meeting.rule.title) == words,
         &is_number,
-        &|meeting| fold(&meeting.rule.title).starts_with(words),
-        &|meeting| fold(&meeting.rule.title).contains(words),
+        &|meeting| is_text && fold(&meeting.rule.title).starts_with(words),
+        &|meeting| is_text && fold(&meeting.rule.title).contains(&format!(" {words}")),
     ];
     let matching = |is_meant: &dyn Fn(&Meeting) -> bool| {
         let mut meant = among.to_vec();

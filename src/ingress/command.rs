@@ -249,7 +249,7 @@ impl Command {
             place: typed.place.clone(),
             by: typed.by.clone(),
             via,
-            words: by_number(meeting, words),
+            words,
             told: meeting.map(|meeting| meeting.id),
         };
         if !self
@@ -318,14 +318,6 @@ impl Typed<'_> {
             self.inbound.id,
         )
     }
-}
-
-/// What names the same meeting in the store, where a title made of names is not as people see it.
-fn by_number(meeting: Option<&Meeting>, words: String) -> String {
-    meeting
-        .filter(|meeting| meeting.number > 0 && meeting.rule.title_source.is_some())
-        .filter(|_| !words.is_empty())
-        .map_or(words, |meeting| meeting.number.to_string())
 }
 
 fn ephemeral(text: &str) -> Answer {

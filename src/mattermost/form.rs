@@ -75,7 +75,7 @@ pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &Answer) -> Result<
             http.peer_answered();
             errors::classify(answer, &error)
         }
-        None => stranger(http, answer),
+        None => foreign(http, answer),
     })
 }
 
@@ -123,7 +123,7 @@ pub(super) fn check_endpoint(
 }
 
 /// What another than Mattermost says to a call of the REST API. Whether the call was carried out is unknown.
-fn stranger(http: &Http, answer: &Answer) -> ChatError {
+fn foreign(http: &Http, answer: &Answer) -> ChatError {
     if answer.status == 429 {
         return throttled(answer);
     }

@@ -76,9 +76,13 @@ impl Delivered {
     }
 }
 
-async fn work(shop: &Shop, batch: Vec<Received>) {
+async fn work(shop: &Shop, mut batch: Vec<Received>) {
     let began = tokio::time::Instant::now();
-    confirm(shop, batch.iter().filter_map(event_in)).await;
+    // Whatever goes wrong here, the events themselves are applied.
+    let asking = AssertUnwindSafe(ask_peers(shop, &mut batch)).catch_unwind();
+    if asking.await.is_err() {
+        warn!("asking the peers before events are applied panicked; they are applied unasked");
+    }
     let mut together = Vec::with_capacity(batch.len());
     for mut received in batch {
         let is_suspect = shop.suspects.include(&mut received);
@@ -101,6 +105,19 @@ async fn work(shop: &Shop, batch: Vec<Received>) {
         }
     }
     apply_together(shop, together, began).await;
+}
+
+/// Learns from the peers what decides where an event belongs.
+async fn ask_peers(shop: &Shop, batch: &mut [Received]) {
+    place(shop, batch.iter_mut().filter_map(event_in_mut)).await;
+    confirm(shop, batch.iter().filter_map(event_in)).await;
+}
+
+fn event_in_mut(received: &mut Received) -> Option<&mut Event> {
+    match &mut received.content.as_mut().ok()?.body {
+        Body::Event(event) => Some(event),
+        Body::Job { .. } | Body::Tell(_) => None,
+    }
 }
 
 fn event_in(received: &Received) -> Option<&Event> {
@@ -170,11 +187,10 @@ async fn bury_poison(shop: &Shop, delivered: Delivered, reason: String) {
     give_up(shop, burial).await;
 }
 
-async fn apply_counted(shop: &Shop, mut batch: Vec<Delivered>, began: tokio::time::Instant) {
+async fn apply_counted(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) {
     if batch.is_empty() {
         return;
     }
-    place(shop, batch.iter_mut().map(|delivered| &mut delivered.event)).await;
     let count = batch.len() as i64;
     shop.deps.observer.in_flight(QueueName::Events, count);
     apply_batch(shop, batch, began).await;

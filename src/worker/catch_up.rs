@@ -353,7 +353,12 @@ impl Reader {
         }
         let is_offered = self.offered.contains_key(&post.id);
         let chat = shop.deps.chat.as_ref();
-        if !is_offered && !self.trigger_words.are_told(chat, channel, &post.text).await {
+        if !is_offered
+            && !self
+                .trigger_words
+                .are_told(chat, channel, &post.text)
+                .await?
+        {
             debug!(post = %post.id, channel = %channel.id, "no webhook would have told of the post: its first word is no trigger word");
             return Ok(());
         }

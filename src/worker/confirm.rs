@@ -2,45 +2,45 @@
 //! webhooks may be lost, and the meeting's own poll minutes away. Without an answer in time the meeting counts as
 //! running.
 
-use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::domain::event::end_seen_key;
-use crate::domain::{Event, Fact, Meeting, Place, choice};
+use crate::domain::meeting::Session;
+use crate::domain::{Event, Fact, Meeting, Place, Sid, choice};
 use crate::ports::{Incoming, RoomActivity, StoreError};
 
 use super::apply::{draw, tell};
 use super::send::send;
 use super::{BreakerState, Repair, Shop, publish};
 
-/// Longest that a batch of events waits for plugNmeet's word.
-const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// Most meetings that are asked about before one batch; the others count as running.
 const ASKED_MAX: usize = 8;
 
 /// Asks about the meetings that the starts among `events` would be offered, and applies what was learned.
-pub(super) async fn confirm(shop: &Shop, events: impl Iterator<Item = &Event>) {
+pub(super) async fn confirm<'e>(shop: &Shop, events: impl Iterator<Item = &'e Event> + Clone) {
     let places: BTreeMap<String, &Place> = events
+        .clone()
         .filter_map(place_of)
         .map(|place| (place.key(), place))
         .collect();
-    if places.is_empty() || shop.plugnmeet.state() == BreakerState::Open {
+    let is_unavailable = shop.plugnmeet.state() == BreakerState::Open;
+    if places.is_empty() || is_unavailable || !shop.plugnmeet_patience.may_ask() {
         return;
     }
-    // Whatever goes wrong here, the events themselves are applied.
-    let confirming = AssertUnwindSafe(ask(shop, places)).catch_unwind();
-    match confirming.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            debug!(%error, "the store does not tell what runs: starts are applied unasked")
-        }
-        Err(_) => warn!("asking about running meetings panicked; starts are applied unasked"),
+    let ended: BTreeSet<&Sid> = events.filter_map(ended_session).collect();
+    if let Err(error) = ask(shop, places, &ended).await {
+        debug!(%error, "the store does not tell what runs: starts are applied unasked");
+    }
+}
+
+/// The session whose end the event tells: nothing has to be asked about it.
+fn ended_session(event: &Event) -> Option<&Sid> {
+    match &event.fact {
+        Fact::SessionEnded { session, .. } => Some(&session.sid),
+        _ => None,
     }
 }
 
@@ -56,12 +56,18 @@ fn place_of(event: &Event) -> Option<&Place> {
     }
 }
 
-async fn ask(shop: &Shop, places: BTreeMap<String, &Place>) -> Result<(), StoreError> {
+async fn ask(
+    shop: &Shop,
+    places: BTreeMap<String, &Place>,
+    ended: &BTreeSet<&Sid>,
+) -> Result<(), StoreError> {
     let running = join_all(places.into_values().map(|place| offered_at(shop, place))).await;
     let mut meetings = Vec::new();
     for meeting in running {
         meetings.extend(meeting?);
     }
+    let is_told = |session: &Session| ended.contains(&session.sid);
+    meetings.retain(|meeting: &Meeting| !meeting.newest_session().is_some_and(is_told));
     meetings.truncate(ASKED_MAX);
     let asked = join_all(meetings.iter().map(|meeting| seen(shop, meeting))).await;
     let incoming: Vec<Incoming> = asked
@@ -101,15 +107,10 @@ async fn offered_at(shop: &Shop, place: &Place) -> Result<Option<Meeting>, Store
 async fn seen(shop: &Shop, meeting: &Meeting) -> Option<Event> {
     let sid = meeting.newest_session()?.sid.clone();
     let asking = shop.deps.conference.room_activity(&meeting.room);
-    let activity = match timeout(ANSWER_WITHIN, asking).await {
-        Ok(Ok(activity)) => activity,
-        Ok(Err(error)) => {
+    let activity = match shop.plugnmeet_patience.ask(asking).await? {
+        Ok(activity) => activity,
+        Err(error) => {
             debug!(meeting.id = %meeting.id, %error, "plugNmeet does not say whether the room runs");
-            return None;
-        }
-        Err(_) => {
-            // So that a server that hangs is not asked before every batch.
-            shop.breaker(crate::domain::Peer::PlugNmeet).failed();
             return None;
         }
     };

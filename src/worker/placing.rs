@@ -1,8 +1,6 @@
 //! The thread of a post that asks for a meeting. Its webhook does not tell it (mattermost.md 1.1), and what a start is
 //! offered, and where `list` and `end` find it, depends on it: so the post is read before the event is applied.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use tracing::debug;
 
@@ -10,14 +8,12 @@ use crate::domain::{Event, Fact, Via};
 
 use super::{BreakerState, Shop};
 
-/// How long one batch of events waits for its posts to be read. A post that is not read by then counts as outside of
-/// all threads; its card still finds the thread, and with it the meeting its place.
-const READ_WITHIN: Duration = Duration::from_millis(500);
-
-/// Completes the places of those events that are posts not read yet.
+/// Completes the places of those events that are posts not read yet. A post that is not read in time counts as outside
+/// of all threads; its card still finds the thread, and with it the meeting its place.
 pub(super) async fn place<'e>(shop: &Shop, events: impl Iterator<Item = &'e mut Event>) {
     let is_unavailable = shop.mattermost.state() == BreakerState::Open
         || shop.mattermost.held_for().is_some()
+        || !shop.mattermost_patience.may_ask()
         || shop.deps.chat.kind() != crate::domain::WayOutKind::Posts;
     if is_unavailable {
         return;
@@ -38,12 +34,13 @@ async fn read(shop: &Shop, event: &mut Event) {
     if *placed {
         return;
     }
-    match tokio::time::timeout(READ_WITHIN, shop.deps.chat.read_post(post)).await {
-        Ok(Ok(view)) => {
+    let reading = shop.deps.chat.read_post(post);
+    match shop.mattermost_patience.ask(reading).await {
+        Some(Ok(view)) => {
             place.thread = view.root;
             *placed = true;
         }
-        Ok(Err(error)) => debug!(%error, %post, "the thread of a post is not known yet"),
-        Err(_) => debug!(%post, "the thread of a post is not known yet: no answer in time"),
+        Some(Err(error)) => debug!(%error, %post, "the thread of a post is not known yet"),
+        None => debug!(%post, "the thread of a post is not known yet: no answer in time"),
     }
 }

@@ -194,11 +194,18 @@ async fn link_of_a_second_start_leads_to_the_running_meeting_and_a_forged_one_no
         })
         .await;
     let http = client();
-    let page = http.get(&link).send().await.unwrap().text().await.unwrap();
-    assert!(
-        page.contains("First") && page.contains("Join the meeting"),
-        "{page}"
-    );
+    // The page waits by itself until the request is applied.
+    let joined = async {
+        loop {
+            let page = http.get(&link).send().await.unwrap().text().await.unwrap();
+            if page.contains("Join the meeting") {
+                return page;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let page = tokio::time::timeout(PATIENCE, joined).await.unwrap();
+    assert!(page.contains("First"), "{page}");
     let end = if link.ends_with('A') { "B" } else { "A" };
     let forged = format!("{}{end}", &link[..link.len() - 1]);
     assert_eq!(http.get(&forged).send().await.unwrap().status(), 404);

@@ -207,7 +207,11 @@ async fn breakout_rooms_make_and_change_no_card() {
 
 #[tokio::test]
 async fn refused_api_key_makes_a_red_card_that_says_what_to_do() {
-    let world = World::start().await;
+    // The key may be replaced until the start's deadline.
+    let world = Setup::default()
+        .configured("[[rule]]\nworth = \"10s\"\n")
+        .start()
+        .await;
     let body = r#"{"status":false,"msg":"invalid API key","status_code":"INVALID_API_KEY"}"#;
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     let answer = Fault::Answer {
@@ -444,7 +448,11 @@ async fn transcripts_analytics_and_costs_are_not_posted() {
 
 #[tokio::test]
 async fn failure_in_a_direct_message_is_told_there() {
-    let world = World::start().await;
+    // The key may be replaced until the start's deadline.
+    let world = Setup::default()
+        .configured("[[rule]]\nworth = \"10s\"\n")
+        .start()
+        .await;
     let channel = world.chat.direct_channel("ana", "bob");
     let answer = Fault::Answer {
         status: 401,

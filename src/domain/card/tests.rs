@@ -386,7 +386,10 @@ fn f23_late_card_gives_its_true_reason() {
     let view = with_people(State::Live, &["Ana"], 1, 1);
     for (why, says) in [
         (WhyLate::FoundLate, "I found it later"),
-        (WhyLate::BotOutside, "I was not in it"),
+        (
+            WhyLate::BotOutside,
+            "I could not post in this channel before",
+        ),
         (WhyLate::NotTaken, "Mattermost did not take it"),
         (WhyLate::Unknown, "could not be posted here earlier"),
     ] {

@@ -106,7 +106,7 @@ pub(super) const fn why_late(why: WhyLate) -> &'static str {
         WhyLate::FoundLate => {
             "Mattermost did not tell me of the post in time, and I found it later"
         }
-        WhyLate::BotOutside => "I could not post in this channel before, I was not in it",
+        WhyLate::BotOutside => "I could not post in this channel before",
         WhyLate::NotTaken => "Mattermost did not take it earlier",
         WhyLate::Unknown => "it could not be posted here earlier",
     }

@@ -136,9 +136,14 @@ fn f21_words_choose_by_title_or_number() {
         ("2", &[7]),
         ("3", &[0, 7, 4, 2, 1]),
         ("nothing of the kind", &[0, 7, 4, 2, 1]),
+        // No part of a word.
+        ("ync", &[0, 7, 4, 2, 1]),
     ] {
         assert_eq!(chosen(&running, None, "eve", words), expected, "{words}");
     }
+    // A number of a meeting that has ended is no part of another's title.
+    let planning = meeting(8, "Q1 planning 1", "bob", None);
+    assert_eq!(chosen(&[&planning], None, "eve", "1"), [0, 8]);
     let twin = meeting(9, "Weekly sync", "bob", None);
     assert_eq!(
         chosen(&[&weekly, &twin], None, "ana", "weekly sync"),

@@ -40,9 +40,10 @@ impl Meeting {
 
 impl PostRow {
     /// What a clock that was ahead put off is due now. `first_tried_at` stays: that it lies ahead tells whoever looks
-    /// for the post that the time of the first try is not known.
+    /// for the post that the time of the first try is not known. It does not count here, because what is put off later
+    /// by the right clock must wait.
     fn due_no_later_than(&mut self, now: Timestamp) {
-        let happened = [self.first_tried_at, self.posted_at, self.outside_since];
+        let happened = [self.posted_at, self.outside_since];
         let is_ahead = happened.into_iter().flatten().any(|at| at > now);
         for due in [&mut self.tidy_at, &mut self.again_at]
             .into_iter()

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use crate::domain::TeamId;
-use crate::ports::{Chat, OwnChannel, RegisteredHook};
+use crate::ports::{Chat, ChatError, OwnChannel, RegisteredHook};
 
 /// How long the server's answer about its webhooks is believed.
 const HOOKS_LIFE: Duration = Duration::from_secs(600);
@@ -41,19 +41,24 @@ impl TriggerWords {
         chat: &dyn Chat,
         channel: &OwnChannel,
         text: &str,
-    ) -> bool {
+    ) -> Result<bool, ChatError> {
         let first_word = text.split_whitespace().next().unwrap_or_default();
-        let hooks = self.hooks(chat, &channel.team).await;
+        let hooks = self.hooks(chat, &channel.team).await?;
         if hooks.is_empty() {
-            return self.configured.iter().any(|word| word == first_word);
+            return Ok(self.configured.iter().any(|word| word == first_word));
         }
-        hooks
+        Ok(hooks
             .iter()
             .filter(|hook| hook.channel.as_ref().is_none_or(|id| *id == channel.id))
-            .any(|hook| calls(hook, first_word))
+            .any(|hook| calls(hook, first_word)))
     }
 
-    async fn hooks(&mut self, chat: &dyn Chat, team: &TeamId) -> &[RegisteredHook] {
+    /// Only a refusal means that the account may not see them; after any other failure they are asked for again.
+    async fn hooks(
+        &mut self,
+        chat: &dyn Chat,
+        team: &TeamId,
+    ) -> Result<&[RegisteredHook], ChatError> {
         let is_fresh = self
             .known
             .get(team)
@@ -61,10 +66,15 @@ impl TriggerWords {
         if !is_fresh {
             let hooks = match chat.outgoing_hooks(team).await {
                 Ok(hooks) => hooks,
-                Err(error) => {
+                Err(
+                    error @ (ChatError::Forbidden { .. }
+                    | ChatError::NotFound { .. }
+                    | ChatError::Refused { .. }),
+                ) => {
                     debug!(%error, %team, "the outgoing webhooks are not known: mattermost.trigger_words counts");
                     Vec::new()
                 }
+                Err(error) => return Err(error),
             };
             if !hooks.is_empty() {
                 info!(%team, hooks = hooks.len(), "trigger words read from Mattermost");
@@ -75,7 +85,7 @@ impl TriggerWords {
             let asked_at = Instant::now();
             self.known.insert(team.clone(), Known { hooks, asked_at });
         }
-        self.known.get(team).map_or(&[], |known| &known.hooks)
+        Ok(self.known.get(team).map_or(&[], |known| &known.hooks))
     }
 }
 

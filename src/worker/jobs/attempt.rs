@@ -26,6 +26,9 @@ use super::settle::{again, done, follow, give_up};
 /// Longest that a job rests before it is tried again.
 const REST_MAX: Duration = Duration::from_secs(3600);
 
+/// Pause of a message whose job was given up a moment ago.
+const BURIED_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// What doing a job met, and the facts that were learned by it.
 pub(in crate::worker) struct Report {
     pub(in crate::worker) outcome: Outcome,
@@ -89,6 +92,10 @@ pub(super) async fn do_job(
     let now = shop.deps.clock.now();
     if owed.due > now.plus(Duration::from_millis(50)) {
         return again(shop, &received, envelope, owed.due.since(now), false).await;
+    }
+    if shop.buried.contains(&id) {
+        debug!("the job was given up a moment ago, which its meeting does not know yet");
+        return again(shop, &received, envelope, BURIED_AGAIN_AFTER, false).await;
     }
     let mark = mark_of(&received, &id);
     let is_alone = alone.is_some();

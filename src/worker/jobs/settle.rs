@@ -7,7 +7,7 @@ use tracing::debug;
 use crate::crash_point;
 use crate::domain::Fact;
 use crate::domain::retry::Verdict;
-use crate::ports::{DeadKind, Envelope, Posting, QueueName, Received, Settled};
+use crate::ports::{Body, DeadKind, Envelope, Posting, QueueName, Received, Settled};
 use crate::worker::dead::{Burial, bury, facts_of};
 use crate::worker::publish::given_up_postings;
 use crate::worker::send::send;
@@ -87,6 +87,12 @@ pub(super) async fn give_up(
     facts: Vec<Fact>,
 ) -> Option<JobOutcome> {
     let now = shop.deps.clock.now();
+    if label == DeadReason::Poison
+        && let Ok(envelope) = &received.content
+        && let Body::Job { id, .. } = &envelope.body
+    {
+        shop.buried.add(id);
+    }
     let postings = given_up_postings(facts, &received.message_id, now);
     let burial = Burial {
         kind,

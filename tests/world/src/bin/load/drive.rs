@@ -167,6 +167,12 @@ impl Driver {
             Err(why) => Err(why.to_string()),
         };
         tally.count(kind, took, verdict.as_ref().map(drop).map_err(Clone::clone));
+        if let (What::Again(room), Ok((_, _, body))) = (&job.what, &answer)
+            && String::from_utf8_lossy(body).contains("is running here already")
+        {
+            self.ledger
+                .note(room.number, |entry| entry.again_answers += 1);
+        }
         self.go_on(job, verdict.ok());
     }
 

@@ -62,13 +62,13 @@ impl State {
             ("POST", ["posts"]) => {
                 return self.create(body, &bot).map(|made| (201, made.to_string()));
             }
-            ("PUT", ["posts", post, "patch"]) => self.patch(post, body)?,
+            ("PUT", ["posts", post, "patch"]) => self.patch(post, body, &bot)?,
             _ => return None,
         };
         Some((200, answer.to_string()))
     }
 
-    /// A late answer to a command: only second starts have any.
+    /// A late answer to a command: only second starts have any, whose immediate answer could not tell in time.
     pub(super) fn late_answer(&self, hook: &str) -> Option<(u16, String)> {
         let number = number('a', self.run, hook)?;
         self.ledger.note(number, |entry| entry.again_answers += 1)?;
@@ -100,7 +100,7 @@ impl State {
         }))
     }
 
-    fn patch(&self, post: &str, body: &Bytes) -> Option<Value> {
+    fn patch(&self, post: &str, body: &Bytes, bot: &str) -> Option<Value> {
         let sent: Sent = serde_json::from_slice(body).ok()?;
         let index = usize::try_from(number('p', self.run, post)?).ok()?;
         let number = lock(&self.posts).get(index)?.number;
@@ -108,7 +108,10 @@ impl State {
             self.ledger
                 .note(number, |entry| entry.shows_end = sent.shows_end())?;
         }
-        Some(json!({"id": post}))
+        Some(json!({
+            "id": post, "channel_id": sent.channel_id, "user_id": bot, "root_id": "", "create_at": 1,
+            "update_at": 1, "delete_at": 0, "message": sent.message, "props": sent.props,
+        }))
     }
 
     /// A person's post that asked for a meeting, of which the relay wants the thread, or one of the relay's.
