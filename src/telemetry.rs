@@ -54,7 +54,7 @@ pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlob
 /// One line for each doubt about a configuration that is taken.
 pub fn warn_of(loaded: &Loaded) {
     for reason in loaded.warnings() {
-        tracing::warn!(reason, "the configuration is taken, but see to this");
+        tracing::warn!(reason, "configuration accepted with a warning");
     }
 }
 

@@ -9,17 +9,33 @@ use super::reader::Reader;
 
 /// Length of every token that Mattermost makes.
 const TOKEN_LENGTH: usize = 26;
-/// What people copy along with a base address, and what the relay adds to it by itself.
-const PUBLIC_ROUTES: [&str; 4] = [
-    "mattermost/outgoing/",
-    "mattermost/command/",
-    "plugnmeet/webhook/",
-    "join/",
-];
-const MATTERMOST_ROUTES: [&str; 2] = ["api/v4/", "api/"];
-const PLUGNMEET_ROUTES: [&str; 3] = ["auth/room/", "auth/", "api/"];
 
-/// Notes every doubt, and takes routes off base addresses, so that they work all the same.
+/// What people copy along with a base address, and what is added to it anyway.
+struct Routes {
+    /// No base address ends so: they are taken off.
+    certain: &'static [&'static str],
+    /// The path of a base address may end so: they are only warned of.
+    possible: &'static [&'static str],
+}
+
+const PUBLIC_ROUTES: Routes = Routes {
+    certain: &[
+        "mattermost/outgoing/",
+        "mattermost/command/",
+        "plugnmeet/webhook/",
+    ],
+    possible: &["join/"],
+};
+const MATTERMOST_ROUTES: Routes = Routes {
+    certain: &["api/v4/"],
+    possible: &["api/"],
+};
+const PLUGNMEET_ROUTES: Routes = Routes {
+    certain: &["auth/room/"],
+    possible: &["auth/", "api/"],
+};
+
+/// Notes every doubt, and takes unmistakable routes off base addresses, so that they work all the same.
 pub(super) fn settle(config: &mut Config, reader: &Reader) -> Vec<Problem> {
     let mut doubts = Doubts {
         reader,
@@ -31,29 +47,30 @@ pub(super) fn settle(config: &mut Config, reader: &Reader) -> Vec<Problem> {
         (
             "server.public_url",
             &mut config.server.public_url,
-            &PUBLIC_ROUTES[..],
+            &PUBLIC_ROUTES,
         ),
-        (
-            "mattermost.url",
-            &mut mattermost.url,
-            &MATTERMOST_ROUTES[..],
-        ),
-        ("plugnmeet.url", &mut plugnmeet.url, &PLUGNMEET_ROUTES[..]),
+        ("mattermost.url", &mut mattermost.url, &MATTERMOST_ROUTES),
+        ("plugnmeet.url", &mut plugnmeet.url, &PLUGNMEET_ROUTES),
         (
             "plugnmeet.external_url",
             &mut plugnmeet.external_url,
-            &PLUGNMEET_ROUTES[..],
+            &PLUGNMEET_ROUTES,
         ),
     ] {
         if let Some(url) = url {
-            doubts.take_off(key, url, routes);
+            doubts.routes(key, url, routes);
         }
     }
     doubts.tokens("mattermost.outgoing_tokens", &mattermost.outgoing_tokens);
     doubts.tokens("mattermost.command_tokens", &mattermost.command_tokens);
     doubts.tokens("mattermost.bot_token", mattermost.bot_token.as_slice());
     for (key, secret) in [
+        ("mattermost.bot_token", &mattermost.bot_token),
         ("mattermost.password", &mattermost.password),
+        (
+            "mattermost.plugin_authorization",
+            &mattermost.plugin_authorization,
+        ),
         ("plugnmeet.api_key", &plugnmeet.api_key),
         ("plugnmeet.api_secret", &plugnmeet.api_secret),
         ("server.signing_secret", &config.server.signing_secret),
@@ -69,16 +86,15 @@ struct Doubts<'a> {
 }
 
 impl Doubts<'_> {
-    fn take_off(&mut self, key: &str, url: &mut Url, routes: &[&str]) {
-        let path = url.path().to_owned();
-        let found = routes
-            .iter()
-            .find_map(|route| Some((route, path.strip_suffix(route)?)))
-            .filter(|(_, base)| base.ends_with('/'));
-        if let Some((route, base)) = found {
-            url.set_path(base);
-            let what = format!("ends in /{route}, which the relay adds by itself");
-            self.note(key, what, format!("write \"{url}\", as it is taken now"));
+    fn routes(&mut self, key: &str, url: &mut Url, routes: &Routes) {
+        let what = |route: &str| format!("ends in /{route}, which the relay adds by itself");
+        if let Some((route, base)) = without(url, routes.certain) {
+            *url = base;
+            let instead = format!("write \"{url}\", which is used now");
+            self.note(key, what(route), instead);
+        } else if let Some((route, base)) = without(url, routes.possible) {
+            let instead = format!("write \"{base}\", unless the address really ends so");
+            self.note(key, what(route), instead);
         }
     }
 
@@ -94,7 +110,7 @@ impl Doubts<'_> {
                 };
                 self.note(
                     key,
-                    format!("{which}is no token as Mattermost makes them: {TOKEN_LENGTH} letters and digits"),
+                    format!("{which}does not look like a Mattermost token ({TOKEN_LENGTH} letters and digits)"),
                     "copy it again, without quotes and blanks",
                 );
             }
@@ -125,4 +141,15 @@ impl Doubts<'_> {
             instead: instead.into(),
         });
     }
+}
+
+/// The first of `routes` that `url` ends in, and the address without it.
+fn without(url: &Url, routes: &[&'static str]) -> Option<(&'static str, Url)> {
+    let (route, path) = routes
+        .iter()
+        .find_map(|route| Some((*route, url.path().strip_suffix(*route)?)))
+        .filter(|(_, path)| path.ends_with('/'))?;
+    let mut base = url.clone();
+    base.set_path(path);
+    Some((route, base))
 }

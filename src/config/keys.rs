@@ -61,7 +61,7 @@ section! {
         login_id: Option<String>,
         /// That account's password.
         password: Option<SecretString>,
-        /// Address of an HTTP endpoint of a Mattermost plugin that posts for the relay: it gets the JSON of an incoming webhook, and any 2xx means that it is posted. Notices only: nothing can be edited.
+        /// Address of an HTTP endpoint of a Mattermost plugin that posts for the relay: it gets the JSON of an incoming webhook, and any 2xx means that it is posted, unless the body begins with `<` (a page, such as a proxy's login). Notices only: nothing can be edited.
         plugin_url: Option<SecretUrl>,
         /// The value of the header `Authorization` of these calls; Mattermost passes it to the plugin from 9.4 on.
         plugin_authorization: Option<SecretString>,

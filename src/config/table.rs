@@ -19,6 +19,8 @@ pub(crate) struct Key {
     pub(crate) range: Option<(&'static str, &'static str)>,
     /// Its value is hidden, and may come from a file.
     pub(crate) is_secret: bool,
+    /// Quotes around its value in a variable may be part of it.
+    pub(crate) keeps_quotes: bool,
     /// What is written there, with its unit.
     pub(crate) type_name: fn() -> String,
     /// The default as it stands in a file.
@@ -92,6 +94,7 @@ macro_rules! key {
             default: maybe!($($default)?),
             range: maybe!($(($low, $high))?),
             is_secret: <$type as $crate::config::value::Setting>::IS_SECRET,
+            keeps_quotes: <$type as $crate::config::value::Setting>::KEEPS_QUOTES,
             type_name: <$type as $crate::config::value::Setting>::type_name,
             show_default: $crate::config::table::show_default::<$type>,
         }

@@ -104,6 +104,9 @@ pub(crate) trait Setting: Sized {
     /// It has neither blanks nor separators in it, so that those in a list show that the list is written in another way.
     const IS_ONE_WORD: bool = false;
 
+    /// Quotes around it in a variable may be part of it, which nobody but its owner can tell.
+    const KEEPS_QUOTES: bool = false;
+
     /// What is written there, with its unit.
     fn type_name() -> String;
 

@@ -76,7 +76,7 @@ impl Access {
         let before = state.is_granted.replace(true);
         drop(state);
         if before == Some(false) {
-            tracing::info!("Mattermost takes the relay's credential again: cards go on");
+            tracing::info!("Mattermost accepts the relay's credential again; cards resume");
         }
         if before != Some(true) {
             http.report_access("mattermost", None);

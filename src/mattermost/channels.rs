@@ -157,15 +157,15 @@ impl Mattermost {
 }
 
 impl Mattermost {
-    /// Below the SiteURL, because the relay itself may reach the server under an inside address.
+    /// Below the SiteURL, because the relay itself may reach the server under an inside address, which is of no use to
+    /// people. `None` while the SiteURL is not known.
     pub(super) async fn address_of(&self, place: &Place) -> Option<String> {
         if place.team_name.is_empty() || place.channel_name.is_empty() {
             return None;
         }
         let config = self.server_config().await;
-        let site = config.site_url.as_ref().unwrap_or(&self.url);
         let path = [&place.team_name, "channels", &place.channel_name];
-        Some(address(site, &path).into())
+        Some(address(config.site_url.as_ref()?, &path).into())
     }
 }
 

@@ -107,14 +107,18 @@ pub(super) enum Refusal {
 }
 
 /// The same for an endpoint whose answers have no form that could be known, such as a plugin's: a redirect and a page
-/// for people are not its own.
+/// for people are not its own. A success is a page only if its body is one: frameworks say `text/html` of any text.
 pub(super) fn check_endpoint(
     http: &Http,
     answer: &Answer,
     setting: &'static str,
 ) -> Result<(), ChatError> {
-    let is_strange = (300..400).contains(&answer.status)
-        || (is_page(answer) && AppError::of(answer).is_none() && answer.status < 500);
+    let is_strange = match answer.status {
+        200..=299 => is_markup(answer),
+        300..=399 => true,
+        500.. => false,
+        _ => is_page(answer) && AppError::of(answer).is_none(),
+    };
     if is_strange {
         return Err(strange_to_hook(http, answer, setting));
     }
@@ -135,9 +139,9 @@ fn foreign(http: &Http, answer: &Answer) -> ChatError {
 }
 
 /// What another than Mattermost says to a call of a hook. Unlike posts of an account, what a hook shows cannot be looked
-/// up, so it matters more whether the request got through: a page, a redirect and a refusal are made by whoever did not
-/// pass the request on. 502 and 504 are said after a request was passed on as well, and a success that is neither `ok`
-/// nor a page may be Mattermost's, rewritten on its way.
+/// up, so it matters more whether the request got through: a redirect and a refusal are made by whoever did not pass the
+/// request on. 502 and 504 are said after a request was passed on as well, and a success that is not `ok` may be
+/// Mattermost's, rewritten on its way.
 fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatError {
     let status = answer.status;
     if status == 429 {
@@ -146,8 +150,7 @@ fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatE
     note_foreign(http, answer, setting);
     let (why, after) = (describe(answer, setting), answer.retry_after);
     let is_turned_away = match status {
-        200..=299 => is_page(answer),
-        408 | 425 => false,
+        200..=299 | 408 | 425 => false,
         // Envoy says it in words that name a reset, after it has passed the request on.
         503 => !String::from_utf8_lossy(&answer.body).contains("reset before headers"),
         500..=599 => false,
@@ -193,5 +196,9 @@ fn is_ok(answer: &Answer) -> bool {
 fn is_page(answer: &Answer) -> bool {
     let kind = answer.headers.get(reqwest::header::CONTENT_TYPE);
     let is_html = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    is_html || answer.body.trim_ascii_start().starts_with(b"<")
+    is_html || is_markup(answer)
+}
+
+fn is_markup(answer: &Answer) -> bool {
+    answer.body.trim_ascii_start().starts_with(b"<")
 }

@@ -1,4 +1,4 @@
-//! The outgoing webhooks that the server has registered (mattermost.md 9).
+//! The outgoing webhooks that the server has registered (mattermost.md 5.4).
 
 use reqwest::Method;
 use serde::Deserialize;

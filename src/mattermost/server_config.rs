@@ -26,7 +26,7 @@ const POST_CHARS_MIN: usize = 500;
 /// How long the server's settings are believed.
 const CONFIG_LIFE: Duration = Duration::from_secs(600);
 
-/// How long a failed question is not repeated, once the settings have been known.
+/// How long a question that failed, or was answered in part only, is not repeated, once the settings have been known.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The settings that the relay follows.
@@ -128,12 +128,20 @@ impl Mattermost {
         let call = Call::new("client_config", Method::GET, &["config", "client"]).for_everybody();
         match self.ask::<ClientConfig>(call.query("format", "old")).await {
             Ok(told) => {
+                // Who is not logged in is told only some of the settings: that does not replace all of them.
+                let all = known.as_ref().filter(|it| it.post_chars_max.is_some());
+                if told.post_chars_max.is_empty()
+                    && let Some(known) = all
+                {
+                    self.server_config.keep(known.clone(), ASK_AGAIN_AFTER);
+                    return known.clone();
+                }
                 let config = ServerConfig::from(told);
                 if known.as_ref() != Some(&config) {
                     tracing::info!(
                         post_chars_max = config.post_chars(),
                         name_display = config.name_display,
-                        "Mattermost told its settings"
+                        "server settings read from Mattermost"
                     );
                 }
                 self.server_config.keep(config.clone(), CONFIG_LIFE);

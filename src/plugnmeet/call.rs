@@ -75,7 +75,9 @@ impl PlugNmeet {
                 self.http.foreign_answered(URL_SETTING, answer);
             }
             Err(ConferenceError::Unavailable { .. }) => {}
-            Ok(_) | Err(_) => {
+            // It does not know the path, and has not looked at the key.
+            Err(_) => self.http.peer_answered(),
+            Ok(_) => {
                 self.http.peer_answered();
                 if self.is_key_refused.swap(false, Ordering::Relaxed) {
                     self.http.report_access("plugnmeet", None);

@@ -56,7 +56,8 @@ impl PlugNmeet {
 
     async fn read_file(&self, address: Url) -> Result<Bytes, ConferenceError> {
         let answer = self.get(address.clone()).await?;
-        let answer = if is_redirect(&answer) {
+        let is_redirected = is_redirect(&answer);
+        let answer = if is_redirected {
             let target = self.redirect_target(&address, &answer)?;
             self.get(target).await?
         } else {
@@ -66,7 +67,9 @@ impl PlugNmeet {
             return Err(refused("the download is redirected twice".to_owned()));
         }
         let result = file(&answer);
-        if matches!(result, Err(ConferenceError::Unavailable { .. })) && is_foreign(&answer) {
+        // What the redirect's target answers (the storage) says nothing about plugNmeet's own address.
+        let is_outage = matches!(result, Err(ConferenceError::Unavailable { .. }));
+        if is_outage && !is_redirected && is_foreign(&answer) {
             self.http.foreign_answered(URL_SETTING, &answer);
         }
         result.map(|()| answer.body)

@@ -17,6 +17,7 @@ const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Environment variables as they were when the process began, or as a test wants them. Quotes around a whole value
 /// are taken off: programs that read a file of variables without a shell (`docker run --env-file`) leave them there.
+/// They stay around a single secret, where nobody can tell whether they belong to it.
 #[derive(Clone, Default)]
 pub struct Environment {
     texts: BTreeMap<String, String>,
@@ -42,7 +43,7 @@ impl Environment {
 
     /// One variable, if it is there.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.texts.get(name).map(String::as_str)
+        self.texts.get(name).map(|written| plain(written))
     }
 
     /// Who runs this process, as far as the environment tells.
@@ -63,7 +64,6 @@ impl FromIterator<(OsString, OsString)> for Environment {
             };
             match value.into_string() {
                 Ok(value) => {
-                    let value = unquoted(value.trim()).map_or(value.clone(), str::to_owned);
                     environment.texts.insert(name, value);
                 }
                 Err(_) => environment.unreadable.push(name),
@@ -82,13 +82,19 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
     }
 }
 
+/// A value without the quotes around all of it.
+fn plain(written: &str) -> &str {
+    unquoted(written.trim()).unwrap_or(written)
+}
+
 /// Reads every variable that begins like the relay's; one that names no key is a fault.
 pub(super) fn collect(
     environment: &Environment,
     found: &mut BTreeMap<String, Found>,
     problems: &mut Vec<Problem>,
 ) {
-    for (variable, value) in &environment.texts {
+    for (variable, written) in &environment.texts {
+        let value = plain(written);
         let Some(rest) = variable.strip_prefix(PREFIX) else {
             continue;
         };
@@ -97,7 +103,14 @@ pub(super) fn collect(
         match (name(&path), of_file.map(|path| name(&path))) {
             (Named::Key(key), _) if !is_repeated(key) => {
                 let origin = Origin::Variable(variable.clone());
-                let raw = Raw::Text(value.clone());
+                // Quotes around nothing say that it is not set.
+                let is_as_written = key.keeps_quotes && !value.is_empty();
+                let text = if is_as_written {
+                    written.as_str()
+                } else {
+                    value
+                };
+                let raw = Raw::Text(text.to_owned());
                 found.insert(path, Found { raw, origin });
             }
             (Named::Section { is_repeated: true }, _) => {

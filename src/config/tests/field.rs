@@ -15,9 +15,9 @@ fn f14_quotes_that_a_file_of_variables_leaves_in_a_value_are_taken_off() {
     ] {
         let given = given()
             .variable(TOKENS, value)
+            .variable("MEETRELAY__MATTERMOST__PLUGIN_AUTHORIZATION", "\"\"")
             .variable("MEETRELAY__MATTERMOST__URL", "\"https://chat.example.org\"")
             .variable("MEETRELAY__SERVER__DRAIN_TIMEOUT", "'3s'")
-            .variable("MEETRELAY__PLUGNMEET__API_KEY", "\"key\"")
             .variable("MEETRELAY__PLUGNMEET__URL", "https://meet.example.org")
             .secret_file(
                 "MEETRELAY__PLUGNMEET__API_SECRET_FILE",
@@ -31,9 +31,49 @@ fn f14_quotes_that_a_file_of_variables_leaves_in_a_value_are_taken_off() {
             "https://chat.example.org/"
         );
         assert_eq!(config.server.drain_timeout, Duration::from_secs(3));
-        assert_eq!(exposed(config.plugnmeet.api_key.as_slice()), ["key"]);
         assert_eq!(exposed(config.plugnmeet.api_secret.as_slice()), ["secret"]);
+        assert!(mattermost.plugin_authorization.is_none(), "not set");
     }
+}
+
+#[test]
+fn f14_quotes_around_a_single_secret_count_as_part_of_it_and_are_a_doubt() {
+    let names = [
+        "SERVER__SIGNING_SECRET",
+        "MATTERMOST__BOT_TOKEN",
+        "MATTERMOST__PASSWORD",
+        "PLUGNMEET__API_KEY",
+        "PLUGNMEET__API_SECRET",
+    ];
+    let secret = format!("'{}'", "x".repeat(40));
+    let variables = names.map(|name| format!("MEETRELAY__{name}"));
+    let given = variables
+        .iter()
+        .fold(given(), |given, variable| given.variable(variable, &secret));
+    let given = given.variable("MEETRELAY__MATTERMOST__LOGIN_ID", "\"relay\"");
+    let url = "https://chat.example.org";
+    let given = given.variable("MEETRELAY__MATTERMOST__URL", url);
+    let given = given.variable("MEETRELAY__PLUGNMEET__URL", "https://meet.example.org");
+    let loaded = given.load().unwrap();
+    let config = &loaded.config;
+    assert_eq!(config.mattermost.login_id.as_deref(), Some("relay"));
+    for one in [
+        &config.server.signing_secret,
+        &config.mattermost.bot_token,
+        &config.mattermost.password,
+        &config.plugnmeet.api_key,
+        &config.plugnmeet.api_secret,
+    ] {
+        assert_eq!(exposed(one.as_slice()), [secret.as_str()]);
+    }
+    let warnings = loaded.warnings().join("\n");
+    for variable in &variables {
+        let told = warnings
+            .lines()
+            .any(|line| line.contains(variable.as_str()) && line.contains("stands in quotes"));
+        assert!(told, "{variable}: {warnings}");
+    }
+    assert!(!warnings.contains("xxx"), "{warnings}");
 }
 
 #[test]
@@ -76,14 +116,17 @@ fn f14_a_token_that_mattermost_does_not_make_is_a_doubt() {
     let loaded = given().file(&text).load().unwrap();
     let warnings = loaded.warnings().join("\n");
     assert!(
-        warnings.contains("relay.toml:3: mattermost.outgoing_tokens: number 2 is no token"),
+        warnings.contains("relay.toml:3: mattermost.outgoing_tokens: number 2 does not look like a Mattermost token"),
         "{warnings}"
     );
     assert!(
         warnings.contains("relay.toml:5: mattermost.password: stands in quotes"),
         "{warnings}"
     );
-    assert_eq!(warnings.matches("is no token").count(), 1, "{warnings}");
+    let count = warnings
+        .matches("does not look like a Mattermost token")
+        .count();
+    assert_eq!(count, 1, "{warnings}");
     assert!(
         !warnings.contains("CANARY") && !warnings.contains("quoted'"),
         "{warnings}"
@@ -109,11 +152,27 @@ fn f17_base_addresses_work_with_what_was_copied_along_and_say_so() {
             "https://r.org/sub//plugnmeet/webhook",
             "https://r.org/sub/",
         ),
-        ("plugnmeet.url", "https://m.org/auth", "https://m.org/"),
+        ("plugnmeet.url", "https://m.org/auth/room", "https://m.org/"),
+        // A path of the address may really be called so.
+        (
+            "plugnmeet.url",
+            "https://m.org/auth",
+            "https://m.org/auth/",
+        ),
         (
             "plugnmeet.external_url",
             "https://m.org/api/",
-            "https://m.org/",
+            "https://m.org/api/",
+        ),
+        (
+            "mattermost.url",
+            "https://c.org/api",
+            "https://c.org/api/",
+        ),
+        (
+            "server.public_url",
+            "https://r.org/join/",
+            "https://r.org/join/",
         ),
     ] {
         let (section, name) = key.split_once('.').unwrap();
@@ -129,11 +188,15 @@ fn f17_base_addresses_work_with_what_was_copied_along_and_say_so() {
         let url = urls.into_iter().flatten().next().unwrap();
         assert_eq!(url.as_str(), expected, "{key} = {given_url}");
         let warnings = loaded.warnings().join("\n");
+        let host = expected.split_inclusive('/').take(3).collect::<String>();
         assert!(
             warnings.contains(&format!("relay.toml:2: {key}: ends in /"))
-                && warnings.contains(expected),
+                && warnings.contains(&format!("write \"{host}")),
             "{warnings}"
         );
+        let is_kept = warnings.contains("unless the address really ends so");
+        let named = format!("write \"{expected}\", which is used now");
+        assert_eq!(is_kept, !warnings.contains(&named), "{warnings}");
     }
     // Any number of slashes is one, and nothing to be told.
     let text = "[server]\npublic_url = \"https://r.org//sub//\"\n[mattermost]\nurl = \"https://c.org/rapi/v4x\"\n";

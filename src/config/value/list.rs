@@ -39,6 +39,7 @@ impl<T: Setting> Setting for Vec<T> {
 
 impl<T: Setting> Setting for Option<T> {
     const IS_SECRET: bool = T::IS_SECRET;
+    const KEEPS_QUOTES: bool = T::KEEPS_QUOTES;
 
     fn type_name() -> String {
         T::type_name()

@@ -34,6 +34,7 @@ impl Setting for String {
 impl Setting for SecretString {
     const IS_SECRET: bool = true;
     const IS_ONE_WORD: bool = true;
+    const KEEPS_QUOTES: bool = true;
 
     fn type_name() -> String {
         "secret".to_owned()

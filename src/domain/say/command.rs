@@ -110,7 +110,7 @@ pub fn ignored(words: &[&str]) -> String {
     if words.is_empty() {
         return String::new();
     }
-    format!("\nIgnored, because I do not know it: {}", code_words(words))
+    format!("\nIgnored unknown words: {}", code_words(words))
 }
 
 /// More starts in a minute than one person has in one channel.

@@ -33,7 +33,7 @@ fn start_is_answered_with_the_own_link_at_once() {
     let answer = started(&start(Showing::Card, &ignored)).replace('\u{200B}', "·");
     insta::assert_snapshot!(answer, @r"
     Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.
-    Ignored, because I do not know it: `--loud`, `'--x' @·all`, `-3`, `-4`, `-5` and 2 more
+    Ignored unknown words: `--loud`, `'--x' @·all`, `-3`, `-4`, `-5` and 2 more
     ");
 }
 
@@ -42,7 +42,7 @@ fn second_start_is_offered_the_running_meeting() {
     insta::assert_snapshot!(running_offer("Weekly sync", LINK, REF), @"**Weekly sync** is running here already, so your link leads there: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one. ref 0193-ref");
     insta::assert_snapshot!(running("Weekly sync", LINK, &["--loud"]), @r"
     **Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one.
-    Ignored, because I do not know it: `--loud`
+    Ignored unknown words: `--loud`
     ");
     insta::assert_snapshot!(started_or_running(&start(Showing::Card, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**.");
     insta::assert_snapshot!(started_or_running(&start(Showing::LinkOnly, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");

@@ -204,7 +204,7 @@ async fn list_shows_what_runs_here_with_the_callers_own_links() {
     let text = shown(&door.command.answer(typed("list all", &[])).await);
     assert!(text.contains("`2` **Weekly") && text.contains("/join/"));
     assert!(
-        text.ends_with("Ignored, because I do not know it: `all`"),
+        text.ends_with("Ignored unknown words: `all`"),
         "{text}"
     );
     let in_thread = typed("list", &[("root_id", "r1")]);

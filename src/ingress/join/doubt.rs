@@ -51,7 +51,7 @@ impl Join {
         if !matches!(told, Ok(Ok(RoomActivity::Ended))) {
             return false;
         }
-        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, session.id = %session.sid, "the room has ended and no webhook said so: somebody who wanted to join found it");
+        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, session.id = %session.sid, "the room ended without a webhook; found when somebody tried to join");
         let event = Event {
             id: fresh_id(visit.now),
             origin: Origin::relay(end_seen_key(&session.sid)),

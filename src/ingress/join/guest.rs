@@ -18,6 +18,9 @@ use super::mint::NAME_CHARS_MAX;
 const NAME: &str = "meetrelay_guest";
 /// The cookie with the name that was typed last, as base64url.
 const TYPED: &str = "meetrelay_name";
+/// Most cookies of one name that are tried: each costs the check of a signature. A browser sends a few (one for each path
+/// and parent domain); a request that is full of them must not cost thousands of checks.
+const COOKIES_MAX: usize = 64;
 const PREFIX: &str = "g-";
 const DIGITS: usize = 20;
 const MAX_AGE: cookie::time::Duration = cookie::time::Duration::days(180);
@@ -62,7 +65,7 @@ fn brought(headers: &HeaderMap, links: &Links) -> Option<Identity> {
         .find(|guest| is_guest(guest.as_str()))
 }
 
-/// The values of a cookie, among whatever else the browser has for this host: only the listener bounds how much that
+/// The first values of a cookie, among whatever else the browser has for this host: only the listener bounds how much that
 /// is, and others may write letters beyond ASCII.
 fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
     let values = headers.get_all(header::COOKIE).iter();
@@ -72,6 +75,7 @@ fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
             Cookie::split_parse(text).filter_map(Result::ok)
         })
         .filter(|cookie| cookie.name() == name)
+        .take(COOKIES_MAX)
         .map(|cookie| cookie.value().to_owned())
         .collect()
 }
@@ -149,6 +153,11 @@ mod tests {
         let stale = "meetrelay_guest=g-stale.tag; ".repeat(20);
         assert_eq!(
             identity(&with_cookie(&format!("{stale}{pair}")), &links),
+            guest
+        );
+        let flood = "meetrelay_guest=g-stale.tag; ".repeat(COOKIES_MAX);
+        assert_ne!(
+            identity(&with_cookie(&format!("{flood}{pair}")), &links),
             guest
         );
         let mut headers = HeaderMap::new();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::domain::PlaceKind;
 
 const SINCE: i64 = 1_795_246_300_000;
 
@@ -170,4 +171,24 @@ async fn f23_webhooks_that_call_a_relay_are_read() {
         bench.client.outgoing_hooks(&team).await,
         Err(ChatError::Forbidden { .. })
     ));
+}
+
+#[tokio::test]
+async fn address_of_a_channel_is_the_one_that_people_know_or_none() {
+    let place = Place {
+        server: "main".parse().unwrap(),
+        team: None,
+        team_name: "acme".to_owned(),
+        channel: channel(),
+        channel_name: "weekly".to_owned(),
+        thread: None,
+        kind: PlaceKind::Channel,
+    };
+    let known = "https://chat.example.org/sub/acme/channels/weekly";
+    for (site, expected) in [("https://chat.example.org/sub", Some(known)), ("", None)] {
+        let told = Reply::json(200, &json!({ "SiteURL": site, "Version": "11.6.0" }));
+        let bench = bench(vec![told]).await;
+        let address = bench.client.channel_address(&place).await;
+        assert_eq!(address.as_deref(), expected);
+    }
 }

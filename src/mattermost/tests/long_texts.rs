@@ -82,6 +82,16 @@ async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
     bench.client.create_post(long_post(9_600)).await.unwrap();
     bench.client.create_post(long_post(9_600)).await.unwrap();
     assert_eq!(lengths(&bench), [9_600, 4_000, 4_000]);
+    // Settings as those see them who are not logged in do not replace what is known.
+    let partial = || Reply::json(200, &json!({ "Version": "11.6.0" }));
+    let all = json!({ "MaxPostSize": "16383", "TeammateNameDisplay": "full_name", "Version": "11.6.0" });
+    let all = Reply::json(200, &all);
+    let replies = vec![me(), all, too_long(), partial(), made()];
+    let bench = super::bench(replies).await;
+    bench.client.create_post(long_post(9_600)).await.unwrap();
+    let config = bench.client.server_config().await;
+    assert_eq!(config.post_chars_max, Some(4_800));
+    assert_eq!(config.name_display, "full_name");
     // A server whose settings cannot be read.
     let away = || Reply::new(403, &[], "");
     let replies = vec![me(), away(), too_long(), away(), too_long(), away(), made()];

@@ -259,7 +259,7 @@ async fn page_of_the_web_app_and_silence_are_no_success() {
     let kiosk = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page(), ok()]).await;
     let error = kiosk.post().await.unwrap_err();
     assert!(
-        matches!(&error, ChatError::TurnedAway { why, .. } if why.contains("incoming_webhook_url"))
+        matches!(&error, ChatError::Unavailable { why, .. } if why.contains("incoming_webhook_url"))
     );
     let closed = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![]).await;
     let error = closed.post().await.unwrap_err();
@@ -308,15 +308,27 @@ async fn only_a_proxy_that_had_nobody_to_ask_certainly_posted_nothing() {
 }
 
 #[tokio::test]
-async fn f4_page_in_the_place_of_a_plugin_or_webhook_posted_nothing() {
+async fn f4_page_in_the_place_of_a_plugin_or_webhook_is_not_its_answer() {
     for status in [200, 302, 401, 403, 404, 405] {
         let page = Reply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
         let plugin = Kiosk::plugin(vec![page.clone()]).await;
         let webhook = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page]).await;
         for kiosk in [plugin, webhook] {
             let class = class(kiosk.post().await, |()| "ok".to_owned());
-            assert_eq!(class, "TurnedAway", "{status}");
+            // Whether a success got through is unknown.
+            let expected = if status == 200 {
+                "Unavailable"
+            } else {
+                "TurnedAway"
+            };
+            assert_eq!(class, expected, "{status}");
         }
+    }
+    // Any other success of a plugin is one, whatever it calls its text.
+    for (status, body) in [(200, "posted"), (201, ""), (204, "")] {
+        let reply = Reply::new(status, &[("Content-Type", "text/html")], body);
+        let plugin = Kiosk::plugin(vec![reply]).await;
+        assert_eq!(class(plugin.post().await, |()| "ok".to_owned()), "ok");
     }
     // In its own words a plugin may refuse.
     let plugin = Kiosk::plugin(vec![Reply::new(403, &[], "not in this channel")]).await;

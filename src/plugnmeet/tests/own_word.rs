@@ -54,9 +54,12 @@ async fn f4_answer_that_is_not_in_plugnmeets_own_form_is_never_its_word() {
 async fn f19_refused_key_is_known_until_it_is_replaced_or_taken() {
     let refused = || Reply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http");
     let alive = || Reply::json(200, &json!({"status": true, "is_active": true}));
-    let bench = bench(vec![refused(), refused(), alive(), refused()]).await;
+    // What does not know the path has not looked at the key.
+    let no_path = || Reply::new(404, &[], "not found");
+    let replies = vec![refused(), refused(), no_path(), alive(), refused()];
+    let bench = bench(replies).await;
     let client = &bench.client;
-    for is_refused in [true, true, false, true] {
+    for is_refused in [true, true, true, false, true] {
         let result = client.room_activity(&room()).await;
         assert_eq!(
             client.is_key_refused.load(Ordering::Relaxed),

@@ -9,8 +9,10 @@ use crate::domain::meeting::{Request, Wish};
 use crate::domain::owed::end_has_failed;
 use crate::domain::retry::Outcome;
 use crate::domain::say::EndAsked;
+use crate::domain::showing::HOOK_LIFE;
 use crate::domain::{
-    Fact, Meeting, MeetingId, PostKey, PostRow, Rendered, RequestId, Showing, Via, WayOutKind, say,
+    Fact, Meeting, MeetingId, PostKey, PostRow, Rendered, RequestId, ResponseHook, Showing,
+    Timestamp, Via, WayOutKind, say,
 };
 use crate::ports::ChatError;
 
@@ -37,7 +39,7 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
             let Some(text) = text_for(shop, &meeting, request) else {
                 return Ok(Outcome::Obsolete);
             };
-            if let Err(error) = shop.deps.chat.answer_command(hook, &text).await {
+            if let Err(error) = answer_through(shop, hook, request.received_at, &text).await {
                 if !is_lost(&error) {
                     return Err(outcome_of(&error));
                 }
@@ -144,7 +146,7 @@ pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
         Saying::NothingToEnd => say::nothing_to_end(tell.request),
         Saying::ChooseToEnd { words, running } => say::choose_to_end(words, running, tell.request),
     };
-    match shop.deps.chat.answer_command(&tell.hook, &text).await {
+    match answer_through(shop, &tell.hook, tell.request.made_at(), &text).await {
         Ok(()) => Outcome::Done,
         Err(error) if is_lost(&error) => {
             warn!(%error, event.id = %tell.request, "the person cannot be answered");
@@ -153,6 +155,24 @@ pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
         }
         Err(error) => outcome_of(&error),
     }
+}
+
+/// Answers a command through its response URL, which came at `given_at` (zero: unknown). One that no longer works is
+/// not called.
+pub(super) async fn answer_through(
+    shop: &Shop,
+    hook: &ResponseHook,
+    given_at: Timestamp,
+    text: &str,
+) -> Result<(), ChatError> {
+    let is_known = given_at > Timestamp::from_millis(0);
+    if is_known && shop.deps.clock.now() >= given_at.plus(HOOK_LIFE) {
+        let minutes = HOOK_LIFE.as_secs() / 60;
+        return Err(ChatError::NotFound {
+            why: format!("the response URL is older than {minutes} minutes"),
+        });
+    }
+    shop.deps.chat.answer_command(hook, text).await
 }
 
 /// The answer will never arrive: the response URL has run out or was never one.

@@ -9,7 +9,7 @@ use crate::domain::say::{self, CannotPost, Spot};
 use crate::domain::{Meeting, PostKey, PostRow, Via};
 use crate::ports::{ChannelKind, ChatError};
 
-use super::answer::is_lost;
+use super::answer::{answer_through, is_lost};
 use super::{Step, Turn, keep, outcome_of};
 
 /// Pause before a card is tried again while the bot is outside the channel and the meeting is over.
@@ -171,7 +171,7 @@ async fn tell(shop: &Turn<'_>, meeting: &Meeting, obstacle: CannotPost) -> Step<
     let told = match &request.via {
         Via::SlashCommand { hook: Some(hook) } => {
             let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
-            chat.answer_command(hook, &text).await
+            answer_through(shop, hook, request.received_at, &text).await
         }
         Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => {
             let address = chat.channel_address(place).await;

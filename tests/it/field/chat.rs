@@ -354,7 +354,7 @@ async fn f25_revoked_token_is_one_error_and_shown_everywhere_at_once() {
     for channel in ["weekly", "off-topic", "town-square"] {
         world.card(channel, "after").await;
     }
-    let again = "takes the relay's credential again";
+    let again = "accepts the relay's credential again";
     assert_eq!(world.relay.log().matches(again).count(), 1);
     assert_eq!(errors(&world).len(), 1);
     world.relay.await_metric("meetrelay_dead_letters 0").await;

@@ -25,11 +25,11 @@ async fn f14_tokens_of_an_env_file_are_taken_or_told() {
     let token = &world.outgoing_token;
     let (code, said) = check(&world, &[(OUTGOING, &format!("\"{token}\",\"{token}\""))]).await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(!said.contains("is no token"), "{said}");
+    assert!(!said.contains("does not look like"), "{said}");
     let (code, said) = check(&world, &[(OUTGOING, "tok1")]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("Warning: MEETRELAY__MATTERMOST__OUTGOING_TOKENS: mattermost.outgoing_tokens: is no token"),
+        said.contains("Warning: MEETRELAY__MATTERMOST__OUTGOING_TOKENS: mattermost.outgoing_tokens: does not look like a Mattermost token"),
         "{said}"
     );
     for wrong in ["tok1;tok2", "tok1 tok2"] {
