@@ -235,7 +235,10 @@ fn posts(meeting: &answer::Meeting) -> Option<String> {
             post.post_id.clone().unwrap_or_else(|| "-".to_owned()),
             post.rendered.to_string(),
             post.frozen.clone().unwrap_or_else(|| "-".to_owned()),
-            outside.map_or_else(|| "-".to_owned(), |at| format!("posting refused since {at}")),
+            outside.map_or_else(
+                || "-".to_owned(),
+                |at| format!("posting refused since {at}"),
+            ),
         ]
     };
     let rows = meeting.posts.iter().map(row).collect();

@@ -154,21 +154,13 @@ fn f17_base_addresses_work_with_what_was_copied_along_and_say_so() {
         ),
         ("plugnmeet.url", "https://m.org/auth/room", "https://m.org/"),
         // A path of the address may really be called so.
-        (
-            "plugnmeet.url",
-            "https://m.org/auth",
-            "https://m.org/auth/",
-        ),
+        ("plugnmeet.url", "https://m.org/auth", "https://m.org/auth/"),
         (
             "plugnmeet.external_url",
             "https://m.org/api/",
             "https://m.org/api/",
         ),
-        (
-            "mattermost.url",
-            "https://c.org/api",
-            "https://c.org/api/",
-        ),
+        ("mattermost.url", "https://c.org/api", "https://c.org/api/"),
         (
             "server.public_url",
             "https://r.org/join/",

@@ -203,10 +203,7 @@ async fn list_shows_what_runs_here_with_the_callers_own_links() {
     let door = house.door();
     let text = shown(&door.command.answer(typed("list all", &[])).await);
     assert!(text.contains("`2` **Weekly") && text.contains("/join/"));
-    assert!(
-        text.ends_with("Ignored unknown words: `all`"),
-        "{text}"
-    );
+    assert!(text.ends_with("Ignored unknown words: `all`"), "{text}");
     let in_thread = typed("list", &[("root_id", "r1")]);
     let text = shown(&door.command.answer(in_thread).await);
     assert!(text.starts_with("No meeting is running here"), "{text}");

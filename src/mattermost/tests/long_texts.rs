@@ -84,7 +84,8 @@ async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
     assert_eq!(lengths(&bench), [9_600, 4_000, 4_000]);
     // Settings as those see them who are not logged in do not replace what is known.
     let partial = || Reply::json(200, &json!({ "Version": "11.6.0" }));
-    let all = json!({ "MaxPostSize": "16383", "TeammateNameDisplay": "full_name", "Version": "11.6.0" });
+    let all =
+        json!({ "MaxPostSize": "16383", "TeammateNameDisplay": "full_name", "Version": "11.6.0" });
     let all = Reply::json(200, &all);
     let replies = vec![me(), all, too_long(), partial(), made()];
     let bench = super::bench(replies).await;

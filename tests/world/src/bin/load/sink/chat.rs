@@ -52,7 +52,9 @@ impl State {
             // None, so that nothing is caught up with.
             ("GET", ["users", "me", "teams"]) => json!([]),
             ("GET", ["users", user]) => json!({"id": user, "username": format!("user{user}")}),
-            ("GET", ["config", "client"]) => json!({"TeammateNameDisplay": "username"}),
+            ("GET", ["config", "client"]) => {
+                json!({"Version": "11.6.0", "MaxPostSize": "16383", "TeammateNameDisplay": "username"})
+            }
             ("GET", ["channels", channel]) => json!({"id": channel, "type": "O"}),
             ("POST", ["channels", channel, "members"]) => {
                 json!({"channel_id": channel, "user_id": bot})
@@ -109,7 +111,7 @@ impl State {
                 .note(number, |entry| entry.shows_end = sent.shows_end())?;
         }
         Some(json!({
-            "id": post, "channel_id": sent.channel_id, "user_id": bot, "root_id": "", "create_at": 1,
+            "id": post, "channel_id": id('c', self.run, number), "user_id": bot, "root_id": "", "create_at": 1,
             "update_at": 1, "delete_at": 0, "message": sent.message, "props": sent.props,
         }))
     }
