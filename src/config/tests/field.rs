@@ -19,6 +19,7 @@ fn f14_quotes_that_a_file_of_variables_leaves_in_a_value_are_taken_off() {
             .variable("MEETRELAY__MATTERMOST__URL", "\"https://chat.example.org\"")
             .variable("MEETRELAY__SERVER__DRAIN_TIMEOUT", "'3s'")
             .variable("MEETRELAY__PLUGNMEET__URL", "https://meet.example.org")
+            .variable("MEETRELAY__PLUGNMEET__API_KEY", "key")
             .secret_file(
                 "MEETRELAY__PLUGNMEET__API_SECRET_FILE",
                 "\u{feff}secret\r\n",

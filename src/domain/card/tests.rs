@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod late;
+
 use super::*;
 use crate::domain::meeting::Ended;
 use crate::domain::{Refusal, Timestamp};
@@ -379,30 +381,6 @@ fn late_card_says_so_and_shows_the_date_of_another_day() {
 
     This card came late, 13 h 00 min after it was asked for: it could not be posted here earlier. The times are the real ones.
     ");
-}
-
-#[test]
-fn f23_late_card_gives_its_true_reason() {
-    let view = with_people(State::Live, &["Ana"], 1, 1);
-    for (why, says) in [
-        (WhyLate::FoundLate, "I found it later"),
-        (
-            WhyLate::BotOutside,
-            "I could not post in this channel before",
-        ),
-        (WhyLate::NotTaken, "Mattermost did not take it"),
-        (WhyLate::Unknown, "could not be posted here earlier"),
-    ] {
-        let by = MINUTE * 12;
-        let frame = CardFrame {
-            late: Some(Late { by, why }),
-            ..frame()
-        };
-        for shown in [render(&view, &frame), notice(&view, &frame)] {
-            let text = shown.attachment.unwrap().text;
-            assert!(text.contains(says), "{text}");
-        }
-    }
 }
 
 #[test]
