@@ -139,9 +139,9 @@ fn foreign(http: &Http, answer: &Answer) -> ChatError {
 }
 
 /// What another than Mattermost says to a call of a hook. Unlike posts of an account, what a hook shows cannot be looked
-/// up, so it matters more whether the request got through: a redirect and a refusal are made by whoever did not pass the
-/// request on. 502 and 504 are said after a request was passed on as well, and a success that is not `ok` may be
-/// Mattermost's, rewritten on its way.
+/// up, so it matters more whether the request got through: a page, a redirect and a refusal are made by whoever did not
+/// pass the request on. 502 and 504 are said after a request was passed on as well, and a success that is neither `ok`
+/// nor a page may be Mattermost's, rewritten on its way.
 fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatError {
     let status = answer.status;
     if status == 429 {
@@ -150,7 +150,8 @@ fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatE
     note_foreign(http, answer, setting);
     let (why, after) = (describe(answer, setting), answer.retry_after);
     let is_turned_away = match status {
-        200..=299 | 408 | 425 => false,
+        200..=299 => is_markup(answer),
+        408 | 425 => false,
         // Envoy says it in words that name a reset, after it has passed the request on.
         503 => !String::from_utf8_lossy(&answer.body).contains("reset before headers"),
         500..=599 => false,

@@ -259,7 +259,7 @@ async fn page_of_the_web_app_and_silence_are_no_success() {
     let kiosk = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page(), ok()]).await;
     let error = kiosk.post().await.unwrap_err();
     assert!(
-        matches!(&error, ChatError::Unavailable { why, .. } if why.contains("incoming_webhook_url"))
+        matches!(&error, ChatError::TurnedAway { why, .. } if why.contains("incoming_webhook_url"))
     );
     let closed = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![]).await;
     let error = closed.post().await.unwrap_err();
@@ -315,13 +315,7 @@ async fn f4_page_in_the_place_of_a_plugin_or_webhook_is_not_its_answer() {
         let webhook = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page]).await;
         for kiosk in [plugin, webhook] {
             let class = class(kiosk.post().await, |()| "ok".to_owned());
-            // Whether a success got through is unknown.
-            let expected = if status == 200 {
-                "Unavailable"
-            } else {
-                "TurnedAway"
-            };
-            assert_eq!(class, expected, "{status}");
+            assert_eq!(class, "TurnedAway", "{status}");
         }
     }
     // Any other success of a plugin is one, whatever it calls its text.

@@ -161,7 +161,7 @@ async fn a_command_is_answered_without_token_and_only_ok_is_success() {
     let page = super::bench(vec![Reply::new(200, &[], "<!doctype html>")]).await;
     let result = page.client.answer_command(&hook, "x").await;
     assert!(
-        matches!(result, Err(ChatError::Unavailable { .. })),
+        matches!(result, Err(ChatError::TurnedAway { .. })),
         "{result:?}"
     );
 }

@@ -124,7 +124,7 @@ async fn f4_an_answer_without_mattermosts_form_is_never_its_word() {
 #[tokio::test]
 async fn f4_a_hook_refused_by_a_stranger_was_not_used() {
     let hook = ResponseHook::parse("1w3ncsn8wj8z3qmzkf91xdxuka").unwrap();
-    for status in [302, 401, 403, 404, 405] {
+    for status in [200, 302, 401, 403, 404, 405] {
         let page = Reply::new(
             status,
             &[("Content-Type", "text/html")],
@@ -136,7 +136,7 @@ async fn f4_a_hook_refused_by_a_stranger_was_not_used() {
         assert!(is_turned_away, "{status}: {said:?}");
     }
     // It may be Mattermost's own success, rewritten on its way.
-    for body in ["", "OK", "{}", "<html>sign in</html>"] {
+    for body in ["", "OK", "{}"] {
         let bench = bench(vec![Reply::new(200, &[], body)]).await;
         let said = bench.client.answer_command(&hook, "x").await;
         let is_unknown = matches!(said, Err(ChatError::Unavailable { .. }));
