@@ -11,6 +11,9 @@ use super::hints::RateLimit;
 /// nothing up.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Shortest time that a whole burst is reckoned to take: the peer tells whole seconds.
+const RESET_MIN: Duration = Duration::from_secs(1);
+
 /// A background call that has yielded for this long counts as urgent: its share is one call in this time at least.
 const YIELD_MAX: Duration = Duration::from_secs(5);
 
@@ -45,8 +48,9 @@ struct State {
     next: Option<Instant>,
     /// What the peer has left until its burst is whole again.
     budget: Option<Budget>,
-    /// What background calls leave to urgent ones, of each burst.
-    reserve: u64,
+    /// The peer's whole burst and how long it takes, as it said last; 0 while nothing is known.
+    burst: u64,
+    reset: Duration,
     /// What answers say since then that may be older than `budget`, of which they are a part already.
     since: Option<Budget>,
     /// Calls that had left when `budget` was told: whatever left later was answered later by the peer too.
@@ -89,7 +93,13 @@ impl Drop for Leave<'_> {
 impl State {
     /// How long a call that leaves `kept` calls to others has to wait from now.
     fn wait(&mut self, now: Instant, kept: u64) -> Duration {
-        self.budget = self.budget.filter(|budget| budget.until > now);
+        if self.budget.is_some_and(|budget| budget.until <= now) {
+            // The burst is whole again, and no more than it may leave before an answer tells.
+            self.budget = (self.burst > 0).then(|| Budget {
+                left: self.burst,
+                until: now + self.reset,
+            });
+        }
         self.since = self.since.filter(|since| since.until > now);
         let spent = self.budget.filter(|budget| budget.left <= kept);
         let spent = spent.map_or(now, |budget| budget.until);
@@ -152,7 +162,7 @@ impl Pace {
     async fn leave_after_urgent_ones(&self) -> Option<Leave<'_>> {
         let yields_until = Instant::now() + YIELD_MAX;
         while Instant::now() < yields_until {
-            let reserve = self.lock().reserve;
+            let reserve = self.lock().burst / 2;
             let wait = match self.turn.try_lock() {
                 // An urgent call waits.
                 Err(_) => YIELD_STEP,
@@ -182,7 +192,8 @@ impl Pace {
     pub(super) fn learn(&self, leave: &Leave<'_>, limit: RateLimit) {
         debug_assert!(std::ptr::eq(leave.pace, self));
         let mut state = self.lock();
-        state.reserve = limit.limit / 2;
+        state.burst = limit.limit;
+        state.reset = limit.reset.clamp(RESET_MIN, HOLD_MAX);
         let now = Instant::now();
         // The peer has not counted the others that are under way.
         let left = limit.remaining.saturating_sub(state.under_way - 1);
@@ -247,6 +258,21 @@ mod tests {
         let began = Instant::now();
         drop(pace.leave(Urgency::Urgent).await.unwrap());
         assert!(began.elapsed().is_zero(), "the burst is whole again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_a_burst_leave_when_the_reset_has_passed() {
+        let pace = Pace::new(0);
+        let leave = pace.leave(Urgency::Urgent).await.unwrap();
+        pace.learn(&leave, limit(0, 3 * SECOND));
+        drop(leave);
+        let began = Instant::now();
+        for _ in 0..10 {
+            drop(pace.leave(Urgency::Urgent).await.unwrap());
+        }
+        assert_eq!(began.elapsed(), 3 * SECOND, "the whole burst of 10");
+        drop(pace.leave(Urgency::Urgent).await.unwrap());
+        assert_eq!(began.elapsed(), 6 * SECOND, "and not one more");
     }
 
     #[tokio::test(start_paused = true)]

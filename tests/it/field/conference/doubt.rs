@@ -1,10 +1,12 @@
 //! Signs of an end that no webhook told.
 
+use std::time::Duration;
+
 use world::mattermost::Model;
 use world::plugnmeet::Backend;
 
 use super::{Running, until};
-use crate::harness::{PATIENCE, Setup};
+use crate::harness::{PATIENCE, Setup, client};
 
 /// No webhook comes, and the meeting's own poll is far off.
 async fn unheard() -> Running {
@@ -12,6 +14,17 @@ async fn unheard() -> Running {
         .set("PLUGNMEET__POLL_FIRST_AFTER", "1h")
         .set("PLUGNMEET__POLL_EVERY", "1h");
     let running = Running::start(setup).await;
+    let can_be_joined = async {
+        loop {
+            let page = client().get(&running.page).send().await.unwrap();
+            if page.text().await.unwrap().contains("Join the meeting") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, can_be_joined).await;
+    assert!(in_time.is_ok(), "the relay does not know the room");
     running.world.conference.settle_webhooks(PATIENCE).await;
     running.world.conference.configure_webhooks(None, false);
     running
