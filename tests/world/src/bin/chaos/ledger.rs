@@ -46,6 +46,8 @@ pub struct Asked {
     /// The answer's X-Request-Id: the event's id.
     pub event: Option<String>,
     pub fate: Fate,
+    /// The immediate answer named the running meeting, so that no later one is owed.
+    pub is_told: bool,
 }
 
 /// What plugNmeet told the relay of one session.

@@ -91,6 +91,7 @@ async fn start(stage: &Stage, life: &Life, channel: &str, title: &str) -> Asked 
                 response: String::new(),
                 event: delivery.and_then(|one| one.request_id),
                 fate,
+                is_told: false,
             }
         }
     }
@@ -124,6 +125,7 @@ async fn command(
         .command(user, channel, &format!("/plugnmeet {words}"), None)
         .await;
     let delivery = stage.chat.delivery_of_command(&answer.response_id);
+    let is_told = answer.text.contains("is running here already");
     let fate = match answer.error_id.as_str() {
         "" => fate_of_command(&answer.text),
         // The relay answered, and what it answered is hidden.
@@ -138,6 +140,7 @@ async fn command(
         response: answer.response_id,
         event: delivery.and_then(|one| one.request_id),
         fate,
+        is_told,
     }
 }
 

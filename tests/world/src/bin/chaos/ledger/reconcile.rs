@@ -115,7 +115,8 @@ impl Verdict {
         self.answer(asked, event, answers, seen);
     }
 
-    /// A second start by command is told of the meeting that runs.
+    /// A second start by command is told of the meeting that runs: at once or later. Where the immediate answer was
+    /// lost, nobody knows what it said.
     fn answer(&mut self, asked: &Asked, event: &str, answers: u32, seen: &Seen) {
         let holder = seen.meetings.values().find_map(|meeting| {
             let of_it = meeting.requests.iter().find(|(id, _)| id == event)?;
@@ -125,7 +126,8 @@ impl Verdict {
             return;
         };
         if wish == "start_while_running" && !asked.response.is_empty() && !meeting.is_buried {
-            if answers == 0 {
+            let is_seen = matches!(asked.fate, Fate::Accepted);
+            if answers == 0 && is_seen && !asked.is_told {
                 self.complain(
                     event,
                     format!(

@@ -10,6 +10,7 @@ fn asked(number: u32, what: What, response: String, event: Option<String>, fate:
         response,
         event,
         fate,
+        is_told: false,
     }
 }
 
