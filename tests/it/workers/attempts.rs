@@ -111,7 +111,19 @@ async fn attempts_tell_what_the_peer_said_and_how_each_ended() {
     house.until(id, is_carded).await;
     house.until_empty(QueueName::Chat).await;
     house.until_empty(QueueName::ChatLater).await;
-    let attempts = attempts_at(&house, id, ":RefreshCard:").await;
+    let recorded = async {
+        loop {
+            let attempts = attempts_at(&house, id, ":RefreshCard:").await;
+            // The card is there a moment before its attempt is recorded.
+            if attempts.iter().any(|one| one.ending == Ending::Done) {
+                return attempts;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let attempts = tokio::time::timeout(crate::harness::PATIENCE, recorded)
+        .await
+        .unwrap();
     let again: Vec<_> = attempts
         .iter()
         .filter(|attempt| attempt.ending == Ending::Again)

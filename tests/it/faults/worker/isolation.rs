@@ -89,9 +89,9 @@ async fn w13_slow_plugnmeet_takes_its_own_slots_and_delays_no_card() {
     };
     world.see("the other meeting's card go on", has_bob).await;
     assert!(began.elapsed() < 3 * SECOND, "{:?}", began.elapsed());
-    // One may just have been answered.
+    // The fake notes an answer a moment after it was given: the next call may have begun meanwhile.
     let at_once = under_way(&world.conference);
-    assert!(at_once <= 3, "{at_once} at once ({before} before)");
+    assert!(at_once <= 4, "{at_once} at once ({before} before)");
     world.conference.faults().clear();
     all_carded(&world, 6).await;
     world.finish().await;
