@@ -39,4 +39,4 @@ pub use meeting::{Meeting, Notify, State};
 pub use notice::NoticeStep;
 pub use post::{Attachment, Field, PostKey, PostRow, Rendered};
 pub use showing::{Showing, WayOutKind};
-pub use timestamp::Timestamp;
+pub use timestamp::{CLOCKS_DIFFER_BY, Timestamp};

@@ -15,12 +15,9 @@ use super::choice::{self, Candidate, EndChoice};
 use super::meeting::{Meeting, Request, Wish};
 use super::owed::{Schedule, owed};
 use super::{
-    Event, EventId, Fact, MeetingId, Owed, Person, Refusal, RequestId, ResponseHook, RoomId,
-    ServerName, Sid, State, Timestamp, Via,
+    CLOCKS_DIFFER_BY, Event, EventId, Fact, MeetingId, Owed, Person, Refusal, RequestId,
+    ResponseHook, RoomId, ServerName, Sid, State, Timestamp, Via,
 };
-
-/// By how much the clocks of two replicas may differ without one of them counting as wrong.
-const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
 
 /// The numbers by which apply decides.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// By how much the clocks of two replicas may differ without one of them counting as wrong.
+pub const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
+
 /// Milliseconds since 1970-01-01T00:00:00Z. Whose clock it is, ours or a peer's, stands at each field that holds one.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,

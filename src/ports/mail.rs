@@ -7,12 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::apply::Tell;
-use crate::domain::{Event, JobId, Timestamp};
+use crate::domain::{CLOCKS_DIFFER_BY, Event, JobId, Timestamp};
 
 use super::{PublishError, QueueError, QueueName, Receipt};
-
-/// By how much the clocks of two replicas may differ without one of them counting as wrong.
-const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
 
 /// What travels through the queue, with what is known of its way.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::choice::{CANDIDATES_MAX, LISTED_MAX, seen_from};
+use crate::domain::choice::{LISTED_MAX, seen_from};
 use crate::domain::say::{self, Listed};
 use crate::domain::{Meeting, Place};
 use crate::ingress::observe::{Noted, Received, Trigger};
@@ -56,7 +56,7 @@ impl Command {
         let meetings = self
             .as_shown(meetings, typed.inbound.since + LIST_WITHIN)
             .await;
-        let meetings: Vec<&Meeting> = meetings.iter().take(CANDIDATES_MAX).collect();
+        let meetings: Vec<&Meeting> = meetings.iter().collect();
         let seen = seen_from(&meetings, place);
         let links: Vec<String> = seen.iter().map(|seen| self.own_link(seen, typed)).collect();
         let lines: Vec<Listed<'_>> = seen

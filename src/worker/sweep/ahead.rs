@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::clock::SetBack;
-use crate::domain::{MeetingId, Timestamp};
+use crate::domain::{CLOCKS_DIFFER_BY, MeetingId, Timestamp};
 use crate::ports::StoreError;
 use crate::worker::Shop;
 
@@ -15,8 +15,6 @@ use crate::worker::Shop;
 const CLOCK_SEEN: &str = "clock_seen";
 /// How often it is read and written.
 const KEPT_EVERY: Duration = Duration::from_secs(10);
-/// By how much the clocks of two replicas may differ without one of them counting as wrong.
-const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
 /// Most meetings that are looked at after a set-back, those first that are due first.
 const MEETINGS_MAX: usize = 10_000;
 
