@@ -37,6 +37,12 @@ impl SetBack {
         self.notice_at(now, Instant::now())
     }
 
+    /// What was noticed could not be acted on: the next look notices it again.
+    pub fn keep(&self, back: Duration) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = seen.map(|(at, shown)| (at, shown.plus(back)));
+    }
+
     fn notice_at(&self, now: Timestamp, instant: Instant) -> Option<Duration> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let expected = seen.map_or(now, |(at, shown)| {
@@ -103,6 +109,11 @@ mod tests {
         ] {
             let noticed = watch.notice_at(at(shown), began + seconds(passed));
             assert_eq!(noticed, back.map(seconds), "{passed}");
+        }
+        watch.keep(seconds(70));
+        for back in [Some(70), None] {
+            let noticed = watch.notice_at(at(4_651), began + seconds(1_141));
+            assert_eq!(noticed, back.map(seconds), "once more");
         }
     }
 }

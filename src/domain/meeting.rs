@@ -112,10 +112,17 @@ pub struct Request {
     pub received_at: Timestamp,
     /// What it wants and what became of it.
     pub wish: Wish,
-    /// Whether the immediate answer named this meeting; `None` where that is no matter, and in requests of earlier
-    /// versions.
+    /// Whether the immediate answer named this meeting (`false`: another one, or none); `None` where that is no matter,
+    /// and in requests of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<bool>,
+}
+
+impl Request {
+    /// It came as a slash command, whose person alone reads the answer.
+    pub const fn is_by_command(&self) -> bool {
+        matches!(self.via, Via::SlashCommand { .. })
+    }
 }
 
 /// What a request wants and what became of it.

@@ -240,21 +240,32 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
         Via::OutgoingWebhook { .. } => true,
         Via::SlashCommand { hook } => hook.is_some(),
     };
-    if !can_hear || row.is_some_and(|row| row.answered) {
+    if !can_hear || row.is_some_and(|row| !is_answer_due(meeting, request, row)) {
         return None;
     }
+    let names_another = request.told == Some(false);
     let is_wanted = match request.wish {
+        // To a channel its card tells the same.
+        Wish::Start => names_another && request.is_by_command(),
         Wish::StartWhileRunning => request.told != Some(true),
         Wish::EndRefused => true,
         // Earlier versions did not name the meeting that ends, and their people wait no more.
-        Wish::EndAllowed => request.told == Some(false) || end_has_failed(meeting, request),
-        Wish::EndAsked => end_has_failed(meeting, request),
-        Wish::Start => false,
+        Wish::EndAllowed => names_another || end_has_failed(meeting, request),
+        // One that is over is asked about no more.
+        Wish::EndAsked => {
+            (names_another && !meeting.state().is_running()) || end_has_failed(meeting, request)
+        }
     };
     is_wanted.then(|| {
         let again_at = row.and_then(|row| row.again_at);
         again_at.unwrap_or(request.received_at)
     })
+}
+
+/// Whether the request still lacks an answer, if one is wanted: it has none, or one that promised an end which was given
+/// up since.
+pub fn is_answer_due(meeting: &Meeting, request: &Request, answer: &PostRow) -> bool {
+    !answer.answered || (answer.rendered == 0 && end_has_failed(meeting, request))
 }
 
 /// The end that this person wanted was given up, by command, and the meeting runs on.
@@ -269,8 +280,7 @@ pub fn end_has_failed(meeting: &Meeting, request: &Request) -> bool {
         }
         Wish::Start | Wish::StartWhileRunning | Wish::EndRefused => false,
     };
-    let is_by_command = matches!(request.via, Via::SlashCommand { .. });
-    is_given_up && is_by_command && meeting.state().is_running()
+    is_given_up && request.is_by_command() && meeting.state().is_running()
 }
 
 fn at_once(job: Job, since: Timestamp) -> Owed {

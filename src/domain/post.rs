@@ -144,7 +144,8 @@ pub struct PostRow {
     pub posted_at: Option<Timestamp>,
     /// The root of the thread that it stands in.
     pub root: Option<PostId>,
-    /// The version of the card that it shows; 0 before the first.
+    /// The version of the card that it shows; 0 before the first. Of an answer: the version of the meeting whose failed
+    /// end it told; 0 if it told another thing.
     pub rendered: u64,
     /// An answer was given (an answer through a response URL has no post).
     pub answered: bool,

@@ -9,8 +9,10 @@ use crate::domain::{ChannelId, TeamId};
 use crate::http::Urgency;
 use crate::ports::{ChatError, RegisteredHook};
 
-/// Most webhooks of one team that are looked at: the largest page of the server.
-const HOOKS_MAX: usize = 200;
+/// Webhooks of a page: the largest that the server gives.
+const PAGE: usize = 200;
+/// Most pages of one team that are looked at.
+const PAGES_MAX: usize = 10;
 /// With this every address of a relay's route for outgoing webhooks ends.
 const ROUTE: &str = "/mattermost/outgoing";
 
@@ -58,12 +60,21 @@ impl Mattermost {
         &self,
         team: &TeamId,
     ) -> Result<Vec<RegisteredHook>, ChatError> {
-        let call = Call::new("outgoing_hooks", Method::GET, &["hooks", "outgoing"])
-            .query("team_id", team)
-            .query("per_page", HOOKS_MAX)
-            .urgency(Urgency::Background);
-        let hooks: Vec<Hook> = self.ask(call).await?;
-        let of_relays = hooks.into_iter().filter(Hook::calls_a_relay);
-        Ok(of_relays.filter_map(Hook::registered).collect())
+        let mut registered = Vec::new();
+        for page in 0..PAGES_MAX {
+            let call = Call::new("outgoing_hooks", Method::GET, &["hooks", "outgoing"])
+                .query("team_id", team)
+                .query("page", page)
+                .query("per_page", PAGE)
+                .urgency(Urgency::Background);
+            let hooks: Vec<Hook> = self.ask(call).await?;
+            let is_last = hooks.len() < PAGE;
+            let of_relays = hooks.into_iter().filter(Hook::calls_a_relay);
+            registered.extend(of_relays.filter_map(Hook::registered));
+            if is_last {
+                break;
+            }
+        }
+        Ok(registered)
     }
 }

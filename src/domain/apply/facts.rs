@@ -73,7 +73,12 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 Wish::StartWhileRunning
             };
             want_room(meeting);
-            let told = (*told == Some(meeting.id)).then_some(true);
+            let told = match told {
+                Some(told) if *told == meeting.id => Some(true),
+                // The person has read of one that is over meanwhile, and of this one nothing.
+                Some(_) if is_first => Some(false),
+                _ => None,
+            };
             meeting.requests.push(request(event, by, via, wish, told));
         }
         Fact::EndRequested { by, via, told, .. } => {

@@ -105,6 +105,15 @@ pub fn running_offer(title: &str, own_link: &str, reference: impl Display) -> St
     )
 }
 
+/// A start whose person has read, at once, of a meeting that was over by then.
+pub fn started_instead(title: &str, own_link: &str, reference: impl Display) -> String {
+    format!(
+        "The meeting that ran here has ended, so I start a new one: {}. Your own link to it: \
+         **[Join the meeting]({own_link})**. ref {reference}",
+        bold(title)
+    )
+}
+
 /// Words that have no meaning here; empty if there are none.
 pub fn ignored(words: &[&str]) -> String {
     if words.is_empty() {
@@ -215,6 +224,11 @@ pub fn end_refused(title: &str, way_out: WayOutKind, reference: impl Display) ->
         WayOutKind::Notices => STARTER_ONLY,
     };
     format!("You cannot end {}: {who}. ref {reference}", bold(title))
+}
+
+/// The meeting was over before it was known whether the person may end it.
+pub fn ended_already(title: &str, reference: impl Display) -> String {
+    format!("{} has ended already. ref {reference}", bold(title))
 }
 
 /// The end was tried in vain, and is tried no more.

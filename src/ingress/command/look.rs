@@ -1,5 +1,6 @@
 //! What an immediate answer reads of the store: never longer than a person waits, and nothing is ever written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,8 +32,10 @@ impl Command {
     /// and no answer has more of them than these.
     async fn as_shown(&self, mut meetings: Vec<Meeting>, until: Instant) -> Vec<Meeting> {
         for meeting in meetings.iter_mut().take(LISTED_MAX) {
-            let names = ShownNames::of(self.chat.as_ref(), meeting);
-            let Ok(names) = tokio::time::timeout_at(until, names).await else {
+            // A task of its own: a name that comes too late for this answer is known to the next one.
+            let (chat, asked) = (Arc::clone(&self.chat), meeting.clone());
+            let names = tokio::spawn(async move { ShownNames::of(chat.as_ref(), &asked).await });
+            let Ok(Ok(names)) = tokio::time::timeout_at(until, names).await else {
                 break;
             };
             names.fill(meeting);

@@ -32,7 +32,7 @@ impl Join {
         inbound: &Inbound,
     ) -> Answer {
         if is_foreign(&inbound.headers, &self.links) {
-            return self.foreign(visit, meeting);
+            return self.foreign(visit, &self.as_shown(meeting.clone()).await);
         }
         if !matches!(meeting.state(), State::Open | State::Live) {
             return self.see_page(visit);
@@ -44,7 +44,8 @@ impl Join {
             };
             if name.is_empty() {
                 let ask = "Please write the name that the others will see.";
-                return self.door(visit, meeting, StatusCode::BAD_REQUEST, ask);
+                let meeting = self.as_shown(meeting.clone()).await;
+                return self.door(visit, &meeting, StatusCode::BAD_REQUEST, ask);
             }
             name
         } else {
@@ -70,12 +71,13 @@ impl Join {
             Ok(Ok(address)) => redirect_to_secret(StatusCode::SEE_OTHER, address.expose_secret()),
             Ok(Err(ConferenceError::RoomGone)) => {
                 let has_ended = self.has_ended(visit, meeting).await;
-                return self.no_room(visit, meeting, has_ended);
+                return self.no_room(visit, meeting, has_ended).await;
             }
-            Ok(Err(error)) => return self.not_minted(visit, meeting, &error),
+            Ok(Err(error)) => return self.not_minted(visit, meeting, &error).await,
             Err(_) => {
                 let why = format!("no answer within {} s", self.conference_deadline.as_secs());
-                return self.not_minted(visit, meeting, &ConferenceError::Unreachable { why });
+                let error = ConferenceError::Unreachable { why };
+                return self.not_minted(visit, meeting, &error).await;
             }
         };
         let Some(mut answer) = answer else {
@@ -162,7 +164,8 @@ impl Join {
         )
     }
 
-    fn no_room(&self, visit: &Visit, meeting: &Meeting, has_ended: bool) -> Answer {
+    async fn no_room(&self, visit: &Visit, meeting: &Meeting, has_ended: bool) -> Answer {
+        let meeting = self.as_shown(meeting.clone()).await;
         tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, has_ended, "no join token: plugNmeet has no such room");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
@@ -188,7 +191,13 @@ impl Join {
         )
     }
 
-    fn not_minted(&self, visit: &Visit, meeting: &Meeting, error: &ConferenceError) -> Answer {
+    async fn not_minted(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        error: &ConferenceError,
+    ) -> Answer {
+        let meeting = self.as_shown(meeting.clone()).await;
         tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, %error, "no join token");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);

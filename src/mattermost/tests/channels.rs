@@ -165,7 +165,7 @@ async fn f23_webhooks_that_call_a_relay_are_read() {
     let lines = bench.stub.lines();
     assert_eq!(
         lines[0],
-        "GET /api/v4/hooks/outgoing?team_id=t1&per_page=200"
+        "GET /api/v4/hooks/outgoing?team_id=t1&page=0&per_page=200"
     );
     assert!(matches!(
         bench.client.outgoing_hooks(&team).await,

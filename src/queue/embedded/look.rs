@@ -100,10 +100,10 @@ impl EmbeddedQueue {
                 changed
             },
         );
-        let messages = changed
-            .await
-            .flatten()
-            .map_err(|error| self.shared.away(&error))?;
+        let messages = changed.await.flatten().map_err(|error| {
+            self.shared.set_back.keep(back);
+            self.shared.away(&error)
+        })?;
         tracing::info!(
             back_s = back.as_secs(),
             messages,

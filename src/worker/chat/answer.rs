@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use crate::domain::apply::{Saying, Tell};
 use crate::domain::meeting::{Request, Wish};
-use crate::domain::owed::end_has_failed;
+use crate::domain::owed::{end_has_failed, is_answer_due};
 use crate::domain::retry::Outcome;
 use crate::domain::say::EndAsked;
 use crate::domain::showing::HOOK_LIFE;
@@ -31,9 +31,11 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
     let meeting = load(shop, id).await?;
     let key = PostKey::Answer(request);
     let mut row = meeting.post(&key).cloned().unwrap_or_default();
-    let Some(request) = meeting.request(request).filter(|_| !row.answered) else {
+    let request = meeting.request(request);
+    let Some(request) = request.filter(|request| is_answer_due(&meeting, request, &row)) else {
         return Ok(Outcome::Obsolete);
     };
+    let has_failed = end_has_failed(&meeting, request);
     match &request.via {
         Via::SlashCommand { hook: Some(hook) } => {
             let Some(text) = text_for(shop, &meeting, request) else {
@@ -57,6 +59,11 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
         }
     }
     row.answered = true;
+    row.rendered = if has_failed {
+        meeting.version.max(1)
+    } else {
+        0
+    };
     keep(shop, &meeting, &key, row).await?;
     Ok(Outcome::Done)
 }
@@ -195,13 +202,20 @@ fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> Option<Str
         Wish::EndAsked | Wish::EndAllowed if end_has_failed(meeting, request) => {
             Some(say::end_failed(title, request.id))
         }
+        Wish::EndAsked | Wish::EndAllowed if !meeting.state().is_running() => {
+            Some(say::ended_already(title, request.id))
+        }
         Wish::EndAllowed => Some(say::end_asked(&EndAsked {
             meeting: Some((title, true)),
             can_hear: true,
             kind: meeting.place.kind,
             way_out: shop.way_out(),
         })),
-        Wish::Start | Wish::EndAsked => None,
+        Wish::Start => {
+            let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+            Some(say::started_instead(title, &link, request.id))
+        }
+        Wish::EndAsked => None,
     }
 }
 

@@ -23,8 +23,8 @@ use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference
 use super::record::{Begun, record};
 use super::settle::{again, done, follow, give_up};
 
-/// Longest that a job rests before it is tried again.
-const REST_MAX: Duration = Duration::from_secs(3600);
+/// Longest that a job rests before it is tried again; the sweep calls for it after about as long, too.
+const REST_MAX: Duration = Duration::from_secs(600);
 
 /// Pause of a message whose job was given up a moment ago.
 const BURIED_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -265,8 +265,7 @@ fn judge(
         .judge(outcome, envelope.attempt, age, delay)
 }
 
-/// How long a job rests whose hindrance a person may reverse: twice as long each time, within an hour. The sweep calls for
-/// it meanwhile, but seldom, too.
+/// How long a job rests whose hindrance a person may reverse: twice as long each time, within [`REST_MAX`].
 fn rest(first: Duration, tries: u32) -> Duration {
     let doubled = first.saturating_mul(1 << tries.saturating_sub(1).min(12));
     doubled.min(REST_MAX.max(first))

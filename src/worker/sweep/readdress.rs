@@ -40,28 +40,35 @@ async fn readdress(shop: &Shop) -> Result<(), StoreError> {
         return Ok(());
     }
     // What an earlier version showed is not known, and most probably the same.
+    let mut meetings = 0;
     if kept.is_some() {
         let filter = MeetingFilter {
             running_only: true,
             limit: CARDS_MAX,
         };
-        let running = store.meetings(filter).await?;
-        info!(
-            meetings = running.len(),
-            "the relay's address or time zone has changed: the cards of running meetings are written again"
-        );
-        for summary in running {
+        for summary in store.meetings(filter).await? {
+            if meetings > 0 {
+                tokio::select! {
+                    () = shop.stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(PACE) => {}
+                }
+            }
+            meetings += 1;
             if let Some(meeting) = outdate(shop, summary.id).await? {
                 let now = shop.deps.clock.now();
                 wake(shop, vec![(meeting.id, meeting.round)], now).await;
             }
-            tokio::select! {
-                () = shop.stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(PACE) => {}
-            }
         }
     }
-    store.put_setting(CARD_FACE, &face).await
+    // Last: a relay that is stopped before does it again rather than never.
+    store.put_setting(CARD_FACE, &face).await?;
+    if kept.is_some() {
+        info!(
+            meetings,
+            "the relay's address or time zone has changed: the cards of running meetings are written again"
+        );
+    }
+    Ok(())
 }
 
 /// The meeting, if its card counts as behind now.

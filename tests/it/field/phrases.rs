@@ -77,6 +77,13 @@ async fn f23_trigger_words_are_configured_or_read_from_mattermost() {
     let address = format!("{}/mattermost/outgoing", world.relay.ports.public_url());
     let words = ["Sync"];
     let when = TriggerWhen::StartsWith;
+    // More than one page of other programs' webhooks come first.
+    for number in 0..210 {
+        let address = format!("http://127.0.0.1:9/other/{number}");
+        world
+            .chat
+            .register_outgoing_hook("weekly", &words, when, &address, FORM);
+    }
     world
         .chat
         .register_outgoing_hook("weekly", &words, when, &address, FORM);

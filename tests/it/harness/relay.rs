@@ -305,14 +305,19 @@ impl Relay {
 
     /// Waits until a line of the log contains `words`.
     pub async fn await_log(&self, words: &str) {
+        self.await_logged(words, 1).await;
+    }
+
+    /// Waits until `words` have been logged `times` times.
+    pub async fn await_logged(&self, words: &str, times: usize) {
         let there = async {
-            while !self.log().contains(words) {
+            while self.log().matches(words).count() < times {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         assert!(
             tokio::time::timeout(PATIENCE, there).await.is_ok(),
-            "{words:?} was never logged:\n{}",
+            "{words:?} was not logged {times} times:\n{}",
             self.last_words()
         );
     }

@@ -51,6 +51,20 @@ fn refused_end_is_answered_and_ends_nothing() {
 }
 
 #[test]
+fn person_who_waits_for_the_name_of_what_ends_is_answered_when_it_is_over() {
+    let mut bench = Bench::open();
+    let answer = format!("Answer:{}", request_id(2));
+    let mut asked = end(2, "bob", at(5));
+    if let Fact::EndRequested { told, .. } = &mut asked.fact {
+        *told = None;
+    }
+    bench.apply(&asked);
+    assert!(!bench.owes().contains(&answer));
+    let applied = bench.learn(session_ended("s1", at(6)), at(6));
+    assert!(keys(&applied.publish).contains(&answer));
+}
+
+#[test]
 fn right_is_not_asked_about_a_meeting_that_is_over() {
     let mut bench = Bench::open();
     bench.apply(&end(2, "bob", at(5)));

@@ -1,7 +1,7 @@
 //! Jobs given up, and what is wanted again afterwards.
 
 use crate::domain::meeting::Wish;
-use crate::domain::{Fact, Refusal, State};
+use crate::domain::{Fact, PostKey, PostRow, Refusal, State};
 
 use super::bench::{
     Bench, at, created, end, event, keys, meeting, polled, request, request_id, session_ended,
@@ -69,6 +69,32 @@ fn f19_meeting_whose_end_was_given_up_is_offered() {
     assert_eq!(bench.meetings.len(), 1);
     let wish = bench.meeting().request(request_id(3)).unwrap().wish;
     assert_eq!(wish, Wish::StartWhileRunning);
+}
+
+#[test]
+fn f19_end_that_was_promised_late_and_then_given_up_is_told_too() {
+    let mut bench = Bench::open();
+    let mut asked = end(2, "ana", at(5));
+    if let Fact::EndRequested { told, .. } = &mut asked.fact {
+        *told = None;
+    }
+    bench.apply(&asked);
+    let answer = format!("Answer:{}", request_id(2));
+    let answered = |bench: &mut Bench, rendered| {
+        assert!(bench.owes().contains(&answer), "{:?}", bench.owes());
+        let row = PostRow {
+            answered: true,
+            rendered,
+            ..PostRow::default()
+        };
+        let key = PostKey::Answer(request_id(2));
+        bench.meetings[0].posts.insert(key, row);
+        assert!(!bench.owes().contains(&answer), "{:?}", bench.owes());
+    };
+    answered(&mut bench, 0);
+    bench.learn(given_up("EndRoom:0"), at(60));
+    let version = bench.meeting().version;
+    answered(&mut bench, version);
 }
 
 #[test]

@@ -34,6 +34,20 @@ fn request_founds_a_meeting_that_wants_a_room_and_then_a_card() {
 }
 
 #[test]
+fn person_who_read_of_a_meeting_that_was_over_is_told_of_the_new_one() {
+    for (named, is_answered) in [(None, false), (Some(meeting(9)), true)] {
+        let mut bench = Bench::new();
+        let mut asked = request(1, "ana", at(0));
+        if let Fact::MeetingRequested { told, .. } = &mut asked.fact {
+            *told = named;
+        }
+        let publish = keys(&bench.apply(&asked).publish);
+        let answer = format!("Answer:{}", request_id(1));
+        assert_eq!(publish.contains(&answer), is_answered, "{publish:?}");
+    }
+}
+
+#[test]
 fn card_is_due_at_once_when_the_room_is_there() {
     let mut bench = Bench::requested();
     let applied = bench.learn(created("s1", at(1)), at(1));

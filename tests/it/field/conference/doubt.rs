@@ -50,6 +50,14 @@ async fn f16_start_after_an_end_that_nobody_told_makes_a_new_room() {
     running.until_over().await;
     assert_eq!(world.conference.rooms().len(), 2);
     assert_eq!(world.conference.count("room.active"), 1, "one poll");
+    let corrected = |chat: &Model| {
+        let said = chat.ephemerals("bob");
+        let texts: Vec<&str> = said.iter().map(|one| one.text.as_str()).collect();
+        let is_offered = texts.first()?.contains("is running here already");
+        let is_new = texts.last()?.contains("so I start a new one: **second**");
+        (is_offered && is_new && texts.len() == 2).then_some(())
+    };
+    world.see("the answer put right", corrected).await;
     running.world.finish().await;
 }
 

@@ -77,7 +77,13 @@ pub(crate) fn list(core: &Core, me: &str, query: &str) -> Result<Reply, AppError
         if !is_admin {
             return Err(AppError::permissions());
         }
+        let number = |name: &str, default: usize| {
+            let given = parameters.get(name).and_then(|value| value.parse().ok());
+            given.unwrap_or(default)
+        };
+        let (page, per_page) = (number("page", 0), number("per_page", 60).min(200));
         let hooks = model.hooks.iter().filter(|hook| hook.team_id == team_id);
+        let hooks = hooks.skip(page * per_page).take(per_page);
         let wire: Vec<Value> = hooks.map(wire).collect();
         Ok(Reply::json(200, &Value::from(wire)))
     })

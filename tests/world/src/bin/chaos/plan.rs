@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::trouble::{ChatTrouble, ConferenceTrouble, ServerTrouble, Trouble};
+use super::trouble::{ChatTrouble, ClockTrouble, ConferenceTrouble, ServerTrouble, Trouble};
 
 /// Quiet before the first trouble, so that a run that cannot work at all is seen as such.
 const QUIET: Duration = Duration::from_secs(3);
@@ -135,6 +135,10 @@ fn trouble(chance: &mut StdRng, parts: Parts) -> Trouble {
     let chat = *ChatTrouble::ALL
         .choose(chance)
         .unwrap_or(&ChatTrouble::Down);
+    let clock = *ClockTrouble::ALL
+        .choose(chance)
+        .unwrap_or(&ClockTrouble::Ahead);
+    kinds.push(Trouble::Clock(relay, clock));
     let conference = *ConferenceTrouble::ALL
         .choose(chance)
         .unwrap_or(&ConferenceTrouble::Down);
@@ -191,7 +195,7 @@ mod tests {
         let hour = Plan::draw(7, Duration::from_secs(3_600), 0.1, alone);
         for planned in &hour.troubles {
             let is_there = match planned.trouble {
-                Trouble::Relay(number, _) => number == 0,
+                Trouble::Relay(number, _) | Trouble::Clock(number, _) => number == 0,
                 Trouble::Chat(..) | Trouble::Conference(..) => true,
                 Trouble::Broker(_) | Trouble::Postgres(_) => false,
             };

@@ -29,6 +29,33 @@ pub struct Relay {
     pub wrong: Vec<String>,
 }
 
+/// The clock of a relay that was built for tests.
+pub struct Clock(PathBuf);
+
+impl Clock {
+    /// Right, until it is set; `file` is where its processes read how far it is off.
+    pub const fn new(file: PathBuf) -> Self {
+        Self(file)
+    }
+
+    /// What tells a relay of it.
+    pub fn variable(&self) -> (String, String) {
+        let file = self.0.display().to_string();
+        ("MEETRELAY_CLOCK_FILE".to_owned(), file)
+    }
+
+    /// Lets it be off by so many milliseconds.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn set(&self, offset_ms: i64) -> anyhow::Result<()> {
+        // Renamed into its place, so that no process reads half of it.
+        let new = self.0.with_extension("new");
+        std::fs::write(&new, offset_ms.to_string())?;
+        Ok(std::fs::rename(new, &self.0)?)
+    }
+}
+
 impl Relay {
     pub fn new(number: usize, admin: u16, data: PathBuf, command: RelayCommand) -> Self {
         Self {

@@ -14,7 +14,7 @@ use world::postgres::Postgres;
 use world::relay::{RelayCommand, program_beside_us};
 
 use super::door::Door;
-use super::relay::Relay;
+use super::relay::{Clock, Relay};
 use super::{Arguments, QueueKind, StoreKind};
 
 /// The content type of a form in outgoing webhooks.
@@ -39,6 +39,8 @@ pub struct Stage {
     pub chat_trouble: Mutex<()>,
     pub conference_trouble: Mutex<()>,
     pub relays: Vec<Mutex<Relay>>,
+    /// The relays' clocks, in their order.
+    pub clocks: Vec<Mutex<Clock>>,
     pub broker: Option<Part<Broker>>,
     pub postgres: Option<Part<Postgres>>,
     /// What must stand in no output.
@@ -106,7 +108,7 @@ impl Stage {
             Some(program) => program.clone(),
             None => program_beside_us()?,
         };
-        let mut relays = Vec::new();
+        let (mut relays, mut clocks) = (Vec::new(), Vec::new());
         for (number, [public, admin]) in ports.into_iter().enumerate() {
             let data = folder.join(format!("data-{number}"));
             let config = folder.join(format!("relay-{number}.toml"));
@@ -122,11 +124,15 @@ impl Stage {
                 conference: &conference,
             });
             std::fs::write(&config, text)?;
+            let clock = Clock::new(folder.join(format!("clock-{number}")));
+            let mut environment = environment.clone();
+            environment.push(clock.variable());
+            clocks.push(Mutex::new(clock));
             let command = RelayCommand {
                 program: program.clone(),
                 config,
                 log: folder.join(format!("relay-{number}.log")),
-                environment: environment.clone(),
+                environment,
             };
             relays.push(Relay::new(number, admin, data, command));
         }
@@ -146,6 +152,7 @@ impl Stage {
             chat_trouble: Mutex::default(),
             conference_trouble: Mutex::default(),
             relays: relays.into_iter().map(Mutex::new).collect(),
+            clocks,
             broker,
             postgres,
             secrets,

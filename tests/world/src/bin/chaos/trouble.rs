@@ -14,6 +14,8 @@ use super::stage::Stage;
 pub enum Trouble {
     /// A relay, by number.
     Relay(usize, ServerTrouble),
+    /// The clock of a relay, by number.
+    Clock(usize, ClockTrouble),
     /// RabbitMQ.
     Broker(ServerTrouble),
     /// PostgreSQL.
@@ -35,6 +37,13 @@ pub enum ServerTrouble {
     Freeze,
     /// All connections are closed (a relay has none of its own to close: killed).
     Disconnect,
+}
+
+/// How a clock is wrong until it is set right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockTrouble {
+    Ahead,
+    Behind,
 }
 
 /// What happens at Mattermost.
@@ -77,6 +86,19 @@ pub enum ConferenceTrouble {
 
 impl ServerTrouble {
     pub const ALL: [Self; 4] = [Self::Kill, Self::Stop, Self::Freeze, Self::Disconnect];
+}
+
+impl ClockTrouble {
+    pub const ALL: [Self; 2] = [Self::Ahead, Self::Behind];
+
+    /// How far the clock is off, in milliseconds: more than the peers tolerate of a signature's time, and than any
+    /// pause of the relays here.
+    const fn offset_ms(self) -> i64 {
+        match self {
+            Self::Ahead => 70_000,
+            Self::Behind => -70_000,
+        }
+    }
 }
 
 impl ChatTrouble {
@@ -164,6 +186,7 @@ impl Trouble {
     pub fn name(&self) -> String {
         match self {
             Self::Relay(_, what) => format!("relay {what:?}"),
+            Self::Clock(_, what) => format!("clock {what:?}"),
             Self::Broker(what) => format!("RabbitMQ {what:?}"),
             Self::Postgres(what) => format!("PostgreSQL {what:?}"),
             Self::Chat(what, _) => format!("Mattermost {what:?}"),
@@ -177,6 +200,7 @@ pub async fn make(stage: Arc<Stage>, planned: Planned) {
     let Planned { lasts, trouble, .. } = planned;
     match trouble {
         Trouble::Relay(number, what) => relay(&stage, number, what, lasts).await,
+        Trouble::Clock(number, what) => clock(&stage, number, what, lasts).await,
         Trouble::Broker(what) => broker(&stage, what, lasts).await,
         Trouble::Postgres(what) => postgres(&stage, what, lasts).await,
         Trouble::Chat(what, calls) => chat(&stage, what, calls, lasts).await,
@@ -198,6 +222,14 @@ async fn relay(stage: &Stage, number: usize, what: ServerTrouble, lasts: Duratio
     }
     tokio::time::sleep(lasts).await;
     relay.start();
+}
+
+async fn clock(stage: &Stage, number: usize, what: ClockTrouble, lasts: Duration) {
+    // Its processes read the file at each look: they may end and start meanwhile.
+    let clock = stage.clocks[number].lock().await;
+    stage.note_failure("a clock", clock.set(what.offset_ms()));
+    tokio::time::sleep(lasts).await;
+    stage.note_failure("a clock", clock.set(0));
 }
 
 async fn broker(stage: &Stage, what: ServerTrouble, lasts: Duration) {
