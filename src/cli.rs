@@ -75,7 +75,7 @@ pub fn run(arguments: Arguments, environment: Environment) -> ExitCode {
 
 async fn carry_out(command: Command, sources: &Sources) -> Outcome {
     match command {
-        Command::Serve => serve::serve(sources).await,
+        Command::Serve => Box::pin(serve::serve(sources)).await,
         Command::Check => check::check(sources),
         Command::Config(command) => command.run(sources),
         Command::Meetings(command) => command.run(sources).await,

@@ -315,7 +315,8 @@ impl Ingress {
             let noted = Noting::of(route, &inbound);
             let answer = defect::caught(route, inbound.id, answer(Arc::clone(&door), inbound));
             let door = Arc::clone(&door);
-            async move { noted.finish(&door, answer.await) }
+            // On the heap: the future of all routes holds one of each, and each level of `or` moves it.
+            Box::pin(async move { noted.finish(&door, answer.await) })
         })
     }
 
@@ -336,7 +337,7 @@ impl Ingress {
             let id = inbound.id;
             let answer = defect::caught(route, id, answer(Arc::clone(&door), token, inbound));
             let door = Arc::clone(&door);
-            async move { noted.finish(&door, answer.await) }
+            Box::pin(async move { noted.finish(&door, answer.await) })
         })
     }
 }

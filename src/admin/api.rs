@@ -104,7 +104,8 @@ pub(super) fn route(
                 query,
                 by: caller(by),
             };
-            serve(call, method, path, authorization)
+            // On the heap: the future of all routes holds one of each, and each level of `or` moves it.
+            Box::pin(serve(call, method, path, authorization))
         })
 }
 

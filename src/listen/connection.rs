@@ -56,7 +56,8 @@ impl Connection {
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             let answer = warp::service(filter.clone()).call(request);
             let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
-            async move {
+            // On the heap, while there is a request: a connection that waits for one holds no room for its answer.
+            Box::pin(async move {
                 let mut answer = match tokio::time::timeout(deadline, answer).await {
                     Ok(Ok(answer)) => answer,
                     Err(_) => too_slow(),
@@ -66,7 +67,7 @@ impl Connection {
                 }
                 seat.enter(Phase::Idle);
                 Ok::<_, Infallible>(answer)
-            }
+            })
         });
         let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut draining = false;

@@ -177,7 +177,7 @@ async fn do_envelope(
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
                 meeting.id = %id.meeting, event.id = tracing::field::Empty,
                 attempt.number = envelope.attempt, tries = envelope.tries);
-            do_job(shop, received, envelope, (id, since), alone)
+            Box::pin(do_job(shop, received, envelope, (id, since), alone))
                 .instrument(span)
                 .await
         }

@@ -30,6 +30,10 @@ impl Command {
 
     /// The meetings with the names that the chat server shows, as far as it tells them in time. The newest come first,
     /// and no answer has more of them than these.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody waits for a name that comes too late: it is remembered, or not"
+    )]
     async fn as_shown(&self, mut meetings: Vec<Meeting>, until: Instant) -> Vec<Meeting> {
         for meeting in meetings.iter_mut().take(LISTED_MAX) {
             // A task of its own: a name that comes too late for this answer is known to the next one.
