@@ -185,8 +185,8 @@ impl App {
         };
         let own_user = OwnUser::unknown();
         watch::remember_own_user(store.as_ref(), &own_user).await;
-        let public = bind("listen", config.server.listen).await?;
-        let admin_listener = bind("admin_listen", config.server.admin_listen).await?;
+        let public = bind("listen", config.server.listen)?;
+        let admin_listener = bind("admin_listen", config.server.admin_listen)?;
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
@@ -349,10 +349,8 @@ fn conference(
     PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|why| StartError::Listen { key, address, why })
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen::bind(address).map_err(|why| StartError::Listen { key, address, why })
 }
 
 fn limits(config: &Config) -> ListenLimits {

@@ -1,8 +1,10 @@
 //! The accept loop under both listeners. warp's own has neither header deadline nor connection cap (queue.md 1.2).
 //!
-//! Every connection is HTTP/1.x. When the cap is reached, the connection that has been waiting longest without a
-//! request in work is closed, so that a crowd of idle or slow peers does not lock out the others (faults.md I9).
+//! Every connection is HTTP/1.x. When the cap is reached, the connections that have been waiting longest without a whole
+//! request in work are closed, those that carried an authenticated request last, so that a crowd of idle or slow
+//! strangers does not lock out the others (faults.md I9).
 
+mod body;
 mod connection;
 mod path;
 mod room;
@@ -16,13 +18,31 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::{Filter, Reply};
 
 use connection::Connection;
 use room::Room;
+
+/// Connections that the system keeps until they are accepted, as far as `net.core.somaxconn` allows: one that finds the
+/// backlog full waits at least a second before it asks again.
+const BACKLOG: u32 = 4096;
+
+/// Listens at an address.
+///
+/// # Errors
+/// The system refuses the address.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What one listener allows. Every number is a bound on what strangers can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +74,11 @@ impl Default for ListenLimits {
         }
     }
 }
+
+/// An extension of an answer: its request was of somebody whom the relay knows. Such a connection is closed last when
+/// places are short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authenticated;
 
 /// The other end of a connection, as an extension of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

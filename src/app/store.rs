@@ -151,7 +151,7 @@ impl StoreSide {
              is not set"
         );
         surroundings.readiness.set(Check::Store, false);
-        let listener = super::bind("admin_listen", config.server.admin_listen).await?;
+        let listener = super::bind("admin_listen", config.server.admin_listen)?;
         let served = CancellationToken::new();
         let readiness = Arc::clone(&surroundings.readiness);
         let routes = admin::health_routes(readiness, Arc::clone(&surroundings.metrics));

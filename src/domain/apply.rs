@@ -3,6 +3,7 @@
 
 mod facts;
 mod giving_up;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -136,6 +137,8 @@ pub struct Tell {
 pub enum Saying {
     /// No meeting runs here that could be ended.
     NothingToEnd,
+    /// The meeting that is to end has no room for another request.
+    NoRoom,
     /// Several could be meant, or none is called so: these run.
     ChooseToEnd {
         /// What the person wrote; may be empty.
@@ -245,6 +248,7 @@ pub fn decide(
             (meeting, before)
         }
     };
+    let tell = tell_dropped(&meeting, event);
     let is_new = meeting.requests.is_empty();
     let was_too_late = meeting.refused == Some(Refusal::TooLate);
     let was_running = meeting.state().is_running();
@@ -283,7 +287,7 @@ pub fn decide(
         effect: Effect::Applied,
         meeting: Some((meeting.id, meeting.round)),
         publish,
-        tell: None,
+        tell,
     };
     (Some(meeting), applied)
 }
@@ -313,6 +317,7 @@ pub fn repeat(
         (Fact::EndRequested { by, via, .. }, None) if is_redelivered => {
             tell(event.id, by, via, aim.saying)
         }
+        (_, Some(meeting)) if is_redelivered => tell_dropped(meeting, event),
         _ => None,
     };
     let meeting = loaded.map(|meeting| (meeting.id, meeting.round));
@@ -377,6 +382,18 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
     let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
     next.into_iter().chain(too_late).min()
+}
+
+/// What a person is told whose end the meeting has no room for.
+fn tell_dropped(meeting: &Meeting, event: &Event) -> Option<Tell> {
+    match &event.fact {
+        Fact::EndRequested { by, via, .. }
+            if requests::is_dropped(meeting, by) && meeting.request(event.id.into()).is_none() =>
+        {
+            tell(event.id, by, via, Saying::NoRoom)
+        }
+        _ => None,
+    }
 }
 
 fn tell(event: EventId, by: &Person, via: &Via, saying: Saying) -> Option<Tell> {

@@ -61,7 +61,7 @@ pub fn offered<'m>(
 fn can_be_offered(meeting: &Meeting, received_at: Timestamp) -> bool {
     let is_too_late = meeting.state() == State::Creating
         && received_at.since(meeting.requested_at) > meeting.rule.worth;
-    !meeting.is_ending() && !is_too_late && meeting.requests.len() < super::meeting::REQUESTS_MAX
+    !meeting.is_ending() && !is_too_late && meeting.has_room_for_starts()
 }
 
 /// The meeting that `by` means with `end <words>` at `place`. Without words: the newest of their own, else the newest,

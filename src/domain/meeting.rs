@@ -19,8 +19,12 @@ pub use notify::Notify;
 pub use session::{End, Session};
 pub use view::{CardView, Ended};
 
-/// Most requests that one meeting keeps; more starts than this at one place are not offered it.
-pub const REQUESTS_MAX: usize = 1000;
+/// Most starts that one meeting keeps; more than this at one place are not offered it.
+pub const STARTS_MAX: usize = 1000;
+/// Most wishes for its end that one meeting keeps. They have room of their own: a full meeting can still be ended.
+pub const ENDS_MAX: usize = 100;
+/// Most posts and answers of one meeting, of those that people cause by asking.
+pub const POSTS_MAX: usize = 2000;
 /// Most sessions that one meeting keeps; there is one unless plugNmeet lost its state.
 pub const SESSIONS_MAX: usize = 32;
 /// Most breakout sessions that one meeting remembers.
@@ -139,6 +143,13 @@ pub enum Wish {
     EndAllowed,
     /// The end, refused.
     EndRefused,
+}
+
+impl Wish {
+    /// Somebody wants the meeting ended, whatever became of it.
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::EndAsked | Self::EndAllowed | Self::EndRefused)
+    }
 }
 
 /// One connection of a participant, a person or not.

@@ -10,8 +10,8 @@ mod thread;
 
 pub use command::{
     EndAsked, Listed, Started, choose_to_end, end_asked, end_failed, end_refused, ended_already,
-    ends_limited, help, ignored, listed, nothing_to_end, rate_limited, running, running_offer,
-    started, started_instead, started_or_running, unavailable, unknown_subcommand,
+    ends_limited, help, ignored, listed, no_room_for_end, nothing_to_end, rate_limited, running,
+    running_offer, started, started_instead, started_or_running, unavailable, unknown_subcommand,
 };
 pub use notice::{recording_notice, running_notice, summary_notice};
 pub use outside::{CannotPost, Spot, cannot_post};

@@ -122,7 +122,7 @@ impl Command {
                 )
             }
         };
-        ephemeral(&text)
+        reply::authenticated(ephemeral(&text))
     }
 
     fn typed<'a>(&self, inbound: &'a Inbound, fields: &'a Fields) -> Result<Typed<'a>, BadFields> {

@@ -26,6 +26,9 @@ const BODY_BYTES_FREE: usize = 16 * 1024;
 /// Longer bodies of one route together may be as long as so many of the longest; more are refused.
 const LARGE_BODIES_MAX: usize = 8;
 
+/// A longer body is complete within this time from the byte on that makes it one: it holds room that others need.
+const LARGE_BODY_WITHIN: Duration = Duration::from_secs(2);
+
 /// Of a body that is too large so many bytes are taken and thrown away, within this time.
 const THROWN_AWAY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const THROWN_AWAY_WITHIN: Duration = Duration::from_millis(500);
@@ -54,6 +57,8 @@ pub(super) enum Unread {
     Broken,
     /// Too many large bodies are held at this moment.
     NoRoom,
+    /// It was longer than most, and did not come in time.
+    TooSlow,
 }
 
 /// Why a request is refused before its body is looked at.
@@ -73,7 +78,7 @@ impl Refused {
         match self {
             Self::Encoded | Self::MediaType => Rejected::UnsupportedMedia,
             Self::Unread(Unread::TooLarge) => Rejected::TooLarge,
-            Self::Unread(Unread::Broken) => Rejected::Malformed,
+            Self::Unread(Unread::Broken | Unread::TooSlow) => Rejected::Malformed,
             Self::Unread(Unread::NoRoom) => Rejected::Backpressure,
         }
     }
@@ -93,6 +98,9 @@ impl Refused {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
             }
             Self::Unread(Unread::Broken) => (StatusCode::BAD_REQUEST, "the body is incomplete"),
+            Self::Unread(Unread::TooSlow) => {
+                (StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
+            }
             Self::Unread(Unread::NoRoom) => {
                 let text = "too many large bodies at a time, try again";
                 let answer = reply::plain(StatusCode::SERVICE_UNAVAILABLE, text);
@@ -217,23 +225,29 @@ async fn read(
         return Err(Unread::TooLarge);
     }
     let mut read = BytesMut::new();
-    let mut place = None;
-    while let Some(chunk) = body.next().await {
+    let mut place: Option<OwnedSemaphorePermit> = None;
+    let mut due: Option<Instant> = None;
+    while let Some(chunk) = next(&mut body, due).await? {
         let mut chunk = chunk.map_err(|_| Unread::Broken)?;
-        if read.len() + chunk.remaining() > max {
+        let length = chunk.remaining();
+        if read.len() + length > max {
             throw_away(body).await;
             return Err(Unread::TooLarge);
         }
-        if place.is_none() && read.len() + chunk.remaining() > BODY_BYTES_FREE {
-            let bytes = told.and_then(|told| u32::try_from(told).ok());
-            let bytes = bytes.unwrap_or(u32::try_from(max).unwrap_or(u32::MAX));
+        if read.len() + length > BODY_BYTES_FREE {
+            // What has come holds room, and not what was announced: that costs its sender nothing.
+            let bytes = length + if place.is_none() { read.len() } else { 0 };
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             let Ok(taken) = Arc::clone(room).try_acquire_many_owned(bytes) else {
                 throw_away(body).await;
                 return Err(Unread::NoRoom);
             };
-            place = Some(taken);
+            match &mut place {
+                Some(place) => place.merge(taken),
+                None => place = Some(taken),
+            }
+            due.get_or_insert_with(|| Instant::now() + LARGE_BODY_WITHIN);
         }
-        let length = chunk.remaining();
         read.extend_from_slice(&chunk.copy_to_bytes(length));
     }
     Ok(match place {
@@ -243,6 +257,20 @@ async fn read(
             _place: place,
         }),
     })
+}
+
+/// The next part of a body, in time.
+async fn next<S: Stream + ?Sized>(
+    body: &mut Pin<&mut S>,
+    due: Option<Instant>,
+) -> Result<Option<S::Item>, Unread> {
+    match due {
+        None => Ok(body.next().await),
+        Some(due) => {
+            let next = tokio::time::timeout_at(due, body.next()).await;
+            next.map_err(|_| Unread::TooSlow)
+        }
+    }
 }
 
 /// A large body; its place is free again when the last copy is dropped.

@@ -57,11 +57,11 @@ impl Outgoing {
             Err(refused) => {
                 self.observer
                     .rejected(Source::OutgoingWebhook, refused.reason());
-                if refused == Refused::Unread(Unread::NoRoom) {
-                    let text = &say::not_stored(inbound.id);
-                    return reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text });
-                }
-                return refused.answer();
+                return match refused {
+                    // Mattermost does not send it again.
+                    Refused::Unread(Unread::NoRoom | Unread::TooSlow) => self.not_stored(&inbound),
+                    refused => refused.answer(),
+                };
             }
         };
         let read = if kind == JSON {
@@ -79,7 +79,12 @@ impl Outgoing {
                 .rejected(Source::OutgoingWebhook, Rejected::BadToken);
             return reply::unauthorized();
         }
-        match self.asked(&inbound, &fields, kind) {
+        reply::authenticated(self.act(&inbound, &fields, kind).await)
+    }
+
+    /// What the post asks for is made durable.
+    async fn act(&self, inbound: &Inbound, fields: &Fields, kind: &str) -> Answer {
+        match self.asked(inbound, fields, kind) {
             Ok(Asked::For { origin, fact }) => {
                 let event = Event {
                     id: inbound.id,
@@ -148,7 +153,7 @@ impl Outgoing {
         Ok(asked)
     }
 
-    async fn accept(&self, event: Event, inbound: Inbound) -> Answer {
+    async fn accept(&self, event: Event, inbound: &Inbound) -> Answer {
         match make_durable(&self.sink, event, inbound.trace(), inbound.since).await {
             Ok(()) => {
                 self.observer
@@ -160,16 +165,21 @@ impl Outgoing {
                     .received(Trigger::OutgoingWebhook, Received::Rejected);
                 self.observer
                     .rejected(Source::OutgoingWebhook, Rejected::Backpressure);
-                let text = &match &self.gap {
-                    Some(gap) => {
-                        gap.noticed();
-                        say::not_stored_yet(inbound.id)
-                    }
-                    None => say::not_stored(inbound.id),
-                };
-                reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text })
+                self.not_stored(inbound)
             }
         }
+    }
+
+    /// Posts that may have asked for a meeting are looked for soon, where that is switched on.
+    fn not_stored(&self, inbound: &Inbound) -> Answer {
+        let text = &match &self.gap {
+            Some(gap) => {
+                gap.noticed();
+                say::not_stored_yet(inbound.id)
+            }
+            None => say::not_stored(inbound.id),
+        };
+        reply::json(StatusCode::SERVICE_UNAVAILABLE, &Posted { text })
     }
 }
 

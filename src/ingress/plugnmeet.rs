@@ -43,6 +43,11 @@ impl Webhook {
             self.observer.rejected(Source::Plugnmeet, reason);
             return reply::unauthorized();
         }
+        reply::authenticated(self.accept(&inbound, body).await)
+    }
+
+    /// The event is made durable before it is answered.
+    async fn accept(&self, inbound: &Inbound, body: &[u8]) -> Answer {
         let Ok(told) = facts::read(body, inbound.received_at) else {
             tracing::warn!(event.id = %inbound.id, "webhook refused: the body is no event");
             self.observer

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::listen::Authenticated;
+
 pub(super) type Answer = Response<Bytes>;
 
 /// The header that carries the event id.
@@ -45,6 +47,12 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Answer {
 /// 401 without detail.
 pub(super) fn unauthorized() -> Answer {
     plain(StatusCode::UNAUTHORIZED, "unauthorized")
+}
+
+/// The answer to a caller whom the relay knows by a token or signature.
+pub(super) fn authenticated(mut answer: Answer) -> Answer {
+    answer.extensions_mut().insert(Authenticated);
+    answer
 }
 
 /// The answer with one header more.

@@ -21,8 +21,9 @@ use tower::Service;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
+use super::body::WatchedBody;
 use super::room::{Phase, Place, Seat};
-use super::{ListenLimits, PeerAddress};
+use super::{Authenticated, ListenLimits, PeerAddress};
 
 /// Time to write the 408 after the deadline of a request.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -52,7 +53,7 @@ impl Connection {
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(self.peer));
             super::path::normalize(request.uri_mut());
-            seat.enter(Phase::Request);
+            let request = request.map(|body| WatchedBody::new(body, &seat));
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             let answer = warp::service(filter.clone()).call(request);
             let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
@@ -64,6 +65,9 @@ impl Connection {
                 };
                 if is_chunked {
                     close_after(&mut answer);
+                }
+                if answer.extensions().get::<Authenticated>().is_some() {
+                    seat.authenticate();
                 }
                 seat.enter(Phase::Idle);
                 Ok::<_, Infallible>(answer)
@@ -95,7 +99,7 @@ impl Connection {
                 () = seat.head_began.notified() => {}
                 () = tokio::time::sleep_until(self.deadline(draining)) => {
                     if self.deadline(draining) <= Instant::now() {
-                        tracing::debug!(peer = %self.peer, phase = ?seat.phase().0, "connection closed at its deadline");
+                        tracing::debug!(peer = %self.peer, phase = ?seat.state().phase, "connection closed at its deadline");
                         return;
                     }
                 }
@@ -104,15 +108,15 @@ impl Connection {
     }
 
     fn deadline(&self, draining: bool) -> Instant {
-        let (phase, since) = self.place.seat().phase();
-        since
-            + match phase {
+        let state = self.place.seat().state();
+        state.since
+            + match state.phase {
                 // A connection that says nothing has no claim on the time of a stop.
                 Phase::Idle if draining => LAST_WORDS,
                 Phase::Head if draining => self.limits.head_deadline.min(LAST_WORDS),
                 Phase::Idle => self.limits.idle_deadline,
                 Phase::Head => self.limits.head_deadline,
-                Phase::Request => self.limits.request_deadline + LAST_WORDS,
+                Phase::Body | Phase::Request => self.limits.request_deadline + LAST_WORDS,
             }
     }
 }

@@ -1,26 +1,53 @@
 //! Places for connections, and whose is taken away when there are none left.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// A connection younger than this in its phase is not closed for another one.
-const SPARED: Duration = Duration::from_millis(250);
-/// A request in work for longer than this may be closed for another connection: its body does not come.
-const SLOW_REQUEST: Duration = Duration::from_secs(5);
+/// A connection younger than this in its phase is not closed for another one. Who waits in the system's backlog passes
+/// within `BACKLOG / connections` times this.
+const SPARED: Duration = Duration::from_millis(100);
+/// Most connections that are closed at a time to make room.
+const GIVEN_UP_MAX: usize = 32;
 
-/// What a connection is doing, in the order in which connections are given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Its last request was answered.
     Idle,
     /// It connected, or began to send a head.
     Head,
-    /// A request is in work.
+    /// A head is there, and its body is not complete.
+    Body,
+    /// A whole request is in work.
     Request,
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// Since when it is in this phase.
+    pub(super) since: Instant,
+    /// It carried a request of somebody whom the relay knows.
+    is_authenticated: bool,
+}
+
+impl State {
+    /// Whether it may be closed for another connection. A whole request in work never is.
+    fn can_be_spared(&self, now: Instant) -> bool {
+        self.phase != Phase::Request && now.duration_since(self.since) >= SPARED
+    }
+
+    /// The lowest is closed first: strangers before those whom the relay knows, connections without a request before
+    /// those that have begun one, and the oldest.
+    fn rank(&self) -> (bool, bool, Instant) {
+        let has_begun = self.phase != Phase::Idle;
+        (self.is_authenticated, has_begun, self.since)
+    }
 }
 
 /// One connection's place. Dropped, it is free for the next.
@@ -35,7 +62,7 @@ pub(super) struct Place {
 /// What is known of the connection in a place.
 #[derive(Debug)]
 pub(super) struct Seat {
-    phase: Mutex<(Phase, Instant)>,
+    state: Mutex<State>,
     /// Woken when a head begins: the deadline came nearer.
     pub(super) head_began: Notify,
     /// Woken when the place is needed for another connection.
@@ -77,7 +104,7 @@ impl Room {
     fn patience(&self) -> Duration {
         if self.permits.available_permits() > 0 {
             Duration::from_secs(1)
-        } else if self.shared.give_up_one(Instant::now()) {
+        } else if self.shared.give_up_some(Instant::now()) {
             Duration::from_millis(100)
         } else {
             Duration::from_millis(20)
@@ -86,35 +113,34 @@ impl Room {
 }
 
 impl Shared {
-    /// Closes the connection that can best be spared; tells whether there is one.
-    fn give_up_one(&self, now: Instant) -> bool {
+    /// Closes the connections that can best be spared; tells whether there are any. One that the relay knows is closed
+    /// alone: whoever sends on it at that moment loses the request.
+    fn give_up_some(&self, now: Instant) -> bool {
         let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let spare = seats
+        let mut spare: Vec<_> = seats
             .1
             .values()
-            .map(|seat| (seat.phase(), seat))
-            .filter(|(known, _)| can_be_spared(*known, now))
-            .min_by_key(|((phase, since), _)| (*phase, *since));
-        if let Some((_, seat)) = spare {
+            .map(|seat| (seat.state(), seat))
+            .filter(|(state, _)| state.can_be_spared(now))
+            .collect();
+        spare.sort_by_key(|(state, _)| state.rank());
+        let strangers = spare.iter().filter(|(state, _)| !state.is_authenticated);
+        let count = strangers.count().clamp(1, GIVEN_UP_MAX);
+        for (_, seat) in spare.iter().take(count) {
             seat.given_up.notify_one();
         }
-        spare.is_some()
+        !spare.is_empty()
     }
-}
-
-fn can_be_spared((phase, since): (Phase, Instant), now: Instant) -> bool {
-    let least = if phase == Phase::Request {
-        SLOW_REQUEST
-    } else {
-        SPARED
-    };
-    now.duration_since(since) >= least
 }
 
 impl Place {
     fn new(permit: OwnedSemaphorePermit, room: Arc<Shared>) -> Self {
         let seat = Arc::new(Seat {
-            phase: Mutex::new((Phase::Head, Instant::now())),
+            state: Mutex::new(State {
+                phase: Phase::Head,
+                since: Instant::now(),
+                is_authenticated: false,
+            }),
             head_began: Notify::new(),
             given_up: Notify::new(),
         });
@@ -148,26 +174,45 @@ impl Drop for Place {
 }
 
 impl Seat {
-    /// What the connection is doing, and since when.
-    pub(super) fn phase(&self) -> (Phase, Instant) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the connection is doing.
+    pub(super) fn state(&self) -> State {
+        *self.lock()
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        let mut state = self.lock();
+        state.phase = phase;
+        state.since = Instant::now();
+    }
+
+    /// The body of the request in hand is complete.
+    pub(super) fn complete_body(&self) {
+        if self.state().phase == Phase::Body {
+            self.enter(Phase::Request);
+        }
+    }
+
+    /// It carried a request of somebody whom the relay knows.
+    pub(super) fn authenticate(&self) {
+        self.lock().is_authenticated = true;
     }
 
     /// Whether it still may be closed for another one: it may have sent something since it was chosen.
     pub(super) fn can_be_spared(&self) -> bool {
-        can_be_spared(self.phase(), Instant::now())
+        self.state().can_be_spared(Instant::now())
     }
 
     /// Bytes came: between requests they begin a head.
     pub(super) fn note_read(&self) {
-        let mut known = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.0 == Phase::Idle {
-            *known = (Phase::Head, Instant::now());
+        let mut state = self.lock();
+        if state.phase == Phase::Idle {
+            state.phase = Phase::Head;
+            state.since = Instant::now();
             self.head_began.notify_one();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use warp::Filter;
 
-use super::{ListenLimits, PeerAddress, serve};
+use super::{Authenticated, ListenLimits, PeerAddress, serve};
 
 fn brisk() -> ListenLimits {
     ListenLimits {
@@ -37,7 +37,7 @@ struct Listening {
     go_on: Arc<Notify>,
 }
 
-/// `/peer` tells the peer's address, `/echo` the length of the body, `/wait` answers when told.
+/// `/peer` tells the peer's address, `/echo` the length of the body, `/wait` answers when told, `/known` knows its caller.
 async fn listening(limits: ListenLimits) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -48,6 +48,8 @@ async fn listening(limits: ListenLimits) -> Listening {
         .and(warp::ext::get::<PeerAddress>())
         .map(|peer: PeerAddress| peer.0.ip().to_string())
         .or(warp::path!("echo").and(warp::body::stream()).then(length))
+        .unify()
+        .or(warp::path!("known").map(known))
         .unify()
         .or(warp::path!("wait").then(move || {
             let waiting = Arc::clone(&waiting);
@@ -67,6 +69,12 @@ async fn listening(limits: ListenLimits) -> Listening {
         served,
         go_on,
     }
+}
+
+fn known() -> http::Response<String> {
+    let mut answer = http::Response::new("known".to_owned());
+    answer.extensions_mut().insert(Authenticated);
+    answer
 }
 
 async fn length(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> String {
@@ -216,6 +224,39 @@ async fn crowd_of_silent_connections_does_not_lock_out_a_good_client() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// Sends a request whose answer ends with `end`, on a connection that stays open.
+async fn ask(stream: &mut TcpStream, request: &str, end: &str) {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_until(stream, end).await;
+}
+
+#[tokio::test]
+async fn s1_half_bodies_lock_out_nobody_and_close_neither_known_connections_nor_whole_requests() {
+    let mut limits = brisk();
+    limits.head_deadline = Duration::from_secs(30);
+    limits.idle_deadline = Duration::from_secs(30);
+    limits.request_deadline = Duration::from_secs(30);
+    let listening = listening(limits).await;
+    let (mut known, mut busy) = (connect(&listening).await, connect(&listening).await);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(&mut known, &get("/known"), "known").await;
+    busy.write_all(get("/wait").as_bytes()).await.unwrap();
+    let half = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\na";
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        let mut one = connect(&listening).await;
+        one.write_all(half).await.unwrap();
+        crowd.push(one);
+    }
+    let mut good = connect(&listening).await;
+    let whole = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+    ask(&mut good, whole, "3").await;
+    // The crowd is still there, in and before the eight places.
+    ask(&mut known, &get("/known"), "known").await;
+    listening.go_on.notify_one();
+    read_until(&mut busy, "waited").await;
 }
 
 #[tokio::test]

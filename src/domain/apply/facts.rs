@@ -14,7 +14,7 @@ use crate::domain::{
 use super::giving_up::{
     give_up, note_artifacts_polled, note_end_wanted, note_polled, want_end, want_room,
 };
-use super::{Fresh, conference, request};
+use super::{Fresh, conference, request, requests};
 
 /// The new meeting that `event`, a `MeetingRequested`, founds; its request is added with the fact itself.
 ///
@@ -79,21 +79,17 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 Some(_) if is_first => Some(false),
                 _ => None,
             };
-            meeting.requests.push(request(event, by, via, wish, told));
+            requests::keep(meeting, request(event, by, via, wish, told));
         }
         Fact::EndRequested { by, via, told, .. } => {
-            let is_starter = meeting
-                .starter()
-                .is_some_and(|who| who.user_id == by.user_id);
+            let is_starter = requests::is_starter(meeting, by);
             let wish = if is_starter {
                 Wish::EndAllowed
             } else {
                 Wish::EndAsked
             };
-            if meeting.requests.len() < crate::domain::meeting::REQUESTS_MAX {
-                let told = Some(*told == Some(meeting.id));
-                meeting.requests.push(request(event, by, via, wish, told));
-            }
+            let told = Some(*told == Some(meeting.id));
+            requests::keep(meeting, request(event, by, via, wish, told));
             if is_starter {
                 want_end(meeting, at);
             }

@@ -11,5 +11,6 @@ mod life;
 mod notices;
 mod owing;
 mod precedence;
+mod requests;
 mod sessions;
 mod starting;

@@ -240,6 +240,14 @@ pub fn end_failed(title: &str, reference: impl Display) -> String {
     )
 }
 
+/// The meeting keeps no more requests.
+pub fn no_room_for_end(reference: impl Display) -> String {
+    format!(
+        "Too many people have asked to end this meeting, so your request was not taken. End it in the meeting itself, \
+         or ask whoever runs meetrelay to end it. ref {reference}"
+    )
+}
+
 /// No meeting runs here.
 pub fn nothing_to_end(reference: impl Display) -> String {
     format!("No meeting is running here, so there is nothing to end. ref {reference}")

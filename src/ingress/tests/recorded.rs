@@ -5,12 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method};
-use jsonwebtoken::{EncodingKey, Header};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{House, NOW, post, vectors};
@@ -77,12 +73,8 @@ fn object(fields: &[(String, Value)], token: &str) -> String {
 /// A webhook with plugNmeet's signature over the body.
 fn signed(body: &[u8]) -> Inbound {
     let seconds = NOW.millis() / 1000;
-    let claims = json!({
-        "iss": "plugnmeet", "nbf": seconds, "iat": seconds, "exp": seconds + 300,
-        "sha256": STANDARD.encode(Sha256::digest(body)),
-    });
-    let key = EncodingKey::from_secret(b"zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6");
-    let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+    let secret = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
+    let token = world::plugnmeet::sign_webhook("plugnmeet", secret, body, seconds);
     let mut inbound = post(JSON, body.to_vec());
     let token = HeaderValue::from_str(&token).unwrap();
     inbound.headers.insert("authorization", token);

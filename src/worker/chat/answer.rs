@@ -151,6 +151,7 @@ pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: Req
 pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
     let text = match &tell.saying {
         Saying::NothingToEnd => say::nothing_to_end(tell.request),
+        Saying::NoRoom => say::no_room_for_end(tell.request),
         Saying::ChooseToEnd { words, running } => say::choose_to_end(words, running, tell.request),
     };
     match answer_through(shop, &tell.hook, tell.request.made_at(), &text).await {

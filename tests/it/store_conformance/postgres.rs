@@ -261,7 +261,11 @@ async fn replicas_found_one_meeting_in_one_place() {
         assert_eq!(met.len(), 1, "{town}");
         let id = met.into_iter().next().unwrap();
         let meeting = replicas[0].meeting(id).await.unwrap().unwrap();
-        assert_eq!(meeting.requests.len(), 8, "seven are offered the first");
+        assert_eq!(
+            meeting.requests.len(),
+            2,
+            "the first, and the newest of its person"
+        );
     }
 }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use options::Options;
 pub use requests::{REQUESTS_KEPT, Request};
 pub use session::{Phase, RoomView};
-pub use token::sign_webhook;
+pub use token::{sign, sign_webhook};
 pub use webhook::{Attempt, DELIVERIES_KEPT, Delivery, Held, Outcome};
 
 use crate::{FaultSwitch, Unexpected};

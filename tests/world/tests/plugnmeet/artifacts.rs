@@ -252,7 +252,6 @@ async fn bad_download_tokens_get_the_recorded_answer() {
 /// The recorded token signed again as if `then` were now.
 fn moved(path: &str, then: i64, secret: &str) -> String {
     use base64::Engine;
-    use jsonwebtoken::{EncodingKey, Header};
     let (base, token) = path.rsplit_once('/').unwrap();
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD
         .decode(token.split('.').nth(1).unwrap())
@@ -268,12 +267,7 @@ fn moved(path: &str, then: i64, secret: &str) -> String {
     for key in ["exp", "nbf"] {
         claims[key] = (claims[key].as_i64().unwrap() - then + now).into();
     }
-    let token = jsonwebtoken::encode(
-        &Header::default(),
-        &claims,
-        &EncodingKey::from_secret(secret.as_bytes()),
-    )
-    .unwrap();
+    let token = world::plugnmeet::sign(secret, &claims);
     format!("{base}/{token}")
 }
 

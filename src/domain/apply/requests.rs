@@ -1,0 +1,50 @@
+//! Which requests a meeting keeps: for each person the newest start and the newest end.
+
+use crate::domain::meeting::{ENDS_MAX, POSTS_MAX, Request, STARTS_MAX, Wish};
+use crate::domain::{Meeting, Person};
+
+impl Meeting {
+    /// Whether a start that is offered this meeting can be kept.
+    pub fn has_room_for_starts(&self) -> bool {
+        let starts = self.requests.iter().filter(|kept| !kept.wish.is_end());
+        starts.count() < STARTS_MAX && self.posts.len() < POSTS_MAX
+    }
+}
+
+/// Whether the meeting has no room for the end that this person wants: whoever asks is told so.
+pub(super) fn is_dropped(meeting: &Meeting, by: &Person) -> bool {
+    let others = meeting.requests.iter().filter(|kept| {
+        kept.wish.is_end() && kept.by.user_id != by.user_id && kept.wish != Wish::EndRefused
+    });
+    !is_starter(meeting, by) && (others.count() >= ENDS_MAX || meeting.posts.len() >= POSTS_MAX)
+}
+
+/// Whether this person asked for the meeting.
+pub(super) fn is_starter(meeting: &Meeting, by: &Person) -> bool {
+    meeting
+        .starter()
+        .is_some_and(|starter| starter.user_id == by.user_id)
+}
+
+/// Keeps a request in place of an earlier one of the same person and kind. The request that founded the meeting stays.
+/// An end for which there is no room takes the place of the oldest one that was refused.
+pub(super) fn keep(meeting: &mut Meeting, request: Request) {
+    if request.wish.is_end() && is_dropped(meeting, &request.by) {
+        return;
+    }
+    let is_end = request.wish.is_end();
+    meeting.requests.retain(|kept| {
+        kept.wish == Wish::Start
+            || kept.wish.is_end() != is_end
+            || kept.by.user_id != request.by.user_id
+    });
+    let ends = meeting.requests.iter().filter(|kept| kept.wish.is_end());
+    if is_end && ends.count() >= ENDS_MAX {
+        let is_refused = |kept: &Request| kept.wish == Wish::EndRefused;
+        let Some(oldest) = meeting.requests.iter().position(is_refused) else {
+            return;
+        };
+        meeting.requests.remove(oldest);
+    }
+    meeting.requests.push(request);
+}

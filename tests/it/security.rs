@@ -1,0 +1,3 @@
+//! Attacks, each named after what the attacker wanted; the README's guarantee 5 says what is true.
+
+mod slow_senders;

@@ -1,0 +1,196 @@
+//! Strangers who hold connections and room for bodies.
+
+use std::io::{Read, Write};
+use std::net::TcpStream as BlockingStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use world::plugnmeet::sign_webhook;
+
+use crate::harness::{Setup, World};
+
+/// Sockets of the crowd: three times the places of the relay.
+const CROWD: usize = 3_000;
+/// Signed webhooks that are sent meanwhile.
+const WEBHOOKS: usize = 200;
+
+/// A request of plugNmeet with an event that means nothing to the relay, `bytes` long.
+fn webhook(world: &World, bytes: usize, connection: &str) -> Vec<u8> {
+    let filler = "x".repeat(bytes);
+    let body = format!(r#"{{"event":"track_published","id":"EV_1","filler":"{filler}"}}"#);
+    let options = world.conference.options();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+    let token = sign_webhook(&options.api_key, &options.api_secret, body.as_bytes(), now);
+    let length = body.len();
+    let head = format!(
+        "POST /plugnmeet/webhook HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nContent-Type: application/webhook+json\r\nHash-Token: {token}\r\nContent-Length: {length}\r\n\r\n"
+    );
+    [head.into_bytes(), body.into_bytes()].concat()
+}
+
+/// A head that announces a body of this length.
+fn head(path: &str, length: usize) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+async fn connect(port: u16) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", port)).await.unwrap()
+}
+
+/// The status of the next answer on this connection; 0: it was closed.
+fn ask(stream: &mut BlockingStream, request: &[u8]) -> u16 {
+    let patience = Some(Duration::from_secs(30));
+    stream.set_read_timeout(patience).unwrap();
+    let mut answer = [0; 1024];
+    let sent = stream.write_all(request);
+    let read = sent.and_then(|()| stream.read(&mut answer)).unwrap_or(0);
+    let text = String::from_utf8_lossy(&answer[..read]);
+    let status = text.split(' ').nth(1).and_then(|word| word.parse().ok());
+    status.unwrap_or(0)
+}
+
+/// Holds sockets with a head and one byte of body, and connects again at once whenever one is closed.
+fn crowd(port: u16, over: &Arc<AtomicBool>, closed: &Arc<AtomicUsize>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let request = head("/plugnmeet/webhook", 2_000) + "a";
+    runtime.block_on(async {
+        let mut sockets = JoinSet::new();
+        for _ in 0..CROWD {
+            let (over, closed) = (Arc::clone(over), Arc::clone(closed));
+            let request = request.clone();
+            sockets.spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        continue;
+                    };
+                    let _ = stream.write_all(request.as_bytes()).await;
+                    let mut answer = [0; 64];
+                    let _ = stream.read(&mut answer).await;
+                    closed.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while !over.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        sockets.shutdown().await;
+    });
+}
+
+/// It measures, and takes a core of the machine: it runs alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement that takes a whole core; run alone with --ignored"]
+async fn s1_thousands_of_half_bodies_delay_no_signed_webhook() {
+    let world = World::start().await;
+    let port = world.relay.ports.public;
+    let mut kept = BlockingStream::connect(("127.0.0.1", port)).unwrap();
+    let keep = webhook(&world, 0, "keep-alive");
+    assert_eq!(ask(&mut kept, &keep), 200);
+    let (over, closed) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    let attack = {
+        let (over, closed) = (Arc::clone(&over), Arc::clone(&closed));
+        std::thread::spawn(move || crowd(port, &over, &closed))
+    };
+    while closed.load(Ordering::Relaxed) < CROWD {
+        assert!(!attack.is_finished());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let request = webhook(&world, 0, "close");
+    let asked = tokio::task::spawn_blocking(move || {
+        let one = || {
+            let began = Instant::now();
+            let mut stream = BlockingStream::connect(("127.0.0.1", port)).unwrap();
+            (ask(&mut stream, &request), began.elapsed())
+        };
+        (0..WEBHOOKS).map(|_| one()).collect::<Vec<_>>()
+    });
+    let mut answers = asked.await.unwrap();
+    let status = ask(&mut kept, &keep);
+    over.store(true, Ordering::Relaxed);
+    attack.join().unwrap();
+    answers.sort_by_key(|(_, took)| *took);
+    let refused = answers.iter().filter(|(status, _)| *status != 200).count();
+    let (p50, p99) = (answers[WEBHOOKS / 2].1, answers[WEBHOOKS * 99 / 100].1);
+    let closed = closed.load(Ordering::Relaxed);
+    eprintln!("s1: p50 {p50:?}, p99 {p99:?}, {refused} refused; {closed} sockets were closed");
+    assert_eq!(refused, 0, "every signed webhook is taken");
+    assert!(p99 < Duration::from_secs(1), "{p99:?}");
+    assert_eq!(status, 200, "the peer's own connection lives");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn s3_announced_lengths_hold_no_room() {
+    let world = World::start().await;
+    let port = world.relay.ports.public;
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        let mut stream = connect(port).await;
+        let begun = head("/plugnmeet/webhook", 1 << 20) + &"a".repeat(17 * 1024);
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        crowd.push(stream);
+    }
+    let request = webhook(&world, 20_000, "close");
+    let asked = tokio::task::spawn_blocking(move || {
+        let one = || {
+            let mut stream = BlockingStream::connect(("127.0.0.1", port)).unwrap();
+            ask(&mut stream, &request)
+        };
+        (0..60).map(|_| one()).collect::<Vec<_>>()
+    });
+    assert_eq!(asked.await.unwrap(), [200; 60]);
+    // Each of them had two seconds.
+    for mut stream in crowd {
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        let in_time = tokio::time::timeout(Duration::from_secs(10), read).await;
+        assert!(in_time.is_ok(), "it is ended before the request's deadline");
+        assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn s3_start_that_found_no_room_is_looked_for() {
+    let setup = Setup::default().set("MATTERMOST__CATCH_UP_EVERY", "1s");
+    let world = setup.start().await;
+    let port = world.relay.ports.public;
+    // All but the last byte of nine of the longest bodies: more than there is room for.
+    let mut crowd = JoinSet::new();
+    for _ in 0..9 {
+        crowd.spawn(async move {
+            let mut stream = connect(port).await;
+            let begun = head("/mattermost/outgoing", 1 << 20) + &"a".repeat((1 << 20) - 1);
+            let _ = stream.write_all(begun.as_bytes()).await;
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer).await;
+            answer
+        });
+    }
+    let first = crowd.join_next().await.unwrap().unwrap();
+    assert!(first.contains(" 503 "), "there is no room: {first}");
+    let long = format!("meet now: long {}", "é".repeat(16_000));
+    world.chat.say("ana", "dev", &long).await;
+    // The post is no longer left to its webhook.
+    world.chat.clock().advance(Duration::from_secs(20));
+    world.card("dev", "long").await;
+    let told = world.chat.deliveries();
+    let answers: Vec<_> = told.iter().map(|told| format!("{told:?}")).collect();
+    assert!(
+        answers.iter().any(|told| told.contains("503")),
+        "it was refused at first: {answers:?}"
+    );
+    assert_eq!(world.conference.rooms().len(), 1);
+    crowd.join_all().await;
+    world.finish().await;
+}
