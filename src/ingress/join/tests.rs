@@ -318,6 +318,7 @@ async fn owner_joins_under_the_chats_name_for_them_else_under_the_one_known() {
             display_name: "Ana Müller".to_owned(),
             is_system_admin: false,
             is_channel_admin: false,
+            is_deactivated: false,
             way_out: WayOutKind::Posts,
         });
         let began = tokio::time::Instant::now();
@@ -343,6 +344,7 @@ async fn moderators_are_everyone_or_the_starter_and_the_administrators() {
             display_name: "X".to_owned(),
             is_system_admin,
             is_channel_admin,
+            is_deactivated: false,
             way_out: WayOutKind::Posts,
         });
         answer(&house, &own(ANA), post(FORM, "")).await;
@@ -438,6 +440,7 @@ async fn owner_whom_nobody_can_tell_is_asked_for_a_name() {
         display_name: "Ana Müller".to_owned(),
         is_system_admin: false,
         is_channel_admin: false,
+        is_deactivated: false,
         way_out: WayOutKind::Notices,
     });
     // The starter is known by the request, and asked nothing.

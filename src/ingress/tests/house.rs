@@ -52,6 +52,7 @@ impl House {
                 display_name: "Ana Müller".to_owned(),
                 is_system_admin: false,
                 is_channel_admin: false,
+                is_deactivated: false,
                 way_out: WayOutKind::Posts,
             }),
             mint: Arc::new(Mint {

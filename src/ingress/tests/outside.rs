@@ -190,6 +190,7 @@ pub(in crate::ingress) struct OnePerson {
     pub(in crate::ingress) display_name: String,
     pub(in crate::ingress) is_system_admin: bool,
     pub(in crate::ingress) is_channel_admin: bool,
+    pub(in crate::ingress) is_deactivated: bool,
     pub(in crate::ingress) way_out: WayOutKind,
 }
 
@@ -227,6 +228,7 @@ impl Chat for OnePerson {
             user_name: "ana".to_owned(),
             display_name: self.display_name.clone(),
             is_system_admin: self.is_system_admin,
+            is_deactivated: self.is_deactivated,
         })
     }
     async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
