@@ -1,5 +1,7 @@
 //! Accounts that were deactivated: their links and roles count no more.
 
+use std::time::Duration;
+
 use world::Fault;
 use world::mattermost::Post;
 
@@ -17,8 +19,16 @@ async fn started(world: &World, user: &str, title: &str) -> (Post, String) {
     let line = format!("/plugnmeet start {title}");
     let answer = world.chat.command(user, "dev", &line, None).await;
     let card = world.card("dev", title).await;
-    world.room().await;
-    (card, own_link(&answer.text))
+    let link = own_link(&answer.text);
+    let is_open = async {
+        let page = async || client().get(&link).send().await.unwrap().text().await;
+        while !page().await.unwrap().contains("<form") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let is_open = tokio::time::timeout(PATIENCE, is_open).await;
+    is_open.expect("the link lets people in");
+    (card, link)
 }
 
 async fn join(link: &str) -> reqwest::Response {
