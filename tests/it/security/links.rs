@@ -64,7 +64,13 @@ async fn running(world: &World, channel: &str, title: &str) -> (Post, String, St
             (rooms.len() > before).then(|| rooms.last().unwrap().room_id.clone())
         })
         .await;
-    let link = link_in(&card.attachments()[0].to_string(), "/join/");
+    let link = world
+        .see("the card's link", |chat| {
+            let post = chat.post(&card.id)?;
+            let shown = post.attachments()[0].to_string();
+            shown.contains("/join/").then(|| link_in(&shown, "/join/"))
+        })
+        .await;
     await_open(&link).await;
     (card, room, link)
 }
