@@ -13,6 +13,7 @@ mod inbound;
 mod join;
 mod keyring;
 mod lost;
+mod mint_limits;
 mod observe;
 mod outgoing;
 mod pages;
@@ -30,7 +31,6 @@ use std::time::Duration;
 use http::HeaderValue;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
 use url::Url;
 use warp::{Filter, Rejection, Reply};
 
@@ -45,6 +45,7 @@ pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, So
 pub use sink::{DURABLE_WITHIN, EventSink, SinkError, TraceParent};
 
 use inbound::{Inbound, inbound};
+use mint_limits::MintLimits;
 use pages::Pages;
 use reply::Answer;
 
@@ -72,7 +73,8 @@ pub struct IngressSettings {
     pub time_zone: TimeZone,
     /// Longest body of a webhook or command, in bytes.
     pub body_bytes: usize,
-    /// How often a person may start meetings in one channel within a minute, and how often ask for an end there.
+    /// How often a person may start meetings in one channel within a minute, and how often ask for an end there; in all
+    /// channels together five times as often.
     pub starts_per_minute: usize,
     /// For what a page reads of the store.
     pub store_deadline: Duration,
@@ -153,6 +155,7 @@ impl Ingress {
         let keyring = Keyring::new(&settings);
         let starts = Arc::new(Starts::new(settings.starts_per_minute));
         let pages = Arc::new(Pages::new(&settings.external_url, settings.time_zone)?);
+        let mint_limits = Arc::new(MintLimits::default());
         Ok(Self {
             outgoing: outgoing::Outgoing {
                 tokens: keyring.outgoing.clone(),
@@ -197,7 +200,7 @@ impl Ingress {
                 store_deadline: settings.store_deadline,
                 chat_deadline: join::CHAT_DEADLINE,
                 conference_deadline: settings.conference_deadline,
-                mints: Semaphore::new(join::MINTS_MAX),
+                mint_limits: Arc::clone(&mint_limits),
                 doubts: join::Doubts::default(),
             },
             artifacts: artifact::Artifacts {
@@ -206,6 +209,7 @@ impl Ingress {
                 chat: deps.chat,
                 conference: deps.conference,
                 pages,
+                mint_limits,
                 observer: Arc::clone(&deps.observer),
                 store_deadline: settings.store_deadline,
                 conference_deadline: settings.conference_deadline,

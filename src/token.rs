@@ -27,11 +27,12 @@ pub const TOKEN_BYTES_MAX: usize = 256;
 const TAG_BYTES: usize = 16;
 /// Keeps these signatures apart from any other use of the same secret.
 const PURPOSE: &[u8] = b"meetrelay link 1\0";
-/// The same for guests: no link is ever a guest, and no guest a link.
-const GUEST_PURPOSE: &[u8] = b"meetrelay guest 1\0";
+/// The same for guests: no link is ever a guest, and no guest a link. Before 2 the identity in a cookie was the one that
+/// everybody in the room saw.
+const GUEST_PURPOSE: &[u8] = b"meetrelay guest 2\0";
 
 /// What a link leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Link {
     /// A request's meeting, for whoever has the link.
     Open(RequestId),
@@ -135,6 +136,7 @@ impl fmt::Debug for Signer {
 pub struct Links {
     base: String,
     origin: Origin,
+    cookie_prefix: &'static str,
     signer: Arc<ArcSwap<Signer>>,
 }
 
@@ -144,9 +146,11 @@ impl Links {
         let mut base = public_url.clone();
         base.set_query(None);
         base.set_fragment(None);
+        let has_own_host = base.scheme() == "https" && base.path().trim_matches('/').is_empty();
         Self {
             base: base.as_str().trim_end_matches('/').to_owned(),
             origin: base.origin(),
+            cookie_prefix: if has_own_host { "__Host-" } else { "" },
             signer: Arc::new(ArcSwap::from_pointee(signer)),
         }
     }
@@ -198,6 +202,12 @@ impl Links {
     /// What browsers call the site of these links.
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// How the names of cookies begin: with `__Host-` no other host of the domain can set them. Browsers refuse that
+    /// prefix over plain HTTP, and on a cookie whose path a proxy has changed, as is usual below a path.
+    pub const fn cookie_prefix(&self) -> &'static str {
+        self.cookie_prefix
     }
 
     /// The links are used over TLS.

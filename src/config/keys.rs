@@ -77,7 +77,7 @@ section! {
         concurrency: u32 = "8" in "1" to "256",
         /// Most calls in a second, for a server that many share; 0 for as many as its own rate limit (`X-RateLimit-...`) lets through.
         calls_per_second: u32 = "0" in "0" to "10000",
-        /// Most meetings that one person may start in one channel within a minute, and most ends that they may ask for there; phrases beyond it are ignored, commands are told so.
+        /// Most meetings that one person may start in one channel within a minute, and most ends that they may ask for there; in all channels together five times as many. Phrases beyond it are ignored, commands are told so.
         starts_per_minute: u32 = "5" in "1" to "1000",
         /// When the answer to a new post never came, doubles of it are looked for after this time.
         tidy_after: Duration = "1m" in "1s" to "1h",
@@ -345,7 +345,7 @@ section! {
         channels: Vec<String>,
         /// The meeting's title when the person wrote none. In a direct message the default is "Meeting".
         title: Template = "{{ channel }} meeting",
-        /// Who is moderator in the room.
+        /// Who is moderator in the room. With `everyone` this includes guests: whoever has the card's link may then remove people, record and end the meeting inside the room, although `/plugnmeet end` is only for whoever started it and for administrators.
         moderators: Moderators = "everyone",
         /// Whom the first recording or summary of a meeting mentions, once.
         notify: Notify = "starter",

@@ -1,7 +1,7 @@
 //! `/artifact/{token}` and `/artifact/{token}/file`: what a meeting left behind.
 //!
 //! The page only links to the file: a form would make the CSP stop plugNmeet's redirect to its storage. The download
-//! token is minted when a person follows that link, never for previews.
+//! token is minted when a person follows that link, never for what looks ahead or makes previews: it gets the page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use crate::ports::{Chat, Conference, ConferenceError, ShownNames, Store};
 use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
+use super::join::guest_of;
+use super::mint_limits::MintLimits;
 use super::observe::{IngressObserver, Noted};
 use super::pages::{Message, Pages, redirect_to_secret};
 use super::reply::{self, Answer};
@@ -27,6 +29,7 @@ pub(super) struct Artifacts {
     pub(super) chat: Arc<dyn Chat>,
     pub(super) conference: Arc<dyn Conference>,
     pub(super) pages: Arc<Pages>,
+    pub(super) mint_limits: Arc<MintLimits>,
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) store_deadline: Duration,
     pub(super) conference_deadline: Duration,
@@ -61,10 +64,19 @@ impl Artifacts {
             return self.show(inbound.id, &artifact, kind).await;
         }
         let id = inbound.id;
-        let minted = tokio::time::timeout(
-            self.conference_deadline,
-            self.conference.download_address(&artifact, kind),
-        );
+        let link = Link::Artifact(artifact.clone(), kind);
+        let guest = guest_of(&inbound.headers, &self.links);
+        let admitted = self.mint_limits.admit(&link, guest.as_ref(), inbound.since);
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(over) => {
+                tracing::debug!(event.id = %id, %artifact, ?over, "no download token: too many are wanted");
+                self.observer.noted(Noted::MintsLimited);
+                return over.page(&self.pages, id, &self.links.artifact(&artifact, kind));
+            }
+        };
+        let minting = self.conference.download_address(&artifact, kind);
+        let minted = tokio::time::timeout(self.conference_deadline, admitted.mint(minting));
         let error = match minted.await {
             Ok(Ok(address)) => {
                 match redirect_to_secret(StatusCode::FOUND, address.expose_secret()) {
@@ -167,11 +179,10 @@ impl Artifacts {
     }
 }
 
-/// HEAD, Mattermost's link previews and browsers that fetch ahead get the page instead.
+/// HEAD, previews of links, crawlers and browsers that fetch ahead get the page instead.
 fn is_person(inbound: &Inbound) -> bool {
-    let is_bot = inbound
-        .header(header::USER_AGENT.as_str())
-        .is_some_and(|agent| agent.contains("Mattermost-Bot"));
+    let agent = inbound.header(header::USER_AGENT.as_str());
+    let is_bot = agent.is_some_and(is_bot);
     let is_ahead = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
         inbound
             .header(name)
@@ -179,6 +190,28 @@ fn is_person(inbound: &Inbound) -> bool {
     });
     inbound.method == Method::GET && !is_bot && !is_ahead
 }
+
+/// Whether a user agent calls itself a program that looks at links for others. There is no list of all of them; most
+/// say `bot`, which is also the end of one maker's name for its telephones.
+fn is_bot(agent: &str) -> bool {
+    let agent = agent.to_ascii_lowercase();
+    let says_bot = agent
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| word.ends_with("bot") && word != "cubot");
+    says_bot || BOT_WORDS.iter().any(|word| agent.contains(word))
+}
+
+/// What the others call themselves. WhatsApp's name stands only in its previews' requests (and in those of Signal, which
+/// uses it too): people open links in their browser.
+const BOT_WORDS: [&str; 7] = [
+    "crawler",
+    "embedly",
+    "externalhit",
+    "preview",
+    "slack-imgproxy",
+    "spider",
+    "whatsapp",
+];
 
 const fn words(kind: ArtifactKind) -> (&'static str, &'static str) {
     match kind {

@@ -15,19 +15,20 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode, header};
 use minijinja::context;
-use tokio::sync::Semaphore;
 
 use crate::domain::{EventId, Meeting, PlaceKind, Refusal, RequestId, State, Timestamp};
 use crate::ports::{Chat, Conference, ShownNames, Store, WayOutKind};
 use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
+use super::mint_limits::MintLimits;
 use super::observe::{IngressObserver, Noted};
 use super::pages::{Message, Pages};
 use super::reply::{self, Answer};
 use super::sink::EventSink;
 pub(super) use doubt::Doubts;
-pub(super) use mint::{CHAT_DEADLINE, MINTS_MAX};
+pub(super) use guest::brought as guest_of;
+pub(super) use mint::CHAT_DEADLINE;
 
 /// The waiting page loads itself again after so many seconds.
 const WAIT_SECONDS: u32 = 2;
@@ -46,8 +47,7 @@ pub(super) struct Join {
     pub(super) store_deadline: Duration,
     pub(super) chat_deadline: Duration,
     pub(super) conference_deadline: Duration,
-    /// Tokens are minted at most so many at a time.
-    pub(super) mints: Semaphore,
+    pub(super) mint_limits: Arc<MintLimits>,
     /// Which meetings were asked about lately because no token was minted for them.
     pub(super) doubts: Doubts,
 }
@@ -83,7 +83,7 @@ impl Join {
             now: inbound.received_at,
             link,
             request,
-            typed_name: guest::typed_name(&inbound.headers),
+            typed_name: guest::typed_name(&inbound.headers, &self.links),
         };
         let found = self.store.meeting_of_request(request);
         let meeting = match tokio::time::timeout(self.store_deadline, found).await {

@@ -159,6 +159,10 @@ labels! {
         Minted = "minted",
         /// plugNmeet did not mint one.
         NotMinted = "not_minted",
+        /// plugNmeet was not asked: too many are wanted.
+        MintsLimited = "mints_limited",
+        /// The owner of a link has no active account any more.
+        AccountGone = "account_gone",
         /// A link with a bad signature.
         BadLink = "bad_link",
     }

@@ -28,7 +28,7 @@ use crate::domain::{Event, Timestamp};
 use crate::ports::Clock;
 
 pub(super) use house::{House, meeting, people, request};
-pub(super) use outside::{Mint, Mood, OneMeeting, OnePerson};
+pub(super) use outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
 
 /// 2026-11-21 in the morning; the recordings are of that day.
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_795_246_600);

@@ -23,6 +23,9 @@ struct User {
     last_name: String,
     #[serde(default)]
     roles: String,
+    /// When it was deactivated, in milliseconds; 0 for an active account.
+    #[serde(default)]
+    delete_at: i64,
 }
 
 #[derive(Deserialize)]
@@ -79,9 +82,11 @@ impl Mattermost {
         let call = Call::new("account", Method::GET, &["users", user.as_str()]);
         let user: User = self.ask(call).await?;
         let way = self.server_config().await.name_display;
+        let is_deactivated = user.delete_at != 0;
         Ok(Account {
             display_name: display_name(&user, &way),
-            is_system_admin: has_role(&user.roles, "system_admin"),
+            is_system_admin: !is_deactivated && has_role(&user.roles, "system_admin"),
+            is_deactivated,
             user_id: user.id,
             user_name: user.username,
         })

@@ -117,8 +117,10 @@ pub struct Account {
     pub user_name: String,
     /// How the server would show the name to others.
     pub display_name: String,
-    /// Holds the role `system_admin`.
+    /// Holds the role `system_admin`; never true of a deactivated account.
     pub is_system_admin: bool,
+    /// Was deactivated: its roles, also in channels, and its links count no more.
+    pub is_deactivated: bool,
 }
 
 /// What a failed call means for the one who made it (mattermost.md 3.5, 3.6, 5).

@@ -1,4 +1,4 @@
-//! How often a person may start meetings in one channel, and end them.
+//! How often a person may start meetings, and end them: in one channel, and in all channels together.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,12 +9,14 @@ use tokio::time::Instant;
 use crate::domain::{ChannelId, UserId};
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// Most pairs of person and channel that are remembered; beyond it new ones are let pass uncounted.
-const PAIRS_MAX: usize = 10_000;
-/// When there is no room, those that are over are looked for at most so often.
+/// In all channels together a person may start this many times as many meetings as in one.
+const ALL_CHANNELS_FACTOR: usize = 5;
+/// Most people who are remembered; beyond it new ones are not counted.
+const PEOPLE_MAX: usize = 10_000;
+/// When there is no room, people without a recent start are looked for at most at this interval.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// The starts of the last minute.
+/// The starts of the last minute. A list of times and not a rate, because the double of a start has to be recognized.
 #[derive(Debug)]
 pub struct Starts {
     per_minute: usize,
@@ -23,26 +25,27 @@ pub struct Starts {
 
 #[derive(Debug, Default)]
 struct Recent {
-    pairs: HashMap<(ChannelId, UserId), Vec<Start>>,
+    people: HashMap<UserId, Vec<Start>>,
     swept_at: Option<Instant>,
 }
 
 impl Recent {
-    /// Whether one more pair can be remembered.
+    /// Whether one more person can be remembered.
     fn make_room(&mut self, now: Instant) -> bool {
         let is_swept = |at: Instant| now.duration_since(at) < SWEEP_EVERY;
-        if self.pairs.len() >= PAIRS_MAX && !self.swept_at.is_some_and(is_swept) {
+        if self.people.len() >= PEOPLE_MAX && !self.swept_at.is_some_and(is_swept) {
             self.swept_at = Some(now);
-            self.pairs
+            self.people
                 .retain(|_, starts| starts.iter().any(|start| start.is_recent(now)));
         }
-        self.pairs.len() < PAIRS_MAX
+        self.people.len() < PEOPLE_MAX
     }
 }
 
 #[derive(Debug)]
 struct Start {
     at: Instant,
+    channel: ChannelId,
     key: String,
 }
 
@@ -53,7 +56,7 @@ impl Start {
 }
 
 impl Starts {
-    /// At most so many in a minute.
+    /// At most this many within a minute in one channel, and [`ALL_CHANNELS_FACTOR`] times as many in all channels.
     pub fn new(per_minute: usize) -> Self {
         Self {
             per_minute,
@@ -64,20 +67,27 @@ impl Starts {
     /// Whether this start may be made. The same dedup key counts once: two hooks may fire for one post.
     pub fn admit(&self, channel: &ChannelId, user: &UserId, key: &str, now: Instant) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let pair = (channel.clone(), user.clone());
-        if !recent.pairs.contains_key(&pair) && !recent.make_room(now) {
+        if !recent.people.contains_key(user) && !recent.make_room(now) {
             return true;
         }
-        let starts = recent.pairs.entry(pair).or_default();
+        let starts = recent.people.entry(user.clone()).or_default();
         starts.retain(|start| start.is_recent(now));
-        if starts.iter().any(|start| start.key == key) {
+        let in_channel = |start: &&Start| start.channel == *channel;
+        if starts
+            .iter()
+            .filter(in_channel)
+            .any(|start| start.key == key)
+        {
             return true;
         }
-        if starts.len() >= self.per_minute {
+        if starts.iter().filter(in_channel).count() >= self.per_minute
+            || starts.len() >= self.per_minute.saturating_mul(ALL_CHANNELS_FACTOR)
+        {
             return false;
         }
         starts.push(Start {
             at: now,
+            channel: channel.clone(),
             key: key.to_owned(),
         });
         true
@@ -121,17 +131,34 @@ mod tests {
     }
 
     #[test]
+    fn s_many_channels_do_not_multiply_what_one_person_may_start() {
+        let starts = Starts::new(2);
+        let now = Instant::now();
+        for number in 0..10 {
+            let (channel, ana) = ids(&format!("c{number}"), "ana");
+            assert!(starts.admit(&channel, &ana, "k", now), "{number}");
+            assert!(starts.admit(&channel, &ana, "k", now), "a double");
+        }
+        let (channel, ana) = ids("c10", "ana");
+        assert!(!starts.admit(&channel, &ana, "k", now));
+        let (_, ben) = ids("c10", "ben");
+        assert!(starts.admit(&channel, &ben, "k", now));
+        let later = now + Duration::from_secs(61);
+        assert!(starts.admit(&channel, &ana, "k", later));
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let starts = Starts::new(1);
         let now = Instant::now();
-        for number in 0..PAIRS_MAX + 100 {
-            let (channel, user) = ids(&format!("c{number}"), "u");
+        for number in 0..PEOPLE_MAX + 100 {
+            let (channel, user) = ids("c", &format!("u{number}"));
             assert!(starts.admit(&channel, &user, "k", now));
         }
-        assert!(starts.recent.lock().unwrap().pairs.len() <= PAIRS_MAX);
+        assert!(starts.recent.lock().unwrap().people.len() <= PEOPLE_MAX);
         let later = now + Duration::from_secs(61);
         let (channel, user) = ids("new", "u");
         assert!(starts.admit(&channel, &user, "k", later));
-        assert_eq!(starts.recent.lock().unwrap().pairs.len(), 1);
+        assert_eq!(starts.recent.lock().unwrap().people.len(), 1);
     }
 }

@@ -59,7 +59,7 @@ pub struct CatchUpSettings {
     pub own_user: OwnUser,
     /// Tells that some may have been lost at the door.
     pub gap: Gap,
-    /// Most starts of one person in one channel within a minute.
+    /// Most starts of one person in one channel within a minute; each channel is read and counted by itself.
     pub starts_per_minute: usize,
     /// The longest `worth` of all rules: older posts are not even read.
     pub worth_max: Duration,

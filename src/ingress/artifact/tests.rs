@@ -80,20 +80,64 @@ async fn previews_get_the_page_and_mint_nothing() {
     let house = House::new(Some(meeting(State::Ended)));
     let mut head = get();
     head.method = Method::HEAD;
-    let mut bot = get();
-    bot.headers
-        .insert("user-agent", HeaderValue::from_static("Mattermost-Bot/1.1"));
     let mut ahead = get();
     ahead.headers.insert(
         "sec-purpose",
         HeaderValue::from_static("prefetch;prerender"),
     );
-    for inbound in [head, bot, ahead] {
+    let bots = [
+        "Mattermost-Bot/1.1",
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+        "facebookexternalhit/1.1",
+        "WhatsApp/2.23.20.0",
+        "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+        "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+    ];
+    let bots = bots.map(|agent| {
+        let mut bot = get();
+        bot.headers
+            .insert("user-agent", HeaderValue::from_static(agent));
+        bot
+    });
+    for inbound in [head, ahead].into_iter().chain(bots) {
         let answer = house.door().artifacts.file(&token(&house), inbound).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(!answer.headers().contains_key("location"));
     }
     assert!(house.mint.downloads.lock().unwrap().is_empty());
+}
+
+#[test]
+fn s_browser_is_no_bot_whatever_its_telephone_is_called() {
+    for agent in [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        "Mozilla/5.0 (Linux; Android 10; CUBOT NOTE 20) AppleWebKit/537.36 Chrome/125.0.0.0 Mobile Safari/537.36",
+        "curl/8.5.0",
+        "",
+    ] {
+        assert!(!super::is_bot(agent), "{agent}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s6_downloads_of_one_link_share_the_bound() {
+    let mut house = House::new(Some(meeting(State::Ended)));
+    house.mint = Arc::new(Mint {
+        answer: Ok("https://meet.example.org/"),
+        hangs: true,
+        joiners: std::sync::Mutex::default(),
+        downloads: std::sync::Mutex::default(),
+    });
+    let door = house.door();
+    let token = token(&house);
+    let downloads = (0..300).map(|_| door.artifacts.file(&token, get()));
+    let answers = futures_util::future::join_all(downloads).await;
+    // Whoever waits does so no longer than for plugNmeet itself.
+    assert!(answers.iter().all(|answer| answer.status() == 503));
+    let crowded = |answer: &&Answer| answer.headers().get("retry-after").is_some();
+    assert_eq!(answers.iter().filter(crowded).count(), 300 - 34);
+    // Those who waited may have got a place in the moment in which their time was over.
+    assert!(house.mint.downloads.lock().unwrap().len() <= 34);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,17 +8,16 @@ use secrecy::ExposeSecret;
 use crate::domain::{Identity, Meeting, Moderators, State, UserId};
 use crate::ingress::fields::{Fields, clean_name};
 use crate::ingress::inbound::{FORM, Inbound};
+use crate::ingress::mint_limits::Admitted;
 use crate::ingress::observe::Noted;
 use crate::ingress::pages::{Message, redirect_to_secret};
 use crate::ingress::reply::Answer;
-use crate::ports::{ConferenceError, Joiner, WayOutKind};
+use crate::ports::{ChatError, ConferenceError, Joiner, WayOutKind};
 use crate::token::Link;
 
 use super::origin::is_foreign;
 use super::{Join, Visit, guest};
 
-/// Most tokens that are minted at a time.
-pub(in crate::ingress) const MINTS_MAX: usize = 16;
 /// Longest name that a person joins under, in characters.
 pub(super) const NAME_CHARS_MAX: usize = 100;
 /// The name of a person of whom nothing could be learned.
@@ -51,22 +50,56 @@ impl Join {
         } else {
             String::new()
         };
-        let typed = written.clone();
-        let joiner = match &visit.link {
-            Link::Own(_, user) => self.member(visit, meeting, user, written).await,
-            _ => Joiner {
-                identity: guest::identity(&inbound.headers, &self.links),
-                name: written,
-                is_moderator: meeting.rule.moderators == Moderators::Everyone,
-            },
+        let brought = match &visit.link {
+            Link::Own(_, user) => Some(identity_of(user)),
+            _ => guest::brought(&inbound.headers, &self.links),
         };
-        let is_guest = !matches!(visit.link, Link::Own(..));
+        // Before the chat server is asked about the person, too.
+        let admitted = self
+            .mint_limits
+            .admit(&visit.link, brought.as_ref(), inbound.since);
+        match admitted {
+            Ok(admitted) => {
+                self.let_in(visit, meeting, &admitted, brought, written)
+                    .await
+            }
+            Err(over) => {
+                tracing::debug!(event.id = %visit.id, request = %visit.request, ?over, "no join token: too many are wanted");
+                self.observer.noted(Noted::MintsLimited);
+                let page = self.links.join(&visit.link);
+                over.page(&self.pages, visit.reference, &page)
+            }
+        }
+    }
+
+    /// Leads somebody into the room. `brought` is who they are, but for a guest without a cookie.
+    async fn let_in(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        admitted: &Admitted<'_>,
+        brought: Option<Identity>,
+        written: String,
+    ) -> Answer {
+        let typed = written.clone();
+        let (joiner, guest) = match &visit.link {
+            Link::Own(_, user) => match self.member(visit, meeting, user, written).await {
+                Some(member) => (member, None),
+                None => return self.no_account(visit, meeting),
+            },
+            _ => {
+                let guest = brought.unwrap_or_else(guest::fresh);
+                let joiner = Joiner {
+                    identity: guest::identity(&guest, meeting.id),
+                    name: written,
+                    is_moderator: meeting.rule.moderators == Moderators::Everyone,
+                };
+                (joiner, Some(guest))
+            }
+        };
         let identity = joiner.identity.clone();
-        let minted = tokio::time::timeout(self.conference_deadline, async {
-            // The semaphore is never closed; an error is as good as a place.
-            let _place = self.mints.acquire().await;
-            self.conference.join_address(&meeting.room, joiner).await
-        });
+        let minting = self.conference.join_address(&meeting.room, joiner);
+        let minted = tokio::time::timeout(self.conference_deadline, admitted.mint(minting));
         let answer = match minted.await {
             Ok(Ok(address)) => redirect_to_secret(StatusCode::SEE_OTHER, address.expose_secret()),
             Ok(Err(ConferenceError::RoomGone)) => {
@@ -84,12 +117,9 @@ impl Join {
             tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is no address: is plugnmeet.external_url right?");
             return self.pages.unavailable(visit.reference);
         };
-        if is_guest && let Some(cookie) = guest::keep(&identity, &self.links) {
-            answer.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        if !typed.is_empty()
-            && let Some(cookie) = guest::keep_name(&typed, &self.links)
-        {
+        let guest = guest.and_then(|guest| guest::keep(&guest, &self.links));
+        let name = (!typed.is_empty()).then(|| guest::keep_name(&typed, &self.links));
+        for cookie in [guest, name.flatten()].into_iter().flatten() {
             answer.headers_mut().append(header::SET_COOKIE, cookie);
         }
         tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, request = %visit.request, %identity, "join token minted");
@@ -98,14 +128,15 @@ impl Join {
     }
 
     /// Somebody with a link of their own: their name and rights are asked of the chat server, not of them. `written`
-    /// is what they wrote where it cannot be asked and does not know them.
+    /// is what they wrote where it cannot be asked and does not know them. `None`: it says that they have no active
+    /// account; while it says nothing, the link is enough.
     async fn member(
         &self,
         visit: &Visit,
         meeting: &Meeting,
         user: &UserId,
         written: String,
-    ) -> Joiner {
+    ) -> Option<Joiner> {
         let is_starter = meeting
             .starter()
             .is_some_and(|starter| starter.user_id == *user);
@@ -120,7 +151,7 @@ impl Join {
             if !matches!(told, Ok(Ok(_))) {
                 tracing::info!(event.id = %visit.id, %user, "the chat server does not tell the person's name");
             }
-            told.ok()?.ok()
+            told.ok()
         };
         let administers = async {
             if everyone || is_starter || !can_ask {
@@ -131,6 +162,11 @@ impl Join {
             matches!(told, Ok(Ok(true)))
         };
         let (account, administers) = tokio::join!(account, administers);
+        let account = match account {
+            Some(Ok(account)) if account.is_deactivated => return None,
+            Some(Err(ChatError::NotFound { .. })) => return None,
+            account => account.and_then(Result::ok),
+        };
         let is_system_admin = account
             .as_ref()
             .is_some_and(|account| account.is_system_admin);
@@ -140,11 +176,28 @@ impl Join {
             .or_else(|| known_name(&visit.link, meeting).map(str::to_owned))
             .or_else(|| (!written.is_empty()).then_some(written))
             .unwrap_or_else(|| NAMELESS.to_owned());
-        Joiner {
+        Some(Joiner {
             identity: identity_of(user),
             name,
             is_moderator: everyone || is_starter || administers || is_system_admin,
-        }
+        })
+    }
+
+    /// The own link of somebody whose account was deactivated or deleted.
+    fn no_account(&self, visit: &Visit, meeting: &Meeting) -> Answer {
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, "join refused: the link's owner has no active account");
+        self.observer.noted(Noted::AccountGone);
+        self.pages.message(
+            visit.reference,
+            &Message {
+                status: StatusCode::FORBIDDEN,
+                look: "bad",
+                state: "Not admitted",
+                title: &meeting.rule.title,
+                lines: &["This link belongs to one person, and that person's account in the chat is deactivated. Ask somebody in the chat for the link on the meeting's card, or tell your administrator, with the reference below."],
+                ..Message::default()
+            },
+        )
     }
 
     /// A form on somebody else's site brings nobody into the room.

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod limits;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use crate::domain::{Meeting, Moderators, PlaceKind, RequestId, State};
 use crate::ingress::inbound::{FORM, Inbound, fresh_id};
 use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
-    House, Mint, Mood, NOW, OneMeeting, OnePerson, meeting, people, post, request,
+    House, Mint, Mood, NOW, OneMeeting, OnePerson, Standing, meeting, people, post, request,
 };
 use crate::ports::{ConferenceError, WayOutKind};
 use crate::token::Link;
@@ -318,6 +320,7 @@ async fn owner_joins_under_the_chats_name_for_them_else_under_the_one_known() {
             display_name: "Ana Müller".to_owned(),
             is_system_admin: false,
             is_channel_admin: false,
+            standing: Standing::Active,
             way_out: WayOutKind::Posts,
         });
         let began = tokio::time::Instant::now();
@@ -343,6 +346,7 @@ async fn moderators_are_everyone_or_the_starter_and_the_administrators() {
             display_name: "X".to_owned(),
             is_system_admin,
             is_channel_admin,
+            standing: Standing::Active,
             way_out: WayOutKind::Posts,
         });
         answer(&house, &own(ANA), post(FORM, "")).await;
@@ -438,6 +442,7 @@ async fn owner_whom_nobody_can_tell_is_asked_for_a_name() {
         display_name: "Ana Müller".to_owned(),
         is_system_admin: false,
         is_channel_admin: false,
+        standing: Standing::Active,
         way_out: WayOutKind::Notices,
     });
     // The starter is known by the request, and asked nothing.

@@ -49,7 +49,7 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
             "application/webhook+json; charset=utf-8",
             "identity",
             "99999999999999999999",
-            "meetrelay_guest=g-abcdefghijklmnopqrst.CANARY",
+            "__Host-meetrelay_guest=g-abcdefghijklmnopqrst.CANARY",
         ])
         .prop_map(str::to_owned),
         "[ -~]{0,80}",

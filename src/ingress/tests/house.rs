@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 
-use super::outside::{Mint, Mood, OneMeeting, OnePerson};
+use super::outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
 use super::{FixedClock, NOW, Notes, Sink, Storage};
 use crate::domain::meeting::{Artifact, Presence, Request, Session, Wish};
 use crate::domain::rule::Rules;
@@ -52,6 +52,7 @@ impl House {
                 display_name: "Ana Müller".to_owned(),
                 is_system_admin: false,
                 is_channel_admin: false,
+                standing: Standing::Active,
                 way_out: WayOutKind::Posts,
             }),
             mint: Arc::new(Mint {

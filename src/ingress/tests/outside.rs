@@ -183,6 +183,14 @@ impl Store for OneMeeting {
     async fn close(&self) {}
 }
 
+/// What became of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ingress) enum Standing {
+    Active,
+    Deactivated,
+    Deleted,
+}
+
 /// Knows one person.
 #[derive(Debug)]
 pub(in crate::ingress) struct OnePerson {
@@ -190,6 +198,7 @@ pub(in crate::ingress) struct OnePerson {
     pub(in crate::ingress) display_name: String,
     pub(in crate::ingress) is_system_admin: bool,
     pub(in crate::ingress) is_channel_admin: bool,
+    pub(in crate::ingress) standing: Standing,
     pub(in crate::ingress) way_out: WayOutKind,
 }
 
@@ -222,11 +231,17 @@ impl Chat for OnePerson {
             return not_here();
         }
         self.mood.or_hang(away()).await?;
+        if self.standing == Standing::Deleted {
+            return Err(ChatError::NotFound {
+                why: "no such user".to_owned(),
+            });
+        }
         Ok(Account {
             user_id: user.clone(),
             user_name: "ana".to_owned(),
             display_name: self.display_name.clone(),
             is_system_admin: self.is_system_admin,
+            is_deactivated: self.standing == Standing::Deactivated,
         })
     }
     async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {

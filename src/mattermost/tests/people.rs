@@ -74,6 +74,22 @@ async fn recorded_accounts_are_read() {
 }
 
 #[tokio::test]
+async fn s8_deactivated_account_is_told_apart_and_is_no_admin() {
+    let account = |delete_at: i64| {
+        let user = json!({ "id": user(), "username": "root", "delete_at": delete_at,
+            "roles": "system_user system_admin" });
+        Reply::json(200, &user)
+    };
+    let replies = vec![account(0), shows("username"), account(1_700_000_000_000)];
+    let bench = bench(replies).await;
+    for is_deactivated in [false, true] {
+        let root = bench.client.account(&user()).await.unwrap();
+        assert_eq!(root.is_deactivated, is_deactivated);
+        assert_eq!(root.is_system_admin, !is_deactivated);
+    }
+}
+
+#[tokio::test]
 async fn kinds_of_channels_are_told_by_their_type() {
     for (letter, kind) in [
         ("O", ChannelKind::Public),

@@ -12,7 +12,7 @@ use crate::domain::say::EndAsked;
 use crate::domain::showing::HOOK_LIFE;
 use crate::domain::{
     Fact, Meeting, MeetingId, PostKey, PostRow, Rendered, RequestId, ResponseHook, Showing,
-    Timestamp, Via, WayOutKind, say,
+    Timestamp, UserId, Via, WayOutKind, say,
 };
 use crate::ports::ChatError;
 
@@ -120,23 +120,7 @@ pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: Req
         let meeting = meeting.id;
         return Report::learned(Fact::EndRefused { meeting, request });
     }
-    let user = &asked.by.user_id;
-    let may = match shop
-        .deps
-        .chat
-        .is_channel_admin(&meeting.place.channel, user)
-        .await
-    {
-        Ok(true) => Ok(true),
-        // The bot cannot look into the channel: the person's own role can still tell.
-        Ok(false) | Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => shop
-            .deps
-            .chat
-            .account(user)
-            .await
-            .map(|account| account.is_system_admin),
-        Err(error) => Err(error),
-    };
+    let may = is_admin(shop, meeting, &asked.by.user_id).await;
     let meeting = meeting.id;
     match may {
         Ok(true) => Report::learned(Fact::EndAllowed { meeting, request }),
@@ -144,6 +128,26 @@ pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: Req
             Report::learned(Fact::EndRefused { meeting, request })
         }
         Err(error) => Report::of(outcome_of(&error)),
+    }
+}
+
+/// Whether a person administers the meeting's channel or the server. The account comes first: a channel keeps the roles
+/// of its members when their accounts are deactivated.
+async fn is_admin(shop: &Turn<'_>, meeting: &Meeting, user: &UserId) -> Result<bool, ChatError> {
+    let chat = &shop.deps.chat;
+    let account = match chat.account(user).await {
+        Ok(account) if account.is_deactivated => return Ok(false),
+        Ok(account) if account.is_system_admin => return Ok(true),
+        Ok(_) => Ok(false),
+        // The role in the channel can still tell.
+        Err(error @ ChatError::Forbidden { .. }) => Err(error),
+        Err(error) => return Err(error),
+    };
+    match chat.is_channel_admin(&meeting.place.channel, user).await {
+        Ok(true) => Ok(true),
+        // The bot cannot look into the channel.
+        Ok(false) | Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => account,
+        Err(error) => Err(error),
     }
 }
 

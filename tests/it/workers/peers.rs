@@ -222,6 +222,7 @@ impl Chat for Peers {
             user_name: "ana".to_owned(),
             display_name: "Ana".to_owned(),
             is_system_admin: false,
+            is_deactivated: false,
         })
     }
 

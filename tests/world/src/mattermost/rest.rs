@@ -161,7 +161,7 @@ impl Session {
             let user = model
                 .users
                 .get(&token.user_id)
-                .filter(|user| !user.is_disabled)?;
+                .filter(|user| !user.is_disabled())?;
             Some(user.id.clone())
         });
         user_id.filter(|_| is_known).map_or(Self::Refused, Self::Of)

@@ -40,7 +40,7 @@ pub(super) fn log_in(core: &Core, body: &Map<String, Value>) -> Result<Reply, Ap
             user.username == login_id || format!("{}@example.org", user.username) == login_id
         });
         let user = user.cloned().ok_or_else(wrong)?;
-        if user.is_disabled {
+        if user.is_disabled() {
             return Err(refused(
                 "api.user.login.inactive.app_error",
                 "Login failed because your account has been deactivated.  Please contact an administrator.",

@@ -44,6 +44,7 @@ impl FakeMattermost {
     ) -> CommandAnswer {
         let (user, channel) = (self.must_user(user), self.must_channel(channel));
         assert!(line.starts_with('/'), "{line:?} is no command");
+        assert!(!user.is_disabled(), "{user:?} cannot log in");
         command::execute(
             &self.core,
             &user,
@@ -260,14 +261,16 @@ impl FakeMattermost {
         assert!(token.is_some(), "no such token");
     }
 
-    /// Deactivates a user or bot, or activates it again: its tokens are then refused with 401.
+    /// Deactivates a user or bot, or activates it again: its tokens are then refused with 401. It stays a member of its
+    /// channels, with its roles.
     pub fn set_disabled(&self, user: &str, is_disabled: bool) {
-        let id = self.must_user(user).id;
+        let (id, now) = (self.must_user(user).id, self.core.clock.now_ms());
+        let delete_at = if is_disabled { now } else { 0 };
         self.core.change(|model| {
             model
                 .users
                 .get_mut(&id)
-                .map(|user| user.is_disabled = is_disabled)
+                .map(|user| user.delete_at = delete_at)
         });
     }
 
@@ -428,8 +431,8 @@ impl FakeMattermost {
     async fn write(&self, user: &str, channel: &str, text: &str, root: &str) -> String {
         let (user, channel) = (self.must_user(user), self.must_channel(channel));
         assert!(
-            channel.members.contains_key(&user.id),
-            "{} is not in {}",
+            channel.members.contains_key(&user.id) && !user.is_disabled(),
+            "{} is deactivated or not in {}",
             user.username,
             channel.name
         );

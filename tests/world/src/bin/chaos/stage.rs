@@ -251,6 +251,7 @@ url = "{chat}"
 outgoing_tokens = ["{hook}"]
 command_tokens = ["{command}"]
 bot_token = "{bot_token}"
+starts_per_minute = 1000
 call_timeout = "2s"
 tidy_after = "3s"
 catch_up_every = "5s"

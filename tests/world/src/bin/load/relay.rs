@@ -81,6 +81,7 @@ fn config(public: u16, admin: u16, folder: &Path, sink: &str) -> String {
          public_url = \"http://127.0.0.1:{public}\"\ndata_dir = {data:?}\n\
          [mattermost]\nurl = \"{sink}\"\noutgoing_tokens = [\"{HOOK_TOKEN}\"]\n\
          command_tokens = [\"{COMMAND_TOKEN}\"]\nbot_token = \"{BOT_TOKEN}\"\n\
+         starts_per_minute = 1000\n\
          [plugnmeet]\nurl = \"{sink}\"\napi_key = \"{API_KEY}\"\napi_secret = \"{API_SECRET}\"\n\
          [log]\nformat = \"json\"\n",
         data = folder.join("data"),

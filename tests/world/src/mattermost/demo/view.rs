@@ -70,7 +70,7 @@ fn people(model: &Model) -> Vec<Value> {
     let mut people: Vec<&User> = model
         .users
         .values()
-        .filter(|user| !user.is_bot && !user.is_disabled)
+        .filter(|user| !user.is_bot && !user.is_disabled())
         .collect();
     people.sort_by(|a, b| a.username.cmp(&b.username));
     people.into_iter().map(person).collect()

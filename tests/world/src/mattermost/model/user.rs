@@ -20,8 +20,8 @@ pub struct User {
     pub roles: String,
     /// A bot account; its display name is `first_name`.
     pub is_bot: bool,
-    /// Deactivated: its tokens are refused like wrong ones.
-    pub is_disabled: bool,
+    /// When it was deactivated, in milliseconds: its tokens are then refused like wrong ones. 0 while it is active.
+    pub delete_at: i64,
     /// Milliseconds.
     pub create_at: i64,
 }
@@ -36,7 +36,7 @@ impl User {
             nickname: String::new(),
             roles: "system_user".to_owned(),
             is_bot: false,
-            is_disabled: false,
+            delete_at: 0,
             create_at: now,
         }
     }
@@ -44,6 +44,11 @@ impl User {
     /// Seen only here: a channel membership does not carry it (mattermost.md 5.3).
     pub fn is_system_admin(&self) -> bool {
         self.roles.split(' ').any(|role| role == "system_admin")
+    }
+
+    /// It was deactivated.
+    pub fn is_disabled(&self) -> bool {
+        self.delete_at != 0
     }
 
     /// First and last name, else the user name.
@@ -61,8 +66,8 @@ impl User {
         let mut user = json!({
             "id": self.id,
             "create_at": self.create_at,
-            "update_at": self.create_at,
-            "delete_at": if self.is_disabled { self.create_at } else { 0 },
+            "update_at": self.create_at.max(self.delete_at),
+            "delete_at": self.delete_at,
             "username": self.username,
             "auth_data": "",
             "auth_service": "",
