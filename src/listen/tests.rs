@@ -49,8 +49,6 @@ async fn listening(limits: ListenLimits) -> Listening {
         .map(|peer: PeerAddress| peer.0.ip().to_string())
         .or(warp::path!("echo").and(warp::body::stream()).then(length))
         .unify()
-        .or(warp::path!("known").map(known))
-        .unify()
         .or(warp::path!("wait").then(move || {
             let waiting = Arc::clone(&waiting);
             async move {
@@ -59,6 +57,7 @@ async fn listening(limits: ListenLimits) -> Listening {
             }
         }))
         .unify()
+        .or(warp::path!("known").map(known))
         .recover(|_| async { Ok::<_, std::convert::Infallible>("unknown") });
     let served = tokio::spawn(serve(listener, routes, limits, async {
         let _ = stopped.await;
