@@ -7,6 +7,8 @@
 mod beginning;
 mod breaks;
 #[cfg(test)]
+pub(crate) mod reading;
+#[cfg(test)]
 mod tests;
 mod visible;
 

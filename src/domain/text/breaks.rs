@@ -71,7 +71,7 @@ fn is_time(before: &str, rest: &str) -> bool {
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-');
+    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'\\');
     before.ends_with(|b: char| b.is_ascii_digit())
         && !scheme.any(|b| b.is_ascii_alphabetic())
         && (1..=2).contains(&digits)
