@@ -49,11 +49,11 @@ fn is_mark_or_format(c: char) -> bool {
 }
 
 /// Letters and symbols without a shape: the empty Braille cell, the place of an object, blank hieroglyphs, a note without
-/// its head.
+/// its head; and what becomes a blank.
 const fn is_blank(c: char) -> bool {
     matches!(
         c,
-        '\u{2800}' | '\u{FFFC}' | '\u{13441}' | '\u{13442}' | '\u{1D159}'
+        '\u{2800}' | super::NEWLINE_SYMBOL | '\u{FFFC}' | '\u{13441}' | '\u{13442}' | '\u{1D159}'
     )
 }
 
@@ -68,7 +68,8 @@ const fn is_selector(c: char) -> bool {
 
 /// Something that a joiner or a selector can act on.
 fn is_shaped(c: char) -> bool {
-    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_joiner(c) && !is_selector(c)
+    let is_gap = c.is_whitespace() || c.is_control() || c == super::NEWLINE_SYMBOL;
+    !c.is_ascii() && !is_gap && !is_joiner(c) && !is_selector(c)
 }
 
 fn is_dropped(c: char) -> bool {

@@ -56,6 +56,7 @@ fn s2_number_in_a_scheme_is_no_time_of_day() {
 #[test]
 fn s2_line_begins_no_line_and_no_formula() {
     assert_eq!(line("x\u{2424}# big"), "x # big");
+    assert_eq!(line("x\u{2424}\u{FE0F}y"), "x y");
     assert_eq!(clean_title("x\u{2424}- y", 99), "x - y");
     assert_eq!(markdown("x\u{2424}[r]: /y"), "x\n[r]·: /y");
     assert_eq!(line("_ _ _"), "·_ _ _");
