@@ -2,7 +2,8 @@
 //! is tested. It reads too much rather than too little: it looks at every position, where a parser begins at some.
 //!
 //! The facts: the rules of Mattermost's fork of marked (github.com/mattermost/marked, lib/marked.js) and the patterns
-//! of the web application (github.com/mattermost/mattermost, webapp/channels/src/utils/text_formatting.tsx), as of 2025:
+//! of the web application (github.com/mattermost/mattermost, webapp/channels/src/utils/text_formatting.tsx), read at
+//! the commits c211e4c and 035220f:
 //!
 //! - An address is linked where it begins with a scheme (a letter, then letters, digits, `.`, `+`, `-`), a colon and one
 //!   to three slashes, a letter, a digit or `%`; or with `www`, up to three digits and a dot; or with a name, a dot, two
