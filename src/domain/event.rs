@@ -252,7 +252,8 @@ pub enum Fact {
         meeting: MeetingId,
         /// Which artifact.
         artifact: ArtifactId,
-        /// Harmless Markdown, at most [`SUMMARY_CHARS_MAX`] characters; empty: there is nothing to show.
+        /// Harmless Markdown, at most [`SUMMARY_CHARS_MAX`] characters, and made harmless again wherever it is shown;
+        /// empty: there is nothing to show.
         text: String,
     },
     /// `room_created` or `room_started`.

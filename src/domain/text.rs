@@ -7,6 +7,8 @@
 mod beginning;
 mod breaks;
 #[cfg(test)]
+pub(crate) mod reading;
+#[cfg(test)]
 mod tests;
 mod visible;
 
@@ -18,9 +20,12 @@ pub use beginning::beginning;
 const BREAK: char = '\u{200B}';
 /// Ends a text that was cut.
 const ELLIPSIS: char = '…';
+/// The symbol for a newline: Mattermost's parser begins a new line there.
+const NEWLINE_SYMBOL: char = '\u{2424}';
 
 /// One line for a title, name or message: at most `chars_max` characters, no line breaks, no Markdown but
-/// underscores (which can only slant letters), nobody mentioned, nothing linked.
+/// underscores (which can only slant letters), nobody mentioned, nothing linked, hashtags included (they lead to a
+/// search).
 pub fn neutralise_line(text: &str, chars_max: usize) -> String {
     fit(&one_line(text), chars_max, breaks::in_line)
 }
@@ -34,10 +39,16 @@ pub fn clean_title(text: &str, chars_max: usize) -> String {
         let words: Vec<&str> = named.split_whitespace().collect();
         let cleaned = cut(&words.join(" "), chars_max);
         // What is cut off may leave a name of an emoji that had been part of a word.
-        if cleaned == title {
-            return title;
+        if cleaned != title {
+            title = cleaned;
+            continue;
         }
-        title = cleaned;
+        // A name of an emoji may have been all that was seen.
+        return if visible::is_seen(&title) {
+            title
+        } else {
+            String::new()
+        };
     }
 }
 
@@ -46,7 +57,7 @@ fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     let mut is_gap = false;
     for c in text.chars() {
-        if c.is_whitespace() || c.is_control() {
+        if c.is_whitespace() || c.is_control() || c == NEWLINE_SYMBOL {
             is_gap = !line.is_empty();
             continue;
         }
@@ -127,7 +138,7 @@ fn fit(clean: &str, chars_max: usize, break_up: fn(&str) -> String) -> String {
 fn is_line_end(c: char) -> bool {
     matches!(
         c,
-        '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}' | NEWLINE_SYMBOL
     )
 }
 

@@ -118,11 +118,12 @@ impl Fields {
 }
 
 /// At most `max` characters of a name, without control characters, without what is not seen but turns or marks
-/// others (pages and plugNmeet show names as they are), and without outer blanks.
+/// others (pages and plugNmeet show names as they are), and without outer blanks. Empty if nothing of it is seen.
 pub(super) fn clean_name(text: &str, max: usize) -> String {
     let seen = visible(text);
     let name: String = seen.chars().filter(|c| !c.is_control()).take(max).collect();
-    name.trim().to_owned()
+    // What was seen may be what was cut off.
+    visible(name.trim())
 }
 
 impl BadFields {

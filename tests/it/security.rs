@@ -3,3 +3,4 @@
 mod accounts;
 mod links;
 mod slow_senders;
+mod text;

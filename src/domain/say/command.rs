@@ -319,7 +319,11 @@ fn code_words(words: &[&str]) -> String {
         .take(IGNORED_MAX)
         .map(|word| neutralise_line(word, WORD_CHARS_MAX))
         // No block begins within code.
-        .map(|word| format!("`{}`", word.trim_start_matches('\u{200B}')))
+        .map(|word| match word.trim_start_matches('\u{200B}') {
+            // Code without a word would begin longer code.
+            "" => "`…`".to_owned(),
+            word => format!("`{word}`"),
+        })
         .collect();
     let more = words.len().saturating_sub(IGNORED_MAX);
     match more {

@@ -4,7 +4,7 @@ use crate::domain::card::{BLUE, GREY, plain};
 use crate::domain::{Attachment, Rendered};
 
 use super::bold;
-use super::thread::whole_summary;
+use super::thread::{summary_text, whole_summary};
 
 /// A recording is ready; `link` is the relay's own.
 pub fn recording_notice(title: &str, link: &str) -> Rendered {
@@ -21,7 +21,7 @@ pub fn recording_notice(title: &str, link: &str) -> Rendered {
     }
 }
 
-/// A summary; `text` is harmless Markdown (`text::neutralise_markdown`), `link` the meeting's.
+/// A summary; `text` is Markdown, `link` the meeting's.
 pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The summary of {}", bold(title)),
@@ -30,7 +30,7 @@ pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
             format!("The summary of the meeting {} is there.", plain(title)),
             format!("Summary of {}", plain(title)),
             Some(link).filter(|link| !link.is_empty()),
-            text.trim().to_owned(),
+            summary_text(text),
         )),
         continued: whole_summary(link),
     }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod hostile;
+
 use std::time::Duration;
 
 use super::*;

@@ -2,7 +2,9 @@
 
 use crate::domain::Rendered;
 use crate::domain::card::{self, CardFrame, message};
+use crate::domain::event::SUMMARY_CHARS_MAX;
 use crate::domain::meeting::CardView;
+use crate::domain::text::neutralise_markdown;
 
 use super::bold;
 
@@ -30,24 +32,29 @@ pub fn recording_reply(title: &str, link: &str) -> Rendered {
     ))
 }
 
-/// A summary; `text` is harmless Markdown (`text::neutralise_markdown`), `link` the meeting's, where the whole of a
-/// long one is.
+/// A summary; `text` is Markdown, `link` the meeting's, where the whole of a long one is.
 pub fn summary_reply(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         continued: whole_summary(link),
         ..reply(format!(
             "#### Summary of {}\n\n{}",
             bold(title),
-            text.trim()
+            summary_text(text)
         ))
     }
+}
+
+/// A summary's Markdown, made harmless once more: it was when it was fetched, and came through the queue since.
+pub(super) fn summary_text(text: &str) -> String {
+    let text = neutralise_markdown(text, SUMMARY_CHARS_MAX);
+    text.trim().to_owned()
 }
 
 /// The same with a mention of the people of these user names before it.
 pub fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
     let names = user_names.iter().map(|name| super::name(name));
     let mentions: Vec<String> = names
-        .filter(|name| !name.is_empty())
+        .filter(|name| !name.is_empty() && !mentions_everybody(name))
         .map(|name| format!("@{name}"))
         .collect();
     if !mentions.is_empty() {
@@ -60,6 +67,14 @@ pub fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
         content.message = format!("{}{gap}{}", mentions.join(" "), content.message);
     }
     content
+}
+
+/// Mattermost gives nobody the name `all`, which would come from a forged event, and may take `@all.x` and `@all-x` for
+/// it: the few people of such names are not mentioned.
+fn mentions_everybody(name: &str) -> bool {
+    let word = name.split(['.', '-', '_']).next().unwrap_or_default();
+    let everybody = ["all", "channel", "here"];
+    everybody.iter().any(|all| word.eq_ignore_ascii_case(all))
 }
 
 /// Below a summary that is too long for a post; nothing without a link.

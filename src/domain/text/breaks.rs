@@ -4,7 +4,7 @@ use super::BREAK;
 
 /// Breaks up a cleaned line. At most one break a character: `fit` counts on it.
 pub(super) fn in_line(line: &str) -> String {
-    let broken = in_markdown(line);
+    let broken = without_formulas(&in_markdown(line));
     if begins_block(line) {
         let mut begun = String::with_capacity(broken.len() + BREAK.len_utf8());
         begun.push(BREAK);
@@ -17,19 +17,21 @@ pub(super) fn in_line(line: &str) -> String {
 /// Breaks up cleaned Markdown.
 pub(super) fn in_markdown(text: &str) -> String {
     let mut broken = String::with_capacity(text.len() + text.len() / 8);
-    let mut before = None;
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        broken.push(c);
-        if is_broken_after(before, c, rest.as_str()) {
+    for (at, c) in text.char_indices() {
+        let (before, rest) = (&text[..at], &text[at + c.len_utf8()..]);
+        // Mattermost links `www.` and whatever follows, also a break.
+        if c == '.' && ends_with_www(before) {
             broken.push(BREAK);
         }
-        before = Some(c);
+        broken.push(c);
+        if is_broken_after(before, c, rest) {
+            broken.push(BREAK);
+        }
     }
     broken
 }
 
-fn is_broken_after(before: Option<char>, c: char, rest: &str) -> bool {
+fn is_broken_after(before: &str, c: char, rest: &str) -> bool {
     let Some(next) = rest.chars().next().filter(|next| !next.is_whitespace()) else {
         return false;
     };
@@ -41,12 +43,9 @@ fn is_broken_after(before: Option<char>, c: char, rest: &str) -> bool {
         // Hashtags begin with a letter.
         '#' => next.is_alphabetic(),
         // Emoji names and addresses; not the time of day.
-        ':' | '：' => {
-            let is_time = next.is_ascii_digit() && before.is_some_and(|b| b.is_ascii_digit());
-            !is_time && next != super::ELLIPSIS
-        }
+        ':' | '：' => next != super::ELLIPSIS && !is_time(before, rest),
         // Bare domains; not numbers.
-        '.' => next.is_alphabetic() && before.is_some_and(|b| !b.is_whitespace()),
+        '.' => next.is_alphabetic() && before.ends_with(|b: char| !b.is_whitespace()),
         // Links and images, in place or by reference, and the references themselves.
         ']' => matches!(next, '(' | '[' | ':'),
         // Character references: Mattermost reads `&#64;all` as a mention.
@@ -55,20 +54,52 @@ fn is_broken_after(before: Option<char>, c: char, rest: &str) -> bool {
     }
 }
 
-/// Longest name of a character reference in HTML, in bytes, with room to spare.
-const REFERENCE_BYTES_MAX: usize = 40;
+/// `www`, `WWW1` to `www999`.
+fn ends_with_www(before: &str) -> bool {
+    let bytes = before.as_bytes();
+    let digits = bytes.iter().rev().take(3);
+    let digits = digits.take_while(|b| b.is_ascii_digit()).count();
+    bytes[..bytes.len() - digits]
+        .last_chunk::<3>()
+        .is_some_and(|www| www.eq_ignore_ascii_case(b"www"))
+}
 
+/// A colon between two numbers, the second of which is short. `v2:30` is no time: `v2` may be an address's scheme.
+fn is_time(before: &str, rest: &str) -> bool {
+    let mut scheme = before
+        .bytes()
+        .rev()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'\\');
+    before.ends_with(|b: char| b.is_ascii_digit())
+        && !scheme.any(|b| b.is_ascii_alphabetic())
+        && (1..=2).contains(&digits)
+        && !rest.as_bytes().get(digits).is_some_and(goes_on)
+}
+
+/// `#64;`, `amp;`: a reference, but for its first sign. It has no `&`, so that a text's are read once.
 fn is_reference(rest: &str) -> bool {
     rest.bytes()
-        .take(REFERENCE_BYTES_MAX)
         .find(|b| !b.is_ascii_alphanumeric() && *b != b'#')
         == Some(b';')
+}
+
+/// A formula ends with a `$` that no letter or digit follows, and has its like instead: no break stops it.
+fn without_formulas(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let goes_on = |next: &char| next.is_ascii_alphanumeric() || *next == '_';
+        let ends = c == '$' && !chars.peek().is_some_and(goes_on);
+        plain.push(if ends { '＄' } else { c });
+    }
+    plain
 }
 
 /// A heading, list, quote, rule or table would begin here.
 fn begins_block(line: &str) -> bool {
     let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    line.starts_with(['#', '-', '+', '=', '|'])
-        || line.starts_with("__")
+    line.starts_with(['#', '-', '+', '=', '|', '_'])
         || (number.len() < line.len() && number.starts_with(['.', ')']))
 }

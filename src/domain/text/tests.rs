@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod survival;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -40,7 +42,7 @@ fn line_links_nothing() {
         line("<https://evil.example|Bank>"),
         "‹https:·//evil.·example|Bank›"
     );
-    assert_eq!(line("www.evil.example/x"), "www.·evil.·example/x");
+    assert_eq!(line("www.evil.example/x"), "www·.·evil.·example/x");
     assert_eq!(line("[x]: /y [a][x]"), "[x]·: /y [a]·[x]");
 }
 

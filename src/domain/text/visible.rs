@@ -1,10 +1,14 @@
 //! What of a text is seen. One rule for titles and names, wherever they are shown.
 
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
 /// `text` without NUL and without the characters that are not seen and turn, hide or mark others (Unicode's
 /// `Default_Ignorable_Code_Point`, and the marks of annotations).
 ///
 /// The joiners U+200C and U+200D and the variation selectors stay where they change what is seen, which Persian, Indic
 /// scripts and emoji need: a selector behind a character beyond ASCII, a joiner between two of them.
+///
+/// Empty if nothing is left that is seen by itself: a lone accent, an empty Braille cell.
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     let mut last = None;
@@ -23,7 +27,34 @@ pub fn visible(text: &str) -> String {
             last = Some(c);
         }
     }
-    visible
+    if is_seen(&visible) {
+        visible
+    } else {
+        String::new()
+    }
+}
+
+/// Whether anything in `text` is seen by itself. Blanks, controls, formats and marks that only change the letter before
+/// them are not; what Unicode has not assigned may be an emoji that is newer than our tables.
+pub(super) fn is_seen(text: &str) -> bool {
+    text.chars().any(|c| {
+        c.is_ascii_graphic()
+            || !(c.is_whitespace() || c.is_control() || is_blank(c) || is_mark_or_format(c))
+    })
+}
+
+fn is_mark_or_format(c: char) -> bool {
+    c.general_category_group() == GeneralCategoryGroup::Mark
+        || c.general_category() == GeneralCategory::Format
+}
+
+/// Letters and symbols without a shape: the empty Braille cell, the place of an object, blank hieroglyphs, a note without
+/// its head; and what becomes a blank.
+const fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2800}' | super::NEWLINE_SYMBOL | '\u{FFFC}' | '\u{13441}' | '\u{13442}' | '\u{1D159}'
+    )
 }
 
 /// U+200C and U+200D.
@@ -37,7 +68,8 @@ const fn is_selector(c: char) -> bool {
 
 /// Something that a joiner or a selector can act on.
 fn is_shaped(c: char) -> bool {
-    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_joiner(c) && !is_selector(c)
+    let is_gap = c.is_whitespace() || c.is_control() || c == super::NEWLINE_SYMBOL;
+    !c.is_ascii() && !is_gap && !is_joiner(c) && !is_selector(c)
 }
 
 fn is_dropped(c: char) -> bool {

@@ -111,3 +111,22 @@ fn name_has_no_character_that_is_not_seen() {
     }
     assert_eq!(clean_name("می\u{200C}خواهم", 100), "می\u{200C}خواهم");
 }
+
+#[test]
+fn s2_name_of_which_nothing_is_seen_is_none() {
+    let marks = "\u{301}".repeat(100) + "Ana";
+    for unseen in [
+        "\u{200B}\u{2060}\u{FEFF}",
+        "\u{115F}\u{1160}\u{3164}\u{FFA0}",
+        "\u{2800} \u{2800}",
+        "\u{301}\u{20DD}\u{FE0F}",
+        "\u{200D}\u{AD}\u{E0041}",
+        "\u{3000}\u{A0}\u{1D159}\u{FFFC}",
+        marks.as_str(),
+    ] {
+        assert_eq!(clean_name(unseen, 100), "", "{unseen:?}");
+    }
+    for seen in ["e\u{301}", "🙂", "李", "…", "\u{20DD}a", "?"] {
+        assert_eq!(clean_name(seen, 100), seen);
+    }
+}

@@ -4,6 +4,9 @@ use std::collections::HashSet;
 
 use pulldown_cmark::{Event, Options, Parser};
 
+use crate::domain::event::SUMMARY_CHARS_MAX;
+use crate::domain::text::{cut, visible};
+
 /// Deepest nesting of quotes, lists and the like; cleaning takes the square of it, and people wrote it.
 const NESTING_MAX: usize = 16;
 
@@ -33,10 +36,10 @@ const TAGS: [&str; 22] = [
     "th",
 ];
 
-/// The HTML of a summary; its length is bounded by the domain (`SUMMARY_CHARS_MAX`).
+/// The HTML of a summary, of whatever text: what was made harmless when it was fetched came through the queue since.
 pub(super) fn html(markdown: &str) -> String {
     // Zero-width spaces keep Mattermost from seeing mentions; here they would only be copied along.
-    let text = markdown.replace('\u{200B}', "");
+    let text = visible(&cut(markdown, SUMMARY_CHARS_MAX));
     let mut html = String::with_capacity(text.len() * 2);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     // Lines stay lines, as Mattermost shows them.
@@ -71,8 +74,7 @@ fn flattened<'t>(events: impl Iterator<Item = Event<'t>>) -> impl Iterator<Item 
 
 #[cfg(test)]
 mod tests {
-    use super::html;
-    use crate::domain::event::SUMMARY_CHARS_MAX;
+    use super::{SUMMARY_CHARS_MAX, html};
 
     #[test]
     fn markdown_becomes_html() {
@@ -107,6 +109,15 @@ mod tests {
     }
 
     #[test]
+    fn s2_forged_summary_is_bounded_and_turns_nothing_around() {
+        let turned = html("safe \u{202E}nepo\u{2066} [x](https://evil.example) www.evil.example");
+        assert_eq!(turned.trim(), "<p>safe nepo x www.evil.example</p>");
+        let long = html(&"words ".repeat(SUMMARY_CHARS_MAX));
+        assert!(long.chars().count() < SUMMARY_CHARS_MAX + 20);
+        assert!(long.contains('…'));
+    }
+
+    #[test]
     fn nesting_is_flattened_and_the_text_stays() {
         assert_eq!(
             html("> - a\n>   1. b").replace('\n', ""),
@@ -116,7 +127,7 @@ mod tests {
         for mark in [">", "> ", "- ", "1. "] {
             let html = html(&format!(
                 "{}the end",
-                mark.repeat(SUMMARY_CHARS_MAX / mark.len())
+                mark.repeat(SUMMARY_CHARS_MAX / mark.len() - 8)
             ));
             assert!(html.contains("the end"), "{mark}");
             assert!(html.matches("<blockquote>").count() <= super::NESTING_MAX);

@@ -289,7 +289,16 @@ async fn guest_joins_under_the_name_given_and_stays_the_same_person() {
 #[tokio::test]
 async fn guest_without_a_name_is_asked_again() {
     let house = house(State::Live);
-    for body in ["", "name=", "name=+%00+", "other=x"] {
+    let unseen = [
+        "name=%E2%80%8B%EF%BB%BF",
+        "name=%E3%85%A4",
+        "name=%E2%A0%80",
+        "name=%CC%81",
+    ];
+    for body in ["", "name=", "name=+%00+", "other=x"]
+        .into_iter()
+        .chain(unseen)
+    {
         let answer = answer(&house, &open(), post(FORM, body)).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
         assert!(text(&answer).contains("Please write the name"));

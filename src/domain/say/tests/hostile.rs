@@ -1,0 +1,253 @@
+//! Titles, names, words and summaries that somebody wrote to be taken for more: in every text that the relay posts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Refusal;
+use crate::domain::card::{self, Late, WhyLate};
+use crate::domain::text::reading::{LEADING, Sign, found, hostile};
+
+const AT: Timestamp = Timestamp::from_seconds(1_795_269_720);
+
+/// What Mattermost finds in `text` beside the relay's own links.
+fn left(text: &str) -> Vec<Sign> {
+    let own = [
+        format!("]({LINK})"),
+        LINK.to_owned(),
+        "@meetrelay".to_owned(),
+    ];
+    let text = own
+        .iter()
+        .fold(text.to_owned(), |text, own| text.replace(own, ""));
+    found(
+        &text,
+        &[
+            LEADING.as_slice(),
+            &[Sign::Emoji, Sign::Block, Sign::Formula],
+        ]
+        .concat(),
+    )
+}
+
+/// Every line but its own sign of a list.
+fn left_in_list(text: &str) -> Vec<Sign> {
+    let lines = text.lines();
+    lines
+        .flat_map(|line| left(line.strip_prefix("- ").unwrap_or(line)))
+        .collect()
+}
+
+fn answers(title: &str, name: &str) -> Vec<String> {
+    let words = [name, title];
+    let start = Started {
+        title,
+        showing: Showing::LinkOnly,
+        own_link: LINK,
+        open_link: LINK,
+        ignored: &words,
+    };
+    let asked = |is_own| EndAsked {
+        meeting: Some((title, is_own)),
+        can_hear: true,
+        kind: PlaceKind::Channel,
+        way_out: WayOutKind::Posts,
+    };
+    let spot = Spot {
+        team: "",
+        channel: None,
+        bot: "meetrelay",
+    };
+    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    vec![
+        started(&start),
+        started_or_running(&start),
+        running(title, LINK, &words),
+        running_offer(title, LINK, REF),
+        started_instead(title, LINK, REF),
+        ended_already(title, REF),
+        end_failed(title, REF),
+        end_refused(title, WayOutKind::Posts, REF),
+        end_asked(&asked(true)),
+        end_asked(&asked(false)),
+        first_line(unknown_subcommand(name, "/plugnmeet")),
+        running_line(title, LINK),
+        cannot_post(CannotPost::MayNotPost, &spot, title, LINK, REF),
+    ]
+}
+
+fn lists(title: &str, name: &str) -> [String; 2] {
+    let candidate = Candidate {
+        number: 1,
+        title: title.to_owned(),
+        starter: name.to_owned(),
+    };
+    let one = Listed {
+        number: 0,
+        title,
+        is_in_thread: true,
+        state: State::Live,
+        starter: name,
+        link: LINK,
+    };
+    let numbered = Listed { number: 2, ..one };
+    [
+        choose_to_end(title, &[candidate], REF),
+        listed(&[one, numbered]),
+    ]
+}
+
+fn view(state: State, title: &str, name: &str) -> CardView {
+    CardView {
+        state,
+        title: title.to_owned(),
+        starter: name.to_owned(),
+        requested_at: AT,
+        started_at: Some(AT),
+        ended: Some(Ended {
+            at: AT.plus(Duration::from_secs(1440)),
+            is_about: false,
+            lasted: Some(Duration::from_secs(1440)),
+        }),
+        names: vec![name.to_owned(), title.to_owned(), "Ana".to_owned()],
+        people: 4,
+        present: 1,
+        is_recording: true,
+        recordings: 1,
+        summaries: 1,
+        is_ending: false,
+        refused: Some(Refusal::Refused),
+        room: "mm-abcdefghijklm".parse().unwrap(),
+    }
+}
+
+fn posts(title: &str, name: &str, shown: Option<&str>) -> Vec<Rendered> {
+    let frame = CardFrame {
+        join_link: LINK.to_owned(),
+        starter_name: shown.map(str::to_owned),
+        time_zone: jiff::tz::TimeZone::UTC,
+        late: Some(Late {
+            by: Duration::from_secs(300),
+            why: WhyLate::Unknown,
+        }),
+    };
+    let states = [
+        State::Creating,
+        State::Open,
+        State::Live,
+        State::Ended,
+        State::Missed,
+        State::Cancelled,
+        State::Failed,
+    ];
+    let mut posts = vec![
+        recording_reply(title, LINK),
+        recording_notice(title, LINK),
+        running_notice(title, LINK),
+    ];
+    for state in states {
+        let view = view(state, title, name);
+        posts.extend([
+            card::render(&view, &frame),
+            card::notice(&view, &frame),
+            final_reply(&view, &frame),
+        ]);
+    }
+    posts
+}
+
+/// What of a post is read as Markdown; the fallback is shown in notifications as it stands, and read all the same.
+fn parts(post: &Rendered) -> Vec<String> {
+    let mut parts = vec![post.message.clone()];
+    if let Some(framed) = &post.attachment {
+        parts.extend([
+            framed.fallback.clone(),
+            framed.title.clone(),
+            framed.text.clone(),
+            framed.footer.clone(),
+        ]);
+        parts.extend(framed.fields.iter().map(|field| field.value.clone()));
+    }
+    parts
+}
+
+fn summaries(title: &str, text: &str) -> Vec<String> {
+    let posts = [
+        summary_reply(title, text, LINK),
+        summary_notice(title, text, LINK),
+        summary_reply(title, text, LINK).shortened(120),
+    ];
+    posts.iter().flat_map(parts).collect()
+}
+
+proptest! {
+    #[test]
+    fn s2_nothing_survives_in_an_answer(title in hostile(), name in hostile()) {
+        for text in answers(&title, &name) {
+            prop_assert_eq!(left(&text), vec![], "{:?}", text);
+        }
+        for text in lists(&title, &name) {
+            prop_assert_eq!(left_in_list(&text), vec![], "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn s2_nothing_survives_in_a_card(title in hostile(), name in hostile(), shown in prop::option::of(hostile())) {
+        for post in posts(&title, &name, shown.as_deref()) {
+            for part in parts(&post) {
+                prop_assert_eq!(left(&part), vec![], "{:?}", part);
+            }
+        }
+    }
+
+    #[test]
+    fn s2_forged_summary_leads_nowhere(title in hostile(), text in hostile()) {
+        for part in summaries(&title, &text) {
+            let leading = left(&part).into_iter().filter(|sign| LEADING.contains(sign));
+            prop_assert_eq!(leading.collect::<Vec<_>>(), vec![], "{:?}", part);
+        }
+    }
+}
+
+#[test]
+fn s2_summary_is_made_harmless_where_it_is_shown_and_keeps_its_form() {
+    let text = "## Plan\n\n- **Ship** [x](https://evil.example)\n- www.evil.example\n\n| a | b |\n| --- | --- |\n| @all | ![p](//t) |";
+    for shown in [
+        summary_reply("T", text, LINK).message,
+        summary_notice("T", text, LINK).attachment.unwrap().text,
+    ] {
+        let shown = shown.replace('\u{200B}', "·");
+        assert!(
+            shown.ends_with(
+                "## Plan\n\n- **Ship** [x]·(https:·//evil.·example)\n- www·.·evil.·example\n\n\
+             | a | b |\n| --- | --- |\n| @·all | ![p]·(//t) |"
+            ),
+            "{shown}"
+        );
+        // What was harmless already stays as it is.
+        let once = crate::domain::text::neutralise_markdown(text, 1000);
+        let again = summary_reply("T", &once, LINK).message;
+        assert!(again.ends_with(&once), "{again}");
+    }
+}
+
+#[test]
+fn s2_nobody_is_called_all() {
+    let names = [
+        "all", "All.", "here-x", "CHANNEL", "_", "ana", "allan", "b.all",
+    ]
+    .map(str::to_owned);
+    let post = mentioning(&names, recording_reply("T", LINK));
+    assert!(
+        post.message
+            .starts_with("@_ @ana @allan @b.all The recording"),
+        "{}",
+        post.message
+    );
+}
+
+#[test]
+fn s2_word_that_shows_nothing_opens_no_code() {
+    let words = ["\u{200B}", "@all", "\u{3164}"];
+    let said = ignored(&words).replace('\u{200B}', "·");
+    assert_eq!(said, "\nIgnored unknown words: `…`, `@·all`, `…`");
+}
