@@ -87,6 +87,16 @@ impl SpoolSide {
         self.judge(level, metrics)
     }
 
+    /// Whether nothing lies in it; not if it does not say so in time.
+    pub(super) async fn is_empty(&self) -> bool {
+        match &self.spool {
+            Some(spool) => ask(spool.level())
+                .await
+                .is_some_and(|level| level.messages == 0),
+            None => true,
+        }
+    }
+
     /// A spool that says nothing has no room; what was shown last stays shown.
     fn judge(&self, level: Option<SpoolLevel>, metrics: &Metrics) -> SpoolChecks {
         if let Some(level) = level {
