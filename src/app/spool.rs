@@ -73,6 +73,15 @@ pub(super) fn before(
 }
 
 impl SpoolSide {
+    /// The embedded queue's, where no spool was left.
+    #[cfg(test)]
+    pub(super) const fn none() -> Self {
+        Self {
+            spool: None,
+            is_embedded: true,
+        }
+    }
+
     /// What the queue would never take.
     pub(super) fn castoffs(&self) -> Option<Arc<dyn Castoffs>> {
         self.spool.clone().map(|spool| spool as _)

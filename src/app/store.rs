@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 use crate::admin;
 use crate::config::{Config, PostgresUrl, SslMode, StoreUrl};
 use crate::listen;
+use crate::log_throttle::LogThrottle;
 use crate::ports::Store;
 use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
 use crate::telemetry::metrics::labels::Check;
 use crate::token::Links;
-use crate::worker::Lately;
 
 use super::secrets::SigningSecrets;
 use super::unsigned::Unsigned;
@@ -32,7 +32,7 @@ pub(super) struct Opened {
 pub(super) struct StoreSide {
     /// None: SQLite.
     postgres: Option<Arc<PostgresStore>>,
-    away: Arc<Lately>,
+    away: Arc<LogThrottle>,
 }
 
 /// Opens the SQLite file, or tries once to prepare the PostgreSQL database.

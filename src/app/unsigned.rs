@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Clock, Queue, Store};
 use crate::queue::EnvelopeSigner;
-use crate::worker::Lately;
 
 use super::queue;
 use super::spool::SpoolSide;
@@ -75,7 +75,7 @@ where
     E: std::fmt::Display,
     F: Future<Output = Result<T, E>>,
 {
-    let away = Lately::default();
+    let away = LogThrottle::default();
     loop {
         match ask().await {
             Ok(answer) => return answer,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::ports::{
-    Castoff, Castoffs, Mail, Outgoing, Posting, PublishError, Queue, QueueError, QueueName, Receipt,
-    Received, Settled, Settlement,
+    Castoff, Castoffs, Mail, Outgoing, Posting, PublishError, Queue, QueueError, QueueName,
+    Receipt, Received, Settled, Settlement,
 };
 
 use super::envelope::EnvelopeSigner;

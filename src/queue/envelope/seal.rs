@@ -83,14 +83,10 @@ impl EnvelopeSigner {
     }
 
     /// Waits until it is known what may be read.
-    pub(in crate::queue) async fn can_read(&self) {
+    pub async fn can_read(&self) {
         let mut state = self.0.subscribe();
         // It fails only when there is no sender, and there is one.
-        drop(
-            state
-                .wait_for(|state| state.reads_unsigned.is_some())
-                .await,
-        );
+        drop(state.wait_for(|state| state.reads_unsigned.is_some()).await);
     }
 
     /// The signed message of an envelope.

@@ -73,7 +73,11 @@ fn s11_what_an_earlier_secret_signed_is_read_and_what_another_one_signed_is_not(
     signer.replace_secrets(&"three".to_owned().into(), &["one".to_owned().into()]);
     assert_eq!(signer.verify(&signed), Ok(()));
     let signed = signer.sign(JSON);
-    assert_eq!(signer_of("three", &[]).verify(&signed), Ok(()), "the present one signs");
+    assert_eq!(
+        signer_of("three", &[]).verify(&signed),
+        Ok(()),
+        "the present one signs"
+    );
 }
 
 #[test]
@@ -104,14 +108,21 @@ fn s11_signing_secret_itself_is_no_key_of_envelopes() {
 #[test]
 fn debug_output_of_a_signer_holds_no_key() {
     let text = format!("{:?}", signer_of("CANARY", &[]));
-    assert_eq!(text, "EnvelopeSigner { keys: 1, reads_unsigned: Some(false) }");
+    assert_eq!(
+        text,
+        "EnvelopeSigner { keys: 1, reads_unsigned: Some(false) }"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn s11_nothing_is_read_before_the_store_told_what_may_be() {
     let signer = EnvelopeSigner::new(&"one".to_owned().into(), &[]);
     let second = std::time::Duration::from_secs(1);
-    assert!(tokio::time::timeout(second, signer.can_read()).await.is_err());
+    assert!(
+        tokio::time::timeout(second, signer.can_read())
+            .await
+            .is_err()
+    );
     let other = signer.clone();
     other.set_reads_unsigned(true);
     signer.can_read().await;
