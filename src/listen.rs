@@ -4,6 +4,7 @@
 //! request in work is closed, so that a crowd of idle or slow peers does not lock out the others (faults.md I9).
 
 mod connection;
+mod host;
 mod path;
 mod room;
 
