@@ -27,7 +27,7 @@ section! {
         public_url: Option<Url>,
         /// Signs the links that are given out; at least 32 bytes. Absent: made once and kept in the store.
         signing_secret: Option<SecretString>,
-        /// Signing secrets of earlier times, at most 16: links signed with one of them stay good. The one that the relay once made for itself counts without being written here.
+        /// Signing secrets of earlier times, at most 16: links and messages signed with one of them stay good. The one that the relay once made for itself counts without being written here.
         previous_signing_secrets: Vec<SecretString>,
         /// Directory of the admin token and of the queue's and the store's default files.
         data_dir: PathBuf = "data",
