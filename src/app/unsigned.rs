@@ -48,9 +48,9 @@ impl Unsigned {
         let Ok(until) = until else {
             return self.signer.set_reads_unsigned(false);
         };
-        self.signer.set_reads_unsigned(true);
         let mut empty_looks = 0;
         while empty_looks < LOOKS && self.clock.now() < until {
+            self.signer.set_reads_unsigned(true);
             tokio::time::sleep(LOOK_EVERY).await;
             empty_looks = if self.is_empty().await {
                 empty_looks + 1
@@ -58,8 +58,8 @@ impl Unsigned {
                 0
             };
         }
-        insist(|| self.store.put_setting(SETTING, REFUSED)).await;
         self.signer.set_reads_unsigned(false);
+        insist(|| self.store.put_setting(SETTING, REFUSED)).await;
         tracing::info!("messages in the queue that are not signed are refused from now on");
     }
 

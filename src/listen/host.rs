@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s15_second_host_is_refused_even_if_it_is_the_same() {
+    fn second_host_is_refused_even_if_it_is_the_same() {
         let mut headers = HeaderMap::new();
         assert!(refusal(&headers).is_none());
         for expected in [false, true, true] {

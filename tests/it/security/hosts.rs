@@ -17,7 +17,7 @@ async fn say(world: &World, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn s15_request_with_two_hosts_is_refused_and_nothing_follows_on_its_connection() {
+async fn request_with_two_hosts_is_refused_and_nothing_follows_on_its_connection() {
     let world = World::start().await;
     let request = |hosts: &[&str]| {
         let hosts: String = hosts

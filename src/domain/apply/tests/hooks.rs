@@ -27,7 +27,7 @@ fn answered(bench: &mut Bench, number: usize) {
 }
 
 #[test]
-fn s14_response_url_that_has_run_out_is_forgotten_at_the_next_event() {
+fn response_url_that_has_run_out_is_forgotten_at_the_next_event() {
     let mut bench = Bench::requested();
     bench.learn(created("s1", at(2)), at(2));
     bench.learn(poll_of_s1(), at(HALF_AN_HOUR - 1));
@@ -37,7 +37,7 @@ fn s14_response_url_that_has_run_out_is_forgotten_at_the_next_event() {
 }
 
 #[test]
-fn s14_response_url_stays_while_its_answer_is_owed_and_the_loss_can_be_counted() {
+fn response_url_stays_while_its_answer_is_owed_and_the_loss_can_be_counted() {
     let mut bench = Bench::requested();
     bench.learn(created("s1", at(2)), at(2));
     bench.apply(&request(2, "bob", at(3)));
@@ -49,7 +49,7 @@ fn s14_response_url_stays_while_its_answer_is_owed_and_the_loss_can_be_counted()
 }
 
 #[test]
-fn s14_meeting_that_is_over_and_owes_nothing_keeps_no_response_url() {
+fn meeting_that_is_over_and_owes_nothing_keeps_no_response_url() {
     let mut bench = Bench::requested();
     bench.learn(refused(meeting(1), Refusal::Refused), at(1));
     assert_eq!(hooks(&bench), [true]);
