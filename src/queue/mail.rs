@@ -111,3 +111,6 @@ impl Castoffs for VerifiedCastoffs {
         self.inner.settle(done).await
     }
 }
+
+#[cfg(test)]
+mod tests;
