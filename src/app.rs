@@ -15,6 +15,7 @@ mod settings;
 mod spool;
 mod store;
 pub mod topology;
+mod unsigned;
 mod watch;
 
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ use crate::http::{Http, HttpSetupError};
 use crate::listen::{self, ListenLimits};
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
-use crate::queue::Mailroom;
+use crate::queue::{Mailroom, VerifiedCastoffs};
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{LogLevelSwitch, Metrics};
@@ -48,6 +49,7 @@ use observers::Meter;
 use reload::Holders;
 pub use reload::{ReloadError, Reloader};
 use secrets::SigningSecrets;
+use unsigned::Unsigned;
 
 /// Why the relay does not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -167,15 +169,18 @@ impl App {
         }
         let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());
+        let envelopes = signing.envelope_signer();
+        let verified = |castoffs| Arc::new(VerifiedCastoffs::new(castoffs, envelopes.clone())) as _;
         let conference = Arc::new(conference(config, essentials, &meter)?);
         let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
         let deps = Deps {
             store: Arc::clone(&store),
-            mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            mail: Arc::new(Mailroom::new(Arc::clone(&queue), envelopes.clone())),
             castoffs: opened
                 .castoffs
                 .into_iter()
                 .chain(spool.castoffs())
+                .map(verified)
                 .collect(),
             chat: chat.port(),
             conference: Arc::clone(&conference) as _,
@@ -190,7 +195,14 @@ impl App {
         let token = AdminToken::make(&config.admin_token_path())?;
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
-        watchers.spawn(side.watch(config.clone(), Arc::clone(&store), links.clone()));
+        let unsigned = Unsigned {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            spool: spool.clone(),
+            clock: Arc::clone(&deps.clock),
+            signer: envelopes.clone(),
+        };
+        watchers.spawn(side.watch(config.clone(), links.clone(), unsigned));
         watch::start(
             &mut watchers,
             &deps,
@@ -222,6 +234,7 @@ impl App {
         let admin = operations::admin(config, parts, &surroundings, token);
         let holders = Holders {
             links,
+            envelopes,
             keyring,
             conference,
             chat,

@@ -36,6 +36,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::domain::ServerName;
 use crate::domain::rule::{Rules, WORTH_DEFAULT};
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Clock, Conference, Store};
 use crate::token::Links;
 use crate::trigger::{Gap, OwnUser, Starts, Triggers};
@@ -168,6 +169,7 @@ impl Ingress {
                 gap: deps.gap,
                 sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
+                bad_tokens: LogThrottle::default(),
             },
             command: command::Command {
                 tokens: keyring.command.clone(),
@@ -181,12 +183,15 @@ impl Ingress {
                 chat: Arc::clone(&deps.chat),
                 sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
+                bad_tokens: LogThrottle::default(),
             },
             webhook: plugnmeet::Webhook {
                 key: keyring.webhook.clone(),
                 server,
                 sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
+                unverified: LogThrottle::default(),
+                stale: LogThrottle::default(),
             },
             join: join::Join {
                 links: Arc::clone(&deps.links),
@@ -202,6 +207,8 @@ impl Ingress {
                 conference_deadline: settings.conference_deadline,
                 mint_limits: Arc::clone(&mint_limits),
                 doubts: join::Doubts::default(),
+                foreign_forms: LogThrottle::default(),
+                store_away: LogThrottle::default(),
             },
             artifacts: artifact::Artifacts {
                 links: deps.links,
@@ -213,6 +220,7 @@ impl Ingress {
                 observer: Arc::clone(&deps.observer),
                 store_deadline: settings.store_deadline,
                 conference_deadline: settings.conference_deadline,
+                store_away: LogThrottle::default(),
             },
             keyring,
             lost: lost::Lost::default(),

@@ -11,6 +11,7 @@
 //! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - `log_throttle`: one line a minute of what comes in floods.
 //! - [`crash_point`]: where tests end the process; nothing in any other build.
 //! - [`app`]: puts it all together. [`cli`]: the program's commands.
 
@@ -27,6 +28,7 @@ pub mod domain;
 pub mod http;
 pub mod ingress;
 pub mod listen;
+mod log_throttle;
 pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;

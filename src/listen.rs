@@ -6,6 +6,7 @@
 
 mod body;
 mod connection;
+mod host;
 mod path;
 mod room;
 

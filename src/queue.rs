@@ -12,5 +12,6 @@ pub mod rabbitmq;
 pub mod spool;
 
 pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
-pub use mail::Mailroom;
+pub use envelope::EnvelopeSigner;
+pub use mail::{Mailroom, VerifiedCastoffs};
 pub use spool::{Spool, SpoolError, SpoolLevel, SpoolObserver, SpoolSettings};

@@ -13,7 +13,6 @@ mod confirm;
 mod dead;
 mod desks;
 mod jobs;
-mod lately;
 mod observer;
 mod patience;
 mod placing;
@@ -32,13 +31,13 @@ use crate::backoff::Backoff;
 use crate::domain::Peer;
 use crate::domain::apply::Policy;
 use crate::domain::retry::RetryPolicy;
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Castoffs, Chat, Clock, Conference, Links, Mail, QueueName, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use catch_up::{CatchUpSettings, begin_catching_up};
 pub use chat::CardFace;
 pub use dead::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
-pub(crate) use lately::Lately;
 pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
 pub use publish::publish_fact;
 
@@ -110,9 +109,9 @@ pub(crate) struct Shop {
     pub(crate) settings: WorkerSettings,
     pub(crate) mattermost: Breaker,
     pub(crate) plugnmeet: Breaker,
-    store_trouble: Lately,
-    queue_trouble: Lately,
-    story_trouble: Lately,
+    store_trouble: LogThrottle,
+    queue_trouble: LogThrottle,
+    story_trouble: LogThrottle,
     desks: desks::Desks,
     suspects: suspect::Suspects,
     buried: buried::Buried,
@@ -143,9 +142,9 @@ impl Workers {
         let shop = Arc::new(Shop {
             mattermost: Breaker::new(settings.breaker),
             plugnmeet: Breaker::new(settings.breaker),
-            store_trouble: Lately::default(),
-            queue_trouble: Lately::default(),
-            story_trouble: Lately::default(),
+            store_trouble: LogThrottle::default(),
+            queue_trouble: LogThrottle::default(),
+            story_trouble: LogThrottle::default(),
             desks: desks::Desks::default(),
             suspects: suspect::Suspects::default(),
             buried: buried::Buried::default(),

@@ -80,10 +80,12 @@ impl Offline {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queue = queue(config, &clock)?;
         let store = store::open_now(config).await?;
-        let links = links(config, store.as_ref()).await?;
+        let signing = SigningSecrets::of(config, store.as_ref()).await;
+        let signing = signing.map_err(StartError::from)?;
+        let links = links(config, &signing)?;
         let mail = queue.clone().map(|queue| -> Arc<dyn Mail> {
             let queue: Arc<dyn Queue> = queue;
-            Arc::new(Mailroom::new(queue))
+            Arc::new(Mailroom::new(queue, signing.envelope_signer()))
         });
         let metrics = Metrics::new()
             .map(Arc::new)
@@ -152,7 +154,7 @@ fn queue(
 }
 
 /// Knows the links of the relay whose files these are; only their tokens count, not the host.
-async fn links(config: &Config, store: &dyn Store) -> Result<Links, StartError> {
+fn links(config: &Config, signing: &SigningSecrets) -> Result<Links, StartError> {
     let placeholder = "http://localhost/".parse();
     let base: Url = match &config.server.public_url {
         Some(url) => url.clone(),
@@ -160,7 +162,6 @@ async fn links(config: &Config, store: &dyn Store) -> Result<Links, StartError> 
             placeholder.map_err(|error: url::ParseError| StartError::Setting(error.to_string()))?
         }
     };
-    let signing = SigningSecrets::of(config, store).await?;
     Ok(Links::new(&base, signing.signer()))
 }
 

@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use crate::admin::Readiness;
 use crate::config::{Config, QueueUrl};
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Castoffs, Clock, Depths, Queue, QueueName};
 use crate::queue::rabbitmq::{BrokerError, LinkStates, RabbitMq};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::{Check, Holding};
-use crate::worker::Lately;
 
 use super::observers::Meter;
 use super::{StartError, settings};
@@ -34,7 +34,7 @@ pub(super) struct QueueSide {
     links: Option<watch::Receiver<LinkStates>>,
     /// None: RabbitMQ.
     embedded: Option<Arc<EmbeddedQueue>>,
-    away: Lately,
+    away: LogThrottle,
 }
 
 /// Opens the embedded queue's file, or tries once to connect to RabbitMQ. A broker that is away stops no start.
@@ -82,7 +82,7 @@ impl QueueSide {
         Self {
             links,
             embedded,
-            away: Lately::default(),
+            away: LogThrottle::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::config::{Config, Essentials, Problems, Sources, load};
 use crate::ingress::Keyring;
 use crate::plugnmeet::{Keys, PlugNmeet};
 use crate::ports::{Clock, Store, StoreError};
+use crate::queue::EnvelopeSigner;
 use crate::shutdown::Hangups;
 use crate::telemetry::{self, LogLevelSwitch, Metrics};
 use crate::token::Links;
@@ -23,6 +24,7 @@ use super::secrets::SigningSecrets;
 #[derive(Clone)]
 pub(super) struct Holders {
     pub(super) links: Links,
+    pub(super) envelopes: EnvelopeSigner,
     pub(super) keyring: Keyring,
     pub(super) conference: Arc<PlugNmeet>,
     pub(super) chat: Client,
@@ -120,7 +122,7 @@ impl Reloader {
             .proof(essentials.mattermost.as_ref(), &signing.present)
             .map_err(|error| refused(error.to_string()))?;
         holders.keyring.replace(&door::settings(config, essentials));
-        holders.links.replace_signer(signing.signer());
+        signing.take_over(&holders.links, &holders.envelopes);
         holders.conference.replace_keys(keys);
         self.level.set(&config.log);
         proof.take_over().await;

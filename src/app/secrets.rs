@@ -1,10 +1,11 @@
-//! The secret that signs links, with those before it.
+//! The secret that signs links and envelopes, with those before it.
 
 use secrecy::SecretString;
 
 use crate::config::Config;
 use crate::ports::{Store, StoreError};
-use crate::token::Signer;
+use crate::queue::EnvelopeSigner;
+use crate::token::{Links, Signer};
 
 /// The setting of the store under which a signing secret is kept that nobody configured.
 const SIGNING_SECRET: &str = "signing_secret";
@@ -47,7 +48,19 @@ impl SigningSecrets {
         }
     }
 
+    /// Of links.
     pub(super) fn signer(&self) -> Signer {
         Signer::new(&self.present, &self.previous)
+    }
+
+    /// Of envelopes.
+    pub(super) fn envelope_signer(&self) -> EnvelopeSigner {
+        EnvelopeSigner::new(&self.present, &self.previous)
+    }
+
+    /// Both sign with these secrets from now on.
+    pub(super) fn take_over(&self, links: &Links, envelopes: &EnvelopeSigner) {
+        links.replace_signer(self.signer());
+        envelopes.replace_secrets(&self.present, &self.previous);
     }
 }

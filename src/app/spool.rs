@@ -73,6 +73,15 @@ pub(super) fn before(
 }
 
 impl SpoolSide {
+    /// The embedded queue's, where no spool was left.
+    #[cfg(test)]
+    pub(super) const fn none() -> Self {
+        Self {
+            spool: None,
+            is_embedded: true,
+        }
+    }
+
     /// What the queue would never take.
     pub(super) fn castoffs(&self) -> Option<Arc<dyn Castoffs>> {
         self.spool.clone().map(|spool| spool as _)
@@ -85,6 +94,16 @@ impl SpoolSide {
             None => Some(SpoolLevel::default()),
         };
         self.judge(level, metrics)
+    }
+
+    /// Whether nothing lies in it; not if it does not say so in time.
+    pub(super) async fn is_empty(&self) -> bool {
+        match &self.spool {
+            Some(spool) => ask(spool.level())
+                .await
+                .is_some_and(|level| level.messages == 0),
+            None => true,
+        }
     }
 
     /// A spool that says nothing has no room; what was shown last stays shown.

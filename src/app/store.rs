@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::admin;
 use crate::config::{Config, PostgresUrl, SslMode, StoreUrl};
 use crate::listen;
+use crate::log_throttle::LogThrottle;
 use crate::ports::Store;
 use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
 use crate::telemetry::metrics::labels::Check;
 use crate::token::Links;
-use crate::worker::Lately;
 
 use super::secrets::SigningSecrets;
+use super::unsigned::Unsigned;
 use super::{StartError, Surroundings};
 
 /// How often a PostgreSQL that is away is tried.
@@ -31,7 +32,7 @@ pub(super) struct Opened {
 pub(super) struct StoreSide {
     /// None: SQLite.
     postgres: Option<Arc<PostgresStore>>,
-    away: Arc<Lately>,
+    away: Arc<LogThrottle>,
 }
 
 /// Opens the SQLite file, or tries once to prepare the PostgreSQL database.
@@ -113,20 +114,21 @@ impl StoreSide {
         }
     }
 
-    /// Prepares the store beside everything else, then lets `links` know what the store keeps that signed before;
-    /// never ends.
-    pub(super) async fn watch(self, config: Config, store: Arc<dyn Store>, links: Links) {
-        if self.is_waiting() {
-            loop {
-                self.prepare().await;
-                if let Ok(signing) = SigningSecrets::of(&config, store.as_ref()).await {
-                    links.replace_signer(signing.signer());
-                    break;
+    /// Prepares the store beside everything else, then lets links and envelopes know what the store keeps that signed
+    /// before, then goes on with `unsigned`; never ends.
+    pub(super) async fn watch(self, config: Config, links: Links, unsigned: Unsigned) {
+        loop {
+            self.prepare().await;
+            match SigningSecrets::of(&config, unsigned.store.as_ref()).await {
+                Ok(signing) => break signing.take_over(&links, &unsigned.signer),
+                Err(error) if self.away.is_news() => {
+                    tracing::error!(%error, "the store does not tell what signed before: what is in the queue waits");
                 }
-                tokio::time::sleep(AGAIN_AFTER).await;
+                Err(_) => {}
             }
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
-        std::future::pending().await
+        unsigned.watch().await;
     }
 
     fn is_waiting(&self) -> bool {

@@ -8,11 +8,12 @@ use tokio::task::JoinSet;
 
 use crate::crash_point;
 use crate::domain::{Peer, UserId};
+use crate::log_throttle::LogThrottle;
 use crate::ports::{ChatError, Clock, Queue, Store, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::trigger::OwnUser;
-use crate::worker::{Deps, Lately};
+use crate::worker::Deps;
 
 use super::Surroundings;
 use super::queue::{self, QueueSide};
@@ -68,7 +69,7 @@ pub(super) async fn remember_own_user(store: &dyn Store, own_user: &OwnUser) {
 
 /// Learns our own user id and keeps it, so that own posts are known after a restart with Mattermost away.
 async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
-    let away = Lately::default();
+    let away = LogThrottle::default();
     loop {
         let pause = match deps.chat.own_account().await {
             Ok(account) => {

@@ -25,9 +25,9 @@ section! {
         admin_listen: SocketAddr = "127.0.0.1:9090",
         /// How Mattermost, plugNmeet and browsers reach this relay: stands in every link. Needed to serve.
         public_url: Option<Url>,
-        /// Signs the links that are given out; at least 32 bytes. Absent: made once and kept in the store.
+        /// Signs the links that are given out and the messages in the queue; at least 32 bytes. Absent: made once and kept in the store.
         signing_secret: Option<SecretString>,
-        /// Signing secrets of earlier times, at most 16: links signed with one of them stay good. The one that the relay once made for itself counts without being written here.
+        /// Signing secrets of earlier times, at most 16: links and messages signed with one of them stay good. The one that the relay once made for itself counts without being written here.
         previous_signing_secrets: Vec<SecretString>,
         /// Directory of the admin token and of the queue's and the store's default files.
         data_dir: PathBuf = "data",

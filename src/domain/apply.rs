@@ -3,6 +3,7 @@
 
 mod facts;
 mod giving_up;
+mod hooks;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -263,6 +264,7 @@ pub fn decide(
         meeting.wakes = 0;
     }
     let after = owed(&meeting, &policy.schedule);
+    hooks::forget_hooks(&mut meeting, &after, now);
     meeting.wake_at = wake_at(&meeting, &after, policy, now);
     let horizon = now.plus(policy.publish_ahead);
     if meeting.published_until > horizon.plus(CLOCKS_DIFFER_BY) {

@@ -11,6 +11,7 @@ use minijinja::context;
 use secrecy::ExposeSecret;
 
 use crate::domain::{ArtifactId, ArtifactKind, EventId};
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Conference, ConferenceError, ShownNames, Store};
 use crate::token::{Link, Links};
 
@@ -33,6 +34,7 @@ pub(super) struct Artifacts {
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) store_deadline: Duration,
     pub(super) conference_deadline: Duration,
+    pub(super) store_away: LogThrottle,
 }
 
 /// What people call it.
@@ -122,7 +124,9 @@ impl Artifacts {
         let found = tokio::time::timeout(self.store_deadline, found).await;
         // The link is enough for the file; without the store only the title is missing.
         let mut meeting = found.ok().and_then(Result::ok).unwrap_or_else(|| {
-            tracing::warn!(event.id = %id, %artifact, "artifact page: the store does not answer");
+            if let Some(requests) = self.store_away.next_line() {
+                tracing::warn!(event.id = %id, %artifact, requests, "artifact page: the store does not answer");
+            }
             self.observer.noted(Noted::StoreAway);
             None
         });

@@ -17,6 +17,7 @@ use crate::domain::say::{self, EndAsked, Started};
 use crate::domain::{
     Event, Fact, Meeting, MeetingId, Origin, Person, Place, ServerName, Showing, Via, WayOutKind,
 };
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Store};
 use crate::token::Links;
 use crate::trigger::Starts;
@@ -62,6 +63,7 @@ pub(super) struct Command {
     pub(super) chat: Arc<dyn Chat>,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) observer: Arc<dyn IngressObserver>,
+    pub(super) bad_tokens: LogThrottle,
 }
 
 /// Seen by the caller alone.
@@ -106,7 +108,9 @@ impl Command {
             }
         };
         if !self.tokens.admit(fields.text("token")) {
-            tracing::warn!(event.id = %inbound.id, "command refused: its token is none of mattermost.command_tokens");
+            if let Some(requests) = self.bad_tokens.next_line() {
+                tracing::warn!(event.id = %inbound.id, requests, "command refused: its token is none of mattermost.command_tokens");
+            }
             self.observer
                 .rejected(Source::SlashCommand, Rejected::BadToken);
             return reply::unauthorized();

@@ -17,6 +17,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use minijinja::context;
 
 use crate::domain::{EventId, Meeting, PlaceKind, Refusal, RequestId, State, Timestamp};
+use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Conference, ShownNames, Store, WayOutKind};
 use crate::token::{Link, Links};
 
@@ -50,6 +51,8 @@ pub(super) struct Join {
     pub(super) mint_limits: Arc<MintLimits>,
     /// Which meetings were asked about lately because no token was minted for them.
     pub(super) doubts: Doubts,
+    pub(super) foreign_forms: LogThrottle,
+    pub(super) store_away: LogThrottle,
 }
 
 /// Who follows the link, to which request.
@@ -88,14 +91,8 @@ impl Join {
         let found = self.store.meeting_of_request(request);
         let meeting = match tokio::time::timeout(self.store_deadline, found).await {
             Ok(Ok(meeting)) => meeting,
-            Ok(Err(error)) => {
-                tracing::warn!(event.id = %visit.id, %request, %error, "join page: the store is away");
-                return self.store_away(&visit);
-            }
-            Err(_) => {
-                tracing::warn!(event.id = %visit.id, %request, "join page: the store does not answer in time");
-                return self.store_away(&visit);
-            }
+            Ok(Err(error)) => return self.store_away(&visit, &error),
+            Err(_) => return self.store_away(&visit, &"it does not answer in time"),
         };
         match meeting {
             Some(meeting) if is_post => self.enter(&visit, &meeting, &inbound).await,
@@ -226,7 +223,16 @@ impl Join {
         )
     }
 
-    fn store_away(&self, visit: &Visit) -> Answer {
+    fn store_away(&self, visit: &Visit, error: &dyn std::fmt::Display) -> Answer {
+        match self.store_away.next_line() {
+            Some(requests) => {
+                tracing::warn!(event.id = %visit.id, request = %visit.request, requests, %error, "join page: the store is away");
+            }
+            // The page shows a reference.
+            None => {
+                tracing::debug!(event.id = %visit.id, request = %visit.request, %error, "join page: the store is away");
+            }
+        }
         self.observer.noted(Noted::StoreAway);
         self.pages.unavailable(visit.reference)
     }

@@ -1,12 +1,7 @@
 //! Requests that look like a peer's and came to an address that the relay does not have.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use crate::log_throttle::LogThrottle;
 
-use tokio::time::Instant;
-
-/// One line at most within this time; the next one tells how many requests there were.
-const LOGGED_EVERY: Duration = Duration::from_secs(60);
 /// Most segments of a path that are shown.
 const SEGMENTS_MAX: usize = 8;
 /// What the relay's own paths consist of.
@@ -28,20 +23,15 @@ const MEANT: [&str; 5] = ["mattermost", "plugnmeet", "outgoing", "command", "web
 
 /// What was lost lately.
 #[derive(Debug, Default)]
-pub(super) struct Lost(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    logged_at: Option<Instant>,
-    /// Since then.
-    count: u64,
-}
+pub(super) struct Lost(LogThrottle);
 
 impl Lost {
     /// Logs it if it looks like a webhook or command that missed its address.
     pub(super) fn note(&self, method: &'static str, path: &str) {
         let Some(shape) = shape(path) else { return };
-        let Some(requests) = self.count() else { return };
+        let Some(requests) = self.0.next_line() else {
+            return;
+        };
         tracing::warn!(
             method,
             path = shape,
@@ -51,20 +41,6 @@ impl Lost {
              <server.public_url>/mattermost/command, plugNmeet's webhook to <server.public_url>/plugnmeet/webhook; \
              `meetrelay check` prints them. A reverse proxy must take a sub-path off"
         );
-    }
-
-    /// How many there were since the last line, if it is time for the next one.
-    fn count(&self) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.count += 1;
-        let is_due = state
-            .logged_at
-            .is_none_or(|at| at.elapsed() >= LOGGED_EVERY);
-        if !is_due {
-            return None;
-        }
-        state.logged_at = Some(Instant::now());
-        Some(std::mem::take(&mut state.count))
     }
 }
 
@@ -111,16 +87,5 @@ mod tests {
         ] {
             assert_eq!(shape(path).as_deref(), expected, "{path}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn f17_a_flood_is_one_line_a_minute_with_its_count() {
-        let lost = Lost::default();
-        assert_eq!(lost.count(), Some(1));
-        for _ in 0..500 {
-            assert_eq!(lost.count(), None);
-        }
-        tokio::time::advance(LOGGED_EVERY).await;
-        assert_eq!(lost.count(), Some(501));
     }
 }

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::domain::{Event, PostId, Timestamp, say};
+use crate::log_throttle::LogThrottle;
 use crate::trigger::{Asked, Gap, Idle, Triggers, Written};
 
 use super::fields::{BadFields, Fields};
@@ -40,6 +41,7 @@ pub(super) struct Outgoing {
     pub(super) gap: Option<Gap>,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) observer: Arc<dyn IngressObserver>,
+    pub(super) bad_tokens: LogThrottle,
 }
 
 #[derive(Serialize)]
@@ -74,7 +76,9 @@ impl Outgoing {
             Err(bad) => return self.malformed(bad),
         };
         if !self.tokens.admit(fields.text("token")) {
-            tracing::warn!(event.id = %inbound.id, "outgoing webhook refused: its token is none of mattermost.outgoing_tokens");
+            if let Some(requests) = self.bad_tokens.next_line() {
+                tracing::warn!(event.id = %inbound.id, requests, "outgoing webhook refused: its token is none of mattermost.outgoing_tokens");
+            }
             self.observer
                 .rejected(Source::OutgoingWebhook, Rejected::BadToken);
             return reply::unauthorized();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode, header};
 
 use crate::domain::{Event, Origin, ServerName};
+use crate::log_throttle::LogThrottle;
 
 use super::inbound::{Inbound, JSON, WEBHOOK_JSON};
 use super::observe::{IngressObserver, Received, Rejected, Source};
@@ -24,6 +25,10 @@ pub(super) struct Webhook {
     pub(super) server: ServerName,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) observer: Arc<dyn IngressObserver>,
+    /// Of webhooks without a good signature, which anybody can send.
+    pub(super) unverified: LogThrottle,
+    /// Of webhooks with a good signature of another time.
+    pub(super) stale: LogThrottle,
 }
 
 impl Webhook {
@@ -39,7 +44,13 @@ impl Webhook {
             }
         };
         if let Err(reason) = self.key.verify(&inbound.headers, body, inbound.received_at) {
-            tracing::warn!(event.id = %inbound.id, reason = reason.as_str(), "webhook refused: do plugnmeet.api_key and api_secret match the server's, and the clocks?");
+            let throttle = match reason {
+                Rejected::Stale => &self.stale,
+                _ => &self.unverified,
+            };
+            if let Some(requests) = throttle.next_line() {
+                tracing::warn!(event.id = %inbound.id, reason = reason.as_str(), requests, "webhook refused: do plugnmeet.api_key and api_secret match the server's, and the clocks?");
+            }
             self.observer.rejected(Source::Plugnmeet, reason);
             return reply::unauthorized();
         }

@@ -55,7 +55,7 @@ impl Connection {
             super::path::normalize(request.uri_mut());
             let request = request.map(|body| WatchedBody::new(body, &seat));
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-            let answer = warp::service(filter.clone()).call(request);
+            let answer = super::host::checked(request, |it| warp::service(filter.clone()).call(it));
             let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
             // On the heap, while there is a request: a connection that waits for one holds no room for its answer.
             Box::pin(async move {

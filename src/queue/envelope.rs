@@ -5,6 +5,7 @@
 //! stands in it or in the store, so that messages can be moved by hand between queues (faults.md Q22).
 
 mod check;
+mod seal;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::domain::{
 use crate::ports::{Body, Envelope, MESSAGE_BYTES_MAX, Message, PublishError};
 
 pub use check::is_trace;
+pub use seal::{EnvelopeSigner, SealError};
 
 /// The version that is written.
 const VERSION: u64 = 1;

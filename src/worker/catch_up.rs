@@ -18,12 +18,13 @@ use crate::domain::rule::Rules;
 use crate::domain::{
     Event, EventId, Fact, Person, Place, PlaceKind, PostId, ServerName, Timestamp, UserId,
 };
+use crate::log_throttle::LogThrottle;
 use crate::ports::{
     ChatError, Duty, Lease, OwnChannel, PublishError, Store, StoreError, WrittenPost,
 };
 use crate::trigger::{Asked, Gap, OwnUser, Starts, Triggers, Written};
 
-use super::{Lately, Shop, publish};
+use super::{Shop, publish};
 use trigger_words::TriggerWords;
 
 /// The setting of the store in which the cursor is kept, before the server's name.
@@ -106,7 +107,7 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
         settings,
         offered: HashMap::new(),
     };
-    let trouble_told = Lately::default();
+    let trouble_told = LogThrottle::default();
     let owner = shop.settings.instance.clone();
     // Nothing was heard while the relay did not run.
     let mut is_after_gap = true;

@@ -16,13 +16,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("sqlite", &[]),
     ("listen", &[]),
+    ("log_throttle", &[]),
     ("token", &["domain", "ports"]),
     ("trigger", &["domain"]),
     ("shutdown", &[]),
     ("config", &["domain"]),
     (
         "ingress",
-        &["domain", "ports", "token", "trigger", "listen"],
+        &[
+            "domain",
+            "ports",
+            "token",
+            "trigger",
+            "listen",
+            "log_throttle",
+        ],
     ),
     ("tls", &[]),
     (
@@ -32,7 +40,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain", "ports", "sqlite", "tls"]),
     (
         "worker",
-        &["domain", "ports", "clock", "backoff", "trigger"],
+        &[
+            "domain",
+            "ports",
+            "clock",
+            "backoff",
+            "trigger",
+            "log_throttle",
+        ],
     ),
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),

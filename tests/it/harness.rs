@@ -10,6 +10,7 @@ mod way_out;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use meetrelay::queue::EnvelopeSigner;
 use tempfile::TempDir;
 use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, TriggerWhen};
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
@@ -206,6 +207,13 @@ impl World {
     /// The relay's data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Signs messages as the relay does, which runs and has made its signing secret itself.
+    pub async fn signer(&self) -> EnvelopeSigner {
+        let query = "SELECT value FROM settings WHERE name = 'signing_secret'";
+        let secret = self.store.select(&self.data(), query).await.remove(0);
+        EnvelopeSigner::new(&secret.into(), &[])
     }
 
     /// Waits for something in the chat.

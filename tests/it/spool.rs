@@ -14,7 +14,7 @@ use meetrelay::ports::{
     Body, Clock, Delivery, Depths, Envelope, Mail, Outgoing, Posting, PublishError, Queue,
     QueueError, QueueName, Settlement,
 };
-use meetrelay::queue::{Mailroom, Spool, SpoolObserver, SpoolSettings};
+use meetrelay::queue::{EnvelopeSigner, Mailroom, Spool, SpoolObserver, SpoolSettings};
 use uuid::Uuid;
 
 use crate::harness::{Setup, World};
@@ -53,8 +53,9 @@ impl SpoolObserver for Nobody {
 async fn events_in_a_left_spool_get_one_card_each_although_the_queue_is_another_one_now() {
     const EVENTS: usize = 5;
     let mut world = Setup::default().start().await;
+    let signer = world.signer().await;
     world.relay.stop().await;
-    leave(&world, EVENTS).await;
+    leave(&world, signer, EVENTS).await;
     world.relay.start_again().await;
     for number in 0..EVENTS {
         world.card("weekly", &format!("talk {number}")).await;
@@ -72,7 +73,7 @@ async fn events_in_a_left_spool_get_one_card_each_although_the_queue_is_another_
 }
 
 /// A relay whose broker is down accepts starts, and is stopped.
-async fn leave(world: &World, count: usize) {
+async fn leave(world: &World, signer: EnvelopeSigner, count: usize) {
     let channel = world
         .see("the channel", |chat| {
             chat.channel("weekly").map(|channel| channel.id.clone())
@@ -82,7 +83,7 @@ async fn leave(world: &World, count: usize) {
         .see("ana", |chat| chat.user("ana").map(|user| user.id.clone()))
         .await;
     let spool = Arc::new(open(&world.data()));
-    let mail = Mailroom::new(Arc::clone(&spool) as _);
+    let mail = Mailroom::new(Arc::clone(&spool) as _, signer);
     for number in 0..count {
         let now = SystemClock.now();
         let event = Event {

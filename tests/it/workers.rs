@@ -36,7 +36,7 @@ use meetrelay::domain::{
     PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via, WayOutKind,
 };
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
-use meetrelay::queue::Mailroom;
+use meetrelay::queue::{EnvelopeSigner, Mailroom};
 use meetrelay::store::sqlite::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
@@ -136,7 +136,7 @@ impl House {
         let peers = Arc::new(Peers::default());
         let deps = Deps {
             store: Arc::clone(&store) as _,
-            mail: Arc::new(Mailroom::new(Arc::clone(&queue))),
+            mail: Arc::new(Mailroom::new(Arc::clone(&queue), signer())),
             castoffs: Vec::new(),
             chat: Arc::clone(&peers) as _,
             conference: Arc::clone(&peers) as _,
@@ -231,6 +231,13 @@ impl House {
         let (_, depth) = depths.find(|(name, _)| *name == queue).unwrap();
         depth.ready + depth.delayed + depth.in_flight + shared
     }
+}
+
+/// The same over restarts.
+fn signer() -> EnvelopeSigner {
+    let signer = EnvelopeSigner::new(&"the house's secret".to_owned().into(), &[]);
+    signer.set_reads_unsigned(false);
+    signer
 }
 
 fn meeting(number: u128) -> MeetingId {

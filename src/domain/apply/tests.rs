@@ -5,6 +5,7 @@ mod bench;
 mod converging;
 mod ending;
 mod giving_up;
+mod hooks;
 mod interleavings;
 mod left_behind;
 mod life;

@@ -202,7 +202,9 @@ impl Join {
 
     /// A form on somebody else's site brings nobody into the room.
     fn foreign(&self, visit: &Visit, meeting: &Meeting) -> Answer {
-        tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, "join refused: the form was sent from another site");
+        if let Some(requests) = self.foreign_forms.next_line() {
+            tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, requests, "join refused: the form was sent from another site");
+        }
         let page = self.links.join(&visit.link);
         self.pages.message(
             visit.reference,

@@ -16,6 +16,9 @@ const NAME_CHARS_MAX: usize = 100;
 /// Longest event id that is taken as it is, in bytes; real ones have 36.
 const EVENT_ID_BYTES_MAX: usize = 64;
 
+/// The first second of the year 2100.
+const YEAR_2100: i64 = 4_102_444_800;
+
 /// What an authenticated body says.
 pub(super) struct Told {
     pub(super) trigger: Trigger,
@@ -199,10 +202,12 @@ fn name(text: Option<String>) -> String {
     clean_name(&text.unwrap_or_default(), NAME_CHARS_MAX)
 }
 
-/// Seconds since the epoch; 0 is "not told".
+/// Seconds since the epoch; 0 is "not told", and so is anything outside the years 1970 to 2100, as milliseconds would be.
 fn time(seconds: Option<Number>) -> Option<Timestamp> {
     let Number(seconds) = seconds?;
-    (seconds > 0).then(|| Timestamp::from_seconds(seconds))
+    (1..YEAR_2100)
+        .contains(&seconds)
+        .then(|| Timestamp::from_seconds(seconds))
 }
 
 #[cfg(test)]
@@ -210,26 +215,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_beyond_every_calendar_are_borne() {
+    fn times_outside_1970_to_2100_count_as_not_told() {
         let now = Timestamp::from_seconds(1_795_269_720);
         for (told, expected) in [
-            ("9223372036854775807", i64::MAX),
-            ("\"9223372036854775807\"", i64::MAX),
-            ("-9223372036854775808", now.millis()),
-            ("\"-1\"", now.millis()),
-            ("1e15", 1_000_000_000_000_000_000),
+            ("1795269000", Some(1_795_269_000)),
+            ("\"1795269000\"", Some(1_795_269_000)),
+            ("1", Some(1)),
+            ("4102444799", Some(4_102_444_799)),
+            ("4102444800", None),
+            ("1795269000000", None),
+            ("\"1795269000000\"", None),
+            ("0", None),
+            ("\"-1\"", None),
+            ("-9223372036854775808", None),
+            ("9223372036854775807", None),
+            ("\"9223372036854775807\"", None),
+            ("1e15", None),
         ] {
             let body = format!(
                 r#"{{"event":"session_ended","id":"e1","created_at":{told},"room":{{"sid":"s1","creation_time":{told}}}}}"#
             );
             let Ok(Told {
-                fact: Ok(Fact::SessionEnded { ended_at, .. }),
+                fact:
+                    Ok(Fact::SessionEnded {
+                        ended_at, session, ..
+                    }),
                 ..
             }) = read(body.as_bytes(), now)
             else {
                 panic!("{told} is no event");
             };
-            assert_eq!(ended_at.millis(), expected, "{told}");
+            let expected = expected.map(Timestamp::from_seconds);
+            assert_eq!(ended_at, expected.unwrap_or(now), "{told}");
+            assert_eq!(session.said_at, expected.unwrap_or(now), "{told}");
+            assert_eq!(session.created_at, expected, "{told}");
         }
     }
 }

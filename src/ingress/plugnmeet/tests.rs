@@ -16,6 +16,7 @@ use crate::ingress::tests::{
     NOW, Notes, Sink, Storage, post, recorded, recorded_inbound, vectors, vectors_in,
 };
 use crate::ingress::verify::WebhookKey;
+use crate::log_throttle::LogThrottle;
 
 const SECRET: &str = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
 
@@ -32,6 +33,8 @@ fn door(storage: Storage) -> Door {
         server: ServerName::default_server(),
         sink: sink.clone(),
         observer: notes.clone(),
+        unverified: LogThrottle::default(),
+        stale: LogThrottle::default(),
     };
     Door { route, sink, notes }
 }

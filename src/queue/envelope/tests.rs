@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod any;
+pub(super) mod any;
 mod form;
 mod refusals;
 

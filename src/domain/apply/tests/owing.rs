@@ -13,7 +13,7 @@ use super::bench::{
     request_id, session, session_ended,
 };
 
-fn woken(round: u32) -> Fact {
+pub(super) fn woken(round: u32) -> Fact {
     let meeting = meeting(1);
     Fact::Woken { meeting, round }
 }

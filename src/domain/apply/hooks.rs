@@ -1,0 +1,28 @@
+//! Response URLs are capabilities: a stored one that nobody needs any more is forgotten, so that a stolen store holds
+//! none that works.
+
+use crate::domain::showing::HOOK_LIFE;
+use crate::domain::{Job, Meeting, Owed, Timestamp, Via};
+
+/// Forgets those that have run out, and all of a meeting that is over and owes nothing. One through which something is
+/// `owed` stays, however old: the worker finds that it has run out and counts what was lost.
+pub(super) fn forget_hooks(meeting: &mut Meeting, owed: &[Owed], now: Timestamp) {
+    let is_done = owed.is_empty() && !meeting.state().is_running();
+    // In a direct message these go through the response URL of the first request.
+    let owes_notices = owed
+        .iter()
+        .any(|owed| matches!(owed.job, Job::PostNotice { .. } | Job::PostArtifact { .. }));
+    for (index, request) in meeting.requests.iter_mut().enumerate() {
+        let answer = Job::Answer {
+            request: request.id,
+        };
+        let is_needed = (index == 0 && owes_notices) || owed.iter().any(|owed| owed.job == answer);
+        let has_run_out = now >= request.received_at.plus(HOOK_LIFE);
+        if let Via::SlashCommand { hook } = &mut request.via
+            && (is_done || has_run_out)
+            && !is_needed
+        {
+            *hook = None;
+        }
+    }
+}

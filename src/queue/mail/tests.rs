@@ -1,0 +1,128 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::domain::{Event, EventId, Fact, MeetingId, Origin, Timestamp};
+use crate::ports::{Body, Envelope, Message};
+use crate::queue::envelope::encode;
+use crate::queue::{EmbeddedQueue, EmbeddedSettings};
+
+fn signer() -> EnvelopeSigner {
+    let signer = EnvelopeSigner::new(&"one".to_owned().into(), &[]);
+    signer.set_reads_unsigned(false);
+    signer
+}
+
+/// The order to end a meeting.
+fn order(number: u128) -> Envelope {
+    let at = Timestamp::from_seconds(1_795_269_720);
+    let meeting = MeetingId::from_uuid(Uuid::from_u128(1));
+    let event = Event {
+        id: EventId::from_uuid(Uuid::from_u128(number)),
+        origin: Origin::relay(number),
+        received_at: at,
+        fact: Fact::EndOrdered { meeting },
+    };
+    Envelope::first(Body::Event(event), at)
+}
+
+#[tokio::test]
+async fn s11_only_what_was_signed_comes_out_of_a_queue_readable() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = EmbeddedSettings {
+        path: directory.path().join("queue.db"),
+        bytes_max: 1 << 20,
+    };
+    let queue = Arc::new(EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap());
+    let mail = Mailroom::new(Arc::clone(&queue) as _, signer());
+    let posting = |number| Posting {
+        queue: QueueName::Events,
+        envelope: order(number),
+        delay: Duration::ZERO,
+    };
+    mail.accept(posting(1)).await.unwrap();
+    mail.send(vec![posting(2)]).await.unwrap();
+    let forged = Outgoing {
+        queue: QueueName::Events,
+        message: encode(&order(3)).unwrap(),
+        delay: Duration::ZERO,
+    };
+    queue.publish(forged).await.unwrap();
+    let received = mail.receive(QueueName::Events, 10).await.unwrap();
+    let [one, two, three] = &received[..] else {
+        panic!("three messages: {received:?}");
+    };
+    assert_eq!(one.content, Ok(order(1)));
+    assert_eq!(two.content, Ok(order(2)));
+    assert!(
+        three
+            .content
+            .as_ref()
+            .is_err_and(|why| why.contains("not signed"))
+    );
+    // What is tried again is signed again.
+    let again = Settled::Again(one.receipt, posting(4));
+    let done = [two, three].map(|received| Settled::Done(received.receipt));
+    mail.settle(done.into_iter().chain([again]).collect())
+        .await
+        .unwrap();
+    let received = mail.receive(QueueName::Events, 10).await.unwrap();
+    let contents: Vec<_> = received
+        .into_iter()
+        .map(|received| received.content)
+        .collect();
+    assert_eq!(contents, [Ok(order(4))]);
+    queue.close().await;
+}
+
+/// Puts these messages aside, read by nobody who knows of signatures.
+struct PutAside(Vec<Message>);
+
+#[async_trait]
+impl Castoffs for PutAside {
+    async fn receive(&self, _: usize) -> Result<Vec<Castoff>, QueueError> {
+        let castoff = |Message { id, body }: Message| Castoff {
+            received: Received {
+                queue: QueueName::Events,
+                receipt: Receipt(1),
+                message_id: id,
+                redelivered: false,
+                content: crate::queue::envelope::decode(&body).map_err(|error| error.to_string()),
+                raw: body,
+            },
+            reason: "given up".to_owned(),
+        };
+        Ok(self.0.iter().cloned().map(castoff).collect())
+    }
+
+    async fn settle(&self, _: Vec<Receipt>) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn s11_what_was_put_aside_is_verified_too() {
+    let damaged = Message {
+        id: "damaged".to_owned(),
+        body: Bytes::from_static(b"{"),
+    };
+    let messages = vec![
+        signer().encode(&order(1)).unwrap(),
+        encode(&order(2)).unwrap(),
+        damaged,
+    ];
+    let castoffs = VerifiedCastoffs::new(Arc::new(PutAside(messages)), signer());
+    let contents: Vec<_> = castoffs.receive(10).await.unwrap();
+    let contents: Vec<_> = contents.into_iter().map(|it| it.received.content).collect();
+    let [signed, forged, damaged] = &contents[..] else {
+        panic!("three messages: {contents:?}");
+    };
+    assert_eq!(signed, &Ok(order(1)));
+    assert!(forged.as_ref().is_err_and(|why| why.contains("not signed")));
+    assert!(damaged.as_ref().is_err_and(|why| why.contains("JSON")));
+}
