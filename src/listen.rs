@@ -6,6 +6,7 @@
 mod connection;
 mod path;
 mod room;
+mod unix;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,6 +24,7 @@ use warp::{Filter, Reply};
 
 use connection::Connection;
 use room::Room;
+pub use unix::serve_unix;
 
 /// What one listener allows. Every number is a bound on what strangers can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

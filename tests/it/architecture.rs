@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("sqlite", &[]),
     ("listen", &[]),
+    ("lock", &[]),
     ("token", &["domain", "ports"]),
     ("trigger", &["domain"]),
     ("shutdown", &[]),
@@ -27,7 +28,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &[]),
     (
         "queue",
-        &["domain", "ports", "clock", "sqlite", "backoff", "tls"],
+        &[
+            "domain", "ports", "clock", "sqlite", "backoff", "tls", "lock",
+        ],
     ),
     ("store", &["domain", "ports", "sqlite", "tls"]),
     (
