@@ -149,3 +149,6 @@ async fn until_drain_of_idle(drain: &CancellationToken, has_begun: &AtomicBool) 
         std::future::pending().await
     }
 }
+
+#[cfg(test)]
+mod tests;

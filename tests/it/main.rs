@@ -28,6 +28,7 @@ mod pages;
 mod postgres;
 mod queue_conformance;
 mod replicas;
+mod security;
 mod session;
 mod spool;
 mod ssrf;
