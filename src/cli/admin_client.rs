@@ -145,7 +145,7 @@ impl AdminClient {
         match refusal_of(error) {
             Some(why) if why.kind() == ErrorKind::NotFound => {
                 format!(
-                    "the relay of this configuration does not run: there is no {socket}; {configured}"
+                    "the relay of this configuration does not run, or has not finished starting: there is no {socket}; {configured}"
                 )
             }
             Some(why) if why.kind() == ErrorKind::ConnectionRefused => {

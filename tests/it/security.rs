@@ -1,3 +1,3 @@
-//! What an attacker wanted and does not get: one test for each way that was found, named after it.
+//! What an attacker wants and does not get, by topic; the tests are named after what they try.
 
 mod local_users;
