@@ -1,8 +1,10 @@
-//! The admin listener: health, metrics, and the API behind the repairing commands. Never open to the outside.
+//! The admin listeners: health, metrics, and the API behind the repairing commands. Never open to the outside.
 //!
-//! `/livez`, `/readyz`, `/startupz` and `/metrics` are open to whoever reaches the listener; `/api/...` asks for the
-//! bearer token of [`AdminToken`].
+//! The commands of this program come through a Unix socket, whose permissions say who may. Over TCP `/livez`, `/readyz`,
+//! `/startupz` and `/metrics` are open to whoever reaches the listener; `/api/...` asks for the bearer token of
+//! [`AdminToken`].
 
+mod access;
 pub mod answer;
 mod api;
 mod dead_letters;
@@ -28,6 +30,7 @@ use crate::domain::owed::Schedule;
 use crate::ports::{Clock, Store};
 use crate::telemetry::Metrics;
 use crate::token::Links;
+pub use access::Access;
 pub(crate) use api::CALLER_HEADER;
 use health::Health;
 pub use operations::{OperationError, Operations, Replayed};
@@ -44,8 +47,6 @@ pub struct Admin {
     pub readiness: Arc<Readiness>,
     /// What `/metrics` answers.
     pub metrics: Arc<Metrics>,
-    /// Who may use the API.
-    pub token: AdminToken,
     /// Our clock.
     pub clock: Arc<dyn Clock>,
     /// When meetings owe what.
@@ -64,23 +65,28 @@ impl std::fmt::Debug for Admin {
 pub fn health_routes(
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
+    access: Access,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
-    health::routes(Health { readiness, metrics })
-        .recover(async |_| Ok::<_, Infallible>(api::refuse_all()))
+    access::for_us(access)
+        .and(health::routes(Health { readiness, metrics }))
+        .recover(async |rejection| Ok::<_, Infallible>(api::refuse_all(&rejection)))
         .unify()
 }
 
-/// Everything that the admin listener serves; unknown paths are 404, wrong methods 405.
+/// Everything that an admin listener serves; unknown paths are 404, wrong methods 405.
 pub fn routes(
     admin: Arc<Admin>,
+    access: Access,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
     let health = Health {
         readiness: Arc::clone(&admin.readiness),
         metrics: Arc::clone(&admin.metrics),
     };
-    health::routes(health)
-        .or(api::route(admin))
-        .unify()
+    let all = health::routes(health)
+        .or(api::route(admin, access.clone()))
+        .unify();
+    access::for_us(access)
+        .and(all)
         .recover(async |rejection| Ok::<_, Infallible>(api::refuse(&rejection)))
         .unify()
 }

@@ -1,7 +1,9 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod admin_listeners;
 mod catch_up;
 mod chat;
+mod data_dir;
 mod door;
 mod ledger;
 mod links;
@@ -28,11 +30,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admin::{self, AdminToken, Readiness, TokenError};
+use crate::admin::{self, AdminToken, Readiness};
 use crate::clock::SystemClock;
-use crate::config::{Config, Essentials, Problems, Sources, StoreUrl};
+use crate::config::{Config, Essentials, Problems, Sources};
 use crate::http::{Http, HttpSetupError};
 use crate::listen::{self, ListenLimits};
+use crate::lock::LockError;
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
 use crate::queue::{Mailroom, VerifiedCastoffs};
@@ -42,7 +45,10 @@ use crate::telemetry::{LogLevelSwitch, Metrics};
 use crate::token::Links;
 use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
+use admin_listeners::AdminListeners;
 use chat::Client;
+use data_dir::AdminSocket;
+pub use data_dir::SocketError;
 use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;
@@ -99,9 +105,9 @@ pub enum StartError {
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The admin token's file.
+    /// Another process has the data directory.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    InUse(#[from] LockError),
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] HttpSetupError),
@@ -130,12 +136,14 @@ pub struct App {
     workers: Workers,
     public_loop: JoinHandle<usize>,
     admin_loop: JoinHandle<usize>,
-    /// Ends the admin listener, last.
+    /// Ends the admin listeners, last.
     drained: CancellationToken,
     watchers: JoinSet<()>,
     holders: Holders,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
+    /// Nobody else has the data directory until everything is closed.
+    _socket: Option<AdminSocket>,
 }
 
 impl App {
@@ -148,7 +156,8 @@ impl App {
         essentials: &Essentials,
         surroundings: Surroundings,
     ) -> Result<Self, StartError> {
-        make_data_dir(config)?;
+        data_dir::make(config)?;
+        data_dir::warn_if_open(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (ledger, lines) = Ledger::new();
         let renewed = Arc::new(Notify::new());
@@ -161,11 +170,12 @@ impl App {
         });
         // First: its lock tells whether another relay has these files.
         let opened = queue::open(config, &clock, &meter).await?;
+        let socket = AdminSocket::take_if_possible(config)?;
         let instance = Uuid::now_v7();
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
         let store::Opened { store, side } = store::open(config).await?;
         if config.server.signing_secret.is_none() {
-            side.wait(config, &surroundings).await?;
+            side.wait(config, &surroundings, socket.as_ref()).await?;
         }
         let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());
@@ -191,8 +201,9 @@ impl App {
         let own_user = OwnUser::unknown();
         watch::remember_own_user(store.as_ref(), &own_user).await;
         let public = bind("listen", config.server.listen)?;
-        let admin_listener = bind("admin_listen", config.server.admin_listen)?;
-        let token = AdminToken::make(&config.admin_token_path())?;
+        let admin_listeners = AdminListeners::bind(config, socket.as_ref())?;
+        let token = AdminToken::unknown();
+        admin_listeners::renew_token(&token, config);
         let address = public.local_addr().unwrap_or(config.server.listen);
         let mut watchers = JoinSet::new();
         let unsigned = Unsigned {
@@ -231,11 +242,12 @@ impl App {
             links: links.clone(),
             way_out,
         };
-        let admin = operations::admin(config, parts, &surroundings, token);
+        let admin = operations::admin(config, parts, &surroundings);
         let holders = Holders {
             links,
             envelopes,
             keyring,
+            admin_token: token.clone(),
             conference,
             chat,
             store: Arc::clone(&store),
@@ -250,14 +262,10 @@ impl App {
         let public_loop = listen::serve(public, door, limits.clone(), async move {
             stop.requested().await;
         });
-        // The admin listener answers until the very end: /readyz and /metrics tell of the drain.
+        // The admin listeners answer until the very end: /readyz and /metrics tell of the drain.
         let drained = CancellationToken::new();
-        let admin_loop = listen::serve(
-            admin_listener,
-            admin::routes(admin),
-            limits,
-            drained.clone().cancelled_owned(),
-        );
+        let routes = move |access| admin::routes(Arc::clone(&admin), access);
+        let admin_loop = admin_listeners.serve(routes, token, limits, drained.clone());
         let (public_loop, admin_loop) = (spawn(public_loop), spawn(admin_loop));
         surroundings.readiness.mark_started();
         tracing::info!(listen = %address, "meetrelay serves");
@@ -272,6 +280,7 @@ impl App {
             holders,
             queue,
             store,
+            _socket: socket,
         })
     }
 
@@ -332,20 +341,6 @@ impl App {
         }
         finished
     }
-}
-
-fn make_data_dir(config: &Config) -> Result<(), StartError> {
-    let mut paths = vec![config.queue_path(), config.admin_token_path()];
-    if let StoreUrl::Sqlite(path) = config.store_url() {
-        paths.push(path);
-    }
-    for folder in paths.iter().filter_map(|path| path.parent()) {
-        std::fs::create_dir_all(folder).map_err(|why| StartError::DataDir {
-            path: folder.to_owned(),
-            why,
-        })?;
-    }
-    Ok(())
 }
 
 fn conference(

@@ -4,7 +4,7 @@
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts, in a
-//!   file of ours or in PostgreSQL. Both files are on [`sqlite`].
+//!   file of ours or in PostgreSQL. Both files are on [`sqlite`]. [`lock`]: who has the files.
 //! - [`trigger`]: whether a post asks for a meeting. [`ingress`]: HTTP in, over [`listen`], with the signed links of
 //!   [`token`].
 //! - [`worker`]: apply, jobs, sweep, catching up.
@@ -28,6 +28,7 @@ pub mod domain;
 pub mod http;
 pub mod ingress;
 pub mod listen;
+pub mod lock;
 mod log_throttle;
 pub mod mattermost;
 pub mod plugnmeet;

@@ -9,6 +9,7 @@ mod connection;
 mod host;
 mod path;
 mod room;
+mod unix;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,6 +27,7 @@ use warp::{Filter, Reply};
 
 use connection::Connection;
 use room::Room;
+pub use unix::serve_unix;
 
 /// Connections that the system keeps until they are accepted, as far as `net.core.somaxconn` allows: one that finds the
 /// backlog full waits at least a second before it asks again.

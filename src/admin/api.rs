@@ -10,6 +10,7 @@ use warp::path::Tail;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
+use super::access::{Access, WrongHost};
 use super::answer::Refusal;
 use super::{Admin, OperationError, dead_letters, meetings, why};
 use crate::ports::StoreError;
@@ -91,6 +92,7 @@ impl From<OperationError> for Refused {
 
 pub(super) fn route(
     admin: Arc<Admin>,
+    access: Access,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::path("api")
         .and(warp::path::tail())
@@ -98,15 +100,18 @@ pub(super) fn route(
         .and(raw_query())
         .and(warp::header::optional::<String>("authorization"))
         .and(warp::header::optional::<String>(CALLER_HEADER))
-        .then(move |path: Tail, method, query, authorization, by| {
-            let call = Call {
-                admin: Arc::clone(&admin),
-                query,
-                by: caller(by),
-            };
-            // On the heap: the future of all routes holds one of each, and each level of `or` moves it.
-            Box::pin(serve(call, method, path, authorization))
-        })
+        .then(
+            move |path: Tail, method, query, authorization: Option<String>, by| {
+                let is_allowed = access.allows(&authorization.unwrap_or_default());
+                let call = Call {
+                    admin: Arc::clone(&admin),
+                    query,
+                    by: caller(by),
+                };
+                // On the heap: the future of all routes holds one of each, and each level of `or` moves it.
+                Box::pin(serve(call, method, path, is_allowed))
+            },
+        )
 }
 
 /// GET, and HEAD as its short form: the server leaves the body out.
@@ -124,15 +129,22 @@ pub(super) fn ok(body: &impl Serialize) -> Response {
     answer(StatusCode::OK, body)
 }
 
-/// What no route took.
-/// The answer to everything while the relay waits for its store.
-pub(super) fn refuse_all() -> Response {
+/// The answer to everything else while the relay waits for its store.
+pub(super) fn refuse_all(rejection: &Rejection) -> Response {
+    if rejection.find::<WrongHost>().is_some() {
+        return refuse(rejection);
+    }
     let why = "the relay waits for its store; the log says why".to_owned();
     Refused(StatusCode::SERVICE_UNAVAILABLE, why).reply()
 }
 
+/// What no route took.
 pub(super) fn refuse(rejection: &Rejection) -> Response {
-    let refused = if rejection.is_not_found() {
+    let refused = if rejection.find::<WrongHost>().is_some() {
+        let why = "requests are answered for localhost or a loopback address only, as server.admin_listen is one; \
+                   change the Host header (the name in the address) of the caller";
+        Refused(StatusCode::FORBIDDEN, why.to_owned())
+    } else if rejection.is_not_found() {
         Refused::not_found("such path")
     } else {
         Refused(
@@ -143,9 +155,11 @@ pub(super) fn refuse(rejection: &Rejection) -> Response {
     refused.reply()
 }
 
-async fn serve(call: Call, method: Method, path: Tail, authorization: Option<String>) -> Response {
-    if !call.admin.token.is_in(&authorization.unwrap_or_default()) {
-        let why = "the bearer token of {data_dir}/admin-token is needed".to_owned();
+async fn serve(call: Call, method: Method, path: Tail, is_allowed: bool) -> Response {
+    if !is_allowed {
+        let why =
+            "the bearer token is needed: server.admin_token, or that in {data_dir}/admin-token"
+                .to_owned();
         return Refused(StatusCode::UNAUTHORIZED, why).reply();
     }
     let decoded: Result<Vec<_>, _> = path

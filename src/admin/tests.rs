@@ -243,19 +243,77 @@ async fn a_store_that_is_away_is_a_503() {
 }
 
 #[test]
-fn the_token_is_private_and_lives_on() {
+fn the_token_is_private_and_new_each_time_unless_it_is_configured() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data/admin-token");
-    let first = AdminToken::make(&path).unwrap();
-    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&path), 0o600);
-    assert_eq!(AdminToken::make(&path).unwrap().expose(), first.expose());
-    assert_eq!(AdminToken::read(&path).unwrap().expose(), first.expose());
-    assert!(first.is_in(&format!("Bearer {}", first.expose())));
-    assert!(!first.is_in(first.expose()));
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let second = AdminToken::make(&path).unwrap();
-    assert_ne!(second.expose(), first.expose(), "others could have read it");
-    assert_eq!(mode(&path), 0o600);
-    assert!(!format!("{second:?}").contains(second.expose()));
+    let path = folder.path().join("admin-token");
+    let bearer = |token: &str| format!("Bearer {}", token.trim());
+    let token = AdminToken::unknown();
+    assert!(!token.is_in("Bearer "));
+    token.renew(None, &path).unwrap();
+    let first = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(token.is_in(&bearer(&first)));
+    assert!(!token.is_in(first.trim()));
+    assert!(!format!("{token:?}").contains(first.trim()));
+    // A clone is the same token, as the routes and the reload have it.
+    token.clone().renew(None, &path).unwrap();
+    let second = std::fs::read_to_string(&path).unwrap();
+    assert!(token.is_in(&bearer(&second)) && !token.is_in(&bearer(&first)));
+    let configured = "c".repeat(32);
+    token
+        .renew(Some(&configured.clone().into()), &path)
+        .unwrap();
+    assert!(token.is_in(&bearer(&configured)) && !token.is_in(&bearer(&second)));
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn the_socket_needs_no_token_and_no_header_makes_a_caller_over_tcp_one_of_it() {
+    let bench = bench();
+    let request = || warp::test::request().path("/api/meetings");
+    let reply = request().reply(&bench.routes_of_socket()).await;
+    assert_eq!(reply.status(), StatusCode::OK);
+    let forged = request()
+        .header("x-meetrelay-by", "root")
+        .header("host", "localhost")
+        .header("x-forwarded-for", "127.0.0.1");
+    let reply = forged.reply(&bench.routes_at(true)).await;
+    assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn requests_for_another_name_are_refused_at_a_loopback_address_only() {
+    let bench = bench();
+    bench.readiness.set(Check::Queue, true);
+    let paths = ["/metrics", "/readyz", "/livez", "/api/meetings", "/nowhere"];
+    for path in paths {
+        let request = |host: &str| warp::test::request().path(path).header("host", host);
+        let reply = request("evil.example:9090")
+            .reply(&bench.routes_at(true))
+            .await;
+        assert_eq!(reply.status(), StatusCode::FORBIDDEN, "{path}");
+        let text = String::from_utf8(reply.body().to_vec()).unwrap();
+        assert!(text.contains("server.admin_listen"), "{text}");
+        for (host, is_loopback) in [("localhost:9090", true), ("relay.example:9090", false)] {
+            let reply = request(host).reply(&bench.routes_at(is_loopback)).await;
+            assert_ne!(reply.status(), StatusCode::FORBIDDEN, "{path} {host}");
+        }
+        let reply = request("anything").reply(&bench.routes_of_socket()).await;
+        assert_ne!(reply.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let waiting = health_routes(
+        Arc::clone(&bench.readiness),
+        Arc::new(Metrics::new().unwrap()),
+        Access::Tcp {
+            token: AdminToken::unknown(),
+            is_loopback: true,
+        },
+    );
+    for (host, expected) in [
+        ("evil.example", StatusCode::FORBIDDEN),
+        ("[::1]:9090", StatusCode::OK),
+    ] {
+        let request = warp::test::request().path("/readyz").header("host", host);
+        assert_eq!(request.reply(&waiting).await.status(), expected, "{host}");
+    }
 }

@@ -1,101 +1,74 @@
-//! The admin API's token: a file that only the relay's own user can read.
+//! The admin API's token, for callers over TCP: what the configuration says, or a new one at each start, in a file that
+//! only the relay's own user can read.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-/// Length of a token: 32 random bytes in hexadecimal.
-const TOKEN_CHARS: usize = 64;
+/// Length of a token that is made here, in bytes.
+const TOKEN_BYTES: usize = 32;
 
-/// Who holds it may use the admin API.
+/// Who holds it may use the admin API over TCP. Clones share it.
 #[derive(Debug, Clone)]
-pub struct AdminToken(SecretString);
+pub struct AdminToken(Arc<ArcSwap<SecretString>>);
 
-/// Why there is no token.
+/// The token's file could not be written: nobody can know the token.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// It could not be written.
-    #[error("the admin token {path} cannot be written: {source}")]
-    Write {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It could not be read.
-    #[error(
-        "the admin token {path} cannot be read: {source}; run this command as the relay's user, with the relay's \
-         configuration (server.data_dir), once the relay has run"
-    )]
-    Read {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+#[error("{} cannot be written: {why}", path.display())]
+pub struct TokenError {
+    path: PathBuf,
+    why: io::Error,
 }
 
 impl AdminToken {
-    /// The token of `path`; made anew when there is none, or when others can read it.
+    /// A token that nobody knows yet.
+    pub fn unknown() -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(random())))
+    }
+
+    /// From now on the configured token counts, or without one a new one, which replaces the one in the file.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn make(path: &Path) -> Result<Self, TokenError> {
-        if let Ok(token) = Self::read(path)
-            && is_private(path)
-            && is_token(token.expose())
-        {
-            return Ok(token);
+    /// The file cannot be written; the token is new all the same.
+    pub fn renew(&self, configured: Option<&SecretString>, path: &Path) -> Result<(), TokenError> {
+        if let Some(token) = configured {
+            self.0.store(Arc::new(token.clone()));
+            // One of an earlier start, which is good for nothing any more.
+            drop(fs::remove_file(path));
+            return Ok(());
         }
-        let token = hex::encode(rand::random::<[u8; TOKEN_CHARS / 2]>());
-        write(path, &token).map_err(|source| TokenError::Write {
+        let token = random();
+        let written = write(path, token.expose_secret());
+        self.0.store(Arc::new(token));
+        written.map_err(|why| TokenError {
             path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self(token.into()))
-    }
-
-    /// The token of a running relay.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn read(path: &Path) -> Result<Self, TokenError> {
-        let text = fs::read_to_string(path).map_err(|source| TokenError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self(text.trim().into()))
-    }
-
-    /// The token itself, for a header.
-    pub(crate) fn expose(&self) -> &str {
-        self.0.expose_secret()
+            why,
+        })
     }
 
     /// Whether an `Authorization` header carries it; takes the same time whatever it carries.
     pub(super) fn is_in(&self, header: &str) -> bool {
         let given = header.strip_prefix("Bearer ").unwrap_or_default();
-        given.as_bytes().ct_eq(self.expose().as_bytes()).into()
+        let known = self.0.load();
+        given
+            .as_bytes()
+            .ct_eq(known.expose_secret().as_bytes())
+            .into()
     }
 }
 
-fn is_token(text: &str) -> bool {
-    text.len() == TOKEN_CHARS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn is_private(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o077 == 0)
+fn random() -> SecretString {
+    hex::encode(rand::random::<[u8; TOKEN_BYTES]>()).into()
 }
 
 /// Writes beside and renames, so that a reader never sees half a token.
 fn write(path: &Path, token: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
     let beside = path.with_extension("new");
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

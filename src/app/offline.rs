@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::admin::{self, AdminToken, Readiness};
+use crate::admin::{self, Access, Readiness};
 use crate::clock::SystemClock;
 use crate::config::{Config, QueueUrl, StoreUrl, WayOut};
 use crate::listen;
+use crate::lock::{Holder, LockError};
 use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use crate::token::Links;
 
+use super::data_dir::{self, AdminSocket, SocketError};
 use super::operations::{self, Parts};
 use super::secrets::SigningSecrets;
 use super::{StartError, Surroundings, limits, store};
@@ -28,16 +29,20 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Why the files cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
-    /// A relay has them, or something else listens at its place.
+    /// A relay has them.
     #[error(
-        "server.admin_listen {address}: {why}; a relay runs with this configuration, so leave --offline away, or stop it"
+        "{} is in use by {holder}: a relay runs with this configuration, so leave --offline away, or stop it",
+        path.display()
     )]
     Running {
-        /// Where a relay of this configuration listens.
-        address: std::net::SocketAddr,
-        /// What the system said.
-        why: std::io::Error,
+        /// What that relay has.
+        path: std::path::PathBuf,
+        /// That relay.
+        holder: Holder,
     },
+    /// The socket of the commands.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// There is nothing to be opened.
     #[error("there is no {}: no relay has run with this configuration (server.data_dir, store.url)", .0.display())]
     Missing(std::path::PathBuf),
@@ -53,6 +58,8 @@ pub struct Offline {
     serving: JoinSet<usize>,
     queue: Option<Arc<EmbeddedQueue>>,
     store: Arc<dyn Store>,
+    /// Nobody else has the data directory until everything is closed.
+    _socket: AdminSocket,
 }
 
 impl std::fmt::Debug for Offline {
@@ -67,16 +74,16 @@ impl Offline {
     /// # Errors
     /// See [`OfflineError`].
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        let address = config.server.admin_listen;
-        // With RabbitMQ no lock tells of a relay, but its listener does.
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|why| OfflineError::Running { address, why })?;
         if let StoreUrl::Sqlite(path) = config.store_url()
             && !path.exists()
         {
             return Err(OfflineError::Missing(path));
         }
+        data_dir::make(config)?;
+        let socket = AdminSocket::take(config).map_err(|error| match error {
+            LockError::InUse { path, holder } => OfflineError::Running { path, holder },
+            error @ LockError::NotMade { .. } => StartError::from(error).into(),
+        })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queue = queue(config, &clock)?;
         let store = store::open_now(config).await?;
@@ -102,15 +109,15 @@ impl Offline {
             links,
             way_out: way_out(config),
         };
-        let token = AdminToken::make(&config.admin_token_path()).map_err(StartError::from)?;
-        let admin = operations::admin(config, parts, &surroundings, token);
+        let admin = operations::admin(config, parts, &surroundings);
+        let listener = socket.listen()?;
         let stop = CancellationToken::new();
         let mut limits = limits(config);
         limits.drain_deadline = STOP_WITHIN;
         let mut serving = JoinSet::new();
-        serving.spawn(listen::serve(
+        serving.spawn(listen::serve_unix(
             listener,
-            admin::routes(admin),
+            admin::routes(admin, Access::Socket),
             limits,
             stop.clone().cancelled_owned(),
         ));
@@ -119,6 +126,7 @@ impl Offline {
             serving,
             queue,
             store,
+            _socket: socket,
         })
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::admin::{Admin, AdminToken, OperationError, Operations, Replayed};
+use crate::admin::{Admin, OperationError, Operations, Replayed};
 use crate::config::Config;
 use crate::domain::MeetingId;
 use crate::ports::{Clock, DeadLetter, Mail, Store, WayOutKind};
@@ -28,12 +28,7 @@ pub(super) struct Parts {
 }
 
 /// The admin API of this process.
-pub(super) fn admin(
-    config: &Config,
-    parts: Parts,
-    surroundings: &Surroundings,
-    token: AdminToken,
-) -> Arc<Admin> {
+pub(super) fn admin(config: &Config, parts: Parts, surroundings: &Surroundings) -> Arc<Admin> {
     let repairs = Repairs {
         store: Arc::clone(&parts.store),
         mail: parts.mail,
@@ -45,7 +40,6 @@ pub(super) fn admin(
         operations: Arc::new(repairs),
         readiness: Arc::clone(&surroundings.readiness),
         metrics: Arc::clone(&surroundings.metrics),
-        token,
         clock: parts.clock,
         schedule: settings::policy(config, parts.way_out).schedule,
         links: parts.links,

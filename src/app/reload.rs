@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
+use crate::admin::AdminToken;
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, Problems, Sources, load};
 use crate::ingress::Keyring;
@@ -16,6 +17,7 @@ use crate::shutdown::Hangups;
 use crate::telemetry::{self, LogLevelSwitch, Metrics};
 use crate::token::Links;
 
+use super::admin_listeners::renew_token;
 use super::chat::Client;
 use super::door;
 use super::secrets::SigningSecrets;
@@ -26,6 +28,7 @@ pub(super) struct Holders {
     pub(super) links: Links,
     pub(super) envelopes: EnvelopeSigner,
     pub(super) keyring: Keyring,
+    pub(super) admin_token: AdminToken,
     pub(super) conference: Arc<PlugNmeet>,
     pub(super) chat: Client,
     pub(super) store: Arc<dyn Store>,
@@ -124,6 +127,9 @@ impl Reloader {
         holders.keyring.replace(&door::settings(config, essentials));
         signing.take_over(&holders.links, &holders.envelopes);
         holders.conference.replace_keys(keys);
+        if exposed(&self.config) != exposed(config) {
+            renew_token(&holders.admin_token, config);
+        }
         self.level.set(&config.log);
         proof.take_over().await;
         holders.renewed.notify_one();
@@ -140,4 +146,10 @@ impl Reloader {
                 .mark((), SystemClock.now());
         }
     }
+}
+
+/// The configured admin token.
+fn exposed(config: &Config) -> Option<&str> {
+    let token = config.server.admin_token.as_ref();
+    token.map(ExposeSecret::expose_secret)
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admin;
+use crate::admin::{self, AdminToken};
 use crate::config::{Config, PostgresUrl, SslMode, StoreUrl};
-use crate::listen;
 use crate::log_throttle::LogThrottle;
 use crate::ports::Store;
 use crate::store::{Encryption, PostgresError, PostgresSettings, PostgresStore, SqliteStore};
 use crate::telemetry::metrics::labels::Check;
 use crate::token::Links;
 
+use super::admin_listeners::AdminListeners;
+use super::data_dir::AdminSocket;
 use super::secrets::SigningSecrets;
 use super::unsigned::Unsigned;
 use super::{StartError, Surroundings};
@@ -136,7 +137,7 @@ impl StoreSide {
     }
 
     /// Prepares the store before anything else, for a relay that keeps its signing secret there. Meanwhile the admin
-    /// listener answers that nothing is ready.
+    /// listeners answer that nothing is ready.
     ///
     /// # Errors
     /// The admin listener cannot be had; a stop was asked for.
@@ -144,6 +145,7 @@ impl StoreSide {
         &self,
         config: &Config,
         surroundings: &Surroundings,
+        socket: Option<&AdminSocket>,
     ) -> Result<(), StartError> {
         if !self.is_waiting() {
             return Ok(());
@@ -153,12 +155,14 @@ impl StoreSide {
              is not set"
         );
         surroundings.readiness.set(Check::Store, false);
-        let listener = super::bind("admin_listen", config.server.admin_listen)?;
+        let listeners = AdminListeners::bind(config, socket)?;
         let served = CancellationToken::new();
-        let readiness = Arc::clone(&surroundings.readiness);
-        let routes = admin::health_routes(readiness, Arc::clone(&surroundings.metrics));
+        let routes = |access| {
+            let readiness = Arc::clone(&surroundings.readiness);
+            admin::health_routes(readiness, Arc::clone(&surroundings.metrics), access)
+        };
         let limits = super::limits(config);
-        let serving = listen::serve(listener, routes, limits, served.clone().cancelled_owned());
+        let serving = listeners.serve(routes, AdminToken::unknown(), limits, served.clone());
         tokio::pin!(serving);
         let prepared = tokio::select! {
             () = self.prepare() => Ok(()),
@@ -167,7 +171,7 @@ impl StoreSide {
             _ = &mut serving => return Err(StartError::Stopped),
         };
         served.cancel();
-        // The listener is closed before the relay's own is opened.
+        // The listeners are closed before the relay's own are opened.
         serving.await;
         prepared
     }

@@ -1,20 +1,25 @@
-//! Speaks to the running relay through its admin listener.
+//! Speaks to the running relay through the socket in its data directory. Nothing secret is sent: whoever may open the
+//! socket may do everything.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::outcome::Failure;
+use crate::admin::CALLER_HEADER;
 use crate::admin::answer::Refusal;
-use crate::admin::{AdminToken, CALLER_HEADER};
-use crate::config::{Config, Sources, load};
+use crate::config::{Sources, load};
 
 /// Deadline of one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest answer that is read, in bytes: 500 lines, or one meeting with its story.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What requests through the socket are for; it only has to be an address.
+const BASE: &str = "http://localhost";
 
 /// Why a call changed nothing.
 pub(super) enum CallError {
@@ -22,34 +27,33 @@ pub(super) enum CallError {
     Refused(String),
     /// The relay, its queue or its store is away.
     Away(String),
-    /// The token, or the versions.
+    /// The versions.
     Other(Failure),
 }
 
 /// The running relay.
 pub(super) struct AdminClient {
     http: reqwest::Client,
-    address: SocketAddr,
-    config: Config,
+    socket: PathBuf,
     by: String,
 }
 
 impl AdminClient {
     /// The relay of this configuration.
     pub(super) fn of(sources: &Sources) -> Result<Self, Failure> {
-        let config = load(sources)?.config;
+        let socket = load(sources)?.config.admin_socket_path();
         // A second command in this process finds it installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
+            .unix_socket(socket.as_path())
             .redirect(reqwest::redirect::Policy::none())
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(Failure::failed)?;
         Ok(Self {
             http,
-            address: reachable(config.server.admin_listen),
-            config,
+            socket,
             by: format!("{}@{}", sources.environment.user_name(), host_name()),
         })
     }
@@ -84,9 +88,7 @@ impl AdminClient {
 
     /// The answer of `/readyz?verbose`: whether it is ready, and the text.
     pub(super) async fn readiness(&self) -> Result<(bool, String), Failure> {
-        let request = self
-            .http
-            .get(format!("http://{}/readyz?verbose", self.address));
+        let request = self.http.get(format!("{BASE}/readyz?verbose"));
         let (status, body) = self.send(request).await?;
         Ok((
             status.is_success(),
@@ -103,11 +105,9 @@ impl AdminClient {
     }
 
     async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let token = AdminToken::read(&self.config.admin_token_path()).map_err(Failure::failed)?;
         let request = self
             .http
-            .request(method, format!("http://{}/api/{path}", self.address))
-            .bearer_auth(token.expose())
+            .request(method, format!("{BASE}/api/{path}"))
             .header(CALLER_HEADER, header_text(&self.by));
         self.send(request).await
     }
@@ -117,24 +117,49 @@ impl AdminClient {
             Failure::failed(format!(
                 "the relay on {} answers with something else than this program expects ({error}); are both of the \
                  same version?",
-                self.address
+                self.socket.display()
             ))
         })
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
-        if status == StatusCode::UNAUTHORIZED {
-            return Failure::failed(format!(
-                "the relay on {} does not take the token of {}; is it the relay of this configuration?",
-                self.address,
-                self.config.admin_token_path().display()
-            ));
-        }
         match serde_json::from_slice::<Refusal>(body) {
             // What was asked for must be changed first.
             Ok(refusal) if status == StatusCode::BAD_REQUEST => Failure::usage(refusal.error),
             Ok(refusal) => Failure::failed(refusal.error),
-            Err(_) => Failure::failed(format!("the relay on {} answers {status}", self.address)),
+            Err(_) => Failure::failed(format!(
+                "the relay on {} answers {status}",
+                self.socket.display()
+            )),
+        }
+    }
+
+    /// Why there is no answer, and what to do.
+    fn no_answer(&self, error: &reqwest::Error) -> String {
+        let socket = self.socket.display();
+        if error.is_timeout() {
+            return format!("the relay on {socket} does not answer in time");
+        }
+        let configured = "start it, or name its configuration (--config, and server.data_dir in the file or as \
+                          MEETRELAY__SERVER__DATA_DIR)";
+        match refusal_of(error) {
+            Some(why) if why.kind() == ErrorKind::NotFound => {
+                format!(
+                    "the relay of this configuration does not run, or has not finished starting: there is no {socket}; {configured}"
+                )
+            }
+            Some(why) if why.kind() == ErrorKind::ConnectionRefused => {
+                format!(
+                    "the relay of this configuration does not run: nothing answers on {socket}; {configured}"
+                )
+            }
+            Some(why) if why.kind() == ErrorKind::PermissionDenied => {
+                format!(
+                    "{socket}: permission denied; run this command as the relay's user or as root"
+                )
+            }
+            Some(why) => format!("the relay on {socket} cannot be reached: {why}"),
+            None => format!("the relay on {socket} ended the connection without an answer"),
         }
     }
 
@@ -142,14 +167,10 @@ impl AdminClient {
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let mut response = request.send().await.map_err(|error| {
-            let why = if error.is_timeout() {
-                "does not answer in time"
-            } else {
-                "cannot be reached; does it run, with this configuration (server.admin_listen)?"
-            };
-            Failure::failed(format!("the relay on {} {why}", self.address))
-        })?;
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| Failure::failed(self.no_answer(&error)))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Failure::failed)? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -162,14 +183,16 @@ impl AdminClient {
     }
 }
 
-/// Where a listener that takes connections on every address is reached on this machine.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
+/// What the system said of the connection, if it was the system that refused it.
+fn refusal_of(error: &reqwest::Error) -> Option<&io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(refusal) = error.downcast_ref() {
+            return Some(refusal);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// This machine's name, as far as it tells.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::UnixListener;
 
 use super::*;
 
@@ -27,8 +27,8 @@ struct Relay {
 }
 
 async fn relay(status: &'static str, body: &'static str) -> Relay {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("admin.sock")).unwrap();
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&asked);
     tokio::spawn(async move {
@@ -45,11 +45,10 @@ async fn relay(status: &'static str, body: &'static str) -> Relay {
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    let folder = tempfile::tempdir().unwrap();
+    // Of no use to a command: it must not even be read.
     fs::write(folder.path().join("admin-token"), "secret-token\n").unwrap();
     let data = folder.path().display().to_string();
     let variables = [
-        ("MEETRELAY__SERVER__ADMIN_LISTEN", address.as_str()),
         ("MEETRELAY__SERVER__DATA_DIR", data.as_str()),
         ("USER", "root"),
     ];
@@ -210,7 +209,7 @@ async fn dead_letters_are_a_listing_that_cannot_steer_the_terminal() {
         "{asked:?}"
     );
     assert!(
-        asked[0].contains("authorization: Bearer secret-token\r\n"),
+        !asked[0].contains("authorization") && !asked[0].contains("secret-token"),
         "{asked:?}"
     );
     assert!(asked[0].contains("x-meetrelay-by: root@"), "{asked:?}");
@@ -251,10 +250,10 @@ async fn refusals_say_what_to_do() {
         failure.before(),
         "not replayed: x\n  it cannot be read; discard it\n"
     );
-    let stranger = relay("401 Unauthorized", "").await;
-    let failure = stranger.run(&["meetings", "list"]).await.unwrap_err();
+    let other = relay("418 I'm a teapot", "").await;
+    let failure = other.run(&["meetings", "list"]).await.unwrap_err();
     assert!(
-        failure.text().contains("does not take the token of"),
+        failure.text().contains("admin.sock answers 418"),
         "{}",
         failure.text()
     );
@@ -315,26 +314,30 @@ async fn relay_that_goes_away_ends_a_replay_of_many() {
 }
 
 #[tokio::test]
-async fn a_relay_that_does_not_run_is_told_apart_from_a_token_that_cannot_be_read() {
+async fn relay_that_does_not_run_is_told_with_its_socket() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
-    let variables = [
-        // Port 9 (discard) on loopback: nothing listens there.
-        ("MEETRELAY__SERVER__ADMIN_LISTEN", "127.0.0.1:9"),
-        ("MEETRELAY__SERVER__DATA_DIR", data.as_str()),
-    ];
+    let variables = [("MEETRELAY__SERVER__DATA_DIR", data.as_str())];
     let sources = Sources {
         file: None,
         environment: variables.into_iter().collect(),
     };
-    let failure = run_with(&sources, &["meetings", "list"]).await.unwrap_err();
-    assert!(
-        failure.text().contains("admin-token cannot be read"),
-        "{}",
-        failure.text()
-    );
-    let failure = run_with(&sources, &["healthcheck"]).await.unwrap_err();
-    assert!(failure.text().contains("does it run"), "{}", failure.text());
+    let socket = folder.path().join("admin.sock");
+    for what in ["there is no ", "nothing answers on "] {
+        for command in [&["meetings", "list"][..], &["healthcheck"]] {
+            let failure = run_with(&sources, command).await.unwrap_err();
+            let told = failure.text();
+            assert!(told.contains("does not run"), "{told}");
+            assert!(
+                told.contains(&format!("{what}{}", socket.display())),
+                "{told}"
+            );
+        }
+        // What a killed relay leaves, for the second round.
+        if !socket.exists() {
+            drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        }
+    }
 }
 
 #[tokio::test]

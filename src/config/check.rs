@@ -10,6 +10,8 @@ use super::value::QueueUrl;
 
 /// Least length of the secret that signs links, in bytes.
 pub(crate) const SIGNING_SECRET_BYTES_MIN: usize = 32;
+/// Least length of the admin API's token, in bytes: nobody limits how often it may be guessed.
+const ADMIN_TOKEN_BYTES_MIN: usize = 32;
 /// What stands for a secret in samples.
 pub(super) const PLACEHOLDERS: [&str; 5] = [
     "...",
@@ -65,6 +67,14 @@ impl Check<'_> {
             "write each as it once stood in server.signing_secret, with at least 32",
         );
         self.few("server.previous_signing_secrets", previous);
+        let token = config.server.admin_token.as_ref();
+        let length = token.map_or(ADMIN_TOKEN_BYTES_MIN, length_of);
+        self.require(
+            length >= ADMIN_TOKEN_BYTES_MIN,
+            "server.admin_token",
+            || format!("has only {length} bytes"),
+            "write at least 32, for instance what `openssl rand -hex 32` prints",
+        );
         let [public, admin] = [config.server.listen, config.server.admin_listen];
         self.require(
             public.port() == 0 || public != admin,

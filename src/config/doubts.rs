@@ -74,6 +74,7 @@ pub(super) fn settle(config: &mut Config, reader: &Reader) -> Vec<Problem> {
         ("plugnmeet.api_key", &plugnmeet.api_key),
         ("plugnmeet.api_secret", &plugnmeet.api_secret),
         ("server.signing_secret", &config.server.signing_secret),
+        ("server.admin_token", &config.server.admin_token),
     ] {
         doubts.quotes(key, secret.as_ref());
     }

@@ -21,15 +21,17 @@ section! {
     Server at "server" {
         /// Where Mattermost, plugNmeet and browsers connect, usually through a reverse proxy.
         listen: SocketAddr = "127.0.0.1:8080",
-        /// Where health, metrics and the commands of this program connect. Never open it to the outside.
+        /// Where health, metrics and the admin API are asked for. Never open it to the outside. At a loopback address only requests for `localhost` or a loopback address are answered.
         admin_listen: SocketAddr = "127.0.0.1:9090",
+        /// The bearer token of the admin API at `server.admin_listen`; at least 32 bytes. Absent: made at each start and kept in `admin-token` in `server.data_dir`. The commands of this program need none.
+        admin_token: Option<SecretString>,
         /// How Mattermost, plugNmeet and browsers reach this relay: stands in every link. Needed to serve.
         public_url: Option<Url>,
         /// Signs the links that are given out and the messages in the queue; at least 32 bytes. Absent: made once and kept in the store.
         signing_secret: Option<SecretString>,
         /// Signing secrets of earlier times, at most 16: links and messages signed with one of them stay good. The one that the relay once made for itself counts without being written here.
         previous_signing_secrets: Vec<SecretString>,
-        /// Directory of the admin token and of the queue's and the store's default files.
+        /// Directory of the socket through which the commands of this program connect, of the admin token, and of the queue's and the store's default files. Made for the relay's user alone.
         data_dir: PathBuf = "data",
         /// A sender must have sent its headers within this time.
         header_timeout: Duration = "10s" in "100ms" to "5m",
@@ -415,5 +417,10 @@ impl Config {
     /// The file of the admin API's token.
     pub fn admin_token_path(&self) -> PathBuf {
         self.server.data_dir.join("admin-token")
+    }
+
+    /// The socket through which the commands of this program speak to the relay.
+    pub fn admin_socket_path(&self) -> PathBuf {
+        self.server.data_dir.join("admin.sock")
     }
 }

@@ -3,7 +3,8 @@
 use super::keys::Config;
 
 /// The keys that a reload (SIGHUP) takes over; any other needs a restart.
-const RELOADED: [&str; 14] = [
+const RELOADED: [&str; 15] = [
+    "server.admin_token",
     "server.signing_secret",
     "server.previous_signing_secrets",
     "mattermost.outgoing_tokens",
@@ -38,6 +39,7 @@ impl Config {
     pub fn with_reloaded_keys_of(&self, other: &Self) -> Self {
         let mut next = self.clone();
         let other = other.clone();
+        next.server.admin_token = other.server.admin_token;
         next.server.signing_secret = other.server.signing_secret;
         next.server.previous_signing_secrets = other.server.previous_signing_secrets;
         next.mattermost.outgoing_tokens = other.mattermost.outgoing_tokens;

@@ -151,7 +151,7 @@ fn secret_files_that_cannot_serve_are_named() {
         .variable("MEETRELAY__SERVER__LISTEN_FILE", "/etc/hostname")
         .faults();
     insta::assert_snapshot!(faults, @r"
-    MEETRELAY__PLUGNMEET__API_KEY_FILE: plugnmeet.api_key: the file /no/such/file cannot be read: No such file or directory (os error 2); name a readable file that holds the secret alone
+    MEETRELAY__PLUGNMEET__API_KEY_FILE: plugnmeet.api_key: the file that it names cannot be read: No such file or directory (os error 2); name a readable file that holds the secret alone
     MEETRELAY__SERVER__LISTEN_FILE: server.listen: is no secret, so it is not read from a file; write the value itself into MEETRELAY__SERVER__LISTEN
     MEETRELAY__SERVER__SIGNING_SECRET_FILE: server.signing_secret: MEETRELAY__SERVER__SIGNING_SECRET is set too; set one of the two
     ");

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SetBack;
 use crate::crash_point;
+use crate::lock::lock;
 use crate::ports::{
     Clock, Delivery, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
     QueueName, Settlement,
@@ -37,7 +38,6 @@ use crate::ports::{
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
 pub use file::OpenError;
-pub(in crate::queue) use file::lock;
 use ledger::{Key, Ledger};
 use rows::number_of;
 use trouble::Trouble;
@@ -149,7 +149,7 @@ impl EmbeddedQueue {
     /// # Errors
     /// Another process owns it, it is no queue, or a newer relay wrote it.
     pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let lock = file::lock(&settings.path)?;
+        let lock = lock(&settings.path)?;
         let now = clock.now();
         let file::Opened {
             sqlite,

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("sqlite", &[]),
     ("listen", &[]),
+    ("lock", &[]),
     ("log_throttle", &[]),
     ("token", &["domain", "ports"]),
     ("trigger", &["domain"]),
@@ -35,7 +36,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &[]),
     (
         "queue",
-        &["domain", "ports", "clock", "sqlite", "backoff", "tls"],
+        &[
+            "domain", "ports", "clock", "sqlite", "backoff", "tls", "lock",
+        ],
     ),
     ("store", &["domain", "ports", "sqlite", "tls"]),
     (

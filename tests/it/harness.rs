@@ -347,7 +347,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else {
+        } else if path.is_file() {
+            // A relay that was killed leaves its socket.
             found.push(path);
         }
     }

@@ -4,6 +4,7 @@ mod accounts;
 mod envelopes;
 mod hosts;
 mod links;
+mod local_users;
 mod log_floods;
 mod slow_senders;
 mod text;

@@ -328,7 +328,7 @@ const CALLERS: [(&str, &str); 8] = [
         "src/plugnmeet/download.rs",
         "plugnmeet.url, and download_hosts for a redirect",
     ),
-    ("src/cli/admin_client.rs", "server.admin_listen"),
+    ("src/cli/admin_client.rs", "the socket in server.data_dir"),
     ("src/queue/rabbitmq/connect.rs", "queue.url"),
 ];
 

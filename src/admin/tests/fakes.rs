@@ -24,8 +24,9 @@ pub(in crate::admin) const MEETING: &str = "01900000-0000-7000-8000-000000000000
 pub(in crate::admin) struct Bench {
     pub(in crate::admin) readiness: Arc<Readiness>,
     admin: Arc<Admin>,
+    token: AdminToken,
+    bearer: String,
     fake: Arc<Fake>,
-    _folder: tempfile::TempDir,
 }
 
 pub(in crate::admin) fn bench() -> Bench {
@@ -38,16 +39,20 @@ pub(in crate::admin) fn bench() -> Bench {
         operations: Arc::clone(&fake) as Arc<dyn Operations>,
         readiness: Arc::clone(&readiness),
         metrics,
-        token: AdminToken::make(&folder.path().join("admin-token")).unwrap(),
         clock: Arc::new(NewYear),
         schedule: schedule(),
         links: links(),
     });
+    let token = AdminToken::unknown();
+    let path = folder.path().join("admin-token");
+    token.renew(None, &path).unwrap();
+    let known = std::fs::read_to_string(path).unwrap();
     Bench {
         readiness,
         admin,
+        token,
+        bearer: format!("Bearer {}", known.trim()),
         fake,
-        _folder: folder,
     }
 }
 
@@ -56,7 +61,26 @@ impl Bench {
         &self,
     ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
     {
-        routes(Arc::clone(&self.admin))
+        self.routes_at(false)
+    }
+
+    /// What is served over TCP, at a loopback address or another.
+    pub(in crate::admin) fn routes_at(
+        &self,
+        is_loopback: bool,
+    ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
+    {
+        let token = self.token.clone();
+        let access = Access::Tcp { token, is_loopback };
+        routes(Arc::clone(&self.admin), access)
+    }
+
+    /// What is served through the socket.
+    pub(in crate::admin) fn routes_of_socket(
+        &self,
+    ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
+    {
+        routes(Arc::clone(&self.admin), Access::Socket)
     }
 
     pub(in crate::admin) async fn get(&self, path: &str) -> (StatusCode, String) {
@@ -66,10 +90,9 @@ impl Bench {
     }
 
     pub(in crate::admin) async fn api(&self, method: &str, path: &str) -> (StatusCode, Value) {
-        let bearer = format!("Bearer {}", self.admin.token.expose());
         let request = warp::test::request().method(method).path(path);
         let reply = request
-            .header("authorization", bearer)
+            .header("authorization", &self.bearer)
             .reply(&self.routes())
             .await;
         let body = serde_json::from_slice(reply.body()).unwrap();

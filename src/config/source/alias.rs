@@ -99,8 +99,10 @@ fn added_tokens(environment: &Environment, problems: &mut Vec<Problem>) -> Optio
                 let variable = file_variable;
                 Some((Raw::Text(token), Origin::SecretFile { variable, path }))
             }
+            // Without the variable's text: some write the secret itself there.
             Err(why) => {
-                complain(format!("the file {file} {why}"), "name a readable file");
+                let what = format!("the file that it names {why}");
+                complain(what, "name a readable file that holds the token alone");
                 None
             }
         },

@@ -185,8 +185,9 @@ fn take_secret_file(
             let raw = Raw::Text(text);
             found.insert(key.path(), Found { raw, origin });
         }
+        // Without the variable's text: some write the secret itself there.
         Err(why) => complain(
-            format!("the file {file} {why}"),
+            format!("the file that it names {why}"),
             "name a readable file that holds the secret alone".to_owned(),
         ),
     }

@@ -1,6 +1,6 @@
 //! The queue's file: its lock, its version, and whether it is whole.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use rusqlite::{Connection, ffi};
 
 use crate::crash_point;
 use crate::domain::Timestamp;
+use crate::lock::LockError;
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
 use super::{log, rows, salvage};
@@ -28,20 +29,9 @@ const MADE: &[u8] = b"the queue's file was made\n";
 /// Why the queue cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
-    #[error(
-        "{} is in use by another process: stop the other relay, or give this one its own server.data_dir",
-        .0.display()
-    )]
-    InUse(PathBuf),
-    /// The lock file cannot be made.
-    #[error("{} cannot be made: {why}", path.display())]
-    NoLock {
-        /// The lock file.
-        path: PathBuf,
-        /// What the system said.
-        why: std::io::Error,
-    },
+    /// Another process has it, or its lock file cannot be made.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// What could be read of a damaged file could not be written to a new one.
     #[error(
         "{} is damaged, and what can be read of it cannot be saved: {why}; make room on the disk and start again, or move the file and those beside it away: what lies in them is then not delivered",
@@ -81,28 +71,6 @@ impl OpenError {
             true => Self::Destroyed { path, why },
             false => Self::Unusable { path, why },
         }
-    }
-}
-
-/// Takes the lock beside `path`; the system gives it free when the process ends, however it ends.
-pub(in crate::queue) fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let no_lock = |why| OpenError::NoLock {
-        path: name.clone(),
-        why,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(no_lock)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(why)) => Err(no_lock(why)),
     }
 }
 

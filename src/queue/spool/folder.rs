@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lock::{LockError, lock};
 use crate::ports::{Clock, Queue};
-use crate::queue::embedded::lock;
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, OpenError};
 
 use super::SpoolSettings;
@@ -73,7 +73,7 @@ impl Folder {
     pub(super) fn take(path: &Path, clock: &Arc<dyn Clock>) -> Result<Option<Self>, OpenError> {
         match open(path, u64::MAX, clock) {
             Ok(folder) => Ok(Some(folder)),
-            Err(OpenError::InUse(_)) => Ok(None),
+            Err(OpenError::Lock(LockError::InUse { .. })) => Ok(None),
             Err(_) if !has_file(path) => Ok(None),
             Err(error) => Err(error),
         }

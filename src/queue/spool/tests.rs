@@ -209,7 +209,7 @@ async fn kill(spool: Spool) {
     if let Some(path) = path {
         // Or somebody has found it already.
         until("the lock is free", async || {
-            super::super::embedded::lock(&path.join("queue.db")).is_ok() || !path.exists()
+            crate::lock::lock(&path.join("queue.db")).is_ok() || !path.exists()
         })
         .await;
     }

@@ -9,7 +9,7 @@ async fn q16_second_relay_on_one_directory_is_refused_until_the_first_is_gone() 
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(
-        said.contains("queue.db is in use by another process: stop the other relay"),
+        said.contains("queue.db is in use by another process") && said.contains("server.data_dir"),
         "{said}"
     );
     assert!(

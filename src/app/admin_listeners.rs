@@ -1,0 +1,71 @@
+//! The two ways to the admin API: the socket in the data directory for the commands of this program, TCP for whatever
+//! asks for health and metrics, and for callers with the token.
+
+use std::convert::Infallible;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+use warp::Filter;
+use warp::reply::Response;
+
+use crate::admin::{Access, AdminToken};
+use crate::config::Config;
+use crate::listen::{self, ListenLimits};
+
+use super::StartError;
+use super::data_dir::AdminSocket;
+
+/// Both, bound.
+pub(super) struct AdminListeners {
+    tcp: TcpListener,
+    /// None: it could not be made, which the log says.
+    socket: Option<UnixListener>,
+}
+
+impl AdminListeners {
+    pub(super) fn bind(config: &Config, socket: Option<&AdminSocket>) -> Result<Self, StartError> {
+        Ok(Self {
+            tcp: super::bind("admin_listen", config.server.admin_listen)?,
+            socket: socket.and_then(AdminSocket::listen_if_possible),
+        })
+    }
+
+    /// Serves what `routes` makes for each of them until `stop`.
+    pub(super) async fn serve<F>(
+        self,
+        routes: impl Fn(Access) -> F,
+        token: AdminToken,
+        limits: ListenLimits,
+        stop: CancellationToken,
+    ) -> usize
+    where
+        F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
+    {
+        let address = self.tcp.local_addr();
+        let is_loopback = address.is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let over_tcp = routes(Access::Tcp { token, is_loopback });
+        let through_socket = routes(Access::Socket);
+        let stopped = || stop.clone().cancelled_owned();
+        let tcp = Box::pin(listen::serve(self.tcp, over_tcp, limits.clone(), stopped()));
+        let Some(socket) = self.socket else {
+            return tcp.await;
+        };
+        let socket = Box::pin(listen::serve_unix(
+            socket,
+            through_socket,
+            limits,
+            stopped(),
+        ));
+        let (tcp, socket) = tokio::join!(tcp, socket);
+        tcp + socket
+    }
+}
+
+/// Takes the configured token over, or makes one. One that cannot be written is known to nobody, which is no reason not
+/// to run: the commands of this program need none.
+pub(super) fn renew_token(token: &AdminToken, config: &Config) {
+    let configured = config.server.admin_token.as_ref();
+    if let Err(error) = token.renew(configured, &config.admin_token_path()) {
+        tracing::warn!(%error, "the admin API cannot be used over TCP");
+    }
+}
