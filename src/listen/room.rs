@@ -121,12 +121,14 @@ impl Shared {
             .1
             .values()
             .map(|seat| (seat.state(), seat))
-            .filter(|(state, _)| state.can_be_spared(now))
+            .filter(|(state, _)| state.phase != Phase::Request)
             .collect();
         spare.sort_by_key(|(state, _)| state.rank());
-        let strangers = spare.iter().filter(|(state, _)| !state.is_authenticated);
-        let count = strangers.count().clamp(1, GIVEN_UP_MAX);
-        for (_, seat) in spare.iter().take(count) {
+        // Strangers who are too young to be closed are waited for before somebody known is.
+        let strangers = spare.partition_point(|(state, _)| !state.is_authenticated);
+        spare.truncate(strangers.max(1));
+        spare.retain(|(state, _)| state.can_be_spared(now));
+        for (_, seat) in spare.iter().take(GIVEN_UP_MAX) {
             seat.given_up.notify_one();
         }
         !spare.is_empty()
