@@ -150,7 +150,8 @@ fn http_builder(limits: &ListenLimits) -> http1::Builder {
         .header_read_timeout(limits.idle_deadline.max(limits.head_deadline))
         .max_header_size(limits.head_bytes)
         .max_headers(100)
-        .max_buf_size(limits.head_bytes.max(64 * 1024));
+        // What is read and not handed on yet; 8 KiB is the least that hyper takes.
+        .max_buf_size(limits.head_bytes.max(8 * 1024));
     builder
 }
 

@@ -315,7 +315,7 @@ async fn w10_downloads_are_redirected_to_no_host_that_is_not_listed() {
 
 /// Where a request to another server may begin, and from which address it is made there. A new place is a decision
 /// about whom the relay calls, so it is written down here.
-const CALLERS: [(&str, &str); 8] = [
+const CALLERS: [(&str, &str); 9] = [
     ("src/http.rs", "the client itself"),
     ("src/mattermost/call.rs", "mattermost.url"),
     ("src/mattermost/login.rs", "mattermost.url"),
@@ -330,6 +330,7 @@ const CALLERS: [(&str, &str); 8] = [
     ),
     ("src/cli/admin_client.rs", "the socket in server.data_dir"),
     ("src/queue/rabbitmq/connect.rs", "queue.url"),
+    ("src/listen.rs", "nobody: its socket listens"),
 ];
 
 /// What makes a request or a connection.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::filter::Filter;
+use super::filter::{Filter, UNREADABLE};
 use crate::admin::answer;
 use crate::cli::admin_client::{AdminClient, CallError, path_part};
 use crate::cli::outcome::{Failure, Outcome};
@@ -90,12 +90,19 @@ impl Action {
 impl Act<'_> {
     /// Tells how many match, asks unless `yes`, and works on those that matched then: what is buried meanwhile stays.
     pub(super) async fn on_matching(&self, filter: &Filter, yes: bool) -> Outcome {
-        let ids = self.matching(filter).await?;
+        let (ids, left_out) = self.matching(filter).await?;
+        let stays = match left_out {
+            0 => String::new(),
+            count => format!(
+                "\n{} of messages that nobody may have signed stay: look at them, then replay them with --kind unreadable",
+                letters(count)
+            ),
+        };
         if ids.is_empty() {
             return if self.json {
                 Ok("[]".to_owned())
             } else {
-                Ok("no dead letter matches".to_owned())
+                Ok(format!("no dead letter matches{stays}"))
             };
         }
         let (count, verb) = (letters(ids.len()), self.action.verb());
@@ -110,7 +117,12 @@ impl Act<'_> {
                 return Err(Failure::told("meetrelay: nothing was done".to_owned()));
             }
         }
-        self.on(&ids).await
+        let done = self.on(&ids).await?;
+        Ok(if self.json {
+            done
+        } else {
+            done.trim_end().to_owned() + &stays
+        })
     }
 
     /// Works on these, in this order, until the end or Ctrl-C.
@@ -218,22 +230,29 @@ impl Act<'_> {
         clean_lines(&text)
     }
 
-    /// The ids of everything that matches, oldest first.
-    async fn matching(&self, filter: &Filter) -> Result<Vec<String>, Failure> {
+    /// The ids of everything that matches, oldest first, and how many are left out: an unreadable message may be somebody
+    /// else's order, which nobody replays without having chosen it.
+    async fn matching(&self, filter: &Filter) -> Result<(Vec<String>, usize), Failure> {
+        let leaves_out = matches!(self.action, Action::Replay { .. }) && !filter.has_kind();
+        let mut left_out = 0;
         let mut ids = Vec::new();
         let mut known = HashSet::new();
         let mut query = filter.query()?;
         loop {
             let path = format!("dead-letters?limit={PAGE}{query}");
             let page: answer::DeadLetters = self.relay.get(&path).await?;
-            let news: Vec<_> = page
-                .dead_letters
-                .iter()
-                .filter(|letter| known.insert(letter.id.clone()))
-                .map(|letter| letter.id.clone())
-                .collect();
-            let is_last = page.dead_letters.len() < PAGE || news.is_empty();
-            ids.extend(news);
+            let mut is_last = true;
+            for letter in &page.dead_letters {
+                if !known.insert(letter.id.clone()) {
+                    continue;
+                }
+                is_last = page.dead_letters.len() < PAGE;
+                if leaves_out && letter.kind == UNREADABLE {
+                    left_out += 1;
+                } else {
+                    ids.push(letter.id.clone());
+                }
+            }
             if is_last || ids.len() >= LETTERS_MAX {
                 break;
             }
@@ -247,7 +266,7 @@ impl Act<'_> {
         }
         ids.truncate(LETTERS_MAX);
         ids.reverse();
-        Ok(ids)
+        Ok((ids, left_out))
     }
 }
 

@@ -5,6 +5,9 @@ use clap::{Args, ValueEnum};
 use crate::cli::admin_client::path_part;
 use crate::cli::outcome::Failure;
 
+/// The kind of messages that are no envelope, or not signed with the relay's key.
+pub(super) const UNREADABLE: &str = "unreadable";
+
 /// Narrows the dead letters down; everything given must hold.
 #[derive(Debug, Clone, Args, Default, PartialEq, Eq)]
 pub(super) struct Filter {
@@ -40,6 +43,11 @@ impl Filter {
     /// Nothing is narrowed down.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// A kind of letters was chosen.
+    pub(super) fn has_kind(&self) -> bool {
+        self.kind.is_some()
     }
 
     /// As the end of the listing's query.
@@ -81,7 +89,7 @@ impl Kind {
         match self {
             Self::Event => "event",
             Self::Job => "job",
-            Self::Unreadable => "unreadable",
+            Self::Unreadable => UNREADABLE,
         }
     }
 }

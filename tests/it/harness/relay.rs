@@ -365,7 +365,10 @@ impl Relay {
 
     /// The program with this relay's configuration, to be given a subcommand.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meetrelay"));
+        // A released build, where a measurement is about that one.
+        let released = std::env::var_os("MEETRELAY_TEST_PROGRAM");
+        let program = released.unwrap_or_else(|| env!("CARGO_BIN_EXE_meetrelay").into());
+        let mut command = Command::new(program);
         command.arg("--config").arg(&self.config);
         command.env_remove("RUST_LOG");
         command.envs(self.settings.iter().map(|(key, value)| (key, value)));
