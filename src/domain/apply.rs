@@ -21,6 +21,9 @@ use super::{
     ResponseHook, RoomId, ServerName, Sid, State, Timestamp, Via,
 };
 
+/// An end that was asked for longer ago is wanted by nobody any more: it may be a copy of a message whose key is forgotten.
+const END_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// The numbers by which apply decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -235,6 +238,10 @@ pub fn decide(
         publish: vec![],
         tell,
     };
+    if matches!(event.fact, Fact::EndRequested { .. }) && now.since(event.received_at) > END_AGE_MAX
+    {
+        return (None, none(Effect::Applied, None));
+    }
     let (mut meeting, before) = match (loaded, &event.fact) {
         (None, Fact::MeetingRequested { .. }) => {
             (facts::found(event, fresh, aim.number), Vec::new())
@@ -389,9 +396,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
 /// What a person is told whose end the meeting has no room for.
 fn tell_dropped(meeting: &Meeting, event: &Event) -> Option<Tell> {
     match &event.fact {
-        Fact::EndRequested { by, via, .. }
-            if requests::is_dropped(meeting, by) && meeting.request(event.id.into()).is_none() =>
-        {
+        Fact::EndRequested { by, via, .. } if requests::is_dropped(meeting, by) => {
             tell(event.id, by, via, Saying::NoRoom)
         }
         _ => None,

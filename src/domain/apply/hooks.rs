@@ -4,10 +4,11 @@
 use crate::domain::showing::HOOK_LIFE;
 use crate::domain::{Job, Meeting, Owed, Timestamp, Via};
 
-/// Forgets those that have run out, and all of a meeting that is over and owes nothing. One through which something is
+/// Forgets those that have run out, and all of a meeting that is over, owes nothing and has nothing that may be replayed.
+/// One through which something is
 /// `owed` stays, however old: the worker finds that it has run out and counts what was lost.
 pub(super) fn forget_hooks(meeting: &mut Meeting, owed: &[Owed], now: Timestamp) {
-    let is_done = owed.is_empty() && !meeting.state().is_running();
+    let is_done = owed.is_empty() && meeting.given_up.is_empty() && !meeting.state().is_running();
     // In a direct message these go through the response URL of the first request.
     let owes_notices = owed
         .iter()

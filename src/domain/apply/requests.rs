@@ -11,12 +11,15 @@ impl Meeting {
     }
 }
 
-/// Whether the meeting has no room for the end that this person wants: whoever asks is told so.
+/// Whether the meeting has no room for the end that this person wants: whoever asks is told so. The starter's always has
+/// room, and so has one that takes the place of an earlier one.
 pub(super) fn is_dropped(meeting: &Meeting, by: &Person) -> bool {
-    let others = meeting.requests.iter().filter(|kept| {
-        kept.wish.is_end() && kept.by.user_id != by.user_id && kept.wish != Wish::EndRefused
-    });
-    !is_starter(meeting, by) && (others.count() >= ENDS_MAX || meeting.posts.len() >= POSTS_MAX)
+    let ends = || meeting.requests.iter().filter(|kept| kept.wish.is_end());
+    if is_starter(meeting, by) || ends().any(|kept| kept.by.user_id == by.user_id) {
+        return false;
+    }
+    let waiting = ends().filter(|kept| kept.wish == Wish::EndAsked);
+    waiting.count() >= ENDS_MAX || meeting.posts.len() >= POSTS_MAX
 }
 
 /// Whether this person asked for the meeting.
@@ -27,7 +30,7 @@ pub(super) fn is_starter(meeting: &Meeting, by: &Person) -> bool {
 }
 
 /// Keeps a request in place of an earlier one of the same person and kind. The request that founded the meeting stays.
-/// An end for which there is no room takes the place of the oldest one that was refused.
+/// An end for which there is no room takes the place of the oldest one that was refused, or else allowed.
 pub(super) fn keep(meeting: &mut Meeting, request: Request) {
     if request.wish.is_end() && is_dropped(meeting, &request.by) {
         return;
@@ -40,11 +43,10 @@ pub(super) fn keep(meeting: &mut Meeting, request: Request) {
     });
     let ends = meeting.requests.iter().filter(|kept| kept.wish.is_end());
     if is_end && ends.count() >= ENDS_MAX {
-        let is_refused = |kept: &Request| kept.wish == Wish::EndRefused;
-        let Some(oldest) = meeting.requests.iter().position(is_refused) else {
-            return;
-        };
-        meeting.requests.remove(oldest);
+        let oldest = |wish| meeting.requests.iter().position(|kept| kept.wish == wish);
+        if let Some(oldest) = oldest(Wish::EndRefused).or_else(|| oldest(Wish::EndAllowed)) {
+            meeting.requests.remove(oldest);
+        }
     }
     meeting.requests.push(request);
 }
