@@ -167,6 +167,7 @@ impl Ingress {
                     starts: Arc::clone(&starts),
                 },
                 gap: deps.gap,
+                unread: LogThrottle::default(),
                 sink: sink::share(&deps.sink),
                 observer: Arc::clone(&deps.observer),
                 bad_tokens: LogThrottle::default(),

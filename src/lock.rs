@@ -33,6 +33,14 @@ pub enum LockError {
     },
 }
 
+impl LockError {
+    /// The lock file is there, and not for this user: a command that ran as root has made it, or a relay of another user.
+    pub fn is_of_another_user(&self) -> bool {
+        matches!(self, Self::NotMade { path, why }
+            if why.kind() == io::ErrorKind::PermissionDenied && path.exists())
+    }
+}
+
 /// The process that holds a lock, as far as the system tells: in another container, or where `/proc/locks` is hidden,
 /// nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

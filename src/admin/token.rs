@@ -39,8 +39,11 @@ impl AdminToken {
     pub fn renew(&self, configured: Option<&SecretString>, path: &Path) -> Result<(), TokenError> {
         if let Some(token) = configured {
             self.0.store(Arc::new(token.clone()));
-            // One of an earlier start, which is good for nothing any more.
-            drop(fs::remove_file(path));
+            // One of an earlier start is good for nothing any more; the configured one may be read from this very file.
+            let kept = fs::read_to_string(path).unwrap_or_default();
+            if kept.trim() != token.expose_secret().trim() {
+                drop(fs::remove_file(path));
+            }
             return Ok(());
         }
         let token = random();

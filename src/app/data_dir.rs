@@ -68,11 +68,12 @@ impl AdminSocket {
     /// The same, where a directory in which no lock can be made (on a full disk, say) is no reason not to start.
     ///
     /// # Errors
-    /// Another process has it.
+    /// Another process has it, or another user made its lock.
     pub(super) fn take_if_possible(config: &Config) -> Result<Option<Self>, StartError> {
         match Self::take(config) {
             Ok(socket) => Ok(Some(socket)),
             Err(error @ LockError::InUse { .. }) => Err(error.into()),
+            Err(error) if error.is_of_another_user() => Err(error.into()),
             Err(error @ LockError::NotMade { .. }) => {
                 warn_of(&error);
                 Ok(None)

@@ -17,7 +17,7 @@ use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
 use super::join::guest_of;
-use super::mint_limits::MintLimits;
+use super::mint_limits::{MintLimits, OverLimit};
 use super::observe::{IngressObserver, Noted};
 use super::pages::{Message, Pages, redirect_to_secret};
 use super::reply::{self, Answer};
@@ -78,8 +78,12 @@ impl Artifacts {
             }
         };
         let minting = self.conference.download_address(&artifact, kind);
-        let minted = tokio::time::timeout(self.conference_deadline, admitted.mint(minting));
-        let error = match minted.await {
+        let Ok(minted) = admitted.mint(self.conference_deadline, minting).await else {
+            self.observer.noted(Noted::MintsLimited);
+            let page = self.links.artifact(&artifact, kind);
+            return OverLimit::Crowded.page(&self.pages, id, &page);
+        };
+        let error = match minted {
             Ok(Ok(address)) => {
                 match redirect_to_secret(StatusCode::FOUND, address.expose_secret()) {
                     Some(answer) => {

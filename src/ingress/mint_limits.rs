@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use crate::domain::{EventId, Identity};
 use crate::token::Link;
@@ -20,6 +21,8 @@ use crate::token::Link;
 use super::pages::{Message, Pages};
 use super::reply::Answer;
 
+/// Longest that a request waits for its turn; with the call of plugNmeet (8 s) it stays below the listener's deadline.
+const TURN_WITHIN: Duration = Duration::from_secs(3);
 /// Most tokens that are minted at a time.
 const MINTS_MAX: usize = 16;
 /// Most tokens that are minted at a time for one link.
@@ -139,12 +142,20 @@ pub(super) struct Admitted<'l> {
 
 impl Admitted<'_> {
     /// Mints when it is this request's turn. The link's place comes first, so that requests that only wait for their
-    /// link hold no place that another link needs.
-    pub(super) async fn mint<T>(&self, minting: impl Future<Output = T>) -> T {
+    /// link hold no place that another link needs. The inner error is a call that did not end within the deadline, the
+    /// outer one a turn that did not come within [`TURN_WITHIN`].
+    pub(super) async fn mint<T>(
+        &self,
+        deadline: Duration,
+        minting: impl Future<Output = T>,
+    ) -> Result<Result<T, Elapsed>, Elapsed> {
         // No semaphore is ever closed; an error is as good as a place.
-        let _of_link = self.places.acquire().await;
-        let _of_all = self.limits.places.acquire().await;
-        minting.await
+        let turn = async {
+            let of_link = self.places.acquire().await;
+            (of_link, self.limits.places.acquire().await)
+        };
+        let _places = tokio::time::timeout(TURN_WITHIN, turn).await?;
+        Ok(tokio::time::timeout(deadline, minting).await)
     }
 }
 

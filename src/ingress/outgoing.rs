@@ -39,6 +39,8 @@ pub(super) struct Outgoing {
     pub(super) tokens: Tokens,
     pub(super) triggers: Triggers,
     pub(super) gap: Option<Gap>,
+    /// Requests for which there was no room.
+    pub(super) unread: LogThrottle,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) bad_tokens: LogThrottle,
@@ -61,7 +63,7 @@ impl Outgoing {
                     .rejected(Source::OutgoingWebhook, refused.reason());
                 return match refused {
                     // Mattermost does not send it again.
-                    Refused::Unread(Unread::NoRoom | Unread::TooSlow) => self.not_stored(&inbound),
+                    Refused::Unread(Unread::NoRoom) => self.not_read(&inbound),
                     refused => refused.answer(),
                 };
             }
@@ -174,11 +176,23 @@ impl Outgoing {
         }
     }
 
+    /// Nobody knows whose request it was: strangers must not make the relay read channels more than once a minute.
+    fn not_read(&self, inbound: &Inbound) -> Answer {
+        let is_due = self.unread.is_news();
+        self.answer_gap(inbound, is_due)
+    }
+
     /// Posts that may have asked for a meeting are looked for soon, where that is switched on.
     fn not_stored(&self, inbound: &Inbound) -> Answer {
+        self.answer_gap(inbound, true)
+    }
+
+    fn answer_gap(&self, inbound: &Inbound, is_due: bool) -> Answer {
         let text = &match &self.gap {
             Some(gap) => {
-                gap.noticed();
+                if is_due {
+                    gap.noticed();
+                }
                 say::not_stored_yet(inbound.id)
             }
             None => say::not_stored(inbound.id),

@@ -132,12 +132,11 @@ async fn s6_downloads_of_one_link_share_the_bound() {
     let token = token(&house);
     let downloads = (0..300).map(|_| door.artifacts.file(&token, get()));
     let answers = futures_util::future::join_all(downloads).await;
-    // Whoever waits does so no longer than for plugNmeet itself.
     assert!(answers.iter().all(|answer| answer.status() == 503));
+    // Those whose turn did not come in time are told to come again, and not that plugNmeet is away.
     let crowded = |answer: &&Answer| answer.headers().get("retry-after").is_some();
-    assert_eq!(answers.iter().filter(crowded).count(), 300 - 34);
-    // Those who waited may have got a place in the moment in which their time was over.
-    assert!(house.mint.downloads.lock().unwrap().len() <= 34);
+    assert_eq!(answers.iter().filter(crowded).count(), 300 - 2);
+    assert_eq!(house.mint.downloads.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use crate::domain::{Identity, Meeting, Moderators, State, UserId};
 use crate::ingress::fields::{Fields, clean_name};
 use crate::ingress::inbound::{FORM, Inbound};
-use crate::ingress::mint_limits::Admitted;
+use crate::ingress::mint_limits::{Admitted, OverLimit};
 use crate::ingress::observe::Noted;
 use crate::ingress::pages::{Message, redirect_to_secret};
 use crate::ingress::reply::Answer;
@@ -99,8 +99,12 @@ impl Join {
         };
         let identity = joiner.identity.clone();
         let minting = self.conference.join_address(&meeting.room, joiner);
-        let minted = tokio::time::timeout(self.conference_deadline, admitted.mint(minting));
-        let answer = match minted.await {
+        let Ok(minted) = admitted.mint(self.conference_deadline, minting).await else {
+            self.observer.noted(Noted::MintsLimited);
+            let page = self.links.join(&visit.link);
+            return OverLimit::Crowded.page(&self.pages, visit.reference, &page);
+        };
+        let answer = match minted {
             Ok(Ok(address)) => redirect_to_secret(StatusCode::SEE_OTHER, address.expose_secret()),
             Ok(Err(ConferenceError::RoomGone)) => {
                 let has_ended = self.has_ended(visit, meeting).await;

@@ -21,6 +21,8 @@ fn refusal(limits: &MintLimits, link: &Link, who: Option<&Identity>, now: Instan
     limits.admit(link, who, now).unwrap_err()
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
 #[tokio::test(start_paused = true)]
 async fn s6_one_person_has_ten_tokens_at_once_and_then_one_every_six_seconds() {
     let limits = MintLimits::default();
@@ -85,10 +87,10 @@ async fn s6_two_at_a_time_for_a_link_and_sixteen_in_all() {
             let minting = async {
                 let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                 most.fetch_max(now, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(SECOND / 10).await;
                 running.fetch_sub(1, Ordering::SeqCst);
             };
-            admitted.mint(minting).await;
+            admitted.mint(SECOND, minting).await.unwrap().unwrap();
         }
     };
     join_all((0..10).map(|_| one(1))).await;
@@ -108,15 +110,15 @@ async fn s6_those_who_wait_for_a_link_are_bounded_and_other_links_are_free() {
     assert_eq!(refusal(&limits, &link(1), None, now), OverLimit::Crowded);
     let artifact = Link::Artifact("rec-1".parse().unwrap(), ArtifactKind::Recording);
     drop(limits.admit(&artifact, None, now).unwrap());
-    let one_minting = held[0].mint(std::future::pending::<()>());
-    let other_minting = held[1].mint(std::future::pending::<()>());
+    let one_minting = held[0].mint(SECOND, std::future::pending::<()>());
+    let other_minting = held[1].mint(SECOND, std::future::pending::<()>());
     let other_link = async {
         let admitted = limits.admit(&link(2), None, now).unwrap();
-        admitted.mint(async {}).await;
+        admitted.mint(SECOND, async {}).await.unwrap().unwrap();
     };
     tokio::select! {
-        () = one_minting => panic!("it never ends"),
-        () = other_minting => panic!("it never ends"),
+        _ = one_minting => panic!("it never ends"),
+        _ = other_minting => panic!("it never ends"),
         () = other_link => {}
     }
     drop(held);
