@@ -56,7 +56,7 @@ impl Start {
 }
 
 impl Starts {
-    /// At most this many within a minute in one channel, and [`ALL_CHANNELS_FACTOR`] times as many in all channels.
+    /// At most this many within a minute in one channel, and `ALL_CHANNELS_FACTOR` times as many in all channels.
     pub fn new(per_minute: usize) -> Self {
         Self {
             per_minute,
