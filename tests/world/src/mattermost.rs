@@ -76,7 +76,7 @@ impl FakeMattermost {
         let core = core::Core::new(options, Model::default())?;
         let now = core.clock.now_ms();
         core.change(|model| seed::plant(model, is_populated, now));
-        let listener = TcpListener::bind(listen).await?;
+        let listener = crate::ports::listen(listen).await?;
         let address = listener.local_addr()?;
         *core
             .site_url

@@ -67,7 +67,7 @@ impl FakePlugNmeet {
             options.global_webhook_url.clone(),
             options.per_room_webhooks,
         )?;
-        let listener = server::bind(options.address).await?;
+        let listener = crate::ports::listen(options.address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             options,
