@@ -127,12 +127,19 @@ where
         tasks.spawn(connection.run(builder.clone(), stream, filter.clone()));
     }
     drop(listener);
+    end_connections(&tasks, (&drain, &cut), limits.drain_deadline).await
+}
+
+/// Lets connections finish what is in work within the deadline, then cuts them. Returns how many had to be cut.
+async fn end_connections(
+    tasks: &TaskTracker,
+    (drain, cut): (&CancellationToken, &CancellationToken),
+    deadline: Duration,
+) -> usize {
     drain.cancel();
     tasks.close();
-    if tokio::time::timeout(limits.drain_deadline, tasks.wait())
-        .await
-        .is_ok()
-    {
+    let drained = tokio::time::timeout(deadline, tasks.wait()).await;
+    if drained.is_ok() {
         return 0;
     }
     let left = tasks.len();

@@ -66,16 +66,7 @@ where
         tasks.spawn(connection.run(builder.clone(), stream, filter.clone()));
     }
     drop(listener);
-    drain.cancel();
-    tasks.close();
-    let drained = tokio::time::timeout(limits.drain_deadline, tasks.wait());
-    if drained.await.is_ok() {
-        return 0;
-    }
-    let left = tasks.len();
-    cut.cancel();
-    tasks.wait().await;
-    left
+    super::end_connections(&tasks, (&drain, &cut), limits.drain_deadline).await
 }
 
 /// The next connection, once there is a place for it.

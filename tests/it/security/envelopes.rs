@@ -12,6 +12,8 @@ use meetrelay::domain::{Event, EventId, Fact, MeetingId, Origin};
 use meetrelay::ports::{Body, Clock, Envelope, Outgoing, QueueName};
 use meetrelay::queue::{EnvelopeSigner, envelope};
 
+use world::plugnmeet::FakePlugNmeet;
+
 use crate::harness::{BackEnd, PATIENCE, Setup, StoreEnd, World};
 
 /// From then on the relay reads nothing that is not signed.
@@ -78,6 +80,18 @@ async fn meeting_of(world: &World) -> MeetingId {
     rest.split('"').nth(1).unwrap().parse().unwrap()
 }
 
+async fn await_end(world: &World, sid: &str) {
+    let has_ended = |fake: &FakePlugNmeet| {
+        let rooms = fake.rooms();
+        let now = rooms.iter().find(|now| now.sid == sid)?;
+        now.ended.map(|_| ())
+    };
+    let wait = world
+        .conference
+        .wait_for("the end of the room", PATIENCE, has_ended);
+    wait.await;
+}
+
 #[tokio::test]
 async fn s11_forged_end_in_the_broker_ends_nothing_and_becomes_a_letter() {
     let world = Setup::default()
@@ -123,14 +137,7 @@ async fn s11_forged_end_in_the_broker_ends_nothing_and_becomes_a_letter() {
         .relay
         .cli_ok(&["dead-letters", "replay", &forged.id])
         .await;
-    world
-        .conference
-        .wait_for("the end of the room", PATIENCE, |fake| {
-            let rooms = fake.rooms();
-            let now = rooms.iter().find(|now| now.sid == room.sid)?;
-            now.ended.map(|_| ())
-        })
-        .await;
+    await_end(&world, &room.sid).await;
     world.relay.await_metric("meetrelay_dead_letters 0").await;
     world.finish().await;
 }
@@ -154,14 +161,7 @@ async fn s11_what_an_older_version_left_unsigned_is_worked_on_after_the_update_a
     drop(store);
     leave(&world, order(meeting)).await;
     world.relay.start_again().await;
-    world
-        .conference
-        .wait_for("the end of the room", PATIENCE, |fake| {
-            let rooms = fake.rooms();
-            let now = rooms.iter().find(|now| now.sid == room.sid)?;
-            now.ended.map(|_| ())
-        })
-        .await;
+    await_end(&world, &room.sid).await;
     assert!(letters(&world).await.is_empty());
     // Its time is over: the queue need not become empty for that.
     world.relay.stop().await;
