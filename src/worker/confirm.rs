@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use crate::domain::event::end_seen_key;
 use crate::domain::meeting::Session;
-use crate::domain::{Event, Fact, Meeting, Place, Sid, choice};
+use crate::domain::{Event, Fact, Meeting, Place, Sid, Via, choice};
 use crate::ports::{Incoming, RoomActivity, StoreError};
 
 use super::apply::{draw, tell};
@@ -19,19 +19,22 @@ use super::{BreakerState, Repair, Shop, publish};
 /// Most meetings that are asked about before one batch; the others count as running.
 const ASKED_MAX: usize = 8;
 
+/// The starts of one batch, by their place, each with how it came.
+type Starts<'e> = BTreeMap<String, (&'e Place, Vec<&'e Via>)>;
+
 /// Asks about the meetings that the starts among `events` would be offered, and applies what was learned.
 pub(super) async fn confirm<'e>(shop: &Shop, events: impl Iterator<Item = &'e Event> + Clone) {
-    let places: BTreeMap<String, &Place> = events
-        .clone()
-        .filter_map(place_of)
-        .map(|place| (place.key(), place))
-        .collect();
+    let mut starts: Starts<'_> = BTreeMap::new();
+    for (place, via) in events.clone().filter_map(start_of) {
+        let (_, ways) = starts.entry(place.key()).or_insert((place, Vec::new()));
+        ways.push(via);
+    }
     let is_unavailable = shop.plugnmeet.state() == BreakerState::Open;
-    if places.is_empty() || is_unavailable || !shop.plugnmeet_patience.may_ask() {
+    if starts.is_empty() || is_unavailable || !shop.plugnmeet_patience.may_ask() {
         return;
     }
     let ended: BTreeSet<&Sid> = events.filter_map(ended_session).collect();
-    if let Err(error) = ask(shop, places, &ended).await {
+    if let Err(error) = ask(shop, starts, &ended).await {
         debug!(%error, "the store does not tell what runs: starts are applied unasked");
     }
 }
@@ -44,24 +47,24 @@ fn ended_session(event: &Event) -> Option<&Sid> {
     }
 }
 
-/// Where the event asks for a meeting, if a running one may be offered to it.
-fn place_of(event: &Event) -> Option<&Place> {
+/// Where and how the event asks for a meeting, if a running one may be offered to it.
+fn start_of(event: &Event) -> Option<(&Place, &Via)> {
     match &event.fact {
         Fact::MeetingRequested {
             place,
+            via,
             always_new: false,
             ..
-        } => Some(place),
+        } => Some((place, via)),
         _ => None,
     }
 }
 
-async fn ask(
-    shop: &Shop,
-    places: BTreeMap<String, &Place>,
-    ended: &BTreeSet<&Sid>,
-) -> Result<(), StoreError> {
-    let running = join_all(places.into_values().map(|place| offered_at(shop, place))).await;
+async fn ask(shop: &Shop, starts: Starts<'_>, ended: &BTreeSet<&Sid>) -> Result<(), StoreError> {
+    let offered = starts
+        .values()
+        .map(|(place, ways)| offered_at(shop, place, ways));
+    let running = join_all(offered).await;
     let mut meetings = Vec::new();
     for meeting in running {
         meetings.extend(meeting?);
@@ -93,14 +96,25 @@ async fn ask(
 }
 
 /// The meeting that a start at this place would be offered, if plugNmeet may be asked about it.
-async fn offered_at(shop: &Shop, place: &Place) -> Result<Option<Meeting>, StoreError> {
+async fn offered_at(
+    shop: &Shop,
+    place: &Place,
+    ways: &[&Via],
+) -> Result<Option<Meeting>, StoreError> {
     let running = shop.deps.store.running_in(place).await?;
     let running: Vec<&Meeting> = running.iter().collect();
     let now = shop.deps.clock.now();
     let offered = choice::offered(&running, place, now);
     Ok(offered
         .filter(|meeting| meeting.session_to_ask_about(now).is_some())
+        .filter(|meeting| !ways.iter().all(|via| is_known(meeting, via)))
         .cloned())
+}
+
+/// The post that asked for this very meeting is told again, or found by the catch-up: nothing is offered to it.
+fn is_known(meeting: &Meeting, via: &Via) -> bool {
+    let post = via.post();
+    post.is_some() && meeting.requests.iter().any(|one| one.via.post() == post)
 }
 
 /// What plugNmeet says about it.

@@ -94,6 +94,8 @@ async fn phrase_that_was_told_is_not_doubled_by_looking() {
         .matches("the post was told in time")
         .count();
     assert_eq!(told, 1, "it is looked at once");
+    let asked = world.conference.count("room.active");
+    assert_eq!(asked, 0, "its own meeting is not offered to it");
     await_repairs(&world, 0).await;
     world.finish().await;
 }

@@ -21,7 +21,7 @@ mod replaying;
 mod too_large;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ use meetrelay::store::sqlite::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
 
-use crate::harness::BackEnd;
+use crate::harness::{BackEnd, PATIENCE};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLIS: Duration = Duration::from_millis(1);
@@ -182,7 +182,8 @@ impl House {
     /// Waits until the meeting is so.
     async fn until(&self, id: MeetingId, is_so: impl Fn(&Meeting) -> bool) -> Meeting {
         let mut last = None;
-        for _ in 0..1000 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             last = self.load(id).await;
             if let Some(meeting) = last.as_ref().filter(|meeting| is_so(meeting)) {
                 return meeting.clone();
@@ -196,7 +197,8 @@ impl House {
     async fn until_empty(&self, queue: QueueName) {
         // A broker's queues are looked at one after the other: a message that moves meanwhile is missed once.
         let mut empty_looks = 0;
-        for _ in 0..1000 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             empty_looks = match self.lying(queue).await {
                 0 => empty_looks + 1,
                 _ => 0,
@@ -211,7 +213,8 @@ impl House {
 
     /// Waits until plugNmeet was asked for a room.
     async fn until_called(&self) {
-        for _ in 0..1000 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             if self.peers.world().creates > 0 {
                 return;
             }

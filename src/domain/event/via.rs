@@ -67,6 +67,14 @@ pub enum Via {
 }
 
 impl Via {
+    /// The post that asked, if one did.
+    pub const fn post(&self) -> Option<&PostId> {
+        match self {
+            Self::OutgoingWebhook { post, .. } => Some(post),
+            Self::SlashCommand { .. } => None,
+        }
+    }
+
     /// The relay found the post: no webhook had told of it in time.
     pub const fn is_caught_up(&self) -> bool {
         matches!(

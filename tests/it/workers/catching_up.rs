@@ -81,7 +81,8 @@ async fn meetings(house: &House) -> Vec<MeetingId> {
 }
 
 async fn until_one_meeting(house: &House) {
-    for _ in 0..1000 {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
         if meetings(house).await.len() == 1 {
             return;
         }

@@ -46,7 +46,8 @@ impl Aside {
     }
 
     async fn until_settled(&self) {
-        for _ in 0..1000 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             if self.unsettled() == 0 {
                 return;
             }
