@@ -7,6 +7,7 @@
 mod access;
 pub mod answer;
 mod api;
+mod call;
 mod dead_letters;
 mod health;
 mod meetings;

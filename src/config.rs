@@ -14,6 +14,7 @@ mod check;
 mod doubts;
 pub mod essentials;
 mod exposed;
+mod key;
 pub mod keys;
 pub mod problem;
 mod reader;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use warp::reply::Response;
 
 use super::answer::{self, DeadLetterLine, DeadLetters, Done, time};
-use super::api::{Call, Refused, ok};
+use super::call::{Call, Refused, ok};
 use super::redact::redact;
 use super::reference;
 use crate::domain::Timestamp;

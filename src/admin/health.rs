@@ -36,7 +36,7 @@ pub(super) fn routes(
         });
     let readyz = warp::path!("readyz")
         .and(with_health.clone())
-        .and(super::api::raw_query())
+        .and(super::call::raw_query())
         .map(|health: Health, query: String| ready(&health, &query));
     let startupz = warp::path!("startupz")
         .and(with_health.clone())
@@ -47,7 +47,7 @@ pub(super) fn routes(
     let metrics = warp::path!("metrics")
         .and(with_health)
         .map(|health: Health| metrics(&health));
-    super::api::reading().and(
+    super::call::reading().and(
         livez
             .or(readyz)
             .unify()

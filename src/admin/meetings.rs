@@ -4,7 +4,7 @@ use serde::Serialize;
 use warp::reply::Response;
 
 use super::answer::{self, Artifact, Done, MeetingLine, Meetings, Post, StoryLine, time};
-use super::api::{Call, Refused, ok};
+use super::call::{Call, Refused, ok};
 use super::reference;
 use crate::domain::meeting::{CardView, Request, Session};
 use crate::domain::owed::owed;

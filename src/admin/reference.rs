@@ -1,6 +1,6 @@
 //! From what a person has in hand to ids that the store can look for.
 
-use super::api::{Call, Refused};
+use super::call::{Call, Refused};
 use crate::domain::{EventId, JobId, Meeting, MeetingId, Timestamp};
 use crate::ports::{DeadFilter, DeadLetter, Found};
 use crate::token::Link;

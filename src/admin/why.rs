@@ -9,7 +9,7 @@ use std::time::Duration;
 use warp::reply::Response;
 
 use super::answer::{MeetingLine, OwedJob, StoryOf, Why, time};
-use super::api::{Call, Refused, ok};
+use super::call::{Call, Refused, ok};
 use super::reference::{self, Reference};
 use super::{dead_letters, meetings};
 use crate::domain::apply::Effect;

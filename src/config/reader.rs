@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::key::Key;
 use super::problem::{Origin, Problem};
-use super::table::Key;
 use super::value::{Mismatch, Raw, Setting};
 
 /// A value as its source gave it.

@@ -1,9 +1,9 @@
 //! The reference of every key, from the same table that reads them.
 
+use super::key::{Key, PREFIX, Section};
 use super::keys::Config;
 use super::reload::is_reloaded;
 use super::source::{DEFAULT_FILE, FILE_VARIABLE};
-use super::table::{Key, Section};
 
 /// The page `deploy/reference/configuration.md`, in Markdown.
 pub fn reference() -> String {
@@ -38,7 +38,7 @@ fn describe_section(section: &Section, page: &mut String) {
     };
     page.push_str(&format!("\n## {head}\n\n{}\n", sentence(section.about)));
     if section.is_repeated {
-        let variable = format!("{}{}", super::source::PREFIX, section.path.to_uppercase());
+        let variable = format!("{PREFIX}{}", section.path.to_uppercase());
         page.push_str(&format!(
             "\nIt may stand several times. The variable `{variable}` takes a JSON array of objects and replaces all of them.\n"
         ));

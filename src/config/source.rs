@@ -7,16 +7,13 @@ mod file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::key::Key;
 use super::keys::Config;
 use super::problem::{Origin, Problem};
 use super::reader::Found;
-use super::table::Key;
 
 pub use environment::Environment;
 
-/// What the relay's variables begin with; single underscores are left alone, because container platforms make
-/// variables like `MEETRELAY_SERVICE_HOST` by themselves.
-pub(crate) const PREFIX: &str = "MEETRELAY__";
 /// Names the configuration file.
 pub const FILE_VARIABLE: &str = "MEETRELAY_CONFIG";
 /// The file that is read, if it is there, when none is named.

@@ -1,64 +1,8 @@
 //! The macros that turn the declarative table of [`super::keys`] into types, readers, reference and listing.
 
+use super::key::Section;
 use super::reader::Reader;
 use super::show::Shown;
-use super::value::{Raw, Setting};
-
-/// One key of the configuration, as the table declares it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Key {
-    /// The section's path, like `plugnmeet.room`.
-    pub(crate) section: &'static str,
-    /// The key's own name.
-    pub(crate) name: &'static str,
-    /// Its meaning: the lines of its doc comment.
-    pub(crate) doc: &'static [&'static str],
-    /// Its default, written as in an environment variable; `None` when the key may be absent.
-    pub(crate) default: Option<&'static str>,
-    /// The least and the greatest value.
-    pub(crate) range: Option<(&'static str, &'static str)>,
-    /// Its value is hidden, and may come from a file.
-    pub(crate) is_secret: bool,
-    /// Quotes around its value in a variable may be part of it.
-    pub(crate) keeps_quotes: bool,
-    /// What is written there, with its unit.
-    pub(crate) type_name: fn() -> String,
-    /// The default as it stands in a file.
-    pub(crate) show_default: fn(&str) -> Option<String>,
-}
-
-impl Key {
-    /// `section.name`.
-    pub(crate) fn path(&self) -> String {
-        format!("{}.{}", self.section, self.name)
-    }
-
-    /// The environment variable that sets it.
-    pub(crate) fn variable(&self) -> String {
-        let path = self.path().replace('.', "__").to_uppercase();
-        format!("{}{path}", super::source::PREFIX)
-    }
-}
-
-/// One section of the table.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Section {
-    /// Its path, as in the file's brackets.
-    pub(crate) path: &'static str,
-    /// What it is about.
-    pub(crate) about: &'static [&'static str],
-    /// Its keys in reading order.
-    pub(crate) keys: &'static [Key],
-    /// It may stand several times (`[[path]]`).
-    pub(crate) is_repeated: bool,
-}
-
-/// The default of a key of type `T` as it stands in a file.
-pub(crate) fn show_default<T: Setting>(text: &str) -> Option<String> {
-    T::read(&Raw::Text(text.to_owned()))
-        .ok()
-        .and_then(|value| value.show())
-}
 
 /// What the macros make of every section.
 pub(crate) trait Keyed: Sized {
@@ -87,7 +31,7 @@ macro_rules! maybe {
 
 macro_rules! key {
     ($path:literal, $key:ident, $type:ty, [$($doc:literal)+], [$($default:literal)?], [$($low:literal $high:literal)?]) => {
-        $crate::config::table::Key {
+        $crate::config::key::Key {
             section: $path,
             name: stringify!($key),
             doc: &[$($doc),+],
@@ -96,7 +40,7 @@ macro_rules! key {
             is_secret: <$type as $crate::config::value::Setting>::IS_SECRET,
             keeps_quotes: <$type as $crate::config::value::Setting>::KEEPS_QUOTES,
             type_name: <$type as $crate::config::value::Setting>::type_name,
-            show_default: $crate::config::table::show_default::<$type>,
+            show_default: $crate::config::key::show_default::<$type>,
         }
     };
 }
@@ -139,7 +83,7 @@ macro_rules! section {
         }
 
         impl $crate::config::table::Keyed for $name {
-            const SECTION: $crate::config::table::Section = $crate::config::table::Section {
+            const SECTION: $crate::config::key::Section = $crate::config::key::Section {
                 path: $path,
                 about: &[$($about),+],
                 keys: &[ $( key!($path, $key, $type, [$($doc)+], $default, $range) ),+ ],
@@ -188,7 +132,7 @@ macro_rules! tree {
 
         impl $name {
             /// Every section, in reading order.
-            pub(crate) const SECTIONS: &'static [$crate::config::table::Section] = &[
+            pub(crate) const SECTIONS: &'static [$crate::config::key::Section] = &[
                 $( <$section as $crate::config::table::Keyed>::SECTION, )+
                 <$item as $crate::config::table::Keyed>::SECTION,
             ];

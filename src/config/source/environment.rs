@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::{Named, PREFIX, name, unknown};
+use super::{Named, name, unknown};
+use crate::config::key::{Key, PREFIX};
 use crate::config::problem::{Origin, Problem};
 use crate::config::reader::Found;
-use crate::config::table::Key;
 use crate::config::value::{Raw, unquoted};
 
 /// Longest file that holds a secret, in bytes.

@@ -1,0 +1,104 @@
+//! One call of `/api/...` and its answer: what every handler works with.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::Serialize;
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection};
+
+use super::answer::Refusal;
+use super::{Admin, OperationError};
+use crate::ports::StoreError;
+
+/// One call.
+pub(super) struct Call {
+    pub(super) admin: Arc<Admin>,
+    pub(super) query: String,
+    /// Who calls, as they say themselves: for the log.
+    pub(super) by: String,
+}
+
+impl Call {
+    /// A parameter of the query.
+    pub(super) fn parameter(&self, wanted: &str) -> Option<Cow<'_, str>> {
+        form_urlencoded::parse(self.query.as_bytes())
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value)
+    }
+
+    /// The parameter `limit`, 1 to 500, by default 50.
+    pub(super) fn limit(&self) -> Result<usize, Refused> {
+        let Some(text) = self.parameter("limit") else {
+            return Ok(50);
+        };
+        let limit = text.parse().ok().filter(|limit| (1..=500).contains(limit));
+        limit.ok_or_else(|| Refused::bad("limit must be 1 to 500"))
+    }
+}
+
+/// An answer that is not 2xx.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
+
+impl Refused {
+    pub(super) fn bad(why: &str) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.to_owned())
+    }
+
+    pub(super) fn not_found(what: &str) -> Self {
+        Self(StatusCode::NOT_FOUND, format!("there is no {what}"))
+    }
+
+    /// The answer.
+    pub(super) fn reply(self) -> Response {
+        let mut response = answer(self.0, &Refusal { error: self.1 });
+        if self.0 == StatusCode::UNAUTHORIZED {
+            let scheme = http::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert("www-authenticate", scheme);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+impl From<OperationError> for Refused {
+    fn from(error: OperationError) -> Self {
+        let status = match error {
+            OperationError::NotFound(_) => StatusCode::NOT_FOUND,
+            OperationError::Refused(_) => StatusCode::CONFLICT,
+            OperationError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+/// 2xx with JSON.
+pub(super) fn ok(body: &impl Serialize) -> Response {
+    answer(StatusCode::OK, body)
+}
+
+/// GET, and HEAD as its short form: the server leaves the body out.
+pub(super) fn reading() -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    warp::get().or(warp::head()).unify()
+}
+
+/// The query as it came; empty when there is none.
+pub(super) fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+    warp::reply::with_status(warp::reply::json(body), status).into_response()
+}
