@@ -48,7 +48,6 @@ use crate::worker::{Deps, Workers};
 use admin_listeners::AdminListeners;
 use chat::Client;
 use data_dir::AdminSocket;
-pub use data_dir::SocketError;
 use ledger::Ledger;
 use links::SignedLinks;
 use observers::Meter;

@@ -9,7 +9,6 @@ mod connection;
 mod host;
 mod path;
 mod room;
-mod unix;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,14 +19,14 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, unix};
+use tokio_util::net::Listener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::{Filter, Reply};
 
 use connection::Connection;
 use room::Room;
-pub use unix::serve_unix;
 
 /// Connections that the system keeps until they are accepted, as far as `net.core.somaxconn` allows: one that finds the
 /// backlog full waits at least a second before it asks again.
@@ -43,6 +42,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
+    // Answers are one small write each; what is accepted here inherits this.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -87,15 +88,36 @@ pub struct Authenticated;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// The other end of a connection, as a kind of listener names it.
+pub trait OtherEnd {
+    /// Its address, if it has one.
+    fn address(&self) -> Option<PeerAddress>;
+}
+
+impl OtherEnd for SocketAddr {
+    fn address(&self) -> Option<PeerAddress> {
+        Some(PeerAddress(*self))
+    }
+}
+
+impl OtherEnd for unix::SocketAddr {
+    fn address(&self) -> Option<PeerAddress> {
+        None
+    }
+}
+
 /// Serves `filter` on `listener` until `shutdown` resolves, then finishes what is in work within the drain
 /// deadline. Answers how many connections had to be cut.
-pub async fn serve<F>(
-    listener: TcpListener,
+pub async fn serve<L, F>(
+    mut listener: L,
     filter: F,
     limits: ListenLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) -> usize
 where
+    L: Listener,
+    L::Io: Send + Unpin + 'static,
+    L::Addr: OtherEnd,
     F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
     F::Extract: Reply,
 {
@@ -107,19 +129,17 @@ where
     let mut shutdown = pin!(shutdown);
     loop {
         let admitted = async {
-            let (stream, peer) = accept(&listener).await;
+            let (stream, other_end) = accept(&mut listener).await;
             let place = room.take().await;
-            (stream, peer, place)
+            (stream, other_end, place)
         };
-        let (stream, peer, place) = tokio::select! {
+        let (stream, other_end, place) = tokio::select! {
             () = &mut shutdown => break,
             admitted = admitted => admitted,
         };
-        // Answers are one small write each.
-        let _ = stream.set_nodelay(true);
         let connection = Connection {
             place,
-            peer,
+            peer: other_end.address(),
             limits: limits.clone(),
             drain: drain.clone(),
             cut: cut.clone(),
@@ -127,18 +147,9 @@ where
         tasks.spawn(connection.run(builder.clone(), stream, filter.clone()));
     }
     drop(listener);
-    end_connections(&tasks, (&drain, &cut), limits.drain_deadline).await
-}
-
-/// Lets connections finish what is in work within the deadline, then cuts them. Returns how many had to be cut.
-async fn end_connections(
-    tasks: &TaskTracker,
-    (drain, cut): (&CancellationToken, &CancellationToken),
-    deadline: Duration,
-) -> usize {
     drain.cancel();
     tasks.close();
-    let drained = tokio::time::timeout(deadline, tasks.wait()).await;
+    let drained = tokio::time::timeout(limits.drain_deadline, tasks.wait()).await;
     if drained.is_ok() {
         return 0;
     }
@@ -163,7 +174,7 @@ fn http_builder(limits: &ListenLimits) -> http1::Builder {
 }
 
 /// The next connection. An error that is the whole process's (no more file descriptors or buffers) is waited out.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept<L: Listener>(listener: &mut L) -> (L::Io, L::Addr) {
     let mut pause = Duration::from_millis(10);
     loop {
         match listener.accept().await {

@@ -15,6 +15,9 @@ use crate::listen::{self, ListenLimits};
 use super::StartError;
 use super::data_dir::AdminSocket;
 
+/// Most connections at a time through the socket.
+const SOCKET_CONNECTIONS_MAX: usize = 32;
+
 /// Both, bound.
 pub(super) struct AdminListeners {
     tcp: TcpListener,
@@ -26,7 +29,7 @@ impl AdminListeners {
     pub(super) fn bind(config: &Config, socket: Option<&AdminSocket>) -> Result<Self, StartError> {
         Ok(Self {
             tcp: super::bind("admin_listen", config.server.admin_listen)?,
-            socket: socket.and_then(AdminSocket::listen_if_possible),
+            socket: socket.and_then(AdminSocket::listen),
         })
     }
 
@@ -50,12 +53,11 @@ impl AdminListeners {
         let Some(socket) = self.socket else {
             return tcp.await;
         };
-        let socket = Box::pin(listen::serve_unix(
-            socket,
-            through_socket,
-            limits,
-            stopped(),
-        ));
+        let limits = ListenLimits {
+            connections: SOCKET_CONNECTIONS_MAX,
+            ..limits
+        };
+        let socket = Box::pin(listen::serve(socket, through_socket, limits, stopped()));
         let (tcp, socket) = tokio::join!(tcp, socket);
         tcp + socket
     }

@@ -49,14 +49,6 @@ pub(super) struct AdminSocket {
     _lock: File,
 }
 
-/// The socket could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("{} cannot be made: {why}", path.display())]
-pub struct SocketError {
-    path: PathBuf,
-    why: io::Error,
-}
-
 impl AdminSocket {
     /// Takes the data directory for this process.
     pub(super) fn take(config: &Config) -> Result<Self, LockError> {
@@ -81,18 +73,12 @@ impl AdminSocket {
         }
     }
 
-    /// Makes the socket, in the place of one that a killed relay left.
-    pub(super) fn listen(&self) -> Result<UnixListener, SocketError> {
-        make_socket(&self.path).map_err(|why| SocketError {
-            path: self.path.clone(),
-            why,
-        })
-    }
-
-    /// The same; a socket that cannot be made is told in the log.
-    pub(super) fn listen_if_possible(&self) -> Option<UnixListener> {
-        let listener = self.listen();
-        listener.inspect_err(|error| warn_of(error)).ok()
+    /// Makes the socket, in the place of one that a killed relay left. One that cannot be made is told in the log.
+    pub(super) fn listen(&self) -> Option<UnixListener> {
+        make_socket(&self.path)
+            .map_err(|why| format!("{} cannot be made: {why}", self.path.display()))
+            .inspect_err(|error| warn_of(error))
+            .ok()
     }
 }
 
@@ -103,7 +89,7 @@ impl Drop for AdminSocket {
     }
 }
 
-fn warn_of(error: &dyn std::error::Error) {
+fn warn_of(error: &dyn std::fmt::Display) {
     tracing::warn!(%error, "the commands of this program cannot reach this relay");
 }
 

@@ -1,16 +1,18 @@
 //! The admin API without a relay: for commands on the files of one that does not run.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tower::Service;
 use url::Url;
 
-use crate::admin::{self, Access, Readiness};
+use crate::admin::{self, Access, Admin, Readiness};
 use crate::clock::SystemClock;
 use crate::config::{Config, QueueUrl, StoreUrl, WayOut};
-use crate::listen;
 use crate::lock::{Holder, LockError};
 use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
@@ -18,13 +20,10 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use crate::token::Links;
 
-use super::data_dir::{self, AdminSocket, SocketError};
+use super::data_dir::{self, AdminSocket};
 use super::operations::{self, Parts};
 use super::secrets::SigningSecrets;
-use super::{StartError, Surroundings, limits, store};
-
-/// How long an answer may take after it was asked to stop.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+use super::{StartError, Surroundings, store};
 
 /// Why the files cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +39,6 @@ pub enum OfflineError {
         /// That relay.
         holder: Holder,
     },
-    /// The socket of the commands.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
     /// There is nothing to be opened.
     #[error("there is no {}: no relay has run with this configuration (server.data_dir, store.url)", .0.display())]
     Missing(std::path::PathBuf),
@@ -51,11 +47,10 @@ pub enum OfflineError {
     Start(#[from] StartError),
 }
 
-/// The admin API on the files of a relay that does not run, at its place: whoever calls the one calls the other, and
-/// no relay of this configuration starts meanwhile. Nothing is worked on.
+/// The admin API on the files of a relay that does not run. No relay of this configuration starts meanwhile, and
+/// nothing is worked on.
 pub struct Offline {
-    stop: CancellationToken,
-    serving: JoinSet<usize>,
+    admin: Arc<Admin>,
     queue: Option<Arc<EmbeddedQueue>>,
     store: Arc<dyn Store>,
     /// Nobody else has the data directory until everything is closed.
@@ -100,7 +95,8 @@ impl Offline {
         let surroundings = Surroundings {
             readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
             metrics,
-            shutdown: Shutdown::new(STOP_WITHIN),
+            // Nothing runs that would have to stop.
+            shutdown: Shutdown::new(Duration::ZERO),
         };
         let parts = Parts {
             store: Arc::clone(&store),
@@ -109,31 +105,26 @@ impl Offline {
             links,
             way_out: way_out(config),
         };
-        let admin = operations::admin(config, parts, &surroundings);
-        let listener = socket.listen()?;
-        let stop = CancellationToken::new();
-        let mut limits = limits(config);
-        limits.drain_deadline = STOP_WITHIN;
-        let mut serving = JoinSet::new();
-        serving.spawn(listen::serve_unix(
-            listener,
-            admin::routes(admin, Access::Socket),
-            limits,
-            stop.clone().cancelled_owned(),
-        ));
         Ok(Self {
-            stop,
-            serving,
+            admin: operations::admin(config, parts, &surroundings),
             queue,
             store,
             _socket: socket,
         })
     }
 
+    /// What a relay on these files answers through its socket.
+    pub async fn answer(&self, request: Request<String>) -> Response<Bytes> {
+        let routes = admin::routes(Arc::clone(&self.admin), Access::Socket);
+        let Ok(answer): Result<_, Infallible> = warp::service(routes).call(request).await;
+        let (head, body) = answer.into_parts();
+        // It is made in this process and holds no stream that could fail.
+        let body = body.collect().await;
+        Response::from_parts(head, body.map(|body| body.to_bytes()).unwrap_or_default())
+    }
+
     /// Gives the files free.
     pub async fn close(self) {
-        self.stop.cancel();
-        drop(self.serving.join_all().await);
         if let Some(queue) = self.queue {
             queue.close().await;
         }

@@ -1,17 +1,20 @@
-//! Speaks to the running relay through the socket in its data directory. Nothing secret is sent: whoever may open the
-//! socket may do everything.
+//! Speaks to the admin API: of the running relay through the socket in its data directory, or of this process on the
+//! files of one that does not run. Nothing secret is sent: whoever may open the socket may do everything.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::offline::Offline;
 use super::outcome::Failure;
 use crate::admin::CALLER_HEADER;
 use crate::admin::answer::Refusal;
+use crate::app::offline::Offline as Files;
 use crate::config::{Sources, load};
 
 /// Deadline of one call.
@@ -31,31 +34,43 @@ pub(super) enum CallError {
     Other(Failure),
 }
 
-/// The running relay.
+/// The admin API of one configuration.
 pub(super) struct AdminClient {
-    http: reqwest::Client,
+    reach: Reach,
     socket: PathBuf,
     by: String,
 }
 
+/// How its answers are had.
+enum Reach {
+    /// From the relay that runs.
+    Relay(reqwest::Client),
+    /// From the files of one that does not run.
+    Files(Files),
+}
+
 impl AdminClient {
-    /// The relay of this configuration.
-    pub(super) fn of(sources: &Sources) -> Result<Self, Failure> {
-        let socket = load(sources)?.config.admin_socket_path();
-        // A second command in this process finds it installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .unix_socket(socket.as_path())
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(CALL_TIMEOUT)
-            .build()
-            .map_err(Failure::failed)?;
+    /// The relay of this configuration, or its files.
+    pub(super) async fn of(sources: &Sources, offline: Offline) -> Result<Self, Failure> {
+        let config = load(sources)?.config;
+        let socket = config.admin_socket_path();
+        let reach = if offline.is_wanted() {
+            Reach::Files(Files::open(&config).await?)
+        } else {
+            Reach::Relay(http_client(&socket)?)
+        };
         Ok(Self {
-            http,
+            reach,
             socket,
             by: format!("{}@{}", sources.environment.user_name(), host_name()),
         })
+    }
+
+    /// Gives the files free, if they are open.
+    pub(super) async fn close(self) {
+        if let Reach::Files(files) = self.reach {
+            files.close().await;
+        }
     }
 
     /// Reads `/api/{path}`.
@@ -88,8 +103,7 @@ impl AdminClient {
 
     /// The answer of `/readyz?verbose`: whether it is ready, and the text.
     pub(super) async fn readiness(&self) -> Result<(bool, String), Failure> {
-        let request = self.http.get(format!("{BASE}/readyz?verbose"));
-        let (status, body) = self.send(request).await?;
+        let (status, body) = self.send(Method::GET, "readyz?verbose").await?;
         Ok((
             status.is_success(),
             String::from_utf8_lossy(&body).into_owned(),
@@ -104,12 +118,8 @@ impl AdminClient {
         Err(self.refused(status, &body))
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let request = self
-            .http
-            .request(method, format!("{BASE}/api/{path}"))
-            .header(CALLER_HEADER, header_text(&self.by));
-        self.send(request).await
+    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+        self.send(method, &format!("api/{path}")).await
     }
 
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
@@ -163,15 +173,26 @@ impl AdminClient {
         }
     }
 
-    async fn send(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let mut response = request
-            .send()
+    async fn send(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{BASE}/{path}"))
+            .header(CALLER_HEADER, header_text(&self.by))
+            .body(String::new())
+            .map_err(Failure::failed)?;
+        let http = match &self.reach {
+            Reach::Relay(http) => http,
+            Reach::Files(files) => {
+                let answer = files.answer(request).await;
+                return Ok((answer.status(), answer.into_body()));
+            }
+        };
+        let request = request.try_into().map_err(Failure::failed)?;
+        let mut response = http
+            .execute(request)
             .await
             .map_err(|error| Failure::failed(self.no_answer(&error)))?;
-        let mut body = Vec::new();
+        let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(Failure::failed)? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
                 let why = format!("the relay's answer is longer than {ANSWER_BYTES_MAX} bytes");
@@ -179,8 +200,20 @@ impl AdminClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((response.status(), body))
+        Ok((response.status(), body.freeze()))
     }
+}
+
+fn http_client(socket: &Path) -> Result<reqwest::Client, Failure> {
+    // A second command in this process finds it installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .unix_socket(socket)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(CALL_TIMEOUT)
+        .build()
+        .map_err(Failure::failed)
 }
 
 /// What the system said of the connection, if it was the system that refused it.

@@ -80,16 +80,15 @@ struct Which {
 
 impl DeadLetters {
     pub(super) async fn run(self, sources: &Sources) -> Outcome {
-        let offline = self.offline.open(sources).await?;
-        let outcome = self.command.run(sources).await;
-        offline.close().await;
+        let relay = AdminClient::of(sources, self.offline).await?;
+        let outcome = self.command.run(&relay).await;
+        relay.close().await;
         outcome
     }
 }
 
 impl Command {
-    async fn run(self, sources: &Sources) -> Outcome {
-        let relay = AdminClient::of(sources)?;
+    async fn run(self, relay: &AdminClient) -> Outcome {
         match self {
             Self::List {
                 filter,
@@ -105,8 +104,8 @@ impl Command {
                 let letter: answer::DeadLetter = relay.get(&path).await?;
                 print(json, &letter, show)
             }
-            Self::Replay { which, now } => which.act(&relay, Action::Replay { now }).await,
-            Self::Discard { which } => which.act(&relay, Action::Discard).await,
+            Self::Replay { which, now } => which.act(relay, Action::Replay { now }).await,
+            Self::Discard { which } => which.act(relay, Action::Discard).await,
         }
     }
 }

@@ -50,16 +50,15 @@ enum Command {
 
 impl Meetings {
     pub(super) async fn run(self, sources: &Sources) -> Outcome {
-        let offline = self.offline.open(sources).await?;
-        let outcome = self.command.run(sources).await;
-        offline.close().await;
+        let relay = AdminClient::of(sources, self.offline).await?;
+        let outcome = self.command.run(&relay).await;
+        relay.close().await;
         outcome
     }
 }
 
 impl Command {
-    async fn run(self, sources: &Sources) -> Outcome {
-        let relay = AdminClient::of(sources)?;
+    async fn run(self, relay: &AdminClient) -> Outcome {
         match self {
             Self::List { all, limit, json } => {
                 let all = if all { "&all" } else { "" };

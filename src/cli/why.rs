@@ -28,14 +28,13 @@ pub(super) struct Why {
 
 impl Why {
     pub(super) async fn run(self, sources: &Sources) -> Outcome {
-        let offline = self.offline.open(sources).await?;
-        let outcome = self.ask(sources).await;
-        offline.close().await;
+        let relay = AdminClient::of(sources, self.offline).await?;
+        let outcome = self.ask(&relay).await;
+        relay.close().await;
         outcome
     }
 
-    async fn ask(&self, sources: &Sources) -> Outcome {
-        let relay = AdminClient::of(sources)?;
+    async fn ask(&self, relay: &AdminClient) -> Outcome {
         // An error's text without quotes comes as several words.
         let reference = self.reference.join(" ");
         let why: Answer = relay

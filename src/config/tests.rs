@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::keys::Config;
-use super::table::Section;
+use super::key::Section;
 use super::value::Raw;
 use super::*;
 

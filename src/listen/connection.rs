@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +13,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -30,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub(super) struct Connection {
     pub(super) place: Place,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Option<PeerAddress>,
     pub(super) limits: ListenLimits,
     pub(super) drain: CancellationToken,
     pub(super) cut: CancellationToken,
@@ -38,8 +36,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Serves it to its end.
-    pub(super) async fn run<F>(self, builder: http1::Builder, stream: TcpStream, filter: F)
+    pub(super) async fn run<S, F>(self, builder: http1::Builder, stream: S, filter: F)
     where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
     {
@@ -51,7 +50,9 @@ impl Connection {
             seat: Arc::clone(&seat),
         };
         let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(PeerAddress(self.peer));
+            if let Some(peer) = self.peer {
+                request.extensions_mut().insert(peer);
+            }
             super::path::normalize(request.uri_mut());
             let request = request.map(|body| WatchedBody::new(body, &seat));
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
@@ -81,7 +82,7 @@ impl Connection {
                 biased;
                 ended = http.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(peer = %self.peer, %error, "connection ended");
+                        tracing::debug!(peer = self.peer.map(|peer| tracing::field::display(peer.0)), %error, "connection ended");
                     }
                     return;
                 }
@@ -92,14 +93,14 @@ impl Connection {
                 () = self.cut.cancelled() => return,
                 () = seat.given_up.notified() => {
                     if seat.can_be_spared() {
-                        tracing::debug!(peer = %self.peer, "connection closed to make room");
+                        tracing::debug!(peer = self.peer.map(|peer| tracing::field::display(peer.0)), "connection closed to make room");
                         return;
                     }
                 }
                 () = seat.head_began.notified() => {}
                 () = tokio::time::sleep_until(self.deadline(draining)) => {
                     if self.deadline(draining) <= Instant::now() {
-                        tracing::debug!(peer = %self.peer, phase = ?seat.state().phase, "connection closed at its deadline");
+                        tracing::debug!(peer = self.peer.map(|peer| tracing::field::display(peer.0)), phase = ?seat.state().phase, "connection closed at its deadline");
                         return;
                     }
                 }
@@ -137,12 +138,12 @@ fn close_after(answer: &mut Response) {
 }
 
 /// The stream, telling its seat when bytes come.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     seat: Arc<Seat>,
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -157,7 +158,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

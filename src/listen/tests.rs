@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -367,4 +367,31 @@ async fn smuggled_lengths_are_refused_and_the_connection_closed() {
         let answers = answer.matches("HTTP/1.").count();
         assert!(answers <= 1, "{head}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn socket_file_is_served_like_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    let routes = warp::ext::optional::<PeerAddress>()
+        .map(|peer: Option<PeerAddress>| format!("has an address: {}", peer.is_some()));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(serve(listener, routes, brisk(), async {
+        let _ = stopped.await;
+    }));
+    let mut stream = UnixStream::connect(&path).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with("has an address: false"), "{answer}");
+    let _silent = UnixStream::connect(&path).await.unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(
+        served.await.unwrap(),
+        0,
+        "a connection that says nothing is closed"
+    );
 }

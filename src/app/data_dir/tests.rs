@@ -69,7 +69,7 @@ async fn what_a_killed_relay_left_is_replaced() {
 }
 
 #[tokio::test]
-async fn file_that_is_no_socket_is_replaced_but_a_folder_is_named() {
+async fn file_that_is_no_socket_is_replaced_but_no_folder() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let path = config.admin_socket_path();
@@ -78,6 +78,5 @@ async fn file_that_is_no_socket_is_replaced_but_a_folder_is_named() {
     drop(socket.listen().unwrap());
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    let error = socket.listen().unwrap_err().to_string();
-    assert!(error.contains("admin.sock cannot be made"), "{error}");
+    assert!(socket.listen().is_none());
 }

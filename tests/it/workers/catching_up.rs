@@ -81,8 +81,8 @@ async fn meetings(house: &House) -> Vec<MeetingId> {
 }
 
 async fn until_one_meeting(house: &House) {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    let began = std::time::Instant::now();
+    while began.elapsed() < crate::harness::PATIENCE {
         if meetings(house).await.len() == 1 {
             return;
         }
