@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::keys::Config;
 use super::key::Section;
+use super::keys::Config;
 use super::value::Raw;
 use super::*;
 

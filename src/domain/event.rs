@@ -113,6 +113,17 @@ pub enum ArtifactKind {
 }
 
 impl ArtifactKind {
+    /// The kind that plugNmeet calls by this name, or in some bodies by this number (plugnmeet.md 6). `None`: it has no
+    /// file, like the `_USAGE` kinds, which are records of cost, or is not known yet.
+    pub fn of_plugnmeet(name: Option<&str>, number: Option<i64>) -> Option<Self> {
+        match (name, number) {
+            (Some("MEETING_ANALYTICS"), _) | (_, Some(1)) => Some(Self::Analytics),
+            (Some("MEETING_SUMMARY"), _) | (_, Some(2)) => Some(Self::Summary),
+            (Some("SPEECH_TRANSCRIPTION"), _) | (_, Some(4)) => Some(Self::Transcript),
+            _ => None,
+        }
+    }
+
     /// The word in logs, links and tables.
     pub const fn as_str(self) -> &'static str {
         match self {

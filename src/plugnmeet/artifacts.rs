@@ -43,18 +43,11 @@ pub(super) const ARTIFACTS: List = List {
     total: "total_artifacts",
     items: "artifacts_list",
     id: "artifact_id",
-    kind: |item| artifact_kind(item.get("type")?),
+    kind: |item| {
+        let kind = item.get("type")?;
+        ArtifactKind::of_plugnmeet(kind.as_str(), kind.as_i64())
+    },
 };
-
-/// The kinds with a file; the others are records of cost, or not known yet.
-fn artifact_kind(value: &Value) -> Option<ArtifactKind> {
-    match (value.as_str(), value.as_u64()) {
-        (Some("MEETING_ANALYTICS"), _) | (_, Some(1)) => Some(ArtifactKind::Analytics),
-        (Some("MEETING_SUMMARY"), _) | (_, Some(2)) => Some(ArtifactKind::Summary),
-        (Some("SPEECH_TRANSCRIPTION"), _) | (_, Some(4)) => Some(ArtifactKind::Transcript),
-        _ => None,
-    }
-}
 
 /// One page.
 struct Page {

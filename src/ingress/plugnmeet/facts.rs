@@ -128,7 +128,7 @@ fn fact(trigger: Trigger, body: Body, now: Timestamp) -> Result<Fact, Ignored> {
         },
         Trigger::ArtifactCreated => Fact::ArtifactCreated {
             session,
-            kind: artifact_kind(artifact.kind).ok_or(Ignored::NoUse)?,
+            kind: artifact.kind.and_then(kind_of).ok_or(Ignored::NoUse)?,
             artifact: id(artifact.artifact_id)?,
         },
         Trigger::SessionEnded | Trigger::RoomFinished => Fact::SessionEnded {
@@ -173,19 +173,10 @@ fn breakout_of(metadata: Option<&str>, room: Option<&RoomId>) -> Option<RoomId> 
         .or_else(|| room.cloned())
 }
 
-/// plugnmeet.md 6: `_USAGE` kinds are records of cost, without a file.
-fn artifact_kind(word: Option<Word>) -> Option<ArtifactKind> {
-    match word? {
-        Word::Name(name) => match name.as_str() {
-            "MEETING_ANALYTICS" => Some(ArtifactKind::Analytics),
-            "MEETING_SUMMARY" => Some(ArtifactKind::Summary),
-            "SPEECH_TRANSCRIPTION" => Some(ArtifactKind::Transcript),
-            _ => None,
-        },
-        Word::Number(1) => Some(ArtifactKind::Analytics),
-        Word::Number(2) => Some(ArtifactKind::Summary),
-        Word::Number(4) => Some(ArtifactKind::Transcript),
-        Word::Number(_) => None,
+fn kind_of(word: Word) -> Option<ArtifactKind> {
+    match word {
+        Word::Name(name) => ArtifactKind::of_plugnmeet(Some(&name), None),
+        Word::Number(number) => ArtifactKind::of_plugnmeet(None, Some(number)),
     }
 }
 

@@ -258,39 +258,29 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Writes verdicts. lapin queues a frame at the first poll, and nobody else writes on these channels: so the
-    /// acknowledgement for many covers what it was counted for.
+    /// Writes verdicts, a frame each: lapin sends the frames that wait in one write.
     async fn write(&mut self, verdicts: Vec<(Place, Verdict)>) -> Result<(), Ending> {
-        let is_ours = |(place, _): &&(Place, Verdict)| place.generation == self.generation;
         let mut writing = Vec::new();
-        for lane in Lane::ALL {
-            let Some(channel) = &self.channels[lane.index()] else {
+        for (place, verdict) in verdicts {
+            if place.generation != self.generation {
+                continue;
+            }
+            let Some(channel) = &self.channels[place.lane.index()] else {
                 continue;
             };
-            let of_kind = |wanted: Verdict| -> Vec<u64> {
-                let in_lane = verdicts.iter().filter(is_ours);
-                in_lane
-                    .filter(|(place, verdict)| place.lane == lane && *verdict == wanted)
-                    .map(|(place, _)| place.tag)
-                    .collect()
-            };
-            let lanes = &self.session.consumer.lanes;
-            // These first: an acknowledgement for many must not cover them.
-            for tag in of_kind(Verdict::Requeue) {
-                let options = BasicNackOptions {
-                    requeue: true,
-                    multiple: false,
-                };
-                if !lanes.settle(lane, &[tag]).is_empty() {
-                    writing.push(channel.basic_nack(tag, options).boxed());
+            self.session.consumer.lanes.settle(place.lane);
+            writing.push(match verdict {
+                Verdict::Ack => channel
+                    .basic_ack(place.tag, BasicAckOptions::default())
+                    .boxed(),
+                Verdict::Requeue => {
+                    let options = BasicNackOptions {
+                        requeue: true,
+                        multiple: false,
+                    };
+                    channel.basic_nack(place.tag, options).boxed()
                 }
-            }
-            for ack in lanes.settle(lane, &of_kind(Verdict::Ack)) {
-                let options = BasicAckOptions {
-                    multiple: ack.is_multiple,
-                };
-                writing.push(channel.basic_ack(ack.tag, options).boxed());
-            }
+            });
         }
         let written = async {
             join_all(writing)

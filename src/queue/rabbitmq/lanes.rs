@@ -3,7 +3,7 @@
 //! A delivery tag is good on one channel of one connection. When the connection ends, everything here is forgotten:
 //! the broker hands it out again.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -77,20 +77,12 @@ pub(super) struct Place {
     pub(super) tag: u64,
 }
 
-/// One acknowledgement to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ack {
-    pub(super) tag: u64,
-    /// It covers all earlier ones too.
-    pub(super) is_multiple: bool,
-}
-
 #[derive(Default)]
 struct LaneState {
     is_wanted: bool,
     waiting: VecDeque<(u64, Arrived)>,
     /// Delivered and not settled, whether handed out or waiting.
-    unsettled: BTreeSet<u64>,
+    unsettled: u64,
 }
 
 struct Inner {
@@ -139,7 +131,7 @@ impl Lanes {
         inner.held.clear();
         for lane in &mut inner.lanes {
             lane.waiting.clear();
-            lane.unsettled.clear();
+            lane.unsettled = 0;
         }
         inner.generation
     }
@@ -163,7 +155,7 @@ impl Lanes {
     pub(super) fn arrive(&self, lane: Lane, tag: u64, arrived: Arrived) {
         let mut inner = self.inner();
         let state = &mut inner.lanes[lane.index()];
-        state.unsettled.insert(tag);
+        state.unsettled += 1;
         state.waiting.push_back((tag, arrived));
         drop(inner);
         self.news(lane).notify_one();
@@ -210,29 +202,10 @@ impl Lanes {
         self.inner().generation == generation
     }
 
-    /// Takes messages off the list, and gives the fewest acknowledgements that say so: one for all up to the first
-    /// that is still with us, and one for each of the rest. They must be written in this order before the next call.
-    pub(super) fn settle(&self, lane: Lane, tags: &[u64]) -> Vec<Ack> {
-        let mut inner = self.inner();
-        let unsettled = &mut inner.lanes[lane.index()].unsettled;
-        let mut done: Vec<u64> = tags.to_vec();
-        done.retain(|tag| unsettled.remove(tag));
-        done.sort_unstable();
-        let first_left = unsettled.first().copied().unwrap_or(u64::MAX);
-        let covered = done.partition_point(|tag| *tag < first_left);
-        let single = |tag: &u64| Ack {
-            tag: *tag,
-            is_multiple: false,
-        };
-        let mut acks: Vec<Ack> = Vec::new();
-        if let Some(last) = done[..covered].last() {
-            acks.push(Ack {
-                tag: *last,
-                is_multiple: covered > 1,
-            });
-        }
-        acks.extend(done[covered..].iter().map(single));
-        acks
+    /// Counts a claimed delivery of this connection as settled. Each receipt is claimed once, so each is counted once.
+    pub(super) fn settle(&self, lane: Lane) {
+        let unsettled = &mut self.inner().lanes[lane.index()].unsettled;
+        *unsettled = unsettled.saturating_sub(1);
     }
 
     /// How many of a lane wait here, and how many are handed out.
@@ -240,7 +213,6 @@ impl Lanes {
         let inner = self.inner();
         let state = &inner.lanes[lane.index()];
         let waiting = state.waiting.len() as u64;
-        let unsettled = state.unsettled.len() as u64;
-        (waiting, unsettled.saturating_sub(waiting))
+        (waiting, state.unsettled.saturating_sub(waiting))
     }
 }

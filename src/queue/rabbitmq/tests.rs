@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldArray, FieldTable};
-use proptest::prelude::*;
 
 use crate::domain::Timestamp;
 use crate::ports::{Message, Outgoing, QueueName};
 
-use super::lanes::{Ack, Lane, Lanes};
+use super::lanes::{Lane, Lanes};
 use super::wire::{Arrived, Frame};
 
 const LANE: Lane = Lane::Of(QueueName::Events);
@@ -39,46 +38,6 @@ fn lanes_with(count: u64) -> Lanes {
     lanes
 }
 
-fn told(acks: &[Ack]) -> String {
-    let told = acks.iter().map(|ack| match ack.is_multiple {
-        true => format!("..{}", ack.tag),
-        false => ack.tag.to_string(),
-    });
-    told.collect::<Vec<_>>().join(" ")
-}
-
-#[test]
-fn contiguous_deliveries_are_acknowledged_together() {
-    let lanes = lanes_with(9);
-    assert_eq!(told(&lanes.settle(LANE, &[3, 1, 2, 5])), "..3 5");
-    assert_eq!(told(&lanes.settle(LANE, &[6])), "6");
-    assert_eq!(told(&lanes.settle(LANE, &[4, 8])), "4 8");
-    assert_eq!(told(&lanes.settle(LANE, &[7, 9])), "..9");
-    assert_eq!(told(&lanes.settle(LANE, &[7, 9])), "");
-}
-
-proptest! {
-    /// A broker that acknowledges what it is told has exactly what was not settled.
-    #[test]
-    fn acknowledgements_cover_what_is_settled_and_nothing_else(
-        batches in prop::collection::vec(prop::collection::vec(1_u64..40, 0..12), 0..12)
-    ) {
-        let lanes = lanes_with(40);
-        let mut at_broker: std::collections::BTreeSet<u64> = (1..=40).collect();
-        let mut left = at_broker.clone();
-        for batch in batches {
-            for tag in &batch {
-                left.remove(tag);
-            }
-            for ack in lanes.settle(LANE, &batch) {
-                prop_assert!(at_broker.contains(&ack.tag), "{} is acknowledged twice", ack.tag);
-                at_broker.retain(|tag| *tag != ack.tag && !(ack.is_multiple && *tag < ack.tag));
-            }
-            prop_assert_eq!(&at_broker, &left);
-        }
-    }
-}
-
 #[test]
 fn receipt_of_an_earlier_connection_names_nothing() {
     let lanes = lanes_with(2);
@@ -88,6 +47,9 @@ fn receipt_of_an_earlier_connection_names_nothing() {
     assert!(lanes.claim(taken[0].0).is_none());
     let second = lanes.take(LANE, 5).remove(0).0;
     assert!(lanes.is_current(held.place.generation));
+    assert_eq!(lanes.count(LANE), (0, 2), "claimed and not settled yet");
+    lanes.settle(LANE);
+    assert_eq!(lanes.count(LANE), (0, 1));
     lanes.begin();
     assert!(!lanes.is_current(held.place.generation));
     assert!(lanes.claim(second).is_none());
