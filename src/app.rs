@@ -33,12 +33,12 @@ use uuid::Uuid;
 use crate::admin::{self, AdminToken, Readiness};
 use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, Problems, Sources};
+use crate::envelope::EnvelopeQueue;
 use crate::http::{Http, HttpSetupError};
 use crate::listen::{self, ListenLimits};
 use crate::lock::LockError;
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
-use crate::queue::{Mailroom, VerifiedCastoffs};
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{LogLevelSwitch, Metrics};
@@ -179,17 +179,15 @@ impl App {
         let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());
         let envelopes = signing.envelope_signer();
-        let verified = |castoffs| Arc::new(VerifiedCastoffs::new(castoffs, envelopes.clone())) as _;
         let conference = Arc::new(conference(config, essentials, &meter)?);
         let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
         let deps = Deps {
             store: Arc::clone(&store),
-            mail: Arc::new(Mailroom::new(Arc::clone(&queue), envelopes.clone())),
+            queue: EnvelopeQueue::new(Arc::clone(&queue), envelopes.clone()),
             castoffs: opened
                 .castoffs
                 .into_iter()
                 .chain(spool.castoffs())
-                .map(verified)
                 .collect(),
             chat: chat.port(),
             conference: Arc::clone(&conference) as _,
@@ -236,7 +234,7 @@ impl App {
         let way_out = deps.chat.kind();
         let parts = operations::Parts {
             store: Arc::clone(&store),
-            mail: Some(Arc::clone(&deps.mail)),
+            queue: Some(deps.queue.clone()),
             clock: Arc::clone(&deps.clock),
             links: links.clone(),
             way_out,

@@ -36,6 +36,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::domain::ServerName;
 use crate::domain::rule::{Rules, WORTH_DEFAULT};
+use crate::envelope::EnvelopeQueue;
 use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Clock, Conference, Store};
 use crate::token::Links;
@@ -43,7 +44,8 @@ use crate::trigger::{Gap, OwnUser, Starts, Triggers};
 
 pub use keyring::Keyring;
 pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
-pub use sink::{DURABLE_WITHIN, EventSink, SinkError, TraceParent};
+use sink::EventSink;
+pub use sink::{DURABLE_WITHIN, TraceParent};
 
 use inbound::{Inbound, inbound};
 use mint_limits::MintLimits;
@@ -111,7 +113,7 @@ impl IngressSettings {
 #[derive(Clone)]
 pub struct IngressDeps {
     /// Makes events durable.
-    pub sink: Arc<dyn EventSink>,
+    pub queue: EnvelopeQueue,
     /// What starts meetings.
     pub rules: Arc<Rules>,
     /// Signs and knows links.
@@ -153,6 +155,10 @@ impl Ingress {
     /// A page's template is broken, which a test excludes.
     pub fn new(settings: IngressSettings, deps: IngressDeps) -> Result<Self, minijinja::Error> {
         let server = ServerName::default_server();
+        let [of_posts, of_commands, of_webhooks, of_pages] = std::array::from_fn(|_| {
+            let (clock, observer) = (Arc::clone(&deps.clock), Arc::clone(&deps.observer));
+            EventSink::new(deps.queue.clone(), clock, observer)
+        });
         let keyring = Keyring::new(&settings);
         let starts = Arc::new(Starts::new(settings.starts_per_minute));
         let pages = Arc::new(Pages::new(&settings.external_url, settings.time_zone)?);
@@ -168,7 +174,7 @@ impl Ingress {
                 },
                 gap: deps.gap,
                 unread: LogThrottle::default(),
-                sink: sink::share(&deps.sink),
+                sink: of_posts,
                 observer: Arc::clone(&deps.observer),
                 bad_tokens: LogThrottle::default(),
             },
@@ -182,14 +188,14 @@ impl Ingress {
                 links: Arc::clone(&deps.links),
                 store: Arc::clone(&deps.store),
                 chat: Arc::clone(&deps.chat),
-                sink: sink::share(&deps.sink),
+                sink: of_commands,
                 observer: Arc::clone(&deps.observer),
                 bad_tokens: LogThrottle::default(),
             },
             webhook: plugnmeet::Webhook {
                 key: keyring.webhook.clone(),
                 server,
-                sink: sink::share(&deps.sink),
+                sink: of_webhooks,
                 observer: Arc::clone(&deps.observer),
                 unverified: LogThrottle::default(),
                 stale: LogThrottle::default(),
@@ -199,7 +205,7 @@ impl Ingress {
                 store: Arc::clone(&deps.store),
                 chat: Arc::clone(&deps.chat),
                 conference: Arc::clone(&deps.conference),
-                sink: Arc::clone(&deps.sink),
+                sink: of_pages,
                 pages: Arc::clone(&pages),
                 observer: Arc::clone(&deps.observer),
                 worth: settings.worth,

@@ -25,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod crash_point;
 pub mod domain;
+pub mod envelope;
 pub mod http;
 pub mod ingress;
 pub mod listen;

@@ -4,8 +4,8 @@ pub mod castoffs;
 pub mod chat;
 pub mod clock;
 pub mod conference;
+pub mod envelope;
 pub mod links;
-pub mod mail;
 pub mod names;
 pub mod queue;
 pub mod store;
@@ -20,8 +20,8 @@ pub use conference::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
     RoomActivity,
 };
+pub use envelope::{Body, Envelope, Posting, Received, Settled};
 pub use links::Links;
-pub use mail::{Body, Envelope, Mail, Posting, Received, Settled};
 pub use names::ShownNames;
 pub use queue::{
     Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Message, Outgoing, PublishError, Queue, QueueError,

@@ -31,8 +31,9 @@ use crate::backoff::Backoff;
 use crate::domain::Peer;
 use crate::domain::apply::Policy;
 use crate::domain::retry::RetryPolicy;
+use crate::envelope::EnvelopeQueue;
 use crate::log_throttle::LogThrottle;
-use crate::ports::{Castoffs, Chat, Clock, Conference, Links, Mail, QueueName, Store};
+use crate::ports::{Castoffs, Chat, Clock, Conference, Links, QueueName, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use catch_up::{CatchUpSettings, begin_catching_up};
@@ -47,7 +48,7 @@ pub struct Deps {
     /// Where meetings are kept.
     pub store: Arc<dyn Store>,
     /// The queue.
-    pub mail: Arc<dyn Mail>,
+    pub queue: EnvelopeQueue,
     /// Where messages are put aside that nobody can be given; none for a queue that puts nothing aside.
     pub castoffs: Vec<Arc<dyn Castoffs>>,
     /// Mattermost.

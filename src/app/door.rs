@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -10,15 +9,10 @@ use warp::{Filter, Reply};
 
 use crate::config::{Config, Essentials};
 use crate::domain::rule::{Rule, RuleSpec, Rules, TITLE_DEFAULT};
-use crate::domain::{
-    ChannelId, Event, Fact, Place, PostId, Rendered, ResponseHook, Timestamp, UserId,
-};
-use crate::ingress::{
-    EventSink, Ingress, IngressDeps, IngressSettings, Keyring, SinkError, TraceParent,
-};
+use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::ingress::{Ingress, IngressDeps, IngressSettings, Keyring};
 use crate::ports::{
-    Account, Body, ChannelKind, Chat, ChatError, Envelope, NewPost, OwnAccount, PostView, Posting,
-    QueueName, WayOutKind,
+    Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind,
 };
 use crate::token::Links;
 use crate::trigger::{Gap, OwnUser};
@@ -50,10 +44,7 @@ pub(super) fn open(
     String,
 > {
     let deps = IngressDeps {
-        sink: Arc::new(MailSink {
-            deps: deps.clone(),
-            meter: Arc::clone(&meter),
-        }),
+        queue: deps.queue.clone(),
         rules: Arc::new(rules(config)?),
         links: Arc::new(links),
         store: Arc::clone(&deps.store),
@@ -121,34 +112,6 @@ pub(super) fn rules(config: &Config) -> Result<Rules, String> {
         })?);
     }
     Ok(Rules::new(rules))
-}
-
-/// Accepted events go into the events queue.
-struct MailSink {
-    deps: Deps,
-    meter: Arc<Meter>,
-}
-
-#[async_trait]
-impl EventSink for MailSink {
-    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError> {
-        let accepted = event.clone();
-        let mut envelope = Envelope::first(Body::Event(event), self.deps.clock.now());
-        envelope.trace = trace.map(|trace| trace.to_string());
-        let posting = Posting {
-            queue: QueueName::Events,
-            envelope,
-            delay: Duration::ZERO,
-        };
-        let sent = self.deps.mail.accept(posting).await;
-        sent.map_err(|error| SinkError(error.to_string()))?;
-        let via = match &accepted.fact {
-            Fact::MeetingRequested { via, .. } => Some(via),
-            _ => None,
-        };
-        self.meter.accepted(&accepted, via);
-        Ok(())
-    }
 }
 
 /// The chat of a relay with `mattermost.enabled = false`: whatever is owed waits until it is switched on.

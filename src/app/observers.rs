@@ -155,24 +155,21 @@ impl WorkObserver for Meter {
     }
 }
 
-impl Meter {
-    /// An event of a peer is on stable storage; `via` if it is a start.
-    pub(super) fn accepted(&self, event: &Event, via: Option<&Via>) {
+impl IngressObserver for Meter {
+    fn accepted(&self, event: &Event) {
         self.metrics
             .events_accepted_total
             .with(event_source(event))
             .inc();
         self.ledger.accepted(event.id);
-        if let Some(via) = via {
+        if let Fact::MeetingRequested { via, .. } = &event.fact {
             self.metrics
                 .triggers_accepted_total
                 .with(trigger_kind(via))
                 .inc();
         }
     }
-}
 
-impl IngressObserver for Meter {
     fn received(&self, trigger: Trigger, result: Received) {
         let reception = match result {
             Received::Accepted => labels::Reception::Accepted,

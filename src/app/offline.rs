@@ -13,9 +13,10 @@ use url::Url;
 use crate::admin::{self, Access, Admin, Readiness};
 use crate::clock::SystemClock;
 use crate::config::{Config, QueueUrl, StoreUrl, WayOut};
+use crate::envelope::EnvelopeQueue;
 use crate::lock::{Holder, LockError};
-use crate::ports::{Clock, Mail, Queue, Store, WayOutKind};
-use crate::queue::{EmbeddedQueue, EmbeddedSettings, Mailroom};
+use crate::ports::{Clock, Queue, Store, WayOutKind};
+use crate::queue::{EmbeddedQueue, EmbeddedSettings};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use crate::token::Links;
@@ -85,10 +86,9 @@ impl Offline {
         let signing = SigningSecrets::of(config, store.as_ref()).await;
         let signing = signing.map_err(StartError::from)?;
         let links = links(config, &signing)?;
-        let mail = queue.clone().map(|queue| -> Arc<dyn Mail> {
-            let queue: Arc<dyn Queue> = queue;
-            Arc::new(Mailroom::new(queue, signing.envelope_signer()))
-        });
+        let envelopes = queue
+            .clone()
+            .map(|queue| EnvelopeQueue::new(queue, signing.envelope_signer()));
         let metrics = Metrics::new()
             .map(Arc::new)
             .map_err(|error| StartError::Setting(error.to_string()))?;
@@ -100,7 +100,7 @@ impl Offline {
         };
         let parts = Parts {
             store: Arc::clone(&store),
-            mail,
+            queue: envelopes,
             clock,
             links,
             way_out: way_out(config),

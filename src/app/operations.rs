@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::admin::{Admin, OperationError, Operations, Replayed};
 use crate::config::Config;
 use crate::domain::MeetingId;
-use crate::ports::{Clock, DeadLetter, Mail, Store, WayOutKind};
-use crate::queue::envelope;
+use crate::envelope::{self, EnvelopeQueue};
+use crate::ports::{Clock, DeadLetter, Store, WayOutKind};
 use crate::token::Links;
 use crate::worker::{self, Means, Replay, ReplayError};
 
@@ -21,7 +21,7 @@ use super::{Surroundings, settings};
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     /// None: this process cannot publish, because it only looks into the files.
-    pub(super) mail: Option<Arc<dyn Mail>>,
+    pub(super) queue: Option<EnvelopeQueue>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) links: Links,
     pub(super) way_out: WayOutKind,
@@ -31,7 +31,7 @@ pub(super) struct Parts {
 pub(super) fn admin(config: &Config, parts: Parts, surroundings: &Surroundings) -> Arc<Admin> {
     let repairs = Repairs {
         store: Arc::clone(&parts.store),
-        mail: parts.mail,
+        queue: parts.queue,
         clock: Arc::clone(&parts.clock),
         pace: Pace::per_second(config.dead_letters.replay_per_second),
     };
@@ -49,14 +49,14 @@ pub(super) fn admin(config: &Config, parts: Parts, surroundings: &Surroundings) 
 /// Operations on this relay.
 struct Repairs {
     store: Arc<dyn Store>,
-    mail: Option<Arc<dyn Mail>>,
+    queue: Option<EnvelopeQueue>,
     clock: Arc<dyn Clock>,
     pace: Pace,
 }
 
 impl Repairs {
     fn means(&self) -> Result<Means<'_>, OperationError> {
-        let mail = self.mail.as_deref().ok_or_else(|| {
+        let queue = self.queue.as_ref().ok_or_else(|| {
             OperationError::Refused(
                 "without a running relay nothing can be put into RabbitMQ: start the relay and repeat this without \
                  --offline"
@@ -65,7 +65,7 @@ impl Repairs {
         })?;
         Ok(Means {
             store: self.store.as_ref(),
-            mail,
+            queue,
             clock: self.clock.as_ref(),
         })
     }

@@ -3,8 +3,8 @@
 use secrecy::SecretString;
 
 use crate::config::Config;
+use crate::envelope::EnvelopeSigner;
 use crate::ports::{Store, StoreError};
-use crate::queue::EnvelopeSigner;
 use crate::token::{Links, Signer};
 
 /// The setting of the store under which a signing secret is kept that nobody configured.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
+use crate::envelope::EnvelopeSigner;
 use crate::log_throttle::LogThrottle;
 use crate::ports::{Clock, Queue, Store};
-use crate::queue::EnvelopeSigner;
 
 use super::queue;
 use super::spool::SpoolSide;

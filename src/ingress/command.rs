@@ -27,7 +27,7 @@ use super::inbound::{FORM, Inbound, Refused, Unread};
 use super::observe::{IngressObserver, Noted, Received, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
-use super::sink::{EventSink, make_durable};
+use super::sink::EventSink;
 use super::verify::Tokens;
 use hook::{Hook, dedup_key, hook};
 use words::SubCommand;
@@ -61,7 +61,7 @@ pub(super) struct Command {
     pub(super) store: Arc<dyn Store>,
     /// Asked for the names that people see.
     pub(super) chat: Arc<dyn Chat>,
-    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) sink: EventSink,
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) bad_tokens: LogThrottle,
 }
@@ -300,7 +300,9 @@ impl Command {
             received_at: inbound.received_at,
             fact,
         };
-        let stored = make_durable(&self.sink, event, inbound.trace(), inbound.since)
+        let stored = self
+            .sink
+            .accept(event, inbound.trace(), inbound.since)
             .await
             .is_ok();
         if stored {

@@ -40,7 +40,7 @@ pub(super) struct Join {
     pub(super) store: Arc<dyn Store>,
     pub(super) chat: Arc<dyn Chat>,
     pub(super) conference: Arc<dyn Conference>,
-    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) sink: EventSink,
     pub(super) pages: Arc<Pages>,
     pub(super) observer: Arc<dyn IngressObserver>,
     /// How long a request that the store does not know may still be under way.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::domain::Event;
+
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $label:literal,)* }) => {
         $(#[$doc])*
@@ -192,6 +194,8 @@ labels! {
 
 /// Takes note of what happens at the door; must not block.
 pub trait IngressObserver: Send + Sync + 'static {
+    /// An event is on stable storage.
+    fn accepted(&self, event: &Event);
     /// An authenticated call and what became of it.
     fn received(&self, trigger: Trigger, result: Received);
     /// A call that was not taken.

@@ -17,7 +17,7 @@ use super::inbound::{FORM, Inbound, JSON, Refused, Unread};
 use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
-use super::sink::{EventSink, make_durable};
+use super::sink::EventSink;
 use super::verify::Tokens;
 
 /// The fields that are read. `trigger_word` is not: it carries the word of another hook (mattermost.md 1.3).
@@ -41,7 +41,7 @@ pub(super) struct Outgoing {
     pub(super) gap: Option<Gap>,
     /// Requests for which there was no room.
     pub(super) unread: LogThrottle,
-    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) sink: EventSink,
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) bad_tokens: LogThrottle,
 }
@@ -160,7 +160,11 @@ impl Outgoing {
     }
 
     async fn accept(&self, event: Event, inbound: &Inbound) -> Answer {
-        match make_durable(&self.sink, event, inbound.trace(), inbound.since).await {
+        match self
+            .sink
+            .accept(event, inbound.trace(), inbound.since)
+            .await
+        {
             Ok(()) => {
                 self.observer
                     .received(Trigger::OutgoingWebhook, Received::Accepted);

@@ -16,14 +16,14 @@ use crate::log_throttle::LogThrottle;
 use super::inbound::{Inbound, JSON, WEBHOOK_JSON};
 use super::observe::{IngressObserver, Received, Rejected, Source};
 use super::reply::{self, Answer};
-use super::sink::{EventSink, make_durable};
+use super::sink::EventSink;
 use super::verify::WebhookKey;
 
 /// The route.
 pub(super) struct Webhook {
     pub(super) key: WebhookKey,
     pub(super) server: ServerName,
-    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) sink: EventSink,
     pub(super) observer: Arc<dyn IngressObserver>,
     /// Of webhooks without a good signature, which anybody can send.
     pub(super) unverified: LogThrottle,
@@ -81,7 +81,11 @@ impl Webhook {
             received_at: inbound.received_at,
             fact,
         };
-        match make_durable(&self.sink, event, inbound.trace(), inbound.since).await {
+        match self
+            .sink
+            .accept(event, inbound.trace(), inbound.since)
+            .await
+        {
             Ok(()) => {
                 self.observer.received(told.trigger, Received::Accepted);
                 reply::empty(StatusCode::OK)

@@ -4,28 +4,30 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::domain::Event;
+use crate::envelope::EnvelopeQueue;
+use crate::ports::{Body, Clock, Envelope, Posting, PublishError, QueueName};
+
+use super::observe::IngressObserver;
 
 /// After this the sender is told that its event was not taken (design 3). From the end of the request's body. A queue
 /// with a spool turns to it well before.
 pub const DURABLE_WITHIN: Duration = Duration::from_millis(900);
 
-/// Makes events durable.
-#[async_trait]
-pub trait EventSink: Send + Sync + 'static {
-    /// `Ok` means: on stable storage. The call may be dropped at any time; the event may then be stored or not.
-    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError>;
-}
-
 /// Why an event is not on stable storage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the event could not be made durable: {0}")]
-pub struct SinkError(pub String);
+pub(super) enum SinkError {
+    /// The queue does not take it.
+    #[error("the event could not be made durable: {0}")]
+    Refused(#[source] PublishError),
+    /// It did not become durable in time.
+    #[error("the event could not be made durable: no confirmation within {} ms", DURABLE_WITHIN.as_millis())]
+    TooLate,
+}
 
 /// The header `traceparent` of W3C Trace Context, version 00.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,74 +71,82 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// Most events of one source that are handed to the sink at a time; more wait their turn within their own deadline.
+/// Most events of one source that are published at a time; more wait their turn within their own deadline.
 const IN_FLIGHT_MAX: usize = 128;
 
-/// One source's share of a sink: a source that sends more than is stored in time holds up itself alone.
-pub(super) fn share(sink: &Arc<dyn EventSink>) -> Arc<dyn EventSink> {
-    Arc::new(Share {
-        sink: Arc::clone(sink),
-        places: Semaphore::new(IN_FLIGHT_MAX),
-    })
-}
-
-struct Share {
-    sink: Arc<dyn EventSink>,
+/// Where one source's events become durable: a source that sends more than is stored in time holds up itself alone.
+pub(super) struct EventSink {
+    queue: EnvelopeQueue,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn IngressObserver>,
     places: Semaphore,
 }
 
-#[async_trait]
-impl EventSink for Share {
-    async fn accept(&self, event: Event, trace: Option<TraceParent>) -> Result<(), SinkError> {
-        // The semaphore is never closed; an error is as good as a place.
-        let _place = self.places.acquire().await;
-        self.sink.accept(event, trace).await
-    }
-}
-
-/// Hands the event to the sink and waits for it, at most until [`DURABLE_WITHIN`] after `since`.
-pub(super) async fn make_durable(
-    sink: &Arc<dyn EventSink>,
-    event: Event,
-    trace: Option<TraceParent>,
-    since: Instant,
-) -> Result<(), SinkError> {
-    let id = event.id;
-    let kind = event.fact.kind();
-    let accepted = tokio::time::timeout_at(since + DURABLE_WITHIN, sink.accept(event, trace)).await;
-    let result = accepted.unwrap_or_else(|_| {
-        Err(SinkError(format!(
-            "no confirmation within {} ms",
-            DURABLE_WITHIN.as_millis()
-        )))
-    });
-    match &result {
-        Ok(()) => tracing::debug!(event.id = %id, event.kind = kind, "event accepted"),
-        Err(error) => {
-            tracing::error!(event.id = %id, event.kind = kind, %error, "event not accepted")
+impl EventSink {
+    /// The share of one source.
+    pub(super) fn new(
+        queue: EnvelopeQueue,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn IngressObserver>,
+    ) -> Self {
+        Self {
+            queue,
+            clock,
+            observer,
+            places: Semaphore::new(IN_FLIGHT_MAX),
         }
     }
-    result
+
+    /// Waits until the event is on stable storage, at most until [`DURABLE_WITHIN`] after `since`. When the wait ends
+    /// before, it may be stored or not.
+    pub(super) async fn accept(
+        &self,
+        event: Event,
+        trace: Option<TraceParent>,
+        since: Instant,
+    ) -> Result<(), SinkError> {
+        let mut envelope = Envelope::first(Body::Event(event), self.clock.now());
+        envelope.trace = trace.map(|trace| trace.to_string());
+        let posting = Posting {
+            queue: QueueName::Events,
+            message: envelope,
+            delay: Duration::ZERO,
+        };
+        let publishing = async {
+            // The semaphore is never closed; an error is as good as a place.
+            let _place = self.places.acquire().await;
+            self.queue.accept(&posting).await
+        };
+        let published = tokio::time::timeout_at(since + DURABLE_WITHIN, publishing).await;
+        let Body::Event(event) = &posting.message.body else {
+            return Ok(());
+        };
+        let (id, kind) = (event.id, event.fact.kind());
+        let result = match published {
+            Ok(published) => published.map_err(SinkError::Refused),
+            Err(_) => Err(SinkError::TooLate),
+        };
+        match &result {
+            Ok(()) => {
+                self.observer.accepted(event);
+                tracing::debug!(event.id = %id, event.kind = kind, "event accepted");
+            }
+            Err(error) => {
+                tracing::error!(event.id = %id, event.kind = kind, %error, "event not accepted");
+            }
+        }
+        result
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::domain::{Fact, MeetingId, Origin, ServerName, Timestamp};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use crate::ingress::tests::{Notes, Sink, Storage, event_sink};
     use uuid::Uuid;
-
-    /// Takes everything in and stores nothing.
-    #[derive(Default)]
-    struct Abyss(AtomicUsize);
-
-    #[async_trait]
-    impl EventSink for Abyss {
-        async fn accept(&self, _: Event, _: Option<TraceParent>) -> Result<(), SinkError> {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            std::future::pending().await
-        }
-    }
 
     fn event() -> Event {
         let meeting = MeetingId::from_uuid(Uuid::from_u128(1));
@@ -150,16 +160,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn flood_of_one_source_takes_no_place_from_another_and_is_answered_in_time() {
-        let abyss = Arc::new(Abyss::default());
-        let sink: Arc<dyn EventSink> = Arc::clone(&abyss) as _;
-        let (flooded, other) = (share(&sink), share(&sink));
+        let queue = Sink::new(Storage::Hangs);
+        let notes = Arc::new(Notes::default());
+        let [flooded, other] = std::array::from_fn(|_| event_sink(&queue, &notes));
         let began = Instant::now();
-        let flood = (0..IN_FLIGHT_MAX + 50).map(|_| make_durable(&flooded, event(), None, began));
+        let flood = (0..IN_FLIGHT_MAX + 50).map(|_| flooded.accept(event(), None, began));
         let flood = futures_util::future::join_all(flood);
-        let single = make_durable(&other, event(), None, began);
+        let single = other.accept(event(), None, began);
         let inside = async {
             tokio::time::sleep(DURABLE_WITHIN / 2).await;
-            abyss.0.load(Ordering::Relaxed)
+            queue.take().len()
         };
         let (flood, single, inside) = tokio::join!(flood, single, inside);
         assert_eq!(inside, IN_FLIGHT_MAX + 1);

@@ -23,9 +23,12 @@ use tokio::time::Instant;
 
 use super::inbound::{Inbound, fresh_id};
 use super::observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
-use super::sink::{EventSink, SinkError, TraceParent};
+use super::sink::EventSink;
 use crate::domain::{Event, Timestamp};
-use crate::ports::Clock;
+use crate::envelope::{EnvelopeQueue, EnvelopeSigner, decode};
+use crate::ports::{
+    Body, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError, QueueName, Settlement,
+};
 
 pub(super) use house::{House, meeting, people, request};
 pub(super) use outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
@@ -151,20 +154,51 @@ impl Sink {
 }
 
 #[async_trait]
-impl EventSink for Sink {
-    async fn accept(&self, event: Event, _trace: Option<TraceParent>) -> Result<(), SinkError> {
+impl Queue for Sink {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        assert_eq!(outgoing.queue, QueueName::Events);
+        let Body::Event(event) = decode(&outgoing.message.body).unwrap().body else {
+            panic!("routes publish events alone");
+        };
+        if self.storage == Storage::Fails {
+            return Err(PublishError::Full("its disk".to_owned()));
+        }
+        self.events.lock().unwrap().push(event);
         match self.storage {
-            Storage::Works => {
-                self.events.lock().unwrap().push(event);
-                Ok(())
-            }
-            Storage::Fails => Err(SinkError("the disk is full".to_owned())),
-            Storage::Hangs => {
-                tokio::time::sleep(Duration::from_secs(3600)).await;
-                Ok(())
-            }
+            Storage::Hangs => std::future::pending().await,
+            Storage::Works | Storage::Fails => Ok(()),
         }
     }
+
+    async fn publish_all(&self, _: Vec<Outgoing>) -> Result<(), PublishError> {
+        unreachable!("routes publish one event at a time")
+    }
+
+    async fn receive(&self, _: QueueName, _: usize) -> Result<Vec<Delivery>, QueueError> {
+        unreachable!("routes receive nothing")
+    }
+
+    async fn settle(&self, _: Vec<Settlement>) -> Result<(), QueueError> {
+        unreachable!("routes settle nothing")
+    }
+
+    async fn depths(&self) -> Result<Depths, QueueError> {
+        unreachable!("routes count nothing")
+    }
+
+    async fn close(&self) {}
+}
+
+/// Envelopes over the fake.
+pub(super) fn envelope_queue(queue: &Arc<Sink>) -> EnvelopeQueue {
+    let signer = EnvelopeSigner::new(&"the queue's secret".to_owned().into(), &[]);
+    EnvelopeQueue::new(Arc::clone(queue) as _, signer)
+}
+
+/// One source's share of it.
+pub(super) fn event_sink(queue: &Arc<Sink>, notes: &Arc<Notes>) -> EventSink {
+    let (clock, observer) = (Arc::new(FixedClock), Arc::clone(notes));
+    EventSink::new(envelope_queue(queue), clock, observer)
 }
 
 /// Writes down what it is told, one word a thing.
@@ -182,6 +216,8 @@ impl Notes {
 }
 
 impl IngressObserver for Notes {
+    fn accepted(&self, _: &Event) {}
+
     fn received(&self, trigger: Trigger, result: Received) {
         self.note(&["received", trigger.as_str(), result.as_str()]);
     }

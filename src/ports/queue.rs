@@ -58,11 +58,11 @@ impl fmt::Debug for Message {
 
 /// A message on its way into a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct Outgoing<M = Message> {
     /// Where to.
     pub queue: QueueName,
     /// What.
-    pub message: Message,
+    pub message: M,
     /// Not to be seen before this much time has passed; zero for at once.
     pub delay: Duration,
 }
@@ -88,7 +88,7 @@ pub struct Delivery {
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
+pub enum Settlement<M = Message> {
     /// Done with: the message is removed.
     Done(Receipt),
     /// Not worked on (drain, store away): the message is visible again at once, not counted as redelivered.
@@ -98,7 +98,7 @@ pub enum Settlement {
         /// The delivery that ends.
         receipt: Receipt,
         /// What takes its place, with its delay.
-        next: Outgoing,
+        next: Outgoing<M>,
     },
 }
 
@@ -139,6 +139,9 @@ pub enum PublishError {
     /// The queue refuses more: full, or its disk is.
     #[error("the queue is full: {0}")]
     Full(String),
+    /// It cannot be written as a message; it never will.
+    #[error("it cannot be written: {0}")]
+    Unwritable(String),
     /// The body is longer than [`MESSAGE_BYTES_MAX`]; it will never be taken.
     #[error("a message of {bytes} bytes is over the limit of {MESSAGE_BYTES_MAX}")]
     TooLarge {

@@ -32,7 +32,7 @@ use crate::ports::{
     Queue, QueueError, QueueName, Receipt, Received, Settlement,
 };
 
-use super::envelope::decode;
+use crate::envelope::decode;
 
 pub use connect::{BrokerError, BrokerSettings, Declare};
 pub use link::{Link, LinkStates};

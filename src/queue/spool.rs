@@ -182,7 +182,9 @@ impl Core {
                 self.took.notify_waiters();
                 return Ok(());
             }
-            Ok(Err(error @ PublishError::TooLarge { .. })) => return Err(error),
+            Ok(Err(error @ (PublishError::TooLarge { .. } | PublishError::Unwritable(_)))) => {
+                return Err(error);
+            }
             Ok(Err(error)) => error,
             Err(_) => {
                 // Before the message is stored: as soon as it is, the forwarder may end the detour by it.

@@ -28,7 +28,7 @@ pub(super) async fn run(shop: Arc<Shop>) {
     loop {
         let received = tokio::select! {
             () = shop.stop.cancelled() => return,
-            received = shop.deps.mail.receive(QueueName::Events, shop.settings.batch_max) => received,
+            received = shop.deps.queue.receive(QueueName::Events, shop.settings.batch_max) => received,
         };
         match received {
             Ok(batch) => work(&shop, batch).await,
@@ -236,7 +236,7 @@ async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
     error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
     forget_mark(shop, &delivered.mark()).await;
     let receipt = delivered.received.receipt;
-    if let Err(error) = shop.deps.mail.settle(vec![Settled::Done(receipt)]).await {
+    if let Err(error) = shop.deps.queue.settle(vec![Settled::Done(receipt)]).await {
         debug!(%error, "a wake could not be removed and will come again");
     }
 }
@@ -311,7 +311,7 @@ async fn finish(
         .iter()
         .map(|d| Settled::Done(d.received.receipt))
         .collect();
-    if let Err(error) = shop.deps.mail.settle(settled).await {
+    if let Err(error) = shop.deps.queue.settle(settled).await {
         debug!(%error, "applied events could not be acknowledged and will come again");
     }
 }
@@ -393,7 +393,7 @@ fn read(shop: &Shop, received: Received) -> Result<Delivered, Box<Burial>> {
 async fn give_up(shop: &Shop, burial: Burial) {
     let receipt = burial.received.receipt;
     if bury(shop, burial).await
-        && let Err(error) = shop.deps.mail.settle(vec![Settled::Done(receipt)]).await
+        && let Err(error) = shop.deps.queue.settle(vec![Settled::Done(receipt)]).await
     {
         debug!(%error, "a buried message could not be removed and will come again");
     }
@@ -404,7 +404,7 @@ async fn hand_back(shop: &Shop, batch: Vec<Delivered>) {
         .iter()
         .map(|d| Settled::Return(d.received.receipt))
         .collect();
-    if let Err(error) = shop.deps.mail.settle(settled).await {
+    if let Err(error) = shop.deps.queue.settle(settled).await {
         debug!(%error, "events could not be given back; they come again by themselves");
     }
 }

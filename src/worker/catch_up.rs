@@ -406,7 +406,7 @@ impl Reader {
         };
         debug!(event.id = %event.id, post = %post.id, channel = %channel.id, age_ms = age.as_millis(), "a post that asks for a meeting is caught up with");
         let posting = publish::event_posting(event, shop.deps.clock.now());
-        shop.deps.mail.accept(posting).await?;
+        shop.deps.queue.accept(&posting).await?;
         crash_point::reach("catch_up.accepted");
         self.offered.insert(post.id, post.created_at);
         Ok(())

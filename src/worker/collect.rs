@@ -20,7 +20,7 @@ pub(super) async fn run(shop: Arc<Shop>, castoffs: Arc<dyn Castoffs>) {
     loop {
         let received = tokio::select! {
             () = shop.stop.cancelled() => return,
-            received = castoffs.receive(BATCH_MAX) => received,
+            received = shop.deps.queue.receive_castoffs(castoffs.as_ref(), BATCH_MAX) => received,
         };
         match received {
             Ok(batch) => {

@@ -62,7 +62,7 @@ async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Receiv
             () = shop.stop.cancelled() => return None,
             received = async {
                 let count = slots.wait().await;
-                shop.deps.mail.receive(queue, count).await
+                shop.deps.queue.receive(queue, count).await
             } => received,
         };
         match received {
@@ -99,7 +99,7 @@ async fn enter(
 async fn give_back(shop: &Shop, received: &Received) {
     if let Err(error) = shop
         .deps
-        .mail
+        .queue
         .settle(vec![Settled::Return(received.receipt)])
         .await
     {

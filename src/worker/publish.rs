@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::domain::apply::Applied;
 use crate::domain::{Event, EventId, Fact, Job, JobId, MeetingId, Notice, Origin, Owed, Timestamp};
-use crate::ports::{Body, Clock, Envelope, Mail, Posting, PublishError, QueueName};
+use crate::envelope::EnvelopeQueue;
+use crate::ports::{Body, Clock, Envelope, Posting, PublishError, QueueName};
 
 /// The event of a fact that the relay itself learned, under the dedup key `key`.
 pub(super) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp) -> Event {
@@ -24,7 +25,7 @@ pub(super) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp)
 /// # Errors
 /// It is not durable.
 pub async fn publish_fact(
-    mail: &dyn Mail,
+    queue: &EnvelopeQueue,
     clock: &dyn Clock,
     fact: Fact,
     key: impl std::fmt::Display + Send,
@@ -32,7 +33,7 @@ pub async fn publish_fact(
     let now = clock.now();
     let event = own_event(fact, key, now);
     let id = event.id;
-    mail.send(vec![event_posting(event, now)]).await?;
+    queue.send(&[event_posting(event, now)]).await?;
     Ok(id)
 }
 
@@ -50,7 +51,7 @@ pub(super) fn event_posting(event: Event, now: Timestamp) -> Posting {
     let envelope = Envelope::first(Body::Event(event), now);
     Posting {
         queue: QueueName::Events,
-        envelope,
+        message: envelope,
         delay: Duration::ZERO,
     }
 }
@@ -71,7 +72,7 @@ pub(super) fn postings(applied: &[Applied], now: Timestamp) -> Vec<Posting> {
             let envelope = Envelope::first(Body::Tell(tell.clone()), now);
             postings.push(Posting {
                 queue: QueueName::Chat,
-                envelope,
+                message: envelope,
                 delay: Duration::ZERO,
             });
         }
@@ -92,7 +93,7 @@ pub(super) fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Time
     let delay = owed.due.since(now);
     Posting {
         queue: queue_of(&owed.job),
-        envelope: Envelope::first(body, now).delayed(now, delay),
+        message: Envelope::first(body, now).delayed(now, delay),
         delay,
     }
 }

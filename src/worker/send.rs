@@ -13,21 +13,23 @@ use super::{DeadReason, Shop};
 pub(super) enum Sent {
     /// They are durable.
     All,
-    /// One of them is too large for any queue; why. Others of them may be durable.
-    TooLarge(String),
+    /// No queue ever takes one of them; why. Others of them may be durable.
+    Never(String),
     /// The workers were stopped first.
     Stopped,
 }
 
 /// Sends until it works, or never can.
-pub(super) async fn try_send(shop: &Shop, postings: Vec<Posting>) -> Sent {
+pub(super) async fn try_send(shop: &Shop, postings: &[Posting]) -> Sent {
     if postings.is_empty() {
         return Sent::All;
     }
     loop {
-        match shop.deps.mail.send(postings.clone()).await {
+        match shop.deps.queue.send(postings).await {
             Ok(()) => return Sent::All,
-            Err(error @ PublishError::TooLarge { .. }) => return Sent::TooLarge(error.to_string()),
+            Err(error @ (PublishError::TooLarge { .. } | PublishError::Unwritable(_))) => {
+                return Sent::Never(error.to_string());
+            }
             Err(error) => {
                 if shop.queue_trouble.is_news() {
                     warn!(%error, messages = postings.len(), "messages cannot be published: they are tried every second");
@@ -43,14 +45,14 @@ pub(super) async fn try_send(shop: &Shop, postings: Vec<Posting>) -> Sent {
 /// Sends until it works; `false` when the workers are stopped first. What no queue will ever take becomes a dead
 /// letter, and the others go out without it.
 pub(super) async fn send(shop: &Shop, mut postings: Vec<Posting>) -> bool {
-    match try_send(shop, postings.clone()).await {
+    match try_send(shop, &postings).await {
         Sent::All => return true,
         Sent::Stopped => return false,
-        Sent::TooLarge(why) if postings.len() == 1 => {
+        Sent::Never(why) if postings.len() == 1 => {
             let posting = postings.remove(0);
             return keep(shop, &posting, why).await;
         }
-        Sent::TooLarge(_) => {}
+        Sent::Never(_) => {}
     }
     for posting in postings {
         if !Box::pin(send(shop, vec![posting])).await {
@@ -62,7 +64,7 @@ pub(super) async fn send(shop: &Shop, mut postings: Vec<Posting>) -> bool {
 
 /// A letter without a body: what does not fit into a queue could not be replayed either.
 async fn keep(shop: &Shop, posting: &Posting, why: String) -> bool {
-    let envelope = &posting.envelope;
+    let envelope = &posting.message;
     let (kind, meeting) = match &envelope.body {
         Body::Job { id, .. } => (DeadKind::Job, Some(id.meeting)),
         Body::Event(event) => (DeadKind::Event, event.fact.meeting()),

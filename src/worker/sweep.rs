@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use crate::crash_point;
 use crate::domain::{Fact, MeetingId, Timestamp};
-use crate::ports::{Duty, Lease, StoreError};
+use crate::ports::{Duty, Lease, Posting, StoreError};
 
 use super::{Shop, publish};
 use ahead::ClockWatch;
@@ -137,7 +137,7 @@ async fn wake(shop: &Shop, due: Vec<(MeetingId, u32)>, now: Timestamp) {
 }
 
 async fn wake_some(shop: &Shop, due: &[(MeetingId, u32)], now: Timestamp) {
-    let postings = due
+    let postings: Vec<Posting> = due
         .iter()
         .map(|(meeting, round)| {
             let fact = Fact::Woken {
@@ -151,7 +151,7 @@ async fn wake_some(shop: &Shop, due: &[(MeetingId, u32)], now: Timestamp) {
             )
         })
         .collect();
-    match shop.deps.mail.send(postings).await {
+    match shop.deps.queue.send(&postings).await {
         Ok(()) => debug!(meetings = due.len(), "meetings woken"),
         Err(error) => warn!(%error, "meetings cannot be woken; the next pass tries again"),
     }

@@ -11,6 +11,7 @@ const LINES_MAX: usize = 500;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("ports", &["domain"]),
+    ("envelope", &["domain", "ports"]),
     ("clock", &["domain", "ports"]),
     ("backoff", &[]),
     ("http", &[]),
@@ -27,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "domain",
             "ports",
+            "envelope",
             "token",
             "trigger",
             "listen",
@@ -37,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "queue",
         &[
-            "domain", "ports", "clock", "sqlite", "backoff", "tls", "lock",
+            "domain", "ports", "envelope", "clock", "sqlite", "backoff", "tls", "lock",
         ],
     ),
     ("store", &["domain", "ports", "sqlite", "tls"]),
@@ -46,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "domain",
             "ports",
+            "envelope",
             "clock",
             "backoff",
             "trigger",

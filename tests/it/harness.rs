@@ -10,7 +10,7 @@ mod way_out;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use meetrelay::queue::EnvelopeSigner;
+use meetrelay::envelope::EnvelopeSigner;
 use tempfile::TempDir;
 use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, TriggerWhen};
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};

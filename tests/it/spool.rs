@@ -10,11 +10,12 @@ use meetrelay::domain::{
     Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Place, PlaceKind, RuleChoice,
     ServerName, Via,
 };
+use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{
-    Body, Clock, Delivery, Depths, Envelope, Mail, Outgoing, Posting, PublishError, Queue,
-    QueueError, QueueName, Settlement,
+    Body, Clock, Delivery, Depths, Envelope, Outgoing, Posting, PublishError, Queue, QueueError,
+    QueueName, Settlement,
 };
-use meetrelay::queue::{EnvelopeSigner, Mailroom, Spool, SpoolObserver, SpoolSettings};
+use meetrelay::queue::{Spool, SpoolObserver, SpoolSettings};
 use uuid::Uuid;
 
 use crate::harness::{Setup, World};
@@ -83,7 +84,7 @@ async fn leave(world: &World, signer: EnvelopeSigner, count: usize) {
         .see("ana", |chat| chat.user("ana").map(|user| user.id.clone()))
         .await;
     let spool = Arc::new(open(&world.data()));
-    let mail = Mailroom::new(Arc::clone(&spool) as _, signer);
+    let mail = EnvelopeQueue::new(Arc::clone(&spool) as _, signer);
     for number in 0..count {
         let now = SystemClock.now();
         let event = Event {
@@ -119,10 +120,10 @@ async fn leave(world: &World, signer: EnvelopeSigner, count: usize) {
         };
         let posting = Posting {
             queue: QueueName::Events,
-            envelope: Envelope::first(Body::Event(event), now),
+            message: Envelope::first(Body::Event(event), now),
             delay: Duration::ZERO,
         };
-        mail.accept(posting).await.unwrap();
+        mail.accept(&posting).await.unwrap();
     }
     spool.close().await;
 }

@@ -17,6 +17,7 @@ mod outages;
 mod panicking;
 mod peers;
 mod posting;
+mod refusing;
 mod replaying;
 mod too_large;
 
@@ -35,8 +36,8 @@ use meetrelay::domain::{
     Event, EventId, Fact, JobId, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
     PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via, WayOutKind,
 };
+use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
-use meetrelay::queue::{EnvelopeSigner, Mailroom};
 use meetrelay::store::sqlite::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
@@ -136,7 +137,7 @@ impl House {
         let peers = Arc::new(Peers::default());
         let deps = Deps {
             store: Arc::clone(&store) as _,
-            mail: Arc::new(Mailroom::new(Arc::clone(&queue), signer())),
+            queue: EnvelopeQueue::new(Arc::clone(&queue), signer()),
             castoffs: Vec::new(),
             chat: Arc::clone(&peers) as _,
             conference: Arc::clone(&peers) as _,
@@ -153,6 +154,11 @@ impl House {
             directory,
             back_end,
         }
+    }
+
+    /// From now on the workers have this queue.
+    fn use_queue(&mut self, queue: Arc<dyn Queue>) {
+        self.deps.queue = EnvelopeQueue::new(queue, signer());
     }
 
     fn start(&self) -> Workers {
@@ -172,7 +178,7 @@ impl House {
     }
 
     async fn send(&self, postings: Vec<Posting>) {
-        self.deps.mail.send(postings).await.unwrap();
+        self.deps.queue.send(&postings).await.unwrap();
     }
 
     async fn load(&self, id: MeetingId) -> Option<Meeting> {
@@ -292,7 +298,7 @@ fn request(number: u128, received_at: Timestamp) -> Event {
 fn event_posting(event: Event, now: Timestamp) -> Posting {
     Posting {
         queue: QueueName::Events,
-        envelope: Envelope::first(Body::Event(event), now),
+        message: Envelope::first(Body::Event(event), now),
         delay: Duration::ZERO,
     }
 }
@@ -316,7 +322,7 @@ fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Timestamp) -> P
     let since = owed.since;
     Posting {
         queue: QueueName::ChatLater,
-        envelope: Envelope::first(Body::Job { id, since }, now),
+        message: Envelope::first(Body::Job { id, since }, now),
         delay: Duration::ZERO,
     }
 }

@@ -10,7 +10,6 @@ use crate::domain::event::end_seen_key;
 use crate::domain::meeting::ASKED_AGAIN_AFTER;
 use crate::domain::{Event, Fact, Meeting, MeetingId, Origin};
 use crate::ingress::inbound::fresh_id;
-use crate::ingress::sink::make_durable;
 use crate::ports::RoomActivity;
 
 use super::{Join, Visit};
@@ -63,7 +62,7 @@ impl Join {
             },
         };
         // What is not stored is found by the meeting's own poll.
-        drop(make_durable(&self.sink, event, None, Instant::now()).await);
+        drop(self.sink.accept(event, None, Instant::now()).await);
         true
     }
 }

@@ -13,7 +13,7 @@ use super::{Webhook, facts};
 use crate::domain::{ArtifactKind, EndSaid, Fact, ServerName, Timestamp};
 use crate::ingress::observe::Ignored;
 use crate::ingress::tests::{
-    NOW, Notes, Sink, Storage, post, recorded, recorded_inbound, vectors, vectors_in,
+    NOW, Notes, Sink, Storage, event_sink, post, recorded, recorded_inbound, vectors, vectors_in,
 };
 use crate::ingress::verify::WebhookKey;
 use crate::log_throttle::LogThrottle;
@@ -31,7 +31,7 @@ fn door(storage: Storage) -> Door {
     let route = Webhook {
         key: WebhookKey::new("plugnmeet", &SecretString::from(SECRET), &[]),
         server: ServerName::default_server(),
-        sink: sink.clone(),
+        sink: event_sink(&sink, &notes),
         observer: notes.clone(),
         unverified: LogThrottle::default(),
         stale: LogThrottle::default(),

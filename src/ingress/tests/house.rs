@@ -9,7 +9,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
-use super::{FixedClock, NOW, Notes, Sink, Storage};
+use super::{FixedClock, NOW, Notes, Sink, Storage, envelope_queue};
 use crate::domain::meeting::{Artifact, Presence, Request, Session, Wish};
 use crate::domain::rule::Rules;
 use crate::domain::{
@@ -81,7 +81,7 @@ impl House {
         Ingress::new(
             settings,
             IngressDeps {
-                sink: self.sink.clone(),
+                queue: envelope_queue(&self.sink),
                 rules: self.rules.clone(),
                 links: self.links.clone(),
                 store: self.store.clone(),

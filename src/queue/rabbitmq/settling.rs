@@ -81,7 +81,9 @@ impl Shared {
                         let is_usable = links.wait_for(|links| links.publisher.is_usable());
                         drop(is_usable.await);
                     }
-                    PublishError::Full(_) | PublishError::TooLarge { .. } => {
+                    PublishError::Full(_)
+                    | PublishError::TooLarge { .. }
+                    | PublishError::Unwritable(_) => {
                         tokio::time::sleep(AGAIN_AFTER).await;
                     }
                 }

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::envelope::{DAMAGED, decode};
 use crate::ports::{Castoff, Delivery, Queue, QueueError, Receipt, Received, Settlement};
 use crate::queue::EmbeddedQueue;
-use crate::queue::envelope::decode;
-use crate::queue::mail::DAMAGED;
 
 /// Most messages that are held here at one time. Others stay in their file until the next start.
 const HELD_MAX: usize = 64;

@@ -135,7 +135,7 @@ impl Core {
                     self.observer.forwarded();
                     done.push(name(delivery));
                 }
-                Err(PublishError::TooLarge { .. }) => {
+                Err(PublishError::TooLarge { .. } | PublishError::Unwritable(_)) => {
                     let reason = outcome.map_or_else(|error| error.to_string(), |()| String::new());
                     self.aside.put(&folder.queue, delivery, reason);
                 }

@@ -7,9 +7,9 @@ use tracing::{debug, info};
 
 use crate::crash_point;
 use crate::domain::{Event, Fact, Job, JobId, Meeting, MeetingId, Timestamp};
+use crate::envelope::EnvelopeQueue;
 use crate::ports::{
-    Body, Clock, DeadLetter, Envelope, Mail, Note, Posting, PublishError, QueueName, Store,
-    StoreError,
+    Body, Clock, DeadLetter, Envelope, Note, Posting, PublishError, QueueName, Store, StoreError,
 };
 use crate::worker::publish::{event_posting, publish_fact};
 use crate::worker::suspect::job_mark;
@@ -29,7 +29,7 @@ pub struct Means<'a> {
     /// Where letters and notes are kept.
     pub store: &'a dyn Store,
     /// The queue.
-    pub mail: &'a dyn Mail,
+    pub queue: &'a EnvelopeQueue,
     /// Our clock.
     pub clock: &'a dyn Clock,
 }
@@ -127,10 +127,10 @@ pub async fn replay(
             let envelope = Envelope::first(Body::Tell(tell), means.clock.now());
             let posting = Posting {
                 queue: QueueName::Chat,
-                envelope,
+                message: envelope,
                 delay: Duration::ZERO,
             };
-            means.mail.send(vec![posting]).await?;
+            means.queue.send(&[posting]).await?;
             Replayed {
                 event: None,
                 too_late: None,
@@ -179,7 +179,7 @@ async fn replay_event(
         _ => {}
     }
     let id = event.id.to_string();
-    means.mail.send(vec![event_posting(event, now)]).await?;
+    means.queue.send(&[event_posting(event, now)]).await?;
     Ok(Replayed {
         event: Some(id),
         too_late,
@@ -204,7 +204,7 @@ async fn replay_job(
         anew,
     };
     let key = format!("replay:{job}:{}", now.millis());
-    let event = publish_fact(means.mail, means.clock, fact, key).await?;
+    let event = publish_fact(means.queue, means.clock, fact, key).await?;
     Ok(Replayed {
         event: Some(event.to_string()),
         too_late,
@@ -280,7 +280,7 @@ pub async fn end_meeting(
     by: &str,
 ) -> Result<(), PublishError> {
     let key = format!("end:{meeting}:{}", means.clock.now().millis());
-    let event = publish_fact(means.mail, means.clock, Fact::EndOrdered { meeting }, key).await?;
+    let event = publish_fact(means.queue, means.clock, Fact::EndOrdered { meeting }, key).await?;
     info!(meeting.id = %meeting, event.id = %event, by, "end ordered");
     let (store, subject) = ((means.store, means.clock), meeting.to_string());
     note(store, by, "end", &subject, Some(meeting)).await;

@@ -148,10 +148,10 @@ pub(super) async fn do_job(
         learned,
     } = report;
     note_peer(shop, id.job.peer(), &outcome);
-    match try_send(shop, postings_of(shop, &id, &envelope, learned)).await {
+    match try_send(shop, &postings_of(shop, &id, &envelope, learned)).await {
         Sent::All => {}
         // Repeating it would learn the same.
-        Sent::TooLarge(why) => {
+        Sent::Never(why) => {
             let why = format!("what it learned cannot be kept: {why}");
             outcome = Outcome::Hopeless { why };
         }

@@ -68,12 +68,16 @@ pub(super) async fn again(
         ..envelope
     }
     .delayed(shop.deps.clock.now(), after);
-    let posting = Posting {
+    let next = Posting {
         queue,
-        envelope: next,
+        message: next,
         delay: after,
     };
-    settle(shop, received, Settled::Again(received.receipt, posting)).await;
+    let again = Settled::Again {
+        receipt: received.receipt,
+        next,
+    };
+    settle(shop, received, again).await;
     Some(JobOutcome::Retried)
 }
 
@@ -110,7 +114,7 @@ async fn settle(shop: &Shop, received: &Received, settled: Settled) {
     if received.redelivered {
         forget_mark(shop, &received.message_id).await;
     }
-    if let Err(error) = shop.deps.mail.settle(vec![settled]).await {
+    if let Err(error) = shop.deps.queue.settle(vec![settled]).await {
         debug!(%error, "a job could not be settled and will come again");
     }
     crash_point::reach_for("job.settled", || received.message_id.clone());

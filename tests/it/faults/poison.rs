@@ -12,8 +12,8 @@ use meetrelay::domain::{
     Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Place, PlaceKind, RuleChoice,
     ServerName, Timestamp, Via,
 };
-use meetrelay::ports::{Body, Clock, Envelope, Mail, Message, Outgoing, Posting, QueueName};
-use meetrelay::queue::Mailroom;
+use meetrelay::envelope::EnvelopeQueue;
+use meetrelay::ports::{Body, Clock, Envelope, Message, Outgoing, Posting, QueueName};
 use world::mattermost::ChannelKind;
 
 use crate::harness::{Setup, World};
@@ -94,7 +94,7 @@ fn request(number: u128, channel: &str, title: &str, now: Timestamp) -> Posting 
     };
     Posting {
         queue: QueueName::Events,
-        envelope: Envelope::first(Body::Event(event), now),
+        message: Envelope::first(Body::Event(event), now),
         delay: Duration::ZERO,
     }
 }
@@ -119,8 +119,8 @@ async fn one_bad_batch(world: &mut World) {
         postings.push(request(number, &channel, title, now));
     }
     let queue = world.back_end.open(&world.data()).await;
-    let mail = Mailroom::new(queue.clone(), signer);
-    mail.send(postings).await.unwrap();
+    let mail = EnvelopeQueue::new(queue.clone(), signer);
+    mail.send(&postings).await.unwrap();
     queue.close().await;
 }
 
@@ -177,8 +177,8 @@ async fn q10_messages_that_cannot_be_read_become_letters_and_their_neighbours_wo
         }
         if number == 1 {
             let good = request(1, &channel, "bread", now);
-            let mail = Mailroom::new(queue.clone(), signer.clone());
-            mail.send(vec![good]).await.unwrap();
+            let mail = EnvelopeQueue::new(queue.clone(), signer.clone());
+            mail.send(&[good]).await.unwrap();
         }
     }
     queue.close().await;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{Event, EventId, Fact, MeetingId, Origin};
+use meetrelay::envelope::{self, EnvelopeSigner};
 use meetrelay::ports::{Body, Clock, Envelope, Outgoing, QueueName};
-use meetrelay::queue::{EnvelopeSigner, envelope};
 
 use world::plugnmeet::FakePlugNmeet;
 

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use super::peers::Fate;
 use super::*;
 use meetrelay::ports::{
-    Attempt, ChatError, Ending, Mail, PublishError, QueueError, Receipt, Received, Settled,
+    Attempt, ChatError, Delivery, Depths, Ending, Outgoing, PublishError, QueueError, Receipt,
+    Settlement,
 };
 
 /// A queue that looks into the store whenever a job is acknowledged.
 struct Watched {
-    inner: Arc<dyn Mail>,
+    inner: Arc<dyn Queue>,
     store: Arc<SqliteStore>,
     handed_out: Mutex<HashMap<Receipt, String>>,
     /// Each acknowledged job, and whether its attempt was kept by then.
@@ -21,25 +22,33 @@ struct Watched {
 }
 
 #[async_trait]
-impl Mail for Watched {
-    async fn accept(&self, posting: Posting) -> Result<(), PublishError> {
-        self.inner.accept(posting).await
+impl Queue for Watched {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        self.inner.publish(outgoing).await
     }
 
-    async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError> {
-        self.inner.send(postings).await
+    async fn publish_all(&self, outgoing: Vec<Outgoing>) -> Result<(), PublishError> {
+        self.inner.publish_all(outgoing).await
     }
 
-    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {
+    async fn depths(&self) -> Result<Depths, QueueError> {
+        self.inner.depths().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+
+    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Delivery>, QueueError> {
         let received = self.inner.receive(queue, max).await?;
-        let named = received.iter().map(|r| (r.receipt, r.message_id.clone()));
+        let named = received.iter().map(|r| (r.receipt, r.message.id.clone()));
         self.handed_out.lock().unwrap().extend(named);
         Ok(received)
     }
 
-    async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError> {
+    async fn settle(&self, settled: Vec<Settlement>) -> Result<(), QueueError> {
         for settled in &settled {
-            if let Settled::Done(receipt) = settled {
+            if let Settlement::Done(receipt) = settled {
                 let name = self.handed_out.lock().unwrap().get(receipt).cloned();
                 let name = name.unwrap();
                 let Ok(id) = name.parse::<JobId>() else {
@@ -64,12 +73,12 @@ async fn attempts_at(house: &House, id: MeetingId, kind: &str) -> Vec<Attempt> {
 async fn w1_attempt_is_kept_before_its_job_is_acknowledged_once() {
     let mut house = House::new().await;
     let watched = Arc::new(Watched {
-        inner: Arc::clone(&house.deps.mail),
+        inner: Arc::clone(&house.queue),
         store: Arc::clone(&house.store),
         handed_out: Mutex::default(),
         acknowledged: Mutex::default(),
     });
-    house.deps.mail = Arc::clone(&watched) as _;
+    house.use_queue(Arc::clone(&watched) as _);
     let workers = house.start();
     let id = house.ask(1).await;
     house.until(id, is_carded).await;

@@ -3,42 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use meetrelay::domain::rule::Rules;
 use meetrelay::domain::{MeetingId, Timestamp};
-use meetrelay::ports::{
-    Mail, MeetingFilter, OwnChannel, Posting, PublishError, QueueError, QueueName, Received,
-    Settled, WrittenPost,
-};
+use meetrelay::ports::{MeetingFilter, Outgoing, OwnChannel, PublishError, WrittenPost};
 use meetrelay::trigger::{Gap, OwnUser};
 use meetrelay::worker::{CatchUpSettings, begin_catching_up};
 
+use super::refusing::Refusing;
 use super::{House, MILLIS, SECOND};
-
-/// A queue that takes nothing while it is full.
-struct Fillable {
-    inner: Arc<dyn Mail>,
-    is_full: AtomicBool,
-}
-
-#[async_trait]
-impl Mail for Fillable {
-    async fn accept(&self, posting: Posting) -> Result<(), PublishError> {
-        if self.is_full.load(Ordering::SeqCst) {
-            return Err(PublishError::Full("the disk".to_owned()));
-        }
-        self.inner.accept(posting).await
-    }
-    async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError> {
-        self.inner.send(postings).await
-    }
-    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {
-        self.inner.receive(queue, max).await
-    }
-    async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError> {
-        self.inner.settle(settled).await
-    }
-}
 
 fn settings(gap: &Gap) -> CatchUpSettings {
     CatchUpSettings {
@@ -114,11 +86,16 @@ async fn trigger_that_was_not_taken_at_the_door_is_looked_for_at_once() {
 #[tokio::test]
 async fn nothing_counts_as_looked_at_while_the_queue_takes_nothing() {
     let mut house = House::new().await;
-    let mail = Arc::new(Fillable {
-        inner: Arc::clone(&house.deps.mail),
-        is_full: AtomicBool::new(true),
-    });
-    house.deps.mail = Arc::clone(&mail) as _;
+    let is_full = Arc::new(AtomicBool::new(true));
+    let refuse = {
+        let is_full = Arc::clone(&is_full);
+        move |_: &Outgoing, is_from_outside| {
+            let is_refused = is_from_outside && is_full.load(Ordering::SeqCst);
+            is_refused.then(|| PublishError::Full("the disk".to_owned()))
+        }
+    };
+    let queue = Refusing::new(&house.queue, Box::new(refuse));
+    house.use_queue(queue);
     let mut catch_up = settings(&Gap::default());
     catch_up.every = 100 * MILLIS;
     house.settings.catch_up = Some(catch_up);
@@ -130,7 +107,7 @@ async fn nothing_counts_as_looked_at_while_the_queue_takes_nothing() {
     let workers = house.start();
     tokio::time::sleep(500 * MILLIS).await;
     assert_eq!(meetings(&house).await, []);
-    mail.is_full.store(false, Ordering::SeqCst);
+    is_full.store(false, Ordering::SeqCst);
     until_one_meeting(&house).await;
     workers.drain(std::future::pending()).await;
 }

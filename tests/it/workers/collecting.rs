@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use meetrelay::domain::apply::{Applied, Fresh};
 use meetrelay::domain::{Job, Refusal};
+use meetrelay::envelope;
 use meetrelay::ports::{
     Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Incoming, Message, Outgoing, QueueError,
     Receipt, Received,
 };
-use meetrelay::queue::envelope;
 use meetrelay::worker::{Means, Replay, Workers, replay};
 use tokio::sync::Notify;
 
@@ -109,7 +109,7 @@ impl Scene {
     async fn cast_off(&self, posting: Posting) -> Castoff {
         let queue = posting.queue;
         self.house.send(vec![posting]).await;
-        let mail = &self.house.deps.mail;
+        let mail = &self.house.deps.queue;
         let received = mail.receive(queue, 1).await.unwrap().remove(0);
         let settled = meetrelay::ports::Settled::Done(received.receipt);
         mail.settle(vec![settled]).await.unwrap();
@@ -167,7 +167,7 @@ impl Scene {
         let read = |body: &[u8]| envelope::decode(body).ok().map(|read| read.body);
         let means = Means {
             store: self.house.deps.store.as_ref(),
-            mail: self.house.deps.mail.as_ref(),
+            queue: &self.house.deps.queue,
             clock: self.house.deps.clock.as_ref(),
         };
         let how = Replay {

@@ -1,8 +1,8 @@
 //! What a replay does, and what it leaves alone.
 
 use meetrelay::domain::{Job, Refusal};
+use meetrelay::envelope;
 use meetrelay::ports::{ConferenceError, DeadKind, DeadLetter};
-use meetrelay::queue::envelope;
 use meetrelay::worker::{Means, Replay, ReplayError, Replayed, replay};
 
 use super::*;
@@ -12,7 +12,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 async fn replayed(house: &House, id: &str, anew: bool) -> Result<Replayed, ReplayError> {
     let means = Means {
         store: house.deps.store.as_ref(),
-        mail: house.deps.mail.as_ref(),
+        queue: &house.deps.queue,
         clock: house.deps.clock.as_ref(),
     };
     let how = Replay {

@@ -1,52 +1,20 @@
 //! Messages that no queue takes.
 
-use async_trait::async_trait;
-
+use super::refusing::Refusing;
 use super::*;
-use meetrelay::ports::{
-    DeadFilter, DeadKind, DeadLetter, MESSAGE_BYTES_MAX, Mail, PublishError, QueueError, Received,
-    Settled,
-};
+use meetrelay::envelope::decode;
+use meetrelay::ports::{DeadFilter, DeadKind, DeadLetter, MESSAGE_BYTES_MAX, PublishError};
 
-/// A queue for which some messages are too large.
-struct Narrow {
-    inner: Arc<dyn Mail>,
-    is_too_large: fn(&Body) -> bool,
-}
-
-#[async_trait]
-impl Mail for Narrow {
-    async fn accept(&self, posting: Posting) -> Result<(), PublishError> {
-        self.inner.accept(posting).await
-    }
-
-    async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError> {
-        if postings
-            .iter()
-            .any(|p| (self.is_too_large)(&p.envelope.body))
-        {
-            let bytes = MESSAGE_BYTES_MAX + 1;
-            return Err(PublishError::TooLarge { bytes });
-        }
-        self.inner.send(postings).await
-    }
-
-    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {
-        self.inner.receive(queue, max).await
-    }
-
-    async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError> {
-        self.inner.settle(settled).await
-    }
-}
-
+/// A house whose queue takes no message of ours with such a body.
 async fn narrow(is_too_large: fn(&Body) -> bool) -> House {
     let mut house = House::new().await;
-    let inner = Arc::clone(&house.deps.mail);
-    house.deps.mail = Arc::new(Narrow {
-        inner,
-        is_too_large,
-    });
+    let refuse = move |outgoing: &meetrelay::ports::Outgoing, _| {
+        let body = decode(&outgoing.message.body).unwrap().body;
+        let bytes = MESSAGE_BYTES_MAX + 1;
+        is_too_large(&body).then_some(PublishError::TooLarge { bytes })
+    };
+    let queue = Refusing::new(&house.queue, Box::new(refuse));
+    house.use_queue(queue);
     house
 }
 

@@ -379,7 +379,7 @@ fn body() -> BoxedStrategy<Body> {
     .boxed()
 }
 
-pub(in crate::queue::envelope) fn envelope() -> BoxedStrategy<Envelope> {
+pub(in crate::envelope) fn envelope() -> BoxedStrategy<Envelope> {
     let trace = "00-[0-9a-f]{31}1-[0-9a-f]{15}1-0[01]";
     let numbers = (1_u32.., 1_u32..);
     let options = (

@@ -5,12 +5,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
 use super::*;
 use crate::clock::SystemClock;
 use crate::domain::{Event, EventId, Fact, MeetingId, Origin, Timestamp};
-use crate::ports::{Body, Envelope, Message};
-use crate::queue::envelope::encode;
-use crate::queue::{EmbeddedQueue, EmbeddedSettings};
+use crate::envelope::{EnvelopeQueue, EnvelopeSigner, decode, encode};
+use crate::ports::{
+    Body, Castoff, Castoffs, Envelope, Message, Outgoing, Posting, Queue, QueueError, QueueName,
+    Receipt, Received, Settled,
+};
 
 fn signer() -> EnvelopeSigner {
     let signer = EnvelopeSigner::new(&"one".to_owned().into(), &[]);
@@ -31,22 +37,26 @@ fn order(number: u128) -> Envelope {
     Envelope::first(Body::Event(event), at)
 }
 
+fn embedded(directory: &std::path::Path) -> Arc<EmbeddedQueue> {
+    let settings = EmbeddedSettings {
+        path: directory.join("queue.db"),
+        bytes_max: 1 << 20,
+    };
+    Arc::new(EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap())
+}
+
 #[tokio::test]
 async fn s11_only_what_was_signed_comes_out_of_a_queue_readable() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = EmbeddedSettings {
-        path: directory.path().join("queue.db"),
-        bytes_max: 1 << 20,
-    };
-    let queue = Arc::new(EmbeddedQueue::open(settings, Arc::new(SystemClock)).unwrap());
-    let mail = Mailroom::new(Arc::clone(&queue) as _, signer());
+    let queue = embedded(directory.path());
+    let mail = EnvelopeQueue::new(Arc::clone(&queue) as _, signer());
     let posting = |number| Posting {
         queue: QueueName::Events,
-        envelope: order(number),
+        message: order(number),
         delay: Duration::ZERO,
     };
-    mail.accept(posting(1)).await.unwrap();
-    mail.send(vec![posting(2)]).await.unwrap();
+    mail.accept(&posting(1)).await.unwrap();
+    mail.send(&[posting(2)]).await.unwrap();
     let forged = Outgoing {
         queue: QueueName::Events,
         message: encode(&order(3)).unwrap(),
@@ -66,7 +76,10 @@ async fn s11_only_what_was_signed_comes_out_of_a_queue_readable() {
             .is_err_and(|why| why.contains("not signed"))
     );
     // What is tried again is signed again.
-    let again = Settled::Again(one.receipt, posting(4));
+    let again = Settled::Again {
+        receipt: one.receipt,
+        next: posting(4),
+    };
     let done = [two, three].map(|received| Settled::Done(received.receipt));
     mail.settle(done.into_iter().chain([again]).collect())
         .await
@@ -92,7 +105,7 @@ impl Castoffs for PutAside {
                 receipt: Receipt(1),
                 message_id: id,
                 redelivered: false,
-                content: crate::queue::envelope::decode(&body).map_err(|error| error.to_string()),
+                content: decode(&body).map_err(|error| error.to_string()),
                 raw: body,
             },
             reason: "given up".to_owned(),
@@ -116,8 +129,12 @@ async fn s11_what_was_put_aside_is_verified_too() {
         encode(&order(2)).unwrap(),
         damaged,
     ];
-    let castoffs = VerifiedCastoffs::new(Arc::new(PutAside(messages)), signer());
-    let contents: Vec<_> = castoffs.receive(10).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mail = EnvelopeQueue::new(embedded(directory.path()), signer());
+    let contents = mail
+        .receive_castoffs(&PutAside(messages), 10)
+        .await
+        .unwrap();
     let contents: Vec<_> = contents.into_iter().map(|it| it.received.content).collect();
     let [signed, forged, damaged] = &contents[..] else {
         panic!("three messages: {contents:?}");

@@ -1,7 +1,7 @@
 use crate::domain::apply::{Saying, Tell};
 use crate::domain::{ArtifactId, Timestamp};
 use crate::domain::{Event, EventId, Fact, MeetingId, Origin, Person, RequestId, ResponseHook};
-use crate::queue::envelope::*;
+use crate::envelope::*;
 
 const MEETING: &str = "0199a0b1-0000-7000-8000-000000000001";
 

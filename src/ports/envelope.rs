@@ -1,15 +1,14 @@
-//! The queue as workers see it: typed envelopes instead of bytes.
+//! What travels through the queue, as workers see it: typed envelopes instead of bytes.
 
 use std::fmt;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::apply::Tell;
 use crate::domain::{CLOCKS_DIFFER_BY, Event, JobId, Timestamp};
 
-use super::{PublishError, QueueError, QueueName, Receipt};
+use super::{Outgoing, QueueName, Receipt, Settlement};
 
 /// What travels through the queue, with what is known of its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,22 +96,14 @@ impl Envelope {
 }
 
 /// An envelope on its way into a queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posting {
-    /// Where to.
-    pub queue: QueueName,
-    /// What.
-    pub envelope: Envelope,
-    /// Not to be seen before this much time has passed.
-    pub delay: Duration,
-}
+pub type Posting = Outgoing<Envelope>;
 
 /// A delivery, read. Debug shows only how long the message is, as that of `Message` does.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Received {
     /// The queue it comes from.
     pub queue: QueueName,
-    /// Names it in [`Mail::settle`].
+    /// Names it when it is settled.
     pub receipt: Receipt,
     /// The message's id.
     pub message_id: String,
@@ -137,37 +128,8 @@ impl fmt::Debug for Received {
     }
 }
 
-/// What becomes of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time in a worker's hand; a box would be one more allocation for each"
-)]
-pub enum Settled {
-    /// Removed.
-    Done(Receipt),
-    /// Visible again at once.
-    Return(Receipt),
-    /// Replaced.
-    Again(Receipt, Posting),
-}
-
-/// A queue of envelopes.
-#[async_trait]
-pub trait Mail: Send + Sync + 'static {
-    /// Makes what came from outside durable, as long as the queue has room.
-    async fn accept(&self, posting: Posting) -> Result<(), PublishError>;
-
-    /// Makes all of them durable; on an error some may be. For what follows from accepted work: see
-    /// `Queue::publish_all`.
-    async fn send(&self, postings: Vec<Posting>) -> Result<(), PublishError>;
-
-    /// Hands out 1 to `max`, waiting until there is one.
-    async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError>;
-
-    /// Settles deliveries.
-    async fn settle(&self, settled: Vec<Settled>) -> Result<(), QueueError>;
-}
+/// What becomes of a delivery that was read.
+pub type Settled = Settlement<Envelope>;
 
 #[cfg(test)]
 mod tests {

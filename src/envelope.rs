@@ -5,6 +5,7 @@
 //! stands in it or in the store, so that messages can be moved by hand between queues (faults.md Q22).
 
 mod check;
+mod queue;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::domain::{
 use crate::ports::{Body, Envelope, MESSAGE_BYTES_MAX, Message, PublishError};
 
 pub use check::is_trace;
+pub use queue::{DAMAGED, EnvelopeQueue};
 pub use seal::{EnvelopeSigner, SealError};
 
 /// The version that is written.
@@ -48,7 +50,7 @@ pub enum DecodeError {
 /// The message of an envelope.
 ///
 /// # Errors
-/// [`PublishError::TooLarge`] when it would be longer than [`MESSAGE_BYTES_MAX`].
+/// [`PublishError::TooLarge`] when it would be longer than [`MESSAGE_BYTES_MAX`], else [`PublishError::Unwritable`].
 pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
     let id = envelope.id();
     let written = match &envelope.body {
@@ -60,9 +62,7 @@ pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
         Body::Job { since, .. } => write(envelope, "job", &id, None, &JobBody { since: *since }),
         Body::Tell(tell) => write(envelope, "tell", &id, None, &TellBody::from(tell)),
     };
-    let body = written.map_err(|error| {
-        PublishError::Away(format!("it cannot be written: {}", check::problem(&error)))
-    })?;
+    let body = written.map_err(|error| PublishError::Unwritable(check::problem(&error)))?;
     if body.len() > MESSAGE_BYTES_MAX {
         return Err(PublishError::TooLarge { bytes: body.len() });
     }

@@ -10,8 +10,8 @@ use crate::domain::{
     ArtifactKind, EndSaid, Event, Fact, Job, JobId, MeetingId, Moderators, Notice, Origin, Person,
     Place, PlaceKind, PostKey, Refusal, RequestId, ResponseHook, RuleChoice, Timestamp, Via,
 };
+use crate::envelope::{decode, encode};
 use crate::ports::{Body, Envelope};
-use crate::queue::envelope::{decode, encode};
 
 fn meeting() -> MeetingId {
     "0199a0b1-0000-7000-8000-000000000001".parse().unwrap()
