@@ -13,6 +13,7 @@ mod recorded;
 mod routes;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -138,6 +139,8 @@ pub(super) enum Storage {
 pub(super) struct Sink {
     pub(super) storage: Storage,
     pub(super) events: Mutex<Vec<Event>>,
+    /// How often it was asked while its disk was not full.
+    pub(super) asked: AtomicUsize,
 }
 
 impl Sink {
@@ -145,6 +148,7 @@ impl Sink {
         Arc::new(Self {
             storage,
             events: Mutex::default(),
+            asked: AtomicUsize::default(),
         })
     }
 
@@ -163,11 +167,12 @@ impl Queue for Sink {
         if self.storage == Storage::Fails {
             return Err(PublishError::Full("its disk".to_owned()));
         }
-        self.events.lock().unwrap().push(event);
-        match self.storage {
-            Storage::Hangs => std::future::pending().await,
-            Storage::Works | Storage::Fails => Ok(()),
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.storage == Storage::Hangs {
+            std::future::pending().await
         }
+        self.events.lock().unwrap().push(event);
+        Ok(())
     }
 
     async fn publish_all(&self, _: Vec<Outgoing>) -> Result<(), PublishError> {
