@@ -14,6 +14,7 @@ pub mod choice;
 pub mod event;
 pub mod ids;
 pub mod job;
+pub mod label;
 pub mod meeting;
 pub mod notice;
 pub mod owed;

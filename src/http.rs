@@ -23,10 +23,11 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
+use crate::domain::Peer;
 use foreign::ForeignAnswers;
 pub(crate) use foreign::described;
 pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
-pub use observer::{CallObserver, CallReport, Unobserved};
+pub use observer::{CallObserver, CallOutcome, CallReport, Operation, Unobserved};
 pub use pace::Urgency;
 use pace::{Leave, Pace};
 pub(crate) use why::log_text;
@@ -267,9 +268,9 @@ impl Http {
         self.foreign.note(setting, answer);
     }
 
-    /// Tells the observer that `target` refuses the relay's credential (why, and what to change), or takes it again.
-    pub fn report_access(&self, target: &'static str, refusal: Option<&str>) {
-        self.observer.access_changed(target, refusal);
+    /// Tells the observer that `peer` refuses the relay's credential (why, and what to change), or takes it again.
+    pub fn report_access(&self, peer: Peer, refusal: Option<&str>) {
+        self.observer.access_changed(peer, refusal);
     }
 
     fn learn_pace(&self, leave: &Leave<'_>, answer: &Answer) {

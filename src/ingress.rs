@@ -43,7 +43,9 @@ use crate::token::Links;
 use crate::trigger::{Gap, OwnUser, Starts, Triggers};
 
 pub use keyring::Keyring;
-pub use observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
+pub use observe::{
+    Endpoint, Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger,
+};
 use sink::EventSink;
 pub use sink::{DURABLE_WITHIN, TraceParent};
 

@@ -34,7 +34,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId};
-use crate::http::{Http, Urgency};
+use crate::http::{Http, Operation, Urgency};
 use crate::ports::{
     Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, OwnChannels, PostView,
     RegisteredHook, WayOutKind, WrittenPost,
@@ -172,7 +172,7 @@ impl Mattermost {
             let Some(pass) = session.close().await else {
                 return Ok(());
             };
-            let call = Call::new("log_out", Method::POST, &["users", "logout"]);
+            let call = Call::new(Operation::Read, Method::POST, &["users", "logout"]);
             let done: Result<Confirmed, _> = self.make(call, Some(&pass.authorization)).await;
             done.map(drop)
         };

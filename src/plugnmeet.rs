@@ -23,8 +23,8 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{ArtifactId, ArtifactKind, RoomId, Sid};
-use crate::http::Http;
+use crate::domain::{ArtifactId, ArtifactKind, Peer, RoomId, Sid};
+use crate::http::{Http, Operation};
 use crate::ports::{
     Conference, ConferenceError, CreatedRoom, EndAnswer, FoundArtifact, Joiner, NewRoom,
     RoomActivity,
@@ -111,7 +111,7 @@ impl PlugNmeet {
         self.keys.store(Arc::new(keys));
         if self.is_key_refused.swap(false, Ordering::Relaxed) {
             // Until an answer says otherwise.
-            self.http.report_access("plugnmeet", None);
+            self.http.report_access(Peer::PlugNmeet, None);
         }
     }
 }
@@ -120,7 +120,7 @@ impl PlugNmeet {
 impl Conference for PlugNmeet {
     async fn create_room(&self, room: NewRoom) -> Result<CreatedRoom, ConferenceError> {
         let body = create::body(&room, &self.settings)?;
-        self.call("create_room", "room/create", &body, |envelope| {
+        self.call(Operation::CreateRoom, "room/create", &body, |envelope| {
             create::read(envelope, room.meeting)
         })
         .await
@@ -133,15 +133,18 @@ impl Conference for PlugNmeet {
     ) -> Result<SecretString, ConferenceError> {
         let body = join::body(room, &joiner)?;
         let external = &self.settings.external_url;
-        self.call("join", "room/getJoinToken", &body, |envelope| {
-            Ok(join::address(external, &envelope.token()?))
-        })
+        self.call(
+            Operation::MintToken,
+            "room/getJoinToken",
+            &body,
+            |envelope| Ok(join::address(external, &envelope.token()?)),
+        )
         .await
     }
 
     async fn room_activity(&self, room: &RoomId) -> Result<RoomActivity, ConferenceError> {
         let body = serde_json::json!({ "room_id": room });
-        self.call("room_activity", "room/isRoomActive", &body, |envelope| {
+        self.call(Operation::Ask, "room/isRoomActive", &body, |envelope| {
             envelope.activity()
         })
         .await
@@ -149,8 +152,10 @@ impl Conference for PlugNmeet {
 
     async fn end_room(&self, room: &RoomId) -> Result<EndAnswer, ConferenceError> {
         let body = serde_json::json!({ "room_id": room });
-        self.call("end_room", "room/endRoom", &body, |envelope| envelope.end())
-            .await
+        self.call(Operation::EndRoom, "room/endRoom", &body, |envelope| {
+            envelope.end()
+        })
+        .await
     }
 
     async fn artifacts(&self, sid: &Sid) -> Result<Vec<FoundArtifact>, ConferenceError> {

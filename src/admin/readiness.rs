@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::Peer;
+use crate::domain::label::LabelSet;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::label::LabelSet;
 use crate::telemetry::metrics::labels::Check;
 
 /// How long the process counts as alive after the last sign of life.
@@ -128,9 +128,9 @@ impl Readiness {
 
     /// One line a condition, as `/readyz?verbose` shows it.
     pub(crate) fn verbose(&self) -> String {
-        let line = |check: &Check| {
-            let mark = if self.holds(*check) { "+" } else { "-" };
-            let word = if self.holds(*check) { "ok" } else { "failed" };
+        let line = |check: Check| {
+            let mark = if self.holds(check) { "+" } else { "-" };
+            let word = if self.holds(check) { "ok" } else { "failed" };
             let needed = match check {
                 Check::Queue | Check::NotDraining => "",
                 Check::AmqpPublisher
@@ -140,9 +140,9 @@ impl Readiness {
                 | Check::Mattermost
                 | Check::PlugNmeet => " (not needed to be ready)",
             };
-            format!("[{mark}] {} {word}{needed}\n", check.values().concat())
+            format!("[{mark}] {} {word}{needed}\n", check.as_str())
         };
-        Check::ALL.iter().map(line).collect()
+        Check::ALL.into_iter().map(line).collect()
     }
 }
 

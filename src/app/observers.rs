@@ -1,6 +1,5 @@
 //! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
 
-mod amqp;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +13,15 @@ use crate::domain::apply::Effect;
 use crate::domain::retry::RetryReason;
 use crate::domain::{Event, Fact, Peer, Via};
 use crate::http::{CallObserver, CallReport};
-use crate::ingress::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
+use crate::ingress::{
+    Endpoint, Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger,
+};
 use crate::ports::{Clock, QueueName};
 use crate::queue::SpoolObserver;
+use crate::queue::rabbitmq::{AmqpObserver, PublishResult, ReconnectReason, Role};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
-use crate::worker::{self, BreakerState, DeadReason, JobOutcome, WorkObserver};
+use crate::worker::{BreakerState, DeadReason, JobOutcome, Repair, WorkObserver};
 
 use super::ledger::Ledger;
 
@@ -51,7 +53,7 @@ impl WorkObserver for Meter {
         if matches!(event.fact, Fact::Woken { .. }) && effect == Effect::Applied {
             self.metrics
                 .reconcile_repairs_total
-                .with(labels::Repair::Woken)
+                .with(Repair::Woken)
                 .inc();
         }
         // What jobs, polls, the sweep and catching up publish is accepted without passing the door.
@@ -72,13 +74,8 @@ impl WorkObserver for Meter {
     }
 
     fn settled(&self, queue: QueueName, outcome: JobOutcome, took: Duration) {
-        let label = match outcome {
-            JobOutcome::Delivered => labels::JobOutcome::Delivered,
-            JobOutcome::Retried => labels::JobOutcome::Retried,
-            JobOutcome::DeadLettered => labels::JobOutcome::DeadLettered,
-            JobOutcome::Obsolete => labels::JobOutcome::Obsolete,
-        };
-        self.metrics.jobs_processed_total.with((queue, label)).inc();
+        let counter = self.metrics.jobs_processed_total.with((queue, outcome));
+        counter.inc();
         self.metrics
             .job_processing_duration_seconds
             .with(queue)
@@ -99,12 +96,7 @@ impl WorkObserver for Meter {
     }
 
     fn buried(&self, queue: QueueName, reason: DeadReason) {
-        let label = match reason {
-            DeadReason::GivenUp => labels::DeadReason::GivenUp,
-            DeadReason::Poison => labels::DeadReason::Poison,
-            DeadReason::Unreadable => labels::DeadReason::Unreadable,
-        };
-        self.metrics.dead_letters_total.with((queue, label)).inc();
+        self.metrics.dead_letters_total.with((queue, reason)).inc();
     }
 
     fn card_posted(&self, via: &Via, after: Duration) {
@@ -127,11 +119,7 @@ impl WorkObserver for Meter {
     }
 
     fn breaker(&self, peer: Peer, state: BreakerState) {
-        let to = match state {
-            BreakerState::Closed => labels::BreakerTurn::Closed,
-            BreakerState::Open => labels::BreakerTurn::Open,
-        };
-        self.metrics.breaker_turned(peer, to);
+        self.metrics.breaker_turned(peer, state);
     }
 
     fn answer_lost(&self) {
@@ -139,13 +127,8 @@ impl WorkObserver for Meter {
         self.metrics.answers_lost_total.with(reason).inc();
     }
 
-    fn repaired(&self, repair: worker::Repair) {
-        let label = match repair {
-            worker::Repair::MissedEnd => labels::Repair::MissedEnd,
-            worker::Repair::MissedArtifact => labels::Repair::MissedArtifact,
-            worker::Repair::MissedTrigger => labels::Repair::MissedTrigger,
-        };
-        self.metrics.reconcile_repairs_total.with(label).inc();
+    fn repaired(&self, repair: Repair) {
+        self.metrics.reconcile_repairs_total.with(repair).inc();
     }
 
     fn swept(&self) {
@@ -171,33 +154,13 @@ impl IngressObserver for Meter {
     }
 
     fn received(&self, trigger: Trigger, result: Received) {
-        let reception = match result {
-            Received::Accepted => labels::Reception::Accepted,
-            Received::Ignored => labels::Reception::Ignored,
-            Received::Rejected => labels::Reception::Rejected,
-        };
         self.metrics
             .webhooks_received_total
-            .with((webhook(trigger), reception))
+            .with((trigger, result))
             .inc();
     }
 
     fn rejected(&self, source: Source, reason: Rejected) {
-        let source = match source {
-            Source::OutgoingWebhook => labels::WebhookSource::OutgoingWebhook,
-            Source::SlashCommand => labels::WebhookSource::SlashCommand,
-            Source::Plugnmeet => labels::WebhookSource::PlugNmeet,
-        };
-        let reason = match reason {
-            Rejected::BadSignature => labels::Rejection::BadSignature,
-            Rejected::Stale => labels::Rejection::Stale,
-            Rejected::BadToken => labels::Rejection::BadToken,
-            Rejected::Malformed => labels::Rejection::Malformed,
-            Rejected::TooLarge => labels::Rejection::TooLarge,
-            Rejected::UnsupportedMedia => labels::Rejection::UnsupportedMedia,
-            Rejected::RateLimited => labels::Rejection::RateLimited,
-            Rejected::Backpressure => labels::Rejection::Backpressure,
-        };
         self.metrics
             .webhooks_rejected_total
             .with((source, reason))
@@ -221,16 +184,7 @@ impl IngressObserver for Meter {
     }
 
     fn answered(&self, route: Route, method: &'static str, status: u16, took: Duration) {
-        let endpoint = match (route, method) {
-            (Route::Outgoing, "POST") => labels::Endpoint::Outgoing,
-            (Route::Command, "POST") => labels::Endpoint::CommandPost,
-            (Route::Command, "GET") => labels::Endpoint::CommandGet,
-            (Route::Webhook, "POST") => labels::Endpoint::PlugNmeet,
-            (Route::Join, "GET" | "HEAD") => labels::Endpoint::JoinGet,
-            (Route::Join, "POST") => labels::Endpoint::JoinPost,
-            (Route::Artifact | Route::ArtifactFile, "GET" | "HEAD") => labels::Endpoint::Artifact,
-            _ => labels::Endpoint::Other,
-        };
+        let endpoint = Endpoint::of(route, method);
         self.metrics.answered(endpoint, status, took);
     }
 }
@@ -239,32 +193,6 @@ fn trigger_kind(via: &Via) -> labels::TriggerKind {
     match via {
         Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
         Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
-    }
-}
-
-fn webhook(trigger: Trigger) -> labels::Webhook {
-    use labels::Webhook;
-    match trigger {
-        Trigger::OutgoingWebhook => Webhook::Post,
-        Trigger::CommandStart => Webhook::CommandStart,
-        Trigger::CommandEnd => Webhook::CommandEnd,
-        Trigger::CommandList => Webhook::CommandList,
-        Trigger::CommandHelp => Webhook::CommandHelp,
-        Trigger::RoomCreated | Trigger::RoomStarted => Webhook::RoomCreated,
-        Trigger::ParticipantJoined => Webhook::ParticipantJoined,
-        Trigger::ParticipantLeft => Webhook::ParticipantLeft,
-        Trigger::StartRecording | Trigger::EndRecording | Trigger::RecordingProceeded => {
-            Webhook::Recording
-        }
-        Trigger::ArtifactCreated => Webhook::ArtifactCreated,
-        Trigger::SessionEnded | Trigger::RoomFinished => Webhook::SessionEnded,
-        Trigger::TrackPublished
-        | Trigger::TrackUnpublished
-        | Trigger::StartRtmp
-        | Trigger::EndRtmp
-        | Trigger::RecordingTranscodingFinished
-        | Trigger::AnalyticsProceeded
-        | Trigger::UnknownEvent => Webhook::Unknown,
     }
 }
 
@@ -280,44 +208,52 @@ impl SpoolObserver for Meter {
 
 impl CallObserver for Meter {
     fn call_ended(&self, report: &CallReport) {
-        let operation = match (report.target, report.operation) {
-            ("mattermost", "create_post" | "post_notice") => labels::Operation::CreatePost,
-            ("mattermost", "patch_post" | "delete_post") => labels::Operation::PatchPost,
-            ("mattermost", "answer_command") => labels::Operation::AnswerCommand,
-            ("mattermost", _) => labels::Operation::Read,
-            (_, "create_room") => labels::Operation::CreateRoom,
-            (_, "end_room") => labels::Operation::EndRoom,
-            (_, "join" | "download_token") => labels::Operation::MintToken,
-            _ => labels::Operation::Ask,
-        };
-        let outcome = match report.outcome {
-            "ok" => labels::CallOutcome::Success,
-            "unauthorized" => labels::CallOutcome::Unauthorized,
-            "throttled" => labels::CallOutcome::RateLimited,
-            "unavailable" | "internal" => labels::CallOutcome::ServerError,
-            "unreachable" => labels::CallOutcome::Unreachable,
-            _ => labels::CallOutcome::Refused,
-        };
-        self.metrics
-            .called(operation, outcome, report.duration, self.clock.now());
+        self.metrics.called(
+            report.operation,
+            report.outcome,
+            report.duration,
+            self.clock.now(),
+        );
         if let Some(limit) = &report.rate_limit {
             let remaining = i64::try_from(limit.remaining).unwrap_or(i64::MAX);
             self.metrics
                 .downstream_rate_limit_remaining
-                .with(operation.peer())
+                .with(report.operation.peer())
                 .set(remaining);
         }
     }
 
-    fn access_changed(&self, target: &'static str, refusal: Option<&str>) {
-        let peer = match target {
-            "mattermost" => Peer::Mattermost,
-            _ => Peer::PlugNmeet,
-        };
+    fn access_changed(&self, peer: Peer, refusal: Option<&str>) {
         self.readiness.set_refusal(peer, refusal.map(str::to_owned));
         if refusal.is_some() {
             self.ask_again.notify_one();
         }
+    }
+}
+
+impl AmqpObserver for Meter {
+    fn connected(&self, role: Role, is_up: bool) {
+        let gauge = self.metrics.amqp_connected.with(role);
+        gauge.set(i64::from(is_up));
+    }
+
+    fn reconnects(&self, role: Role, reason: ReconnectReason) {
+        let counter = self.metrics.amqp_reconnects_total.with((role, reason));
+        counter.inc();
+    }
+
+    fn blocked(&self, is_blocked: bool) {
+        let gauge = self.metrics.amqp_blocked.with(());
+        gauge.set(i64::from(is_blocked));
+    }
+
+    fn published(&self, result: PublishResult) {
+        self.metrics.amqp_publishes_total.with(result).inc();
+    }
+
+    fn confirm_took(&self, took: Duration) {
+        let histogram = self.metrics.amqp_publish_confirm_duration_seconds.with(());
+        histogram.observe(took.as_secs_f64());
     }
 }
 

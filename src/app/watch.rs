@@ -13,7 +13,7 @@ use crate::ports::{ChatError, Clock, Queue, Store, WayOutKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::trigger::OwnUser;
-use crate::worker::Deps;
+use crate::worker::{BreakerState, Deps};
 
 use super::Surroundings;
 use super::queue::{self, QueueSide};
@@ -147,7 +147,7 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
                 .with(())
                 .set(i64::try_from(dead).unwrap_or(i64::MAX));
         }
-        for peer in [Peer::Mattermost, Peer::PlugNmeet] {
+        for peer in Peer::ALL {
             // Where nothing can be asked, Mattermost is called only when there is something to tell.
             let is_asked = peer != Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
             let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
@@ -159,7 +159,6 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
 
 /// The peer answered lately, or was not needed lately and did not fail.
 fn was_reached(metrics: &Metrics, peer: Peer, is_asked: bool, clock: &dyn Clock) -> bool {
-    use crate::telemetry::metrics::labels::BreakerState;
     let last = metrics
         .downstream_last_success_timestamp_seconds
         .with(peer)

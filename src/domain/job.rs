@@ -3,24 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::label::labels;
 use super::{ArtifactId, BadId, MeetingId, PostKey, RequestId, Timestamp};
 
-/// Which of the two servers a job calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Peer {
-    /// Mattermost.
-    Mattermost,
-    /// plugNmeet.
-    PlugNmeet,
-}
-
-impl Peer {
-    /// The metric label `target`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mattermost => "mattermost",
-            Self::PlugNmeet => "plugnmeet",
-        }
+labels! {
+    /// Which of the two servers a job calls.
+    pub enum Peer {
+        /// Mattermost.
+        Mattermost = "mattermost",
+        /// plugNmeet.
+        PlugNmeet = "plugnmeet",
     }
 }
 

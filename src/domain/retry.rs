@@ -5,6 +5,8 @@ mod tests;
 
 use std::time::Duration;
 
+use super::label::labels;
+
 /// What one attempt met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -52,44 +54,21 @@ pub enum Outcome {
     },
 }
 
-/// Why a retry was scheduled: a closed set, used as a metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RetryReason {
-    /// Refused, reset, no route, no answer in time.
-    Unreachable,
-    /// 5xx.
-    ServerError,
-    /// 429.
-    Throttled,
-    /// The peer answered that it failed.
-    Failed,
-    /// Another worker holds the card.
-    Busy,
-    /// A pause that the job chose.
-    Paused,
-}
-
-impl RetryReason {
-    /// Every reason.
-    pub const ALL: [Self; 6] = [
-        Self::Unreachable,
-        Self::ServerError,
-        Self::Throttled,
-        Self::Failed,
-        Self::Busy,
-        Self::Paused,
-    ];
-
-    /// The metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::ServerError => "5xx",
-            Self::Throttled => "rate_limited",
-            Self::Failed => "failed",
-            Self::Busy => "busy",
-            Self::Paused => "paused",
-        }
+labels! {
+    /// Why a retry was scheduled: a metric label.
+    pub enum RetryReason {
+        /// Refused, reset, no route, no answer in time.
+        Unreachable = "unreachable",
+        /// 5xx.
+        ServerError = "5xx",
+        /// 429.
+        Throttled = "rate_limited",
+        /// The peer answered that it failed.
+        Failed = "failed",
+        /// Another worker holds the card.
+        Busy = "busy",
+        /// A pause that the job chose.
+        Paused = "paused",
     }
 }
 

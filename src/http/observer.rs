@@ -2,21 +2,68 @@
 
 use std::time::Duration;
 
+use crate::domain::Peer;
+use crate::domain::label::labels;
+
 use super::RateLimit;
+
+labels! {
+    /// What a call is for.
+    pub enum Operation of peer {
+        /// Making a post or a notice.
+        CreatePost = "create_post",
+        /// Changing or deleting a post.
+        PatchPost = "patch_post",
+        /// Answering a command through its response URL.
+        AnswerCommand = "answer_command",
+        /// Everything else of Mattermost: reading posts, channels and people, joining a channel, logging in and out.
+        Read = "read",
+        /// Making a room.
+        CreateRoom = "create_room",
+        /// Ending a room.
+        EndRoom = "end_room",
+        /// Minting a join or download token.
+        MintToken = "mint_token",
+        /// Asking plugNmeet for a room's state, its artifacts or a file.
+        Ask = "ask",
+    }
+
+    /// How a call ended.
+    pub enum CallOutcome {
+        /// Done.
+        Success = "2xx",
+        /// Refused for good, or not there.
+        Refused = "4xx",
+        /// The relay's token or key is wrong.
+        Unauthorized = "unauthorized",
+        /// Told to wait.
+        RateLimited = "rate_limited",
+        /// The peer has trouble of its own.
+        ServerError = "5xx",
+        /// No connection, or no whole answer within the deadline.
+        Unreachable = "unreachable",
+    }
+}
+
+impl Operation {
+    /// The server that is called.
+    pub const fn peer(self) -> Peer {
+        match self {
+            Self::CreatePost | Self::PatchPost | Self::AnswerCommand | Self::Read => {
+                Peer::Mattermost
+            }
+            Self::CreateRoom | Self::EndRoom | Self::MintToken | Self::Ask => Peer::PlugNmeet,
+        }
+    }
+}
 
 /// One call, with all that it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallReport {
-    /// Who was called: `mattermost` or `plugnmeet`.
-    pub target: &'static str,
-    /// What for. Mattermost: `own_account`, `create_post`, `post_notice`, `patch_post`, `delete_post`, `read_post`, `find_posts`,
-    /// `channel_kind`, `join_channel`, `is_channel_member`, `is_channel_admin`, `own_teams`, `account`, `client_config`, `answer_command`,
-    /// `direct_channel`, `log_in`, `log_out`; plugNmeet: `create_room`, `join`, `room_activity`, `end_room`, `find_recordings`,
-    /// `find_artifacts`, `download_token`, `download`.
-    pub operation: &'static str,
-    /// How it ended: `ok`, or the port's error: `unreachable`, `unavailable`, `throttled`, `unauthorized`,
-    /// `forbidden`, `not_found`, `not_editable`, `refused`, `internal`, `room_gone`, `blocked`.
-    pub outcome: &'static str,
+    /// Who was called, and what for.
+    pub operation: Operation,
+    /// How it ended.
+    pub outcome: CallOutcome,
     /// From the call to its last byte.
     pub duration: Duration,
     /// What the peer said about its rate limit.
@@ -30,8 +77,8 @@ pub trait CallObserver: Send + Sync + 'static {
 
     /// A peer refuses the relay's credential from now on (`refusal`: why, and what to change), or takes it again
     /// (`None`): told at the first answer that says so.
-    fn access_changed(&self, target: &'static str, refusal: Option<&str>) {
-        let _ = (target, refusal);
+    fn access_changed(&self, peer: Peer, refusal: Option<&str>) {
+        let _ = (peer, refusal);
     }
 }
 

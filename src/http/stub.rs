@@ -9,7 +9,7 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{CallObserver, CallReport};
+use super::{CallObserver, CallOutcome, CallReport, Operation};
 
 /// What a stub does with one request.
 #[derive(Clone)]
@@ -149,7 +149,7 @@ impl CallObserver for Observer {
 
 impl Observer {
     /// Operation and outcome of each call so far.
-    pub(crate) fn outcomes(&self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn outcomes(&self) -> Vec<(Operation, CallOutcome)> {
         let reports = self.0.lock().unwrap();
         reports.iter().map(|r| (r.operation, r.outcome)).collect()
     }

@@ -1,35 +1,13 @@
-//! What ingress tells about itself. Every label comes from a closed list, so that metrics exist at 0 from the start
-//! (operations.md 1).
+//! What ingress tells about itself.
 
 use std::time::Duration;
 
 use crate::domain::Event;
-
-macro_rules! labels {
-    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $label:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $($(#[$case_doc])* $case,)*
-        }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$case,)*];
-
-            /// The label in metrics and logs.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$case => $label,)*
-                }
-            }
-        }
-    };
-}
+use crate::domain::label::labels;
 
 labels! {
-    /// Who calls us: the label `source`.
-    Source {
+    /// Who calls us.
+    pub enum Source {
         /// Mattermost, about a post.
         OutgoingWebhook = "outgoing_webhook",
         /// Mattermost, about a command.
@@ -37,11 +15,9 @@ labels! {
         /// plugNmeet.
         Plugnmeet = "plugnmeet",
     }
-}
 
-labels! {
-    /// What an authenticated call was: the label `event`.
-    Trigger {
+    /// What an authenticated call was: plugNmeet's own word for it. What the relay has no use for is counted together.
+    pub enum Trigger of source {
         /// An outgoing webhook of Mattermost.
         OutgoingWebhook = "post",
         /// A slash command: `start`.
@@ -55,56 +31,41 @@ labels! {
         /// plugNmeet: a room was made.
         RoomCreated = "room_created",
         /// plugNmeet: the first media came.
-        RoomStarted = "room_started",
+        RoomStarted = "room_started" in "room_created",
         /// plugNmeet: somebody joined.
         ParticipantJoined = "participant_joined",
         /// plugNmeet: somebody left.
         ParticipantLeft = "participant_left",
         /// plugNmeet: a camera or microphone was switched on.
-        TrackPublished = "track_published",
+        TrackPublished = "track_published" in "other",
         /// plugNmeet: a camera or microphone was switched off.
-        TrackUnpublished = "track_unpublished",
+        TrackUnpublished = "track_unpublished" in "other",
         /// plugNmeet: a recording began, or failed to.
-        StartRecording = "start_recording",
+        StartRecording = "start_recording" in "recording",
         /// plugNmeet: a recording stopped.
-        EndRecording = "end_recording",
+        EndRecording = "end_recording" in "recording",
         /// plugNmeet: a stream began.
-        StartRtmp = "start_rtmp",
+        StartRtmp = "start_rtmp" in "other",
         /// plugNmeet: a stream stopped.
-        EndRtmp = "end_rtmp",
+        EndRtmp = "end_rtmp" in "other",
         /// plugNmeet: a recording's file is ready.
-        RecordingProceeded = "recording_proceeded",
+        RecordingProceeded = "recording_proceeded" in "recording",
         /// plugNmeet: the recorder is done with a file, or failed.
-        RecordingTranscodingFinished = "recording_transcoding_finished",
+        RecordingTranscodingFinished = "recording_transcoding_finished" in "other",
         /// plugNmeet: a session ended.
         SessionEnded = "session_ended",
         /// plugNmeet: LiveKit closed the room.
-        RoomFinished = "room_finished",
+        RoomFinished = "room_finished" in "session_ended",
         /// plugNmeet: an artifact is ready.
         ArtifactCreated = "artifact_created",
         /// plugNmeet: the analytics are ready, told a second time.
-        AnalyticsProceeded = "analytics_proceeded",
+        AnalyticsProceeded = "analytics_proceeded" in "other",
         /// plugNmeet: an event of the future.
-        UnknownEvent = "unknown",
+        UnknownEvent = "unknown" in "other",
     }
-}
 
-impl Trigger {
-    /// Who sends it.
-    pub const fn source(self) -> Source {
-        match self {
-            Self::OutgoingWebhook => Source::OutgoingWebhook,
-            Self::CommandStart | Self::CommandEnd | Self::CommandList | Self::CommandHelp => {
-                Source::SlashCommand
-            }
-            _ => Source::Plugnmeet,
-        }
-    }
-}
-
-labels! {
-    /// What became of an authenticated call: the label `result`. Doubles are found later, by apply.
-    Received {
+    /// What became of an authenticated call. Doubles are found later, by apply.
+    pub enum Received {
         /// An event is on stable storage, or the question was answered.
         Accepted = "accepted",
         /// Nothing for us.
@@ -112,11 +73,9 @@ labels! {
         /// Not taken; the reason is counted besides.
         Rejected = "rejected",
     }
-}
 
-labels! {
-    /// Why a call was not taken: the label `reason`.
-    Rejected {
+    /// Why a call was not taken.
+    pub enum Rejected {
         /// No signature of plugNmeet's over this body.
         BadSignature = "bad_signature",
         /// Not one of the tokens.
@@ -134,11 +93,9 @@ labels! {
         /// It could not be made durable in time.
         Backpressure = "backpressure",
     }
-}
 
-labels! {
     /// Why an authenticated call was nothing for us.
-    Ignored {
+    pub enum Ignored {
         /// No rule matches the text.
         NoRule = "no_rule",
         /// The relay's own post.
@@ -148,11 +105,9 @@ labels! {
         /// Something in it cannot be an identifier.
         BadId = "bad_id",
     }
-}
 
-labels! {
     /// Something that an operator may want to know of.
-    Noted {
+    pub enum Noted {
         /// A response_url is not of the form of Mattermost's: no late answers.
         ForeignResponseUrl = "foreign_response_url",
         /// A page could not read the store in time.
@@ -168,11 +123,9 @@ labels! {
         /// A link with a bad signature.
         BadLink = "bad_link",
     }
-}
 
-labels! {
-    /// The templates of the public routes: the label `route`.
-    Route {
+    /// The templates of the public routes.
+    pub enum Route {
         /// Outgoing webhooks.
         Outgoing = "/mattermost/outgoing",
         /// Slash commands, on any of their three paths.
@@ -184,11 +137,72 @@ labels! {
         /// The page of an artifact.
         Artifact = "/artifact/{token}",
         /// The way to its file.
-        ArtifactFile = "/artifact/{token}/file",
+        ArtifactFile = "/artifact/{token}/file" in "/artifact/{token}",
         /// Is anybody there?
-        Health = "/healthz",
+        Health = "/healthz" in "other",
         /// No route.
         Other = "other",
+    }
+
+    /// A route with the method that it is for.
+    pub enum Endpoint of route {
+        /// Outgoing webhooks.
+        Outgoing = "POST",
+        /// Slash commands.
+        CommandPost = "POST",
+        /// Slash commands that are set up for GET.
+        CommandGet = "GET",
+        /// Webhooks of plugNmeet.
+        Webhook = "POST",
+        /// The join page.
+        JoinGet = "GET",
+        /// Joining.
+        JoinPost = "POST",
+        /// Artifact pages and downloads.
+        Artifact = "GET",
+        /// Everything else, such as unknown paths and wrong methods.
+        Other = "other",
+    }
+}
+
+impl Trigger {
+    /// Who sends it.
+    pub const fn source(self) -> Source {
+        match self {
+            Self::OutgoingWebhook => Source::OutgoingWebhook,
+            Self::CommandStart | Self::CommandEnd | Self::CommandList | Self::CommandHelp => {
+                Source::SlashCommand
+            }
+            _ => Source::Plugnmeet,
+        }
+    }
+}
+
+impl Endpoint {
+    /// What a request by `method` to `route` is for.
+    pub fn of(route: Route, method: &str) -> Self {
+        match (route, method) {
+            (Route::Outgoing, "POST") => Self::Outgoing,
+            (Route::Command, "POST") => Self::CommandPost,
+            (Route::Command, "GET") => Self::CommandGet,
+            (Route::Webhook, "POST") => Self::Webhook,
+            (Route::Join, "GET" | "HEAD") => Self::JoinGet,
+            (Route::Join, "POST") => Self::JoinPost,
+            (Route::Artifact | Route::ArtifactFile, "GET" | "HEAD") => Self::Artifact,
+            _ => Self::Other,
+        }
+    }
+
+    /// Its route; [`Route::Other`] for a wrong method.
+    pub const fn route(self) -> Route {
+        match self {
+            Self::Outgoing => Route::Outgoing,
+            Self::CommandPost | Self::CommandGet => Route::Command,
+            Self::Webhook => Route::Webhook,
+            Self::JoinGet | Self::JoinPost => Route::Join,
+            Self::Artifact => Route::Artifact,
+            Self::Other => Route::Other,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Credential;
+use crate::domain::Peer;
 use crate::http::Http;
 use crate::ports::ChatError;
 
@@ -66,7 +67,7 @@ impl Access {
                 "Mattermost refuses the relay's credential, cards wait: {remedy}");
         }
         if before != Some(false) {
-            http.report_access("mattermost", Some(&format!("{error}; {remedy}")));
+            http.report_access(Peer::Mattermost, Some(&format!("{error}; {remedy}")));
         }
     }
 
@@ -79,7 +80,7 @@ impl Access {
             tracing::info!("Mattermost accepts the relay's credential again; cards resume");
         }
         if before != Some(true) {
-            http.report_access("mattermost", None);
+            http.report_access(Peer::Mattermost, None);
         }
     }
 

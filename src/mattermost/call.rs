@@ -11,7 +11,7 @@ use url::Url;
 
 use super::session::Session;
 use super::{Mattermost, errors, form};
-use crate::http::{CallError, RateLimit, Request, Urgency};
+use crate::http::{CallError, Operation, RateLimit, Request, Urgency};
 use crate::ports::ChatError;
 
 /// What stands in the header `Authorization`.
@@ -32,7 +32,7 @@ pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
 /// A call to be made.
 #[derive(Clone)]
 pub(super) struct Call {
-    operation: &'static str,
+    operation: Operation,
     method: Method,
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
@@ -45,7 +45,7 @@ pub(super) struct Call {
 
 impl Call {
     /// A call of the REST API.
-    pub(super) fn new(operation: &'static str, method: Method, path: &[&str]) -> Self {
+    pub(super) fn new(operation: Operation, method: Method, path: &[&str]) -> Self {
         let path = ["api", "v4"].iter().chain(path);
         Self {
             operation,

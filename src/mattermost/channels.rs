@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Mattermost;
 use super::call::{Call, address};
 use crate::domain::{ChannelId, Place, PostId, TeamId, Timestamp, UserId};
-use crate::http::Urgency;
+use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, OwnChannel, OwnChannels, WrittenPost};
 
 /// Most teams whose channels are asked for.
@@ -96,7 +96,8 @@ impl Mattermost {
 
     /// The teams of the relay's account, archived ones left out.
     pub(super) async fn teams(&self, urgency: Urgency) -> Result<Vec<Team>, ChatError> {
-        let call = Call::new("own_teams", Method::GET, &["users", "me", "teams"]).urgency(urgency);
+        let call =
+            Call::new(Operation::Read, Method::GET, &["users", "me", "teams"]).urgency(urgency);
         let teams: Vec<Team> = self.ask(call).await?;
         Ok(teams
             .into_iter()
@@ -106,7 +107,7 @@ impl Mattermost {
 
     async fn channels_of(&self, team: &Team) -> Result<Vec<OwnChannel>, ChatError> {
         let path = ["users", "me", "teams", team.id.as_str(), "channels"];
-        let call = Call::new("own_channels", Method::GET, &path)
+        let call = Call::new(Operation::Read, Method::GET, &path)
             .answer_bytes_max(CHANNELS_BYTES_MAX)
             .urgency(Urgency::Background);
         // Direct and group messages stand in every team's list.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::form::AppError;
-use crate::http::{Answer, CallReport, Http, RateLimit};
+use crate::http::{Answer, CallOutcome, CallReport, Http, Operation, RateLimit};
 use crate::ports::ChatError;
 
 /// Longest error id that is repeated, in bytes.
@@ -13,15 +13,14 @@ const ERROR_ID_BYTES_MAX: usize = 100;
 /// Tells the observer how a call that began at `started` ended.
 pub(super) fn report<T>(
     http: &Http,
-    operation: &'static str,
+    operation: Operation,
     started: Instant,
     rate_limit: Option<RateLimit>,
     result: &Result<T, ChatError>,
 ) {
     http.report(&CallReport {
-        target: "mattermost",
         operation,
-        outcome: result.as_ref().err().map_or("ok", outcome),
+        outcome: result.as_ref().err().map_or(CallOutcome::Success, outcome),
         duration: started.elapsed(),
         rate_limit,
     });
@@ -116,18 +115,18 @@ pub(super) fn login_hint(why: &str) -> Option<&'static str> {
     hint.map(|(_, hint)| *hint)
 }
 
-/// The word for an error in metrics.
-pub(super) const fn outcome(error: &ChatError) -> &'static str {
+/// How metrics count an error.
+const fn outcome(error: &ChatError) -> CallOutcome {
     match error {
-        ChatError::Unreachable { .. } => "unreachable",
-        ChatError::Unavailable { .. } | ChatError::TurnedAway { .. } => "unavailable",
-        ChatError::Throttled { .. } => "throttled",
-        ChatError::Unauthorized { .. } => "unauthorized",
-        ChatError::Forbidden { .. } => "forbidden",
-        ChatError::NotFound { .. } => "not_found",
-        ChatError::NotEditable { .. } => "not_editable",
-        ChatError::Failed { .. } | ChatError::Suspended { .. } | ChatError::Refused { .. } => {
-            "refused"
-        }
+        ChatError::Unreachable { .. } => CallOutcome::Unreachable,
+        ChatError::Unavailable { .. } | ChatError::TurnedAway { .. } => CallOutcome::ServerError,
+        ChatError::Throttled { .. } => CallOutcome::RateLimited,
+        ChatError::Unauthorized { .. } => CallOutcome::Unauthorized,
+        ChatError::Forbidden { .. }
+        | ChatError::NotFound { .. }
+        | ChatError::NotEditable { .. }
+        | ChatError::Failed { .. }
+        | ChatError::Suspended { .. }
+        | ChatError::Refused { .. } => CallOutcome::Refused,
     }
 }

@@ -11,7 +11,7 @@ use super::call::{address, unreachable};
 use super::errors;
 use super::form::{self, Refusal};
 use crate::domain::ResponseHook;
-use crate::http::{Answer, Http, Request};
+use crate::http::{Answer, Http, Operation, Request};
 use crate::ports::ChatError;
 
 /// Longest answer of a hook that is read, in bytes; a success is `ok`.
@@ -27,7 +27,7 @@ pub(super) struct Hooks {
 /// One call of such an address.
 pub(super) struct Push {
     /// For metrics.
-    pub(super) operation: &'static str,
+    pub(super) operation: Operation,
     /// Where to.
     pub(super) address: Url,
     /// The header `Authorization`, marked sensitive.
@@ -46,7 +46,7 @@ impl Hooks {
     pub(super) async fn answer(&self, hook: &ResponseHook, body: Vec<u8>) -> Result<(), ChatError> {
         let path = ["hooks", "commands", hook.expose()];
         let push = Push {
-            operation: "answer_command",
+            operation: Operation::AnswerCommand,
             address: address(&self.url, &path),
             authorization: None,
             body,

@@ -13,7 +13,7 @@ use url::Url;
 use super::call::{address, bearer, unreachable};
 use super::{errors, form};
 use crate::domain::UserId;
-use crate::http::{CallReport, Http, Request};
+use crate::http::{Http, Operation, Request};
 use crate::ports::ChatError;
 
 /// The header in which the new session's token comes.
@@ -69,13 +69,7 @@ impl Login {
                 })
         }
         .await;
-        self.0.http.report(&CallReport {
-            target: "mattermost",
-            operation: "log_in",
-            outcome: result.as_ref().err().map_or("ok", errors::outcome),
-            duration: started.elapsed(),
-            rate_limit,
-        });
+        errors::report(&self.0.http, Operation::Read, started, rate_limit, &result);
         result
     }
 

@@ -16,7 +16,7 @@ use super::{BadSettings, NoticeFormat, body};
 use crate::domain::{
     ChannelId, Place, PlaceKind, PostId, Rendered, ResponseHook, Timestamp, UserId,
 };
-use crate::http::Http;
+use crate::http::{Http, Operation};
 use crate::ports::{
     Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind,
 };
@@ -139,7 +139,7 @@ impl Chat for Notices {
         }
         let way = self.way.load_full();
         let push = Push {
-            operation: "post_notice",
+            operation: Operation::CreatePost,
             address: way.address.clone(),
             authorization: way.authorization.clone(),
             body: notice(self.format, channel, &content),

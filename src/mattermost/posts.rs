@@ -14,7 +14,7 @@ use super::body;
 use super::call::Call;
 use super::form::Confirmed;
 use crate::domain::{ChannelId, PostId, Rendered, Timestamp, UserId};
-use crate::http::Urgency;
+use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, NewPost, PostView};
 
 /// Longest key that is read back, in bytes.
@@ -87,7 +87,7 @@ impl Mattermost {
     pub(super) async fn create(&self, post: NewPost) -> Result<PostView, ChatError> {
         let own = self.own().await?;
         let pending_post_id = self.pending_post_id(&post);
-        let call = Call::new("create_post", Method::POST, &["posts"]);
+        let call = Call::new(Operation::CreatePost, Method::POST, &["posts"]);
         let body = |chars_max| body::create(&post, &pending_post_id, chars_max);
         let made: Post = self.ask_fitting(call, post.content.chars(), body).await?;
         // The id of a pending post is global: the answer may be somebody else's post (mattermost.md 5.3).
@@ -114,20 +114,24 @@ impl Mattermost {
         content: &Rendered,
     ) -> Result<(), ChatError> {
         let path = ["posts", post.as_str(), "patch"];
-        let call = Call::new("patch_post", Method::PUT, &path);
+        let call = Call::new(Operation::PatchPost, Method::PUT, &path);
         let body = |chars_max| body::patch(key, content, chars_max);
         let result = self.ask_fitting::<Post>(call, content.chars(), body).await;
         self.told_apart(post, result.map(drop)).await
     }
 
     pub(super) async fn delete(&self, post: &PostId) -> Result<(), ChatError> {
-        let call = Call::new("delete_post", Method::DELETE, &["posts", post.as_str()]);
+        let call = Call::new(
+            Operation::PatchPost,
+            Method::DELETE,
+            &["posts", post.as_str()],
+        );
         let result = self.ask::<Confirmed>(call).await;
         self.told_apart(post, result.map(drop)).await
     }
 
     pub(super) async fn read(&self, post: &PostId) -> Result<PostView, ChatError> {
-        let call = Call::new("read_post", Method::GET, &["posts", post.as_str()]);
+        let call = Call::new(Operation::Read, Method::GET, &["posts", post.as_str()]);
         let read: Post = self.ask(call).await?;
         if read.delete_at > 0 {
             return Err(ChatError::NotFound {
@@ -228,7 +232,7 @@ impl Mattermost {
         urgency: Urgency,
     ) -> Result<List, ChatError> {
         let path = ["channels", channel.as_str(), "posts"];
-        let mut call = Call::new("find_posts", Method::GET, &path)
+        let mut call = Call::new(Operation::Read, Method::GET, &path)
             .answer_bytes_max(LIST_BYTES_MAX)
             .urgency(urgency);
         for (name, value) in query {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Mattermost;
 use super::call::Call;
 use crate::domain::{ChannelId, TeamId};
-use crate::http::Urgency;
+use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, RegisteredHook};
 
 /// Webhooks of a page: the largest that the server gives.
@@ -62,7 +62,7 @@ impl Mattermost {
     ) -> Result<Vec<RegisteredHook>, ChatError> {
         let mut registered = Vec::new();
         for page in 0..PAGES_MAX {
-            let call = Call::new("outgoing_hooks", Method::GET, &["hooks", "outgoing"])
+            let call = Call::new(Operation::Read, Method::GET, &["hooks", "outgoing"])
                 .query("team_id", team)
                 .query("page", page)
                 .query("per_page", PAGE)

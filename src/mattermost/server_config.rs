@@ -11,6 +11,7 @@ use url::Url;
 
 use super::call::Call;
 use super::{Mattermost, errors};
+use crate::http::Operation;
 use crate::ports::ChatError;
 
 /// Longest text of a post that is ever sent, in characters, and what is taken for the limit while the server has not
@@ -125,7 +126,7 @@ impl Mattermost {
     }
 
     async fn ask_config(&self, known: Option<ServerConfig>) -> ServerConfig {
-        let call = Call::new("client_config", Method::GET, &["config", "client"]).for_everybody();
+        let call = Call::new(Operation::Read, Method::GET, &["config", "client"]).for_everybody();
         match self.ask::<ClientConfig>(call.query("format", "old")).await {
             Ok(told) => {
                 // Who is not logged in is told only some of the settings: that does not replace all of them.

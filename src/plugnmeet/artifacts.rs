@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::PlugNmeet;
 use super::answer::{Envelope, unreadable};
 use crate::domain::{ArtifactKind, Sid};
+use crate::http::Operation;
 use crate::ports::{ConferenceError, FoundArtifact};
 
 /// Most recordings and artifacts of one session that are told.
@@ -18,7 +19,6 @@ const PAGES_MAX: usize = 10;
 
 /// One of the two lists.
 pub(super) struct List {
-    operation: &'static str,
     path: &'static str,
     total: &'static str,
     items: &'static str,
@@ -28,7 +28,6 @@ pub(super) struct List {
 
 /// Recordings.
 pub(super) const RECORDINGS: List = List {
-    operation: "find_recordings",
     path: "recording/fetch",
     total: "total_recordings",
     items: "recordings_list",
@@ -38,7 +37,6 @@ pub(super) const RECORDINGS: List = List {
 
 /// Artifacts.
 pub(super) const ARTIFACTS: List = List {
-    operation: "find_artifacts",
     path: "artifact/fetch",
     total: "total_artifacts",
     items: "artifacts_list",
@@ -69,7 +67,7 @@ impl PlugNmeet {
         for _ in 0..PAGES_MAX {
             let body = json!({ "room_sid": sid, "from": from, "limit": PAGE, "order_by": "ASC" });
             let page = self
-                .call(list.operation, list.path, &body, |envelope| {
+                .call(Operation::Ask, list.path, &body, |envelope| {
                     list.read(envelope)
                 })
                 .await?;

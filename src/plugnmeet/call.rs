@@ -11,14 +11,15 @@ use url::Url;
 
 use super::answer::{self, Envelope};
 use super::{Keys, PlugNmeet, URL_SETTING, signature};
-use crate::http::{Answer, CallError, CallReport, Request};
+use crate::domain::Peer;
+use crate::http::{Answer, CallError, CallOutcome, CallReport, Operation, Request};
 use crate::ports::ConferenceError;
 
 impl PlugNmeet {
     /// Signs `body`, posts it to `/auth/{path}`, reads the answer and tells the observer how it ended.
     pub(super) async fn call<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         path: &str,
         body: &impl Serialize,
         read: impl FnOnce(Envelope) -> Result<T, ConferenceError>,
@@ -39,14 +40,13 @@ impl PlugNmeet {
     /// Tells the observer how a call ended.
     pub(super) fn report<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         started: Instant,
         result: &Result<T, ConferenceError>,
     ) {
         self.http.report(&CallReport {
-            target: "plugnmeet",
             operation,
-            outcome: result.as_ref().err().map_or("ok", outcome),
+            outcome: result.as_ref().err().map_or(CallOutcome::Success, outcome),
             duration: started.elapsed(),
             rate_limit: None,
         });
@@ -63,7 +63,7 @@ impl PlugNmeet {
                     let remedy =
                         "correct plugnmeet.api_key and plugnmeet.api_secret and reload (SIGHUP)";
                     let refusal = format!("plugNmeet refuses the relay's API key: {why}; {remedy}");
-                    self.http.report_access("plugnmeet", Some(&refusal));
+                    self.http.report_access(Peer::PlugNmeet, Some(&refusal));
                     tracing::error!(
                         why,
                         setting = "plugnmeet.api_key, plugnmeet.api_secret",
@@ -80,7 +80,7 @@ impl PlugNmeet {
             Ok(_) => {
                 self.http.peer_answered();
                 if self.is_key_refused.swap(false, Ordering::Relaxed) {
-                    self.http.report_access("plugnmeet", None);
+                    self.http.report_access(Peer::PlugNmeet, None);
                     tracing::info!("plugNmeet takes the relay's API key again");
                 }
             }
@@ -127,16 +127,17 @@ pub(super) fn unreachable(error: CallError) -> ConferenceError {
     }
 }
 
-/// The word for an error in metrics.
-const fn outcome(error: &ConferenceError) -> &'static str {
+/// How metrics count an error.
+const fn outcome(error: &ConferenceError) -> CallOutcome {
     match error {
-        ConferenceError::Unreachable { .. } => "unreachable",
-        ConferenceError::Unavailable { .. } => "unavailable",
-        ConferenceError::Internal { .. } => "internal",
-        ConferenceError::RoomGone => "room_gone",
-        ConferenceError::Blocked => "blocked",
-        ConferenceError::NotFound => "not_found",
-        ConferenceError::Unauthorized { .. } => "unauthorized",
-        ConferenceError::Refused { .. } => "refused",
+        ConferenceError::Unreachable { .. } => CallOutcome::Unreachable,
+        ConferenceError::Unavailable { .. } | ConferenceError::Internal { .. } => {
+            CallOutcome::ServerError
+        }
+        ConferenceError::Unauthorized { .. } => CallOutcome::Unauthorized,
+        ConferenceError::RoomGone
+        | ConferenceError::Blocked
+        | ConferenceError::NotFound
+        | ConferenceError::Refused { .. } => CallOutcome::Refused,
     }
 }

@@ -11,7 +11,7 @@ use super::answer::{is_foreign, media_type, not_its_word};
 use super::call::{below, unreachable};
 use super::{PlugNmeet, URL_SETTING};
 use crate::domain::{ArtifactId, ArtifactKind};
-use crate::http::{Answer, CallError, Request};
+use crate::http::{Answer, CallError, Operation, Request};
 use crate::ports::ConferenceError;
 
 /// The status with which plugNmeet's download hook redirects to its storage (plugnmeet.md 2.14). A proxy that wants
@@ -41,8 +41,10 @@ impl PlugNmeet {
             ArtifactKind::Recording => ("recording/getDownloadToken", json!({ "record_id": id })),
             _ => ("artifact/getDownloadToken", json!({ "artifact_id": id })),
         };
-        self.call("download_token", path, &body, |envelope| envelope.token())
-            .await
+        self.call(Operation::MintToken, path, &body, |envelope| {
+            envelope.token()
+        })
+        .await
     }
 
     /// Reads a file, following at most one redirect, and that only within plugNmeet's own host or to
@@ -50,7 +52,7 @@ impl PlugNmeet {
     pub(super) async fn download(&self, address: Url) -> Result<Bytes, ConferenceError> {
         let started = Instant::now();
         let result = self.read_file(address).await;
-        self.report("download", started, &result);
+        self.report(Operation::Ask, started, &result);
         result
     }
 

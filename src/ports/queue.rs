@@ -6,31 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// The four queues of design 3. The name is also the metric label and the last part of a broker's queue name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum QueueName {
-    /// Events, taken by apply alone.
-    Events,
-    /// Jobs that call plugNmeet.
-    Conference,
-    /// First cards and answers.
-    Chat,
-    /// Refreshes, artifacts and every retry: what may wait behind a fresh "meet now".
-    ChatLater,
-}
+use crate::domain::label::labels;
 
-impl QueueName {
-    /// Every queue.
-    pub const ALL: [Self; 4] = [Self::Events, Self::Conference, Self::Chat, Self::ChatLater];
-
-    /// The name in metrics, logs and topology.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::Conference => "conference",
-            Self::Chat => "chat",
-            Self::ChatLater => "chat.later",
-        }
+labels! {
+    /// The four queues of design 3. The word is also the last part of a broker's queue name.
+    pub enum QueueName {
+        /// Events, taken by apply alone.
+        Events = "events",
+        /// Jobs that call plugNmeet.
+        Conference = "conference",
+        /// First cards and answers.
+        Chat = "chat",
+        /// Refreshes, artifacts and every retry: what may wait behind a fresh "meet now".
+        ChatLater = "chat.later",
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::domain::label::labels;
+
 /// The numbers of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
@@ -15,22 +17,13 @@ pub struct BreakerSettings {
     pub probe_every: Duration,
 }
 
-/// How a breaker stands; also the metric label `state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BreakerState {
-    /// Calls are made.
-    Closed,
-    /// No calls but probes.
-    Open,
-}
-
-impl BreakerState {
-    /// The metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-        }
+labels! {
+    /// How a breaker stands.
+    pub enum BreakerState {
+        /// Calls are made.
+        Closed = "closed",
+        /// No calls but probes.
+        Open = "open",
     }
 }
 

@@ -3,45 +3,47 @@
 use std::time::Duration;
 
 use crate::domain::apply::Effect;
+use crate::domain::label::labels;
 use crate::domain::retry::RetryReason;
 use crate::domain::{Event, Peer, Via};
 use crate::ports::QueueName;
 
 use super::BreakerState;
 
-/// What became of a message, as the label `outcome` of `jobs_processed_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobOutcome {
-    /// Its effect is there.
-    Delivered,
-    /// Another attempt is scheduled.
-    Retried,
-    /// Given up.
-    DeadLettered,
-    /// Its effect was no longer wanted.
-    Obsolete,
-}
+labels! {
+    /// What became of a message.
+    pub enum JobOutcome {
+        /// Its effect is there.
+        Delivered = "delivered",
+        /// Another attempt is scheduled.
+        Retried = "retried",
+        /// Given up.
+        DeadLettered = "dead_lettered",
+        /// Its effect was no longer wanted.
+        Obsolete = "obsolete",
+    }
 
-/// Why something was given up, as the label `reason` of `dead_letters_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeadReason {
-    /// Attempts or age used up, or a permanent answer.
-    GivenUp,
-    /// It was worked on too often without an end.
-    Poison,
-    /// It could not be read.
-    Unreadable,
-}
+    /// Why something was given up.
+    pub enum DeadReason {
+        /// Attempts or age used up, or a permanent answer.
+        GivenUp = "given_up",
+        /// It was worked on too often without an end.
+        Poison = "poison",
+        /// It could not be read.
+        Unreadable = "unreadable",
+    }
 
-/// What a poll found that no webhook had told, as the label `kind` of `reconcile_repairs_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Repair {
-    /// An end.
-    MissedEnd,
-    /// A recording or artifact.
-    MissedArtifact,
-    /// A phrase in a channel.
-    MissedTrigger,
+    /// What was found by asking, because no webhook told it.
+    pub enum Repair {
+        /// An end.
+        MissedEnd = "missed_end",
+        /// A recording or artifact.
+        MissedArtifact = "missed_artifact",
+        /// A phrase in a channel.
+        MissedTrigger = "missed_trigger",
+        /// A meeting whose work was not done in time, published again. Counted when that is applied.
+        Woken = "woken",
+    }
 }
 
 /// Told by workers as they go. Every method has an empty default.

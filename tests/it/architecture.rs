@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("envelope", &["domain", "ports"]),
     ("clock", &["domain", "ports"]),
     ("backoff", &[]),
-    ("http", &[]),
+    ("http", &["domain"]),
     ("sqlite", &[]),
     ("listen", &[]),
     ("lock", &[]),
@@ -57,7 +57,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("mattermost", &["domain", "ports", "http"]),
     ("plugnmeet", &["domain", "ports", "http"]),
-    ("telemetry", &["config", "clock", "domain", "ports"]),
+    // The table of metrics names the parts' enums; no part names the table.
+    (
+        "telemetry",
+        &[
+            "config", "clock", "domain", "ports", "http", "ingress", "queue", "worker",
+        ],
+    ),
     (
         "admin",
         &["domain", "ports", "listen", "telemetry", "token"],

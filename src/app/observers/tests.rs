@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::http::{CallOutcome, Operation};
 
 fn meter() -> Meter {
     let metrics = Arc::new(Metrics::new().unwrap());
@@ -16,80 +17,22 @@ fn meter() -> Meter {
     }
 }
 
-fn told(target: &'static str, operation: &'static str, outcome: &'static str) -> Meter {
-    let meter = meter();
-    meter.call_ended(&CallReport {
-        target,
-        operation,
-        outcome,
-        duration: Duration::from_millis(5),
-        rate_limit: None,
-    });
-    meter
-}
-
 #[test]
-fn every_outcome_that_clients_tell_has_its_label() {
-    use labels::CallOutcome::{
-        RateLimited, Refused, ServerError, Success, Unauthorized, Unreachable,
-    };
-    let outcomes = [
-        ("ok", Success),
-        ("unreachable", Unreachable),
-        ("unavailable", ServerError),
-        ("internal", ServerError),
-        ("throttled", RateLimited),
-        ("unauthorized", Unauthorized),
-        ("forbidden", Refused),
-        ("not_found", Refused),
-        ("not_editable", Refused),
-        ("refused", Refused),
-        ("room_gone", Refused),
-        ("blocked", Refused),
-    ];
-    for (outcome, label) in outcomes {
-        let meter = told("mattermost", "create_post", outcome);
+fn only_a_success_counts_as_reached_and_every_call_is_counted() {
+    for outcome in CallOutcome::ALL {
+        let meter = meter();
+        meter.call_ended(&CallReport {
+            operation: Operation::CreateRoom,
+            outcome,
+            duration: Duration::from_millis(5),
+            rate_limit: None,
+        });
         let counted = &meter.metrics.downstream_requests_total;
-        let count = counted.with((labels::Operation::CreatePost, label)).get();
-        assert_eq!(count, 1, "{outcome}");
-    }
-}
-
-#[test]
-fn every_operation_that_clients_tell_has_its_label() {
-    use labels::Operation::{
-        AnswerCommand, Ask, CreatePost, CreateRoom, EndRoom, MintToken, PatchPost, Read,
-    };
-    let operations = [
-        ("mattermost", "create_post", CreatePost),
-        ("mattermost", "patch_post", PatchPost),
-        ("mattermost", "delete_post", PatchPost),
-        ("mattermost", "answer_command", AnswerCommand),
-        ("mattermost", "own_account", Read),
-        ("mattermost", "log_in", Read),
-        ("plugnmeet", "create_room", CreateRoom),
-        ("plugnmeet", "end_room", EndRoom),
-        ("plugnmeet", "join", MintToken),
-        ("plugnmeet", "download_token", MintToken),
-        ("plugnmeet", "room_activity", Ask),
-    ];
-    for (target, operation, label) in operations {
-        let meter = told(target, operation, "ok");
-        let counted = &meter.metrics.downstream_requests_total;
-        let count = counted.with((label, labels::CallOutcome::Success)).get();
-        assert_eq!(count, 1, "{target} {operation}");
-    }
-}
-
-#[test]
-fn only_a_success_counts_as_reached() {
-    let reached = |outcome| {
-        let meter = told("plugnmeet", "create_room", outcome);
+        assert_eq!(counted.with((Operation::CreateRoom, outcome)).get(), 1);
         let last = &meter.metrics.downstream_last_success_timestamp_seconds;
-        last.with(crate::domain::Peer::PlugNmeet).get() > 0.0
-    };
-    assert!(reached("ok"));
-    assert!(!reached("refused") && !reached("unreachable"));
+        let is_reached = last.with(Peer::PlugNmeet).get() > 0.0;
+        assert_eq!(is_reached, outcome == CallOutcome::Success, "{outcome:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::domain::{Attachment, Field, PlaceKind, ServerName};
+use crate::http::CallOutcome;
 use crate::http::stub::{Recorded, class};
 
 const HOOK: &str = "8dmqtmw387yjtq446oed98xgey";
@@ -110,7 +111,10 @@ async fn notice_for_mattermost_names_the_channel_and_shows_text_and_attachment()
     assert_eq!(sent.line(), format!("POST /hooks/{HOOK}"));
     assert_eq!(sent.header("content-type"), Some("application/json"));
     assert_eq!(sent.header("authorization"), None);
-    assert_eq!(kiosk.observer.outcomes(), [("post_notice", "ok")]);
+    assert_eq!(
+        kiosk.observer.outcomes(),
+        [(Operation::CreatePost, CallOutcome::Success)]
+    );
     insta::assert_snapshot!(pretty(&sent.body), @r##"
     {
       "attachments": [

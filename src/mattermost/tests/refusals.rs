@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::*;
+use crate::http::CallOutcome;
 
 #[tokio::test]
 async fn throttled_calls_tell_how_long_to_wait() {
@@ -51,7 +52,6 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
         .iter()
         .map(|r| {
             (
-                r.target,
                 r.operation,
                 r.outcome,
                 r.rate_limit.map(|limit| limit.remaining),
@@ -61,8 +61,8 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
     assert_eq!(
         told,
         [
-            ("mattermost", "own_account", "ok", Some(9)),
-            ("mattermost", "own_account", "throttled", Some(0)),
+            (Operation::Read, CallOutcome::Success, Some(9)),
+            (Operation::Read, CallOutcome::RateLimited, Some(0)),
         ]
     );
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::Timestamp;
+use crate::http::CallOutcome;
 
 #[tokio::test]
 async fn create_sends_every_feature_and_signs_the_exact_bytes() {
@@ -116,7 +117,10 @@ async fn create_sends_every_feature_and_signs_the_exact_bytes() {
       "room_id": "mm-7c1e4k9q2xw8"
     }
     "#);
-    assert_eq!(bench.observer.outcomes(), [("create_room", "ok")]);
+    assert_eq!(
+        bench.observer.outcomes(),
+        [(Operation::CreateRoom, CallOutcome::Success)]
+    );
 }
 
 #[tokio::test]
@@ -381,7 +385,7 @@ async fn http_failures_keep_their_class_and_their_hint() {
     );
     assert_eq!(
         closed.observer.outcomes(),
-        [("room_activity", "unreachable")]
+        [(Operation::Ask, CallOutcome::Unreachable)]
     );
 }
 

@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::http::CallOutcome;
 
 fn sid() -> Sid {
     "0fa90880-1b6f-4928-a5d2-bb5d27bc7f7a".parse().unwrap()
@@ -161,7 +162,10 @@ async fn a_summary_is_read_from_the_internal_address_as_markdown() {
     assert_eq!(seen[1].header("hash-signature"), None);
     assert_eq!(
         bench.observer.outcomes(),
-        [("download_token", "ok"), ("download", "ok")]
+        [
+            (Operation::MintToken, CallOutcome::Success),
+            (Operation::Ask, CallOutcome::Success)
+        ]
     );
 }
 

@@ -8,7 +8,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry,
 };
 
-use super::label::LabelSet;
+use crate::domain::label::LabelSet;
 
 /// What the names of all metrics begin with.
 pub(crate) const PREFIX: &str = "meetrelay_";
@@ -46,6 +46,7 @@ pub(crate) trait Kind: Sized {
         registry: &Registry,
         name: &str,
         help: &str,
+        labels: &[&str],
         buckets: &[f64],
     ) -> prometheus::Result<Self>;
 }
@@ -77,8 +78,8 @@ macro_rules! kinds {
     ($( $metric:ty, $vector:ty, $kind:literal; )+) => {$(
         impl<L: LabelSet> Kind for Family<$metric, L> {
             const KIND: &'static str = $kind;
-            fn make(registry: &Registry, name: &str, help: &str, _: &[f64]) -> prometheus::Result<Self> {
-                family(registry, <$vector>::new(options(name, help), &L::names())?)
+            fn make(registry: &Registry, name: &str, help: &str, labels: &[&str], _: &[f64]) -> prometheus::Result<Self> {
+                family(registry, <$vector>::new(options(name, help), labels)?)
             }
         }
     )+};
@@ -96,9 +97,10 @@ impl<L: LabelSet> Kind for Family<Histogram, L> {
         registry: &Registry,
         name: &str,
         help: &str,
+        labels: &[&str],
         buckets: &[f64],
     ) -> prometheus::Result<Self> {
         let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
-        family(registry, HistogramVec::new(options, &L::names())?)
+        family(registry, HistogramVec::new(options, labels)?)
     }
 }

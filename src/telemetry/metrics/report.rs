@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Metrics;
-use super::label::LabelSet;
-use super::labels::{
-    BreakerState, BreakerTurn, CallOutcome, Endpoint, Operation, Route, StatusClass, Webhook,
-    WebhookSource,
-};
+use super::labels::StatusClass;
+use crate::domain::label::LabelSet;
 use crate::domain::{Peer, Timestamp};
+use crate::http::{CallOutcome, Operation};
+use crate::ingress::Endpoint;
+use crate::worker::BreakerState;
 
 impl Metrics {
     /// A request to the public listener was answered with `status`.
@@ -38,23 +38,17 @@ impl Metrics {
     /// The breaker of `peer` is in this state now.
     pub fn breaker(&self, peer: Peer, state: BreakerState) {
         for candidate in BreakerState::ALL {
-            let gauge = self.circuit_breaker_state.with((peer, *candidate));
-            gauge.set(i64::from(*candidate == state));
+            let gauge = self.circuit_breaker_state.with((peer, candidate));
+            gauge.set(i64::from(candidate == state));
         }
     }
 
     /// The breaker of `peer` opened or closed.
-    pub fn breaker_turned(&self, peer: Peer, to: BreakerTurn) {
+    pub fn breaker_turned(&self, peer: Peer, to: BreakerState) {
         self.circuit_breaker_transitions_total
             .with((peer, to))
             .inc();
-        self.breaker(
-            peer,
-            match to {
-                BreakerTurn::Closed => BreakerState::Closed,
-                BreakerTurn::Open => BreakerState::Open,
-            },
-        );
+        self.breaker(peer, to);
     }
 }
 
@@ -67,63 +61,5 @@ impl<L: LabelSet> super::Moment<L> {
     /// It happened now, on our clock.
     pub fn mark(&self, labels: L, now: Timestamp) {
         self.with(labels).set(seconds(now));
-    }
-}
-
-impl Endpoint {
-    /// Its route, whatever the method.
-    pub const fn route(self) -> Route {
-        match self {
-            Self::Outgoing => Route::Outgoing,
-            Self::CommandPost | Self::CommandGet => Route::Command,
-            Self::PlugNmeet => Route::PlugNmeet,
-            Self::JoinGet | Self::JoinPost => Route::Join,
-            Self::Artifact => Route::Artifact,
-            Self::Other => Route::Other,
-        }
-    }
-
-    /// The endpoint that a request is for, by its method and path.
-    pub fn of(method: &str, path: &str) -> Self {
-        let path = path.trim_end_matches('/');
-        match (method, path) {
-            ("POST", "/mattermost/outgoing") => Self::Outgoing,
-            ("POST", COMMAND | COMMAND_ALIAS | COMMAND_API_ALIAS) => Self::CommandPost,
-            ("GET", COMMAND | COMMAND_ALIAS | COMMAND_API_ALIAS) => Self::CommandGet,
-            ("POST", "/plugnmeet/webhook") => Self::PlugNmeet,
-            ("GET" | "HEAD", path) if path.starts_with("/join/") => Self::JoinGet,
-            ("POST", path) if path.starts_with("/join/") => Self::JoinPost,
-            ("GET" | "HEAD", path) if path.starts_with("/artifact/") => Self::Artifact,
-            _ => Self::Other,
-        }
-    }
-}
-
-const COMMAND: &str = "/mattermost/command";
-const COMMAND_ALIAS: &str = "/auth/mattermost/command";
-const COMMAND_API_ALIAS: &str = "/api/mattermost/command";
-
-impl Operation {
-    /// The server that it calls.
-    pub const fn peer(self) -> Peer {
-        match self {
-            Self::CreatePost | Self::PatchPost | Self::AnswerCommand | Self::Read => {
-                Peer::Mattermost
-            }
-            Self::CreateRoom | Self::EndRoom | Self::MintToken | Self::Ask => Peer::PlugNmeet,
-        }
-    }
-}
-
-impl Webhook {
-    /// Who sends it.
-    pub const fn source(self) -> WebhookSource {
-        match self {
-            Self::Post => WebhookSource::OutgoingWebhook,
-            Self::CommandStart | Self::CommandEnd | Self::CommandList | Self::CommandHelp => {
-                WebhookSource::SlashCommand
-            }
-            _ => WebhookSource::PlugNmeet,
-        }
     }
 }
