@@ -50,12 +50,6 @@ impl WorkObserver for Meter {
             .with((source, settled))
             .inc();
         self.ledger.settled(event.id);
-        if matches!(event.fact, Fact::Woken { .. }) && effect == Effect::Applied {
-            self.metrics
-                .reconcile_repairs_total
-                .with(Repair::Woken)
-                .inc();
-        }
         // What jobs, polls, the sweep and catching up publish is accepted without passing the door.
         if source == labels::EventSource::Relay || event.is_caught_up() {
             self.metrics.events_accepted_total.with(source).inc();

@@ -83,6 +83,11 @@ impl Origin {
             key: key.to_string(),
         }
     }
+
+    /// The relay found or said it itself.
+    pub fn is_relay(&self) -> bool {
+        self.source == "relay"
+    }
 }
 
 /// A command's key is a capability while its response URL lives.

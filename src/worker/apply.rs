@@ -329,8 +329,10 @@ pub(super) fn tell(shop: &Shop, event: &Event, applied: &Applied) {
             if let Some(what) = milestone(&event.fact) {
                 info!(event.id = %event.id, meeting.id = meeting, "{what}");
             }
+            if let Some(repair) = repair_of(event) {
+                shop.deps.observer.repaired(repair);
+            }
             if event.is_caught_up() {
-                shop.deps.observer.repaired(Repair::MissedTrigger);
                 warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
             }
         }
@@ -347,6 +349,19 @@ pub(super) fn tell(shop: &Shop, event: &Event, applied: &Applied) {
         Effect::Foreign => {
             debug!(event.id = %event.id, event.kind = kind, source, "event of a foreign room");
         }
+    }
+}
+
+/// What the event repairs: something that no webhook had told, or that was not done in time. Counted when it is
+/// applied, so that one that was found twice counts once.
+fn repair_of(event: &Event) -> Option<Repair> {
+    match &event.fact {
+        Fact::RoomPolled { ended: true, .. } => Some(Repair::MissedEnd),
+        // A webhook's event is plugNmeet's own.
+        Fact::ArtifactCreated { .. } if event.origin.is_relay() => Some(Repair::MissedArtifact),
+        Fact::MeetingRequested { via, .. } if via.is_caught_up() => Some(Repair::MissedTrigger),
+        Fact::Woken { .. } => Some(Repair::Woken),
+        _ => None,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::domain::text::neutralise_markdown;
 use crate::domain::{ArtifactId, Fact, Job, JobId, Meeting, Refusal, event::SUMMARY_CHARS_MAX};
 use crate::ports::{ConferenceError, EndAnswer, NewRoom, RoomActivity};
 
+use super::Shop;
 use super::jobs::Report;
-use super::{Repair, Shop};
 
 /// Pause of a poll that plugNmeet refuses for good: polls are never given up, or a card could stay live for ever.
 const REFUSED_POLL_AGAIN_AFTER: Duration = Duration::from_secs(600);
@@ -115,7 +115,6 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
             let ended = activity == RoomActivity::Ended;
             if ended {
                 warn!(session.id = %session.sid, "the room has ended and no webhook said so");
-                shop.deps.observer.repaired(Repair::MissedEnd);
             }
             let sid = session.sid.clone();
             let key = ended.then(|| end_seen_key(&sid));
@@ -142,7 +141,6 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
                     if meeting.artifacts.contains_key(&artifact.id) {
                         continue;
                     }
-                    shop.deps.observer.repaired(Repair::MissedArtifact);
                     let key = format!("found:{}", artifact.id);
                     let session = SessionRef {
                         sid: session.sid.clone(),

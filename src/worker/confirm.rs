@@ -14,7 +14,7 @@ use crate::ports::{Incoming, RoomActivity, StoreError};
 
 use super::apply::{draw, tell};
 use super::send::send;
-use super::{BreakerState, Repair, Shop, publish};
+use super::{BreakerState, Shop, publish};
 
 /// Most meetings that are asked about before one batch; the others count as running.
 const ASKED_MAX: usize = 8;
@@ -132,7 +132,6 @@ async fn seen(shop: &Shop, meeting: &Meeting) -> Option<Event> {
     let now = shop.deps.clock.now();
     let key = if ended {
         warn!(meeting.id = %meeting.id, session.id = %sid, "the room has ended and no webhook said so: a start found it");
-        shop.deps.observer.repaired(Repair::MissedEnd);
         end_seen_key(&sid)
     } else {
         format!("poll:{sid}:start:{}", now.millis())

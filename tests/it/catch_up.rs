@@ -80,7 +80,11 @@ async fn phrase_written_while_the_relay_was_dead_becomes_one_card_after_its_star
 
 #[tokio::test]
 async fn phrase_that_was_told_is_not_doubled_by_looking() {
-    let world = watchful().start().await;
+    // The meeting's own poll is far off.
+    let setup = watchful()
+        .set("PLUGNMEET__POLL_FIRST_AFTER", "1h")
+        .set("PLUGNMEET__POLL_EVERY", "1h");
+    let world = setup.start().await;
     world.chat.say("ana", "dev", "meet now: heard").await;
     world.card("dev", "heard").await;
     world.chat.clock().advance(A_WHILE);
