@@ -5,7 +5,6 @@ mod body;
 mod content;
 mod decide;
 mod found_by;
-mod post_columns;
 pub mod postgres;
 pub mod sqlite;
 mod word;
