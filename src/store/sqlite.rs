@@ -4,7 +4,6 @@
 mod apply;
 mod leases;
 mod letters;
-mod loaded;
 mod log;
 mod marks;
 mod meetings;
