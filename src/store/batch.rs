@@ -96,12 +96,14 @@ pub(super) struct View {
 impl View {
     /// The meetings that must be read, once all the rest is.
     pub(super) fn named(&self, keys: &Keys) -> HashSet<MeetingId> {
-        let found = (self.running.iter())
+        keys.meetings
+            .iter()
+            .chain(&self.running)
             .chain(self.sids.values())
-            .chain(self.rooms.values());
-        let of_firsts = self.seen.values().filter_map(|first| first.meeting);
-        let found = found.chain(&keys.meetings).copied();
-        found.chain(of_firsts).collect()
+            .chain(self.rooms.values())
+            .copied()
+            .chain(self.seen.values().filter_map(|first| first.meeting))
+            .collect()
     }
 
     /// Applies the events in their order.
@@ -114,8 +116,10 @@ impl View {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Vec<Applied>, String> {
-        let applied = (batch.iter()).map(|incoming| self.apply_one(incoming, policy, now));
-        applied.collect()
+        batch
+            .iter()
+            .map(|incoming| self.apply_one(incoming, policy, now))
+            .collect()
     }
 
     /// Meetings that have no row yet.
@@ -219,14 +223,12 @@ impl View {
 
     /// Notes by what the meeting is found and was not before; nothing is ever taken from these sets.
     fn keep(&mut self, meeting: Meeting) {
-        let (id, before, changes) = (
-            meeting.id,
-            self.meetings.get(&meeting.id),
-            &mut self.changes,
-        );
+        let (id, changes) = (meeting.id, &mut self.changes);
+        let before = self.meetings.get(&id);
         let known = before.map_or(0, |before| before.requests.len());
         let requests = meeting.requests.iter().skip(known);
-        (changes.requests).extend(requests.map(|request| (request.id.to_string(), id)));
+        let requests = requests.map(|request| (request.id.to_string(), id));
+        changes.requests.extend(requests);
         let known = before.map_or(0, |before| before.sessions.len());
         let own = meeting.sessions.iter().skip(known);
         let breakouts = meeting
@@ -242,7 +244,8 @@ impl View {
             .artifacts
             .keys()
             .filter(|id| before.is_none_or(|before| !before.artifacts.contains_key(*id)));
-        (changes.artifacts).extend(artifacts.map(|artifact| (artifact.to_string(), id)));
+        let artifacts = artifacts.map(|artifact| (artifact.to_string(), id));
+        changes.artifacts.extend(artifacts);
         self.meetings.insert(id, meeting);
     }
 

@@ -9,8 +9,14 @@ use crate::store::batch::Keys;
 /// Advisory locks on the dedup keys, the channels and the sessions, rising. Of a meeting that an event names itself its
 /// row is lock enough.
 pub(super) fn of(batch: &[Incoming], keys: &Keys) -> Vec<i64> {
-    let origins = (keys.origins.iter()).map(|key| lock(&["origin", &key.source, &key.key]));
-    let channels = (keys.channels.iter()).map(|channel| lock(&["channel", channel]));
+    let origins = keys
+        .origins
+        .iter()
+        .map(|key| lock(&["origin", &key.source, &key.key]));
+    let channels = keys
+        .channels
+        .iter()
+        .map(|channel| lock(&["channel", channel]));
     let sids = keys.sids.iter().map(|sid| lock(&["session", sid]));
     // Replicas of the version before lock the place alone.
     let places = batch

@@ -1,5 +1,7 @@
 //! Reads what a batch is about: everything that its events name, locked and read with a few statements for all of them.
 
+use tokio_postgres::Row;
+
 use super::super::limit;
 use super::super::link::{Client, Values, prepared};
 use super::super::meetings::{WHOLE, read_id, read_optional_id, read_whole};
@@ -29,7 +31,7 @@ const LOCK_MEETINGS: &str =
 
 /// Begins the transaction, takes the locks and reads what the keys name.
 pub(super) async fn begin(client: &Client, keys: &Keys, locks: &[i64]) -> Result<View, Trouble> {
-    let mut view = look_up(client, keys, locks).await?;
+    let mut view = read_rows(keys, look_up(client, keys, locks).await?)?;
     let named = view.named(keys);
     if named.is_empty() {
         return Ok(view);
@@ -48,8 +50,9 @@ pub(super) async fn begin(client: &Client, keys: &Keys, locks: &[i64]) -> Result
     Ok(view)
 }
 
-/// One round trip: the statements go out together, and the server carries them out one after the other.
-async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<View, Trouble> {
+/// What the events' keys, their own ids, channels, sessions and rooms are found in. One round trip: the statements go out
+/// together, and the server carries them out one after the other.
+async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<[Vec<Row>; 5], Trouble> {
     // All of them first, so that none has to be prepared between the others.
     let statements = [
         prepared(client, LOCK).await?,
@@ -61,16 +64,18 @@ async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<View, Tr
     ];
     let [lock, seen, logged, running, sessions, rooms] = &statements;
     let most = limit(CANDIDATES_MAX, CANDIDATES_MAX);
-    let origins: Vec<&Origin> = keys.origins.iter().collect();
-    let sources: Vec<_> = origins.iter().map(|key| Text::of(&key.source)).collect();
-    let of_sources: Vec<_> = origins.iter().map(|key| Text::of(&key.key)).collect();
+    let (sources, own_keys): (Vec<_>, Vec<_>) = keys
+        .origins
+        .iter()
+        .map(|origin| (Text::of(&origin.source), Text::of(&origin.key)))
+        .unzip();
     let events: Vec<_> = keys.events.iter().collect();
     let channels: Vec<_> = keys.channels.iter().map(Text::of).collect();
     let (sids, room_ids): (Vec<_>, Vec<_>) =
         (keys.sids.iter().collect(), keys.rooms.iter().collect());
     let own: [Values<'_>; 6] = [
         &[&locks],
-        &[&sources, &of_sources],
+        &[&sources, &own_keys],
         &[&events],
         &[&channels, &most],
         &[&sids],
@@ -87,7 +92,15 @@ async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<View, Tr
         client.query(sessions, own[4]),
         client.query(rooms, own[5]),
     )?;
+    Ok([seen, logged, running, sessions, rooms])
+}
+
+fn read_rows(
+    keys: &Keys,
+    [seen, logged, running, sessions, rooms]: [Vec<Row>; 5],
+) -> Result<View, Trouble> {
     let mut view = View::default();
+    let origins: Vec<&Origin> = keys.origins.iter().collect();
     for row in &seen {
         let nth: i64 = row.try_get("nth")?;
         let asked = usize::try_from(nth - 1)
@@ -115,7 +128,7 @@ async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<View, Tr
     Ok(view)
 }
 
-fn read_first(origin: &Origin, row: &tokio_postgres::Row) -> Result<First, Trouble> {
+fn read_first(origin: &Origin, row: &Row) -> Result<First, Trouble> {
     // The key of a command is a secret while its response URL lives, and errors are logged.
     let damaged = |column: &str| {
         let name = format_args!("a seen event of {}", origin.source);
