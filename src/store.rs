@@ -1,11 +1,9 @@
 //! Where meetings, posts and dead letters are kept. A back end implements `ports::Store` and passes
 //! `tests/it/store_conformance.rs`; what all back ends must do alike stands in this folder's other files.
 
+mod batch;
 mod body;
 mod content;
-mod decide;
-mod found_by;
-mod post_columns;
 pub mod postgres;
 pub mod sqlite;
 mod word;

@@ -107,7 +107,7 @@ pub struct DeadLetter {
     pub body: Vec<u8>,
 }
 
-/// Whether a card may be worked on.
+/// Whether a duty may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
     /// It is ours until then.
@@ -122,7 +122,7 @@ pub enum Lease {
     },
 }
 
-/// The store. `apply` alone writes meetings; chat workers alone write posts and leases.
+/// The store. `apply` alone writes meetings; chat workers alone write posts.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Applies a batch in one transaction: for each event the dedup key is taken, the meeting that it concerns is
@@ -198,20 +198,8 @@ pub trait Store: Send + Sync + 'static {
         row: PostRow,
     ) -> Result<(), StoreError>;
 
-    /// Takes or renews the lease of a meeting's posts for `owner` until `now` + `length`.
+    /// Takes or renews the lease of a duty for `owner` until `now` + `length`.
     async fn take_lease(
-        &self,
-        meeting: MeetingId,
-        owner: &str,
-        now: Timestamp,
-        length: Duration,
-    ) -> Result<Lease, StoreError>;
-
-    /// Gives the lease back if it is still `owner`'s.
-    async fn drop_lease(&self, meeting: MeetingId, owner: &str) -> Result<(), StoreError>;
-
-    /// Takes or renews a duty for `owner` until `now` + `length`: what only one replica does at a time.
-    async fn take_duty(
         &self,
         duty: Duty,
         owner: &str,
@@ -219,8 +207,8 @@ pub trait Store: Send + Sync + 'static {
         length: Duration,
     ) -> Result<Lease, StoreError>;
 
-    /// Gives the duty back if it is still `owner`'s.
-    async fn drop_duty(&self, duty: Duty, owner: &str) -> Result<(), StoreError>;
+    /// Gives the lease back if it is still `owner`'s.
+    async fn drop_lease(&self, duty: Duty, owner: &str) -> Result<(), StoreError>;
 
     /// Marks that work on a redelivered message begins; answers how often it has, this time included.
     async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError>;

@@ -217,30 +217,16 @@ impl Store for PostgresStore {
 
     async fn take_lease(
         &self,
-        meeting: MeetingId,
-        owner: &str,
-        now: Timestamp,
-        length: Duration,
-    ) -> Result<Lease, StoreError> {
-        call!(self, leases::take, meeting, owner, now, length)
-    }
-
-    async fn drop_lease(&self, meeting: MeetingId, owner: &str) -> Result<(), StoreError> {
-        call!(self, leases::give_back, meeting, owner)
-    }
-
-    async fn take_duty(
-        &self,
         duty: Duty,
         owner: &str,
         now: Timestamp,
         length: Duration,
     ) -> Result<Lease, StoreError> {
-        call!(self, leases::take_duty, duty, owner, now, length)
+        call!(self, leases::take, duty, owner, now, length)
     }
 
-    async fn drop_duty(&self, duty: Duty, owner: &str) -> Result<(), StoreError> {
-        call!(self, leases::give_back_duty, duty, owner)
+    async fn drop_lease(&self, duty: Duty, owner: &str) -> Result<(), StoreError> {
+        call!(self, leases::give_back, duty, owner)
     }
 
     async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError> {

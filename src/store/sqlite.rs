@@ -4,7 +4,6 @@
 mod apply;
 mod leases;
 mod letters;
-mod loaded;
 mod log;
 mod marks;
 mod meetings;
@@ -260,37 +259,19 @@ impl Store for SqliteStore {
 
     async fn take_lease(
         &self,
-        meeting: MeetingId,
-        owner: &str,
-        now: Timestamp,
-        length: Duration,
-    ) -> Result<Lease, StoreError> {
-        let owner = owner.to_owned();
-        self.write(move |file| leases::take(file, meeting, &owner, now, length))
-            .await
-    }
-
-    async fn drop_lease(&self, meeting: MeetingId, owner: &str) -> Result<(), StoreError> {
-        let owner = owner.to_owned();
-        self.write(move |file| leases::give_back(file, meeting, &owner))
-            .await
-    }
-
-    async fn take_duty(
-        &self,
         duty: Duty,
         owner: &str,
         now: Timestamp,
         length: Duration,
     ) -> Result<Lease, StoreError> {
         let owner = owner.to_owned();
-        self.write(move |file| leases::take_duty(file, duty, &owner, now, length))
+        self.write(move |file| leases::take(file, duty, &owner, now, length))
             .await
     }
 
-    async fn drop_duty(&self, duty: Duty, owner: &str) -> Result<(), StoreError> {
+    async fn drop_lease(&self, duty: Duty, owner: &str) -> Result<(), StoreError> {
         let owner = owner.to_owned();
-        self.write(move |file| leases::give_back_duty(file, duty, &owner))
+        self.write(move |file| leases::give_back(file, duty, &owner))
             .await
     }
 

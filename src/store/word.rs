@@ -5,26 +5,11 @@ use serde::de::value::{Error, StrDeserializer};
 
 use crate::domain::State;
 use crate::domain::apply::Effect;
-use crate::domain::post::Frozen;
 use crate::ports::{DeadKind, Ending, QueueName};
 
 /// The state that `State::as_str` writes so.
 pub(super) fn state(word: &str) -> Option<State> {
     State::deserialize(StrDeserializer::<Error>::new(word)).ok()
-}
-
-/// The word for why a post is never touched again.
-pub(super) const fn of_frozen(frozen: Frozen) -> &'static str {
-    match frozen {
-        Frozen::Deleted => "deleted",
-        Frozen::NotEditable => "not_editable",
-        Frozen::Lapsed => "lapsed",
-    }
-}
-
-/// What [`of_frozen`] wrote.
-pub(super) fn frozen(word: &str) -> Option<Frozen> {
-    Frozen::deserialize(StrDeserializer::<Error>::new(word)).ok()
 }
 
 /// What `DeadKind::as_str` writes so.
@@ -77,9 +62,6 @@ mod tests {
         ] {
             assert_eq!(state(known.as_str()), Some(known));
         }
-        for known in [Frozen::Deleted, Frozen::NotEditable, Frozen::Lapsed] {
-            assert_eq!(frozen(of_frozen(known)), Some(known));
-        }
         for known in [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable] {
             assert_eq!(dead_kind(known.as_str()), Some(known));
         }
@@ -96,7 +78,6 @@ mod tests {
         assert_eq!(ending("gone"), None);
         assert_eq!(queue("gone"), None);
         assert_eq!(state("gone"), None);
-        assert_eq!(frozen("gone"), None);
         assert_eq!(dead_kind("gone"), None);
     }
 }

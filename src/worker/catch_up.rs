@@ -116,7 +116,7 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
             () = shop.stop.cancelled() => None,
             passed = under_duty(&shop, reader.pass(&shop, is_after_gap)) => Some(passed),
         };
-        if let Err(error) = shop.deps.store.drop_duty(Duty::CatchUp, &owner).await {
+        if let Err(error) = shop.deps.store.drop_lease(Duty::CatchUp, &owner).await {
             debug!(%error, "the duty to catch up is given back when its time is over");
         }
         let Some(passed) = passed else {
@@ -432,7 +432,7 @@ async fn under_duty<T>(shop: &Shop, pass: impl Future<Output = T>) -> T {
 async fn take_duty(shop: &Shop) -> Result<bool, StoreError> {
     let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
     let store = &shop.deps.store;
-    let lease = store.take_duty(Duty::CatchUp, owner, now, shop.settings.lease);
+    let lease = store.take_lease(Duty::CatchUp, owner, now, shop.settings.lease);
     Ok(matches!(lease.await?, Lease::Taken { .. }))
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::domain::retry::{Outcome, RetryReason};
 use crate::domain::{Job, Meeting, PostKey, PostRow, Timestamp, WayOutKind};
-use crate::ports::{ChatError, Lease, PostView, Received, ShownNames, StoreError};
+use crate::ports::{ChatError, Duty, Lease, PostView, Received, ShownNames, StoreError};
 
 use super::Shop;
 use super::jobs::Report;
@@ -123,17 +123,18 @@ async fn under_lease(
     renew(shop, meeting).await?;
     let outcome = work.await;
     // A lease that cannot be given back runs out by itself.
-    drop(shop.deps.store.drop_lease(meeting.id, &shop.owner).await);
+    let duty = Duty::Posts(meeting.id);
+    drop(shop.deps.store.drop_lease(duty, &shop.owner).await);
     outcome
 }
 
 /// Takes or renews the lease, before each call.
 async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
-    let now = shop.deps.clock.now();
+    let (now, duty) = (shop.deps.clock.now(), Duty::Posts(meeting.id));
     let lease = shop
         .deps
         .store
-        .take_lease(meeting.id, &shop.owner, now, shop.settings.lease)
+        .take_lease(duty, &shop.owner, now, shop.settings.lease)
         .await
         .map_err(store_away)?;
     match lease {

@@ -60,7 +60,7 @@ async fn sweep(shop: &Shop) {
         drop(
             shop.deps
                 .store
-                .drop_duty(duty, &shop.settings.instance)
+                .drop_lease(duty, &shop.settings.instance)
                 .await,
         );
     }
@@ -69,7 +69,7 @@ async fn sweep(shop: &Shop) {
 /// Whether the duty is this replica's.
 async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
     let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
-    match shop.deps.store.take_duty(duty, owner, now, length).await {
+    match shop.deps.store.take_lease(duty, owner, now, length).await {
         Ok(Lease::Taken { .. }) => {
             if shop.store_trouble.clear() {
                 info!("the store answers again");
@@ -78,7 +78,7 @@ async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
         }
         Ok(Lease::Held { until }) => {
             debug!(
-                duty = duty.as_str(),
+                %duty,
                 until = until.millis(),
                 "another replica does it"
             );
@@ -86,7 +86,7 @@ async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
         }
         Err(error) => {
             if shop.store_trouble.is_news() {
-                warn!(%error, duty = duty.as_str(), "the store is away: what is owed waits");
+                warn!(%error, %duty, "the store is away: what is owed waits");
             }
             false
         }

@@ -6,6 +6,7 @@ mod bench;
 mod events;
 mod letters;
 mod lookups;
+mod migrations;
 mod postgres;
 mod posts;
 mod speed;

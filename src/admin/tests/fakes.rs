@@ -397,7 +397,7 @@ impl Store for Fake {
         };
         Ok(if about == MEETING { vec![note] } else { vec![] })
     }
-    async fn take_duty(
+    async fn take_lease(
         &self,
         _: Duty,
         _: &str,
@@ -406,19 +406,7 @@ impl Store for Fake {
     ) -> Result<Lease, StoreError> {
         unreachable!()
     }
-    async fn drop_duty(&self, _: Duty, _: &str) -> Result<(), StoreError> {
-        unreachable!()
-    }
-    async fn take_lease(
-        &self,
-        _: MeetingId,
-        _: &str,
-        _: Timestamp,
-        _: Duration,
-    ) -> Result<Lease, StoreError> {
-        unreachable!()
-    }
-    async fn drop_lease(&self, _: MeetingId, _: &str) -> Result<(), StoreError> {
+    async fn drop_lease(&self, _: Duty, _: &str) -> Result<(), StoreError> {
         unreachable!()
     }
     async fn mark_redelivered(&self, _: &str) -> Result<u32, StoreError> {

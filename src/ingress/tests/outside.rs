@@ -120,7 +120,7 @@ impl Store for OneMeeting {
     async fn notes(&self, _: &str) -> Result<Vec<Note>, StoreError> {
         unasked()
     }
-    async fn take_duty(
+    async fn take_lease(
         &self,
         _: Duty,
         _: &str,
@@ -129,19 +129,7 @@ impl Store for OneMeeting {
     ) -> Result<Lease, StoreError> {
         unasked()
     }
-    async fn drop_duty(&self, _: Duty, _: &str) -> Result<(), StoreError> {
-        unasked()
-    }
-    async fn take_lease(
-        &self,
-        _: MeetingId,
-        _: &str,
-        _: Timestamp,
-        _: Duration,
-    ) -> Result<Lease, StoreError> {
-        unasked()
-    }
-    async fn drop_lease(&self, _: MeetingId, _: &str) -> Result<(), StoreError> {
+    async fn drop_lease(&self, _: Duty, _: &str) -> Result<(), StoreError> {
         unasked()
     }
     async fn mark_redelivered(&self, _: &str) -> Result<u32, StoreError> {

@@ -1,5 +1,6 @@
 //! What is kept of what happened, so that a person can be told why.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::domain::apply::Effect;
@@ -134,9 +135,11 @@ impl DeadFilter {
     }
 }
 
-/// What only one replica does at a time.
+/// What only one worker of all replicas does at a time. Its text is the name in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Duty {
+    /// Writing the posts of this meeting.
+    Posts(MeetingId),
     /// Waking meetings that still owe.
     Sweep,
     /// Forgetting what is too old to matter.
@@ -145,13 +148,13 @@ pub enum Duty {
     CatchUp,
 }
 
-impl Duty {
-    /// The name in the store.
-    pub const fn as_str(self) -> &'static str {
+impl fmt::Display for Duty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sweep => "sweep",
-            Self::Prune => "prune",
-            Self::CatchUp => "catch_up",
+            Self::Posts(meeting) => meeting.fmt(f),
+            Self::Sweep => f.write_str("sweep"),
+            Self::Prune => f.write_str("prune"),
+            Self::CatchUp => f.write_str("catch_up"),
         }
     }
 }

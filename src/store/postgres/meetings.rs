@@ -19,8 +19,7 @@ macro_rules! whole_where {
     ($which:literal) => {
         concat!(
             "SELECT m.id, CASE WHEN row_number() OVER (PARTITION BY m.id) = 1 THEN m.body END AS body,
-                 p.key, p.first_tried_at, p.post, p.posted_at, p.root, p.rendered, p.answered, p.frozen,
-                 p.tidy_at, p.outside_since, p.sent, p.again_at
+                 p.key, p.body AS post
              FROM meetings AS m LEFT JOIN posts AS p ON p.meeting = m.id WHERE m.id = ",
             $which
         )

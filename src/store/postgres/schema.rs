@@ -6,11 +6,18 @@ use super::link::{Client, execute, row, rows};
 use super::trouble::Trouble;
 
 /// The steps in their order. A step that was released is never changed; a new form is a new step.
-const STEPS: &[Step] = &[Step {
-    number: 1,
-    name: "first",
-    sql: include_str!("../migrations/postgres/0001_first.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        number: 1,
+        name: "first",
+        sql: include_str!("../migrations/postgres/0001_first.sql"),
+    },
+    Step {
+        number: 2,
+        name: "post_body",
+        sql: include_str!("../migrations/postgres/0002_post_body.sql"),
+    },
+];
 
 /// Held while a step is applied ("mrst" and "migr" in ASCII), so that replicas that start together wait for each other.
 const LOCK: i64 = 0x6d72_7374_6d69_6772;
@@ -166,7 +173,7 @@ async fn apply(client: &Client, step: &Step) -> Result<(), SchemaError> {
 /// The user who made the tables may be another than the one who works on them.
 async fn check_rights(client: &Client) -> Result<(), SchemaError> {
     let text = "SELECT name FROM unnest(ARRAY['meetings', 'sessions', 'requests', 'artifacts', 'posts', 'seen',
-             'events', 'attempts', 'notes', 'dead_letters', 'marks', 'leases', 'duties', 'settings']) AS name
+             'events', 'attempts', 'notes', 'dead_letters', 'marks', 'leases', 'settings']) AS name
          WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
              AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE')) LIMIT 1";
     match rows(client, text, &[]).await?.first() {

@@ -1,91 +1,88 @@
-//! A batch of events, in one change of the file.
+//! A batch of events, in one change of the file: on an error the caller's savepoint takes everything back.
 
 use rusqlite::Connection;
 
-use crate::domain::apply::{Aim, Applied, Effect, Policy, Subject, aim, repeat, subject};
-use crate::domain::{Event, Timestamp};
+use crate::domain::Timestamp;
+use crate::domain::apply::{Applied, Policy};
 use crate::ports::Incoming;
 use crate::sqlite::SqliteError;
-use crate::store::content::content_hash;
-use crate::store::decide::decide_or_refuse;
+use crate::store::batch::{Keys, View};
 
-use super::loaded::Loaded;
 use super::{log, meetings};
 
-/// Applies the events in their order. On an error the caller's savepoint takes everything back.
+// Whoever had the session first keeps it; so with requests and artifacts.
+const ADD_REQUEST: &str =
+    "INSERT INTO requests (request, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const ADD_SESSION: &str =
+    "INSERT INTO sessions (sid, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const ADD_ARTIFACT: &str =
+    "INSERT INTO artifacts (artifact, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+
+/// Applies the events in their order.
 pub(super) fn apply(
     file: &Connection,
     batch: &[Incoming],
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>, SqliteError> {
-    let mut loaded = Loaded::new(file);
-    let applied = batch
-        .iter()
-        .map(|incoming| apply_one(file, &mut loaded, incoming, policy, now))
-        .collect::<Result<_, _>>()?;
-    loaded.save()?;
+    let mut view = read(file, &Keys::of(batch))?;
+    let applied = view.apply(batch, policy, now);
+    let applied = applied.map_err(SqliteError::Refused)?;
+    save(file, &view, now)?;
     Ok(applied)
 }
 
-fn apply_one(
-    file: &Connection,
-    loaded: &mut Loaded<'_>,
-    incoming: &Incoming,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<Applied, SqliteError> {
-    let event = &incoming.event;
-    let content = content_hash(&event.fact).map_err(|error| {
-        SqliteError::Refused(format!("event {} cannot be written: {error}", event.id))
-    })?;
-    if let Some(first) = log::first(file, &event.origin)? {
-        let effect = if first.content == content {
-            Effect::Duplicate
-        } else {
-            Effect::Conflict
-        };
-        log::add_double(file, event, &first, effect, now)?;
-        let aim = match first.meeting {
-            Some(id) => Aim::at(Some(id)),
-            None => aim_of(file, loaded, event)?,
-        };
-        let meeting = match first.meeting {
-            Some(id) => loaded.get(id)?,
-            None => None,
-        };
-        return Ok(repeat(
-            meeting,
-            aim,
-            event,
-            first.event,
-            effect,
-            policy,
-            now,
-        ));
+fn read(file: &Connection, keys: &Keys) -> Result<View, SqliteError> {
+    let mut view = View::default();
+    for origin in &keys.origins {
+        let first = log::first(file, origin)?;
+        view.seen.extend(first.map(|first| (origin.clone(), first)));
     }
-    let aim = aim_of(file, loaded, event)?;
-    let meeting = match aim.meeting {
-        Some(id) => loaded.get(id)?.cloned(),
-        None => None,
-    };
-    let known = meeting.as_ref().map(|meeting| meeting.id);
-    let (moved, applied) =
-        decide_or_refuse(meeting, aim, incoming, policy, now).map_err(SqliteError::Refused)?;
-    match moved {
-        Some(meeting) if known == Some(meeting.id) => loaded.change(meeting)?,
-        Some(meeting) => loaded.add(meeting)?,
-        None => {}
+    for event in &keys.events {
+        let line = log::of_event(file, event)?;
+        view.logged.extend(line.map(|line| line.event));
     }
-    let meeting = applied.meeting.map(|(id, _)| id);
-    log::add(file, event, &content, applied.effect, meeting, now)?;
-    Ok(applied)
+    for channel in &keys.channels {
+        view.running.extend(meetings::running_in(file, channel)?);
+    }
+    for sid in &keys.sids {
+        let known = meetings::of_session(file, sid)?;
+        view.sids.extend(known.map(|id| (sid.clone(), id)));
+    }
+    for room in &keys.rooms {
+        let known = meetings::of_room(file, room)?;
+        view.rooms.extend(known.map(|id| (room.clone(), id)));
+    }
+    for id in view.named(keys) {
+        let meeting = meetings::load(file, id)?;
+        view.meetings.extend(meeting.map(|meeting| (id, meeting)));
+    }
+    Ok(view)
 }
 
-/// Which meeting the event is about.
-fn aim_of(file: &Connection, loaded: &mut Loaded<'_>, event: &Event) -> Result<Aim, SqliteError> {
-    match subject(&event.fact) {
-        Subject::Channel(channel) => Ok(aim(event, &loaded.running(&channel)?)),
-        named => Ok(Aim::at(meetings::of_subject(file, &named)?)),
+fn save(file: &Connection, view: &View, now: Timestamp) -> Result<(), SqliteError> {
+    for meeting in view.added() {
+        meetings::insert(file, meeting)?;
     }
+    for meeting in view.changed() {
+        meetings::update(file, meeting)?;
+    }
+    let changes = &view.changes;
+    for (add, pairs) in [
+        (ADD_REQUEST, &changes.requests),
+        (ADD_SESSION, &changes.sids),
+        (ADD_ARTIFACT, &changes.artifacts),
+    ] {
+        for (key, meeting) in pairs {
+            file.prepare_cached(add)?
+                .execute((key, meeting.to_string()))?;
+        }
+    }
+    for (origin, first) in &changes.seen {
+        log::add_seen(file, origin, first, now)?;
+    }
+    for line in &changes.lines {
+        log::add_line(file, line, now)?;
+    }
+    Ok(())
 }

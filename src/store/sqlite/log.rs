@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::domain::apply::Effect;
-use crate::domain::{Event, EventId, MeetingId, Origin, Timestamp};
+use crate::domain::{EventId, MeetingId, Origin, Timestamp};
 use crate::ports::Logged;
 use crate::sqlite::SqliteError;
+use crate::store::batch::{First, Line};
 use crate::store::{LISTED_MAX, STORY_MAX, word};
 
 use super::limit;
@@ -13,16 +13,6 @@ use super::trouble::unreadable;
 
 /// Most rows that one piece of pruning takes from each table.
 const PIECE_MAX: usize = 500;
-
-/// What is known of the first event of a dedup key.
-pub(super) struct First {
-    /// Its id.
-    pub event: EventId,
-    /// `content_hash` of its fact.
-    pub content: [u8; 32],
-    /// The meeting that it concerned.
-    pub meeting: Option<MeetingId>,
-}
 
 /// The first event with this dedup key, if it has come before.
 pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>, SqliteError> {
@@ -53,18 +43,13 @@ pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>,
     }))
 }
 
-/// Takes the event's dedup key and adds its line.
-pub(super) fn add(
+/// Takes the dedup key of an event.
+pub(super) fn add_seen(
     file: &Connection,
-    event: &Event,
-    content: &[u8; 32],
-    effect: Effect,
-    meeting: Option<MeetingId>,
+    origin: &Origin,
+    first: &First,
     now: Timestamp,
 ) -> Result<(), SqliteError> {
-    let id = event.id.to_string();
-    let meeting = meeting.map(|id| id.to_string());
-    let origin = &event.origin;
     file.prepare_cached(
         "INSERT INTO seen (source, key, event, content, meeting, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -72,46 +57,27 @@ pub(super) fn add(
     .execute((
         &origin.source,
         &origin.key,
-        &id,
-        content,
-        &meeting,
+        first.event.to_string(),
+        first.content,
+        first.meeting.map(|id| id.to_string()),
         now.millis(),
     ))?;
-    add_line(file, event, effect, meeting.as_deref(), now)
+    Ok(())
 }
 
-/// Adds a line for an event that came before, unless it is the very same one: a redelivery is nothing new.
-pub(super) fn add_double(
-    file: &Connection,
-    event: &Event,
-    first: &First,
-    effect: Effect,
-    now: Timestamp,
-) -> Result<(), SqliteError> {
-    if first.event == event.id || of_event(file, &event.id.to_string())?.is_some() {
-        return Ok(());
-    }
-    let meeting = first.meeting.map(|id| id.to_string());
-    add_line(file, event, effect, meeting.as_deref(), now)
-}
-
-fn add_line(
-    file: &Connection,
-    event: &Event,
-    effect: Effect,
-    meeting: Option<&str>,
-    now: Timestamp,
-) -> Result<(), SqliteError> {
+/// Adds a line for an event that was settled.
+pub(super) fn add_line(file: &Connection, line: &Line, now: Timestamp) -> Result<(), SqliteError> {
+    let event = &line.event;
     file.prepare_cached(
         "INSERT INTO events (event, meeting, kind, source, effect, received_at, applied_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute((
         event.id.to_string(),
-        meeting,
+        line.meeting.map(|id| id.to_string()),
         event.fact.kind(),
         &event.origin.source,
-        effect.as_str(),
+        line.effect.as_str(),
         event.received_at.millis(),
         now.millis(),
     ))?;

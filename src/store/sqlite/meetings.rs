@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
-use crate::domain::apply::Subject;
 use crate::domain::choice::CANDIDATES_MAX;
-use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Sid, Timestamp};
+use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Timestamp};
 use crate::ports::{MeetingFilter, MeetingSummary};
 use crate::sqlite::SqliteError;
+use crate::store::batch::not_new;
 use crate::store::{LISTED_MAX, body, word};
 
 use super::trouble::unreadable;
@@ -53,10 +53,7 @@ pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
         body::write(meeting).map_err(SqliteError::Refused)?,
     ))
     .map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(format!(
-            "meeting {} cannot be new: its id or its room {} is known",
-            meeting.id, meeting.room
-        )),
+        Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(not_new(meeting)),
         _ => error.into(),
     })?;
     Ok(())
@@ -80,46 +77,6 @@ pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
     Ok(())
 }
 
-/// Makes the meeting known by the session.
-pub(super) fn add_session(
-    file: &Connection,
-    meeting: MeetingId,
-    sid: &Sid,
-) -> Result<(), SqliteError> {
-    // Whoever had the session first keeps it; so with requests and artifacts.
-    file.prepare_cached(
-        "INSERT INTO sessions (sid, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-    )?
-    .execute((sid.as_str(), meeting.to_string()))?;
-    Ok(())
-}
-
-/// Makes the meeting known by the request.
-pub(super) fn add_request(
-    file: &Connection,
-    meeting: MeetingId,
-    request: RequestId,
-) -> Result<(), SqliteError> {
-    file.prepare_cached(
-        "INSERT INTO requests (request, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-    )?
-    .execute((request.to_string(), meeting.to_string()))?;
-    Ok(())
-}
-
-/// Makes the meeting known by the artifact.
-pub(super) fn add_artifact(
-    file: &Connection,
-    meeting: MeetingId,
-    artifact: &ArtifactId,
-) -> Result<(), SqliteError> {
-    file.prepare_cached(
-        "INSERT INTO artifacts (artifact, meeting) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-    )?
-    .execute((artifact.as_str(), meeting.to_string()))?;
-    Ok(())
-}
-
 /// The running meetings of a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
 pub(super) fn running_in(file: &Connection, channel: &str) -> Result<Vec<MeetingId>, SqliteError> {
     // Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
@@ -135,37 +92,14 @@ pub(super) fn running_in(file: &Connection, channel: &str) -> Result<Vec<Meeting
     Ok(running)
 }
 
-/// The meeting that a fact names, as far as rows tell.
-pub(super) fn of_subject(
-    file: &Connection,
-    subject: &Subject,
-) -> Result<Option<MeetingId>, SqliteError> {
-    match subject {
-        Subject::Meeting(id) => Ok(Some(*id)),
-        // Several may run there: they are chosen from.
-        Subject::Channel(_) => Ok(None),
-        Subject::Session { sid, rooms } => {
-            let known = find(
-                file,
-                "SELECT meeting FROM sessions WHERE sid = ?1",
-                sid.as_str(),
-            )?;
-            if known.is_some() {
-                return Ok(known);
-            }
-            for room in rooms {
-                let known = find(
-                    file,
-                    "SELECT id FROM meetings WHERE room = ?1",
-                    room.as_str(),
-                )?;
-                if known.is_some() {
-                    return Ok(known);
-                }
-            }
-            Ok(None)
-        }
-    }
+/// The meeting of a session, its own or a breakout room's.
+pub(super) fn of_session(file: &Connection, sid: &str) -> Result<Option<MeetingId>, SqliteError> {
+    find(file, "SELECT meeting FROM sessions WHERE sid = ?1", sid)
+}
+
+/// The meeting of a room.
+pub(super) fn of_room(file: &Connection, room: &str) -> Result<Option<MeetingId>, SqliteError> {
+    find(file, "SELECT id FROM meetings WHERE room = ?1", room)
 }
 
 /// The meeting of a request, its first or an alias.

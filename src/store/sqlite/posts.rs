@@ -6,9 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{MeetingId, PostKey, PostRow};
 use crate::sqlite::SqliteError;
-use crate::store::post_columns::PostColumns;
-
-use super::trouble::unreadable;
+use crate::store::body;
 
 /// One row, if there is one.
 pub(super) fn load(
@@ -16,7 +14,7 @@ pub(super) fn load(
     meeting: MeetingId,
     key: &PostKey,
 ) -> Result<Option<PostRow>, SqliteError> {
-    file.prepare_cached("SELECT * FROM posts WHERE meeting = ?1 AND key = ?2")?
+    file.prepare_cached("SELECT key, body FROM posts WHERE meeting = ?1 AND key = ?2")?
         .query_row((meeting.to_string(), key.to_string()), |row| {
             Ok(read(meeting, row).map(|(_, row)| row))
         })
@@ -29,7 +27,7 @@ pub(super) fn load_all(
     file: &Connection,
     meeting: MeetingId,
 ) -> Result<BTreeMap<PostKey, PostRow>, SqliteError> {
-    let mut statement = file.prepare_cached("SELECT * FROM posts WHERE meeting = ?1")?;
+    let mut statement = file.prepare_cached("SELECT key, body FROM posts WHERE meeting = ?1")?;
     let mut rows = statement.query([meeting.to_string()])?;
     let mut posts = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -46,47 +44,13 @@ pub(super) fn put(
     key: &PostKey,
     row: &PostRow,
 ) -> Result<(), SqliteError> {
-    let columns = PostColumns::of(row).map_err(SqliteError::Refused)?;
-    file.prepare_cached(
-        "INSERT OR REPLACE INTO posts (meeting, key, first_tried_at, post, posted_at, root,
-             rendered, answered, frozen, tidy_at, outside_since, sent, again_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?
-    .execute((
-        meeting.to_string(),
-        key.to_string(),
-        columns.first_tried_at,
-        columns.post,
-        columns.posted_at,
-        columns.root,
-        columns.rendered,
-        columns.answered,
-        columns.frozen,
-        columns.tidy_at,
-        columns.outside_since,
-        columns.sent,
-        columns.again_at,
-    ))?;
+    let body = body::write_post(row).map_err(SqliteError::Refused)?;
+    file.prepare_cached("INSERT OR REPLACE INTO posts (meeting, key, body) VALUES (?1, ?2, ?3)")?
+        .execute((meeting.to_string(), key.to_string(), body))?;
     Ok(())
 }
 
 fn read(meeting: MeetingId, row: &Row<'_>) -> Result<(PostKey, PostRow), SqliteError> {
-    let key: String = row.get("key")?;
-    let damaged = |column: &str| unreadable(format!("post {key} of meeting {meeting}"), column);
-    let columns = PostColumns::<String> {
-        first_tried_at: row.get("first_tried_at")?,
-        post: row.get("post")?,
-        posted_at: row.get("posted_at")?,
-        root: row.get("root")?,
-        rendered: row.get("rendered")?,
-        answered: row.get("answered")?,
-        frozen: row.get("frozen")?,
-        tidy_at: row.get("tidy_at")?,
-        outside_since: row.get("outside_since")?,
-        sent: row.get("sent")?,
-        again_at: row.get("again_at")?,
-    };
-    let read = columns.read(damaged)?;
-    let key = key.parse().map_err(|_| damaged("key"))?;
-    Ok((key, read))
+    let (key, text): (String, String) = (row.get("key")?, row.get("body")?);
+    body::read_post(meeting, &key, &text).map_err(SqliteError::Refused)
 }

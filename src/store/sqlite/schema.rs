@@ -19,24 +19,24 @@ const STEPS: &[Step] = &[
         name: "story",
         sql: include_str!("../migrations/sqlite/0003_story.sql"),
     },
+    Step {
+        number: 4,
+        name: "post_body",
+        sql: include_str!("../migrations/sqlite/0004_post_body.sql"),
+    },
 ];
 
 /// What `PRAGMA application_id` says of a store's file ("mrst").
 const APPLICATION_ID: i64 = 0x6d72_7374;
 
-/// Leases and duties live and die with this connection: only one process has the file open, so whoever held one before is
-/// gone, and taking one costs no write to stable storage.
+/// Leases live and die with this connection: only one process has the file open, so whoever held one before is gone, and
+/// taking one costs no write to stable storage.
 const LEASES: &str = "
     PRAGMA temp_store = MEMORY;
     CREATE TEMP TABLE leases (
-        meeting TEXT PRIMARY KEY,
-        owner   TEXT NOT NULL,
-        until   INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TEMP TABLE duties (
-        duty    TEXT PRIMARY KEY,
-        owner   TEXT NOT NULL,
-        until   INTEGER NOT NULL
+        duty  TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        until INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;";
 
 struct Step {
@@ -179,9 +179,11 @@ mod tests {
             .unwrap();
         migrate(&mut connection).unwrap();
         let row = connection
-            .query_row("SELECT sent, again_at FROM posts", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT body ->> 'sent', body ->> 'again_at' FROM posts",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .unwrap();
         assert_eq!(row, (0_u32, None::<i64>));
     }

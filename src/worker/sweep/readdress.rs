@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, info};
 
 use crate::domain::{Meeting, MeetingId, PostKey};
-use crate::ports::{Lease, MeetingFilter, StoreError};
+use crate::ports::{Duty, Lease, MeetingFilter, StoreError};
 use crate::worker::Shop;
 
 use super::wake;
@@ -74,10 +74,10 @@ async fn readdress(shop: &Shop) -> Result<(), StoreError> {
 /// The meeting, if its card counts as behind now.
 async fn outdate(shop: &Shop, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
     let store = &shop.deps.store;
-    let now = shop.deps.clock.now();
+    let (now, duty) = (shop.deps.clock.now(), Duty::Posts(id));
     let owner = format!("{}:readdress", shop.settings.instance);
     let lease = store
-        .take_lease(id, &owner, now, shop.settings.lease)
+        .take_lease(duty, &owner, now, shop.settings.lease)
         .await?;
     if matches!(lease, Lease::Held { .. }) {
         // Whoever writes it at this moment may have begun with the old address; its next change puts it right.
@@ -91,7 +91,7 @@ async fn outdate(shop: &Shop, id: MeetingId) -> Result<Option<Meeting>, StoreErr
         row.rendered = 0;
         store.put_post(id, &PostKey::Card, row).await?;
     }
-    store.drop_lease(id, &owner).await?;
+    store.drop_lease(duty, &owner).await?;
     match is_outdated {
         // Read behind the change, so that its round is one that knows of it.
         true => store.meeting(id).await,

@@ -108,14 +108,18 @@ pub(crate) async fn lease_is_held_until_it_runs_out(bench: &impl Bench) {
     let meeting = begun(&store, "town", second(0)).await.id;
     let other = begun(&store, "square", second(0)).await.id;
     let take = async |owner: &str, at| {
-        let lease = store.take_lease(meeting, owner, second(at), LENGTH).await;
+        let lease = store
+            .take_lease(Duty::Posts(meeting), owner, second(at), LENGTH)
+            .await;
         lease.unwrap()
     };
     let until = second(10);
     assert_eq!(take("a", 0).await, Lease::Taken { until });
     assert_eq!(take("b", 5).await, Lease::Held { until });
     assert_eq!(take("b", 9).await, Lease::Held { until });
-    let free = store.take_lease(other, "b", second(5), LENGTH).await;
+    let free = store
+        .take_lease(Duty::Posts(other), "b", second(5), LENGTH)
+        .await;
     assert_eq!(free.unwrap(), Lease::Taken { until: second(15) });
     let until = second(20);
     assert_eq!(take("b", 10).await, Lease::Taken { until });
@@ -126,11 +130,15 @@ pub(crate) async fn owner_renews_its_lease(bench: &impl Bench) {
     let store = bench.open().await;
     let meeting = begun(&store, "town", second(0)).await.id;
     for at in [0, 4, 8] {
-        let lease = store.take_lease(meeting, "a", second(at), LENGTH).await;
+        let lease = store
+            .take_lease(Duty::Posts(meeting), "a", second(at), LENGTH)
+            .await;
         let until = second(at + 10);
         assert_eq!(lease.unwrap(), Lease::Taken { until });
     }
-    let lease = store.take_lease(meeting, "b", second(17), LENGTH).await;
+    let lease = store
+        .take_lease(Duty::Posts(meeting), "b", second(17), LENGTH)
+        .await;
     assert_eq!(lease.unwrap(), Lease::Held { until: second(18) });
 }
 
@@ -138,15 +146,17 @@ pub(crate) async fn dropped_lease_is_free_and_only_its_owner_drops_it(bench: &im
     let store = bench.open().await;
     let meeting = begun(&store, "town", second(0)).await.id;
     let take = async |owner: &str| {
-        let lease = store.take_lease(meeting, owner, second(0), LENGTH).await;
+        let lease = store
+            .take_lease(Duty::Posts(meeting), owner, second(0), LENGTH)
+            .await;
         matches!(lease.unwrap(), Lease::Taken { .. })
     };
     assert!(take("a").await);
-    store.drop_lease(meeting, "b").await.unwrap();
+    store.drop_lease(Duty::Posts(meeting), "b").await.unwrap();
     assert!(!take("b").await, "b cannot drop what is a's");
-    store.drop_lease(meeting, "a").await.unwrap();
+    store.drop_lease(Duty::Posts(meeting), "a").await.unwrap();
     assert!(take("b").await);
-    store.drop_lease(meeting, "a").await.unwrap();
+    store.drop_lease(Duty::Posts(meeting), "a").await.unwrap();
     assert!(!take("a").await, "a's late drop is no drop of b's");
 }
 
@@ -157,7 +167,9 @@ pub(crate) async fn one_of_many_takers_gets_the_lease(bench: &impl Bench) {
         let store = store.clone();
         tokio::spawn(async move {
             let owner = number.to_string();
-            let lease = store.take_lease(meeting, &owner, second(0), LENGTH).await;
+            let lease = store
+                .take_lease(Duty::Posts(meeting), &owner, second(0), LENGTH)
+                .await;
             matches!(lease.unwrap(), Lease::Taken { .. })
         })
     });
@@ -169,7 +181,7 @@ pub(crate) async fn one_of_many_takers_gets_the_lease(bench: &impl Bench) {
 pub(crate) async fn duty_is_held_renewed_and_given_back_like_a_lease(bench: &impl Bench) {
     let store = bench.open().await;
     let take = async |duty, owner: &str, at| {
-        let lease = store.take_duty(duty, owner, second(at), LENGTH).await;
+        let lease = store.take_lease(duty, owner, second(at), LENGTH).await;
         lease.unwrap()
     };
     let taken = |at| Lease::Taken { until: second(at) };
@@ -178,9 +190,9 @@ pub(crate) async fn duty_is_held_renewed_and_given_back_like_a_lease(bench: &imp
     assert_eq!(take(Duty::Sweep, "b", 5).await, held(10));
     assert_eq!(take(Duty::Prune, "b", 5).await, taken(15));
     assert_eq!(take(Duty::Sweep, "a", 6).await, taken(16));
-    store.drop_duty(Duty::Sweep, "b").await.unwrap();
+    store.drop_lease(Duty::Sweep, "b").await.unwrap();
     assert_eq!(take(Duty::Sweep, "b", 7).await, held(16));
-    store.drop_duty(Duty::Sweep, "a").await.unwrap();
+    store.drop_lease(Duty::Sweep, "a").await.unwrap();
     assert_eq!(take(Duty::Sweep, "b", 8).await, taken(18));
     assert_eq!(take(Duty::Sweep, "a", 18).await, taken(28), "b's ran out");
 }

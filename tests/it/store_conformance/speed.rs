@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use meetrelay::ports::{Incoming, Store};
+use meetrelay::ports::{Duty, Incoming, Store};
 use meetrelay::store::PostgresStore;
 use world::postgres::Postgres;
 
@@ -94,7 +94,10 @@ async fn measure(store: &Arc<dyn Store>) {
     let began = Instant::now();
     for _ in 0..1000 {
         let length = Duration::from_secs(1);
-        store.take_lease(one, "a", second(0), length).await.unwrap();
+        store
+            .take_lease(Duty::Posts(one), "a", second(0), length)
+            .await
+            .unwrap();
     }
     tell("take_lease, one after the other", 1000, began.elapsed());
 

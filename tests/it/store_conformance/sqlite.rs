@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use meetrelay::domain::MeetingId;
-use meetrelay::ports::{Lease, Store};
+use meetrelay::ports::{Duty, Lease, Store};
 use meetrelay::store::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ impl SqliteBench {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.0.path().join("meetrelay.db")
     }
 }
@@ -61,7 +61,7 @@ async fn migrations_are_recorded_and_applied_once() {
         .unwrap()
         .query_row("SELECT count(*) FROM migrations", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(steps, 3);
+    assert_eq!(steps, 4);
 }
 
 #[tokio::test]
@@ -141,11 +141,13 @@ async fn leases_end_with_the_process() {
     let meeting = begun(&store, "town", second(0)).await.id;
     let length = Duration::from_secs(3600);
     store
-        .take_lease(meeting, "old", second(0), length)
+        .take_lease(Duty::Posts(meeting), "old", second(0), length)
         .await
         .unwrap();
     let store = reopen(&bench, store).await;
-    let lease = store.take_lease(meeting, "new", second(1), length).await;
+    let lease = store
+        .take_lease(Duty::Posts(meeting), "new", second(1), length)
+        .await;
     assert_eq!(
         lease.unwrap(),
         Lease::Taken {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::peers::Fate;
 use super::*;
-use meetrelay::ports::{ChatError, Lease};
+use meetrelay::ports::{ChatError, Duty, Lease};
 
 #[tokio::test]
 async fn throttled_post_waits_for_the_hinted_delay() {
@@ -49,7 +49,7 @@ async fn lease_held_elsewhere_is_no_attempt() {
     let held = 600 * MILLIS;
     let lease = house
         .store
-        .take_lease(meeting(1), "another", now, held)
+        .take_lease(Duty::Posts(meeting(1)), "another", now, held)
         .await;
     assert!(matches!(lease, Ok(Lease::Taken { .. })));
     let began = Instant::now();

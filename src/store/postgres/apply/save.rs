@@ -1,12 +1,12 @@
 //! Writes what a batch has changed: one statement a table, however many events there were.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::super::link::{Client, execute, rows};
 use super::super::text::Text;
 use super::super::trouble::Trouble;
-use super::changes::{Changes, First, Key, Line};
-use crate::domain::{Meeting, MeetingId, Timestamp};
+use crate::domain::{Meeting, MeetingId, Origin, Timestamp};
+use crate::store::batch::{First, Line, View, not_new};
 use crate::store::body;
 
 const ADD_MEETINGS: &str = "INSERT INTO meetings (id, running, state, round, wake_at, body,
@@ -37,18 +37,10 @@ const ADD_LINES: &str =
          WITH ORDINALITY AS n (event, meeting, kind, source, effect, received_at, nth)
      ORDER BY nth";
 
-/// Writes the changes; `meetings` are as the batch left them.
-pub(super) async fn save(
-    client: &Client,
-    (changes, meetings): (&Changes, &HashMap<MeetingId, Meeting>),
-    now: Timestamp,
-) -> Result<(), Trouble> {
-    let of = |ids: &HashSet<MeetingId>| {
-        let found = ids.iter().filter_map(|id| meetings.get(id));
-        found.collect::<Vec<_>>()
-    };
-    add_meetings(client, &of(&changes.added)).await?;
-    let changed = of(&changes.changed);
+/// Writes what the batch left to be written.
+pub(super) async fn save(client: &Client, view: &View, now: Timestamp) -> Result<(), Trouble> {
+    add_meetings(client, &view.added()).await?;
+    let (changed, changes) = (view.changed(), &view.changes);
     // The first error is the one that tells why.
     tokio::try_join!(
         biased;
@@ -60,13 +52,6 @@ pub(super) async fn save(
         add_lines(client, &changes.lines, now),
     )?;
     Ok(())
-}
-
-/// Why a meeting cannot be founded.
-pub(super) fn not_new(id: MeetingId) -> Trouble {
-    Trouble::Refused(format!(
-        "meeting {id} cannot be new: its id or its room is known"
-    ))
 }
 
 /// The columns that change.
@@ -141,7 +126,7 @@ async fn add_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), Trou
     let known = meetings
         .iter()
         .find(|meeting| !added.contains(&meeting.id.to_string()));
-    known.map_or(Ok(()), |meeting| Err(not_new(meeting.id)))
+    known.map_or(Ok(()), |meeting| Err(Trouble::Refused(not_new(meeting))))
 }
 
 async fn change_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), Trouble> {
@@ -181,12 +166,16 @@ async fn add_pairs(
     Ok(())
 }
 
-async fn add_seen(client: &Client, seen: &[(Key, First)], now: Timestamp) -> Result<(), Trouble> {
+async fn add_seen(
+    client: &Client,
+    seen: &[(Origin, First)],
+    now: Timestamp,
+) -> Result<(), Trouble> {
     if seen.is_empty() {
         return Ok(());
     }
     let column =
-        |of: fn(&(Key, First)) -> Text<'_>| -> Vec<Text<'_>> { seen.iter().map(of).collect() };
+        |of: fn(&(Origin, First)) -> Text<'_>| -> Vec<Text<'_>> { seen.iter().map(of).collect() };
     let contents: Vec<&[u8]> = seen.iter().map(|(_, first)| &first.content[..]).collect();
     let meetings: Vec<_> = seen
         .iter()
