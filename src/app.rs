@@ -55,6 +55,7 @@ use reload::Holders;
 pub use reload::{ReloadError, Reloader};
 use secrets::SigningSecrets;
 use unsigned::Unsigned;
+use watch::Watched;
 
 /// Why the relay does not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -211,13 +212,16 @@ impl App {
             signer: envelopes.clone(),
         };
         watchers.spawn(side.watch(config.clone(), links.clone(), unsigned));
-        watch::start(
-            &mut watchers,
-            &deps,
-            (&queue, opened.side, spool),
-            (&own_user, &renewed),
-            &surroundings,
-        );
+        let watched = Watched {
+            deps: deps.clone(),
+            queue: Arc::clone(&queue),
+            side: opened.side,
+            spool,
+            own_user: own_user.clone(),
+            renewed: Arc::clone(&renewed),
+            surroundings: surroundings.clone(),
+        };
+        watched.start(&mut watchers);
         let places = ledger::Places {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
@@ -228,9 +232,16 @@ impl App {
         set_limits(config, &surroundings.metrics);
         let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
         let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
-        let here = (own_user, gap);
-        let (door, keyring) = door::open(config, essentials, &deps, links.clone(), here, meter)
-            .map_err(StartError::Setting)?;
+        let (door, keyring) = door::open(
+            config,
+            essentials,
+            &deps,
+            links.clone(),
+            own_user,
+            gap,
+            meter,
+        )
+        .map_err(StartError::Setting)?;
         let way_out = deps.chat.kind();
         let parts = operations::Parts {
             store: Arc::clone(&store),

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use threads::{Ran, Task, copy_error};
+use threads::{Ran, Reader, Task, Writer, copy_error};
 
 pub(crate) use connect::make_private;
 pub use threads::{GROUP_MAX, SqliteThreads};
@@ -95,8 +95,15 @@ impl Sqlite {
         let (reader, reads) = mpsc::channel(WAITING_MAX);
         let commits = Arc::new(AtomicU64::new(0));
         let threads = SqliteThreads::start(
-            (connection, changes, Arc::clone(&commits)),
-            (reading, reads),
+            Writer {
+                connection,
+                changes,
+                commits: Arc::clone(&commits),
+            },
+            Reader {
+                connection: reading,
+                reads,
+            },
             [writer.downgrade(), reader.downgrade()],
         );
         let handle = Self {

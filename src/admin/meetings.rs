@@ -87,7 +87,11 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
                 known_at: time(artifact.known_at),
             })
             .collect(),
-        posts: meeting.posts.iter().map(post).collect(),
+        posts: meeting
+            .posts
+            .iter()
+            .map(|(key, row)| post(key, row))
+            .collect(),
         card_version: meeting.version,
         round: meeting.round,
         wake_at: meeting.wake_at.map(time),
@@ -142,7 +146,7 @@ fn session(session: &Session) -> answer::Session {
     }
 }
 
-fn post((key, row): (&PostKey, &PostRow)) -> Post {
+fn post(key: &PostKey, row: &PostRow) -> Post {
     Post {
         key: key.to_string(),
         post_id: row.post.as_ref().map(ToString::to_string),

@@ -26,13 +26,14 @@ const YOUNG: Duration = Duration::from_secs(60);
 pub(super) async fn why(call: &Call) -> Result<Response, Refused> {
     let text = call.parameter("ref").unwrap_or_default();
     let (reference, id, found) = reference::resolve(call, &text).await?;
-    Ok(ok(&tell(call, &reference, (id, found)).await?))
+    Ok(ok(&tell(call, &reference, id, found).await?))
 }
 
 async fn tell(
     call: &Call,
     reference: &Reference,
-    (id, found): (String, Found),
+    id: String,
+    found: Found,
 ) -> Result<Why, Refused> {
     let store = &call.admin.store;
     let now = call.admin.clock.now();

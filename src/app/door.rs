@@ -29,7 +29,8 @@ pub(super) fn open(
     essentials: &Essentials,
     deps: &Deps,
     links: Links,
-    (own_user, gap): (OwnUser, Option<Gap>),
+    own_user: OwnUser,
+    gap: Option<Gap>,
     meter: Arc<Meter>,
 ) -> Result<
     (

@@ -32,28 +32,38 @@ const REMEMBERED_WITHIN: Duration = Duration::from_secs(1);
 /// The setting of the store under which our own user id is kept.
 const OWN_USER: &str = "bot_user_id";
 
-/// Starts the watchers.
-pub(super) fn start(
-    watchers: &mut JoinSet<()>,
-    deps: &Deps,
-    (queue, side, spool): (&Arc<dyn Queue>, QueueSide, SpoolSide),
-    (own_user, renewed): (&OwnUser, &Arc<Notify>),
-    surroundings: &Surroundings,
-) {
-    // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
-    if deps.chat.kind() == WayOutKind::Posts {
-        let renewed = Arc::clone(renewed);
-        watchers.spawn(watch_own_user(deps.clone(), own_user.clone(), renewed));
+/// What is watched, and by what.
+pub(super) struct Watched {
+    pub(super) deps: Deps,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) side: QueueSide,
+    pub(super) spool: SpoolSide,
+    pub(super) own_user: OwnUser,
+    /// Told when Mattermost is to be asked at once who the relay is.
+    pub(super) renewed: Arc<Notify>,
+    pub(super) surroundings: Surroundings,
+}
+
+impl Watched {
+    /// Starts the watchers.
+    pub(super) fn start(self, watchers: &mut JoinSet<()>) {
+        let Self {
+            deps,
+            queue,
+            side,
+            spool,
+            own_user,
+            renewed,
+            surroundings,
+        } = self;
+        // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
+        if deps.chat.kind() == WayOutKind::Posts {
+            watchers.spawn(watch_own_user(deps.clone(), own_user, renewed));
+        }
+        let readiness = watch_readiness(Arc::clone(&queue), side, spool, surroundings.clone());
+        watchers.spawn(readiness);
+        watchers.spawn(watch_gauges(deps, queue, surroundings));
     }
-    watchers.spawn(watch_readiness(
-        (Arc::clone(queue), side, spool),
-        surroundings.clone(),
-    ));
-    watchers.spawn(watch_gauges(
-        deps.clone(),
-        Arc::clone(queue),
-        surroundings.clone(),
-    ));
 }
 
 /// Reads who the relay was when Mattermost last said so, before the first post can come. A store that is away is not
@@ -104,7 +114,9 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
 
 /// Whether events can be made durable. It waits for no peer, so that it is true at once when one hangs.
 async fn watch_readiness(
-    (queue, mut side, spool): (Arc<dyn Queue>, QueueSide, SpoolSide),
+    queue: Arc<dyn Queue>,
+    mut side: QueueSide,
+    spool: SpoolSide,
     surroundings: Surroundings,
 ) {
     let Surroundings {

@@ -34,6 +34,20 @@ pub(super) struct Ran {
     pub(super) error: Option<rusqlite::Error>,
 }
 
+/// What the writer's thread has.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) changes: mpsc::Receiver<Task>,
+    /// How many transactions were committed.
+    pub(super) commits: Arc<AtomicU64>,
+}
+
+/// What the reader's thread has.
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    pub(super) reads: mpsc::Receiver<Task>,
+}
+
 /// The threads behind a [`Sqlite`](super::Sqlite); they end when its last clone is gone, or by `stop`.
 #[derive(Debug)]
 pub struct SqliteThreads {
@@ -43,15 +57,15 @@ pub struct SqliteThreads {
 
 impl SqliteThreads {
     pub(super) fn start(
-        (connection, changes, commits): (Connection, mpsc::Receiver<Task>, Arc<AtomicU64>),
-        (reading, reads): (Connection, mpsc::Receiver<Task>),
+        writer: Writer,
+        reader: Reader,
         tasks: [mpsc::WeakSender<Task>; 2],
     ) -> Self {
         let threads = [
             spawn_thread("sqlite-writer", move || {
-                run_writer(&connection, changes, &commits);
+                run_writer(writer);
             }),
-            spawn_thread("sqlite-reader", move || run_reader(&reading, reads)),
+            spawn_thread("sqlite-reader", move || run_reader(reader)),
         ];
         Self { threads, tasks }
     }
@@ -121,7 +135,12 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<(
         .expect("the system has a thread")
 }
 
-fn run_writer(connection: &Connection, mut tasks: mpsc::Receiver<Task>, commits: &AtomicU64) {
+fn run_writer(writer: Writer) {
+    let Writer {
+        connection,
+        changes: mut tasks,
+        commits,
+    } = writer;
     let mut waiting = Vec::with_capacity(GROUP_MAX);
     while tasks.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
         let mut group = Vec::with_capacity(waiting.len());
@@ -133,7 +152,7 @@ fn run_writer(connection: &Connection, mut tasks: mpsc::Receiver<Task>, commits:
         }
         let mut group = group.into_iter();
         while group.len() > 0 {
-            commit_together(connection, &mut group, commits);
+            commit_together(&connection, &mut group, &commits);
         }
     }
 }
@@ -183,11 +202,15 @@ fn commit_together(
     }
 }
 
-fn run_reader(connection: &Connection, mut tasks: mpsc::Receiver<Task>) {
+fn run_reader(reader: Reader) {
+    let Reader {
+        connection,
+        reads: mut tasks,
+    } = reader;
     while let Some(task) = tasks.blocking_recv() {
         match task {
             // The savepoint around it makes all its statements see one state.
-            Task::Run(run) => settle(run(Ok(connection)), Ok(())),
+            Task::Run(run) => settle(run(Ok(&connection)), Ok(())),
             Task::Stop => tasks.close(),
         }
     }

@@ -157,8 +157,8 @@ pub async fn replay(
             "it was given up again before its letter was removed: that one stays"
         );
     }
-    let store = (means.store, means.clock);
-    note(store, &how.by, "replay", &letter.id, letter.meeting).await;
+    let Means { store, clock, .. } = means;
+    note(store, clock, &how.by, "replay", &letter.id, letter.meeting).await;
     Ok(replayed)
 }
 
@@ -266,7 +266,7 @@ pub async fn discard(
         reason = letter.reason,
         "dead letter discarded"
     );
-    note((store, clock), by, "discard", id, letter.meeting).await;
+    note(store, clock, by, "discard", id, letter.meeting).await;
     Ok(())
 }
 
@@ -282,14 +282,15 @@ pub async fn end_meeting(
     let key = format!("end:{meeting}:{}", means.clock.now().millis());
     let event = publish_fact(means.queue, means.clock, Fact::EndOrdered { meeting }, key).await?;
     info!(meeting.id = %meeting, event.id = %event, by, "end ordered");
-    let (store, subject) = ((means.store, means.clock), meeting.to_string());
-    note(store, by, "end", &subject, Some(meeting)).await;
+    let subject = meeting.to_string();
+    note(means.store, means.clock, by, "end", &subject, Some(meeting)).await;
     Ok(())
 }
 
 /// Keeps who did what. It is done already, so a store that is away changes nothing: the log line stands.
 async fn note(
-    (store, clock): (&dyn Store, &dyn Clock),
+    store: &dyn Store,
+    clock: &dyn Clock,
     by: &str,
     action: &str,
     subject: &str,
