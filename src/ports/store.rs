@@ -190,13 +190,23 @@ pub trait Store: Send + Sync + 'static {
     /// The row of one post, if there is one.
     async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError>;
 
-    /// Writes the row of one post as a whole.
+    /// Writes the row of one post as a whole, and answers the meeting's version by now; 0 if there is no such meeting.
     async fn put_post(
         &self,
         meeting: MeetingId,
         key: &PostKey,
         row: PostRow,
-    ) -> Result<(), StoreError>;
+    ) -> Result<u64, StoreError>;
+
+    /// Takes or renews the lease of a meeting's posts as [`Store::take_lease`] does, and loads the meeting with its
+    /// posts once the lease is taken.
+    async fn lease_posts(
+        &self,
+        meeting: MeetingId,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<(Lease, Option<Meeting>), StoreError>;
 
     /// Takes or renews the lease of a duty for `owner` until `now` + `length`.
     async fn take_lease(

@@ -211,8 +211,18 @@ impl Store for PostgresStore {
         meeting: MeetingId,
         key: &PostKey,
         row: PostRow,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         call!(self, posts::put, meeting, key, &row)
+    }
+
+    async fn lease_posts(
+        &self,
+        meeting: MeetingId,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<(Lease, Option<Meeting>), StoreError> {
+        call!(self, posts::lease, meeting, owner, now, length)
     }
 
     async fn take_lease(

@@ -251,10 +251,32 @@ impl Store for SqliteStore {
         meeting: MeetingId,
         key: &PostKey,
         row: PostRow,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let key = key.clone();
-        self.write(move |file| posts::put(file, meeting, &key, &row))
-            .await
+        self.write(move |file| {
+            posts::put(file, meeting, &key, &row)?;
+            meetings::version(file, meeting)
+        })
+        .await
+    }
+
+    async fn lease_posts(
+        &self,
+        meeting: MeetingId,
+        owner: &str,
+        now: Timestamp,
+        length: Duration,
+    ) -> Result<(Lease, Option<Meeting>), StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |file| {
+            let lease = leases::take(file, Duty::Posts(meeting), &owner, now, length)?;
+            let meeting = match lease {
+                Lease::Taken { .. } => meetings::load(file, meeting)?,
+                Lease::Held { .. } => None,
+            };
+            Ok((lease, meeting))
+        })
+        .await
     }
 
     async fn take_lease(

@@ -9,8 +9,12 @@ mod outside;
 mod posting;
 mod tidy;
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::retry::{Outcome, RetryReason};
 use crate::domain::{Job, Meeting, PostKey, PostRow, Timestamp, WayOutKind};
@@ -48,6 +52,14 @@ pub(super) struct Turn<'a> {
     /// The message was handed out before and never settled: whoever had it may have died in a call that the peer
     /// still carries out.
     is_redelivered: bool,
+    /// When the lease was taken or renewed last.
+    leased_at: Mutex<Option<Instant>>,
+    /// The meeting as it was under the lease, until it is used.
+    loaded: Mutex<Option<Meeting>>,
+    /// The rows that this attempt wrote.
+    kept: Mutex<BTreeMap<PostKey, PostRow>>,
+    /// The meeting's version when the last of them was written.
+    version: Mutex<Option<u64>>,
 }
 
 impl<'a> Turn<'a> {
@@ -57,11 +69,20 @@ impl<'a> Turn<'a> {
             shop,
             owner: format!("{}#{}", shop.settings.instance, received.receipt.0),
             is_redelivered: received.redelivered,
+            leased_at: Mutex::default(),
+            loaded: Mutex::default(),
+            kept: Mutex::default(),
+            version: Mutex::default(),
         }
     }
 }
 
 impl Turn<'_> {
+    /// The meeting has moved on since `version`, as far as this attempt was told.
+    fn has_moved_on(&self, version: u64) -> bool {
+        *locked(&self.version) != Some(version)
+    }
+
     /// What the way out can do: as `owed` was told.
     fn way_out(&self) -> WayOutKind {
         self.shop.settings.policy.schedule.way_out
@@ -100,7 +121,10 @@ pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report
             why: "a job of plugNmeet in a queue of Mattermost".to_owned(),
         }),
     };
-    Report::of(outcome.unwrap_or_else(|outcome| outcome))
+    Report {
+        kept: std::mem::take(&mut *locked(&shop.kept)),
+        ..Report::of(outcome.unwrap_or_else(|outcome| outcome))
+    }
 }
 
 /// What a step met when it could not go on; `?` carries it out of a job.
@@ -120,7 +144,8 @@ async fn under_lease(
             why: "the chat server throttles",
         });
     }
-    renew(shop, meeting).await?;
+    let found = lease(shop, meeting).await?;
+    *locked(&shop.loaded) = found;
     let outcome = work.await;
     // A lease that cannot be given back runs out by itself.
     let duty = Duty::Posts(meeting.id);
@@ -128,24 +153,37 @@ async fn under_lease(
     outcome
 }
 
-/// Takes or renews the lease, before each call.
-async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
-    let (now, duty) = (shop.deps.clock.now(), Duty::Posts(meeting.id));
-    let lease = shop
+/// Takes or renews the lease, and loads the meeting.
+async fn lease(shop: &Turn<'_>, meeting: &Meeting) -> Step<Option<Meeting>> {
+    let (now, length) = (shop.deps.clock.now(), shop.settings.lease);
+    let leasing = shop
         .deps
         .store
-        .take_lease(duty, &shop.owner, now, shop.settings.lease)
-        .await
-        .map_err(store_away)?;
+        .lease_posts(meeting.id, &shop.owner, now, length);
+    let (lease, meeting) = leasing.await.map_err(store_away)?;
     match lease {
-        Lease::Taken { .. } => Ok(()),
+        Lease::Taken { .. } => {
+            *locked(&shop.leased_at) = Some(Instant::now());
+            Ok(meeting)
+        }
         Lease::Held { until } => Err(Outcome::Busy {
             // Nobody takes it for longer; what lasts longer was taken by a clock that was ahead.
-            after: until
-                .since(now)
-                .clamp(Duration::from_millis(50), shop.settings.lease),
+            after: until.since(now).clamp(Duration::from_millis(50), length),
         }),
     }
+}
+
+/// Renews the lease before a call, unless two thirds of it are left: it lasts as long as two calls.
+async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
+    let is_fresh = |at: Instant| at.elapsed() < shop.settings.lease / 3;
+    if locked(&shop.leased_at).is_some_and(is_fresh) {
+        return Ok(());
+    }
+    lease(shop, meeting).await.map(drop)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Own posts of this name since `since`; the lease stays ours however many pages the server has them on.
@@ -167,7 +205,11 @@ async fn find_own(
 }
 
 async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meeting> {
-    let found = shop.deps.store.meeting(meeting).await.map_err(store_away)?;
+    let loaded = locked(&shop.loaded).take();
+    let found = match loaded {
+        Some(meeting) => Some(meeting),
+        None => shop.deps.store.meeting(meeting).await.map_err(store_away)?,
+    };
     let mut meeting = found.ok_or_else(|| Outcome::Hopeless {
         why: "the meeting is not in the store".to_owned(),
     })?;
@@ -181,11 +223,11 @@ async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meetin
 }
 
 async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -> Step<()> {
-    shop.deps
-        .store
-        .put_post(meeting.id, key, row)
-        .await
-        .map_err(store_away)
+    let putting = shop.deps.store.put_post(meeting.id, key, row.clone());
+    let version = putting.await.map_err(store_away)?;
+    *locked(&shop.version) = Some(version);
+    locked(&shop.kept).insert(key.clone(), row);
+    Ok(())
 }
 
 /// The name of a post in its props: the handle by which it is found again.

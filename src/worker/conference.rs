@@ -73,11 +73,11 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
                 )
             };
             Report {
-                outcome: outcome_of(&error),
                 learned: refusal_of(meeting, &error)
                     .map(refused)
                     .into_iter()
                     .collect(),
+                ..Report::of(outcome_of(&error))
             }
         }
     }
@@ -124,8 +124,8 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
                 ended,
             };
             Report {
-                outcome: Outcome::Done,
                 learned: vec![(fact, key)],
+                ..Report::of(Outcome::Done)
             }
         }
         Err(error) => Report::of(outcome_of_poll(&error)),
@@ -166,8 +166,8 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
             }
             Err(error) => {
                 return Report {
-                    outcome: outcome_of_poll(&error),
                     learned,
+                    ..Report::of(outcome_of_poll(&error))
                 };
             }
         }
@@ -180,8 +180,8 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
         None,
     ));
     Report {
-        outcome: Outcome::Done,
         learned,
+        ..Report::of(Outcome::Done)
     }
 }
 

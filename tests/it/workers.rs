@@ -12,6 +12,7 @@ mod attempts;
 mod backlog;
 mod catching_up;
 mod collecting;
+mod counting;
 mod notices;
 mod outages;
 mod panicking;

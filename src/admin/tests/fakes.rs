@@ -337,7 +337,7 @@ impl Store for Fake {
     async fn post(&self, _: MeetingId, _: &PostKey) -> Result<Option<PostRow>, StoreError> {
         unreachable!()
     }
-    async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<(), StoreError> {
+    async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<u64, StoreError> {
         unreachable!()
     }
     async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
@@ -396,6 +396,15 @@ impl Store for Fake {
             meeting: None,
         };
         Ok(if about == MEETING { vec![note] } else { vec![] })
+    }
+    async fn lease_posts(
+        &self,
+        _: MeetingId,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<(Lease, Option<Meeting>), StoreError> {
+        unreachable!()
     }
     async fn take_lease(
         &self,

@@ -99,7 +99,7 @@ impl Store for OneMeeting {
     async fn post(&self, _: MeetingId, _: &PostKey) -> Result<Option<PostRow>, StoreError> {
         unasked()
     }
-    async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<(), StoreError> {
+    async fn put_post(&self, _: MeetingId, _: &PostKey, _: PostRow) -> Result<u64, StoreError> {
         unasked()
     }
     async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
@@ -118,6 +118,15 @@ impl Store for OneMeeting {
         unasked()
     }
     async fn notes(&self, _: &str) -> Result<Vec<Note>, StoreError> {
+        unasked()
+    }
+    async fn lease_posts(
+        &self,
+        _: MeetingId,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<(Lease, Option<Meeting>), StoreError> {
         unasked()
     }
     async fn take_lease(

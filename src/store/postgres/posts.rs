@@ -1,11 +1,15 @@
 //! The rows of a meeting's posts.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 
 use super::link::{Client, execute, row};
 use super::text::Text;
 use super::trouble::Trouble;
-use crate::domain::{MeetingId, PostKey, PostRow};
+use super::{leases, meetings};
+use crate::domain::{Meeting, MeetingId, PostKey, PostRow, Timestamp};
+use crate::ports::{Duty, Lease};
 use crate::store::body;
 
 /// One row, if there is one.
@@ -20,19 +24,38 @@ pub(super) async fn load(
     Ok(read.flatten().map(|(_, row)| row))
 }
 
-/// Writes one row as a whole.
+/// Takes the lease of a meeting's posts, and loads the meeting once it is taken.
+pub(super) async fn lease(
+    client: &Client,
+    meeting: MeetingId,
+    owner: &str,
+    now: Timestamp,
+    length: Duration,
+) -> Result<(Lease, Option<Meeting>), Trouble> {
+    let lease = leases::take(client, Duty::Posts(meeting), owner, now, length).await?;
+    let meeting = match lease {
+        Lease::Taken { .. } => meetings::load(client, meeting).await?,
+        Lease::Held { .. } => None,
+    };
+    Ok((lease, meeting))
+}
+
+/// Writes one row as a whole, and answers the meeting's version by now.
 pub(super) async fn put(
     client: &Client,
     meeting: MeetingId,
     key: &PostKey,
     row: &PostRow,
-) -> Result<(), Trouble> {
+) -> Result<u64, Trouble> {
     let body = Text::of(body::write_post(row).map_err(Trouble::Refused)?);
     let text = "INSERT INTO posts (meeting, key, body) VALUES ($1, $2, $3)
          ON CONFLICT (meeting, key) DO UPDATE SET body = excluded.body";
     let values = [Text::shown(meeting), Text::shown(key), body];
     execute(client, text, &[&values[0], &values[1], &values[2]]).await?;
-    Ok(())
+    let text = "SELECT (body::json->>'version')::bigint AS version FROM meetings WHERE id = $1";
+    let found = self::row(client, text, &[&values[0]]).await?;
+    let version: i64 = found.map_or(Ok(0), |row| row.try_get("version"))?;
+    Ok(u64::try_from(version).unwrap_or(0))
 }
 
 /// The row's key and what its column `post` says; nothing where the join found no post.

@@ -59,6 +59,18 @@ pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
     Ok(())
 }
 
+/// Its version; 0 if there is no such meeting.
+pub(super) fn version(file: &Connection, id: MeetingId) -> Result<u64, SqliteError> {
+    let text = "SELECT json_extract(body, '$.version') FROM meetings WHERE id = ?1";
+    let version = file
+        .prepare_cached(text)?
+        .query_row([id.to_string()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    Ok(version
+        .and_then(|version| u64::try_from(version).ok())
+        .unwrap_or(0))
+}
+
 /// Writes what can change of a meeting that has a row.
 pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteError> {
     let state = meeting.state();

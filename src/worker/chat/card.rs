@@ -43,6 +43,9 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
         if let Some(outcome) = shown {
             return Ok(outcome);
         }
+        if !shop.has_moved_on(row.rendered) {
+            return Ok(Outcome::Done);
+        }
     }
     Ok(Outcome::Busy {
         after: Duration::from_secs(1),
@@ -72,8 +75,6 @@ async fn first(
         // It may show an older version: it is patched in the next round.
         Ok(Made::Before) => Ok(None),
         Ok(Made::Now) => {
-            row.rendered = meeting.version;
-            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
             let after = shop.deps.clock.now().since(meeting.requested_at);
             if let Some(request) = meeting.first_request() {
                 shop.deps.observer.card_posted(&request.via, after);

@@ -108,6 +108,9 @@ pub(super) async fn post_once(
                 PostKey::Card => debug!(post = %view.id, key = %key, "posted"),
                 _ => info!(post = %view.id, key = %key, "posted"),
             }
+            if *key == PostKey::Card {
+                row.rendered = meeting.version;
+            }
             adopt(shop, meeting, key, row, &view).await?;
             Ok(Made::Now)
         }

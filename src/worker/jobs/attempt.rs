@@ -1,5 +1,6 @@
 //! One attempt at one job.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::crash_point;
 use crate::domain::apply::Tell;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
-use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, Timestamp};
+use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, PostKey, PostRow, Timestamp};
 use crate::ports::{Body, DeadKind, Envelope, Posting, Received, StoreError};
 use crate::worker::apply::pause;
 use crate::worker::dead::{facts_of, given_up};
@@ -33,6 +34,8 @@ const BURIED_AGAIN_AFTER: Duration = Duration::from_secs(2);
 pub(in crate::worker) struct Report {
     pub(in crate::worker) outcome: Outcome,
     pub(in crate::worker) learned: Vec<(Fact, Option<String>)>,
+    /// The rows of posts that were written.
+    pub(in crate::worker) kept: BTreeMap<PostKey, PostRow>,
 }
 
 impl Report {
@@ -40,14 +43,15 @@ impl Report {
         Self {
             outcome,
             learned: Vec::new(),
+            kept: BTreeMap::new(),
         }
     }
 
     /// Done, and this was learned.
     pub(in crate::worker) fn learned(fact: Fact) -> Self {
         Self {
-            outcome: Outcome::Done,
             learned: vec![(fact, None)],
+            ..Self::of(Outcome::Done)
         }
     }
 }
@@ -146,6 +150,7 @@ pub(super) async fn do_job(
     let Report {
         mut outcome,
         learned,
+        kept,
     } = report;
     note_peer(shop, id.job.peer(), &outcome);
     match try_send(shop, &postings_of(shop, &id, &envelope, learned)).await {
@@ -164,8 +169,7 @@ pub(super) async fn do_job(
         _ => lasted,
     };
     let verdict = judge(shop, &outcome, &envelope, (age, lasted));
-    let news =
-        async { id.job.peer() != Peer::Mattermost || publish_news(shop, meeting, &id).await };
+    let news = publish_news(shop, meeting, kept);
     // Two files: neither waits for the other.
     let (is_published, ()) = tokio::join!(news, record(shop, &begun, took, &outcome, &verdict));
     if !is_published {
@@ -332,21 +336,17 @@ fn postings_of(
         .collect()
 }
 
-/// Chat jobs write posts, which no event tells apply: what became owed by it is published here.
-async fn publish_news(shop: &Shop, before: &Meeting, id: &JobId) -> bool {
-    let schedule = &shop.settings.policy.schedule;
-    let Ok(Some(mut after)) = shop.deps.store.meeting(id.meeting).await else {
-        // The sweep finds what is owed.
+/// Chat jobs write posts, which no event tells apply: what became owed by `kept` is published here.
+async fn publish_news(shop: &Shop, was: &Meeting, kept: BTreeMap<PostKey, PostRow>) -> bool {
+    if kept.is_empty() {
         return true;
-    };
+    }
+    let schedule = &shop.settings.policy.schedule;
     let now = shop.deps.clock.now();
-    after.no_later_than(now);
     // What the meeting's facts changed meanwhile is published by apply already.
-    let was = Meeting {
-        posts: before.posts.clone(),
-        ..after.clone()
-    };
-    let was_owed = crate::domain::owed::owed(&was, schedule);
+    let mut after = was.clone();
+    after.posts.extend(kept);
+    let was_owed = crate::domain::owed::owed(was, schedule);
     let is_news = |owed: &Owed| {
         owed.due <= now.plus(shop.settings.policy.publish_ahead)
             && !was_owed
