@@ -3,6 +3,7 @@
 //! In reading order:
 //! - [`domain`]: the vocabulary and every decision; pure.
 //! - [`ports`]: what the inside needs of the outside.
+//! - [`envelope`]: messages as signed bytes, and the queue of them that routes and workers use.
 //! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts, in a
 //!   file of ours or in PostgreSQL. Both files are on [`sqlite`]. [`lock`]: who has the files.
 //! - [`trigger`]: whether a post asks for a meeting. [`ingress`]: HTTP in, over [`listen`], with the signed links of
