@@ -38,7 +38,7 @@ impl Key {
     /// The environment variable that sets it.
     pub(crate) fn variable(&self) -> String {
         let path = self.path().replace('.', "__").to_uppercase();
-        format!("{}{path}", PREFIX)
+        format!("{PREFIX}{path}")
     }
 }
 

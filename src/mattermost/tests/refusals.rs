@@ -68,6 +68,47 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
 }
 
 #[tokio::test]
+async fn every_error_has_its_outcome_in_metrics() {
+    use CallOutcome::{Refused, ServerError, Unauthorized, Unreachable};
+    let own = [
+        "bot-token-revoked-401",
+        "bot-create-403",
+        "channel-member-404",
+    ];
+    let mut replies: Vec<_> = own.map(recorded).into();
+    replies.push(Reply::new(503, &[], ""));
+    let bench = bench(replies).await;
+    for _ in 0..5 {
+        bench.client.read_post(&post_id()).await.unwrap_err();
+    }
+    let outcomes = bench.observer.outcomes();
+    let expected = [Unauthorized, Refused, Refused, ServerError, Unreachable];
+    assert_eq!(outcomes, expected.map(|outcome| (Operation::Read, outcome)));
+}
+
+#[tokio::test]
+async fn every_call_has_its_operation_in_metrics() {
+    use Operation::{AnswerCommand, CreatePost, PatchPost, Read};
+    let bench = bench(vec![me()]).await;
+    let (client, content) = (&bench.client, new_post().content);
+    let hook = ResponseHook::parse("1w3ncsn8wj8z3qmzkf91xdxuka").unwrap();
+    client.create_post(new_post()).await.unwrap_err();
+    let post = post_id();
+    let patched = client.patch_post(&post, "m1:card", content.clone());
+    patched.await.unwrap_err();
+    client.delete_post(&post_id()).await.unwrap_err();
+    client.show_in_channel(&hook, content).await.unwrap_err();
+    let operations: Vec<_> = bench
+        .observer
+        .outcomes()
+        .iter()
+        .map(|call| call.0)
+        .collect();
+    let expected = [Read, CreatePost, PatchPost, PatchPost, AnswerCommand];
+    assert_eq!(operations, expected);
+}
+
+#[tokio::test]
 async fn an_outage_is_no_refusal() {
     for status in [404, 408, 500, 502, 503, 504] {
         let down = Reply::new(status, &[("Retry-After", "3")], "<html>down</html>");

@@ -390,6 +390,37 @@ async fn http_failures_keep_their_class_and_their_hint() {
 }
 
 #[tokio::test]
+async fn every_call_and_outcome_has_its_label_in_metrics() {
+    let refused = |code| {
+        Reply::json(
+            200,
+            &json!({ "status": false, "msg": "", "status_code": code }),
+        )
+    };
+    let bench = bench(vec![
+        Reply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http"),
+        refused("INTERNAL_SERVER_ERROR"),
+        refused("USER_BLOCKED"),
+        Reply::new(503, &[], ""),
+    ])
+    .await;
+    bench.client.create_room(new_room()).await.unwrap_err();
+    bench.client.end_room(&room()).await.unwrap_err();
+    let joined = bench.client.join_address(&room(), joiner()).await;
+    joined.unwrap_err();
+    bench.client.room_activity(&room()).await.unwrap_err();
+    assert_eq!(
+        bench.observer.outcomes(),
+        [
+            (Operation::CreateRoom, CallOutcome::Unauthorized),
+            (Operation::EndRoom, CallOutcome::ServerError),
+            (Operation::MintToken, CallOutcome::Refused),
+            (Operation::Ask, CallOutcome::ServerError),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_the_log_gets_is_bounded_and_holds_no_token() {
     let msg = format!("bad eyJhbGciOiJIUzI1NiJ9.e30.x {}", "long ".repeat(10_000));
     let body = json!({ "status": false, "msg": msg, "status_code": "INTERNAL_SERVER_ERROR" });
