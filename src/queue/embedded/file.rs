@@ -110,7 +110,7 @@ fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<Opened, Sq
     let (sqlite, threads) = Sqlite::open(path, |connection| {
         let frames = checkpoint(connection, "NOOP")?;
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        log::keep_lost(path, now, frames, page_bytes).map_err(|why| {
+        log::keep_lost(path, frames, page_bytes).map_err(|why| {
             SqliteError::Refused(format!("its log cannot be read, or not be kept: {why}"))
         })?;
         prepare(connection)?;

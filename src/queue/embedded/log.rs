@@ -18,17 +18,15 @@ const FRAME_HEADER: usize = 24;
 
 /// Copies the log of the file at `path` aside, and says so, if there are commits in it behind the `frames` of
 /// `page_bytes` each that SQLite took. Nothing may have been written to it since.
-pub(super) fn keep_lost(
-    path: &Path,
-    now: Timestamp,
-    frames: u64,
-    page_bytes: u64,
-) -> io::Result<()> {
+pub(super) fn keep_lost(path: &Path, frames: u64, page_bytes: u64) -> io::Result<()> {
     let log = salvage::log_of(path);
     let Some(commits) = count_lost(&log, frames, page_bytes)? else {
         return Ok(());
     };
-    let kept = salvage::log_of(&salvage::aside_of(path, now));
+    // With the time of its last change there is one copy, however often the file cannot be opened after this.
+    let changed = jiff::Timestamp::try_from(fs::metadata(&log)?.modified()?).unwrap_or_default();
+    let changed = Timestamp::from_millis(changed.as_millisecond());
+    let kept = salvage::log_of(&salvage::aside_of(path, changed));
     fs::copy(&log, &kept)?;
     File::open(&kept)?.sync_all()?;
     tracing::error!(

@@ -81,9 +81,9 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 
-/// The name under which the file at `path` is put aside, with the time in it.
-pub(super) fn aside_of(path: &Path, now: Timestamp) -> PathBuf {
-    let time = jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default();
+/// The name under which the file at `path` is put aside, with a time in it.
+pub(super) fn aside_of(path: &Path, time: Timestamp) -> PathBuf {
+    let time = jiff::Timestamp::from_millisecond(time.millis()).unwrap_or_default();
     let time = time.strftime("%Y%m%dT%H%M%S.%3fZ");
     beside(path, &format!(".damaged-{time}"))
 }

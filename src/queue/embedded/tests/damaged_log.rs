@@ -140,6 +140,20 @@ async fn frames_of_an_earlier_log_are_no_damage() {
     }
 }
 
+#[tokio::test]
+async fn log_of_a_file_that_is_opened_in_vain_is_kept_once() {
+    let bench = Bench::new();
+    let (file, log, _) = logged(&bench, COMMITS).await;
+    bench.replace(&file, Some(&log));
+    for _ in 0..3 {
+        super::log::keep_lost(&bench.path(), 0, 4096).unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let names = names(bench.directory.path());
+    let kept = names.iter().filter(|name| name.contains(".damaged-"));
+    assert_eq!(kept.count(), 1, "{names:?}");
+}
+
 /// The copy of the log that was put aside.
 fn kept_log(bench: &Bench) -> Vec<u8> {
     let names = names(bench.directory.path());
