@@ -38,6 +38,13 @@ pub enum SqliteError {
     Refused(String),
 }
 
+/// What cannot be done to the files beside the database's.
+impl From<std::io::Error> for SqliteError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
 impl SqliteError {
     /// The file's pages do not fit together: another try meets the same.
     pub fn is_damaged(&self) -> bool {

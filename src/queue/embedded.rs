@@ -6,6 +6,7 @@
 //! is kept in memory follows the file's commits on the writer's thread, whether or not the caller still waits.
 
 mod file;
+mod key;
 mod ledger;
 mod log;
 mod look;
@@ -38,7 +39,8 @@ use crate::ports::{
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
 pub use file::OpenError;
-use ledger::{Key, Ledger};
+use key::Key;
+use ledger::Ledger;
 use rows::number_of;
 use trouble::Trouble;
 

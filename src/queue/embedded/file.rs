@@ -1,7 +1,7 @@
 //! The queue's file: its lock, its version, and whether it is whole.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ffi};
@@ -11,12 +11,9 @@ use crate::domain::Timestamp;
 use crate::lock::LockError;
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
+use super::rows::{APPLICATION_ID, VERSION};
 use super::{log, rows, salvage};
 
-/// The version of the table, in the file's `user_version`. 2 added checksums.
-pub(super) const VERSION: i64 = 2;
-/// Marks the file as a queue of the relay ("mrqu").
-pub(super) const APPLICATION_ID: i64 = 0x6d72_7175;
 /// Where SQLite keeps the application's mark in the file's first bytes, and what these begin with.
 const APPLICATION_ID_AT: usize = 68;
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -94,10 +91,8 @@ pub(super) fn open(
         path: path.to_owned(),
         why,
     };
-    salvage::finish(path, now).map_err(not_saved)?;
-    miss(path, lock, now).map_err(not_saved)?;
-    let is_mended = log::mend(path, now).map_err(|why| not_saved(io_error(&why)))?;
-    let is_suspect = is_suspect || is_mended;
+    let begin = || salvage::finish(path, now).and_then(|()| miss(path, lock, now));
+    begin().map_err(|why| not_saved(why.into()))?;
     let opened = match open_once(path, now, is_suspect) {
         Err(why) if why.is_damaged() && is_ours(path) => {
             salvage::run(path, now, &why).map_err(not_saved)?;
@@ -106,7 +101,6 @@ pub(super) fn open(
         opened => opened,
     };
     let opened = opened.map_err(|error| OpenError::of(path, error))?;
-    salvage::forget(path);
     mark(lock);
     Ok(opened)
 }
@@ -114,11 +108,16 @@ pub(super) fn open(
 fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<Opened, SqliteError> {
     let mut found = rows::Found::default();
     let (sqlite, threads) = Sqlite::open(path, |connection| {
+        let frames = checkpoint(connection, "NOOP")?;
+        let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        log::keep_lost(path, frames, page_bytes).map_err(|why| {
+            SqliteError::Refused(format!("its log cannot be read, or not be kept: {why}"))
+        })?;
         prepare(connection)?;
         check(connection, is_suspect)?;
         rows::follow_clock(connection, now, |_| false)?;
         found = rows::count(connection)?;
-        checkpoint(connection)
+        checkpoint(connection, "TRUNCATE").map(drop)
     })?;
     Ok(Opened {
         sqlite,
@@ -128,17 +127,17 @@ fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<Opened, Sq
 }
 
 /// A file that vanished, or is empty although it was made: said loudly, because what lay in it was accepted.
-fn miss(path: &Path, lock: &File, now: Timestamp) -> Result<(), SqliteError> {
+fn miss(path: &Path, lock: &File, now: Timestamp) -> io::Result<()> {
     let is_there = std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
-    let log = log::path_of(path);
-    let log_bytes = std::fs::metadata(&log).map_or(0, |log| log.len());
+    let log = salvage::log_of(path);
+    let log_bytes = std::fs::metadata(log).map_or(0, |log| log.len());
     let was_made = lock.metadata().is_ok_and(|lock| lock.len() > 0);
     if is_there || !(was_made || log_bytes > 0) {
         return Ok(());
     }
     if log_bytes > 0 {
         // SQLite would remove it without a word.
-        salvage::put_log_aside(path, now).map_err(|why| io_error(&why))?;
+        salvage::put_log_aside(path, now)?;
     }
     tracing::error!(
         path = %path.display(),
@@ -177,13 +176,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), SqliteError> {
                     "it is another program's database".to_owned(),
                 ));
             }
-            connection.execute_batch(&format!(
-                "BEGIN; {} {} PRAGMA application_id = {APPLICATION_ID};
-                 PRAGMA user_version = {VERSION}; COMMIT;",
-                rows::SCHEMA,
-                rows::CHECKSUMS
-            ))?;
-            Ok(())
+            rows::create(connection)
         }
         (1, APPLICATION_ID) => {
             connection.execute_batch(&format!("BEGIN IMMEDIATE; {}", rows::CHECKSUMS))?;
@@ -220,18 +213,15 @@ fn check(connection: &Connection, is_suspect: bool) -> Result<(), SqliteError> {
     )))
 }
 
-/// Moves the log into the file, and waits until the disk has both.
-fn checkpoint(connection: &Connection) -> Result<(), SqliteError> {
-    let is_busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    match is_busy {
-        0 => Ok(()),
-        _ => Err(SqliteError::Refused(
+/// With `TRUNCATE` moves the log into the file and waits until the disk has both; with `NOOP` changes nothing. Answers
+/// how many frames of the log count.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<u64, SqliteError> {
+    let answer = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
+    let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+    match connection.query_row(&checkpoint, [], answer)? {
+        (false, frames) => Ok(u64::try_from(frames).unwrap_or(0)),
+        (true, _) => Err(SqliteError::Refused(
             "another process reads or writes it".to_owned(),
         )),
     }
-}
-
-pub(super) fn io_error(error: &std::io::Error) -> SqliteError {
-    SqliteError::Refused(error.to_string())
 }

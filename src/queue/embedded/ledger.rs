@@ -2,48 +2,13 @@
 //! out. It holds nothing of a message that waits, so that a backlog of millions takes no memory.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::ports::{Depth, QueueName, Receipt};
 
+use super::IN_FLIGHT_MAX;
+use super::key::Key;
 use super::rows::{Count, Found, number_of};
-use super::{IN_FLIGHT_MAX, look::Look};
-
-/// A message's place in its queue's index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    /// When it becomes visible, in milliseconds on our clock; 0 at once, whatever the clock says then.
-    pub(super) due: i64,
-    /// The message's number.
-    pub(super) number: i64,
-}
-
-impl Key {
-    /// The place of a message that is published at `now`.
-    pub(super) fn new(now: Timestamp, delay: Duration, number: i64) -> Self {
-        let due = if delay.is_zero() {
-            0
-        } else {
-            // The clock counts whole milliseconds; none is early.
-            now.plus(delay.max(Duration::from_millis(1)))
-                .millis()
-                .max(1)
-        };
-        Self { due, number }
-    }
-
-    pub(super) fn is_delayed(self) -> bool {
-        self.due != 0
-    }
-
-    fn before(self) -> Self {
-        Self {
-            due: self.due,
-            number: self.number - 1,
-        }
-    }
-}
 
 /// How far a queue was handed out: everything up to here, but for what stands in `Lane::taken`, is no longer in it.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +56,18 @@ impl Passed {
         let passed = self.of(key);
         *passed = key.max(*passed);
     }
+}
+
+/// One look into the file: what was handed out up to when it began.
+pub(super) struct Look {
+    pub(super) queue: QueueName,
+    /// The file's run.
+    pub(super) run: u64,
+    pub(super) max: usize,
+    pub(super) passed: Passed,
+    /// Messages beyond `passed` that somebody has, in order. One that is settled meanwhile may still be seen.
+    pub(super) taken_at_once: Vec<Key>,
+    pub(super) taken_delayed: Vec<Key>,
 }
 
 /// One of the four queues.

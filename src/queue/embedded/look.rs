@@ -9,7 +9,8 @@ use crate::domain::Timestamp;
 use crate::ports::{Delivery, QueueError, QueueName};
 use crate::sqlite::{Sqlite, SqliteError};
 
-use super::ledger::{Key, Passed};
+use super::key::Key;
+use super::ledger::Look;
 use super::rows::{self, Stored, Waiting};
 use super::{EmbeddedQueue, TIMER_MAX};
 
@@ -17,18 +18,6 @@ use super::{EmbeddedQueue, TIMER_MAX};
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most messages that one `receive` hands out.
 const MESSAGES_MAX: usize = 1024;
-
-/// One look into the file: what was handed out up to when it began.
-pub(super) struct Look {
-    pub(super) queue: QueueName,
-    /// The file's run.
-    pub(super) run: u64,
-    pub(super) max: usize,
-    pub(super) passed: Passed,
-    /// Messages beyond `passed` that somebody has, in order. One that is settled meanwhile may still be seen.
-    pub(super) taken_at_once: Vec<Key>,
-    pub(super) taken_delayed: Vec<Key>,
-}
 
 /// What a look found, oldest first.
 struct Found {

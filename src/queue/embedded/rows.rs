@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 use crate::ports::{MESSAGE_BYTES_MAX, Message, Outgoing, QueueName};
 use crate::sqlite::SqliteError;
 
-use super::ledger::Key;
+use super::key::Key;
 
 /// The table and its order, version 1. `due` is 0 for what is visible at once. `visible_at` is when the message was
 /// published; of a delayed message, earlier versions wrote `due` there too.
@@ -27,6 +27,11 @@ pub(super) const SCHEMA: &str = "
     CREATE INDEX messages_in_order ON messages (queue, due, number);
 ";
 
+/// The version of the table, in the file's `user_version`. 2 added checksums.
+pub(super) const VERSION: i64 = 2;
+/// Marks the file as a queue of the relay ("mrqu").
+pub(super) const APPLICATION_ID: i64 = 0x6d72_7175;
+
 /// What version 2 adds; rows of version 1 are without, and taken as they are.
 pub(super) const CHECKSUMS: &str = "ALTER TABLE messages ADD COLUMN checksum INTEGER;";
 
@@ -37,14 +42,6 @@ const PAGES_GIVEN_BACK: i64 = 1024;
 
 /// A message that was published so much later than now was published by a clock that has been set back.
 const CLOCK_STEP_MIN: Duration = Duration::from_secs(1);
-/// The longest delay that is taken for one: none of the relay's is longer than a day.
-const DELAY_MAX: Duration = Duration::from_secs(2 * 24 * 3600);
-
-/// Whether the two times of a delayed message go together.
-pub(super) fn is_delay(due: i64, visible_at: i64) -> bool {
-    let delay = u64::try_from(due.saturating_sub(visible_at));
-    delay.is_ok_and(|millis| Duration::from_millis(millis) <= DELAY_MAX)
-}
 
 /// A message that waits, without its content.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +82,14 @@ pub(super) const fn number_of(queue: QueueName) -> usize {
         QueueName::Chat => 2,
         QueueName::ChatLater => 3,
     }
+}
+
+/// Makes the table in an empty file.
+pub(super) fn create(connection: &Connection) -> Result<(), SqliteError> {
+    Ok(connection.execute_batch(&format!(
+        "BEGIN; {SCHEMA} {CHECKSUMS} PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {VERSION}; COMMIT;"
+    ))?)
 }
 
 pub(super) fn count(connection: &Connection) -> Result<Found, SqliteError> {
@@ -131,7 +136,7 @@ pub(super) fn insert(
 }
 
 /// The beginning of a digest over both.
-pub(super) fn checksum(id: &[u8], body: &[u8]) -> i64 {
+fn checksum(id: &[u8], body: &[u8]) -> i64 {
     let mut digest = Sha256::new();
     digest.update((id.len() as u64).to_be_bytes());
     digest.update(id);
@@ -263,7 +268,7 @@ pub(super) fn read(connection: &Connection, key: Key) -> Result<Stored, SqliteEr
 }
 
 /// Text or bytes, whatever of the two it was written as.
-pub(super) fn bytes_of(value: ValueRef<'_>) -> &[u8] {
+fn bytes_of(value: ValueRef<'_>) -> &[u8] {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],

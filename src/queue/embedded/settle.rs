@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ports::{Outgoing, PublishError, QueueError, QueueName, Receipt, Settlement};
 
-use super::ledger::Key;
+use super::key::Key;
 use super::{EmbeddedQueue, Shared, rows, too_large};
 use crate::crash_point;
 

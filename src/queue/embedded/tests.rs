@@ -8,8 +8,8 @@
 mod accounts;
 mod clocks;
 mod damage;
+mod damaged_log;
 mod disk;
-mod log_header;
 mod lost_rows;
 mod reopening;
 

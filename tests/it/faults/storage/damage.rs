@@ -1,5 +1,5 @@
-//! Files that are no longer what was written (Q14). Every bit and page of a file has its turn in
-//! src/queue/embedded/tests/damage.rs; here the whole relay meets damage.
+//! Files that are no longer what was written (Q14). Bits and pages of file and log have their turn in
+//! src/queue/embedded/tests (damage.rs, damaged_log.rs); here the whole relay meets damage.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -173,10 +173,8 @@ async fn q14_damage_that_shows_while_it_runs_is_refused_told_and_mended() {
     each_has_one_card(&world, &["after".to_owned()]).await;
     // Events that lay on the damaged pages may be lost; then that is said.
     let log = world.relay.log();
-    assert!(
-        log.contains("\"lost\"") && put_aside(&world).len() == 1,
-        "{log}"
-    );
+    let is_told = log.contains("\"lost\"") || log.contains("\"lost_commits\"");
+    assert!(is_told && !put_aside(&world).is_empty(), "{log}");
     world.is_store_spoiled = true;
     world.finish().await;
 }

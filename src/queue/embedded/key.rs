@@ -1,0 +1,40 @@
+//! A message's place in its queue.
+
+use std::time::Duration;
+
+use crate::domain::Timestamp;
+
+/// A message's place in its queue's index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    /// When it becomes visible, in milliseconds on our clock; 0 at once, whatever the clock says then.
+    pub(super) due: i64,
+    /// The message's number.
+    pub(super) number: i64,
+}
+
+impl Key {
+    /// The place of a message that is published at `now`.
+    pub(super) fn new(now: Timestamp, delay: Duration, number: i64) -> Self {
+        let due = if delay.is_zero() {
+            0
+        } else {
+            // The clock counts whole milliseconds; none is early.
+            now.plus(delay.max(Duration::from_millis(1)))
+                .millis()
+                .max(1)
+        };
+        Self { due, number }
+    }
+
+    pub(super) fn is_delayed(self) -> bool {
+        self.due != 0
+    }
+
+    pub(super) fn before(self) -> Self {
+        Self {
+            due: self.due,
+            number: self.number - 1,
+        }
+    }
+}
