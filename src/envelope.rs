@@ -20,7 +20,7 @@ use crate::domain::{
 use crate::ports::{Body, Envelope, MESSAGE_BYTES_MAX, Message, PublishError};
 
 pub use check::is_trace;
-pub use queue::{DAMAGED, EnvelopeQueue};
+pub use queue::EnvelopeQueue;
 pub use seal::{EnvelopeSigner, SealError};
 
 /// The version that is written.

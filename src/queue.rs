@@ -10,6 +10,3 @@ pub mod spool;
 
 pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
 pub use spool::{Spool, SpoolError, SpoolLevel, SpoolObserver, SpoolSettings};
-
-#[cfg(test)]
-mod tests;

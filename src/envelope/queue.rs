@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::ports::{
-    Castoff, Castoffs, Outgoing, Posting, PublishError, Queue, QueueError, QueueName, Received,
-    Settled, Settlement,
+    Castoff, Castoffs, Delivery, Envelope, Outgoing, Posting, PublishError, Queue, QueueError,
+    QueueName, Received, Settled, Settlement,
 };
 
-use super::EnvelopeSigner;
+use super::{EnvelopeSigner, decode};
 
 /// Why a message is not read whose bytes changed.
-pub const DAMAGED: &str = "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
+const DAMAGED: &str = "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
 
 /// A queue of envelopes: signed on their way in, verified on their way out. Clones share it.
 #[derive(Clone)]
@@ -57,18 +57,8 @@ impl EnvelopeQueue {
         // What cannot be judged yet is not asked for.
         self.signer.can_read().await;
         let deliveries = self.queue.receive(queue, max).await?;
-        let read = deliveries.into_iter().map(|delivery| Received {
-            queue: delivery.queue,
-            receipt: delivery.receipt,
-            redelivered: delivery.redelivered,
-            content: match delivery.damaged {
-                true => Err(DAMAGED.to_owned()),
-                false => self.signer.decode(&delivery.message.body),
-            },
-            message_id: delivery.message.id,
-            raw: delivery.message.body,
-        });
-        Ok(read.collect())
+        let read = |delivery| received(delivery, |raw| self.signer.decode(raw));
+        Ok(deliveries.into_iter().map(read).collect())
     }
 
     /// Hands out what a back end put aside, verified as deliveries are: it may have been put aside before anybody had
@@ -80,16 +70,19 @@ impl EnvelopeQueue {
         &self,
         castoffs: &dyn Castoffs,
         max: usize,
-    ) -> Result<Vec<Castoff>, QueueError> {
+    ) -> Result<Vec<Castoff<Received>>, QueueError> {
         self.signer.can_read().await;
-        let mut castoffs = castoffs.receive(max).await?;
-        for Castoff { received, .. } in &mut castoffs {
-            // What cannot be read stays so: its bytes may have changed on the disk.
-            if received.content.is_ok() {
-                received.content = self.signer.decode(&received.raw);
-            }
-        }
-        Ok(castoffs)
+        let castoffs = castoffs.receive(max).await?;
+        // Of what is no envelope at all the dead letter says that, not that nobody signed it.
+        let decode = |raw: &[u8]| match decode(raw) {
+            Ok(_) => self.signer.decode(raw),
+            Err(error) => Err(error.to_string()),
+        };
+        let read = |Castoff { delivery, reason }| Castoff {
+            delivery: received(delivery, decode),
+            reason,
+        };
+        Ok(castoffs.into_iter().map(read).collect())
     }
 
     /// Settles deliveries.
@@ -115,5 +108,22 @@ impl EnvelopeQueue {
             message: self.signer.encode(&posting.message)?,
             delay: posting.delay,
         })
+    }
+}
+
+fn received(
+    delivery: Delivery,
+    decode: impl FnOnce(&[u8]) -> Result<Envelope, String>,
+) -> Received {
+    Received {
+        queue: delivery.queue,
+        receipt: delivery.receipt,
+        redelivered: delivery.redelivered,
+        content: match delivery.damaged {
+            true => Err(DAMAGED.to_owned()),
+            false => decode(&delivery.message.body),
+        },
+        message_id: delivery.message.id,
+        raw: delivery.message.body,
     }
 }

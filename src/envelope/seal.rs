@@ -92,7 +92,7 @@ impl EnvelopeSigner {
     /// The signed message of an envelope.
     ///
     /// # Errors
-    /// [`PublishError::TooLarge`] when it would be longer than [`MESSAGE_BYTES_MAX`].
+    /// See [`encode`].
     pub fn encode(&self, envelope: &Envelope) -> Result<Message, PublishError> {
         let Message { id, body } = encode(envelope)?;
         let body = self.sign(&body);

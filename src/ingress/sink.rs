@@ -105,6 +105,7 @@ impl EventSink {
         trace: Option<TraceParent>,
         since: Instant,
     ) -> Result<(), SinkError> {
+        let (id, kind) = (event.id, event.fact.kind());
         let mut envelope = Envelope::first(Body::Event(event), self.clock.now());
         envelope.trace = trace.map(|trace| trace.to_string());
         let posting = Posting {
@@ -118,17 +119,15 @@ impl EventSink {
             self.queue.accept(&posting).await
         };
         let published = tokio::time::timeout_at(since + DURABLE_WITHIN, publishing).await;
-        let Body::Event(event) = &posting.message.body else {
-            return Ok(());
-        };
-        let (id, kind) = (event.id, event.fact.kind());
         let result = match published {
             Ok(published) => published.map_err(SinkError::Refused),
             Err(_) => Err(SinkError::TooLate),
         };
         match &result {
             Ok(()) => {
-                self.observer.accepted(event);
+                if let Body::Event(event) = &posting.message.body {
+                    self.observer.accepted(event);
+                }
                 tracing::debug!(event.id = %id, event.kind = kind, "event accepted");
             }
             Err(error) => {

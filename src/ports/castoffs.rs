@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::{QueueError, Receipt, Received};
+use super::{Delivery, QueueError, Receipt};
 
 /// One message that the broker put aside. It stays there until it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Castoff {
+pub struct Castoff<D = Delivery> {
     /// The message. Its queue is the one it was last in, or should have come into; `Events` when that is unknown.
-    pub received: Received,
+    pub delivery: D,
     /// Why it was put aside, as far as the broker tells; for the dead letter.
     pub reason: String,
 }

@@ -29,10 +29,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::ports::{
     Castoff, Castoffs, Clock, Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError,
-    Queue, QueueError, QueueName, Receipt, Received, Settlement,
+    Queue, QueueError, QueueName, Receipt, Settlement,
 };
-
-use crate::envelope::decode;
 
 pub use connect::{BrokerError, BrokerSettings, Declare};
 pub use link::{Link, LinkStates};
@@ -247,13 +245,12 @@ impl Castoffs for RabbitMq {
         let taken = self.take(&[Lane::Dead, Lane::Unrouted], max).await?;
         let castoff = |(_, receipt, arrived): (Lane, Receipt, Arrived)| Castoff {
             reason: arrived.cast_off.unwrap_or_default(),
-            received: Received {
+            delivery: Delivery {
                 queue: arrived.queue.unwrap_or(QueueName::Events),
+                message: arrived.message,
                 receipt,
                 redelivered: arrived.is_redelivered,
-                content: decode(&arrived.message.body).map_err(|error| error.to_string()),
-                message_id: arrived.message.id,
-                raw: arrived.message.body,
+                damaged: false,
             },
         };
         Ok(taken.into_iter().map(castoff).collect())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use crate::ports::{Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError};
+use crate::ports::{Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError, Received};
 
 use super::apply::pause;
 use super::dead::{Burial, bury, facts_of, keep_letter, letter_id};
@@ -43,11 +43,11 @@ pub(super) async fn run(shop: Arc<Shop>, castoffs: Arc<dyn Castoffs>) {
 
 /// Keeps a batch and settles what is kept; `false` when the workers were stopped meanwhile. What is not settled comes
 /// again and is then known.
-async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff>) -> bool {
+async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff<Received>>) -> bool {
     let mut done = Vec::with_capacity(batch.len());
     let mut is_running = true;
     for castoff in batch {
-        let receipt = castoff.received.receipt;
+        let receipt = castoff.delivery.receipt;
         if !keep(shop, castoff).await {
             is_running = false;
             break;
@@ -64,8 +64,11 @@ async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff>) -> b
 
 /// Makes a castoff a dead letter, unless it is one, and tells its meeting first, so that a letter that is there means
 /// that the meeting knows; `false` when the workers were stopped first.
-async fn keep(shop: &Shop, castoff: Castoff) -> bool {
-    let Castoff { received, reason } = castoff;
+async fn keep(shop: &Shop, castoff: Castoff<Received>) -> bool {
+    let Castoff {
+        delivery: received,
+        reason,
+    } = castoff;
     let Some(id) = letter_id(shop, &received).await else {
         return false;
     };

@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "queue",
         &[
-            "domain", "ports", "envelope", "clock", "sqlite", "backoff", "tls", "lock",
+            "domain", "ports", "clock", "sqlite", "backoff", "tls", "lock",
         ],
     ),
     ("store", &["domain", "ports", "sqlite", "tls"]),

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::envelope::{DAMAGED, decode};
-use crate::ports::{Castoff, Delivery, Queue, QueueError, Receipt, Received, Settlement};
+use crate::ports::{Castoff, Delivery, Queue, QueueError, Receipt, Settlement};
 use crate::queue::EmbeddedQueue;
 
 /// Most messages that are held here at one time. Others stay in their file until the next start.
@@ -44,16 +43,9 @@ impl Aside {
         held.owners
             .insert(receipt, (Arc::clone(queue), delivery.receipt));
         held.waiting.push_back(Castoff {
-            received: Received {
-                queue: delivery.queue,
+            delivery: Delivery {
                 receipt,
-                redelivered: delivery.redelivered,
-                content: match delivery.damaged {
-                    true => Err(DAMAGED.to_owned()),
-                    false => decode(&delivery.message.body).map_err(|error| error.to_string()),
-                },
-                message_id: delivery.message.id,
-                raw: delivery.message.body,
+                ..delivery
             },
             reason,
         });

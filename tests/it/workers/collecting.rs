@@ -9,8 +9,8 @@ use meetrelay::domain::apply::{Applied, Fresh};
 use meetrelay::domain::{Job, Refusal};
 use meetrelay::envelope;
 use meetrelay::ports::{
-    Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Incoming, Message, Outgoing, QueueError,
-    Receipt, Received,
+    Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing,
+    QueueError, Receipt, Settlement,
 };
 use meetrelay::worker::{Means, Replay, Workers, replay};
 use tokio::sync::Notify;
@@ -71,7 +71,7 @@ impl Castoffs for Aside {
             };
             if !taken.is_empty() {
                 let mut out = self.out.lock().unwrap();
-                out.extend(taken.iter().map(|c| (c.received.receipt, c.clone())));
+                out.extend(taken.iter().map(|c| (c.delivery.receipt, c.clone())));
                 let mut biggest = self.biggest_batch.lock().unwrap();
                 *biggest = taken.len().max(*biggest);
                 return Ok(taken);
@@ -109,12 +109,12 @@ impl Scene {
     async fn cast_off(&self, posting: Posting) -> Castoff {
         let queue = posting.queue;
         self.house.send(vec![posting]).await;
-        let mail = &self.house.deps.queue;
-        let received = mail.receive(queue, 1).await.unwrap().remove(0);
-        let settled = meetrelay::ports::Settled::Done(received.receipt);
-        mail.settle(vec![settled]).await.unwrap();
+        let queues = &self.house.queue;
+        let delivery = queues.receive(queue, 1).await.unwrap().remove(0);
+        let done = Settlement::Done(delivery.receipt);
+        queues.settle(vec![done]).await.unwrap();
         Castoff {
-            received,
+            delivery,
             reason: REASON.to_owned(),
         }
     }
@@ -179,16 +179,18 @@ impl Scene {
 }
 
 fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> Castoff {
-    let received = Received {
+    let delivery = Delivery {
         queue: QueueName::Events,
+        message: Message {
+            id: id.to_owned(),
+            body: Bytes::from_static(raw),
+        },
         receipt: Receipt(1000 + receipt),
-        message_id: id.to_owned(),
         redelivered: false,
-        raw: Bytes::from_static(raw),
-        content: Err("it is no envelope".to_owned()),
+        damaged: false,
     };
     Castoff {
-        received,
+        delivery,
         reason: REASON.to_owned(),
     }
 }
@@ -197,8 +199,8 @@ fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> Castoff {
 async fn castoff_event_is_kept_settled_and_can_be_replayed() {
     let scene = Scene::new().await;
     let castoff = scene.event(1).await;
-    let id = castoff.received.message_id.clone();
-    let raw = castoff.received.raw.to_vec();
+    let id = castoff.delivery.message.id.clone();
+    let raw = castoff.delivery.message.body.to_vec();
     scene.aside.put(vec![castoff]);
     let _workers = scene.start();
     scene.aside.until_settled().await;
@@ -219,7 +221,7 @@ async fn meeting_of_a_castoff_create_is_told() {
     let scene = Scene::new().await;
     let applied = scene.asked(1).await;
     let castoff = scene.job(&applied, |job| *job == Job::CreateRoom).await;
-    let id = castoff.received.message_id.clone();
+    let id = castoff.delivery.message.id.clone();
     scene.aside.put(vec![castoff]);
     let _workers = scene.start();
     let told = |meeting: &Meeting| meeting.state() == State::Failed;
@@ -239,7 +241,7 @@ async fn castoff_job_is_owed_no_more_until_its_letter_is_replayed() {
     let applied = scene.asked(1).await;
     let is_card = |job: &Job| matches!(job, Job::RefreshCard { .. });
     let castoff = scene.job(&applied, is_card).await;
-    let id = castoff.received.message_id.clone();
+    let id = castoff.delivery.message.id.clone();
     scene.aside.put(vec![castoff]);
     let _workers = scene.start();
     let told = |meeting: &Meeting| !meeting.given_up.is_empty();
@@ -276,7 +278,7 @@ async fn while_the_store_is_away_nothing_is_settled_and_nothing_lost() {
     let scene = Scene::new().await;
     scene.sql("ALTER TABLE dead_letters RENAME TO away");
     let castoff = scene.event(1).await;
-    let id = castoff.received.message_id.clone();
+    let id = castoff.delivery.message.id.clone();
     scene.aside.put(vec![castoff, unreadable(1, "", b"x")]);
     let workers = scene.start();
     // Longer than the pause between two tries.
@@ -312,14 +314,14 @@ async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
     let applied = scene.asked(1).await;
     let castoff = scene.job(&applied, |job| *job == Job::CreateRoom).await;
     let letter = DeadLetter {
-        id: castoff.received.message_id.clone(),
+        id: castoff.delivery.message.id.clone(),
         queue: "conference".to_owned(),
         kind: DeadKind::Job,
         meeting: Some(meeting(1)),
         reason: "the first reason".to_owned(),
         buried_at: Timestamp::from_millis(1),
         attempts: 7,
-        body: castoff.received.raw.to_vec(),
+        body: castoff.delivery.message.body.to_vec(),
     };
     scene.house.store.bury(letter.clone()).await.unwrap();
     scene.aside.put(vec![castoff]);
@@ -350,7 +352,7 @@ async fn a_hundred_castoffs_come_in_bounded_batches_after_an_outage_of_the_broke
     let mut castoffs = Vec::new();
     for number in 1..=100 {
         let mut castoff = scene.event(number).await;
-        castoff.received.receipt = Receipt(u64::try_from(number).unwrap());
+        castoff.delivery.receipt = Receipt(u64::try_from(number).unwrap());
         castoffs.push(castoff);
     }
     scene.aside.put(castoffs);

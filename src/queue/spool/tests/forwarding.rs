@@ -111,14 +111,14 @@ async fn message_that_the_broker_will_never_take_is_put_aside_and_holds_up_no_ot
     until_taken(&bench, &after).await;
     let castoffs = Castoffs::receive(&spool, 10).await.unwrap();
     assert_eq!(castoffs.len(), 1);
-    assert_eq!(castoffs[0].received.message_id, "bad");
-    assert_eq!(castoffs[0].received.queue, QueueName::Events);
+    assert_eq!(castoffs[0].delivery.message.id, "bad");
+    assert_eq!(castoffs[0].delivery.queue, QueueName::Events);
     assert!(castoffs[0].reason.contains("over the limit"));
     until("it is the only one left", async || {
         spool.level().await.messages == 1
     })
     .await;
-    let receipt = castoffs[0].received.receipt;
+    let receipt = castoffs[0].delivery.receipt;
     Castoffs::settle(&spool, vec![receipt]).await.unwrap();
     until_empty(&spool).await;
 }
@@ -141,7 +141,7 @@ async fn message_that_cannot_be_removed_keeps_no_other_from_being_removed() {
          WHEN OLD.number = (SELECT min(number) FROM messages)
          BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
     );
-    let receipts = castoffs.iter().map(|it| it.received.receipt).collect();
+    let receipts = castoffs.iter().map(|it| it.delivery.receipt).collect();
     assert!(Castoffs::settle(&spool, receipts).await.is_err());
     assert_eq!(spool.level().await.messages, 1);
 }

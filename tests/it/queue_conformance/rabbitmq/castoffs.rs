@@ -35,15 +35,15 @@ async fn unroutable_message_is_cast_off() {
     let queue = start(bench.settings()).await.unwrap();
     publish(&bench.url(), "no.such.queue", "lost").await;
     let found = castoff(&queue).await;
-    assert_eq!(found.received.message_id, "lost");
-    assert_eq!(found.received.queue, QueueName::Events);
-    assert!(found.received.content.is_err());
+    assert_eq!(found.delivery.message.id, "lost");
+    assert_eq!(found.delivery.queue, QueueName::Events);
+    assert_eq!(found.delivery.message.body.as_ref(), b"{}");
     assert!(
         found.reason.contains("\"no.such.queue\""),
         "{}",
         found.reason
     );
-    Castoffs::settle(&queue, vec![found.received.receipt])
+    Castoffs::settle(&queue, vec![found.delivery.receipt])
         .await
         .unwrap();
     queue.close().await;
@@ -66,13 +66,13 @@ async fn message_delivered_too_often_is_cast_off() {
     bench.exhaust("meetrelay.chat").await;
     let queue = start(bench.settings()).await.unwrap();
     let found = castoff(&queue).await;
-    assert_eq!(found.received.message_id, "poison");
-    assert_eq!(found.received.queue, QueueName::Chat);
+    assert_eq!(found.delivery.message.id, "poison");
+    assert_eq!(found.delivery.queue, QueueName::Chat);
     assert_eq!(
         found.reason,
         "the broker gave it up: it was delivered too often from meetrelay.chat without being settled"
     );
-    Castoffs::settle(&queue, vec![found.received.receipt])
+    Castoffs::settle(&queue, vec![found.delivery.receipt])
         .await
         .unwrap();
     queue.close().await;
@@ -84,10 +84,10 @@ async fn castoff_that_is_not_settled_stays() {
     let bench = VhostBench::new().await;
     let queue = start(bench.settings()).await.unwrap();
     publish(&bench.url(), "nowhere", "kept").await;
-    assert_eq!(castoff(&queue).await.received.message_id, "kept");
+    assert_eq!(castoff(&queue).await.delivery.message.id, "kept");
     queue.close().await;
     let queue = start(bench.settings()).await.unwrap();
-    assert_eq!(castoff(&queue).await.received.message_id, "kept");
+    assert_eq!(castoff(&queue).await.delivery.message.id, "kept");
     queue.close().await;
 }
 

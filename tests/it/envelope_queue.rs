@@ -1,22 +1,20 @@
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! Only what a relay signed comes out of a queue of envelopes readable, whatever back end it stands on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-
-use super::*;
-use crate::clock::SystemClock;
-use crate::domain::{Event, EventId, Fact, MeetingId, Origin, Timestamp};
-use crate::envelope::{EnvelopeQueue, EnvelopeSigner, decode, encode};
-use crate::ports::{
-    Body, Castoff, Castoffs, Envelope, Message, Outgoing, Posting, Queue, QueueError, QueueName,
-    Receipt, Received, Settled,
+use meetrelay::clock::SystemClock;
+use meetrelay::domain::{Event, EventId, Fact, MeetingId, Origin, Timestamp};
+use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner, encode};
+use meetrelay::ports::{
+    Body, Castoff, Castoffs, Delivery, Envelope, Message, Outgoing, Posting, Queue, QueueError,
+    QueueName, Receipt, Settled,
 };
+use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 
 fn signer() -> EnvelopeSigner {
     let signer = EnvelopeSigner::new(&"one".to_owned().into(), &[]);
@@ -94,20 +92,13 @@ async fn s11_only_what_was_signed_comes_out_of_a_queue_readable() {
 }
 
 /// Puts these messages aside, read by nobody who knows of signatures.
-struct PutAside(Vec<Message>);
+struct PutAside(Vec<Delivery>);
 
 #[async_trait]
 impl Castoffs for PutAside {
     async fn receive(&self, _: usize) -> Result<Vec<Castoff>, QueueError> {
-        let castoff = |Message { id, body }: Message| Castoff {
-            received: Received {
-                queue: QueueName::Events,
-                receipt: Receipt(1),
-                message_id: id,
-                redelivered: false,
-                content: decode(&body).map_err(|error| error.to_string()),
-                raw: body,
-            },
+        let castoff = |delivery| Castoff {
+            delivery,
             reason: "given up".to_owned(),
         };
         Ok(self.0.iter().cloned().map(castoff).collect())
@@ -120,14 +111,22 @@ impl Castoffs for PutAside {
 
 #[tokio::test]
 async fn s11_what_was_put_aside_is_verified_too() {
-    let damaged = Message {
-        id: "damaged".to_owned(),
+    let cut_off = Message {
+        id: "cut off".to_owned(),
         body: Bytes::from_static(b"{"),
     };
-    let messages = vec![
-        signer().encode(&order(1)).unwrap(),
-        encode(&order(2)).unwrap(),
+    let delivery = |message, damaged| Delivery {
+        queue: QueueName::Events,
+        message,
+        receipt: Receipt(1),
+        redelivered: false,
         damaged,
+    };
+    let messages = vec![
+        delivery(signer().encode(&order(1)).unwrap(), false),
+        delivery(encode(&order(2)).unwrap(), false),
+        delivery(cut_off, false),
+        delivery(signer().encode(&order(3)).unwrap(), true),
     ];
     let directory = tempfile::tempdir().unwrap();
     let mail = EnvelopeQueue::new(embedded(directory.path()), signer());
@@ -135,11 +134,16 @@ async fn s11_what_was_put_aside_is_verified_too() {
         .receive_castoffs(&PutAside(messages), 10)
         .await
         .unwrap();
-    let contents: Vec<_> = contents.into_iter().map(|it| it.received.content).collect();
-    let [signed, forged, damaged] = &contents[..] else {
-        panic!("three messages: {contents:?}");
+    let contents: Vec<_> = contents.into_iter().map(|it| it.delivery.content).collect();
+    let [signed, forged, cut_off, damaged] = &contents[..] else {
+        panic!("four messages: {contents:?}");
     };
     assert_eq!(signed, &Ok(order(1)));
     assert!(forged.as_ref().is_err_and(|why| why.contains("not signed")));
-    assert!(damaged.as_ref().is_err_and(|why| why.contains("JSON")));
+    assert!(cut_off.as_ref().is_err_and(|why| why.contains("JSON")));
+    assert!(
+        damaged
+            .as_ref()
+            .is_err_and(|why| why.contains("its checksum does not fit"))
+    );
 }
