@@ -3,8 +3,8 @@
 //! domain and the ports.
 
 mod apply;
+mod apply_now;
 mod breaker;
-mod buried;
 mod catch_up;
 mod chat;
 mod collect;
@@ -16,10 +16,11 @@ mod jobs;
 mod observer;
 mod patience;
 mod placing;
+mod poison;
 mod publish;
 mod send;
-mod suspect;
 mod sweep;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,8 +115,7 @@ pub(crate) struct Shop {
     queue_trouble: LogThrottle,
     story_trouble: LogThrottle,
     desks: desks::Desks,
-    suspects: suspect::Suspects,
-    buried: buried::Buried,
+    suspects: poison::Suspects,
     mattermost_patience: patience::Patience,
     plugnmeet_patience: patience::Patience,
     pub(crate) stop: CancellationToken,
@@ -147,8 +147,7 @@ impl Workers {
             queue_trouble: LogThrottle::default(),
             story_trouble: LogThrottle::default(),
             desks: desks::Desks::default(),
-            suspects: suspect::Suspects::default(),
-            buried: buried::Buried::default(),
+            suspects: poison::Suspects::default(),
             mattermost_patience: patience::Patience::default(),
             plugnmeet_patience: patience::Patience::default(),
             stop: stop.clone(),

@@ -3,25 +3,22 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use crate::crash_point;
-use crate::domain::apply::{Applied, Effect, Fresh};
-use crate::domain::{EndSaid, Event, Fact};
-use crate::ports::{Body, DeadKind, Incoming, QueueName, Received, Settled, StoreError};
+use crate::domain::apply::{Applied, Effect};
+use crate::domain::{Event, Fact};
+use crate::ports::{Body, Incoming, QueueName, Received, Settled, StoreError};
 
+use super::apply_now::{incoming, report};
 use super::confirm::confirm;
-use super::dead::{Burial, bury};
+use super::dead::bury;
 use super::placing::place;
 use super::send::send;
-use super::suspect::{Alone, Suspicion, forget_mark, suspect};
-use super::{DeadReason, JobOutcome, Repair, Shop, publish};
-
-/// Pause before a store or queue that is away is tried again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+use super::wait::{ask_store, pause};
+use super::{DeadReason, JobOutcome, Shop, poison, publish};
 
 /// Runs until the workers are stopped or the queue is closed.
 pub(super) async fn run(shop: Arc<Shop>) {
@@ -55,21 +52,6 @@ impl Delivered {
         matches!(self.event.fact, Fact::Woken { .. })
     }
 
-    /// Whether work on it is counted. The sweep sends a wake anew as long as its meeting owes, so that one which ends
-    /// the process would do so for ever, if only the redelivered ones were counted.
-    fn is_marked(&self) -> bool {
-        self.received.redelivered || self.is_wake()
-    }
-
-    /// The name of its mark. The sweep sends a meeting that owes a new event each time, so that the event's own id
-    /// would never be counted twice.
-    fn mark(&self) -> String {
-        match self.event.fact {
-            Fact::Woken { meeting, .. } => format!("woken:{meeting}"),
-            _ => self.received.message_id.clone(),
-        }
-    }
-
     /// What tests know it by.
     fn text(&self) -> String {
         format!("{:?}", self.event)
@@ -83,28 +65,60 @@ async fn work(shop: &Shop, mut batch: Vec<Received>) {
     if asking.await.is_err() {
         warn!("asking the peers before events are applied panicked; they are applied unasked");
     }
+    apply_guarded(shop, batch, began).await;
+}
+
+/// Applies events in their order: in one transaction those that are new, and alone what may be poison. A wake that is
+/// new is counted with its neighbours in hand, which costs it one count at most: when they end the process, all come
+/// again and are counted alone.
+async fn apply_guarded(
+    shop: &Shop,
+    batch: Vec<Received>,
+    began: tokio::time::Instant,
+) -> Option<()> {
     let mut together = Vec::with_capacity(batch.len());
+    // Held until the last of those that were counted has its verdict.
+    let mut exclusive = None;
     for mut received in batch {
-        let is_suspect = shop.suspects.include(&mut received);
-        let delivered = match read(shop, received) {
-            Ok(delivered) => delivered,
-            Err(burial) => {
-                give_up(shop, *burial).await;
+        shop.suspects.limit(&mut received);
+        let event = match read(shop, &received) {
+            Ok(event) => event,
+            Err(reason) => {
+                give_up(shop, &received, reason, DeadReason::Unreadable).await;
                 continue;
             }
         };
-        if !is_suspect {
+        let mark = poison::mark_of(&received);
+        let delivered = Delivered { received, event };
+        let Some(mark) = mark else {
             together.push(delivered);
             continue;
+        };
+        let is_redelivered = delivered.received.redelivered;
+        if is_redelivered {
+            // Nobody but itself is in hand when it is counted.
+            apply_counted(shop, std::mem::take(&mut together), began).await;
         }
-        // In their order, and nobody but itself is in hand when it is marked.
-        let earlier = std::mem::take(&mut together);
-        if !apply_together(shop, earlier, began).await || !apply_alone(shop, delivered, began).await
-        {
-            return;
+        if exclusive.is_none() {
+            exclusive = Some(poison::exclusive(shop).await?);
+        }
+        match poison::count(shop, &mark).await? {
+            Ok(1) if !is_redelivered => together.push(delivered),
+            Ok(_) => {
+                apply_counted(shop, std::mem::take(&mut together), began).await;
+                apply_counted(shop, vec![delivered], began).await;
+            }
+            // The mark stays until a replay: neither a copy of it nor the next wake of the meeting is any better. All
+            // of its wakes have one letter.
+            Err(poison::Poison(reason)) => {
+                let mut received = delivered.received;
+                received.message_id = mark;
+                give_up(shop, &received, reason, DeadReason::Poison).await;
+            }
         }
     }
-    apply_together(shop, together, began).await;
+    apply_counted(shop, together, began).await;
+    Some(())
 }
 
 /// Learns from the peers what decides where an event belongs.
@@ -127,97 +141,38 @@ fn event_in(received: &Received) -> Option<&Event> {
     }
 }
 
-/// Applies events that are new, in one transaction unless a wake among them was begun before and never ended; `false`:
-/// the workers were stopped first. A wake is marked with its neighbours in hand, which costs it one count at most: when
-/// they end the process, all come again and are marked alone.
-async fn apply_together(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) -> bool {
-    let mut cleared = Vec::with_capacity(batch.len());
-    // Held until the last of the marked ones has its verdict.
-    let mut held: Option<Alone> = None;
-    for delivered in batch {
-        if !delivered.is_wake() {
-            cleared.push(delivered);
-            continue;
-        }
-        match suspect(shop, &delivered.mark(), held.take()).await {
-            Suspicion::Cleared { count, alone } => {
-                held = Some(alone);
-                if count > 1 {
-                    apply_counted(shop, std::mem::take(&mut cleared), began).await;
-                    apply_counted(shop, vec![delivered], began).await;
-                } else {
-                    cleared.push(delivered);
-                }
-            }
-            Suspicion::Poison(reason) => bury_poison(shop, delivered, reason).await,
-            Suspicion::Stopped => return false,
-        }
-    }
-    apply_counted(shop, cleared, began).await;
-    true
-}
-
-/// Applies one event that may be poison; `false`: the workers were stopped first.
-async fn apply_alone(shop: &Shop, delivered: Delivered, began: tokio::time::Instant) -> bool {
-    match suspect(shop, &delivered.mark(), None).await {
-        Suspicion::Cleared { alone, .. } => {
-            apply_counted(shop, vec![delivered], began).await;
-            drop(alone);
-        }
-        Suspicion::Poison(reason) => bury_poison(shop, delivered, reason).await,
-        Suspicion::Stopped => return false,
-    }
-    true
-}
-
-async fn bury_poison(shop: &Shop, delivered: Delivered, reason: String) {
-    let mark = delivered.mark();
-    let mut received = delivered.received;
-    if received.message_id != mark {
-        // One letter for all wakes of a meeting, and the next one is no better: its mark stays.
-        received.message_id = mark;
-        received.redelivered = false;
-    }
-    let burial = Burial {
-        kind: DeadKind::Event,
-        reason,
-        label: DeadReason::Poison,
-        received,
-    };
-    give_up(shop, burial).await;
-}
-
+/// Applies a batch; whatever became of it, its marks are cleared.
 async fn apply_counted(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) {
     if batch.is_empty() {
         return;
     }
+    let marked = batch.iter().map(|it| poison::mark_of(&it.received));
+    let marks: Vec<String> = marked.flatten().collect();
     let count = batch.len() as i64;
     shop.deps.observer.in_flight(QueueName::Events, count);
     apply_batch(shop, batch, began).await;
     shop.deps.observer.in_flight(QueueName::Events, -count);
+    for mark in marks {
+        poison::forget(shop, &mark).await;
+    }
 }
 
 /// Applies a batch, or its events singly if the batch is refused, so that one bad event does not stop its neighbours.
 async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Instant) {
     match apply(shop, &batch).await {
-        Ok(Some(applied)) => finish(shop, batch, &applied, began).await,
-        Ok(None) => hand_back(shop, batch).await,
-        Err(why) if batch.len() == 1 => {
+        Some(Ok(applied)) => finish(shop, batch, &applied, began).await,
+        None => hand_back(shop, batch).await,
+        Some(Err(why)) if batch.len() == 1 => {
             for delivered in batch {
                 if delivered.is_wake() {
                     drop_wake(shop, delivered, &why).await;
                     continue;
                 }
-                let burial = Burial {
-                    kind: DeadKind::Event,
-                    reason: format!("it cannot be applied: {why}"),
-                    label: DeadReason::GivenUp,
-                    received: delivered.received,
-                };
-                give_up(shop, burial).await;
+                let reason = format!("it cannot be applied: {why}");
+                give_up(shop, &delivered.received, reason, DeadReason::GivenUp).await;
             }
         }
-        Err(why) => {
+        Some(Err(why)) => {
             warn!(
                 why,
                 events = batch.len(),
@@ -234,7 +189,6 @@ async fn apply_batch(shop: &Shop, batch: Vec<Delivered>, began: tokio::time::Ins
 /// bury the one that tells why.
 async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
     error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
-    forget_mark(shop, &delivered.mark()).await;
     let receipt = delivered.received.receipt;
     if let Err(error) = shop.deps.queue.settle(vec![Settled::Done(receipt)]).await {
         debug!(%error, "a wake could not be removed and will come again");
@@ -243,37 +197,22 @@ async fn drop_wake(shop: &Shop, delivered: Delivered, why: &str) {
 
 /// Applies until it works, is refused (`Err`), or the workers are stopped (`None`). While the store is away nothing
 /// is given back: the events wait where they are.
-async fn apply(shop: &Shop, batch: &[Delivered]) -> Result<Option<Vec<Applied>>, String> {
-    loop {
-        let incoming: Vec<Incoming> = batch
-            .iter()
-            .map(|delivered| Incoming {
-                event: delivered.event.clone(),
-                fresh: draw(),
-            })
-            .collect();
+async fn apply(shop: &Shop, batch: &[Delivered]) -> Option<Result<Vec<Applied>, String>> {
+    let apply_once = || async {
+        let events = batch.iter().map(|delivered| delivered.event.clone());
+        let events: Vec<Incoming> = events.map(incoming).collect();
         let now = shop.deps.clock.now();
         let applying = async {
             for delivered in batch {
                 crash_point::reach_for("apply.begun", || delivered.text());
             }
             let policy = shop.settings.policy.clone();
-            shop.deps.store.apply(incoming, policy, now).await
+            shop.deps.store.apply(events, policy, now).await
         };
-        match AssertUnwindSafe(applying).catch_unwind().await {
-            Ok(Ok(applied)) => return Ok(Some(applied)),
-            Ok(Err(StoreError::Refused(why))) => return Err(why),
-            Ok(Err(StoreError::Away(why))) => {
-                if shop.store_trouble.is_news() {
-                    error!(why, "the store is away: events wait, nothing is lost");
-                }
-                if !pause(shop).await {
-                    return Ok(None);
-                }
-            }
-            Err(_) => return Err("applying it panicked".to_owned()),
-        }
-    }
+        let applied = AssertUnwindSafe(applying).catch_unwind().await;
+        applied.unwrap_or_else(|_| Err(StoreError::Refused("applying it panicked".to_owned())))
+    };
+    ask_store(shop, apply_once).await
 }
 
 /// Publishes what the batch owes, then acknowledges it.
@@ -295,7 +234,7 @@ async fn finish(
         crash_point::reach_for("apply.published", || delivered.text());
     }
     for (delivered, applied) in batch.iter().zip(applied) {
-        tell(shop, &delivered.event, applied);
+        report(shop, &delivered.event, applied);
         let outcome = match applied.effect {
             Effect::Applied => JobOutcome::Delivered,
             Effect::Duplicate | Effect::Conflict | Effect::Foreign => JobOutcome::Obsolete,
@@ -303,9 +242,6 @@ async fn finish(
         shop.deps
             .observer
             .settled(QueueName::Events, outcome, began.elapsed());
-        if delivered.is_marked() {
-            forget_mark(shop, &delivered.mark()).await;
-        }
     }
     let settled = batch
         .iter()
@@ -316,99 +252,23 @@ async fn finish(
     }
 }
 
-pub(super) fn tell(shop: &Shop, event: &Event, applied: &Applied) {
-    shop.deps.observer.applied(event, applied.effect);
-    let (meeting, jobs) = (
-        applied.meeting.map(|(id, _)| id.to_string()),
-        applied.publish.len(),
-    );
-    let (kind, source) = (event.fact.kind(), event.origin.source.as_str());
-    match applied.effect {
-        Effect::Applied => {
-            debug!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, jobs, "event applied");
-            if let Some(what) = milestone(&event.fact) {
-                info!(event.id = %event.id, meeting.id = meeting, "{what}");
-            }
-            if let Some(repair) = repair_of(event) {
-                shop.deps.observer.repaired(repair);
-            }
-            if event.is_caught_up() {
-                warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
-            }
-        }
-        Effect::Duplicate if event.is_caught_up() => {
-            debug!(event.id = %event.id, meeting.id = meeting, "the post was told in time");
-        }
-        Effect::Duplicate => {
-            debug!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
-        }
-        Effect::Conflict => {
-            warn!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting,
-                "event came before with another content: the first one counts");
-        }
-        Effect::Foreign => {
-            debug!(event.id = %event.id, event.kind = kind, source, "event of a foreign room");
-        }
-    }
-}
-
-/// What the event repairs: something that no webhook had told, or that was not done in time. Counted when it is
-/// applied, so that one that was found twice counts once.
-fn repair_of(event: &Event) -> Option<Repair> {
-    match &event.fact {
-        Fact::RoomPolled { ended: true, .. } => Some(Repair::MissedEnd),
-        // A webhook's event is plugNmeet's own.
-        Fact::ArtifactCreated { .. } if event.origin.is_relay() => Some(Repair::MissedArtifact),
-        Fact::MeetingRequested { via, .. } if via.is_caught_up() => Some(Repair::MissedTrigger),
-        Fact::Woken { .. } => Some(Repair::Woken),
-        _ => None,
-    }
-}
-
-/// What a person would want to know of a meeting without asking for each step.
-const fn milestone(fact: &Fact) -> Option<&'static str> {
-    match fact {
-        Fact::PersonJoined { .. } => Some("somebody joined"),
-        Fact::EndAllowed { .. } => Some("the end of the meeting is asked for"),
-        Fact::SessionEnded {
-            said: EndSaid::SessionEnded,
-            ..
-        }
-        | Fact::RoomPolled { ended: true, .. } => Some("the meeting has ended"),
-        Fact::RoomRefused { for_now: false, .. } => Some("there will be no room"),
-        Fact::ArtifactCreated { .. } => Some("a recording or artifact is there"),
-        _ => None,
-    }
-}
-
 /// The event in a delivery, or why it is to be buried.
-fn read(shop: &Shop, received: Received) -> Result<Delivered, Box<Burial>> {
-    let event = match &received.content {
-        Ok(envelope) => match &envelope.body {
-            Body::Event(event) => Ok(event.clone()),
-            Body::Job { .. } | Body::Tell(_) => Err("it is no event".to_owned()),
-        },
-        Err(why) => Err(why.clone()),
+fn read(shop: &Shop, received: &Received) -> Result<Event, String> {
+    let Body::Event(event) = &received.content.as_ref().map_err(Clone::clone)?.body else {
+        return Err("it is no event".to_owned());
     };
-    match event {
-        Ok(event) => {
-            let waited = shop.deps.clock.now().since(event.received_at);
-            shop.deps.observer.waited(QueueName::Events, waited);
-            Ok(Delivered { received, event })
-        }
-        Err(reason) => Err(Box::new(Burial {
-            kind: DeadKind::Unreadable,
-            reason,
-            label: DeadReason::Unreadable,
-            received,
-        })),
-    }
+    let waited = shop.deps.clock.now().since(event.received_at);
+    shop.deps.observer.waited(QueueName::Events, waited);
+    Ok(event.clone())
 }
 
-async fn give_up(shop: &Shop, burial: Burial) {
-    let receipt = burial.received.receipt;
-    if bury(shop, burial).await
-        && let Err(error) = shop.deps.queue.settle(vec![Settled::Done(receipt)]).await
+async fn give_up(shop: &Shop, received: &Received, reason: String, label: DeadReason) {
+    if bury(shop, received, reason, label).await
+        && let Err(error) = shop
+            .deps
+            .queue
+            .settle(vec![Settled::Done(received.receipt)])
+            .await
     {
         debug!(%error, "a buried message could not be removed and will come again");
     }
@@ -421,20 +281,5 @@ async fn hand_back(shop: &Shop, batch: Vec<Delivered>) {
         .collect();
     if let Err(error) = shop.deps.queue.settle(settled).await {
         debug!(%error, "events could not be given back; they come again by themselves");
-    }
-}
-
-/// Waits a moment; `false` when the workers are stopped meanwhile.
-pub(super) async fn pause(shop: &Shop) -> bool {
-    tokio::select! {
-        () = shop.stop.cancelled() => false,
-        () = tokio::time::sleep(AGAIN_AFTER) => true,
-    }
-}
-
-/// What apply must not draw itself.
-pub(super) fn draw() -> Fresh {
-    Fresh {
-        room: std::array::from_fn(|_| rand::random_range(0..32)),
     }
 }

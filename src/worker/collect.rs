@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use crate::ports::{Body, Castoff, Castoffs, DeadKind, DeadLetter, QueueError, Received};
+use crate::ports::{Castoff, Castoffs, DeadLetter, QueueError, Received};
 
-use super::apply::pause;
-use super::dead::{Burial, bury, facts_of, keep_letter, letter_id};
+use super::dead::{bury, facts_of, keep_letter, letter_id};
 use super::publish::given_up_postings;
+use super::wait::pause;
 use super::{DeadReason, Shop, send};
 
 /// Most castoffs taken at once.
@@ -90,31 +90,18 @@ async fn keep(shop: &Shop, castoff: Castoff<Received>) -> bool {
             .await;
         }
     }
-    let (kind, label, reason) = match &received.content {
+    let (label, reason) = match &received.content {
         Ok(envelope) => {
             let now = shop.deps.clock.now();
             let postings = given_up_postings(facts_of(envelope), &id, now);
             if !send::send(shop, postings).await {
                 return false;
             }
-            let kind = match envelope.body {
-                Body::Event(_) => DeadKind::Event,
-                Body::Job { .. } | Body::Tell(_) => DeadKind::Job,
-            };
-            (kind, DeadReason::GivenUp, reason)
+            (DeadReason::GivenUp, reason)
         }
-        Err(why) => {
-            let reason = format!("{reason}; {why}");
-            (DeadKind::Unreadable, DeadReason::Unreadable, reason)
-        }
+        Err(why) => (DeadReason::Unreadable, format!("{reason}; {why}")),
     };
-    let burial = Burial {
-        kind,
-        reason,
-        label,
-        received,
-    };
-    bury(shop, burial).await
+    bury(shop, &received, reason, label).await
 }
 
 /// The dead letter of this id, asked for until the store answers; `None` when the workers were stopped.

@@ -10,10 +10,9 @@ use tracing::{debug, warn};
 use crate::domain::event::end_seen_key;
 use crate::domain::meeting::Session;
 use crate::domain::{Event, Fact, Meeting, Place, Sid, Via, choice};
-use crate::ports::{Incoming, RoomActivity, StoreError};
+use crate::ports::{RoomActivity, StoreError};
 
-use super::apply::{draw, tell};
-use super::send::send;
+use super::apply_now::apply_now;
 use super::{BreakerState, Shop, publish};
 
 /// Most meetings that are asked about before one batch; the others count as running.
@@ -73,26 +72,11 @@ async fn ask(shop: &Shop, starts: Starts<'_>, ended: &BTreeSet<&Sid>) -> Result<
     meetings.retain(|meeting: &Meeting| !meeting.newest_session().is_some_and(is_told));
     meetings.truncate(ASKED_MAX);
     let asked = join_all(meetings.iter().map(|meeting| seen(shop, meeting))).await;
-    let incoming: Vec<Incoming> = asked
-        .into_iter()
-        .flatten()
-        .map(|event| Incoming {
-            event,
-            fresh: draw(),
-        })
-        .collect();
-    if incoming.is_empty() {
+    let events: Vec<Event> = asked.into_iter().flatten().collect();
+    if events.is_empty() {
         return Ok(());
     }
-    let now = shop.deps.clock.now();
-    let policy = shop.settings.policy.clone();
-    let applied = shop.deps.store.apply(incoming.clone(), policy, now).await?;
-    for (incoming, applied) in incoming.iter().zip(&applied) {
-        tell(shop, &incoming.event, applied);
-    }
-    // What cannot be published is found by the sweep.
-    send(shop, publish::postings(&applied, now)).await;
-    Ok(())
+    apply_now(shop, events).await
 }
 
 /// The meeting that a start at this place would be offered, if plugNmeet may be asked about it.

@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 use tracing::error;
 
 use crate::domain::{Fact, Job, JobId, Refusal};
-use crate::ports::{Body, DeadKind, DeadLetter, Envelope, QueueName, Received, StoreError};
+use crate::ports::{Body, DeadKind, DeadLetter, Envelope, QueueName, Received};
 
-use super::apply::pause;
+use super::wait::{ask_store, pause};
 use super::{DeadReason, Shop};
 
 pub use repair::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
@@ -16,41 +16,37 @@ pub use repair::{Means, Replay, ReplayError, Replayed, discard, end_meeting, rep
 /// How much of the digest stands in the id of what cannot be read, in bytes.
 const DIGEST_BYTES: usize = 8;
 
-/// A message about to be given up.
-pub(super) struct Burial {
-    pub(super) kind: DeadKind,
-    pub(super) reason: String,
-    pub(super) label: DeadReason,
-    pub(super) received: Received,
-}
-
 /// Keeps the dead letter, waiting while the store is away; `false` when the workers are stopped first.
-pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
-    let Some(id) = letter_id(shop, &burial.received).await else {
+pub(super) async fn bury(
+    shop: &Shop,
+    received: &Received,
+    reason: String,
+    label: DeadReason,
+) -> bool {
+    let Some(id) = letter_id(shop, received).await else {
         return false;
     };
-    let envelope = burial.received.content.as_ref().ok();
-    let meeting = envelope.and_then(|envelope| match &envelope.body {
-        Body::Job { id, .. } => Some(id.meeting),
-        Body::Event(event) => event.fact.meeting(),
-        Body::Tell(_) => None,
-    });
+    let envelope = received.content.as_ref().ok();
+    let (kind, meeting) = match envelope.map(|envelope| &envelope.body) {
+        Some(Body::Event(event)) => (DeadKind::Event, event.fact.meeting()),
+        Some(Body::Job { id, .. }) => (DeadKind::Job, Some(id.meeting)),
+        Some(Body::Tell(_)) => (DeadKind::Job, None),
+        None => (DeadKind::Unreadable, None),
+    };
     let letter = DeadLetter {
         id,
-        queue: burial.received.queue.as_str().to_owned(),
-        kind: burial.kind,
+        queue: received.queue.as_str().to_owned(),
+        kind,
         meeting,
-        reason: burial.reason,
+        reason,
         buried_at: shop.deps.clock.now(),
         attempts: envelope.map_or(0, |envelope| envelope.tries),
-        body: burial.received.raw.to_vec(),
+        body: received.raw.to_vec(),
     };
     if !keep_letter(shop, letter.clone()).await {
         return false;
     }
-    shop.deps
-        .observer
-        .buried(burial.received.queue, burial.label);
+    shop.deps.observer.buried(received.queue, label);
     error!(
         message.id = letter.id,
         queue = letter.queue,
@@ -58,9 +54,6 @@ pub(super) async fn bury(shop: &Shop, burial: Burial) -> bool {
         meeting.id = letter.meeting.map(|id| id.to_string()),
         "given up: a dead letter waits for a person (`meetrelay dead-letters show`)"
     );
-    if burial.received.redelivered {
-        super::suspect::forget_mark(shop, &burial.received.message_id).await;
-    }
     true
 }
 
@@ -83,20 +76,8 @@ pub(super) async fn letter_id(shop: &Shop, received: &Received) -> Option<String
 
 /// Whether no other message has its letter under this one's id.
 async fn is_free(shop: &Shop, received: &Received) -> Option<bool> {
-    loop {
-        match shop.deps.store.dead_letter(&received.message_id).await {
-            Ok(letter) => return Some(letter.is_none_or(|letter| letter.body == received.raw)),
-            Err(StoreError::Refused(_)) => return Some(false),
-            Err(error @ StoreError::Away(_)) => {
-                if shop.store_trouble.is_news() {
-                    error!(%error, message.id = received.message_id, "a dead letter cannot be kept; it is tried every second");
-                }
-                if !pause(shop).await {
-                    return None;
-                }
-            }
-        }
-    }
+    let asked = ask_store(shop, || shop.deps.store.dead_letter(&received.message_id)).await?;
+    Some(asked.is_ok_and(|letter| letter.is_none_or(|letter| letter.body == received.raw)))
 }
 
 /// Writes a dead letter, waiting while the store is away; `false` when the workers are stopped first.

@@ -16,11 +16,9 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use crate::crash_point;
 use crate::domain::Peer;
-use crate::ports::{Body, DeadKind, Envelope, QueueError, QueueName, Received, Settled};
+use crate::ports::{Body, QueueError, QueueName, Received, Settled};
 
-use super::apply::pause;
-use super::dead::facts_of;
-use super::suspect::{Alone, Suspicion, suspect};
+use super::wait::pause;
 use super::{Admission, DeadReason, JobOutcome, Shop};
 use attempt::{do_job, do_tell, settle_panicked};
 use settle::{again, give_up};
@@ -112,12 +110,12 @@ async fn work(shop: &Shop, mut received: Received) {
     let queue = received.queue;
     observer.in_flight(queue, 1);
     let began = Instant::now();
-    let is_suspect = received.content.is_ok() && shop.suspects.include(&mut received);
-    let working = work_on(shop, received.clone(), is_suspect);
+    shop.suspects.limit(&mut received);
+    let working = work_on(shop, &received);
     let outcome = match AssertUnwindSafe(working).catch_unwind().await {
         Ok(outcome) => outcome,
         // One that panics while it is judged stays unsettled, and comes again by itself.
-        Err(_) => AssertUnwindSafe(settle_panicked(shop, received))
+        Err(_) => AssertUnwindSafe(settle_panicked(shop, &received))
             .catch_unwind()
             .await
             .unwrap_or(None),
@@ -128,71 +126,35 @@ async fn work(shop: &Shop, mut received: Received) {
     }
 }
 
-async fn work_on(shop: &Shop, received: Received, is_suspect: bool) -> Option<JobOutcome> {
-    match received.content.clone() {
-        Ok(envelope) if is_suspect => do_suspect(shop, received, envelope).await,
-        Ok(envelope) => do_envelope(shop, received, envelope, None).await,
+async fn work_on(shop: &Shop, received: &Received) -> Option<JobOutcome> {
+    let envelope = match &received.content {
+        Ok(envelope) => envelope,
         Err(reason) => {
-            let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
-            give_up(shop, received, reason, label, kind, Vec::new()).await
+            let (reason, label) = (reason.clone(), DeadReason::Unreadable);
+            return give_up(shop, received, reason, label, Vec::new()).await;
         }
-    }
-}
-
-/// Does a redelivered job, unless it is poison.
-async fn do_suspect(shop: &Shop, received: Received, envelope: Envelope) -> Option<JobOutcome> {
-    match suspect(shop, &received.message_id, None).await {
-        Suspicion::Cleared { count, alone } => {
-            // Whatever was in hand when the process ended comes again once, and is done side by side.
-            let alone = (count > 1).then_some(alone);
-            do_envelope(shop, received, envelope, alone).await
-        }
-        Suspicion::Poison(reason) => {
-            // The other name that its work is counted under stays: copies of it may lie in the queue. A replay
-            // clears both.
-            let facts = facts_of(&envelope);
-            let (label, kind) = (DeadReason::Poison, DeadKind::Job);
-            give_up(shop, received, reason, label, kind, facts).await
-        }
-        Suspicion::Stopped => None,
-    }
-}
-
-async fn do_envelope(
-    shop: &Shop,
-    received: Received,
-    envelope: Envelope,
-    alone: Option<Alone>,
-) -> Option<JobOutcome> {
+    };
     crash_point::reach_for("job.leased", || envelope.id());
-    let now = shop.deps.clock.now();
-    let early = envelope.left_to_wait(now);
+    let early = envelope.left_to_wait(shop.deps.clock.now());
     if !early.is_zero() {
-        return again(shop, &received, envelope, early, false).await;
+        return again(shop, received, envelope, early, false).await;
     }
     let due = envelope.not_before.unwrap_or(envelope.received_at);
-    shop.deps.observer.waited(received.queue, now.since(due));
-    match envelope.body.clone() {
+    let waited = shop.deps.clock.now().since(due);
+    shop.deps.observer.waited(received.queue, waited);
+    match &envelope.body {
         Body::Job { id, since } => {
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
                 meeting.id = %id.meeting, event.id = tracing::field::Empty,
                 attempt.number = envelope.attempt, tries = envelope.tries);
-            Box::pin(do_job(shop, received, envelope, (id, since), alone))
+            Box::pin(do_job(shop, received, envelope, (id, *since)))
                 .instrument(span)
                 .await
         }
-        Body::Tell(tell) => do_tell(shop, received, envelope, tell).await,
+        Body::Tell(tell) => Box::pin(do_tell(shop, received, envelope, tell)).await,
         Body::Event(_) => {
-            let reason = "an event stood in a queue of jobs".to_owned();
-            give_up(
-                shop,
-                received,
-                reason,
-                DeadReason::Unreadable,
-                DeadKind::Event,
-                vec![],
-            )
-            .await
+            let (reason, label) = ("an event stood in a queue of jobs", DeadReason::Unreadable);
+            give_up(shop, received, reason.to_owned(), label, Vec::new()).await
         }
     }
 }

@@ -39,11 +39,20 @@ pub async fn publish_fact(
 
 /// What tells apply that message `id` was given up.
 pub(super) fn given_up_postings(facts: Vec<Fact>, id: &str, now: Timestamp) -> Vec<Posting> {
-    let posting = |fact: Fact| {
+    let events = given_up_events(facts, id, now);
+    events.map(|event| event_posting(event, now)).collect()
+}
+
+/// The same as events.
+pub(super) fn given_up_events(
+    facts: Vec<Fact>,
+    id: &str,
+    now: Timestamp,
+) -> impl Iterator<Item = Event> {
+    facts.into_iter().map(move |fact| {
         let key = format!("given-up:{}:{id}:{}", fact.kind(), now.millis());
-        event_posting(own_event(fact, key, now), now)
-    };
-    facts.into_iter().map(posting).collect()
+        own_event(fact, key, now)
+    })
 }
 
 /// An event on its way to apply.

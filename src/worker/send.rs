@@ -4,8 +4,8 @@ use tracing::{error, warn};
 
 use crate::ports::{Body, DeadKind, DeadLetter, Posting, PublishError};
 
-use super::apply::pause;
 use super::dead::keep_letter;
+use super::wait::pause;
 use super::{DeadReason, Shop};
 
 /// What became of messages.

@@ -17,6 +17,7 @@ mod notices;
 mod outages;
 mod panicking;
 mod peers;
+mod poison;
 mod posting;
 mod refusing;
 mod replaying;

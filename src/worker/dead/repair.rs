@@ -11,8 +11,8 @@ use crate::envelope::EnvelopeQueue;
 use crate::ports::{
     Body, Clock, DeadLetter, Envelope, Note, Posting, PublishError, QueueName, Store, StoreError,
 };
+use crate::worker::poison::job_mark;
 use crate::worker::publish::{event_posting, publish_fact};
-use crate::worker::suspect::job_mark;
 
 /// A job's letter is buried first and its meeting told then: for so long the meeting may not know of it.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -111,7 +111,11 @@ pub async fn replay(
     // One that a newer relay wrote was unreadable when it was buried, and is not once that relay runs.
     let body = read(&letter.body).ok_or_else(|| ReplayError::Unreadable(id.to_owned()))?;
     // What it was suspected of is judged anew, with all its tries.
-    means.store.clear_mark(&letter.id).await?;
+    let mark = match &body {
+        Body::Job { id, .. } => job_mark(id),
+        Body::Event(_) | Body::Tell(_) => letter.id.clone(),
+    };
+    means.store.clear_mark(&mark).await?;
     let replayed = match body {
         Body::Event(event) => {
             if !how.anew && is_old_end(&event, means.clock.now()) {
@@ -119,10 +123,7 @@ pub async fn replay(
             }
             replay_event(means, event, how.anew).await?
         }
-        Body::Job { id: job, .. } => {
-            means.store.clear_mark(&job_mark(&job)).await?;
-            replay_job(means, &letter, &job, how.anew).await?
-        }
+        Body::Job { id: job, .. } => replay_job(means, &letter, &job, how.anew).await?,
         Body::Tell(tell) => {
             let envelope = Envelope::first(Body::Tell(tell), means.clock.now());
             let posting = Posting {

@@ -13,22 +13,19 @@ use crate::domain::apply::Tell;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
 use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, PostKey, PostRow, Timestamp};
-use crate::ports::{Body, DeadKind, Envelope, Posting, Received, StoreError};
-use crate::worker::apply::pause;
-use crate::worker::dead::{facts_of, given_up};
+use crate::ports::{Envelope, Posting, Received};
+use crate::worker::dead::given_up;
+use crate::worker::poison::PoisonGuard;
 use crate::worker::publish::{event_posting, job_posting, own_event};
 use crate::worker::send::{Sent, send, try_send};
-use crate::worker::suspect::{Alone, Suspicion, forget_mark, job_mark, suspect};
+use crate::worker::wait::ask_store;
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
 
-use super::record::{Begun, record};
-use super::settle::{again, done, follow, give_up};
+use super::record::{AttemptStart, record};
+use super::settle::{again, done, follow, give_up, give_up_poison};
 
 /// Longest that a job rests before it is tried again; the sweep calls for it after about as long, too.
 const REST_MAX: Duration = Duration::from_secs(600);
-
-/// Pause of a message whose job was given up a moment ago.
-const BURIED_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// What doing a job met, and the facts that were learned by it.
 pub(in crate::worker) struct Report {
@@ -56,140 +53,213 @@ impl Report {
     }
 }
 
-/// Does a job if it is still owed, judges what it met, and settles.
+/// A job that its meeting calls for.
+struct OwedJob<'a> {
+    id: &'a JobId,
+    meeting: Meeting,
+    owed: Owed,
+    /// Owed since then, whatever the round.
+    since: Timestamp,
+}
+
+/// What a meeting says about a job.
+enum Standing<'a> {
+    Owed(Box<OwedJob<'a>>),
+    /// It was given up. The process may have ended before the dead letter was kept.
+    GivenUp,
+    Obsolete,
+}
+
+/// Does a job if it is still owed, judges what it met, and settles. `None`: the workers were stopped first.
 pub(super) async fn do_job(
     shop: &Shop,
-    received: Received,
-    envelope: Envelope,
-    (id, since): (JobId, Timestamp),
-    alone: Option<Alone>,
+    received: &Received,
+    envelope: &Envelope,
+    (id, since): (&JobId, Timestamp),
 ) -> Option<JobOutcome> {
-    let meeting = match load(shop, &id).await {
-        Ok(found) => found?,
+    // Before the meeting is loaded: what is waited for may give up this very job.
+    let guard = PoisonGuard::enter(shop, received).await?;
+    let job = match load(shop, id, since).await? {
+        Ok(Standing::Owed(job)) => Some(job),
+        Ok(Standing::GivenUp) if received.redelivered => None,
+        Ok(Standing::GivenUp | Standing::Obsolete) => {
+            debug!("job is no longer owed");
+            return done(shop, received, JobOutcome::Obsolete).await;
+        }
         Err(why) => {
-            let facts = given_up(&id, None);
-            return give_up(
-                shop,
-                received,
-                why,
-                DeadReason::GivenUp,
-                DeadKind::Job,
-                facts,
-            )
-            .await;
+            let facts = given_up(id, None);
+            return give_up(shop, received, why, DeadReason::GivenUp, facts).await;
         }
     };
-    let owed = meeting
-        .as_ref()
-        .filter(|meeting| meeting.round == id.round)
-        .and_then(|meeting| {
-            let owed = is_owed(meeting, &shop.settings.policy.schedule, &id.job)?;
-            Some((meeting, owed))
-        });
-    let Some((meeting, owed)) = owed else {
-        debug!("job is no longer owed");
-        return done(shop, &received, JobOutcome::Obsolete).await;
+    let now = shop.deps.clock.now();
+    let early = job.as_ref().map(|job| job.owed.due.since(now));
+    if let Some(early) = early.filter(|early| *early > Duration::from_millis(50)) {
+        return again(shop, received, envelope, early, false).await;
+    }
+    let work = async {
+        match &job {
+            Some(job) => attempt(shop, received, envelope, job).await,
+            None => Some(Verdict::Obsolete),
+        }
+    };
+    do_guarded(shop, received, envelope, guard, work).await
+}
+
+/// An answer without a meeting: tried like a job, but nobody is there to remember that it was given up.
+pub(super) async fn do_tell(
+    shop: &Shop,
+    received: &Received,
+    envelope: &Envelope,
+    tell: &Tell,
+) -> Option<JobOutcome> {
+    let guard = PoisonGuard::enter(shop, received).await?;
+    let work = async {
+        let outcome = chat::tell(shop, tell).await;
+        note_peer(shop, Peer::Mattermost, &outcome);
+        let age = shop.deps.clock.now().since(envelope.received_at);
+        Some(judge(shop, &outcome, envelope, (age, age)))
+    };
+    do_guarded(shop, received, envelope, guard, work).await
+}
+
+/// Carries out the verdict on `work`, which is not begun if it is poison.
+async fn do_guarded(
+    shop: &Shop,
+    received: &Received,
+    envelope: &Envelope,
+    mut guard: PoisonGuard,
+    work: impl Future<Output = Option<Verdict>>,
+) -> Option<JobOutcome> {
+    match guard.run(shop, work).await? {
+        Ok(verdict) => follow(shop, received, envelope, verdict).await,
+        Err(poison) => give_up_poison(shop, received, envelope, &guard, poison).await,
+    }
+}
+
+/// What its meeting says about a job: the meeting is asked of the store until it answers. `Err`: it cannot be read at
+/// all. `None`: the workers were stopped first.
+async fn load<'a>(
+    shop: &Shop,
+    id: &'a JobId,
+    since: Timestamp,
+) -> Option<Result<Standing<'a>, String>> {
+    let mut meeting = match ask_store(shop, || shop.deps.store.meeting(id.meeting)).await? {
+        Ok(Some(meeting)) => meeting,
+        Ok(None) => return Some(Ok(Standing::Obsolete)),
+        Err(why) => return Some(Err(why)),
+    };
+    meeting.no_later_than(shop.deps.clock.now());
+    if meeting.given_up.contains(&id.job.key()) {
+        return Some(Ok(Standing::GivenUp));
+    }
+    let owed = is_owed(&meeting, &shop.settings.policy.schedule, &id.job)
+        .filter(|_| meeting.round == id.round);
+    let Some(owed) = owed else {
+        return Some(Ok(Standing::Obsolete));
     };
     if let Some(request) = meeting.first_request() {
         tracing::Span::current().record("event.id", tracing::field::display(request.id));
     }
-    let now = shop.deps.clock.now();
-    if owed.due > now.plus(Duration::from_millis(50)) {
-        return again(shop, &received, envelope, owed.due.since(now), false).await;
-    }
-    if shop.buried.contains(&id) {
-        debug!("the job was given up a moment ago, which its meeting does not know yet");
-        return again(shop, &received, envelope, BURIED_AGAIN_AFTER, false).await;
-    }
-    let mark = mark_of(&received, &id);
-    let is_alone = alone.is_some();
-    // Held until the job is settled.
-    let _alone = match &mark {
-        None => alone,
-        Some(mark) => match suspect(shop, mark, alone).await {
-            Suspicion::Cleared { count, alone } => (is_alone || count > 1).then_some(alone),
-            Suspicion::Poison(reason) => {
-                let facts = facts_of(&envelope);
-                let (label, kind) = (DeadReason::Poison, DeadKind::Job);
-                forget_mark(shop, mark).await;
-                return give_up(shop, received, reason, label, kind, facts).await;
-            }
-            Suspicion::Stopped => return None,
-        },
+    let since = owed.since.min(since);
+    let job = OwedJob {
+        id,
+        meeting,
+        owed,
+        since,
     };
-    let name = || format!("{id} {}", meeting.rule.title);
-    let begun = Begun {
-        job: &id,
-        envelope: &envelope,
+    Some(Ok(Standing::Owed(Box::new(job))))
+}
+
+/// One attempt: calls the peer, keeps what was learned, judges, and records. `None`: the workers were stopped first.
+async fn attempt(
+    shop: &Shop,
+    received: &Received,
+    envelope: &Envelope,
+    job: &OwedJob<'_>,
+) -> Option<Verdict> {
+    let OwedJob { id, meeting, .. } = job;
+    let start = AttemptStart {
+        job: id,
+        envelope,
         queue: received.queue,
-        due_at: owed
+        due_at: job
+            .owed
             .due
             .max(envelope.not_before.unwrap_or(envelope.received_at)),
-        began_at: now,
+        began_at: shop.deps.clock.now(),
     };
     let began = Instant::now();
-    let doing = async {
-        crash_point::reach_for("job.calling", name);
-        match id.job.peer() {
-            Peer::PlugNmeet => conference::run(shop, meeting, &id).await,
-            Peer::Mattermost => {
-                chat::run(&chat::Turn::new(shop, &received), meeting, &id.job).await
-            }
-        }
-    };
-    let report = AssertUnwindSafe(doing)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| {
-            Report::of(Outcome::Failed {
-                why: "doing it panicked; the log says where".to_owned(),
-            })
-        });
-    crash_point::reach_for("job.called", name);
-    let took = began.elapsed();
     let Report {
-        mut outcome,
+        outcome,
         learned,
         kept,
-    } = report;
+    } = call(shop, received, job).await;
+    let took = began.elapsed();
     note_peer(shop, id.job.peer(), &outcome);
-    match try_send(shop, &postings_of(shop, &id, &envelope, learned)).await {
-        Sent::All => {}
-        // Repeating it would learn the same.
-        Sent::Never(why) => {
-            let why = format!("what it learned cannot be kept: {why}");
-            outcome = Outcome::Hopeless { why };
-        }
-        Sent::Stopped => return None,
-    }
-    let lasted = shop.deps.clock.now().since(owed.since.min(since));
-    let age = match id.job {
-        // Polls are never given up, or a card could stay live for ever.
-        Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
-        _ => lasted,
-    };
-    let verdict = judge(shop, &outcome, &envelope, (age, lasted));
+    let learned = postings_of(shop, id, envelope, learned);
+    let outcome = learn(shop, outcome, &learned).await?;
+    let verdict = judge_job(shop, &outcome, envelope, job);
     let news = publish_news(shop, meeting, kept);
     // Two files: neither waits for the other.
-    let (is_published, ()) = tokio::join!(news, record(shop, &begun, took, &outcome, &verdict));
+    let (is_published, ()) = tokio::join!(news, record(shop, &start, took, &outcome, &verdict));
     if !is_published {
         return None;
     }
-    crash_point::reach_for("job.recorded", name);
-    if let Some(mark) = &mark {
-        forget_mark(shop, mark).await;
-    }
+    crash_point::reach_for("job.recorded", || job.text());
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     debug!(duration_ms, ?outcome, "job attempted");
     if let Verdict::Again { after, reason, .. } = &verdict {
         warn_again(&outcome, *after, *reason);
     }
-    follow(shop, received, envelope, verdict).await
+    Some(verdict)
 }
 
-/// Under what the work on a job is counted, if it is to be.
-fn mark_of(received: &Received, id: &JobId) -> Option<String> {
-    (received.redelivered || id.round > 0).then(|| job_mark(id))
+impl OwedJob<'_> {
+    /// What tests know it by.
+    fn text(&self) -> String {
+        format!("{} {}", self.id, self.meeting.rule.title)
+    }
+}
+
+/// Calls the peer.
+async fn call(shop: &Shop, received: &Received, job: &OwedJob<'_>) -> Report {
+    let OwedJob { id, meeting, .. } = job;
+    let calling = async {
+        crash_point::reach_for("job.calling", || job.text());
+        match id.job.peer() {
+            Peer::PlugNmeet => conference::run(shop, meeting, id).await,
+            Peer::Mattermost => chat::run(&chat::Turn::new(shop, received), meeting, &id.job).await,
+        }
+    };
+    let report = AssertUnwindSafe(calling).catch_unwind().await;
+    crash_point::reach_for("job.called", || job.text());
+    report.unwrap_or_else(|_| {
+        Report::of(Outcome::Failed {
+            why: "doing it panicked; the log says where".to_owned(),
+        })
+    })
+}
+
+/// Makes durable what was learned; what the attempt met then. `None`: the workers were stopped first.
+async fn learn(shop: &Shop, outcome: Outcome, learned: &[Posting]) -> Option<Outcome> {
+    match try_send(shop, learned).await {
+        Sent::All => Some(outcome),
+        // Repeating it would learn the same.
+        Sent::Never(why) => Some(Outcome::Hopeless {
+            why: format!("what it learned cannot be kept: {why}"),
+        }),
+        Sent::Stopped => None,
+    }
+}
+
+fn judge_job(shop: &Shop, outcome: &Outcome, envelope: &Envelope, job: &OwedJob<'_>) -> Verdict {
+    let lasted = shop.deps.clock.now().since(job.since);
+    let age = match job.id.job {
+        // Polls are never given up, or a card could stay live for ever.
+        Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
+        _ => lasted,
+    };
+    judge(shop, outcome, envelope, (age, lasted))
 }
 
 fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
@@ -214,36 +284,16 @@ fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
     }
 }
 
-/// An answer without a meeting: tried like a job, but nobody is there to remember that it was given up.
-pub(super) async fn do_tell(
-    shop: &Shop,
-    received: Received,
-    envelope: Envelope,
-    tell: Tell,
-) -> Option<JobOutcome> {
-    let outcome = chat::tell(shop, &tell).await;
-    note_peer(shop, Peer::Mattermost, &outcome);
-    let age = shop.deps.clock.now().since(envelope.received_at);
-    let verdict = judge(shop, &outcome, &envelope, (age, age));
-    follow(shop, received, envelope, verdict).await
-}
-
 /// What becomes of a message when the work around its call panicked: a defect like one in the call itself, so that it
 /// is tried as often. Nobody else would settle it while this process lives.
-pub(super) async fn settle_panicked(shop: &Shop, received: Received) -> Option<JobOutcome> {
+pub(super) async fn settle_panicked(shop: &Shop, received: &Received) -> Option<JobOutcome> {
     let why = "work on it panicked; the log says where".to_owned();
-    let Ok(envelope) = received.content.clone() else {
-        let (label, kind) = (DeadReason::Unreadable, DeadKind::Unreadable);
-        return give_up(shop, received, why, label, kind, Vec::new()).await;
+    let Ok(envelope) = &received.content else {
+        return give_up(shop, received, why, DeadReason::Unreadable, Vec::new()).await;
     };
     error!(message.id = received.message_id, "{why}");
-    if let Body::Job { id, .. } = &envelope.body
-        && let Some(mark) = mark_of(&received, id)
-    {
-        forget_mark(shop, &mark).await;
-    }
     let no_age = (Duration::ZERO, Duration::ZERO);
-    let verdict = judge(shop, &Outcome::Failed { why }, &envelope, no_age);
+    let verdict = judge(shop, &Outcome::Failed { why }, envelope, no_age);
     follow(shop, received, envelope, verdict).await
 }
 
@@ -359,28 +409,4 @@ async fn publish_news(shop: &Shop, was: &Meeting, kept: BTreeMap<PostKey, PostRo
         .map(|owed| job_posting(after.id, after.round, owed, now))
         .collect();
     send(shop, postings).await
-}
-
-/// The meeting; `Ok(None)`: the workers were stopped; `Err`: it cannot be read at all.
-async fn load(shop: &Shop, id: &JobId) -> Result<Option<Option<Meeting>>, String> {
-    loop {
-        match shop.deps.store.meeting(id.meeting).await {
-            Ok(mut meeting) => {
-                let now = shop.deps.clock.now();
-                meeting
-                    .iter_mut()
-                    .for_each(|found| found.no_later_than(now));
-                return Ok(Some(meeting));
-            }
-            Err(StoreError::Refused(why)) => return Err(why),
-            Err(StoreError::Away(why)) => {
-                if shop.store_trouble.is_news() {
-                    warn!(why, "the store is away: jobs wait");
-                }
-                if !pause(shop).await {
-                    return Ok(None);
-                }
-            }
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::worker::Shop;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An attempt that has begun.
-pub(super) struct Begun<'a> {
+pub(super) struct AttemptStart<'a> {
     pub(super) job: &'a JobId,
     pub(super) envelope: &'a Envelope,
     pub(super) queue: QueueName,
@@ -24,7 +24,7 @@ pub(super) struct Begun<'a> {
 /// Keeps the attempt before its job is settled. A store that does not take it fails no job.
 pub(super) async fn record(
     shop: &Shop,
-    begun: &Begun<'_>,
+    begun: &AttemptStart<'_>,
     took: Duration,
     outcome: &Outcome,
     verdict: &Verdict,
@@ -67,7 +67,7 @@ const fn ending(verdict: &Verdict) -> Ending {
 /// A poll of a running room that went well is no news: a long meeting has hundreds of them, which would push the lines
 /// that matter out of its story; what one finds is an event of its own. Work that turns out to be done already is no news
 /// either, unless it ends a row of attempts. Jobs found not to be owed are no attempts at all.
-const fn tells_something(begun: &Begun<'_>, ending: Ending) -> bool {
+const fn tells_something(begun: &AttemptStart<'_>, ending: Ending) -> bool {
     match ending {
         Ending::Done => !matches!(begun.job.job, Job::PollRoom { .. }),
         Ending::Obsolete => begun.envelope.tries > 1,

@@ -2,40 +2,41 @@
 
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{debug, error};
 
 use crate::crash_point;
-use crate::domain::Fact;
 use crate::domain::retry::Verdict;
-use crate::ports::{Body, DeadKind, Envelope, Posting, QueueName, Received, Settled};
-use crate::worker::dead::{Burial, bury, facts_of};
-use crate::worker::publish::given_up_postings;
+use crate::domain::{Event, Fact};
+use crate::ports::{Envelope, Posting, QueueName, Received, Settled};
+use crate::worker::apply_now::apply_now;
+use crate::worker::dead::{bury, facts_of};
+use crate::worker::poison::{Poison, PoisonGuard};
+use crate::worker::publish::{given_up_events, given_up_postings};
 use crate::worker::send::send;
-use crate::worker::suspect::forget_mark;
+use crate::worker::wait::ask_store;
 use crate::worker::{DeadReason, JobOutcome, Shop};
 
 /// Does what the verdict says. `None`: the workers were stopped first.
 pub(super) async fn follow(
     shop: &Shop,
-    received: Received,
-    envelope: Envelope,
+    received: &Received,
+    envelope: &Envelope,
     verdict: Verdict,
 ) -> Option<JobOutcome> {
     match verdict {
-        Verdict::Done => done(shop, &received, JobOutcome::Delivered).await,
-        Verdict::Obsolete => done(shop, &received, JobOutcome::Obsolete).await,
+        Verdict::Done => done(shop, received, JobOutcome::Delivered).await,
+        Verdict::Obsolete => done(shop, received, JobOutcome::Obsolete).await,
         Verdict::Again {
             after,
             reason,
             counts,
         } => {
             shop.deps.observer.retried(received.queue, reason);
-            again(shop, &received, envelope, after, counts).await
+            again(shop, received, envelope, after, counts).await
         }
         Verdict::DeadLetter { reason } => {
-            let facts = facts_of(&envelope);
-            let (label, kind) = (DeadReason::GivenUp, DeadKind::Job);
-            give_up(shop, received, reason, label, kind, facts).await
+            let facts = facts_of(envelope);
+            give_up(shop, received, reason, DeadReason::GivenUp, facts).await
         }
     }
 }
@@ -54,7 +55,7 @@ pub(super) async fn done(
 pub(super) async fn again(
     shop: &Shop,
     received: &Received,
-    envelope: Envelope,
+    envelope: &Envelope,
     after: Duration,
     counts: bool,
 ) -> Option<JobOutcome> {
@@ -65,7 +66,7 @@ pub(super) async fn again(
     let next = Envelope {
         attempt: envelope.attempt + u32::from(counts),
         tries: envelope.tries.saturating_add(1),
-        ..envelope
+        ..envelope.clone()
     }
     .delayed(shop.deps.clock.now(), after);
     let next = Posting {
@@ -84,36 +85,51 @@ pub(super) async fn again(
 /// The message becomes a dead letter, and `facts` tell apply. `None`: the workers were stopped first.
 pub(super) async fn give_up(
     shop: &Shop,
-    received: Received,
+    received: &Received,
     reason: String,
     label: DeadReason,
-    kind: DeadKind,
     facts: Vec<Fact>,
 ) -> Option<JobOutcome> {
-    let now = shop.deps.clock.now();
-    if label == DeadReason::Poison
-        && let Ok(envelope) = &received.content
-        && let Body::Job { id, .. } = &envelope.body
-    {
-        shop.buried.add(id);
-    }
-    let postings = given_up_postings(facts, &received.message_id, now);
-    let burial = Burial {
-        kind,
-        reason,
-        label,
-        received: received.clone(),
-    };
-    if !bury(shop, burial).await || !send(shop, postings).await {
+    let postings = given_up_postings(facts, &received.message_id, shop.deps.clock.now());
+    if !bury(shop, received, reason, label).await || !send(shop, postings).await {
         return None;
     }
-    done(shop, &received, JobOutcome::DeadLettered).await
+    done(shop, received, JobOutcome::DeadLettered).await
+}
+
+/// The same for poison, which no other message may begin again: its meeting knows first that it was given up. The mark
+/// stays until the letter is kept: a process that ends before is followed by one that gives it up once more.
+pub(super) async fn give_up_poison(
+    shop: &Shop,
+    received: &Received,
+    envelope: &Envelope,
+    guard: &PoisonGuard,
+    Poison(reason): Poison,
+) -> Option<JobOutcome> {
+    let now = shop.deps.clock.now();
+    let events: Vec<Event> =
+        given_up_events(facts_of(envelope), &received.message_id, now).collect();
+    let applied = if events.is_empty() {
+        Ok(())
+    } else {
+        ask_store(shop, || apply_now(shop, events.clone())).await?
+    };
+    if !bury(shop, received, reason, DeadReason::Poison).await {
+        return None;
+    }
+    match applied {
+        Ok(()) => guard.forget(shop).await,
+        // Whoever is called for it finds it to be poison still.
+        Err(why) => error!(
+            why,
+            message.id = received.message_id,
+            "a meeting cannot note that its job is poison"
+        ),
+    }
+    done(shop, received, JobOutcome::DeadLettered).await
 }
 
 async fn settle(shop: &Shop, received: &Received, settled: Settled) {
-    if received.redelivered {
-        forget_mark(shop, &received.message_id).await;
-    }
     if let Err(error) = shop.deps.queue.settle(vec![settled]).await {
         debug!(%error, "a job could not be settled and will come again");
     }

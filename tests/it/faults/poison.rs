@@ -21,7 +21,8 @@ use crate::harness::{Setup, World};
 /// Work on a poisonous message is begun so often as a redelivered one, and once before that.
 const DEATHS_MAX: u32 = 6;
 
-/// A poisonous job is in hand before the event that called for it is acknowledged, which publishes it once more.
+/// A poisonous job is in hand before the event that called for it is acknowledged, which publishes it once more: a copy
+/// that is new is not counted.
 const DEATHS_OVER_A_JOB_MAX: u32 = 2 * DEATHS_MAX;
 
 /// Events in one batch, more than apply takes one by one on a quiet day.

@@ -131,38 +131,3 @@ async fn drained_worker_returns_what_it_did_not_begin() {
     }
     assert_eq!(house.peers.world().creates, 4, "none was begun twice");
 }
-
-#[tokio::test]
-async fn poisonous_chat_job_fails_no_room() {
-    let house = House::new().await;
-    house.peers.world().create_fails = Some(ConferenceError::Unreachable {
-        why: "no route".to_owned(),
-    });
-    let id = JobId {
-        meeting: meeting(1),
-        job: Job::RefreshCard { version: 1 },
-        round: 0,
-    };
-    for _ in 0..=house.settings.poison_max {
-        house.store.mark_redelivered(&id.to_string()).await.unwrap();
-    }
-    let now = house.deps.clock.now();
-    let owed = Owed {
-        job: id.job.clone(),
-        due: now,
-        since: now,
-    };
-    house
-        .send(vec![job_posting(id.meeting, 0, &owed, now)])
-        .await;
-    // Handed out and never settled, as by a relay that died of it.
-    let handed_out = house.queue.receive(QueueName::ChatLater, 1).await.unwrap();
-    assert_eq!(handed_out.len(), 1);
-    let house = house.restarted().await;
-    house.ask(1).await;
-    let _workers = house.start();
-    let meeting = house
-        .until(id.meeting, |meeting| !meeting.given_up.is_empty())
-        .await;
-    assert_eq!((meeting.state(), meeting.refused), (State::Creating, None));
-}
