@@ -11,7 +11,6 @@ mod call;
 mod dead_letters;
 mod health;
 mod meetings;
-mod operations;
 mod readiness;
 mod redact;
 mod reference;
@@ -29,12 +28,12 @@ use warp::reply::Response;
 
 use crate::domain::owed::Schedule;
 use crate::ports::{Clock, Store};
+use crate::repair::Repairs;
 use crate::telemetry::Metrics;
 use crate::token::Links;
 pub use access::Access;
 pub(crate) use api::CALLER_HEADER;
 use health::Health;
-pub use operations::{OperationError, Operations, Replayed};
 pub use readiness::Readiness;
 pub use token::{AdminToken, TokenError};
 
@@ -43,7 +42,7 @@ pub struct Admin {
     /// What is listed and shown.
     pub store: Arc<dyn Store>,
     /// What is done.
-    pub operations: Arc<dyn Operations>,
+    pub repairs: Repairs,
     /// How this replica is.
     pub readiness: Arc<Readiness>,
     /// What `/metrics` answers.

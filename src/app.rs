@@ -1,5 +1,6 @@
 //! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
 
+mod admin_api;
 mod admin_listeners;
 mod catch_up;
 mod chat;
@@ -9,7 +10,6 @@ mod ledger;
 mod links;
 mod observers;
 pub mod offline;
-mod operations;
 mod queue;
 mod reload;
 mod secrets;
@@ -243,14 +243,14 @@ impl App {
         )
         .map_err(StartError::Setting)?;
         let way_out = deps.chat.kind();
-        let parts = operations::Parts {
+        let parts = admin_api::Parts {
             store: Arc::clone(&store),
             queue: Some(deps.queue.clone()),
             clock: Arc::clone(&deps.clock),
             links: links.clone(),
             way_out,
         };
-        let admin = operations::admin(config, parts, &surroundings);
+        let admin = admin_api::admin(config, parts, &surroundings);
         let holders = Holders {
             links,
             envelopes,

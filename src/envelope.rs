@@ -5,6 +5,7 @@
 //! stands in it or in the store, so that messages can be moved by hand between queues (faults.md Q22).
 
 mod check;
+mod own;
 mod queue;
 mod seal;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::domain::{
 use crate::ports::{Body, Envelope, MESSAGE_BYTES_MAX, Message, PublishError};
 
 pub use check::is_trace;
+pub(crate) use own::{event_posting, own_event};
 pub use queue::EnvelopeQueue;
 pub use seal::{EnvelopeSigner, SealError};
 

@@ -42,9 +42,6 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 /// How many idle connections are kept for each host.
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
-/// How long nothing is sent after a 429 that does not say it.
-const PAUSE_WITHOUT_HINT: Duration = Duration::from_secs(1);
-
 /// How calls are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -54,7 +51,8 @@ pub struct HttpSettings {
     pub response_bytes_max: usize,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Whether the `X-RateLimit` headers and a 429 keep further calls back: where all calls go to one server.
+    /// Whether the `X-RateLimit` headers keep further calls back: where all calls go to one server. The pause that a 429
+    /// asks for is kept by its caller.
     pub heeds_rate_limit: bool,
     /// Most calls that leave in a second; 0 for any number.
     pub calls_per_second: u32,
@@ -274,16 +272,10 @@ impl Http {
     }
 
     fn learn_pace(&self, leave: &Leave<'_>, answer: &Answer) {
-        if !self.heeds_rate_limit {
-            return;
-        }
-        if let Some(limit) = answer.rate_limit {
+        if let Some(limit) = answer.rate_limit
+            && self.heeds_rate_limit
+        {
             self.pace.learn(leave, limit);
-        }
-        if answer.status == 429 {
-            let reset = answer.rate_limit.map(|limit| limit.reset);
-            let pause = answer.retry_after.or(reset);
-            self.pace.hold(pause.unwrap_or(PAUSE_WITHOUT_HINT));
         }
     }
 

@@ -3,6 +3,15 @@
 //! Webhooks call no peer and read no store; start and end commands look for no longer than 150 ms at what runs and how
 //! it is called. No target of a later call ever comes from a body. Every answer carries the id of its (possible) event
 //! as `X-Request-Id`.
+//!
+//! To add a route, such as that of a button on the card (four files, and what it answers):
+//! 1. A file in src/ingress with a struct of what it needs and one method from `Inbound` to `Answer`: authenticate,
+//!    read the body within its bound, make one [`Fact`](crate::domain::Fact), give it to the `EventSink`, answer.
+//! 2. In this file: the struct in [`Ingress`], made in `new`, and the route in `filter`.
+//! 3. In observe.rs: a variant of `Route` (and of `Source` and `Trigger`, if others call it).
+//! 4. For a button: in src/domain/card/body.rs where it stands and what it carries, which src/token.rs signs. The first
+//!    button also gives `domain::Attachment` its list of them, and src/mattermost/body.rs their wire form.
+//! 5. The tests: a folder in src/ingress/tests for what anybody may send, tests/it/field for what a person does.
 
 mod artifact;
 mod command;

@@ -11,7 +11,8 @@
 //! - [`worker`]: apply, jobs, sweep, catching up.
 //! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
-//! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health and repair.
+//! - [`repair`]: what a person does about dead letters and meetings.
+//! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health, and repair by HTTP.
 //! - `log_throttle`: one line a minute of what comes in floods.
 //! - [`crash_point`]: where tests end the process; nothing in any other build.
 //! - [`app`]: puts it all together. [`cli`]: the program's commands.
@@ -36,6 +37,7 @@ pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;
 pub mod queue;
+pub mod repair;
 pub mod shutdown;
 pub mod sqlite;
 pub mod store;

@@ -1,5 +1,14 @@
 //! Where meetings, posts and dead letters are kept. A back end implements `ports::Store` and passes
 //! `tests/it/store_conformance.rs`; what all back ends must do alike stands in this folder's other files.
+//!
+//! To keep one more thing (a meeting and a post are each one JSON text):
+//! 1. A field of a meeting or a post: in src/domain/meeting.rs or src/domain/post.rs alone, with a serde default for
+//!    rows that were written before.
+//! 2. A field that is searched for: also a step of migration for each back end, in migrations/ and listed in its
+//!    schema.rs, with a column that is generated from the JSON; then the statement that uses it, in both back ends.
+//! 3. A new table: the same, with a method of `ports::Store` and a file in sqlite/ and in postgres/.
+//! 4. A step that was released is never changed. tests/it/store_conformance/migrations.rs gets rows of the form before.
+//! 5. tests/it/store_conformance holds both back ends to what the method promises.
 
 mod batch;
 mod body;

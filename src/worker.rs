@@ -39,9 +39,7 @@ use crate::ports::{Castoffs, Chat, Clock, Conference, Links, QueueName, Store};
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use catch_up::{CatchUpSettings, begin_catching_up};
 pub use chat::CardFace;
-pub use dead::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
 pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
-pub use publish::publish_fact;
 
 /// The outside, as workers need it.
 #[derive(Clone)]

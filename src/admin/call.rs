@@ -9,9 +9,10 @@ use serde::Serialize;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
+use super::Admin;
 use super::answer::Refusal;
-use super::{Admin, OperationError};
 use crate::ports::StoreError;
+use crate::repair::RepairError;
 
 /// One call.
 pub(super) struct Call {
@@ -73,14 +74,20 @@ impl From<StoreError> for Refused {
     }
 }
 
-impl From<OperationError> for Refused {
-    fn from(error: OperationError) -> Self {
-        let status = match error {
-            OperationError::NotFound(_) => StatusCode::NOT_FOUND,
-            OperationError::Refused(_) => StatusCode::CONFLICT,
-            OperationError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+impl From<RepairError> for Refused {
+    fn from(error: RepairError) -> Self {
+        let (status, text) = match &error {
+            RepairError::Unknown(_) => (StatusCode::NOT_FOUND, error.to_string()),
+            RepairError::Unreadable(_)
+            | RepairError::NoMeeting(_)
+            | RepairError::OldEnd(_)
+            | RepairError::TooSoon(_)
+            | RepairError::NoQueue => (StatusCode::CONFLICT, error.to_string()),
+            RepairError::Queue(_) | RepairError::Store(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("not now: {error}"))
+            }
         };
-        Self(status, error.to_string())
+        Self(status, text)
     }
 }
 

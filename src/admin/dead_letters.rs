@@ -39,7 +39,11 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
     let letter = reference::letter(call, id).await?;
     let anew = call.parameter("now").is_some();
-    let replayed = call.admin.operations.replay(letter, &call.by, anew).await?;
+    let replayed = call
+        .admin
+        .repairs
+        .replay(&letter.id, &call.by, anew)
+        .await?;
     Ok(ok(&Done {
         done: "replayed".to_owned(),
         event_id: replayed.event,
@@ -49,7 +53,7 @@ pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
 
 pub(super) async fn discard(call: &Call, id: &str) -> Result<Response, Refused> {
     let letter = reference::letter(call, id).await?;
-    call.admin.operations.discard(letter, &call.by).await?;
+    call.admin.repairs.discard(&letter.id, &call.by).await?;
     Ok(ok(&Done {
         done: "discarded".to_owned(),
         event_id: None,

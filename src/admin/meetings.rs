@@ -33,10 +33,7 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 
 pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
     let meeting = reference::meeting(call, id).await?;
-    call.admin
-        .operations
-        .end_meeting(meeting.id, &call.by)
-        .await?;
+    call.admin.repairs.end_meeting(meeting.id, &call.by).await?;
     let is_running = meeting.state().is_running();
     Ok(ok(&Done {
         done: "end ordered".to_owned(),

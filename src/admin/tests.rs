@@ -9,7 +9,7 @@ use serde_json::Value;
 use warp::http::StatusCode;
 
 use super::*;
-use crate::ports::{DeadFilter, DeadKind};
+use crate::ports::{DeadFilter, DeadKind, PublishError};
 use crate::telemetry::metrics::labels::Check;
 use fakes::bench;
 
@@ -149,6 +149,7 @@ async fn a_meeting_is_shown_whole_and_without_its_response_url() {
         (StatusCode::OK, &Value::from("end ordered"))
     );
     assert_eq!(bench.done(), [format!("end {id} by unknown")]);
+    assert_eq!(bench.published(), ["end_ordered"]);
     let other = "/api/meetings/01900000-0000-7000-8000-000000000001";
     assert_eq!(bench.api("GET", other).await.0, StatusCode::NOT_FOUND);
 }
@@ -157,7 +158,7 @@ async fn a_meeting_is_shown_whole_and_without_its_response_url() {
 async fn dead_letters_are_shown_without_secrets() {
     let bench = bench();
     let (_, list) = bench.api("GET", "/api/dead-letters").await;
-    assert_eq!(list["total"], 2);
+    assert_eq!(list["total"], 3);
     assert_eq!(list["dead_letters"][0]["kind"], "job");
     let (_, letter) = bench.api("GET", "/api/dead-letters/a%2Fjob:1").await;
     assert_eq!(letter["message"]["key"], "command:[redacted]");
@@ -174,7 +175,7 @@ async fn dead_letters_are_shown_without_secrets() {
 #[tokio::test]
 async fn letters_are_replayed_and_discarded_and_refusals_have_their_status() {
     let bench = bench();
-    let path = |act: &str| format!("/api/dead-letters/a%2Fjob:1/{act}");
+    let path = |act: &str| format!("/api/dead-letters/late/{act}");
     let replayed = bench.api("POST", &path("replay")).await.1;
     assert_eq!(replayed["done"], "replayed");
     let hint = replayed["hint"].as_str().unwrap();
@@ -188,21 +189,22 @@ async fn letters_are_replayed_and_discarded_and_refusals_have_their_status() {
     assert_eq!(
         bench.done(),
         [
-            "replay a/job:1 by unknown",
-            "discard a/job:1 by unknown",
-            "replay a/job:1 by unknown now"
+            "replay late by unknown",
+            "discard late by unknown",
+            "replay late by unknown"
         ]
     );
+    assert_eq!(bench.published(), ["meeting_requested"; 2]);
     let missing = bench.api("POST", "/api/dead-letters/none/replay").await;
     assert_eq!(missing.0, StatusCode::NOT_FOUND);
-    for (error, status) in [
-        (OperationError::Away("full".to_owned()), 503),
-        (OperationError::Refused("unreadable".to_owned()), 409),
-        (OperationError::NotFound("letter".to_owned()), 404),
-    ] {
-        bench.fail_next(error);
-        assert_eq!(bench.api("POST", &path("replay")).await.0.as_u16(), status);
-    }
+    let unreadable = bench.api("POST", "/api/dead-letters/garbage/replay").await;
+    assert_eq!(unreadable.0, StatusCode::CONFLICT);
+    bench.fail_publishing(PublishError::Full("disk".to_owned()));
+    let (status, refusal) = bench.api("POST", &path("replay")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let why = refusal["error"].as_str().unwrap();
+    assert!(why.starts_with("not now: "), "{why}");
+    assert_eq!(bench.done().len(), 3, "the letter stays");
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use crate::token::Links;
 
+use super::admin_api::{self, Parts};
 use super::data_dir::{self, AdminSocket};
-use super::operations::{self, Parts};
 use super::secrets::SigningSecrets;
 use super::{StartError, Surroundings, store};
 
@@ -106,7 +106,7 @@ impl Offline {
             way_out: way_out(config),
         };
         Ok(Self {
-            admin: operations::admin(config, parts, &surroundings),
+            admin: admin_api::admin(config, parts, &surroundings),
             queue,
             store,
             _socket: socket,

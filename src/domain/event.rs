@@ -104,6 +104,14 @@ impl fmt::Debug for Origin {
 }
 
 /// What an artifact is (plugnmeet.md 6).
+///
+/// To add a kind (four files; six if it is posted):
+/// 1. Here: the variant, plugNmeet's name and number for it, and the word in logs and tables.
+/// 2. In src/token.rs: its byte in signed links, which is never given to another kind.
+/// 3. In src/ingress/artifact.rs: its name and words on its page.
+/// 4. In src/domain/owed.rs: whether it is posted. If so, src/worker/chat/artifact.rs chooses the reply or notice that
+///    src/domain/say writes for it.
+/// 5. A body recorded from plugNmeet in tests/vectors, which the tests of src/ingress/plugnmeet read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArtifactKind {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::ports::{
-    Castoff, Castoffs, Delivery, Envelope, Outgoing, Posting, PublishError, Queue, QueueError,
-    QueueName, Received, Settled, Settlement,
+    Castoff, Castoffs, Delivery, Outgoing, Posting, PublishError, Queue, QueueError, QueueName,
+    Received, Settled, Settlement,
 };
 
-use super::{EnvelopeSigner, decode};
+use super::EnvelopeSigner;
 
 /// Why a message is not read whose bytes changed.
 const DAMAGED: &str = "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
@@ -57,8 +57,8 @@ impl EnvelopeQueue {
         // What cannot be judged yet is not asked for.
         self.signer.can_read().await;
         let deliveries = self.queue.receive(queue, max).await?;
-        let read = |delivery| received(delivery, |raw| self.signer.decode(raw));
-        Ok(deliveries.into_iter().map(read).collect())
+        let read = deliveries.into_iter().map(|delivery| self.read(delivery));
+        Ok(read.collect())
     }
 
     /// Hands out what a back end put aside, verified as deliveries are: it may have been put aside before anybody had
@@ -73,13 +73,8 @@ impl EnvelopeQueue {
     ) -> Result<Vec<Castoff<Received>>, QueueError> {
         self.signer.can_read().await;
         let castoffs = castoffs.receive(max).await?;
-        // Of what is no envelope at all the dead letter says that, not that nobody signed it.
-        let decode = |raw: &[u8]| match decode(raw) {
-            Ok(_) => self.signer.decode(raw),
-            Err(error) => Err(error.to_string()),
-        };
         let read = |Castoff { delivery, reason }| Castoff {
-            delivery: received(delivery, decode),
+            delivery: self.read(delivery),
             reason,
         };
         Ok(castoffs.into_iter().map(read).collect())
@@ -102,28 +97,25 @@ impl EnvelopeQueue {
         self.queue.settle(settlements.collect()).await
     }
 
+    fn read(&self, delivery: Delivery) -> Received {
+        Received {
+            queue: delivery.queue,
+            receipt: delivery.receipt,
+            redelivered: delivery.redelivered,
+            content: match delivery.damaged {
+                true => Err(DAMAGED.to_owned()),
+                false => self.signer.decode(&delivery.message.body),
+            },
+            message_id: delivery.message.id,
+            raw: delivery.message.body,
+        }
+    }
+
     fn sign(&self, posting: &Posting) -> Result<Outgoing, PublishError> {
         Ok(Outgoing {
             queue: posting.queue,
             message: self.signer.encode(&posting.message)?,
             delay: posting.delay,
         })
-    }
-}
-
-fn received(
-    delivery: Delivery,
-    decode: impl FnOnce(&[u8]) -> Result<Envelope, String>,
-) -> Received {
-    Received {
-        queue: delivery.queue,
-        receipt: delivery.receipt,
-        redelivered: delivery.redelivered,
-        content: match delivery.damaged {
-            true => Err(DAMAGED.to_owned()),
-            false => decode(&delivery.message.body),
-        },
-        message_id: delivery.message.id,
-        raw: delivery.message.body,
     }
 }

@@ -110,8 +110,13 @@ impl EnvelopeSigner {
     /// # Errors
     /// For a dead letter; never the message's content.
     pub fn decode(&self, bytes: &[u8]) -> Result<Envelope, String> {
-        self.verify(bytes).map_err(|error| error.to_string())?;
-        decode(bytes).map_err(|error| error.to_string())
+        let refusal = self.verify(bytes).err();
+        let decoded = decode(bytes).map_err(|error| error.to_string());
+        match refusal {
+            None => decoded,
+            // Of what is no envelope at all the reason says that, not that nobody signed it.
+            Some(refusal) => Err(decoded.err().unwrap_or_else(|| refusal.to_string())),
+        }
     }
 
     /// `json`, which ends with a brace, with its signature.

@@ -214,17 +214,6 @@ impl Pace {
         }
     }
 
-    /// The peer refused a call because there were too many: none leaves for `pause`.
-    pub(super) fn hold(&self, pause: Duration) {
-        let until = Instant::now() + pause.min(HOLD_MAX);
-        let mut state = self.lock();
-        let known = state.budget.filter(|budget| budget.left == 0);
-        let until = known.map_or(until, |budget| budget.until.max(until));
-        state.budget = Some(Budget { left: 0, until });
-        state.told_at = state.left_in_all;
-        state.since = None;
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -351,12 +340,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_hold_is_told_and_not_waited_for() {
+    async fn a_long_wait_is_reported_and_not_waited_for() {
         let pace = Pace::new(0);
-        pace.hold(20 * SECOND);
-        pace.hold(SECOND);
+        let earlier = pace.leave(Urgency::Urgent).await.unwrap();
+        let later = pace.leave(Urgency::Urgent).await.unwrap();
+        pace.learn(&earlier, limit(0, 20 * SECOND));
         assert_eq!(pace.leave(Urgency::Urgent).await.err(), Some(20 * SECOND));
-        pace.hold(3600 * SECOND);
+        pace.learn(&later, limit(0, 3600 * SECOND));
         assert_eq!(pace.leave(Urgency::Urgent).await.err(), Some(HOLD_MAX));
     }
 

@@ -1,6 +1,14 @@
 //! `POST` or `GET /mattermost/command`: what people type (mattermost.md 2).
 //!
 //! Once the caller is authenticated the status is always 200: with any other the person would not see the text.
+//!
+//! To add a sub-command (four files; a fifth if it makes an event of a new kind):
+//! 1. In words.rs: a variant of [`SubCommand`] and its line in `read`, with the options that it knows.
+//! 2. In this file: its line in `obey`, and a method that reads the store or makes a [`Fact`]. A fact of a new kind
+//!    begins in src/domain/event.rs, and the compiler names the rest of its way.
+//! 3. In src/domain/say/command.rs: what it answers, and its line in `help`.
+//! 4. In observe.rs: a variant of `Trigger` with its word for the metrics, then the command for the metrics' page.
+//! 5. The tests: words.rs reads it, tests/it/field/commands.rs uses it as a person does.
 
 mod hook;
 mod look;

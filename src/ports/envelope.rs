@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::domain::apply::Tell;
-use crate::domain::{CLOCKS_DIFFER_BY, Event, JobId, Timestamp};
+use crate::domain::{CLOCKS_DIFFER_BY, Event, Fact, JobId, Timestamp};
 
 use super::{Outgoing, QueueName, Receipt, Settlement};
 
@@ -47,6 +47,21 @@ pub enum Body {
     },
     /// An answer that belongs to no meeting.
     Tell(Tell),
+}
+
+impl Body {
+    /// The mark under which work on message `id` with this body is counted, for as long as it may be poison: one for a
+    /// job whatever its round, one for all wakes of a meeting, and the message's id for everything else.
+    pub fn mark(&self, id: &str) -> String {
+        match self {
+            Self::Event(Event {
+                fact: Fact::Woken { meeting, .. },
+                ..
+            }) => format!("woken:{meeting}"),
+            Self::Job { id, .. } => format!("{}:{}", id.meeting, id.job.key()),
+            Self::Event(_) | Self::Tell(_) => id.to_owned(),
+        }
+    }
 }
 
 impl Envelope {

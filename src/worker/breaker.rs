@@ -8,6 +8,12 @@ use tokio::time::Instant;
 
 use crate::domain::label::labels;
 
+/// How long nothing is started after a 429 that does not say it.
+const HOLD_WITHOUT_HINT: Duration = Duration::from_secs(1);
+
+/// Longest that nothing is started because of one answer: nonsense of a proxy must not silence the relay for an hour.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+
 /// The numbers of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
@@ -128,9 +134,9 @@ impl Breaker {
         true
     }
 
-    /// The peer throttles: nothing is started for `pause`.
-    pub fn hold(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+    /// The peer throttles (429): nothing is started for as long as it asks.
+    pub fn hold(&self, pause: Option<Duration>) {
+        let until = Instant::now() + pause.unwrap_or(HOLD_WITHOUT_HINT).min(HOLD_MAX);
         let mut inner = self.lock();
         inner.is_probing = false;
         inner.held_until = Some(inner.held_until.map_or(until, |known| known.max(until)));
@@ -225,7 +231,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn throttling_holds_every_start_for_the_hinted_time() {
         let breaker = Breaker::new(SETTINGS);
-        breaker.hold(Duration::from_secs(3));
+        breaker.hold(Some(Duration::from_secs(3)));
         let began = Instant::now();
         assert_eq!(breaker.admit().await, Admission::Any);
         assert_eq!(began.elapsed().as_secs(), 3);

@@ -52,14 +52,20 @@ pub(super) struct Turn<'a> {
     /// The message was handed out before and never settled: whoever had it may have died in a call that the peer
     /// still carries out.
     is_redelivered: bool,
+    progress: Mutex<Progress>,
+}
+
+/// How far an attempt has come.
+#[derive(Default)]
+struct Progress {
     /// When the lease was taken or renewed last.
-    leased_at: Mutex<Option<Instant>>,
+    leased_at: Option<Instant>,
     /// The meeting as it was under the lease, until it is used.
-    loaded: Mutex<Option<Meeting>>,
+    loaded: Option<Meeting>,
     /// The rows that this attempt wrote.
-    kept: Mutex<BTreeMap<PostKey, PostRow>>,
+    kept: BTreeMap<PostKey, PostRow>,
     /// The meeting's version when the last of them was written.
-    version: Mutex<Option<u64>>,
+    version: Option<u64>,
 }
 
 impl<'a> Turn<'a> {
@@ -69,10 +75,7 @@ impl<'a> Turn<'a> {
             shop,
             owner: format!("{}#{}", shop.settings.instance, received.receipt.0),
             is_redelivered: received.redelivered,
-            leased_at: Mutex::default(),
-            loaded: Mutex::default(),
-            kept: Mutex::default(),
-            version: Mutex::default(),
+            progress: Mutex::default(),
         }
     }
 }
@@ -80,7 +83,11 @@ impl<'a> Turn<'a> {
 impl Turn<'_> {
     /// The meeting has moved on since `version`, as far as this attempt was told.
     fn has_moved_on(&self, version: u64) -> bool {
-        *locked(&self.version) != Some(version)
+        self.progress().version != Some(version)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the way out can do: as `owed` was told.
@@ -122,7 +129,7 @@ pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report
         }),
     };
     Report {
-        kept: std::mem::take(&mut *locked(&shop.kept)),
+        kept: std::mem::take(&mut shop.progress().kept),
         ..Report::of(outcome.unwrap_or_else(|outcome| outcome))
     }
 }
@@ -145,7 +152,7 @@ async fn under_lease(
         });
     }
     let found = lease(shop, meeting).await?;
-    *locked(&shop.loaded) = found;
+    shop.progress().loaded = found;
     let outcome = work.await;
     // A lease that cannot be given back runs out by itself.
     let duty = Duty::Posts(meeting.id);
@@ -163,7 +170,7 @@ async fn lease(shop: &Turn<'_>, meeting: &Meeting) -> Step<Option<Meeting>> {
     let (lease, meeting) = leasing.await.map_err(store_away)?;
     match lease {
         Lease::Taken { .. } => {
-            *locked(&shop.leased_at) = Some(Instant::now());
+            shop.progress().leased_at = Some(Instant::now());
             Ok(meeting)
         }
         Lease::Held { until } => Err(Outcome::Busy {
@@ -176,14 +183,10 @@ async fn lease(shop: &Turn<'_>, meeting: &Meeting) -> Step<Option<Meeting>> {
 /// Renews the lease before a call, unless two thirds of it are left: it lasts as long as two calls.
 async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
     let is_fresh = |at: Instant| at.elapsed() < shop.settings.lease / 3;
-    if locked(&shop.leased_at).is_some_and(is_fresh) {
+    if shop.progress().leased_at.is_some_and(is_fresh) {
         return Ok(());
     }
     lease(shop, meeting).await.map(drop)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Own posts of this name since `since`; the lease stays ours however many pages the server has them on.
@@ -205,7 +208,7 @@ async fn find_own(
 }
 
 async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meeting> {
-    let loaded = locked(&shop.loaded).take();
+    let loaded = shop.progress().loaded.take();
     let found = match loaded {
         Some(meeting) => Some(meeting),
         None => shop.deps.store.meeting(meeting).await.map_err(store_away)?,
@@ -225,8 +228,9 @@ async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meetin
 async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -> Step<()> {
     let putting = shop.deps.store.put_post(meeting.id, key, row.clone());
     let version = putting.await.map_err(store_away)?;
-    *locked(&shop.version) = Some(version);
-    locked(&shop.kept).insert(key.clone(), row);
+    let mut progress = shop.progress();
+    progress.version = Some(version);
+    progress.kept.insert(key.clone(), row);
     Ok(())
 }
 

@@ -10,10 +10,11 @@ use tracing::{debug, warn};
 use crate::domain::event::end_seen_key;
 use crate::domain::meeting::Session;
 use crate::domain::{Event, Fact, Meeting, Place, Sid, Via, choice};
+use crate::envelope::own_event;
 use crate::ports::{RoomActivity, StoreError};
 
 use super::apply_now::apply_now;
-use super::{BreakerState, Shop, publish};
+use super::{BreakerState, Shop};
 
 /// Most meetings that are asked about before one batch; the others count as running.
 const ASKED_MAX: usize = 8;
@@ -126,5 +127,5 @@ async fn seen(shop: &Shop, meeting: &Meeting) -> Option<Event> {
         sid,
         ended,
     };
-    Some(publish::own_event(fact, key, now))
+    Some(own_event(fact, key, now))
 }

@@ -1,6 +1,4 @@
-//! Dead letters: kept here, and replayed or discarded by a person's hand.
-
-mod repair;
+//! Dead letters, as the workers keep them.
 
 use sha2::{Digest, Sha256};
 use tracing::error;
@@ -10,8 +8,6 @@ use crate::ports::{Body, DeadKind, DeadLetter, Envelope, QueueName, Received};
 
 use super::wait::{ask_store, pause};
 use super::{DeadReason, Shop};
-
-pub use repair::{Means, Replay, ReplayError, Replayed, discard, end_meeting, replay};
 
 /// How much of the digest stands in the id of what cannot be read, in bytes.
 const DIGEST_BYTES: usize = 8;

@@ -147,7 +147,7 @@ async fn work_on(shop: &Shop, received: &Received) -> Option<JobOutcome> {
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
                 meeting.id = %id.meeting, event.id = tracing::field::Empty,
                 attempt.number = envelope.attempt, tries = envelope.tries);
-            Box::pin(do_job(shop, received, envelope, (id, *since)))
+            Box::pin(do_job(shop, received, envelope, id, *since))
                 .instrument(span)
                 .await
         }

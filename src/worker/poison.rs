@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{debug, warn};
 
-use crate::domain::{Event, Fact, JobId};
+use crate::domain::Fact;
 use crate::ports::{Body, QueueName, Received};
 
 use super::Shop;
@@ -90,23 +90,17 @@ impl PoisonGuard {
     }
 }
 
-/// The mark under which the work that a message calls for is counted, if it is to be: redelivered work, because the
-/// last process may have died of it, and what the sweep calls for. Each round's message and each wake has an id of its
-/// own and is new, so that counts of messages would never add up when a process that dies is started only now and then.
+/// The mark of the work that a message calls for, if it is to be counted: redelivered work, because the last process may
+/// have died of it, and what the sweep calls for. Each round's message and each wake has an id of its own and is new, so
+/// that counts of messages would never add up when a process that dies is started only now and then.
 pub(super) fn mark_of(received: &Received) -> Option<String> {
-    match &received.content.as_ref().ok()?.body {
-        Body::Event(Event {
-            fact: Fact::Woken { meeting, .. },
-            ..
-        }) => Some(format!("woken:{meeting}")),
-        Body::Job { id, .. } => (received.redelivered || id.round > 0).then(|| job_mark(id)),
-        Body::Event(_) | Body::Tell(_) => received.redelivered.then(|| received.message_id.clone()),
-    }
-}
-
-/// The mark of a job, whatever its round.
-pub(super) fn job_mark(id: &JobId) -> String {
-    format!("{}:{}", id.meeting, id.job.key())
+    let body = &received.content.as_ref().ok()?.body;
+    let is_called_for = match body {
+        Body::Event(event) => matches!(event.fact, Fact::Woken { .. }),
+        Body::Job { id, .. } => id.round > 0,
+        Body::Tell(_) => false,
+    };
+    (received.redelivered || is_called_for).then(|| body.mark(&received.message_id))
 }
 
 /// Waits for the right to count work. `None`: the workers were stopped first.

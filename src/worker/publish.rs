@@ -2,40 +2,10 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::domain::apply::Applied;
-use crate::domain::{Event, EventId, Fact, Job, JobId, MeetingId, Notice, Origin, Owed, Timestamp};
-use crate::envelope::EnvelopeQueue;
-use crate::ports::{Body, Clock, Envelope, Posting, PublishError, QueueName};
-
-/// The event of a fact that the relay itself learned, under the dedup key `key`.
-pub(super) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp) -> Event {
-    let id = EventId::from_uuid(Uuid::now_v7());
-    Event {
-        id,
-        origin: Origin::relay(key),
-        received_at: now,
-        fact,
-    }
-}
-
-/// Puts a fact of our own on the events queue: how the admin API and jobs speak to apply.
-///
-/// # Errors
-/// It is not durable.
-pub async fn publish_fact(
-    queue: &EnvelopeQueue,
-    clock: &dyn Clock,
-    fact: Fact,
-    key: impl std::fmt::Display + Send,
-) -> Result<EventId, PublishError> {
-    let now = clock.now();
-    let event = own_event(fact, key, now);
-    let id = event.id;
-    queue.send(&[event_posting(event, now)]).await?;
-    Ok(id)
-}
+use crate::domain::{Event, Fact, Job, JobId, MeetingId, Notice, Owed, Timestamp};
+use crate::envelope::{event_posting, own_event};
+use crate::ports::{Body, Envelope, Posting, QueueName};
 
 /// What tells apply that message `id` was given up.
 pub(super) fn given_up_postings(facts: Vec<Fact>, id: &str, now: Timestamp) -> Vec<Posting> {
@@ -53,16 +23,6 @@ pub(super) fn given_up_events(
         let key = format!("given-up:{}:{id}:{}", fact.kind(), now.millis());
         own_event(fact, key, now)
     })
-}
-
-/// An event on its way to apply.
-pub(super) fn event_posting(event: Event, now: Timestamp) -> Posting {
-    let envelope = Envelope::first(Body::Event(event), now);
-    Posting {
-        queue: QueueName::Events,
-        message: envelope,
-        delay: Duration::ZERO,
-    }
 }
 
 /// What apply's answers put on the job queues.

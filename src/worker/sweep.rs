@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use crate::crash_point;
 use crate::domain::{Fact, MeetingId, Timestamp};
+use crate::envelope::{event_posting, own_event};
 use crate::ports::{Duty, Lease, Posting, StoreError};
 
 use super::{Shop, publish};
@@ -145,8 +146,8 @@ async fn wake_some(shop: &Shop, due: &[(MeetingId, u32)], now: Timestamp) {
                 round: *round,
             };
             // The same key from another replica, or from the next pass, is a double.
-            publish::event_posting(
-                publish::own_event(fact, format!("woken:{meeting}:{round}"), now),
+            event_posting(
+                own_event(fact, format!("woken:{meeting}:{round}"), now),
                 now,
             )
         })

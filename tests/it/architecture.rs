@@ -64,9 +64,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config", "clock", "domain", "ports", "http", "ingress", "queue", "worker",
         ],
     ),
+    ("repair", &["domain", "ports", "envelope"]),
     (
         "admin",
-        &["domain", "ports", "listen", "telemetry", "token"],
+        &["domain", "ports", "repair", "listen", "telemetry", "token"],
     ),
     (
         "cli",

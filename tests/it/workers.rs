@@ -40,6 +40,7 @@ use meetrelay::domain::{
 };
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
+use meetrelay::repair::Repairs;
 use meetrelay::store::sqlite::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
@@ -165,6 +166,16 @@ impl House {
 
     fn start(&self) -> Workers {
         Workers::start(self.deps.clone(), self.settings.clone())
+    }
+
+    /// What an administrator does to these workers' store and queue.
+    fn repairs(&self) -> Repairs {
+        Repairs::new(
+            Arc::clone(&self.deps.store),
+            Some(self.deps.queue.clone()),
+            Arc::clone(&self.deps.clock),
+            1000,
+        )
     }
 
     /// Somebody asks for a meeting in a channel of its own.

@@ -1,4 +1,4 @@
-//! A store that answers from constants and operations that note what they were asked.
+//! A store that answers from constants, and notes what was done.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,9 @@ use crate::domain::{
 };
 use crate::ports::{
     Attempt, DeadFilter, DeadKind, DeadLetter, Duty, Ending, Found, Incoming, Lease, Logged,
-    MeetingFilter, MeetingSummary, Note, QueueName, StoreError,
+    MeetingFilter, MeetingSummary, Note, PublishError, QueueName, StoreError,
 };
+use crate::repair::recording::{RecordingQueue, body_of};
 
 pub(in crate::admin) const MEETING: &str = "01900000-0000-7000-8000-000000000000";
 
@@ -27,6 +28,7 @@ pub(in crate::admin) struct Bench {
     token: AdminToken,
     bearer: String,
     fake: Arc<Fake>,
+    queue: Arc<RecordingQueue>,
 }
 
 pub(in crate::admin) fn bench() -> Bench {
@@ -34,12 +36,16 @@ pub(in crate::admin) fn bench() -> Bench {
     let metrics = Arc::new(Metrics::new().unwrap());
     let readiness = Arc::new(Readiness::new(Arc::clone(&metrics)));
     let fake = Arc::new(Fake::default());
+    let queue = Arc::new(RecordingQueue::default());
+    let store = Arc::clone(&fake) as Arc<dyn Store>;
+    let clock = Arc::new(NewYear);
+    let envelopes = Some(queue.envelopes());
     let admin = Arc::new(Admin {
-        store: Arc::clone(&fake) as Arc<dyn Store>,
-        operations: Arc::clone(&fake) as Arc<dyn Operations>,
+        store: Arc::clone(&store),
+        repairs: Repairs::new(store, envelopes, clock.clone(), 1000),
         readiness: Arc::clone(&readiness),
         metrics,
-        clock: Arc::new(NewYear),
+        clock,
         schedule: schedule(),
         links: links(),
     });
@@ -53,6 +59,7 @@ pub(in crate::admin) fn bench() -> Bench {
         token,
         bearer: format!("Bearer {}", known.trim()),
         fake,
+        queue,
     }
 }
 
@@ -99,8 +106,14 @@ impl Bench {
         (reply.status(), body)
     }
 
+    /// What was noted of repairs.
     pub(in crate::admin) fn done(&self) -> Vec<String> {
         self.fake.done.lock().unwrap().clone()
+    }
+
+    /// The kinds of the events that were published.
+    pub(in crate::admin) fn published(&self) -> Vec<&'static str> {
+        self.queue.kinds.lock().unwrap().clone()
     }
 
     /// What was listed last.
@@ -108,8 +121,8 @@ impl Bench {
         self.fake.filter.lock().unwrap().clone()
     }
 
-    pub(in crate::admin) fn fail_next(&self, error: OperationError) {
-        *self.fake.failure.lock().unwrap() = Some(error);
+    pub(in crate::admin) fn fail_publishing(&self, error: PublishError) {
+        *self.queue.error.lock().unwrap() = Some(error);
     }
 
     pub(in crate::admin) fn take_store_away(&self) {
@@ -121,19 +134,10 @@ impl Bench {
 struct Fake {
     is_away: AtomicBool,
     done: Mutex<Vec<String>>,
-    failure: Mutex<Option<OperationError>>,
     filter: Mutex<DeadFilter>,
 }
 
 impl Fake {
-    fn act(&self, what: String) -> Result<(), OperationError> {
-        if let Some(error) = self.failure.lock().unwrap().take() {
-            return Err(error);
-        }
-        self.done.lock().unwrap().push(what);
-        Ok(())
-    }
-
     fn here(&self) -> Result<(), StoreError> {
         match self.is_away.load(Ordering::Relaxed) {
             true => Err(StoreError::Away("locked".to_owned())),
@@ -142,32 +146,11 @@ impl Fake {
     }
 }
 
-#[async_trait]
-impl Operations for Fake {
-    async fn end_meeting(&self, meeting: MeetingId, by: &str) -> Result<(), OperationError> {
-        self.act(format!("end {meeting} by {by}"))
-    }
-    async fn replay(
-        &self,
-        letter: DeadLetter,
-        by: &str,
-        anew: bool,
-    ) -> Result<Replayed, OperationError> {
-        let now = if anew { " now" } else { "" };
-        self.act(format!("replay {} by {by}{now}", letter.id))?;
-        Ok(Replayed {
-            event: Some(MEETING.to_owned()),
-            too_late: (!anew).then_some(Duration::from_secs(3600)),
-        })
-    }
-    async fn discard(&self, letter: DeadLetter, by: &str) -> Result<(), OperationError> {
-        self.act(format!("discard {} by {by}", letter.id))
-    }
-}
-
 pub(in crate::admin) const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 fn letters() -> Vec<DeadLetter> {
+    // The clock stands at a minute past: an hour more than it is worth.
+    let late = request(NEW_YEAR.minus(Duration::from_secs(3600 + 900 - 60)));
     let letter = |id: &str, kind, body: &[u8]| DeadLetter {
         id: id.to_owned(),
         queue: "chat".to_owned(),
@@ -183,6 +166,7 @@ fn letters() -> Vec<DeadLetter> {
     vec![
         letter("a/job:1", DeadKind::Job, body),
         letter("garbage", DeadKind::Unreadable, b"\xff\x00{"),
+        letter("late", DeadKind::Event, &body_of(late, NEW_YEAR)),
     ]
 }
 
@@ -212,12 +196,12 @@ pub(in crate::admin) fn links() -> Links {
     Links::new(&base, crate::token::Signer::new(&secret, &[]))
 }
 
-/// The meeting that apply makes of one slash command.
-fn meeting() -> Meeting {
-    let event = Event {
+/// A slash command.
+fn request(received_at: Timestamp) -> Event {
+    Event {
         id: MEETING.parse().unwrap(),
         origin: Origin::relay("test"),
-        received_at: NEW_YEAR,
+        received_at,
         fact: Fact::MeetingRequested {
             meeting: MEETING.parse().unwrap(),
             place: Place {
@@ -246,7 +230,11 @@ fn meeting() -> Meeting {
             always_new: false,
             told: None,
         },
-    };
+    }
+}
+
+/// The meeting that apply makes of it.
+fn meeting() -> Meeting {
     let policy = Policy {
         schedule: schedule(),
         publish_ahead: Duration::from_secs(600),
@@ -255,7 +243,7 @@ fn meeting() -> Meeting {
     let (meeting, _) = decide(
         None,
         Aim::at(None),
-        &event,
+        &request(NEW_YEAR),
         &Fresh { room: [0; 13] },
         &policy,
         NEW_YEAR,
@@ -309,7 +297,7 @@ impl Store for Fake {
         Ok(letters().into_iter().find(|letter| letter.id == id))
     }
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {
-        Ok(2)
+        Ok(letters().len() as u64)
     }
 
     // What the admin API never asks.
@@ -362,7 +350,7 @@ impl Store for Fake {
                 ..Found::default()
             },
             "garbage" => Found {
-                letter: letters().pop(),
+                letter: letters().into_iter().find(|letter| letter.id == "garbage"),
                 ..Found::default()
             },
             _ => Found::default(),
@@ -384,8 +372,16 @@ impl Store for Fake {
             detail: "plugNmeet answers 500".to_owned(),
         }])
     }
-    async fn log_note(&self, _: Note) -> Result<(), StoreError> {
-        unreachable!()
+    async fn log_note(&self, note: Note) -> Result<(), StoreError> {
+        let Note {
+            action,
+            subject,
+            by,
+            ..
+        } = note;
+        let line = format!("{action} {subject} by {by}");
+        self.done.lock().unwrap().push(line);
+        Ok(())
     }
     async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError> {
         let note = Note {
@@ -422,13 +418,13 @@ impl Store for Fake {
         unreachable!()
     }
     async fn clear_mark(&self, _: &str) -> Result<(), StoreError> {
-        unreachable!()
+        Ok(())
     }
     async fn bury(&self, _: DeadLetter) -> Result<(), StoreError> {
         unreachable!()
     }
     async fn remove_dead_letter(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
-        unreachable!()
+        Ok(true)
     }
     async fn count_running(&self) -> Result<u64, StoreError> {
         unreachable!()

@@ -7,6 +7,7 @@ use crate::domain::notice::SENT_MAX;
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
 use crate::domain::{Meeting, NoticeStep, PostKey, PostRow, Rendered, ResponseHook};
+use crate::ports::ChatError;
 
 use super::answer::is_lost;
 use super::outside::note_suspended;
@@ -63,11 +64,7 @@ pub(super) async fn announce(
     renew(shop, meeting).await?;
     row.begin_notice(shop.deps.clock.now(), shop.settings.notice_again_after);
     keep(shop, meeting, key, row.clone()).await?;
-    let made = match exit {
-        Exit::WayOut => shop.deps.chat.post_notice(&meeting.place, content).await,
-        Exit::Hook(hook) => shop.deps.chat.show_in_channel(hook, content).await,
-    };
-    match made {
+    match post(shop, meeting, exit, content).await {
         Ok(()) => {
             row.notice_made(shop.deps.clock.now());
             row.outside_since = None;
@@ -95,6 +92,18 @@ pub(super) async fn announce(
             keep(shop, meeting, key, row.clone()).await?;
             Err(outcome_of(&error))
         }
+    }
+}
+
+async fn post(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    exit: Exit<'_>,
+    content: Rendered,
+) -> Result<(), ChatError> {
+    match exit {
+        Exit::WayOut => shop.deps.chat.post_notice(&meeting.place, content).await,
+        Exit::Hook(hook) => shop.deps.chat.show_in_channel(hook, content).await,
     }
 }
 

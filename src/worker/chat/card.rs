@@ -38,7 +38,7 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
         }
         let shown = match row.post.clone() {
             None => first(shop, &meeting, &mut row, &mut entry).await?,
-            Some(post) => patch(shop, &meeting, &mut row, (&post, &mut entry)).await?,
+            Some(post) => patch(shop, &meeting, &mut row, &post, &mut entry).await?,
         };
         if let Some(outcome) = shown {
             return Ok(outcome);
@@ -92,7 +92,8 @@ async fn patch(
     shop: &Turn<'_>,
     meeting: &Meeting,
     row: &mut PostRow,
-    (post, entry): (&PostId, &mut Entry),
+    post: &PostId,
+    entry: &mut Entry,
 ) -> Step<Option<Outcome>> {
     let content = render(shop, meeting, row).await;
     renew(shop, meeting).await?;

@@ -60,8 +60,6 @@ pub(super) async fn post_once(
     if row.post.is_some() {
         return Ok(Made::Before);
     }
-    let name = post_name(meeting, key);
-    let channel = meeting.place.channel.clone();
     renew(shop, meeting).await?;
     match row.first_tried_at {
         None => {
@@ -69,47 +67,22 @@ pub(super) async fn post_once(
             keep(shop, meeting, key, row.clone()).await?;
         }
         Some(tried_at) => {
-            let since = look_from(tried_at, shop.deps.clock.now());
-            match find_own(shop, meeting, &name, since).await? {
-                Ok(found) => {
-                    if let Some(oldest) = found.first() {
-                        info!(post = %oldest.id, key = %key, "the post was there already");
-                        adopt(shop, meeting, key, row, oldest).await?;
-                        return Ok(Made::Before);
-                    }
-                }
-                Err(ChatError::Forbidden { .. }) => return Err(NotPosted::Outside),
-                Err(error) => return Err(super::outcome_of(&error).into()),
+            if let Some(found) = find_earlier(shop, meeting, key, tried_at).await? {
+                info!(post = %found.id, key = %key, "the post was there already");
+                adopt(shop, meeting, key, row, &found).await?;
+                return Ok(Made::Before);
             }
             renew(shop, meeting).await?;
         }
     }
-    let mut post = NewPost {
-        channel,
-        root: row.root.clone(),
-        key: name,
-        content,
-    };
-    let mut made = shop.deps.chat.create_post(post.clone()).await;
-    // The thread's root was deleted meanwhile: a card stands better outside the thread than nowhere.
-    let is_rootless = match made {
-        Err(ChatError::Refused { .. }) => true,
-        Err(ChatError::NotFound { .. }) => *key == PostKey::Card,
-        _ => false,
-    };
-    if is_rootless && post.root.take().is_some() {
-        row.root = None;
-        made = shop.deps.chat.create_post(post).await;
-    }
-    match made {
+    match create(shop, meeting, key, row, content).await {
         Ok(view) => {
-            // Of a card, its own line tells more.
-            match key {
-                PostKey::Card => debug!(post = %view.id, key = %key, "posted"),
-                _ => info!(post = %view.id, key = %key, "posted"),
-            }
             if *key == PostKey::Card {
+                // Its own line tells more.
+                debug!(post = %view.id, key = %key, "posted");
                 row.rendered = meeting.version;
+            } else {
+                info!(post = %view.id, key = %key, "posted");
             }
             adopt(shop, meeting, key, row, &view).await?;
             Ok(Made::Now)
@@ -124,6 +97,49 @@ pub(super) async fn post_once(
             Err(super::outcome_of(&error).into())
         }
     }
+}
+
+/// The post that an earlier attempt made, as far as the server shows it.
+async fn find_earlier(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    tried_at: Timestamp,
+) -> Result<Option<PostView>, NotPosted> {
+    let since = look_from(tried_at, shop.deps.clock.now());
+    match find_own(shop, meeting, &post_name(meeting, key), since).await? {
+        Ok(found) => Ok(found.into_iter().next()),
+        Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
+        Err(error) => Err(super::outcome_of(&error).into()),
+    }
+}
+
+/// Makes the post, outside its thread if the thread's root was deleted meanwhile: a card stands better there than
+/// nowhere.
+async fn create(
+    shop: &Turn<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: &mut PostRow,
+    content: Rendered,
+) -> Result<PostView, ChatError> {
+    let mut post = NewPost {
+        channel: meeting.place.channel.clone(),
+        root: row.root.clone(),
+        key: post_name(meeting, key),
+        content,
+    };
+    let made = shop.deps.chat.create_post(post.clone()).await;
+    let is_rootless = match made {
+        Err(ChatError::Refused { .. }) => true,
+        Err(ChatError::NotFound { .. }) => *key == PostKey::Card,
+        _ => false,
+    };
+    if !is_rootless || post.root.take().is_none() {
+        return made;
+    }
+    row.root = None;
+    shop.deps.chat.create_post(post).await
 }
 
 async fn adopt(

@@ -13,10 +13,11 @@ use crate::domain::apply::Tell;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
 use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, PostKey, PostRow, Timestamp};
+use crate::envelope::{event_posting, own_event};
 use crate::ports::{Envelope, Posting, Received};
 use crate::worker::dead::given_up;
 use crate::worker::poison::PoisonGuard;
-use crate::worker::publish::{event_posting, job_posting, own_event};
+use crate::worker::publish::job_posting;
 use crate::worker::send::{Sent, send, try_send};
 use crate::worker::wait::ask_store;
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
@@ -75,7 +76,8 @@ pub(super) async fn do_job(
     shop: &Shop,
     received: &Received,
     envelope: &Envelope,
-    (id, since): (&JobId, Timestamp),
+    id: &JobId,
+    since: Timestamp,
 ) -> Option<JobOutcome> {
     // Before the meeting is loaded: what is waited for may give up this very job.
     let guard = PoisonGuard::enter(shop, received).await?;
@@ -102,6 +104,8 @@ pub(super) async fn do_job(
             None => Some(Verdict::Obsolete),
         }
     };
+    // It holds all that an attempt holds.
+    let work = Box::pin(work);
     do_guarded(shop, received, envelope, guard, work).await
 }
 
@@ -117,7 +121,11 @@ pub(super) async fn do_tell(
         let outcome = chat::tell(shop, tell).await;
         note_peer(shop, Peer::Mattermost, &outcome);
         let age = shop.deps.clock.now().since(envelope.received_at);
-        Some(judge(shop, &outcome, envelope, (age, age)))
+        let age = Age {
+            counted: age,
+            whole: age,
+        };
+        Some(judge(shop, &outcome, envelope, age))
     };
     do_guarded(shop, received, envelope, guard, work).await
 }
@@ -253,13 +261,13 @@ async fn learn(shop: &Shop, outcome: Outcome, learned: &[Posting]) -> Option<Out
 }
 
 fn judge_job(shop: &Shop, outcome: &Outcome, envelope: &Envelope, job: &OwedJob<'_>) -> Verdict {
-    let lasted = shop.deps.clock.now().since(job.since);
-    let age = match job.id.job {
+    let whole = shop.deps.clock.now().since(job.since);
+    let counted = match job.id.job {
         // Polls are never given up, or a card could stay live for ever.
         Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
-        _ => lasted,
+        _ => whole,
     };
-    judge(shop, outcome, envelope, (age, lasted))
+    judge(shop, outcome, envelope, Age { counted, whole })
 }
 
 fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
@@ -292,31 +300,32 @@ pub(super) async fn settle_panicked(shop: &Shop, received: &Received) -> Option<
         return give_up(shop, received, why, DeadReason::Unreadable, Vec::new()).await;
     };
     error!(message.id = received.message_id, "{why}");
-    let no_age = (Duration::ZERO, Duration::ZERO);
-    let verdict = judge(shop, &Outcome::Failed { why }, envelope, no_age);
+    let verdict = judge(shop, &Outcome::Failed { why }, envelope, Age::default());
     follow(shop, received, envelope, verdict).await
 }
 
-/// `age` is what the job is given up by, `lasted` for how long it has been owed.
-fn judge(
-    shop: &Shop,
-    outcome: &Outcome,
-    envelope: &Envelope,
-    (age, lasted): (Duration, Duration),
-) -> Verdict {
+/// For how long work has been owed.
+#[derive(Default)]
+struct Age {
+    /// By this much it is given up.
+    counted: Duration,
+    whole: Duration,
+}
+
+fn judge(shop: &Shop, outcome: &Outcome, envelope: &Envelope, age: Age) -> Verdict {
     let sample = rand::random();
     let delay = match outcome {
         Outcome::Unavailable { .. } => shop
             .settings
             .outage_backoff
-            .within(lasted)
+            .within(age.whole)
             .delay(envelope.tries, sample),
         Outcome::Resting { .. } => rest(shop.settings.outside_again_after, envelope.tries),
         _ => shop.settings.backoff.delay(envelope.attempt, sample),
     };
     shop.settings
         .retry
-        .judge(outcome, envelope.attempt, age, delay)
+        .judge(outcome, envelope.attempt, age.counted, delay)
 }
 
 /// How long a job rests whose hindrance a person may reverse: twice as long each time, within [`REST_MAX`].
@@ -334,11 +343,7 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
             after,
             ..
         } => {
-            breaker.hold(
-                after
-                    .unwrap_or(Duration::from_secs(1))
-                    .min(Duration::from_secs(60)),
-            );
+            breaker.hold(*after);
             false
         }
         // It answers: other calls may well succeed, and one room that always fails holds up no other.

@@ -12,7 +12,7 @@ use meetrelay::ports::{
     Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing,
     QueueError, Receipt, Settlement,
 };
-use meetrelay::worker::{Means, Replay, Workers, replay};
+use meetrelay::worker::Workers;
 use tokio::sync::Notify;
 
 use super::*;
@@ -164,17 +164,8 @@ impl Scene {
     }
 
     async fn replay(&self, id: &str) {
-        let read = |body: &[u8]| envelope::decode(body).ok().map(|read| read.body);
-        let means = Means {
-            store: self.house.deps.store.as_ref(),
-            queue: &self.house.deps.queue,
-            clock: self.house.deps.clock.as_ref(),
-        };
-        let how = Replay {
-            by: "ana".to_owned(),
-            anew: false,
-        };
-        replay(means, id, &how, read).await.unwrap();
+        let repairs = self.house.repairs();
+        repairs.replay(id, "ana", false).await.unwrap();
     }
 }
 

@@ -3,24 +3,14 @@
 use meetrelay::domain::{Job, Refusal};
 use meetrelay::envelope;
 use meetrelay::ports::{ConferenceError, DeadKind, DeadLetter};
-use meetrelay::worker::{Means, Replay, ReplayError, Replayed, replay};
+use meetrelay::repair::{RepairError, Replayed};
 
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-async fn replayed(house: &House, id: &str, anew: bool) -> Result<Replayed, ReplayError> {
-    let means = Means {
-        store: house.deps.store.as_ref(),
-        queue: &house.deps.queue,
-        clock: house.deps.clock.as_ref(),
-    };
-    let how = Replay {
-        by: "ana@desk".to_owned(),
-        anew,
-    };
-    let read = |body: &[u8]| envelope::decode(body).ok().map(|read| read.body);
-    replay(means, id, &how, read).await
+async fn replayed(house: &House, id: &str, anew: bool) -> Result<Replayed, RepairError> {
+    house.repairs().replay(id, "ana@desk", anew).await
 }
 
 fn letter(envelope: &Envelope, kind: DeadKind, meeting: Option<MeetingId>) -> DeadLetter {
@@ -264,7 +254,7 @@ async fn old_wish_to_end_ends_no_meeting_that_began_since_unless_it_counts_as_of
     );
     house.store.bury(letter.clone()).await.unwrap();
     let error = replayed(&house, &letter.id, false).await.unwrap_err();
-    assert!(matches!(error, ReplayError::OldEnd(_)), "{error}");
+    assert!(matches!(error, RepairError::OldEnd(_)), "{error}");
     assert_eq!(house.load(meeting(1)).await.unwrap().end, None);
     replayed(&house, &letter.id, true).await.unwrap();
     house
@@ -294,6 +284,6 @@ async fn job_is_not_replayed_before_its_meeting_knows_that_it_was_given_up() {
     };
     house.store.bury(fresh.clone()).await.unwrap();
     let error = replayed(&house, &fresh.id, false).await.unwrap_err();
-    assert!(matches!(error, ReplayError::TooSoon(_)), "{error}");
+    assert!(matches!(error, RepairError::TooSoon(_)), "{error}");
     assert_eq!(house.store.count_dead_letters().await, Ok(1));
 }

@@ -1,0 +1,41 @@
+//! The admin API over the parts of this process.
+
+use std::sync::Arc;
+
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::envelope::EnvelopeQueue;
+use crate::ports::{Clock, Store, WayOutKind};
+use crate::repair::Repairs;
+use crate::token::Links;
+
+use super::{Surroundings, settings};
+
+/// What the admin API works with.
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn Store>,
+    /// None: this process cannot publish, because it only looks into the files.
+    pub(super) queue: Option<EnvelopeQueue>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) links: Links,
+    pub(super) way_out: WayOutKind,
+}
+
+/// The admin API of this process.
+pub(super) fn admin(config: &Config, parts: Parts, surroundings: &Surroundings) -> Arc<Admin> {
+    let repairs = Repairs::new(
+        Arc::clone(&parts.store),
+        parts.queue,
+        Arc::clone(&parts.clock),
+        config.dead_letters.replay_per_second,
+    );
+    Arc::new(Admin {
+        store: parts.store,
+        repairs,
+        readiness: Arc::clone(&surroundings.readiness),
+        metrics: Arc::clone(&surroundings.metrics),
+        clock: parts.clock,
+        schedule: settings::policy(config, parts.way_out).schedule,
+        links: parts.links,
+    })
+}
