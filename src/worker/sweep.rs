@@ -14,7 +14,7 @@ use crate::domain::{Fact, MeetingId, Timestamp};
 use crate::envelope::{event_posting, own_event};
 use crate::ports::{Duty, Lease, Posting, StoreError};
 
-use super::{Shop, publish};
+use super::Shop;
 use ahead::ClockWatch;
 
 /// Most meetings woken in one pass; the rest waits for the next.

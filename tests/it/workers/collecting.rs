@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use meetrelay::domain::apply::{Applied, Fresh};
 use meetrelay::domain::{Job, Refusal};
-use meetrelay::envelope;
 use meetrelay::ports::{
     Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing,
     QueueError, Receipt, Settlement,

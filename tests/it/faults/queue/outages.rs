@@ -306,6 +306,15 @@ impl Play {
     async fn all_end_well(&self) {
         self.is_back().await;
         self.have_cards().await;
+        // A card may say for a while that its room is being prepared.
+        let wanted = self.accepted.len();
+        let have_rooms = self
+            .world
+            .conference
+            .wait_for("a room each", RECOVERY, |fake| {
+                (fake.rooms().len() == wanted).then_some(())
+            });
+        have_rooms.await;
         for room in self.world.conference.rooms() {
             self.world.conference.end_room(&room.room_id);
         }
