@@ -5,11 +5,11 @@ mod admin_listeners;
 mod catch_up;
 mod chat;
 mod data_dir;
-mod door;
 mod ledger;
 mod links;
 mod observers;
 pub mod offline;
+mod public_routes;
 mod queue;
 mod reload;
 mod secrets;
@@ -46,16 +46,16 @@ use crate::token::Links;
 use crate::trigger::OwnUser;
 use crate::worker::{Deps, Workers};
 use admin_listeners::AdminListeners;
-use chat::Client;
+use chat::ChatClient;
 use data_dir::AdminSocket;
-use ledger::Ledger;
+use ledger::EventLedger;
 use links::SignedLinks;
 use observers::Meter;
 use reload::Holders;
 pub use reload::{ReloadError, Reloader};
 use secrets::SigningSecrets;
 use unsigned::Unsigned;
-use watch::Watched;
+use watch::WatchedParts;
 
 /// Why the relay does not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ pub enum StartError {
     Stopped,
     /// The queue's file.
     #[error(transparent)]
-    Queue(#[from] crate::queue::OpenError),
+    Queue(#[from] crate::queue::QueueOpenError),
     /// The spool's folder.
     #[error(transparent)]
     Spool(#[from] crate::queue::SpoolError),
@@ -120,7 +120,7 @@ pub struct WorkerEnded;
 
 /// What a relay is made of besides its configuration.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct AppContext {
     /// Where parts count.
     pub metrics: Arc<Metrics>,
     /// Where parts tell how they are.
@@ -131,7 +131,7 @@ pub struct Surroundings {
 
 /// A running relay.
 pub struct App {
-    surroundings: Surroundings,
+    context: AppContext,
     public: SocketAddr,
     workers: Workers,
     public_loop: JoinHandle<usize>,
@@ -154,16 +154,16 @@ impl App {
     pub async fn start(
         config: &Config,
         essentials: &Essentials,
-        surroundings: Surroundings,
+        context: AppContext,
     ) -> Result<Self, StartError> {
         data_dir::make(config)?;
         data_dir::warn_if_open(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (ledger, lines) = Ledger::new();
+        let (ledger, lines) = EventLedger::new();
         let renewed = Arc::new(Notify::new());
         let meter = Arc::new(Meter {
-            metrics: Arc::clone(&surroundings.metrics),
-            readiness: Arc::clone(&surroundings.readiness),
+            metrics: Arc::clone(&context.metrics),
+            readiness: Arc::clone(&context.readiness),
             clock: Arc::clone(&clock),
             ledger,
             ask_again: Arc::clone(&renewed),
@@ -173,22 +173,22 @@ impl App {
         let socket = AdminSocket::take_if_possible(config)?;
         let instance = Uuid::now_v7();
         let (queue, spool) = spool::before(opened.queue, config, instance, &clock, &meter)?;
-        let store::Opened { store, side } = store::open(config).await?;
+        let store::StoreParts { store, side } = store::open(config).await?;
         if config.server.signing_secret.is_none() {
-            side.wait(config, &surroundings, socket.as_ref()).await?;
+            side.wait(config, &context, socket.as_ref()).await?;
         }
         let signing = SigningSecrets::known_now(config, store.as_ref()).await?;
         let links = Links::new(&essentials.public_url, signing.signer());
         let envelopes = signing.envelope_signer();
         let conference = Arc::new(conference(config, essentials, &meter)?);
-        let chat = Client::new(config, essentials, &meter, &clock, signing.present)?;
+        let chat = ChatClient::new(config, essentials, &meter, &clock, signing.present)?;
         let deps = Deps {
             store: Arc::clone(&store),
             queue: EnvelopeQueue::new(Arc::clone(&queue), envelopes.clone()),
-            castoffs: opened
-                .castoffs
+            returned: opened
+                .returned
                 .into_iter()
-                .chain(spool.castoffs())
+                .chain(spool.returned())
                 .collect(),
             chat: chat.port(),
             conference: Arc::clone(&conference) as _,
@@ -212,45 +212,47 @@ impl App {
             signer: envelopes.clone(),
         };
         watchers.spawn(side.watch(config.clone(), links.clone(), unsigned));
-        let watched = Watched {
+        let watched = WatchedParts {
             deps: deps.clone(),
             queue: Arc::clone(&queue),
             side: opened.side,
             spool,
             own_user: own_user.clone(),
             renewed: Arc::clone(&renewed),
-            surroundings: surroundings.clone(),
+            context: context.clone(),
         };
         watched.start(&mut watchers);
         let places = ledger::Places {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
-            metrics: Arc::clone(&surroundings.metrics),
+            metrics: Arc::clone(&context.metrics),
             settled_within: config.ledger.settled_within,
         };
         watchers.spawn(ledger::watch(lines, places));
-        set_limits(config, &surroundings.metrics);
+        set_limits(config, &context.metrics);
         let catch_up = catch_up::settings(config, essentials, &deps, &own_user).await?;
-        let gap = catch_up.as_ref().map(|settings| settings.gap.clone());
-        let (door, keyring) = door::open(
+        let missed_posts = catch_up
+            .as_ref()
+            .map(|settings| settings.missed_posts.clone());
+        let (public_routes, keyring) = public_routes::open(
             config,
             essentials,
             &deps,
             links.clone(),
             own_user,
-            gap,
+            missed_posts,
             meter,
         )
         .map_err(StartError::Setting)?;
-        let way_out = deps.chat.kind();
+        let delivery_method = deps.chat.kind();
         let parts = admin_api::Parts {
             store: Arc::clone(&store),
             queue: Some(deps.queue.clone()),
             clock: Arc::clone(&deps.clock),
             links: links.clone(),
-            way_out,
+            delivery_method,
         };
-        let admin = admin_api::admin(config, parts, &surroundings);
+        let admin = admin_api::admin(config, parts, &context);
         let holders = Holders {
             links,
             envelopes,
@@ -259,15 +261,15 @@ impl App {
             conference,
             chat,
             store: Arc::clone(&store),
-            metrics: Arc::clone(&surroundings.metrics),
+            metrics: Arc::clone(&context.metrics),
             renewed,
         };
-        let mut worker = settings::worker(config, way_out, instance);
+        let mut worker = settings::worker(config, delivery_method, instance);
         worker.catch_up = catch_up;
         let workers = Workers::start(deps, worker);
         let limits = limits(config);
-        let stop = surroundings.shutdown.clone();
-        let public_loop = listen::serve(public, door, limits.clone(), async move {
+        let stop = context.shutdown.clone();
+        let public_loop = listen::serve(public, public_routes, limits.clone(), async move {
             stop.requested().await;
         });
         // The admin listeners answer until the very end: /readyz and /metrics tell of the drain.
@@ -275,10 +277,10 @@ impl App {
         let routes = move |access| admin::routes(Arc::clone(&admin), access);
         let admin_loop = admin_listeners.serve(routes, token, limits, drained.clone());
         let (public_loop, admin_loop) = (spawn(public_loop), spawn(admin_loop));
-        surroundings.readiness.mark_started();
+        context.readiness.mark_started();
         tracing::info!(listen = %address, "meetrelay serves");
         Ok(Self {
-            surroundings,
+            context,
             public: address,
             workers,
             public_loop,
@@ -309,7 +311,7 @@ impl App {
     /// A worker or watcher ended by itself: a defect, after which the process should end with a failure and be started again.
     pub async fn run(mut self) -> Result<(), WorkerEnded> {
         let is_asked_for = tokio::select! {
-            () = self.surroundings.shutdown.requested() => true,
+            () = self.context.shutdown.requested() => true,
             () = self.workers.any_ended() => false,
             Some(_) = self.watchers.join_next() => false,
         };
@@ -323,16 +325,16 @@ impl App {
 
     /// Asks for a stop and drains.
     pub async fn stop(self) -> bool {
-        self.surroundings.shutdown.request();
+        self.context.shutdown.request();
         self.drain().await
     }
 
     async fn drain(mut self) -> bool {
-        let Surroundings {
+        let AppContext {
             readiness,
             shutdown,
             ..
-        } = &self.surroundings;
+        } = &self.context;
         readiness.set(Check::NotDraining, false);
         tracing::info!("draining: nothing new is taken, work in flight is finished");
         // A listener that panicked has said so; there is nothing left to drain.

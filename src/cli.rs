@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Environment, Sources};
-use outcome::{Failure, Outcome, finish};
+use outcome::{CommandResult, Failure, finish};
 
 /// Turns "meet now" in Mattermost into a plugNmeet meeting and its card.
 #[derive(Debug, Parser)]
@@ -45,11 +45,11 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     /// List, show and end meetings of the running relay
-    Meetings(meetings::Meetings),
+    Meetings(meetings::MeetingsArgs),
     /// List, show, replay and discard what the running relay gave up
-    DeadLetters(dead_letters::DeadLetters),
+    DeadLetters(dead_letters::DeadLettersArgs),
     /// Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
-    Why(why::Why),
+    Why(why::WhyArgs),
     /// Make, check and export what the relay needs in RabbitMQ
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -73,7 +73,7 @@ pub fn run(arguments: Arguments, environment: Environment) -> ExitCode {
     finish(outcome)
 }
 
-async fn carry_out(command: Command, sources: &Sources) -> Outcome {
+async fn carry_out(command: Command, sources: &Sources) -> CommandResult {
     match command {
         Command::Serve => Box::pin(serve::serve(sources)).await,
         Command::Check => check::check(sources),

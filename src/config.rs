@@ -29,19 +29,19 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use essentials::{Essentials, MattermostAccess, PlugNmeetAccess, WayOut};
+pub use essentials::{DeliveryConfig, Essentials, MattermostAccess, PlugNmeetAccess};
 pub use keys::{
     Breaker, Card, Config, DeadLetters, Dedup, Log, Mattermost, PlugNmeet, Queue, Retry, Room,
     Rule, Server, Spool, Store, Sweep,
 };
-pub use problem::{Origin, Problem, Problems};
+pub use problem::{Problem, Problems, ValueOrigin};
 pub use reference::reference;
 pub use reload::is_reloaded;
 pub use show::Shown;
 pub use source::{Environment, Sources};
 pub use value::{
-    AmqpUrl, Declare, HostName, LogFormat, LogLevel, NoticeFormat, PostgresUrl, QueueUrl,
-    SecretUrl, SslMode, StoreUrl, Template,
+    AmqpUrl, DeclareSetting, HostName, LogFormat, LogLevel, NoticeFormatSetting, PostgresUrl,
+    QueueUrl, SecretUrl, SslMode, StoreUrl, Template,
 };
 
 /// A faultless configuration, with where each value comes from.
@@ -50,7 +50,7 @@ pub struct Loaded {
     /// The typed tree.
     pub config: Config,
     /// Where each key that was given comes from; a key that is not here has its default.
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, ValueOrigin>,
     doubts: Vec<Problem>,
 }
 
@@ -75,7 +75,7 @@ impl Loaded {
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let found = source::collect(sources, &mut problems);
-    let mut reader = reader::Reader::new(found, problems);
+    let mut reader = reader::ConfigReader::new(found, problems);
     let mut config = Config::read(&mut reader);
     let doubts = doubts::settle(&mut config, &reader);
     check::check_together(&config, &mut reader);

@@ -20,16 +20,16 @@ pub mod notice;
 pub mod owed;
 pub mod phrase;
 pub mod post;
+pub mod presentation;
 pub mod retry;
 pub mod rule;
 pub mod say;
-pub mod showing;
 pub mod text;
 pub mod timestamp;
 
 pub use event::{
-    ArtifactKind, EndSaid, Event, Fact, Moderators, Origin, Person, Place, PlaceKind, Refusal,
-    ResponseHook, RuleChoice, Via,
+    ArtifactKind, Conversation, ConversationKind, EndSaid, Event, Fact, Moderators, Origin, Person,
+    Refusal, ResponseHook, RuleChoice, TriggerSource,
 };
 pub use ids::{
     ArtifactId, BadId, ChannelId, EventId, Identity, MeetingId, ParticipantSid, PostId, RequestId,
@@ -39,5 +39,5 @@ pub use job::{Job, JobId, Notice, Owed, Peer};
 pub use meeting::{Meeting, Notify, State};
 pub use notice::NoticeStep;
 pub use post::{Attachment, Field, PostKey, PostRow, Rendered};
-pub use showing::{Showing, WayOutKind};
+pub use presentation::{DeliveryMethod, Presentation};
 pub use timestamp::{CLOCKS_DIFFER_BY, Timestamp};

@@ -14,7 +14,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::domain::apply::{Saying, Tell};
+use crate::domain::apply::{Reply, Saying};
 use crate::domain::{
     Event, EventId, Fact, JobId, Origin, Person, RequestId, ResponseHook, Timestamp,
 };
@@ -62,7 +62,7 @@ pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
             write(envelope, "event", &id, origin, &event.fact)
         }
         Body::Job { since, .. } => write(envelope, "job", &id, None, &JobBody { since: *since }),
-        Body::Tell(tell) => write(envelope, "tell", &id, None, &TellBody::from(tell)),
+        Body::Reply(tell) => write(envelope, "tell", &id, None, &ReplyBody::from(tell)),
     };
     let body = written.map_err(|error| PublishError::Unwritable(check::problem(&error)))?;
     if body.len() > MESSAGE_BYTES_MAX {
@@ -81,7 +81,7 @@ fn write(
     origin: Option<(&str, &str)>,
     body: &impl Serialize,
 ) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Written {
+    serde_json::to_vec(&WireEnvelope {
         v: VERSION,
         kind,
         id,
@@ -156,13 +156,13 @@ fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
             Ok(Body::Job { id, since })
         }
         "tell" => {
-            let tell: TellBody = serde_json::from_str(body).map_err(malformed)?;
+            let tell: ReplyBody = serde_json::from_str(body).map_err(malformed)?;
             if read.id != format!("tell:{}", tell.request) {
                 return Err(DecodeError::Malformed(
                     "its id is none of its request".to_owned(),
                 ));
             }
-            Ok(Body::Tell(tell.into()))
+            Ok(Body::Reply(tell.into()))
         }
         _ => Err(DecodeError::Malformed("its kind is unknown".to_owned())),
     }
@@ -178,7 +178,7 @@ fn malformed(error: serde_json::Error) -> DecodeError {
 }
 
 #[derive(Serialize)]
-struct Written<'a, B> {
+struct WireEnvelope<'a, B> {
     v: u64,
     kind: &'a str,
     id: &'a str,
@@ -228,15 +228,15 @@ struct JobBody {
 }
 
 #[derive(Serialize, Deserialize)]
-struct TellBody {
+struct ReplyBody {
     request: RequestId,
     hook: ResponseHook,
     to: Person,
     saying: Saying,
 }
 
-impl From<&Tell> for TellBody {
-    fn from(tell: &Tell) -> Self {
+impl From<&Reply> for ReplyBody {
+    fn from(tell: &Reply) -> Self {
         Self {
             request: tell.request,
             hook: tell.hook.clone(),
@@ -246,8 +246,8 @@ impl From<&Tell> for TellBody {
     }
 }
 
-impl From<TellBody> for Tell {
-    fn from(tell: TellBody) -> Self {
+impl From<ReplyBody> for Reply {
+    fn from(tell: ReplyBody) -> Self {
         Self {
             request: tell.request,
             hook: tell.hook,

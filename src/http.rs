@@ -1,7 +1,7 @@
 //! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies, and no call more
 //! than the peer's rate limit has room for.
 //!
-//! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an [`Answer`]
+//! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an [`HttpAnswer`]
 //! of whatever status, or as a [`CallError`] that tells whether the request may have been carried out.
 
 mod foreign;
@@ -77,7 +77,7 @@ pub struct HttpSetupError(String);
 
 /// A request to be sent. It holds secrets and so cannot be printed.
 #[derive(Clone)]
-pub struct Request {
+pub struct HttpRequest {
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -86,7 +86,7 @@ pub struct Request {
     urgency: Urgency,
 }
 
-impl Request {
+impl HttpRequest {
     /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Request {
 
 /// A complete answer, of whatever status.
 #[derive(Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status, 100 to 999.
     pub status: u16,
     /// When the peer says that it answered, to the second, on its clock.
@@ -146,7 +146,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Whether the status is one of 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -234,7 +234,7 @@ impl Http {
 
     /// Sends a request and reads its whole answer, within the deadline, which begins when the peer's rate limit has
     /// room for it.
-    pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpAnswer, CallError> {
         let leave = self.pace.leave(request.urgency).await;
         let leave = leave.map_err(|after| CallError::Held { after })?;
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
@@ -262,7 +262,7 @@ impl Http {
 
     /// Something else answered in the peer's place, not in the peer's form. If that lasts, it is logged as a probably
     /// wrong address in `setting`.
-    pub fn foreign_answered(&self, setting: &'static str, answer: &Answer) {
+    pub fn foreign_answered(&self, setting: &'static str, answer: &HttpAnswer) {
         self.foreign.note(setting, answer);
     }
 
@@ -271,7 +271,7 @@ impl Http {
         self.observer.access_changed(peer, refusal);
     }
 
-    fn learn_pace(&self, leave: &Leave<'_>, answer: &Answer) {
+    fn learn_pace(&self, leave: &Leave<'_>, answer: &HttpAnswer) {
         if let Some(limit) = answer.rate_limit
             && self.heeds_rate_limit
         {
@@ -279,7 +279,7 @@ impl Http {
         }
     }
 
-    async fn exchange(&self, request: Request) -> Result<Answer, CallError> {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, CallError> {
         let limit = request.answer_bytes_max.unwrap_or(self.response_bytes_max);
         let response = self
             .client
@@ -300,7 +300,7 @@ impl Http {
         let location = hints::text(headers, &reqwest::header::LOCATION).map(str::to_owned);
         let headers = headers.clone();
         let body = read_body(response, limit).await?;
-        Ok(Answer {
+        Ok(HttpAnswer {
             status,
             date,
             retry_after,

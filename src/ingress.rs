@@ -49,11 +49,11 @@ use crate::envelope::EnvelopeQueue;
 use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Clock, Conference, Store};
 use crate::token::Links;
-use crate::trigger::{Gap, OwnUser, Starts, Triggers};
+use crate::trigger::{MissedPosts, OwnUser, Starts, Triggers};
 
 pub use keyring::Keyring;
 pub use observe::{
-    Endpoint, Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger,
+    Endpoint, Ignored, IngressObserver, Noted, ReceivedAs, Rejected, Route, Source, Trigger,
 };
 use sink::EventSink;
 pub use sink::{DURABLE_WITHIN, TraceParent};
@@ -140,15 +140,15 @@ pub struct IngressDeps {
     /// The relay's own user, as soon as it is known.
     pub own_user: OwnUser,
     /// Who looks for posts that could not be taken; `None`: nobody does.
-    pub gap: Option<Gap>,
+    pub missed_posts: Option<MissedPosts>,
     /// Who is told.
     pub observer: Arc<dyn IngressObserver>,
 }
 
 /// The public routes.
 pub struct Ingress {
-    outgoing: outgoing::Outgoing,
-    command: command::Command,
+    outgoing: outgoing::OutgoingRoute,
+    command: command::CommandRoute,
     webhook: plugnmeet::Webhook,
     join: join::Join,
     artifacts: artifact::Artifacts,
@@ -175,7 +175,7 @@ impl Ingress {
         let pages = Arc::new(Pages::new(&settings.external_url, settings.time_zone)?);
         let mint_limits = Arc::new(MintLimits::default());
         Ok(Self {
-            outgoing: outgoing::Outgoing {
+            outgoing: outgoing::OutgoingRoute {
                 tokens: keyring.outgoing.clone(),
                 triggers: Triggers {
                     server: server.clone(),
@@ -183,16 +183,16 @@ impl Ingress {
                     own_user: deps.own_user,
                     starts: Arc::clone(&starts),
                 },
-                gap: deps.gap,
+                missed_posts: deps.missed_posts,
                 unread: LogThrottle::default(),
                 sink: of_posts,
                 observer: Arc::clone(&deps.observer),
                 bad_tokens: LogThrottle::default(),
             },
-            command: command::Command {
+            command: command::CommandRoute {
                 tokens: keyring.command.clone(),
                 server: server.clone(),
-                way_out: deps.chat.kind(),
+                delivery_method: deps.chat.kind(),
                 rules: deps.rules,
                 starts,
                 ends: Starts::new(settings.starts_per_minute),
@@ -224,9 +224,9 @@ impl Ingress {
                 chat_deadline: join::CHAT_DEADLINE,
                 conference_deadline: settings.conference_deadline,
                 mint_limits: Arc::clone(&mint_limits),
-                doubts: join::Doubts::default(),
+                doubts: join::RecentlyAsked::default(),
                 foreign_forms: LogThrottle::default(),
-                store_away: LogThrottle::default(),
+                store_unavailable: LogThrottle::default(),
             },
             artifacts: artifact::Artifacts {
                 links: deps.links,
@@ -238,7 +238,7 @@ impl Ingress {
                 observer: Arc::clone(&deps.observer),
                 store_deadline: settings.store_deadline,
                 conference_deadline: settings.conference_deadline,
-                store_away: LogThrottle::default(),
+                store_unavailable: LogThrottle::default(),
             },
             keyring,
             lost: lost::Lost::default(),
@@ -264,7 +264,7 @@ impl Ingress {
     + use<> {
         let door = Arc::new(self);
         let outgoing = warp::path!("mattermost" / "outgoing").and(
-            door.answered(Route::Outgoing, |door, inbound| async move {
+            door.answered(Route::OutgoingRoute, |door, inbound| async move {
                 door.outgoing.answer(inbound).await
             }),
         );
@@ -273,9 +273,11 @@ impl Ingress {
             .unify()
             .or(warp::path!("api" / "mattermost" / "command"))
             .unify()
-            .and(door.answered(Route::Command, |door, inbound| async move {
-                door.command.answer(inbound).await
-            }));
+            .and(
+                door.answered(Route::CommandRoute, |door, inbound| async move {
+                    door.command.answer(inbound).await
+                }),
+            );
         let webhook = warp::path!("plugnmeet" / "webhook").and(
             door.answered(Route::Webhook, |door, inbound| async move {
                 door.webhook.answer(inbound).await

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use warp::{Filter, Reply};
 
 use connection::Connection;
-use room::Room;
+use room::ConnectionRoom;
 
 /// Connections that the system keeps until they are accepted, as far as `net.core.somaxconn` allows: one that finds the
 /// backlog full waits at least a second before it asks again.
@@ -122,7 +122,7 @@ where
     F::Extract: Reply,
 {
     let builder = http_builder(&limits);
-    let room = Room::new(limits.connections);
+    let room = ConnectionRoom::new(limits.connections);
     let drain = CancellationToken::new();
     let cut = CancellationToken::new();
     let tasks = TaskTracker::new();

@@ -10,10 +10,10 @@ const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
 /// When something was logged last, by whichever task, and how often it happened since.
 #[derive(Debug, Default)]
-pub(crate) struct LogThrottle(Mutex<State>);
+pub(crate) struct LogThrottle(Mutex<ThrottleState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ThrottleState {
     logged_at: Option<Instant>,
     /// Since then.
     count: u64,
@@ -35,7 +35,7 @@ impl LogThrottle {
     }
 
     /// Whether it is to be logged now; if so, it counts as logged.
-    pub(crate) fn is_news(&self) -> bool {
+    pub(crate) fn should_log(&self) -> bool {
         self.next_line().is_some()
     }
 
@@ -55,7 +55,7 @@ mod tests {
         let throttle = LogThrottle::default();
         let mut told = 0;
         for _ in 0..180 {
-            told += u32::from(throttle.is_news());
+            told += u32::from(throttle.should_log());
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(told, 3);
@@ -65,9 +65,9 @@ mod tests {
     async fn a_new_trouble_is_told_at_once() {
         let throttle = LogThrottle::default();
         assert!(!throttle.clear());
-        assert!(throttle.is_news() && !throttle.is_news());
+        assert!(throttle.should_log() && !throttle.should_log());
         assert!(throttle.clear());
-        assert!(throttle.is_news());
+        assert!(throttle.should_log());
     }
 
     #[tokio::test(start_paused = true)]

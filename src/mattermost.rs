@@ -33,15 +33,17 @@ use reqwest::Method;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId};
+use crate::domain::{
+    ChannelId, Conversation, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId,
+};
 use crate::http::{Http, Operation, Urgency};
 use crate::ports::{
-    Account, ChannelKind, Chat, ChatError, Clock, NewPost, OwnAccount, OwnChannels, PostView,
-    RegisteredHook, WayOutKind, WrittenPost,
+    Account, ChannelKind, Chat, ChatError, Clock, DeliveryMethod, NewPost, OwnAccount, OwnChannels,
+    PostView, RegisteredHook, WrittenPost,
 };
 
-use access::Access;
-use call::{Authorization, Call};
+use access::CredentialAccess;
+use call::{Authorization, MattermostCall};
 use form::Confirmed;
 use hooks::Hooks;
 use names::Names;
@@ -53,11 +55,11 @@ const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
 
 pub use identity::Identity;
 pub use notice_body::NoticeFormat;
-pub use notices::{NoticeSettings, NoticeWay, Notices, Way};
+pub use notices::{NoticeRoute, NoticeSettings, NoticeWay, Notices};
 
 /// Where Mattermost is and who the relay is there.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct MattermostSettings {
     /// The server's address as people know it (SiteURL), with its path if it has one.
     pub url: Url,
     /// What proves it.
@@ -83,7 +85,7 @@ pub enum Credential {
 /// Settings that cannot work; says which and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("mattermost.{key}: {why}")]
-pub struct BadSettings {
+pub struct MattermostSettingsError {
     /// Which setting.
     pub key: &'static str,
     /// What is wrong with it.
@@ -94,7 +96,7 @@ pub struct BadSettings {
 pub struct Mattermost {
     url: Url,
     identity: ArcSwap<Identity>,
-    access: Access,
+    access: CredentialAccess,
     http: Http,
     hooks: Hooks,
     clock: Arc<dyn Clock>,
@@ -106,8 +108,12 @@ pub struct Mattermost {
 
 impl Mattermost {
     /// The client with these settings. `clock` is compared with the server's.
-    pub fn new(settings: Settings, http: Http, clock: Arc<dyn Clock>) -> Result<Self, BadSettings> {
-        let bad = |key, why| Err(BadSettings { key, why });
+    pub fn new(
+        settings: MattermostSettings,
+        http: Http,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, MattermostSettingsError> {
+        let bad = |key, why| Err(MattermostSettingsError { key, why });
         let url = &settings.url;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return bad("url", "must be an http or https address with a host");
@@ -120,7 +126,7 @@ impl Mattermost {
             hooks: Hooks::new(settings.url.clone(), http.clone()),
             url: settings.url,
             identity: ArcSwap::from_pointee(identity),
-            access: Access::default(),
+            access: CredentialAccess::default(),
             http,
             clock,
             server_clock: ServerClock::default(),
@@ -138,8 +144,8 @@ impl Mattermost {
         &self,
         credential: Credential,
         post_secret: SecretString,
-    ) -> Result<Identity, BadSettings> {
-        let settings = Settings {
+    ) -> Result<Identity, MattermostSettingsError> {
+        let settings = MattermostSettings {
             url: self.url.clone(),
             credential,
             post_secret,
@@ -165,14 +171,14 @@ impl Mattermost {
     }
 
     async fn leave(&self, identity: &Identity) {
-        let Authorization::Session(session) = &identity.authorization else {
+        let Authorization::LoginSession(session) = &identity.authorization else {
             return;
         };
         let log_out = async {
             let Some(pass) = session.close().await else {
                 return Ok(());
             };
-            let call = Call::new(Operation::Read, Method::POST, &["users", "logout"]);
+            let call = MattermostCall::new(Operation::Read, Method::POST, &["users", "logout"]);
             let done: Result<Confirmed, _> = self.make(call, Some(&pass.authorization)).await;
             done.map(drop)
         };
@@ -186,11 +192,11 @@ impl Mattermost {
 
 #[async_trait]
 impl Chat for Mattermost {
-    fn kind(&self) -> WayOutKind {
-        WayOutKind::Posts
+    fn kind(&self) -> DeliveryMethod {
+        DeliveryMethod::Posts
     }
 
-    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+    async fn post_notice(&self, _: &Conversation, _: Rendered) -> Result<(), ChatError> {
         Err(ChatError::Refused {
             why: "an account makes posts, no notices".to_owned(),
         })
@@ -323,7 +329,7 @@ impl Chat for Mattermost {
         self.create(post).await.map(drop)
     }
 
-    async fn channel_address(&self, place: &Place) -> Option<String> {
+    async fn channel_address(&self, place: &Conversation) -> Option<String> {
         self.address_of(place).await
     }
 }

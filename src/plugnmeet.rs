@@ -30,7 +30,7 @@ use crate::ports::{
     RoomActivity,
 };
 
-pub use keys::Keys;
+pub use keys::ApiKeys;
 pub use room::{LockSettings, RoomSettings};
 
 /// The setting with the address of the API.
@@ -41,7 +41,7 @@ const WEBHOOK_URL_CHARS_MAX: usize = 255;
 
 /// Where plugNmeet is and what its rooms are like.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct PlugNmeetSettings {
     /// Where the relay calls its API and downloads.
     pub url: Url,
     /// Where browsers reach it; may have a path.
@@ -61,7 +61,7 @@ pub struct Settings {
 /// Settings that cannot work; says which and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("plugnmeet.{key}: {why}")]
-pub struct BadSettings {
+pub struct PlugNmeetSettingsError {
     /// Which setting.
     pub key: &'static str,
     /// What is wrong with it.
@@ -70,8 +70,8 @@ pub struct BadSettings {
 
 /// The client of one plugNmeet server.
 pub struct PlugNmeet {
-    settings: Settings,
-    keys: ArcSwap<Keys>,
+    settings: PlugNmeetSettings,
+    keys: ArcSwap<ApiKeys>,
     http: Http,
     /// The newest answer about the keys in use was that they are refused.
     is_key_refused: AtomicBool,
@@ -79,8 +79,8 @@ pub struct PlugNmeet {
 
 impl PlugNmeet {
     /// The client with these settings.
-    pub fn new(settings: Settings, http: Http) -> Result<Self, BadSettings> {
-        let bad = |key, why| Err(BadSettings { key, why });
+    pub fn new(settings: PlugNmeetSettings, http: Http) -> Result<Self, PlugNmeetSettingsError> {
+        let bad = |key, why| Err(PlugNmeetSettingsError { key, why });
         for (key, url) in [
             ("url", &settings.url),
             ("external_url", &settings.external_url),
@@ -96,7 +96,7 @@ impl PlugNmeet {
         if settings.webhook_url.as_str().chars().count() > WEBHOOK_URL_CHARS_MAX {
             return bad("webhook_url", "must have at most 255 characters");
         }
-        let keys = Keys::new(&settings.api_key, settings.api_secret.clone())?;
+        let keys = ApiKeys::new(&settings.api_key, settings.api_secret.clone())?;
         Ok(Self {
             settings,
             keys: ArcSwap::from_pointee(keys),
@@ -107,7 +107,7 @@ impl PlugNmeet {
 
     /// From the next call on the relay signs with these; calls that were begun finish as they began. Join and download
     /// tokens are plugNmeet's own: it mints them at the call, so a rotation needs nothing else here.
-    pub fn replace_keys(&self, keys: Keys) {
+    pub fn replace_keys(&self, keys: ApiKeys) {
         self.keys.store(Arc::new(keys));
         if self.is_key_refused.swap(false, Ordering::Relaxed) {
             // Until an answer says otherwise.

@@ -8,5 +8,5 @@ pub mod embedded;
 pub mod rabbitmq;
 pub mod spool;
 
-pub use embedded::{EmbeddedQueue, EmbeddedSettings, OpenError};
+pub use embedded::{EmbeddedQueue, EmbeddedSettings, QueueOpenError};
 pub use spool::{Spool, SpoolError, SpoolLevel, SpoolObserver, SpoolSettings};

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use threads::{Ran, Reader, Task, Writer, copy_error};
+use threads::{Ran, ReaderThread, Task, WriterThread, copy_error};
 
 pub(crate) use connect::make_private;
 pub use threads::{GROUP_MAX, SqliteThreads};
@@ -102,12 +102,12 @@ impl Sqlite {
         let (reader, reads) = mpsc::channel(WAITING_MAX);
         let commits = Arc::new(AtomicU64::new(0));
         let threads = SqliteThreads::start(
-            Writer {
+            WriterThread {
                 connection,
                 changes,
                 commits: Arc::clone(&commits),
             },
-            Reader {
+            ReaderThread {
                 connection: reading,
                 reads,
             },

@@ -11,11 +11,11 @@
 //! 5. tests/it/store_conformance holds both back ends to what the method promises.
 
 mod batch;
-mod body;
-mod content;
+mod columns;
+mod content_hash;
 pub mod postgres;
+mod row_json;
 pub mod sqlite;
-mod word;
 
 pub use postgres::{Encryption, PostgresError, PostgresSettings, PostgresStore};
 pub use sqlite::{OpenError, SqliteStore};
@@ -23,7 +23,7 @@ pub use sqlite::{OpenError, SqliteStore};
 /// Most lines of one listing.
 pub const LISTED_MAX: usize = 500;
 /// Most lines of one meeting's story.
-pub const STORY_MAX: usize = 1000;
+pub const HISTORY_MAX: usize = 1000;
 /// Most attempts of one meeting, and most notes of one answer.
 pub const ATTEMPTS_MAX: usize = 500;
 /// Most marks of redelivered messages; the oldest are forgotten first, which only begins their count again.

@@ -145,11 +145,11 @@ struct CountLines(Arc<Metrics>);
 impl<S: tracing::Subscriber> Layer<S> for CountLines {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         let level = match *event.metadata().level() {
-            tracing::Level::ERROR => labels::Level::Error,
-            tracing::Level::WARN => labels::Level::Warn,
-            tracing::Level::INFO => labels::Level::Info,
-            tracing::Level::DEBUG => labels::Level::Debug,
-            tracing::Level::TRACE => labels::Level::Trace,
+            tracing::Level::ERROR => labels::LogLevel::Error,
+            tracing::Level::WARN => labels::LogLevel::Warn,
+            tracing::Level::INFO => labels::LogLevel::Info,
+            tracing::Level::DEBUG => labels::LogLevel::Debug,
+            tracing::Level::TRACE => labels::LogLevel::Trace,
         };
         self.0.log_messages_total.with(level).inc();
     }

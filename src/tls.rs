@@ -15,7 +15,7 @@ const CA_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Whom TLS is spoken with, for texts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer<'a> {
+pub(crate) struct TlsPeer<'a> {
     /// "the broker"
     pub(crate) name: &'a str,
     /// The key of its address, like `queue.url`.
@@ -32,7 +32,7 @@ pub(crate) struct Peer<'a> {
 ///
 /// # Errors
 /// What is wrong with the file, in one line.
-pub(crate) async fn client_config(peer: Peer<'_>) -> Result<Arc<ClientConfig>, String> {
+pub(crate) async fn client_config(peer: TlsPeer<'_>) -> Result<Arc<ClientConfig>, String> {
     let roots = match peer.ca_file {
         Some(path) => roots_of(path, peer.name)
             .await
@@ -64,7 +64,7 @@ pub(crate) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::
 }
 
 /// Why there is no TLS with `host`, and what to change.
-pub(crate) fn complaint(peer: Peer<'_>, host: &str, error: &rustls::Error) -> String {
+pub(crate) fn complaint(peer: TlsPeer<'_>, host: &str, error: &rustls::Error) -> String {
     use rustls::Error;
     let name = peer.name;
     match error {

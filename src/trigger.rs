@@ -1,7 +1,7 @@
 //! Whether a post asks for a meeting. Decided here for both ways in which posts come: told by an outgoing webhook, and
 //! read later because Mattermost tells each only once (mattermost.md 1.4).
 
-mod gap;
+mod missed_posts;
 mod own_user;
 mod starts;
 
@@ -12,20 +12,21 @@ use uuid::Uuid;
 
 use crate::domain::rule::Rules;
 use crate::domain::{
-    Fact, MeetingId, Origin, Person, Place, PostId, RuleChoice, ServerName, UserId, Via,
+    Conversation, Fact, MeetingId, Origin, Person, PostId, RuleChoice, ServerName, TriggerSource,
+    UserId,
 };
 
-pub use gap::Gap;
+pub use missed_posts::MissedPosts;
 pub use own_user::OwnUser;
 pub use starts::Starts;
 
 /// A post that may ask for a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written<'t> {
+pub struct CandidatePost<'t> {
     /// Which.
     pub post: PostId,
     /// Where it stands; posts count as outside any thread.
-    pub place: Place,
+    pub place: Conversation,
     /// Who wrote it.
     pub by: Person,
     /// What it says, as the person wrote it.
@@ -74,8 +75,8 @@ pub struct Triggers {
 
 impl Triggers {
     /// What a post asks for that was written at `at`.
-    pub fn asked(&self, written: Written<'_>, at: Instant) -> Asked {
-        let Written {
+    pub fn asked(&self, written: CandidatePost<'_>, at: Instant) -> Asked {
+        let CandidatePost {
             post,
             place,
             by,
@@ -96,7 +97,7 @@ impl Triggers {
                 meeting: MeetingId::from_uuid(Uuid::now_v7()),
                 place,
                 by,
-                via: Via::OutgoingWebhook {
+                via: TriggerSource::OutgoingWebhook {
                     post,
                     caught_up,
                     placed: false,
@@ -109,7 +110,7 @@ impl Triggers {
     }
 
     /// Whether such a post of `user` could ask for a meeting, whatever the user is called.
-    pub fn is_candidate(&self, place: &Place, user: &UserId, text: &str) -> bool {
+    pub fn is_candidate(&self, place: &Conversation, user: &UserId, text: &str) -> bool {
         let nameless = Person {
             user_id: user.clone(),
             user_name: String::new(),
@@ -117,7 +118,7 @@ impl Triggers {
         self.rule(place, &nameless, text).is_ok()
     }
 
-    fn rule(&self, place: &Place, by: &Person, text: &str) -> Result<RuleChoice, Idle> {
+    fn rule(&self, place: &Conversation, by: &Person, text: &str) -> Result<RuleChoice, Idle> {
         if self.own_user.is(&by.user_id) {
             return Err(Idle::OwnPost);
         }

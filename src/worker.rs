@@ -11,8 +11,8 @@ mod collect;
 mod conference;
 mod confirm;
 mod dead;
-mod desks;
 mod jobs;
+mod meeting_locks;
 mod observer;
 mod patience;
 mod placing;
@@ -34,7 +34,7 @@ use crate::domain::apply::Policy;
 use crate::domain::retry::RetryPolicy;
 use crate::envelope::EnvelopeQueue;
 use crate::log_throttle::LogThrottle;
-use crate::ports::{Castoffs, Chat, Clock, Conference, Links, QueueName, Store};
+use crate::ports::{Chat, Clock, Conference, MeetingLinks, QueueName, ReturnedMessages, Store};
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use catch_up::{CatchUpSettings, begin_catching_up};
@@ -49,13 +49,13 @@ pub struct Deps {
     /// The queue.
     pub queue: EnvelopeQueue,
     /// Where messages are put aside that nobody can be given; none for a queue that puts nothing aside.
-    pub castoffs: Vec<Arc<dyn Castoffs>>,
+    pub returned: Vec<Arc<dyn ReturnedMessages>>,
     /// Mattermost.
     pub chat: Arc<dyn Chat>,
     /// plugNmeet.
     pub conference: Arc<dyn Conference>,
     /// Our own addresses.
-    pub links: Arc<dyn Links>,
+    pub links: Arc<dyn MeetingLinks>,
     /// Our clock.
     pub clock: Arc<dyn Clock>,
     /// Who is told.
@@ -104,22 +104,22 @@ pub struct WorkerSettings {
 }
 
 /// Everything that a worker task shares.
-pub(crate) struct Shop {
+pub(crate) struct WorkerContext {
     pub(crate) deps: Deps,
     pub(crate) settings: WorkerSettings,
     pub(crate) mattermost: Breaker,
     pub(crate) plugnmeet: Breaker,
-    store_trouble: LogThrottle,
-    queue_trouble: LogThrottle,
-    story_trouble: LogThrottle,
-    desks: desks::Desks,
-    suspects: poison::Suspects,
+    store_failures: LogThrottle,
+    queue_failures: LogThrottle,
+    history_failures: LogThrottle,
+    meeting_locks: meeting_locks::MeetingLocks,
+    suspects: poison::SuspectCounts,
     mattermost_patience: patience::Patience,
     plugnmeet_patience: patience::Patience,
     pub(crate) stop: CancellationToken,
 }
 
-impl Shop {
+impl WorkerContext {
     pub(crate) fn breaker(&self, peer: Peer) -> &Breaker {
         match peer {
             Peer::Mattermost => &self.mattermost,
@@ -138,14 +138,14 @@ impl Workers {
     /// Starts all workers.
     pub fn start(deps: Deps, settings: WorkerSettings) -> Self {
         let stop = CancellationToken::new();
-        let shop = Arc::new(Shop {
+        let ctx = Arc::new(WorkerContext {
             mattermost: Breaker::new(settings.breaker),
             plugnmeet: Breaker::new(settings.breaker),
-            store_trouble: LogThrottle::default(),
-            queue_trouble: LogThrottle::default(),
-            story_trouble: LogThrottle::default(),
-            desks: desks::Desks::default(),
-            suspects: poison::Suspects::default(),
+            store_failures: LogThrottle::default(),
+            queue_failures: LogThrottle::default(),
+            history_failures: LogThrottle::default(),
+            meeting_locks: meeting_locks::MeetingLocks::default(),
+            suspects: poison::SuspectCounts::default(),
             mattermost_patience: patience::Patience::default(),
             plugnmeet_patience: patience::Patience::default(),
             stop: stop.clone(),
@@ -153,25 +153,25 @@ impl Workers {
             settings,
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(apply::run(Arc::clone(&shop)));
-        tasks.spawn(sweep::run(Arc::clone(&shop)));
-        for castoffs in shop.deps.castoffs.clone() {
-            tasks.spawn(collect::run(Arc::clone(&shop), castoffs));
+        tasks.spawn(apply::run(Arc::clone(&ctx)));
+        tasks.spawn(sweep::run(Arc::clone(&ctx)));
+        for returned in ctx.deps.returned.clone() {
+            tasks.spawn(collect::run(Arc::clone(&ctx), returned));
         }
-        if let Some(settings) = shop.settings.catch_up.clone() {
-            tasks.spawn(catch_up::run(Arc::clone(&shop), settings));
+        if let Some(settings) = ctx.settings.catch_up.clone() {
+            tasks.spawn(catch_up::run(Arc::clone(&ctx), settings));
         }
-        let mattermost = jobs::Slots::new(shop.settings.mattermost_concurrency);
-        let plugnmeet = jobs::Slots::new(shop.settings.plugnmeet_concurrency);
+        let mattermost = jobs::Slots::new(ctx.settings.mattermost_concurrency);
+        let plugnmeet = jobs::Slots::new(ctx.settings.plugnmeet_concurrency);
         // chat.later gets half of Mattermost's slots, so that a backlog never delays a fresh "meet now".
         let later = mattermost.half();
         tasks.spawn(jobs::run(
-            Arc::clone(&shop),
+            Arc::clone(&ctx),
             QueueName::Conference,
             plugnmeet,
         ));
-        tasks.spawn(jobs::run(Arc::clone(&shop), QueueName::Chat, mattermost));
-        tasks.spawn(jobs::run(shop, QueueName::ChatLater, later));
+        tasks.spawn(jobs::run(Arc::clone(&ctx), QueueName::Chat, mattermost));
+        tasks.spawn(jobs::run(ctx, QueueName::ChatLater, later));
         Self { stop, tasks }
     }
 

@@ -1,17 +1,17 @@
 //! The answers of the admin API. Fields may be added, never renamed or removed. Times are RFC 3339 in UTC.
 
-mod story;
+mod history;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::Timestamp;
 
-pub use story::{Moment, OwedJob, StoryOf, What, Why};
+pub use history::{HistoryOf, MomentAnswer, OwedJobAnswer, What, WhyAnswer};
 
 /// `GET /api/meetings`
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Meetings {
+pub struct MeetingsAnswer {
     /// Newest first.
     pub meetings: Vec<MeetingLine>,
 }
@@ -37,7 +37,7 @@ pub struct MeetingLine {
 
 /// `GET /api/meetings/{id}`
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Meeting {
+pub struct MeetingAnswer {
     /// As in the listing.
     #[serde(flatten)]
     pub line: MeetingLine,
@@ -64,13 +64,13 @@ pub struct Meeting {
     /// How often plugNmeet was told to end it.
     pub end_tried: u32,
     /// Who asked for it or for its end.
-    pub requests: Vec<Request>,
+    pub requests: Vec<RequestAnswer>,
     /// plugNmeet's sessions.
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<SessionAnswer>,
     /// What it left behind.
-    pub artifacts: Vec<Artifact>,
+    pub artifacts: Vec<ArtifactAnswer>,
     /// Its posts in Mattermost.
-    pub posts: Vec<Post>,
+    pub posts: Vec<PostAnswer>,
     /// The version that the card should show.
     pub card_version: u64,
     /// How often the sweep woke it.
@@ -83,12 +83,12 @@ pub struct Meeting {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
     /// Its events, oldest first.
-    pub story: Vec<StoryLine>,
+    pub history: Vec<HistoryLine>,
 }
 
 /// One person's wish.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Request {
+pub struct RequestAnswer {
     /// Its id: the `ref` that the person saw.
     pub id: String,
     /// Who.
@@ -96,14 +96,14 @@ pub struct Request {
     /// `outgoing_webhook` or `slash_command`.
     pub via: String,
     /// What it wants and what became of it.
-    pub wish: String,
+    pub purpose: String,
     /// When.
     pub received_at: String,
 }
 
 /// One run of the room.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Session {
+pub struct SessionAnswer {
     /// plugNmeet's id of it.
     pub sid: String,
     /// When it was made, on plugNmeet's clock.
@@ -114,7 +114,7 @@ pub struct Session {
 
 /// A recording, summary or the like.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Artifact {
+pub struct ArtifactAnswer {
     /// plugNmeet's id of it.
     pub id: String,
     /// What it is.
@@ -125,7 +125,7 @@ pub struct Artifact {
 
 /// One post.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Post {
+pub struct PostAnswer {
     /// Which: card, final, artifact:..., answer:..., invite.
     pub key: String,
     /// Its id, once it is known.
@@ -142,7 +142,7 @@ pub struct Post {
 
 /// One event of a meeting.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StoryLine {
+pub struct HistoryLine {
     /// The event's id.
     pub event_id: String,
     /// What happened.
@@ -157,7 +157,7 @@ pub struct StoryLine {
 
 /// `GET /api/dead-letters`
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DeadLetters {
+pub struct DeadLettersAnswer {
     /// Newest first.
     pub dead_letters: Vec<DeadLetterLine>,
     /// How many there are in all.
@@ -185,7 +185,7 @@ pub struct DeadLetterLine {
 
 /// `GET /api/dead-letters/{id}`
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DeadLetter {
+pub struct DeadLetterAnswer {
     /// As in the listing.
     #[serde(flatten)]
     pub line: DeadLetterLine,
@@ -210,7 +210,7 @@ pub struct Done {
 
 /// Every answer that is not 2xx.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct RefusalAnswer {
     /// What was wrong.
     pub error: String,
 }

@@ -8,7 +8,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::access::{Access, WrongHost};
-use super::call::{Call, Refused, raw_query};
+use super::call::{ApiCall, ApiRefusal, raw_query};
 use super::{Admin, dead_letters, meetings, why};
 
 /// Longest name of a caller that is logged.
@@ -29,7 +29,7 @@ pub(super) fn route(
         .then(
             move |path: Tail, method, query, authorization: Option<String>, by| {
                 let is_allowed = access.allows(&authorization.unwrap_or_default());
-                let call = Call {
+                let call = ApiCall {
                     admin: Arc::clone(&admin),
                     query,
                     by: caller(by),
@@ -46,7 +46,7 @@ pub(super) fn refuse_all(rejection: &Rejection) -> Response {
         return refuse(rejection);
     }
     let why = "the relay waits for its store; the log says why".to_owned();
-    Refused(StatusCode::SERVICE_UNAVAILABLE, why).reply()
+    ApiRefusal(StatusCode::SERVICE_UNAVAILABLE, why).reply()
 }
 
 /// What no route took.
@@ -54,11 +54,11 @@ pub(super) fn refuse(rejection: &Rejection) -> Response {
     let refused = if rejection.find::<WrongHost>().is_some() {
         let why = "requests are answered for localhost or a loopback address only, as server.admin_listen is one; \
                    change the Host header (the name in the address) of the caller";
-        Refused(StatusCode::FORBIDDEN, why.to_owned())
+        ApiRefusal(StatusCode::FORBIDDEN, why.to_owned())
     } else if rejection.is_not_found() {
-        Refused::not_found("such path")
+        ApiRefusal::not_found("such path")
     } else {
-        Refused(
+        ApiRefusal(
             StatusCode::METHOD_NOT_ALLOWED,
             "this path takes another method".to_owned(),
         )
@@ -66,12 +66,12 @@ pub(super) fn refuse(rejection: &Rejection) -> Response {
     refused.reply()
 }
 
-async fn serve(call: Call, method: Method, path: Tail, is_allowed: bool) -> Response {
+async fn serve(call: ApiCall, method: Method, path: Tail, is_allowed: bool) -> Response {
     if !is_allowed {
         let why =
             "the bearer token is needed: server.admin_token, or that in {data_dir}/admin-token"
                 .to_owned();
-        return Refused(StatusCode::UNAUTHORIZED, why).reply();
+        return ApiRefusal(StatusCode::UNAUTHORIZED, why).reply();
     }
     let decoded: Result<Vec<_>, _> = path
         .as_str()
@@ -79,15 +79,15 @@ async fn serve(call: Call, method: Method, path: Tail, is_allowed: bool) -> Resp
         .map(|part| percent_encoding::percent_decode_str(part).decode_utf8())
         .collect();
     let Ok(parts) = decoded else {
-        return Refused::bad("the path is not UTF-8").reply();
+        return ApiRefusal::bad("the path is not UTF-8").reply();
     };
     let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     dispatch(&call, &method, &parts)
         .await
-        .unwrap_or_else(Refused::reply)
+        .unwrap_or_else(ApiRefusal::reply)
 }
 
-async fn dispatch(call: &Call, method: &Method, parts: &[&str]) -> Result<Response, Refused> {
+async fn dispatch(call: &ApiCall, method: &Method, parts: &[&str]) -> Result<Response, ApiRefusal> {
     let method = match method.as_str() {
         "HEAD" => "GET",
         other => other,
@@ -107,11 +107,11 @@ async fn dispatch(call: &Call, method: &Method, parts: &[&str]) -> Result<Respon
             | ["meetings" | "dead-letters", _]
             | ["meetings", _, "end"]
             | ["dead-letters", _, "replay" | "discard"],
-        ) => Err(Refused(
+        ) => Err(ApiRefusal(
             StatusCode::METHOD_NOT_ALLOWED,
             "this path takes another method".to_owned(),
         )),
-        _ => Err(Refused::not_found("such path")),
+        _ => Err(ApiRefusal::not_found("such path")),
     }
 }
 

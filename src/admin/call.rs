@@ -10,19 +10,19 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use super::Admin;
-use super::answer::Refusal;
+use super::answer::RefusalAnswer;
 use crate::ports::StoreError;
 use crate::repair::RepairError;
 
 /// One call.
-pub(super) struct Call {
+pub(super) struct ApiCall {
     pub(super) admin: Arc<Admin>,
     pub(super) query: String,
     /// Who calls, as they say themselves: for the log.
     pub(super) by: String,
 }
 
-impl Call {
+impl ApiCall {
     /// A parameter of the query.
     pub(super) fn parameter(&self, wanted: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.query.as_bytes())
@@ -31,20 +31,20 @@ impl Call {
     }
 
     /// The parameter `limit`, 1 to 500, by default 50.
-    pub(super) fn limit(&self) -> Result<usize, Refused> {
+    pub(super) fn limit(&self) -> Result<usize, ApiRefusal> {
         let Some(text) = self.parameter("limit") else {
             return Ok(50);
         };
         let limit = text.parse().ok().filter(|limit| (1..=500).contains(limit));
-        limit.ok_or_else(|| Refused::bad("limit must be 1 to 500"))
+        limit.ok_or_else(|| ApiRefusal::bad("limit must be 1 to 500"))
     }
 }
 
 /// An answer that is not 2xx.
 #[derive(Debug)]
-pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
+pub(super) struct ApiRefusal(pub(super) StatusCode, pub(super) String);
 
-impl Refused {
+impl ApiRefusal {
     pub(super) fn bad(why: &str) -> Self {
         Self(StatusCode::BAD_REQUEST, why.to_owned())
     }
@@ -55,7 +55,7 @@ impl Refused {
 
     /// The answer.
     pub(super) fn reply(self) -> Response {
-        let mut response = answer(self.0, &Refusal { error: self.1 });
+        let mut response = answer(self.0, &RefusalAnswer { error: self.1 });
         if self.0 == StatusCode::UNAUTHORIZED {
             let scheme = http::HeaderValue::from_static("Bearer");
             response.headers_mut().insert("www-authenticate", scheme);
@@ -64,17 +64,17 @@ impl Refused {
     }
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for ApiRefusal {
     fn from(error: StoreError) -> Self {
         let status = match error {
-            StoreError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
     }
 }
 
-impl From<RepairError> for Refused {
+impl From<RepairError> for ApiRefusal {
     fn from(error: RepairError) -> Self {
         let (status, text) = match &error {
             RepairError::Unknown(_) => (StatusCode::NOT_FOUND, error.to_string()),

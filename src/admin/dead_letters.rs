@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use warp::reply::Response;
 
-use super::answer::{self, DeadLetterLine, DeadLetters, Done, time};
-use super::call::{Call, Refused, ok};
+use super::answer::{self, DeadLetterLine, DeadLettersAnswer, Done, time};
+use super::call::{ApiCall, ApiRefusal, ok};
 use super::redact::redact;
 use super::reference;
 use crate::domain::Timestamp;
@@ -15,20 +15,20 @@ use crate::ports::{DeadFilter, DeadKind, DeadLetter, QueueName};
 const REASON_BYTES_MAX: usize = 200;
 
 /// `?queue=`, `kind=`, `meeting=`, `reason=`, `since=` and `before=` (an age or a time) narrow it down.
-pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
+pub(super) async fn list(call: &ApiCall) -> Result<Response, ApiRefusal> {
     let store = &call.admin.store;
     let letters = store.dead_letters(filter(call).await?).await?;
-    Ok(ok(&DeadLetters {
+    Ok(ok(&DeadLettersAnswer {
         dead_letters: letters.iter().map(line).collect(),
         total: store.count_dead_letters().await?,
     }))
 }
 
-pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
+pub(super) async fn show(call: &ApiCall, id: &str) -> Result<Response, ApiRefusal> {
     let letter = reference::letter(call, id).await?;
     let mut message = serde_json::from_slice(&letter.body).ok();
     message.iter_mut().for_each(redact);
-    Ok(ok(&answer::DeadLetter {
+    Ok(ok(&answer::DeadLetterAnswer {
         line: line(&letter),
         bytes: letter.body.len(),
         message,
@@ -36,13 +36,13 @@ pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
 }
 
 /// `?now`: a person's request counts as received now.
-pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
+pub(super) async fn replay(call: &ApiCall, id: &str) -> Result<Response, ApiRefusal> {
     let letter = reference::letter(call, id).await?;
-    let anew = call.parameter("now").is_some();
+    let reset_age = call.parameter("now").is_some();
     let replayed = call
         .admin
         .repairs
-        .replay(&letter.id, &call.by, anew)
+        .replay(&letter.id, &call.by, reset_age)
         .await?;
     Ok(ok(&Done {
         done: "replayed".to_owned(),
@@ -51,7 +51,7 @@ pub(super) async fn replay(call: &Call, id: &str) -> Result<Response, Refused> {
     }))
 }
 
-pub(super) async fn discard(call: &Call, id: &str) -> Result<Response, Refused> {
+pub(super) async fn discard(call: &ApiCall, id: &str) -> Result<Response, ApiRefusal> {
     let letter = reference::letter(call, id).await?;
     call.admin.repairs.discard(&letter.id, &call.by).await?;
     Ok(ok(&Done {
@@ -82,7 +82,7 @@ fn too_late(over: Duration) -> String {
     )
 }
 
-async fn filter(call: &Call) -> Result<DeadFilter, Refused> {
+async fn filter(call: &ApiCall) -> Result<DeadFilter, ApiRefusal> {
     let meeting = match call.parameter("meeting") {
         Some(text) => Some(reference::meeting(call, &text).await?.id),
         None => None,
@@ -110,35 +110,37 @@ async fn filter(call: &Call) -> Result<DeadFilter, Refused> {
     })
 }
 
-fn queue(name: &str) -> Result<String, Refused> {
+fn queue(name: &str) -> Result<String, ApiRefusal> {
     let is_known = QueueName::ALL.iter().any(|queue| queue.as_str() == name);
     is_known
         .then(|| name.to_owned())
-        .ok_or_else(|| Refused::bad("queue must be events, conference, chat or chat.later"))
+        .ok_or_else(|| ApiRefusal::bad("queue must be events, conference, chat or chat.later"))
 }
 
-fn kind(name: &str) -> Result<DeadKind, Refused> {
+fn kind(name: &str) -> Result<DeadKind, ApiRefusal> {
     [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable]
         .into_iter()
         .find(|kind| kind.as_str() == name)
-        .ok_or_else(|| Refused::bad("kind must be event, job or unreadable"))
+        .ok_or_else(|| ApiRefusal::bad("kind must be event, job or unreadable"))
 }
 
-fn reason(text: &str) -> Result<String, Refused> {
+fn reason(text: &str) -> Result<String, ApiRefusal> {
     if text.len() > REASON_BYTES_MAX {
-        return Err(Refused::bad("reason must have at most 200 bytes"));
+        return Err(ApiRefusal::bad("reason must have at most 200 bytes"));
     }
     Ok(text.to_owned())
 }
 
 /// A time, or an age counted from now.
-fn moment(call: &Call, text: &str) -> Result<Timestamp, Refused> {
+fn moment(call: &ApiCall, text: &str) -> Result<Timestamp, ApiRefusal> {
     if let Ok(age) = humantime::parse_duration(text) {
         return Ok(call.admin.clock.now().minus(age));
     }
     text.parse::<jiff::Timestamp>()
         .map(|at| Timestamp::from_millis(at.as_millisecond()))
         .map_err(|_| {
-            Refused::bad("since and before must be ages like 2h or times like 2026-01-31T08:00:00Z")
+            ApiRefusal::bad(
+                "since and before must be ages like 2h or times like 2026-01-31T08:00:00Z",
+            )
         })
 }

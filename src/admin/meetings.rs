@@ -3,35 +3,37 @@
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::answer::{self, Artifact, Done, MeetingLine, Meetings, Post, StoryLine, time};
-use super::call::{Call, Refused, ok};
+use super::answer::{
+    self, ArtifactAnswer, Done, HistoryLine, MeetingLine, MeetingsAnswer, PostAnswer, time,
+};
+use super::call::{ApiCall, ApiRefusal, ok};
 use super::reference;
 use crate::domain::meeting::{CardView, Request, Session};
 use crate::domain::owed::owed;
-use crate::domain::{Meeting, Peer, PostKey, PostRow, Via};
+use crate::domain::{Meeting, Peer, PostKey, PostRow, TriggerSource};
 use crate::ports::{Logged, MeetingFilter, MeetingSummary};
 
 /// `?all` lists those that are over as well.
-pub(super) async fn list(call: &Call) -> Result<Response, Refused> {
+pub(super) async fn list(call: &ApiCall) -> Result<Response, ApiRefusal> {
     let filter = MeetingFilter {
         running_only: call.parameter("all").is_none(),
         limit: call.limit()?,
     };
     let meetings = call.admin.store.meetings(filter).await?;
-    Ok(ok(&Meetings {
+    Ok(ok(&MeetingsAnswer {
         meetings: meetings.iter().map(line_of_summary).collect(),
     }))
 }
 
-pub(super) async fn show(call: &Call, id: &str) -> Result<Response, Refused> {
+pub(super) async fn show(call: &ApiCall, id: &str) -> Result<Response, ApiRefusal> {
     let meeting = reference::meeting(call, id).await?;
-    let story = call.admin.store.story(meeting.id).await?;
-    let mut shown = whole(&meeting, &story);
+    let history = call.admin.store.history(meeting.id).await?;
+    let mut shown = whole(&meeting, &history);
     shown.waits_for = waits_for(call, &meeting);
     Ok(ok(&shown))
 }
 
-pub(super) async fn end(call: &Call, id: &str) -> Result<Response, Refused> {
+pub(super) async fn end(call: &ApiCall, id: &str) -> Result<Response, ApiRefusal> {
     let meeting = reference::meeting(call, id).await?;
     call.admin.repairs.end_meeting(meeting.id, &call.by).await?;
     let is_running = meeting.state().is_running();
@@ -54,10 +56,10 @@ fn line_of_summary(summary: &MeetingSummary) -> MeetingLine {
     }
 }
 
-fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
+fn whole(meeting: &Meeting, history: &[Logged]) -> answer::MeetingAnswer {
     let card = meeting.card_view();
     let end = meeting.end.as_ref();
-    answer::Meeting {
+    answer::MeetingAnswer {
         line: line_of_card(meeting, &card),
         channel_id: meeting.place.channel.to_string(),
         thread: meeting.place.thread.as_ref().map(ToString::to_string),
@@ -78,7 +80,7 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
         artifacts: meeting
             .artifacts
             .iter()
-            .map(|(id, artifact)| Artifact {
+            .map(|(id, artifact)| ArtifactAnswer {
                 id: id.to_string(),
                 kind: artifact.kind.as_str().to_owned(),
                 known_at: time(artifact.known_at),
@@ -94,12 +96,12 @@ fn whole(meeting: &Meeting, story: &[Logged]) -> answer::Meeting {
         wake_at: meeting.wake_at.map(time),
         given_up: meeting.given_up.iter().cloned().collect(),
         waits_for: Vec::new(),
-        story: story.iter().map(story_line).collect(),
+        history: history.iter().map(history_line).collect(),
     }
 }
 
 /// The refusals of peers that jobs of this meeting wait for, with what to change.
-pub(super) fn waits_for(call: &Call, meeting: &Meeting) -> Vec<String> {
+pub(super) fn waits_for(call: &ApiCall, meeting: &Meeting) -> Vec<String> {
     let jobs = owed(meeting, &call.admin.schedule);
     let is_needed = |peer: &Peer| jobs.iter().any(|owed| owed.job.peer() == *peer);
     let peers = [Peer::Mattermost, Peer::PlugNmeet].into_iter();
@@ -121,30 +123,30 @@ pub(super) fn line_of_card(meeting: &Meeting, card: &CardView) -> MeetingLine {
     }
 }
 
-fn request(request: &Request) -> answer::Request {
+fn request(request: &Request) -> answer::RequestAnswer {
     let via = match request.via {
-        Via::OutgoingWebhook { .. } => "outgoing_webhook",
-        Via::SlashCommand { .. } => "slash_command",
+        TriggerSource::OutgoingWebhook { .. } => "outgoing_webhook",
+        TriggerSource::SlashCommand { .. } => "slash_command",
     };
-    answer::Request {
+    answer::RequestAnswer {
         id: request.id.to_string(),
         by: request.by.user_name.clone(),
         via: via.to_owned(),
-        wish: word(&request.wish),
+        purpose: word(&request.purpose),
         received_at: time(request.received_at),
     }
 }
 
-fn session(session: &Session) -> answer::Session {
-    answer::Session {
+fn session(session: &Session) -> answer::SessionAnswer {
+    answer::SessionAnswer {
         sid: session.sid.to_string(),
         created_at: session.created_at().map(time),
         is_ended: session.is_ended(),
     }
 }
 
-fn post(key: &PostKey, row: &PostRow) -> Post {
-    Post {
+fn post(key: &PostKey, row: &PostRow) -> PostAnswer {
+    PostAnswer {
         key: key.to_string(),
         post_id: row.post.as_ref().map(ToString::to_string),
         posted_at: row.posted_at.map(time),
@@ -154,8 +156,8 @@ fn post(key: &PostKey, row: &PostRow) -> Post {
     }
 }
 
-fn story_line(logged: &Logged) -> StoryLine {
-    StoryLine {
+fn history_line(logged: &Logged) -> HistoryLine {
+    HistoryLine {
         event_id: logged.event.clone(),
         event: logged.kind.clone(),
         source: logged.source.clone(),

@@ -1,8 +1,8 @@
 //! From what a person has in hand to ids that the store can look for.
 
-use super::call::{Call, Refused};
+use super::call::{ApiCall, ApiRefusal};
 use crate::domain::{EventId, JobId, Meeting, MeetingId, Timestamp};
-use crate::ports::{DeadFilter, DeadLetter, Found};
+use crate::ports::{DeadFilter, DeadLetter, Lookup};
 use crate::token::Link;
 
 /// Longest reference that is looked at, in bytes: a link with its token, or a text around an id.
@@ -23,23 +23,23 @@ pub(super) struct Reference {
 
 /// Reads `text` and looks for what it may name: the first of its ids that anything is known of, else the first.
 pub(super) async fn resolve(
-    call: &Call,
+    call: &ApiCall,
     text: &str,
-) -> Result<(Reference, String, Found), Refused> {
+) -> Result<(Reference, String, Lookup), ApiRefusal> {
     if text.trim().is_empty() || text.len() > REFERENCE_BYTES_MAX {
-        return Err(Refused::bad("a reference must have 1 to 1000 bytes"));
+        return Err(ApiRefusal::bad("a reference must have 1 to 1000 bytes"));
     }
     let (links, store) = (&call.admin.links, &call.admin.store);
     let reference = read(text, |token| links.verify(token))?;
     for id in &reference.ids {
         let found = store.find(id).await?;
-        if found != Found::default() {
+        if found != Lookup::default() {
             let id = id.clone();
             return Ok((reference, id, found));
         }
     }
     let id = reference.ids.first().cloned().unwrap_or_default();
-    let mut found = Found::default();
+    let mut found = Lookup::default();
     // Its letter may be gone, its meeting not.
     if let Some(meeting) = reference.meeting
         && store.meeting(meeting).await?.is_some()
@@ -50,7 +50,7 @@ pub(super) async fn resolve(
 }
 
 /// The meeting that `text` leads to.
-pub(super) async fn meeting(call: &Call, text: &str) -> Result<Meeting, Refused> {
+pub(super) async fn meeting(call: &ApiCall, text: &str) -> Result<Meeting, ApiRefusal> {
     if let Ok(id) = text.parse::<MeetingId>()
         && let Some(meeting) = call.admin.store.meeting(id).await?
     {
@@ -61,17 +61,17 @@ pub(super) async fn meeting(call: &Call, text: &str) -> Result<Meeting, Refused>
         Some(meeting) => call.admin.store.meeting(meeting).await?,
         None => None,
     };
-    meeting.ok_or_else(|| Refused::not_found(&format!("meeting of {id}")))
+    meeting.ok_or_else(|| ApiRefusal::not_found(&format!("meeting of {id}")))
 }
 
 /// The dead letter of this id, or the only one of the meeting that `text` leads to.
-pub(super) async fn letter(call: &Call, text: &str) -> Result<DeadLetter, Refused> {
+pub(super) async fn letter(call: &ApiCall, text: &str) -> Result<DeadLetter, ApiRefusal> {
     let store = &call.admin.store;
     if let Some(letter) = store.dead_letter(text).await? {
         return Ok(letter);
     }
     let (reference, id, found) = resolve(call, text).await?;
-    let none = || Refused::not_found(&format!("dead letter of {id}"));
+    let none = || ApiRefusal::not_found(&format!("dead letter of {id}"));
     if let Some(letter) = found.letter {
         return store.dead_letter(&letter.id).await?.ok_or_else(none);
     }
@@ -89,7 +89,7 @@ pub(super) async fn letter(call: &Call, text: &str) -> Result<DeadLetter, Refuse
         [letter] => store.dead_letter(&letter.id).await?.ok_or_else(none),
         several => {
             let ids: Vec<&str> = several.iter().map(|letter| letter.id.as_str()).collect();
-            Err(Refused::bad(&format!(
+            Err(ApiRefusal::bad(&format!(
                 "its meeting has several dead letters, name one: {}",
                 ids.join(", ")
             )))
@@ -104,11 +104,11 @@ pub(super) async fn letter(call: &Call, text: &str) -> Result<DeadLetter, Refuse
 pub(super) fn read(
     text: &str,
     verify: impl Fn(&str) -> Option<Link>,
-) -> Result<Reference, Refused> {
+) -> Result<Reference, ApiRefusal> {
     let text = text.trim();
     let link = match token_in(text) {
         Some(token) => Some(verify(token).ok_or_else(|| {
-            Refused::bad(
+            ApiRefusal::bad(
                 "this link is none of this relay's: its token was changed, cut, or signed with another secret",
             )
         })?),
@@ -142,7 +142,7 @@ pub(super) fn read(
             c.is_whitespace() || matches!(c, '`' | '"' | '\'' | '.' | ',' | ')' | '(')
         });
     if text.contains(char::is_whitespace) || text.is_empty() {
-        return Err(Refused::bad(
+        return Err(ApiRefusal::bad(
             "this is no id: give an event, meeting, request, room, session, artifact, post or job id, a permalink, a \
              link of this relay, or an error text with its ref",
         ));

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use warp::reply::Response;
 
-use super::answer::{MeetingLine, OwedJob, StoryOf, Why, time};
-use super::call::{Call, Refused, ok};
+use super::answer::{HistoryOf, MeetingLine, OwedJobAnswer, WhyAnswer, time};
+use super::call::{ApiCall, ApiRefusal, ok};
 use super::reference::{self, Reference};
 use super::{dead_letters, meetings};
 use crate::domain::apply::Effect;
 use crate::domain::owed::owed;
 use crate::domain::{Meeting, MeetingId, PostKey, Timestamp};
-use crate::ports::{DeadFilter, Found, Logged};
+use crate::ports::{DeadFilter, Logged, Lookup};
 
 /// Most dead letters of a meeting that are told.
 const LETTERS_MAX: usize = 100;
@@ -23,21 +23,21 @@ const LETTERS_MAX: usize = 100;
 const YOUNG: Duration = Duration::from_secs(60);
 
 /// `?ref=` is an id, a permalink, a link of ours or a text with one of them in it.
-pub(super) async fn why(call: &Call) -> Result<Response, Refused> {
+pub(super) async fn why(call: &ApiCall) -> Result<Response, ApiRefusal> {
     let text = call.parameter("ref").unwrap_or_default();
     let (reference, id, found) = reference::resolve(call, &text).await?;
     Ok(ok(&tell(call, &reference, id, found).await?))
 }
 
 async fn tell(
-    call: &Call,
+    call: &ApiCall,
     reference: &Reference,
     id: String,
-    found: Found,
-) -> Result<Why, Refused> {
+    found: Lookup,
+) -> Result<WhyAnswer, ApiRefusal> {
     let store = &call.admin.store;
     let now = call.admin.clock.now();
-    let mut why = Why {
+    let mut why = WhyAnswer {
         made_at: reference::made_at(&id, now).map(time),
         is: kind(&id, reference, &found).to_owned(),
         id,
@@ -88,8 +88,8 @@ async fn tell(
         .extend(waits_for.map(|what| format!("What it owes waits: {what}.")));
     why.timeline = timeline::of_meeting(
         &meeting,
-        timeline::Sources {
-            events: store.story(meeting.id).await?,
+        timeline::TimelineSources {
+            events: store.history(meeting.id).await?,
             event: found.event,
             attempts: store.attempts(meeting.id).await?,
             notes: notes(call, meeting.id, &why.id).await?,
@@ -102,10 +102,10 @@ async fn tell(
 
 /// Those of the meeting, and those of the very thing that was asked for.
 async fn notes(
-    call: &Call,
+    call: &ApiCall,
     meeting: MeetingId,
     id: &str,
-) -> Result<Vec<crate::ports::Note>, Refused> {
+) -> Result<Vec<crate::ports::Note>, ApiRefusal> {
     let store = &call.admin.store;
     let mut notes = store.notes(&meeting.to_string()).await?;
     for note in store.notes(id).await? {
@@ -116,20 +116,20 @@ async fn notes(
     Ok(notes)
 }
 
-fn kind(id: &str, reference: &Reference, found: &Found) -> &'static str {
+fn kind(id: &str, reference: &Reference, found: &Lookup) -> &'static str {
     let is_meeting = found
         .meeting
         .is_some_and(|meeting| meeting.to_string() == id);
     match found {
         _ if is_meeting => "meeting",
-        Found {
+        Lookup {
             letter: Some(_), ..
         } => "dead_letter",
-        Found { event: Some(_), .. } => "event",
-        Found {
+        Lookup { event: Some(_), .. } => "event",
+        Lookup {
             meeting: Some(_), ..
         } if reference.meeting.is_some() => "job",
-        Found {
+        Lookup {
             meeting: Some(_), ..
         } => "meeting",
         _ => "unknown",
@@ -159,7 +159,12 @@ fn of_event(event: &Logged, has_meeting: bool) -> String {
 }
 
 /// What can be said when there is no meeting to tell of.
-fn without_meeting(why: &Why, found: &Found, reference: &Reference, now: Timestamp) -> Vec<String> {
+fn without_meeting(
+    why: &WhyAnswer,
+    found: &Lookup,
+    reference: &Reference,
+    now: Timestamp,
+) -> Vec<String> {
     if found.event.is_some() || found.letter.is_some() {
         return Vec::new();
     }
@@ -204,11 +209,11 @@ fn ago(now: Timestamp, at: Timestamp) -> String {
     format!("{} ago ({})", humantime::format_duration(age), time(at))
 }
 
-fn owed_now(call: &Call, meeting: &Meeting) -> Vec<OwedJob> {
+fn owed_now(call: &ApiCall, meeting: &Meeting) -> Vec<OwedJobAnswer> {
     let mut jobs = owed(meeting, &call.admin.schedule);
     jobs.sort_by_key(|owed| owed.due);
     jobs.iter()
-        .map(|owed| OwedJob {
+        .map(|owed| OwedJobAnswer {
             job: owed.job.key(),
             due_at: time(owed.due),
             since: time(owed.since),
@@ -216,10 +221,10 @@ fn owed_now(call: &Call, meeting: &Meeting) -> Vec<OwedJob> {
         .collect()
 }
 
-fn state(meeting: &Meeting) -> StoryOf {
+fn state(meeting: &Meeting) -> HistoryOf {
     let card = meeting.post(&PostKey::Card);
     let line: MeetingLine = meetings::line_of_card(meeting, &meeting.card_view());
-    StoryOf {
+    HistoryOf {
         line,
         refused: meeting.refusal().as_ref().map(meetings::word),
         sessions: meeting

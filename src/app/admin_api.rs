@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::envelope::EnvelopeQueue;
-use crate::ports::{Clock, Store, WayOutKind};
+use crate::ports::{Clock, DeliveryMethod, Store};
 use crate::repair::Repairs;
 use crate::token::Links;
 
-use super::{Surroundings, settings};
+use super::{AppContext, settings};
 
 /// What the admin API works with.
 pub(super) struct Parts {
@@ -18,11 +18,11 @@ pub(super) struct Parts {
     pub(super) queue: Option<EnvelopeQueue>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) links: Links,
-    pub(super) way_out: WayOutKind,
+    pub(super) delivery_method: DeliveryMethod,
 }
 
 /// The admin API of this process.
-pub(super) fn admin(config: &Config, parts: Parts, surroundings: &Surroundings) -> Arc<Admin> {
+pub(super) fn admin(config: &Config, parts: Parts, context: &AppContext) -> Arc<Admin> {
     let repairs = Repairs::new(
         Arc::clone(&parts.store),
         parts.queue,
@@ -32,10 +32,10 @@ pub(super) fn admin(config: &Config, parts: Parts, surroundings: &Surroundings) 
     Arc::new(Admin {
         store: parts.store,
         repairs,
-        readiness: Arc::clone(&surroundings.readiness),
-        metrics: Arc::clone(&surroundings.metrics),
+        readiness: Arc::clone(&context.readiness),
+        metrics: Arc::clone(&context.metrics),
         clock: parts.clock,
-        schedule: settings::policy(config, parts.way_out).schedule,
+        schedule: settings::policy(config, parts.delivery_method).schedule,
         links: parts.links,
     })
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::config::{Config, Essentials};
 use crate::domain::rule::WORTH_DEFAULT;
-use crate::ports::WayOutKind;
-use crate::trigger::{Gap, OwnUser};
+use crate::ports::DeliveryMethod;
+use crate::trigger::{MissedPosts, OwnUser};
 use crate::worker::{CatchUpSettings, Deps, begin_catching_up};
 
-use super::{StartError, door};
+use super::{StartError, public_routes};
 
 /// `None` where it is switched off, where there is no account that could read channels, and where no post starts a
 /// meeting because no outgoing webhook is let in.
@@ -24,7 +24,7 @@ pub(super) async fn settings(
     let mattermost = &config.mattermost;
     let is_wanted = mattermost.catch_up
         && essentials.mattermost.is_some()
-        && deps.chat.kind() == WayOutKind::Posts
+        && deps.chat.kind() == DeliveryMethod::Posts
         && !mattermost.outgoing_tokens.is_empty();
     if !is_wanted {
         return Ok(None);
@@ -33,7 +33,7 @@ pub(super) async fn settings(
     if let Err(error) = begin_catching_up(deps.store.as_ref(), deps.clock.now()).await {
         tracing::warn!(%error, "it is not noted from when on posts are caught up with");
     }
-    let rules = Arc::new(door::rules(config).map_err(StartError::Setting)?);
+    let rules = Arc::new(public_routes::rules(config).map_err(StartError::Setting)?);
     let trigger_words = match mattermost.trigger_words.as_slice() {
         [] => rules.first_words(),
         words => words.to_vec(),
@@ -43,7 +43,7 @@ pub(super) async fn settings(
         rules,
         trigger_words,
         own_user: own_user.clone(),
-        gap: Gap::default(),
+        missed_posts: MissedPosts::default(),
         starts_per_minute: mattermost.starts_per_minute as usize,
         worth_max: worth.unwrap_or(WORTH_DEFAULT),
         every: mattermost.catch_up_every,

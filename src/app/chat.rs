@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::config::{Config, Essentials, MattermostAccess, WayOut};
+use crate::config::{Config, DeliveryConfig, Essentials, MattermostAccess};
 use crate::http::{Http, HttpSettings};
-use crate::mattermost::{BadSettings, Credential, Identity, Mattermost, Notices, Way};
+use crate::mattermost::{
+    Credential, Identity, Mattermost, MattermostSettingsError, NoticeRoute, Notices,
+};
 use crate::ports::{Chat, Clock};
 
 use super::observers::Meter;
-use super::{StartError, door, settings};
+use super::{StartError, public_routes, settings};
 
 /// The client of the configured way out.
 #[derive(Clone)]
-pub(super) enum Client {
+pub(super) enum ChatClient {
     /// `mattermost.enabled` is false.
     Off,
     /// A bot or a login.
@@ -30,10 +32,10 @@ pub(super) enum Proof {
     /// Another credential.
     Identity(Arc<Mattermost>, Identity),
     /// Another address.
-    Way(Arc<Notices>, Way),
+    NoticeRoute(Arc<Notices>, NoticeRoute),
 }
 
-impl Client {
+impl ChatClient {
     pub(super) fn new(
         config: &Config,
         essentials: &Essentials,
@@ -50,7 +52,7 @@ impl Client {
             ..settings::http(config.mattermost.call_timeout)
         };
         let http = Http::new(http, Arc::clone(meter) as _)?;
-        let refused = |error: BadSettings| StartError::Setting(error.to_string());
+        let refused = |error: MattermostSettingsError| StartError::Setting(error.to_string());
         let Some(credential) = credential(access) else {
             return notices(access, http);
         };
@@ -62,7 +64,7 @@ impl Client {
     /// The port that workers know.
     pub(super) fn port(&self) -> Arc<dyn Chat> {
         match self {
-            Self::Off => Arc::new(door::NoChat),
+            Self::Off => Arc::new(public_routes::NoChat),
             Self::Account(account) => Arc::clone(account) as _,
             Self::Notices(notices) => Arc::clone(notices) as _,
         }
@@ -74,7 +76,7 @@ impl Client {
         &self,
         access: Option<&MattermostAccess>,
         post_secret: &SecretString,
-    ) -> Result<Proof, BadSettings> {
+    ) -> Result<Proof, MattermostSettingsError> {
         let Some(access) = access else {
             return Ok(Proof::None);
         };
@@ -85,7 +87,7 @@ impl Client {
                     Proof::Identity(Arc::clone(account), identity)
                 }
                 (Self::Notices(notices), None, Some(settings)) => {
-                    Proof::Way(Arc::clone(notices), Way::new(settings.way)?)
+                    Proof::NoticeRoute(Arc::clone(notices), NoticeRoute::new(settings.way)?)
                 }
                 _ => {
                     tracing::warn!(
@@ -111,21 +113,23 @@ impl Proof {
         match self {
             Self::None => {}
             Self::Identity(account, identity) => account.replace_identity(identity).await,
-            Self::Way(notices, way) => notices.replace_way(way),
+            Self::NoticeRoute(notices, way) => notices.replace_way(way),
         }
     }
 }
 
 /// What an account proves itself with; `None` for notices.
 fn credential(access: &MattermostAccess) -> Option<Credential> {
-    match access.way_out.clone() {
-        WayOut::Bot { token } => Some(Credential::Token(token)),
-        WayOut::Login { login_id, password } => Some(Credential::Login { login_id, password }),
-        WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. } => None,
+    match access.delivery_method.clone() {
+        DeliveryConfig::Bot { token } => Some(Credential::Token(token)),
+        DeliveryConfig::Login { login_id, password } => {
+            Some(Credential::Login { login_id, password })
+        }
+        DeliveryConfig::Plugin { .. } | DeliveryConfig::IncomingWebhook { .. } => None,
     }
 }
 
-fn notices(access: &MattermostAccess, http: Http) -> Result<Client, StartError> {
+fn notices(access: &MattermostAccess, http: Http) -> Result<ChatClient, StartError> {
     let Some(settings) = settings::notices(access) else {
         return Err(StartError::Setting(
             "mattermost.incoming_webhook_url is missing".to_owned(),
@@ -133,5 +137,5 @@ fn notices(access: &MattermostAccess, http: Http) -> Result<Client, StartError> 
     };
     let notices =
         Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
-    Ok(Client::Notices(Arc::new(notices)))
+    Ok(ChatClient::Notices(Arc::new(notices)))
 }

@@ -33,39 +33,39 @@ const TOLD_MAX: usize = 10;
 
 /// Takes note of events; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Ledger {
-    lines: mpsc::Sender<Line>,
+pub(super) struct EventLedger {
+    lines: mpsc::Sender<LedgerLine>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Line {
+enum LedgerLine {
     Accepted(EventId),
     Settled(EventId),
 }
 
-impl Ledger {
+impl EventLedger {
     /// A ledger, and what is to be given to [`watch`].
-    pub(super) fn new() -> (Self, Lines) {
+    pub(super) fn new() -> (Self, LedgerLines) {
         let (lines, read) = mpsc::channel(LINES_MAX);
-        (Self { lines }, Lines(read))
+        (Self { lines }, LedgerLines(read))
     }
 
     /// The event is on stable storage, and its sender was told so.
     pub(super) fn accepted(&self, event: EventId) {
         // A full channel loses a line: then this event is not watched.
-        let _ = self.lines.try_send(Line::Accepted(event));
+        let _ = self.lines.try_send(LedgerLine::Accepted(event));
     }
 
     /// The event was applied by this process.
     pub(super) fn settled(&self, event: EventId) {
         // If the line is lost, the store tells.
-        let _ = self.lines.try_send(Line::Settled(event));
+        let _ = self.lines.try_send(LedgerLine::Settled(event));
     }
 }
 
 /// What was noted and not yet read.
 #[derive(Debug)]
-pub(super) struct Lines(mpsc::Receiver<Line>);
+pub(super) struct LedgerLines(mpsc::Receiver<LedgerLine>);
 
 /// Where events may be, and where it is shown what is missing.
 pub(super) struct Places {
@@ -77,8 +77,8 @@ pub(super) struct Places {
 }
 
 /// Watches until it is dropped.
-pub(super) async fn watch(mut lines: Lines, places: Places) {
-    let mut watched = Watched::default();
+pub(super) async fn watch(mut lines: LedgerLines, places: Places) {
+    let mut watched = OpenEvents::default();
     let mut next = Instant::now() + LOOK_EVERY;
     loop {
         tokio::select! {
@@ -95,28 +95,28 @@ pub(super) async fn watch(mut lines: Lines, places: Places) {
 }
 
 #[derive(Default)]
-struct Watched {
+struct OpenEvents {
     /// Accepted and not known to be settled, by id: in the order of time, as ids are.
-    open: BTreeMap<EventId, Open>,
+    open: BTreeMap<EventId, OpenEvent>,
     /// How many were last told to be lost.
     told: usize,
 }
 
-struct Open {
+struct OpenEvent {
     since: Instant,
     /// Looks that found it nowhere.
     missed: u32,
 }
 
-impl Watched {
-    fn note(&mut self, line: Line) {
+impl OpenEvents {
+    fn note(&mut self, line: LedgerLine) {
         match line {
-            Line::Accepted(event) if self.open.len() < WATCHED_MAX => {
+            LedgerLine::Accepted(event) if self.open.len() < WATCHED_MAX => {
                 let since = Instant::now();
-                self.open.insert(event, Open { since, missed: 0 });
+                self.open.insert(event, OpenEvent { since, missed: 0 });
             }
-            Line::Accepted(_) => {}
-            Line::Settled(event) => {
+            LedgerLine::Accepted(_) => {}
+            LedgerLine::Settled(event) => {
                 self.open.remove(&event);
             }
         }

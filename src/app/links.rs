@@ -7,7 +7,7 @@ use crate::token::Links;
 /// Links of `token.rs` behind the port.
 pub(super) struct SignedLinks(pub(super) Links);
 
-impl ports::Links for SignedLinks {
+impl ports::MeetingLinks for SignedLinks {
     fn join(&self, request: RequestId) -> String {
         self.0.join_open(request)
     }

@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use crate::admin::Readiness;
 use crate::domain::apply::Effect;
 use crate::domain::retry::RetryReason;
-use crate::domain::{Event, Fact, Peer, Via};
+use crate::domain::{Event, Fact, Peer, TriggerSource};
 use crate::http::{CallObserver, CallReport};
 use crate::ingress::{
-    Endpoint, Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger,
+    Endpoint, Ignored, IngressObserver, Noted, ReceivedAs, Rejected, Route, Source, Trigger,
 };
 use crate::ports::{Clock, QueueName};
 use crate::queue::SpoolObserver;
@@ -23,7 +23,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels;
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Repair, WorkObserver};
 
-use super::ledger::Ledger;
+use super::ledger::EventLedger;
 
 /// Metrics with the clock that some of them need.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub(super) struct Meter {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: EventLedger,
     /// Tells whoever asks Mattermost now and then who the relay is to ask at once.
     pub(super) ask_again: Arc<Notify>,
 }
@@ -39,10 +39,10 @@ pub(super) struct Meter {
 impl WorkObserver for Meter {
     fn applied(&self, event: &Event, effect: Effect) {
         let settled = match effect {
-            Effect::Applied => labels::Settled::Delivered,
-            Effect::Duplicate => labels::Settled::Duplicate,
-            Effect::Conflict => labels::Settled::Conflict,
-            Effect::Foreign => labels::Settled::Foreign,
+            Effect::Applied => labels::SettledAs::Delivered,
+            Effect::Duplicate => labels::SettledAs::Duplicate,
+            Effect::Conflict => labels::SettledAs::Conflict,
+            Effect::Foreign => labels::SettledAs::Foreign,
         };
         let source = event_source(event);
         self.metrics
@@ -93,7 +93,7 @@ impl WorkObserver for Meter {
         self.metrics.dead_letters_total.with((queue, reason)).inc();
     }
 
-    fn card_posted(&self, via: &Via, after: Duration) {
+    fn card_posted(&self, via: &TriggerSource, after: Duration) {
         self.metrics
             .trigger_to_card_seconds
             .with(trigger_kind(via))
@@ -147,7 +147,7 @@ impl IngressObserver for Meter {
         }
     }
 
-    fn received(&self, trigger: Trigger, result: Received) {
+    fn received(&self, trigger: Trigger, result: ReceivedAs) {
         self.metrics
             .webhooks_received_total
             .with((trigger, result))
@@ -183,10 +183,10 @@ impl IngressObserver for Meter {
     }
 }
 
-fn trigger_kind(via: &Via) -> labels::TriggerKind {
+fn trigger_kind(via: &TriggerSource) -> labels::TriggerKind {
     match via {
-        Via::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
-        Via::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
+        TriggerSource::OutgoingWebhook { .. } => labels::TriggerKind::OutgoingWebhook,
+        TriggerSource::SlashCommand { .. } => labels::TriggerKind::SlashCommand,
     }
 }
 

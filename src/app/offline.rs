@@ -12,10 +12,10 @@ use url::Url;
 
 use crate::admin::{self, Access, Admin, Readiness};
 use crate::clock::SystemClock;
-use crate::config::{Config, QueueUrl, StoreUrl, WayOut};
+use crate::config::{Config, DeliveryConfig, QueueUrl, StoreUrl};
 use crate::envelope::EnvelopeQueue;
 use crate::lock::{Holder, LockError};
-use crate::ports::{Clock, Queue, Store, WayOutKind};
+use crate::ports::{Clock, DeliveryMethod, Queue, Store};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -24,7 +24,7 @@ use crate::token::Links;
 use super::admin_api::{self, Parts};
 use super::data_dir::{self, AdminSocket};
 use super::secrets::SigningSecrets;
-use super::{StartError, Surroundings, store};
+use super::{AppContext, StartError, store};
 
 /// Why the files cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ impl Offline {
         let metrics = Metrics::new()
             .map(Arc::new)
             .map_err(|error| StartError::Setting(error.to_string()))?;
-        let surroundings = Surroundings {
+        let context = AppContext {
             readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
             metrics,
             // Nothing runs that would have to stop.
@@ -103,10 +103,10 @@ impl Offline {
             queue: envelopes,
             clock,
             links,
-            way_out: way_out(config),
+            delivery_method: delivery_method(config),
         };
         Ok(Self {
-            admin: admin_api::admin(config, parts, &surroundings),
+            admin: admin_api::admin(config, parts, &context),
             queue,
             store,
             _socket: socket,
@@ -164,9 +164,13 @@ fn links(config: &Config, signing: &SigningSecrets) -> Result<Links, StartError>
     Ok(Links::new(&base, signing.signer()))
 }
 
-fn way_out(config: &Config) -> WayOutKind {
-    match config.way_out() {
-        Some(WayOut::Plugin { .. } | WayOut::IncomingWebhook { .. }) => WayOutKind::Notices,
-        Some(WayOut::Bot { .. } | WayOut::Login { .. }) | None => WayOutKind::Posts,
+fn delivery_method(config: &Config) -> DeliveryMethod {
+    match config.delivery_method() {
+        Some(DeliveryConfig::Plugin { .. } | DeliveryConfig::IncomingWebhook { .. }) => {
+            DeliveryMethod::Notices
+        }
+        Some(DeliveryConfig::Bot { .. } | DeliveryConfig::Login { .. }) | None => {
+            DeliveryMethod::Posts
+        }
     }
 }

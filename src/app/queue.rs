@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::admin::Readiness;
 use crate::config::{Config, QueueUrl};
 use crate::log_throttle::LogThrottle;
-use crate::ports::{Castoffs, Clock, Depths, Queue, QueueName};
+use crate::ports::{Clock, Depths, Queue, QueueName, ReturnedMessages};
 use crate::queue::rabbitmq::{BrokerError, LinkStates, RabbitMq};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings};
 use crate::telemetry::Metrics;
@@ -21,11 +21,11 @@ use super::{StartError, settings};
 const DEPTHS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A back end, opened.
-pub(super) struct Opened {
+pub(super) struct QueueParts {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) side: QueueSide,
     /// What RabbitMQ gave up; the embedded queue gives nothing up by itself.
-    pub(super) castoffs: Vec<Arc<dyn Castoffs>>,
+    pub(super) returned: Vec<Arc<dyn ReturnedMessages>>,
 }
 
 /// The queue's back end as the application sees it besides its port.
@@ -45,7 +45,7 @@ pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     meter: &Arc<Meter>,
-) -> Result<Opened, StartError> {
+) -> Result<QueueParts, StartError> {
     match &config.queue.url {
         QueueUrl::Embedded => {
             let settings = EmbeddedSettings {
@@ -53,21 +53,23 @@ pub(super) async fn open(
                 bytes_max: config.queue.bytes_max.as_u64(),
             };
             let queue = Arc::new(EmbeddedQueue::open(settings, Arc::clone(clock))?);
-            Ok(Opened {
+            Ok(QueueParts {
                 side: QueueSide::new(None, Some(Arc::clone(&queue))),
                 queue,
-                castoffs: Vec::new(),
+                returned: Vec::new(),
             })
         }
         QueueUrl::Amqp(url) => {
             let settings = settings::broker(config, url);
             let started = RabbitMq::start(settings, Arc::clone(clock), Arc::clone(meter) as _);
             let queue = Arc::new(started.await.map_err(|error| match error {
-                BrokerError::Refused(why) | BrokerError::Away(why) => StartError::Broker(why),
+                BrokerError::Refused(why) | BrokerError::Unavailable(why) => {
+                    StartError::Broker(why)
+                }
             })?);
-            Ok(Opened {
+            Ok(QueueParts {
                 side: QueueSide::new(Some(queue.link()), None),
-                castoffs: vec![Arc::clone(&queue) as _],
+                returned: vec![Arc::clone(&queue) as _],
                 queue,
             })
         }
@@ -103,7 +105,7 @@ impl QueueSide {
             if self.away.clear() {
                 tracing::info!("RabbitMQ takes messages again");
             }
-        } else if self.away.is_news() {
+        } else if self.away.should_log() {
             let why = states.publisher.reason.unwrap_or_default();
             tracing::warn!(error = why, "RabbitMQ takes no messages");
         }
@@ -121,7 +123,7 @@ impl QueueSide {
             if self.away.clear() {
                 tracing::info!("the queue's file takes events again");
             }
-        } else if self.away.is_news() {
+        } else if self.away.should_log() {
             tracing::error!(
                 "the queue's file takes no events, senders are told so: is its disk full, or queue.bytes_max too small?"
             );

@@ -11,15 +11,15 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Essentials, Problems, Sources, load};
 use crate::envelope::EnvelopeSigner;
 use crate::ingress::Keyring;
-use crate::plugnmeet::{Keys, PlugNmeet};
+use crate::plugnmeet::{ApiKeys, PlugNmeet};
 use crate::ports::{Clock, Store, StoreError};
 use crate::shutdown::Hangups;
 use crate::telemetry::{self, LogLevelSwitch, Metrics};
 use crate::token::Links;
 
 use super::admin_listeners::renew_token;
-use super::chat::Client;
-use super::door;
+use super::chat::ChatClient;
+use super::public_routes;
 use super::secrets::SigningSecrets;
 
 /// The parts of a running relay that hold secrets.
@@ -30,7 +30,7 @@ pub(super) struct Holders {
     pub(super) keyring: Keyring,
     pub(super) admin_token: AdminToken,
     pub(super) conference: Arc<PlugNmeet>,
-    pub(super) chat: Client,
+    pub(super) chat: ChatClient,
     pub(super) store: Arc<dyn Store>,
     pub(super) metrics: Arc<Metrics>,
     /// Tells whoever asks peers now and then that they may answer otherwise now.
@@ -118,13 +118,15 @@ impl Reloader {
         let access = &essentials.plugnmeet;
         let signing = SigningSecrets::of(config, holders.store.as_ref()).await?;
         let refused = |error: String| ReloadError::Setting(error);
-        let keys = Keys::new(access.api_key.expose_secret(), access.api_secret.clone())
+        let keys = ApiKeys::new(access.api_key.expose_secret(), access.api_secret.clone())
             .map_err(|error| refused(error.to_string()))?;
         let proof = holders
             .chat
             .proof(essentials.mattermost.as_ref(), &signing.present)
             .map_err(|error| refused(error.to_string()))?;
-        holders.keyring.replace(&door::settings(config, essentials));
+        holders
+            .keyring
+            .replace(&public_routes::settings(config, essentials));
         signing.take_over(&holders.links, &holders.envelopes);
         holders.conference.replace_keys(keys);
         if exposed(&self.config) != exposed(config) {

@@ -40,7 +40,7 @@ impl SigningSecrets {
     /// The same, but without the one that is kept in a store that is away now, if another is configured.
     pub(super) async fn known_now(config: &Config, store: &dyn Store) -> Result<Self, StoreError> {
         match (Self::of(config, store).await, &config.server.signing_secret) {
-            (Err(StoreError::Away(_)), Some(secret)) => Ok(Self {
+            (Err(StoreError::Unavailable(_)), Some(secret)) => Ok(Self {
                 present: secret.clone(),
                 previous: config.server.previous_signing_secrets.clone(),
             }),

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::config::{
-    self, AmqpUrl, Config, MattermostAccess, NoticeFormat, PlugNmeetAccess, WayOut,
+    self, AmqpUrl, Config, DeliveryConfig, MattermostAccess, NoticeFormatSetting, PlugNmeetAccess,
 };
-use crate::domain::WayOutKind;
+use crate::domain::DeliveryMethod;
 use crate::domain::apply::Policy;
 use crate::domain::owed::Schedule;
 use crate::domain::retry::RetryPolicy;
@@ -32,8 +32,8 @@ pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
         shown: url.shown().to_owned(),
         ca_file: queue.ca_file.clone(),
         declare: match queue.declare {
-            config::Declare::Create => Declare::Create,
-            config::Declare::Verify => Declare::Verify,
+            config::DeclareSetting::Create => Declare::Create,
+            config::DeclareSetting::Verify => Declare::Verify,
         },
         connect_timeout: queue.connect_timeout,
         heartbeat: queue.heartbeat,
@@ -45,10 +45,14 @@ pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
     }
 }
 
-pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> WorkerSettings {
+pub(super) fn worker(
+    config: &Config,
+    delivery_method: DeliveryMethod,
+    instance: Uuid,
+) -> WorkerSettings {
     let retry = &config.retry;
     WorkerSettings {
-        policy: policy(config, way_out),
+        policy: policy(config, delivery_method),
         retry: RetryPolicy {
             attempts_max: retry.attempts_max,
             age_max: retry.age_max,
@@ -93,10 +97,10 @@ pub(super) fn worker(config: &Config, way_out: WayOutKind, instance: Uuid) -> Wo
     }
 }
 
-pub(super) fn policy(config: &Config, way_out: WayOutKind) -> Policy {
+pub(super) fn policy(config: &Config, delivery_method: DeliveryMethod) -> Policy {
     Policy {
         schedule: Schedule {
-            way_out,
+            delivery_method,
             first_card_after: config.card.first_card_after,
             end_again_after: config.plugnmeet.end_again_after,
             poll_first_after: config.plugnmeet.poll_first_after,
@@ -119,8 +123,8 @@ pub(super) fn mattermost(
     access: &MattermostAccess,
     credential: mattermost::Credential,
     post_secret: SecretString,
-) -> mattermost::Settings {
-    mattermost::Settings {
+) -> mattermost::MattermostSettings {
+    mattermost::MattermostSettings {
         url: access.url.clone(),
         credential,
         post_secret,
@@ -129,12 +133,12 @@ pub(super) fn mattermost(
 
 /// `None` for a way out with an account.
 pub(super) fn notices(access: &MattermostAccess) -> Option<mattermost::NoticeSettings> {
-    let (way, format) = match &access.way_out {
-        WayOut::IncomingWebhook { url, format } => {
+    let (way, format) = match &access.delivery_method {
+        DeliveryConfig::IncomingWebhook { url, format } => {
             let address = url.address().clone();
             (mattermost::NoticeWay::IncomingWebhook { address }, *format)
         }
-        WayOut::Plugin {
+        DeliveryConfig::Plugin {
             url,
             authorization,
             format,
@@ -145,14 +149,14 @@ pub(super) fn notices(access: &MattermostAccess) -> Option<mattermost::NoticeSet
             };
             (way, *format)
         }
-        WayOut::Bot { .. } | WayOut::Login { .. } => return None,
+        DeliveryConfig::Bot { .. } | DeliveryConfig::Login { .. } => return None,
     };
     Some(mattermost::NoticeSettings {
         url: access.url.clone(),
         way,
         format: match format {
-            NoticeFormat::Mattermost => mattermost::NoticeFormat::Mattermost,
-            NoticeFormat::Slack => mattermost::NoticeFormat::Slack,
+            NoticeFormatSetting::Mattermost => mattermost::NoticeFormat::Mattermost,
+            NoticeFormatSetting::Slack => mattermost::NoticeFormat::Slack,
         },
     })
 }
@@ -163,8 +167,8 @@ pub(super) fn plugnmeet(
     config: &Config,
     access: &PlugNmeetAccess,
     public_url: &url::Url,
-) -> Result<plugnmeet::Settings, url::ParseError> {
-    Ok(plugnmeet::Settings {
+) -> Result<plugnmeet::PlugNmeetSettings, url::ParseError> {
+    Ok(plugnmeet::PlugNmeetSettings {
         url: access.url.clone(),
         external_url: access.external_url.clone(),
         api_key: access.api_key.expose_secret().to_owned(),

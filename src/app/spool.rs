@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::config::{Config, QueueUrl};
-use crate::ports::{Castoffs, Clock, Queue};
+use crate::ports::{Clock, Queue, ReturnedMessages};
 use crate::queue::{Spool, SpoolError, SpoolLevel, SpoolSettings};
 use crate::telemetry::Metrics;
 
@@ -83,7 +83,7 @@ impl SpoolSide {
     }
 
     /// What the queue would never take.
-    pub(super) fn castoffs(&self) -> Option<Arc<dyn Castoffs>> {
+    pub(super) fn returned(&self) -> Option<Arc<dyn ReturnedMessages>> {
         self.spool.clone().map(|spool| spool as _)
     }
 

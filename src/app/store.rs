@@ -17,13 +17,13 @@ use super::admin_listeners::AdminListeners;
 use super::data_dir::AdminSocket;
 use super::secrets::SigningSecrets;
 use super::unsigned::Unsigned;
-use super::{StartError, Surroundings};
+use super::{AppContext, StartError};
 
 /// How often a PostgreSQL that is away is tried.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A back end, opened.
-pub(super) struct Opened {
+pub(super) struct StoreParts {
     pub(super) store: Arc<dyn Store>,
     pub(super) side: StoreSide,
 }
@@ -40,10 +40,10 @@ pub(super) struct StoreSide {
 ///
 /// # Errors
 /// The file cannot be used; the database refuses, so that a person must change something.
-pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
+pub(super) async fn open(config: &Config) -> Result<StoreParts, StartError> {
     let url = match config.store_url() {
         StoreUrl::Sqlite(path) => {
-            return Ok(Opened {
+            return Ok(StoreParts {
                 store: Arc::new(SqliteStore::open(&path)?),
                 side: StoreSide::new(None),
             });
@@ -58,7 +58,7 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         Err(error @ PostgresError::Refused(_)) => return Err(refused(error)),
         prepared => side.tell(prepared),
     }
-    Ok(Opened {
+    Ok(StoreParts {
         store: postgres,
         side,
     })
@@ -69,7 +69,7 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
 /// # Errors
 /// It cannot be used now.
 pub(super) async fn open_now(config: &Config) -> Result<Arc<dyn Store>, StartError> {
-    let Opened { store, side } = open(config).await?;
+    let StoreParts { store, side } = open(config).await?;
     match &side.postgres {
         Some(postgres) if !postgres.is_prepared() => {
             let prepared = postgres.prepare().await;
@@ -97,7 +97,7 @@ impl StoreSide {
                 }
             }
             Err(error) => {
-                if self.away.is_news() {
+                if self.away.should_log() {
                     tracing::error!(%error, "the store is away: events wait, nothing is lost");
                 }
             }
@@ -122,7 +122,7 @@ impl StoreSide {
             self.prepare().await;
             match SigningSecrets::of(&config, unsigned.store.as_ref()).await {
                 Ok(signing) => break signing.take_over(&links, &unsigned.signer),
-                Err(error) if self.away.is_news() => {
+                Err(error) if self.away.should_log() => {
                     tracing::error!(%error, "the store does not tell what signed before: what is in the queue waits");
                 }
                 Err(_) => {}
@@ -144,7 +144,7 @@ impl StoreSide {
     pub(super) async fn wait(
         &self,
         config: &Config,
-        surroundings: &Surroundings,
+        context: &AppContext,
         socket: Option<&AdminSocket>,
     ) -> Result<(), StartError> {
         if !self.is_waiting() {
@@ -154,19 +154,19 @@ impl StoreSide {
             "nothing is served before the store is there: it keeps the signing secret, as server.signing_secret \
              is not set"
         );
-        surroundings.readiness.set(Check::Store, false);
+        context.readiness.set(Check::Store, false);
         let listeners = AdminListeners::bind(config, socket)?;
         let served = CancellationToken::new();
         let routes = |access| {
-            let readiness = Arc::clone(&surroundings.readiness);
-            admin::health_routes(readiness, Arc::clone(&surroundings.metrics), access)
+            let readiness = Arc::clone(&context.readiness);
+            admin::health_routes(readiness, Arc::clone(&context.metrics), access)
         };
         let limits = super::limits(config);
         let serving = listeners.serve(routes, AdminToken::unknown(), limits, served.clone());
         tokio::pin!(serving);
         let prepared = tokio::select! {
             () = self.prepare() => Ok(()),
-            () = surroundings.shutdown.requested() => Err(StartError::Stopped),
+            () = context.shutdown.requested() => Err(StartError::Stopped),
             // Only a listener that was told to end does.
             _ = &mut serving => return Err(StartError::Stopped),
         };

@@ -3,7 +3,7 @@
 use crate::config::{AmqpUrl, Config, QueueUrl};
 use crate::queue::rabbitmq::{BrokerError, topology};
 
-pub use crate::queue::rabbitmq::topology::{Difference, Report, counts, definitions};
+pub use crate::queue::rabbitmq::topology::{Difference, TopologyReport, counts, definitions};
 
 use super::settings;
 
@@ -21,7 +21,7 @@ pub enum TopologyError {
 impl TopologyError {
     /// A person must change something first.
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, Self::Broker(BrokerError::Away(_)))
+        !matches!(self, Self::Broker(BrokerError::Unavailable(_)))
     }
 }
 
@@ -29,7 +29,10 @@ impl TopologyError {
 ///
 /// # Errors
 /// See [`TopologyError`]; what is in the way is told by the report.
-pub async fn apply(config: &Config, url: Option<&AmqpUrl>) -> Result<Report, TopologyError> {
+pub async fn apply(
+    config: &Config,
+    url: Option<&AmqpUrl>,
+) -> Result<TopologyReport, TopologyError> {
     Ok(topology::apply(&settings::broker(config, named(config, url)?)).await?)
 }
 
@@ -37,7 +40,10 @@ pub async fn apply(config: &Config, url: Option<&AmqpUrl>) -> Result<Report, Top
 ///
 /// # Errors
 /// See [`TopologyError`].
-pub async fn check(config: &Config, url: Option<&AmqpUrl>) -> Result<Report, TopologyError> {
+pub async fn check(
+    config: &Config,
+    url: Option<&AmqpUrl>,
+) -> Result<TopologyReport, TopologyError> {
     Ok(topology::check(&settings::broker(config, named(config, url)?)).await?)
 }
 

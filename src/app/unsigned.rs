@@ -79,7 +79,7 @@ where
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(error) if away.is_news() => {
+            Err(error) if away.should_log() => {
                 tracing::warn!(%error, "the store does not tell whether messages that are not signed may be read: what is in the queue waits");
             }
             Err(_) => {}

@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 use crate::crash_point;
 use crate::domain::{Peer, UserId};
 use crate::log_throttle::LogThrottle;
-use crate::ports::{ChatError, Clock, Queue, Store, WayOutKind};
+use crate::ports::{ChatError, Clock, DeliveryMethod, Queue, Store};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 use crate::trigger::OwnUser;
 use crate::worker::{BreakerState, Deps};
 
-use super::Surroundings;
+use super::AppContext;
 use super::queue::{self, QueueSide};
 use super::spool::SpoolSide;
 
@@ -33,7 +33,7 @@ const REMEMBERED_WITHIN: Duration = Duration::from_secs(1);
 const OWN_USER: &str = "bot_user_id";
 
 /// What is watched, and by what.
-pub(super) struct Watched {
+pub(super) struct WatchedParts {
     pub(super) deps: Deps,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) side: QueueSide,
@@ -41,10 +41,10 @@ pub(super) struct Watched {
     pub(super) own_user: OwnUser,
     /// Told when Mattermost is to be asked at once who the relay is.
     pub(super) renewed: Arc<Notify>,
-    pub(super) surroundings: Surroundings,
+    pub(super) context: AppContext,
 }
 
-impl Watched {
+impl WatchedParts {
     /// Starts the watchers.
     pub(super) fn start(self, watchers: &mut JoinSet<()>) {
         let Self {
@@ -54,15 +54,15 @@ impl Watched {
             spool,
             own_user,
             renewed,
-            surroundings,
+            context,
         } = self;
         // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
-        if deps.chat.kind() == WayOutKind::Posts {
+        if deps.chat.kind() == DeliveryMethod::Posts {
             watchers.spawn(watch_own_user(deps.clone(), own_user, renewed));
         }
-        let readiness = watch_readiness(Arc::clone(&queue), side, spool, surroundings.clone());
+        let readiness = watch_readiness(Arc::clone(&queue), side, spool, context.clone());
         watchers.spawn(readiness);
-        watchers.spawn(watch_gauges(deps, queue, surroundings));
+        watchers.spawn(watch_gauges(deps, queue, context));
     }
 }
 
@@ -99,7 +99,7 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
             // The client has told it already, as of any call.
             Err(ChatError::Unauthorized { .. }) => OWN_USER_EVERY,
             Err(error) => {
-                if away.is_news() {
+                if away.should_log() {
                     tracing::warn!(%error, "Mattermost does not say who the relay is: is it up, and mattermost.url right? Cards wait meanwhile");
                 }
                 OWN_USER_EVERY
@@ -117,11 +117,11 @@ async fn watch_readiness(
     queue: Arc<dyn Queue>,
     mut side: QueueSide,
     spool: SpoolSide,
-    surroundings: Surroundings,
+    context: AppContext,
 ) {
-    let Surroundings {
+    let AppContext {
         metrics, readiness, ..
-    } = surroundings;
+    } = context;
     loop {
         crash_point::reach("watch.readiness");
         readiness.beat();
@@ -137,10 +137,10 @@ async fn watch_readiness(
     }
 }
 
-async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundings) {
-    let Surroundings {
+async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, context: AppContext) {
+    let AppContext {
         metrics, readiness, ..
-    } = surroundings;
+    } = context;
     loop {
         if let Some(depths) = queue::depths(queue.as_ref()).await {
             queue::show(&depths, &metrics);
@@ -161,7 +161,7 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, surroundings: Surroundi
         }
         for peer in Peer::ALL {
             // Where nothing can be asked, Mattermost is called only when there is something to tell.
-            let is_asked = peer != Peer::Mattermost || deps.chat.kind() == WayOutKind::Posts;
+            let is_asked = peer != Peer::Mattermost || deps.chat.kind() == DeliveryMethod::Posts;
             let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
             readiness.set_reached(peer, is_reached);
         }

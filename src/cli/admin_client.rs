@@ -10,10 +10,10 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::offline::Offline;
+use super::offline::OfflineArgs;
 use super::outcome::Failure;
 use crate::admin::CALLER_HEADER;
-use crate::admin::answer::Refusal;
+use crate::admin::answer::RefusalAnswer;
 use crate::app::offline::Offline as Files;
 use crate::config::{Sources, load};
 
@@ -25,11 +25,11 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 const BASE: &str = "http://localhost";
 
 /// Why a call changed nothing.
-pub(super) enum CallError {
+pub(super) enum AdminCallError {
     /// This one was refused.
     Refused(String),
     /// The relay, its queue or its store is away.
-    Away(String),
+    Unavailable(String),
     /// The versions.
     Other(Failure),
 }
@@ -51,7 +51,7 @@ enum Reach {
 
 impl AdminClient {
     /// The relay of this configuration, or its files.
-    pub(super) async fn of(sources: &Sources, offline: Offline) -> Result<Self, Failure> {
+    pub(super) async fn of(sources: &Sources, offline: OfflineArgs) -> Result<Self, Failure> {
         let config = load(sources)?.config;
         let socket = config.admin_socket_path();
         let reach = if offline.is_wanted() {
@@ -84,20 +84,23 @@ impl AdminClient {
     }
 
     /// Does `/api/{path}`, telling apart what the next call would meet too.
-    pub(super) async fn try_post<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+    pub(super) async fn try_post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<T, AdminCallError> {
         let (status, body) = self
             .exchange(Method::POST, path)
             .await
-            .map_err(|failure| CallError::Away(failure.into_text()))?;
+            .map_err(|failure| AdminCallError::Unavailable(failure.into_text()))?;
         match status {
-            status if status.is_success() => self.read(&body).map_err(CallError::Other),
-            StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::BAD_REQUEST => {
-                Err(CallError::Refused(self.refused(status, &body).into_text()))
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                Err(CallError::Away(self.refused(status, &body).into_text()))
-            }
-            _ => Err(CallError::Other(self.refused(status, &body))),
+            status if status.is_success() => self.read(&body).map_err(AdminCallError::Other),
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::BAD_REQUEST => Err(
+                AdminCallError::Refused(self.refused(status, &body).into_text()),
+            ),
+            StatusCode::SERVICE_UNAVAILABLE => Err(AdminCallError::Unavailable(
+                self.refused(status, &body).into_text(),
+            )),
+            _ => Err(AdminCallError::Other(self.refused(status, &body))),
         }
     }
 
@@ -133,7 +136,7 @@ impl AdminClient {
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
-        match serde_json::from_slice::<Refusal>(body) {
+        match serde_json::from_slice::<RefusalAnswer>(body) {
             // What was asked for must be changed first.
             Ok(refusal) if status == StatusCode::BAD_REQUEST => Failure::usage(refusal.error),
             Ok(refusal) => Failure::failed(refusal.error),

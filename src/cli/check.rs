@@ -1,9 +1,11 @@
 //! `meetrelay check`
 
-use super::outcome::{Failure, Outcome};
-use crate::config::{Config, NoticeFormat, QueueUrl, Sources, StoreUrl, WayOut, load};
+use super::outcome::{CommandResult, Failure};
+use crate::config::{
+    Config, DeliveryConfig, NoticeFormatSetting, QueueUrl, Sources, StoreUrl, load,
+};
 
-pub(super) fn check(sources: &Sources) -> Outcome {
+pub(super) fn check(sources: &Sources) -> CommandResult {
     let loaded = load(sources)?;
     let config = &loaded.config;
     let file = match &sources.file {
@@ -59,17 +61,19 @@ fn store(config: &Config) -> String {
 }
 
 /// The setting in force, and what comes of it.
-fn way_out(config: &Config) -> String {
+fn delivery_method(config: &Config) -> String {
     let notices = |format| match format {
-        NoticeFormat::Mattermost => "notices that are never edited",
-        NoticeFormat::Slack => "notices in Slack's format, which name no channel",
+        NoticeFormatSetting::Mattermost => "notices that are never edited",
+        NoticeFormatSetting::Slack => "notices in Slack's format, which name no channel",
     };
-    let (key, shows) = match config.way_out() {
+    let (key, shows) = match config.delivery_method() {
         None => return "not set".to_owned(),
-        Some(WayOut::Bot { .. }) => ("bot_token", "cards that are edited"),
-        Some(WayOut::Login { .. }) => ("login_id", "cards that are edited"),
-        Some(WayOut::Plugin { format, .. }) => ("plugin_url", notices(format)),
-        Some(WayOut::IncomingWebhook { format, .. }) => ("incoming_webhook_url", notices(format)),
+        Some(DeliveryConfig::Bot { .. }) => ("bot_token", "cards that are edited"),
+        Some(DeliveryConfig::Login { .. }) => ("login_id", "cards that are edited"),
+        Some(DeliveryConfig::Plugin { format, .. }) => ("plugin_url", notices(format)),
+        Some(DeliveryConfig::IncomingWebhook { format, .. }) => {
+            ("incoming_webhook_url", notices(format))
+        }
     };
     format!("mattermost.{key}: {shows}")
 }
@@ -88,7 +92,7 @@ fn summary(config: &Config) -> String {
         ("admin listen", config.server.admin_listen.to_string()),
         ("public URL", or_not(&config.server.public_url)),
         ("Mattermost", mattermost),
-        ("way out", way_out(config)),
+        ("way out", delivery_method(config)),
         ("plugNmeet", or_not(&config.plugnmeet.url)),
         ("queue", queue(config)),
         ("store", store(config)),

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::outcome::{Failure, Outcome};
+use super::outcome::{CommandResult, Failure};
 use crate::config::{Sources, load, reference};
 use crate::telemetry::metrics;
 
@@ -23,7 +23,7 @@ pub(super) enum Config {
 }
 
 impl Config {
-    pub(super) fn run(self, sources: &Sources) -> Outcome {
+    pub(super) fn run(self, sources: &Sources) -> CommandResult {
         match self {
             Self::Reference { metrics: true } => Ok(metrics::reference()),
             Self::Reference { metrics: false } => Ok(reference()),

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::admin_client::{AdminClient, path_part};
 use super::meetings::print;
-use super::offline::Offline;
-use super::outcome::{Failure, Outcome};
+use super::offline::OfflineArgs;
+use super::outcome::{CommandResult, Failure};
 use super::table::{clean_lines, facts, wrapped};
 use crate::admin::answer;
 use crate::config::Sources;
@@ -16,15 +16,15 @@ use act::{Act, Action};
 use filter::Filter;
 
 #[derive(Debug, Args)]
-pub(super) struct DeadLetters {
+pub(super) struct DeadLettersArgs {
     #[command(flatten)]
-    offline: Offline,
+    offline: OfflineArgs,
     #[command(subcommand)]
-    command: Command,
+    command: DeadLettersCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum DeadLettersCommand {
     /// What was given up and waits for a person, newest first
     List {
         #[command(flatten)]
@@ -78,8 +78,8 @@ struct Which {
     json: bool,
 }
 
-impl DeadLetters {
-    pub(super) async fn run(self, sources: &Sources) -> Outcome {
+impl DeadLettersArgs {
+    pub(super) async fn run(self, sources: &Sources) -> CommandResult {
         let relay = AdminClient::of(sources, self.offline).await?;
         let outcome = self.command.run(&relay).await;
         relay.close().await;
@@ -87,8 +87,8 @@ impl DeadLetters {
     }
 }
 
-impl Command {
-    async fn run(self, relay: &AdminClient) -> Outcome {
+impl DeadLettersCommand {
+    async fn run(self, relay: &AdminClient) -> CommandResult {
         match self {
             Self::List {
                 filter,
@@ -96,12 +96,12 @@ impl Command {
                 json,
             } => {
                 let path = format!("dead-letters?limit={limit}{}", filter.query()?);
-                let letters: answer::DeadLetters = relay.get(&path).await?;
+                let letters: answer::DeadLettersAnswer = relay.get(&path).await?;
                 print(json, &letters, list)
             }
             Self::Show { id, json } => {
                 let path = format!("dead-letters/{}", path_part(&id));
-                let letter: answer::DeadLetter = relay.get(&path).await?;
+                let letter: answer::DeadLetterAnswer = relay.get(&path).await?;
                 print(json, &letter, show)
             }
             Self::Replay { which, now } => which.act(relay, Action::Replay { now }).await,
@@ -111,7 +111,7 @@ impl Command {
 }
 
 impl Which {
-    async fn act(self, relay: &AdminClient, action: Action) -> Outcome {
+    async fn act(self, relay: &AdminClient, action: Action) -> CommandResult {
         let is_narrowed = self.all || !self.filter.is_empty();
         if self.ids.is_empty() != is_narrowed {
             return Err(Failure::usage(
@@ -134,7 +134,7 @@ impl Which {
     }
 }
 
-fn list(answer: &answer::DeadLetters) -> String {
+fn list(answer: &answer::DeadLettersAnswer) -> String {
     if answer.dead_letters.is_empty() {
         return match answer.total {
             0 => "no dead letters\n".to_owned(),
@@ -173,7 +173,7 @@ fn attempts(count: u32) -> String {
     }
 }
 
-fn show(letter: &answer::DeadLetter) -> String {
+fn show(letter: &answer::DeadLetterAnswer) -> String {
     let line = &letter.line;
     let mut text = facts(&[
         ("id", Some(line.id.clone())),

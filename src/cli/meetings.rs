@@ -3,22 +3,22 @@
 use clap::{Args, Subcommand};
 
 use super::admin_client::{AdminClient, path_part};
-use super::offline::Offline;
-use super::outcome::{Failure, Outcome};
+use super::offline::OfflineArgs;
+use super::outcome::{CommandResult, Failure};
 use super::table::{cell, facts, table};
 use crate::admin::answer;
 use crate::config::Sources;
 
 #[derive(Debug, Args)]
-pub(super) struct Meetings {
+pub(super) struct MeetingsArgs {
     #[command(flatten)]
-    offline: Offline,
+    offline: OfflineArgs,
     #[command(subcommand)]
-    command: Command,
+    command: MeetingsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum MeetingsCommand {
     /// The running ones, newest first
     List {
         /// Those that are over as well
@@ -48,8 +48,8 @@ enum Command {
     },
 }
 
-impl Meetings {
-    pub(super) async fn run(self, sources: &Sources) -> Outcome {
+impl MeetingsArgs {
+    pub(super) async fn run(self, sources: &Sources) -> CommandResult {
         let relay = AdminClient::of(sources, self.offline).await?;
         let outcome = self.command.run(&relay).await;
         relay.close().await;
@@ -57,18 +57,18 @@ impl Meetings {
     }
 }
 
-impl Command {
-    async fn run(self, relay: &AdminClient) -> Outcome {
+impl MeetingsCommand {
+    async fn run(self, relay: &AdminClient) -> CommandResult {
         match self {
             Self::List { all, limit, json } => {
                 let all = if all { "&all" } else { "" };
                 let path = format!("meetings?limit={limit}{all}");
-                let meetings: answer::Meetings = relay.get(&path).await?;
+                let meetings: answer::MeetingsAnswer = relay.get(&path).await?;
                 print(json, &meetings, list)
             }
             Self::Show { reference, json } => {
                 let path = format!("meetings/{}", path_part(&reference.join(" ")));
-                let meeting: answer::Meeting = relay.get(&path).await?;
+                let meeting: answer::MeetingAnswer = relay.get(&path).await?;
                 print(json, &meeting, show)
             }
             Self::End { reference } => {
@@ -87,7 +87,7 @@ pub(super) fn print<T: serde::Serialize>(
     json: bool,
     answer: &T,
     human: fn(&T) -> String,
-) -> Outcome {
+) -> CommandResult {
     if json {
         serde_json::to_string_pretty(answer).map_err(Failure::failed)
     } else {
@@ -95,7 +95,7 @@ pub(super) fn print<T: serde::Serialize>(
     }
 }
 
-fn list(answer: &answer::Meetings) -> String {
+fn list(answer: &answer::MeetingsAnswer) -> String {
     if answer.meetings.is_empty() {
         return "no meetings\n".to_owned();
     }
@@ -115,7 +115,7 @@ fn list(answer: &answer::Meetings) -> String {
     table(head, &rows)
 }
 
-fn show(meeting: &answer::Meeting) -> String {
+fn show(meeting: &answer::MeetingAnswer) -> String {
     let line = &meeting.line;
     let ended = meeting
         .ended_at
@@ -173,7 +173,7 @@ fn show(meeting: &answer::Meeting) -> String {
         sessions(meeting),
         artifacts(meeting),
         posts(meeting),
-        story(meeting),
+        history(meeting),
     ];
     for part in parts.into_iter().flatten() {
         text.push('\n');
@@ -187,22 +187,22 @@ fn part<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> Option<Strin
     (!rows.is_empty()).then(|| table(head, &rows))
 }
 
-fn requests(meeting: &answer::Meeting) -> Option<String> {
-    let row = |request: &answer::Request| {
+fn requests(meeting: &answer::MeetingAnswer) -> Option<String> {
+    let row = |request: &answer::RequestAnswer| {
         [
             request.id.clone(),
             request.received_at.clone(),
             cell(&request.by),
             request.via.clone(),
-            request.wish.clone(),
+            request.purpose.clone(),
         ]
     };
     let rows = meeting.requests.iter().map(row).collect();
     part(["REQUEST", "RECEIVED", "BY", "VIA", "WISH"], rows)
 }
 
-fn sessions(meeting: &answer::Meeting) -> Option<String> {
-    let row = |session: &answer::Session| {
+fn sessions(meeting: &answer::MeetingAnswer) -> Option<String> {
+    let row = |session: &answer::SessionAnswer| {
         let state = if session.is_ended { "ended" } else { "runs" };
         [
             session.sid.clone(),
@@ -214,8 +214,8 @@ fn sessions(meeting: &answer::Meeting) -> Option<String> {
     part(["SESSION", "CREATED", "STATE"], rows)
 }
 
-fn artifacts(meeting: &answer::Meeting) -> Option<String> {
-    let row = |artifact: &answer::Artifact| {
+fn artifacts(meeting: &answer::MeetingAnswer) -> Option<String> {
+    let row = |artifact: &answer::ArtifactAnswer| {
         [
             artifact.id.clone(),
             artifact.kind.clone(),
@@ -226,8 +226,8 @@ fn artifacts(meeting: &answer::Meeting) -> Option<String> {
     part(["ARTIFACT", "KIND", "KNOWN"], rows)
 }
 
-fn posts(meeting: &answer::Meeting) -> Option<String> {
-    let row = |post: &answer::Post| {
+fn posts(meeting: &answer::MeetingAnswer) -> Option<String> {
+    let row = |post: &answer::PostAnswer| {
         let outside = post.outside_since.as_ref();
         [
             post.key.clone(),
@@ -244,8 +244,8 @@ fn posts(meeting: &answer::Meeting) -> Option<String> {
     part(["POST", "ID", "VERSION", "FROZEN", "TROUBLE"], rows)
 }
 
-fn story(meeting: &answer::Meeting) -> Option<String> {
-    let row = |line: &answer::StoryLine| {
+fn history(meeting: &answer::MeetingAnswer) -> Option<String> {
+    let row = |line: &answer::HistoryLine| {
         [
             line.received_at.clone(),
             line.event.clone(),
@@ -253,6 +253,6 @@ fn story(meeting: &answer::Meeting) -> Option<String> {
             line.event_id.clone(),
         ]
     };
-    let rows = meeting.story.iter().map(row).collect();
+    let rows = meeting.history.iter().map(row).collect();
     part(["RECEIVED", "EVENT", "SOURCE", "EVENT ID"], rows)
 }

@@ -7,13 +7,13 @@ use crate::app::offline::OfflineError;
 
 /// Where a command finds what it works on.
 #[derive(Debug, Clone, Copy, Default, Args)]
-pub(super) struct Offline {
+pub(super) struct OfflineArgs {
     /// Open the files of a relay that does not run, instead of asking one that does
     #[arg(long, global = true)]
     offline: bool,
 }
 
-impl Offline {
+impl OfflineArgs {
     /// The files are to be opened.
     pub(super) const fn is_wanted(self) -> bool {
         self.offline

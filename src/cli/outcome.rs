@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::config::Problems;
 
 /// What is printed, or why it failed.
-pub(super) type Outcome = Result<String, Failure>;
+pub(super) type CommandResult = Result<String, Failure>;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl From<Problems> for Failure {
 }
 
 /// Prints and gives the exit code. A reader that hung up is no failure.
-pub(super) fn finish(outcome: Outcome) -> ExitCode {
+pub(super) fn finish(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(text) => {
             let _ = print(&mut io::stdout().lock(), &text);

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::outcome::{Failure, Outcome};
+use super::outcome::{CommandResult, Failure};
 use crate::admin::Readiness;
-use crate::app::{App, StartError, Surroundings};
+use crate::app::{App, AppContext, StartError};
 use crate::config::{Config, Environment, Essentials, Sources, load};
 use crate::shutdown::{Hangups, ServiceManager, Shutdown, Signals};
 use crate::telemetry::{self, LogLevelSwitch, Metrics};
 
 /// Nothing is bound or written before the configuration is known to be good.
-pub(super) async fn serve(sources: &Sources) -> Outcome {
+pub(super) async fn serve(sources: &Sources) -> CommandResult {
     let loaded = load(sources)?;
     let essentials = loaded.config.essentials()?;
     let config = &loaded.config;
@@ -22,7 +22,7 @@ pub(super) async fn serve(sources: &Sources) -> Outcome {
     let hangups = Hangups::listen().map_err(Failure::failed)?;
     announce(config, &essentials);
     telemetry::warn_of(&loaded);
-    let surroundings = Surroundings {
+    let surroundings = AppContext {
         readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
         shutdown: shutdown.clone(),
         metrics,
@@ -83,7 +83,7 @@ struct Reload {
 async fn until_stopped(
     config: &Config,
     essentials: &Essentials,
-    surroundings: Surroundings,
+    surroundings: AppContext,
     manager: &ServiceManager,
     reload: Reload,
 ) -> anyhow::Result<()> {

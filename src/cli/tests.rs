@@ -64,7 +64,7 @@ async fn relay(status: &'static str, body: &'static str) -> Relay {
 }
 
 impl Relay {
-    async fn run(&self, arguments: &[&str]) -> Outcome {
+    async fn run(&self, arguments: &[&str]) -> CommandResult {
         run_with(&self.sources, arguments).await
     }
 
@@ -73,7 +73,7 @@ impl Relay {
     }
 }
 
-async fn run_with(sources: &Sources, arguments: &[&str]) -> Outcome {
+async fn run_with(sources: &Sources, arguments: &[&str]) -> CommandResult {
     let arguments = [&["meetrelay"], arguments].concat();
     let arguments = Arguments::try_parse_from(arguments).unwrap();
     carry_out(arguments.command, sources).await

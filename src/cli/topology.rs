@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::outcome::{Failure, Outcome};
-use crate::app::topology::{self, Report, TopologyError};
+use super::outcome::{CommandResult, Failure};
+use crate::app::topology::{self, TopologyError, TopologyReport};
 use crate::config::{AmqpUrl, Config, Sources, load};
 
 #[derive(Debug, Subcommand)]
@@ -29,7 +29,7 @@ pub(super) struct Broker {
 }
 
 impl Topology {
-    pub(super) async fn run(self, sources: &Sources) -> Outcome {
+    pub(super) async fn run(self, sources: &Sources) -> CommandResult {
         match self {
             Self::Export { vhost } => Ok(topology::definitions(&vhost)),
             Self::Apply(broker) => {
@@ -89,7 +89,7 @@ fn place(config: &Config, url: Option<&AmqpUrl>) -> String {
 }
 
 /// All differences at once, one line each.
-fn told(report: &Report, place: &str, done: &str) -> Outcome {
+fn told(report: &TopologyReport, place: &str, done: &str) -> CommandResult {
     if report.differences.is_empty() {
         let (exchanges, queues, bindings) = topology::counts();
         return Ok(format!(

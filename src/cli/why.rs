@@ -4,17 +4,17 @@ use clap::Args;
 
 use super::admin_client::{AdminClient, path_part};
 use super::meetings::print;
-use super::offline::Offline;
-use super::outcome::{Failure, Outcome};
+use super::offline::OfflineArgs;
+use super::outcome::{CommandResult, Failure};
 use super::table::{cell, facts, wrapped};
-use crate::admin::answer::{Moment, StoryOf, What, Why as Answer};
+use crate::admin::answer::{HistoryOf, MomentAnswer, What, WhyAnswer as Answer};
 use crate::config::Sources;
 
 /// Where the text of a moment begins: behind its time and offset.
 const TEXT_AT: usize = 26;
 
 #[derive(Debug, Args)]
-pub(super) struct Why {
+pub(super) struct WhyArgs {
     /// An event, meeting, request, room, session, artifact, post, job or dead letter id; a permalink; a link of the
     /// relay; or an error's whole text with its ref
     #[arg(value_name = "REF", required = true, num_args = 1..)]
@@ -23,18 +23,18 @@ pub(super) struct Why {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    offline: Offline,
+    offline: OfflineArgs,
 }
 
-impl Why {
-    pub(super) async fn run(self, sources: &Sources) -> Outcome {
+impl WhyArgs {
+    pub(super) async fn run(self, sources: &Sources) -> CommandResult {
         let relay = AdminClient::of(sources, self.offline).await?;
         let outcome = self.ask(&relay).await;
         relay.close().await;
         outcome
     }
 
-    async fn ask(&self, relay: &AdminClient) -> Outcome {
+    async fn ask(&self, relay: &AdminClient) -> CommandResult {
         // An error's text without quotes comes as several words.
         let reference = self.reference.join(" ");
         let why: Answer = relay
@@ -82,7 +82,7 @@ fn text(why: &Answer) -> String {
     text
 }
 
-fn state(meeting: &StoryOf, why: &Answer) -> String {
+fn state(meeting: &HistoryOf, why: &Answer) -> String {
     let line = &meeting.line;
     let refused = meeting.refused.as_ref();
     let refused = refused.map_or_else(String::new, |why| format!(" ({why})"));
@@ -129,7 +129,7 @@ fn one_below_the_other<'a>(
     facts
 }
 
-fn card(meeting: &StoryOf) -> String {
+fn card(meeting: &HistoryOf) -> String {
     let Some(post) = &meeting.card_post else {
         return "not posted".to_owned();
     };
@@ -150,7 +150,7 @@ fn offset(millis: i64) -> String {
     format!("{sign}{}.{:03}", millis / 1000, millis % 1000)
 }
 
-fn said(moment: &Moment) -> String {
+fn said(moment: &MomentAnswer) -> String {
     match &moment.what {
         What::Event {
             event_id,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{Config, Rule};
-use super::reader::Reader;
+use super::reader::ConfigReader;
 use super::value::QueueUrl;
 
 /// Least length of the secret that signs links, in bytes.
@@ -24,8 +24,8 @@ pub(super) const PLACEHOLDERS: [&str; 5] = [
 const PREVIOUS_SECRETS_MAX: usize = 16;
 
 /// Notes every fault; a key that is already known to be wrong is not complained about twice.
-pub(super) fn check_together(config: &Config, reader: &mut Reader) {
-    let mut check = Check { reader };
+pub(super) fn check_together(config: &Config, reader: &mut ConfigReader) {
+    let mut check = ConfigCheck { reader };
     check.server(config);
     check.mattermost(config);
     check.ways_out(config);
@@ -38,11 +38,11 @@ pub(super) fn check_together(config: &Config, reader: &mut Reader) {
     }
 }
 
-struct Check<'a> {
-    reader: &'a mut Reader,
+struct ConfigCheck<'a> {
+    reader: &'a mut ConfigReader,
 }
 
-impl Check<'_> {
+impl ConfigCheck<'_> {
     fn server(&mut self, config: &Config) {
         let secret = config.server.signing_secret.as_ref();
         let length = secret.map_or(SIGNING_SECRET_BYTES_MIN, length_of);

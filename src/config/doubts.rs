@@ -5,7 +5,7 @@ use url::Url;
 
 use super::keys::Config;
 use super::problem::Problem;
-use super::reader::Reader;
+use super::reader::ConfigReader;
 
 /// Length of every token that Mattermost makes.
 const TOKEN_LENGTH: usize = 26;
@@ -36,8 +36,8 @@ const PLUGNMEET_ROUTES: Routes = Routes {
 };
 
 /// Notes every doubt, and takes unmistakable routes off base addresses, so that they work all the same.
-pub(super) fn settle(config: &mut Config, reader: &Reader) -> Vec<Problem> {
-    let mut doubts = Doubts {
+pub(super) fn settle(config: &mut Config, reader: &ConfigReader) -> Vec<Problem> {
+    let mut doubts = DoubtFinder {
         reader,
         found: Vec::new(),
     };
@@ -81,12 +81,12 @@ pub(super) fn settle(config: &mut Config, reader: &Reader) -> Vec<Problem> {
     doubts.found
 }
 
-struct Doubts<'a> {
-    reader: &'a Reader,
+struct DoubtFinder<'a> {
+    reader: &'a ConfigReader,
     found: Vec<Problem>,
 }
 
-impl Doubts<'_> {
+impl DoubtFinder<'_> {
     fn routes(&mut self, key: &str, url: &mut Url, routes: &Routes) {
         let what = |route: &str| format!("ends in /{route}, which the relay adds by itself");
         if let Some((route, base)) = without(url, routes.certain) {

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::keys::{Config, Mattermost};
 use super::problem::{Problem, Problems};
-use super::value::{NoticeFormat, SecretUrl};
+use super::value::{NoticeFormatSetting, SecretUrl};
 
 /// The settings without which nothing can be served, now known to be there.
 #[derive(Debug, Clone)]
@@ -24,12 +24,12 @@ pub struct MattermostAccess {
     /// Its address; ends in `/`.
     pub url: Url,
     /// How the relay shows meetings there.
-    pub way_out: WayOut,
+    pub delivery_method: DeliveryConfig,
 }
 
 /// How the relay shows meetings. The first two edit and look up what they posted, the others only post notices.
 #[derive(Debug, Clone)]
-pub enum WayOut {
+pub enum DeliveryConfig {
     /// The REST API with a bot's token.
     Bot {
         /// The token.
@@ -49,14 +49,14 @@ pub enum WayOut {
         /// The value of the header `Authorization`.
         authorization: Option<SecretString>,
         /// For whom notices are written.
-        format: NoticeFormat,
+        format: NoticeFormatSetting,
     },
     /// An incoming webhook.
     IncomingWebhook {
         /// Its address.
         url: SecretUrl,
         /// For whom notices are written.
-        format: NoticeFormat,
+        format: NoticeFormatSetting,
     },
 }
 
@@ -100,15 +100,15 @@ impl Config {
     }
 
     /// The way out in force; `None` when none is given or Mattermost is not served.
-    pub fn way_out(&self) -> Option<WayOut> {
-        way_out(&self.mattermost).filter(|_| self.mattermost.enabled)
+    pub fn delivery_method(&self) -> Option<DeliveryConfig> {
+        delivery_method(&self.mattermost).filter(|_| self.mattermost.enabled)
     }
 
     fn mattermost_access(&self, missing: &mut Missing) -> Option<MattermostAccess> {
         let mattermost = &self.mattermost;
         let url = missing.take(&mattermost.url, "mattermost.url", MATTERMOST_URL);
-        let way_out = way_out(mattermost);
-        if way_out.is_none() {
+        let delivery_method = delivery_method(mattermost);
+        if delivery_method.is_none() {
             missing.note("mattermost.bot_token", BOT_TOKEN);
         }
         if mattermost.outgoing_tokens.is_empty() && mattermost.command_tokens.is_empty() {
@@ -116,7 +116,7 @@ impl Config {
         }
         Some(MattermostAccess {
             url: url?,
-            way_out: way_out?,
+            delivery_method: delivery_method?,
         })
     }
 
@@ -136,22 +136,27 @@ impl Config {
 }
 
 /// The first that is given, best first.
-fn way_out(mattermost: &Mattermost) -> Option<WayOut> {
+fn delivery_method(mattermost: &Mattermost) -> Option<DeliveryConfig> {
     let format = mattermost.format;
     let bot = mattermost.bot_token.clone();
     let account = mattermost.login_id.clone().zip(mattermost.password.clone());
-    bot.map(|token| WayOut::Bot { token })
-        .or_else(|| account.map(|(login_id, password)| WayOut::Login { login_id, password }))
+    bot.map(|token| DeliveryConfig::Bot { token })
         .or_else(|| {
-            mattermost.plugin_url.clone().map(|url| WayOut::Plugin {
-                url,
-                authorization: mattermost.plugin_authorization.clone(),
-                format,
-            })
+            account.map(|(login_id, password)| DeliveryConfig::Login { login_id, password })
+        })
+        .or_else(|| {
+            mattermost
+                .plugin_url
+                .clone()
+                .map(|url| DeliveryConfig::Plugin {
+                    url,
+                    authorization: mattermost.plugin_authorization.clone(),
+                    format,
+                })
         })
         .or_else(|| {
             let url = mattermost.incoming_webhook_url.clone();
-            url.map(|url| WayOut::IncomingWebhook { url, format })
+            url.map(|url| DeliveryConfig::IncomingWebhook { url, format })
         })
 }
 

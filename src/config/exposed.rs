@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Loaded;
 use super::keys::Config;
-use super::problem::Origin;
+use super::problem::ValueOrigin;
 
 /// The permission to read for everybody.
 const READ_BY_OTHERS: u32 = 0o004;
@@ -26,13 +26,13 @@ impl Loaded {
     }
 }
 
-fn note_files(origin: &Origin, files: &mut BTreeSet<PathBuf>) {
+fn note_files(origin: &ValueOrigin, files: &mut BTreeSet<PathBuf>) {
     match origin {
-        Origin::File { path, .. } | Origin::SecretFile { path, .. } => {
+        ValueOrigin::File { path, .. } | ValueOrigin::SecretFile { path, .. } => {
             files.insert(path.clone());
         }
-        Origin::Variable(_) => {}
-        Origin::Both(one, other) => {
+        ValueOrigin::Variable(_) => {}
+        ValueOrigin::Both(one, other) => {
             note_files(one, files);
             note_files(other, files);
         }

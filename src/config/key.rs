@@ -8,7 +8,7 @@ pub(crate) const PREFIX: &str = "MEETRELAY__";
 
 /// One key of the configuration, as the table declares it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Key {
+pub(crate) struct ConfigKey {
     /// The section's path, like `plugnmeet.room`.
     pub(crate) section: &'static str,
     /// The key's own name.
@@ -29,7 +29,7 @@ pub(crate) struct Key {
     pub(crate) show_default: fn(&str) -> Option<String>,
 }
 
-impl Key {
+impl ConfigKey {
     /// `section.name`.
     pub(crate) fn path(&self) -> String {
         format!("{}.{}", self.section, self.name)
@@ -50,7 +50,7 @@ pub(crate) struct Section {
     /// What it is about.
     pub(crate) about: &'static [&'static str],
     /// Its keys in reading order.
-    pub(crate) keys: &'static [Key],
+    pub(crate) keys: &'static [ConfigKey],
     /// It may stand several times (`[[path]]`).
     pub(crate) is_repeated: bool,
 }

@@ -13,7 +13,8 @@ use url::Url;
 use crate::domain::{Moderators, Notify};
 
 use super::value::{
-    Declare, HostName, LogFormat, LogLevel, NoticeFormat, QueueUrl, SecretUrl, StoreUrl, Template,
+    DeclareSetting, HostName, LogFormat, LogLevel, NoticeFormatSetting, QueueUrl, SecretUrl,
+    StoreUrl, Template,
 };
 
 section! {
@@ -70,7 +71,7 @@ section! {
         /// Address of an incoming webhook, when there is no bot. Notices only: nothing can be edited or looked up.
         incoming_webhook_url: Option<SecretUrl>,
         /// For whom notices are written: with `slack` only what every server understands that knows Slack's incoming webhooks.
-        format: NoticeFormat = "mattermost",
+        format: NoticeFormatSetting = "mattermost",
         /// When the answer to a notice never came, it is posted once more after this time, and may stand there twice.
         notice_again_after: Duration = "1m" in "1s" to "1h",
         /// Deadline of one call, over connect, headers and body.
@@ -204,7 +205,7 @@ section! {
         /// Most bytes that lie in the embedded queue; beyond it nothing is accepted.
         bytes_max: ByteSize = "1GiB" in "1MiB" to "1TiB",
         /// Whether the relay makes RabbitMQ's exchanges and queues whenever it connects, or only verifies that they are there (`meetrelay topology`).
-        declare: Declare = "create",
+        declare: DeclareSetting = "create",
         /// A PEM file with the certificates of the authorities that may vouch for RabbitMQ with `amqps://`. Absent: those of the system.
         ca_file: Option<PathBuf>,
         /// RabbitMQ must have taken a connection within this time.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// A line of the configuration file.
     File {
         /// The file as it was named.
@@ -23,10 +23,10 @@ pub enum Origin {
         path: PathBuf,
     },
     /// A list that two sources gave together.
-    Both(Box<Origin>, Box<Origin>),
+    Both(Box<ValueOrigin>, Box<ValueOrigin>),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
@@ -41,7 +41,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where the value was given; `None` when it was given nowhere.
-    pub origin: Option<Origin>,
+    pub origin: Option<ValueOrigin>,
     /// The key, like `server.listen`; `None` when the fault is in the source as a whole.
     pub key: Option<String>,
     /// What is wrong.

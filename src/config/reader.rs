@@ -2,30 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::key::Key;
-use super::problem::{Origin, Problem};
+use super::key::ConfigKey;
+use super::problem::{Problem, ValueOrigin};
 use super::value::{Mismatch, Raw, Setting};
 
 /// A value as its source gave it.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct SourcedValue {
     /// The value, not yet understood.
     pub(crate) raw: Raw,
     /// Where it was given.
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueOrigin,
 }
 
 /// Hands out typed values. A value that cannot be understood is noted and its default taken, so that the reading
 /// goes on and all faults show at once.
 #[derive(Debug)]
-pub(crate) struct Reader {
-    found: BTreeMap<String, Found>,
+pub(crate) struct ConfigReader {
+    found: BTreeMap<String, SourcedValue>,
     problems: Vec<Problem>,
     faulty: BTreeSet<String>,
 }
 
-impl Reader {
-    pub(crate) fn new(found: BTreeMap<String, Found>, problems: Vec<Problem>) -> Self {
+impl ConfigReader {
+    pub(crate) fn new(found: BTreeMap<String, SourcedValue>, problems: Vec<Problem>) -> Self {
         let faulty = problems.iter().filter_map(|p| p.key.clone()).collect();
         Self {
             found,
@@ -35,7 +35,7 @@ impl Reader {
     }
 
     /// The value of `key` below `at`, else its default.
-    pub(crate) fn take<T: Setting>(&mut self, at: &str, key: &Key) -> T {
+    pub(crate) fn take<T: Setting>(&mut self, at: &str, key: &ConfigKey) -> T {
         let path = format!("{at}.{}", key.name);
         let read = self.found.get(&path).map(|found| {
             let value = T::read(&found.raw)?;
@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Where the key was given, if it was.
-    pub(crate) fn origin(&self, path: &str) -> Option<Origin> {
+    pub(crate) fn origin(&self, path: &str) -> Option<ValueOrigin> {
         self.found.get(path).map(|found| found.origin.clone())
     }
 
@@ -94,7 +94,7 @@ impl Reader {
     }
 
     /// Where each given key comes from, and all that is wrong.
-    pub(crate) fn finish(self) -> (BTreeMap<String, Origin>, Vec<Problem>) {
+    pub(crate) fn finish(self) -> (BTreeMap<String, ValueOrigin>, Vec<Problem>) {
         let origins = self
             .found
             .into_iter()
@@ -122,6 +122,6 @@ fn within<T: Setting>(value: T, low: &str, high: &str) -> Result<T, Mismatch> {
     reason = "a key without a default has an optional type or a list, which an empty text reads as; the test \
               `every_default_reads_and_lies_in_its_range` goes through the whole table"
 )]
-fn default<T: Setting>(key: &Key) -> T {
+fn default<T: Setting>(key: &ConfigKey) -> T {
     T::read(&Raw::Text(key.default.unwrap_or_default().to_owned())).expect("defaults are valid")
 }

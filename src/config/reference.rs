@@ -1,6 +1,6 @@
 //! The reference of every key, from the same table that reads them.
 
-use super::key::{Key, PREFIX, Section};
+use super::key::{ConfigKey, PREFIX, Section};
 use super::keys::Config;
 use super::reload::is_reloaded;
 use super::source::{DEFAULT_FILE, FILE_VARIABLE};
@@ -49,7 +49,7 @@ fn describe_section(section: &Section, page: &mut String) {
     }
 }
 
-fn describe_key(key: &Key, is_repeated: bool, page: &mut String) {
+fn describe_key(key: &ConfigKey, is_repeated: bool, page: &mut String) {
     let default = match key.default {
         Some(text) => (key.show_default)(text).map(|shown| format!("`{shown}`")),
         None => (key.show_default)("").map(|shown| format!("`{shown}`")),

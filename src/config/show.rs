@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Loaded;
-use super::problem::Origin;
+use super::problem::ValueOrigin;
 use super::value::Setting;
 
 /// One key with its effective value.
@@ -37,7 +37,7 @@ impl Loaded {
         for shown in &mut shown {
             let path = format!("{}.{}", shown.section, shown.key);
             if let Some(origin) = self.origins.get(&path) {
-                shown.source = Origin::to_string(origin);
+                shown.source = ValueOrigin::to_string(origin);
             }
         }
         shown
@@ -53,8 +53,8 @@ impl Loaded {
                     Some((repeated, _)) => format!("[[{repeated}]]"),
                     None => format!("[{}]", shown.section),
                 };
-                let gap = if section.is_empty() { "" } else { "\n" };
-                text.push_str(&format!("{gap}{head}\n"));
+                let missed_posts = if section.is_empty() { "" } else { "\n" };
+                text.push_str(&format!("{missed_posts}{head}\n"));
                 section.clone_from(&shown.section);
             }
             let line = match shown.value {

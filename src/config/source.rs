@@ -7,10 +7,10 @@ mod file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::key::Key;
+use super::key::ConfigKey;
 use super::keys::Config;
-use super::problem::{Origin, Problem};
-use super::reader::Found;
+use super::problem::{Problem, ValueOrigin};
+use super::reader::SourcedValue;
 
 pub use environment::Environment;
 
@@ -39,7 +39,10 @@ impl Sources {
 }
 
 /// Brings every source into one map from path to value; later sources replace earlier ones.
-pub(crate) fn collect(sources: &Sources, problems: &mut Vec<Problem>) -> BTreeMap<String, Found> {
+pub(crate) fn collect(
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, SourcedValue> {
     let mut found = BTreeMap::new();
     if let Some(path) = &sources.file {
         file::collect(path, &mut found, problems);
@@ -52,7 +55,7 @@ pub(crate) fn collect(sources: &Sources, problems: &mut Vec<Problem>) -> BTreeMa
 
 /// What a path names.
 enum Named {
-    Key(&'static Key),
+    ConfigKey(&'static ConfigKey),
     Section { is_repeated: bool },
     Nothing,
 }
@@ -65,14 +68,19 @@ fn name(path: &str) -> Named {
             };
         }
         if let Some(key) = section.keys.iter().find(|key| key.path() == path) {
-            return Named::Key(key);
+            return Named::ConfigKey(key);
         }
     }
     Named::Nothing
 }
 
 /// Notes a key that does not exist, with the one that was probably meant.
-fn unknown(path: &str, shown: &str, origin: Origin, spell: fn(&Key) -> String) -> Problem {
+fn unknown(
+    path: &str,
+    shown: &str,
+    origin: ValueOrigin,
+    spell: fn(&ConfigKey) -> String,
+) -> Problem {
     Problem {
         origin: Some(origin),
         key: None,
@@ -82,13 +90,13 @@ fn unknown(path: &str, shown: &str, origin: Origin, spell: fn(&Key) -> String) -
 }
 
 /// The key that was probably meant: one with nearly the same name, first in the same section.
-fn suggestion(path: &str, spell: fn(&Key) -> String) -> String {
+fn suggestion(path: &str, spell: fn(&ConfigKey) -> String) -> String {
     let (section, own_name) = path.rsplit_once('.').unwrap_or(("", path));
-    if let Named::Key(key) = name(path) {
+    if let Named::ConfigKey(key) = name(path) {
         // It exists, but several times over, which a variable cannot say.
         return format!("write [[{}]] into the configuration's file", key.section);
     }
-    let nearness = |key: &Key| {
+    let nearness = |key: &ConfigKey| {
         let is_here = key.section == section;
         strsim::jaro_winkler(key.name, own_name) + if is_here { 0.05 } else { 0.0 }
     };

@@ -1,7 +1,7 @@
 //! The macros that turn the declarative table of [`super::keys`] into types, readers, reference and listing.
 
 use super::key::Section;
-use super::reader::Reader;
+use super::reader::ConfigReader;
 use super::show::Shown;
 
 /// What the macros make of every section.
@@ -10,7 +10,7 @@ pub(crate) trait Keyed: Sized {
     const SECTION: Section;
 
     /// Reads its keys below `at` (its path, for a repeated one with its number).
-    fn read(reader: &mut Reader, at: &str) -> Self;
+    fn read(reader: &mut ConfigReader, at: &str) -> Self;
 
     /// Adds its keys with their effective values.
     fn show(&self, at: &str, out: &mut Vec<Shown>);
@@ -31,7 +31,7 @@ macro_rules! maybe {
 
 macro_rules! key {
     ($path:literal, $key:ident, $type:ty, [$($doc:literal)+], [$($default:literal)?], [$($low:literal $high:literal)?]) => {
-        $crate::config::key::Key {
+        $crate::config::key::ConfigKey {
             section: $path,
             name: stringify!($key),
             doc: &[$($doc),+],
@@ -90,7 +90,7 @@ macro_rules! section {
                 is_repeated: $repeated,
             };
 
-            fn read(reader: &mut $crate::config::reader::Reader, at: &str) -> Self {
+            fn read(reader: &mut $crate::config::reader::ConfigReader, at: &str) -> Self {
                 Self {
                     $( $key: reader.take(
                         at, &key!($path, $key, $type, [$($doc)+], $default, $range)
@@ -138,7 +138,7 @@ macro_rules! tree {
             ];
 
             /// Reads the whole tree; faults are left in `reader`.
-            pub(super) fn read(reader: &mut $crate::config::reader::Reader) -> Self {
+            pub(super) fn read(reader: &mut $crate::config::reader::ConfigReader) -> Self {
                 use $crate::config::table::Keyed;
                 Self {
                     $( $field: <$section>::read(reader, <$section>::SECTION.path), )+

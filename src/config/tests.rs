@@ -436,11 +436,17 @@ fn the_first_way_out_that_is_given_counts() {
         .unwrap()
         .config;
         found.push(
-            match config.essentials().unwrap().mattermost.unwrap().way_out {
-                WayOut::Bot { .. } => "bot",
-                WayOut::Login { .. } => "login",
-                WayOut::Plugin { .. } => "plugin",
-                WayOut::IncomingWebhook { .. } => "incoming webhook",
+            match config
+                .essentials()
+                .unwrap()
+                .mattermost
+                .unwrap()
+                .delivery_method
+            {
+                DeliveryConfig::Bot { .. } => "bot",
+                DeliveryConfig::Login { .. } => "login",
+                DeliveryConfig::Plugin { .. } => "plugin",
+                DeliveryConfig::IncomingWebhook { .. } => "incoming webhook",
             },
         );
     }

@@ -11,7 +11,7 @@ pub(crate) use list::{entries, unquoted};
 pub use place::{AmqpUrl, HostName, QueueUrl, SecretUrl};
 pub use store::{PostgresUrl, SslMode, StoreUrl};
 pub use text::Template;
-pub use word::{Declare, LogFormat, LogLevel, NoticeFormat};
+pub use word::{DeclareSetting, LogFormat, LogLevel, NoticeFormatSetting};
 
 /// A value as its source wrote it.
 #[derive(Debug, Clone)]

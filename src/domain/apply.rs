@@ -14,11 +14,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{self, Candidate, EndChoice};
-use super::meeting::{Meeting, Request, Wish};
+use super::meeting::{Meeting, Request, RequestPurpose};
 use super::owed::{Schedule, owed};
 use super::{
     CLOCKS_DIFFER_BY, Event, EventId, Fact, MeetingId, Owed, Person, Refusal, RequestId,
-    ResponseHook, RoomId, ServerName, Sid, State, Timestamp, Via,
+    ResponseHook, RoomId, ServerName, Sid, State, Timestamp, TriggerSource,
 };
 
 /// An end that was asked for longer ago is wanted by nobody any more: it may be a copy of a message whose key is forgotten.
@@ -45,7 +45,7 @@ pub struct Fresh {
 /// What must be loaded for a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// The running meetings of this channel and its threads (`Place::channel_key`), the newest
+    /// The running meetings of this channel and its threads (`Conversation::channel_key`), the newest
     /// [`choice::CANDIDATES_MAX`] of them: [`aim`] chooses.
     Channel(String),
     /// This meeting.
@@ -119,12 +119,12 @@ pub struct Applied {
     /// The jobs to publish, with their due times.
     pub publish: Vec<Owed>,
     /// A person to be told although there is no meeting that could.
-    pub tell: Option<Tell>,
+    pub tell: Option<Reply>,
 }
 
 /// An answer that belongs to no meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tell {
+pub struct Reply {
     /// Whose request.
     pub request: RequestId,
     /// Where the answer goes.
@@ -394,7 +394,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
 }
 
 /// What a person is told whose end the meeting has no room for.
-fn tell_dropped(meeting: &Meeting, event: &Event) -> Option<Tell> {
+fn tell_dropped(meeting: &Meeting, event: &Event) -> Option<Reply> {
     match &event.fact {
         Fact::EndRequested { by, via, .. } if requests::is_dropped(meeting, by) => {
             tell(event.id, by, via, Saying::NoRoom)
@@ -403,15 +403,15 @@ fn tell_dropped(meeting: &Meeting, event: &Event) -> Option<Tell> {
     }
 }
 
-fn tell(event: EventId, by: &Person, via: &Via, saying: Saying) -> Option<Tell> {
+fn tell(event: EventId, by: &Person, via: &TriggerSource, saying: Saying) -> Option<Reply> {
     match via {
-        Via::SlashCommand { hook: Some(hook) } => Some(Tell {
+        TriggerSource::SlashCommand { hook: Some(hook) } => Some(Reply {
             request: event.into(),
             hook: hook.clone(),
             to: by.clone(),
             saying,
         }),
-        Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => None,
+        TriggerSource::SlashCommand { hook: None } | TriggerSource::OutgoingWebhook { .. } => None,
     }
 }
 
@@ -421,13 +421,19 @@ fn conference() -> ServerName {
 }
 
 /// A request as its event brings it.
-fn request(event: &Event, by: &Person, via: &Via, wish: Wish, told: Option<bool>) -> Request {
+fn request(
+    event: &Event,
+    by: &Person,
+    via: &TriggerSource,
+    purpose: RequestPurpose,
+    told: Option<bool>,
+) -> Request {
     Request {
         id: event.id.into(),
         by: by.clone(),
         via: via.clone(),
         received_at: event.received_at,
-        wish,
+        purpose,
         told,
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::TITLE_CHARS_MAX;
 use super::text::clean_title;
-use super::{Meeting, Place, PostId, State, Timestamp, UserId};
+use super::{Conversation, Meeting, PostId, State, Timestamp, UserId};
 
 /// Most running meetings of one channel among which is chosen, the newest ones.
 pub const CANDIDATES_MAX: usize = 50;
@@ -37,7 +37,7 @@ pub enum EndChoice<'m> {
 }
 
 /// Those of the channel's running meetings that people at `place` see: in a thread its own, else all of them.
-pub fn seen_from<'m>(running: &[&'m Meeting], place: &Place) -> Vec<&'m Meeting> {
+pub fn seen_from<'m>(running: &[&'m Meeting], place: &Conversation) -> Vec<&'m Meeting> {
     let thread = place.thread.as_ref();
     let stands_here = |meeting: &Meeting| thread.is_none() || meeting.stands_in(thread);
     let mut seen = running.to_vec();
@@ -49,7 +49,7 @@ pub fn seen_from<'m>(running: &[&'m Meeting], place: &Place) -> Vec<&'m Meeting>
 /// being ended.
 pub fn offered<'m>(
     running: &[&'m Meeting],
-    place: &Place,
+    place: &Conversation,
     received_at: Timestamp,
 ) -> Option<&'m Meeting> {
     let thread: Option<&PostId> = place.thread.as_ref();
@@ -69,7 +69,7 @@ fn can_be_offered(meeting: &Meeting, received_at: Timestamp) -> bool {
 /// thread among its own meetings first.
 pub fn to_end<'m>(
     running: &[&'m Meeting],
-    place: &Place,
+    place: &Conversation,
     by: &UserId,
     words: &str,
 ) -> EndChoice<'m> {

@@ -16,8 +16,8 @@ use super::{
     Timestamp,
 };
 
-pub use request::{Moderators, Person, Place, PlaceKind, RuleChoice};
-pub use via::{ResponseHook, Via};
+pub use request::{Conversation, ConversationKind, Moderators, Person, RuleChoice};
+pub use via::{ResponseHook, TriggerSource};
 
 /// One fact with what is known of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,11 +181,11 @@ pub enum Fact {
         /// The id of the meeting, should there be none running at the place.
         meeting: MeetingId,
         /// Where.
-        place: Place,
+        place: Conversation,
         /// Who.
         by: Person,
         /// How.
-        via: Via,
+        via: TriggerSource,
         /// With what options.
         rule: RuleChoice,
         /// `start --new`: a running one is not offered instead.
@@ -197,11 +197,11 @@ pub enum Fact {
     /// A person asked to end a meeting that runs at a place.
     EndRequested {
         /// Where.
-        place: Place,
+        place: Conversation,
         /// Who.
         by: Person,
         /// How.
-        via: Via,
+        via: TriggerSource,
         /// Its title or number as the person wrote it; empty: the newest that they may end.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         words: String,
@@ -352,7 +352,8 @@ pub enum Fact {
         job: String,
         /// A room that is to be made counts as asked for now: its rule's worth begins anew.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        anew: bool,
+        #[serde(rename = "anew")]
+        reset_age: bool,
     },
     /// The sweep found that the meeting still owes.
     Woken {

@@ -12,8 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, ArtifactKind, Identity, MeetingId, ParticipantSid, Person, Place, PostId, PostKey,
-    PostRow, Refusal, RequestId, RoomId, RuleChoice, ServerName, Sid, Timestamp, Via,
+    ArtifactId, ArtifactKind, Conversation, Identity, MeetingId, ParticipantSid, Person, PostId,
+    PostKey, PostRow, Refusal, RequestId, RoomId, RuleChoice, ServerName, Sid, Timestamp,
+    TriggerSource,
 };
 pub use notify::Notify;
 pub use session::{End, Session};
@@ -45,7 +46,7 @@ pub struct Meeting {
     /// The plugNmeet server of its room.
     pub conference: ServerName,
     /// Where its card stands.
-    pub place: Place,
+    pub place: Conversation,
     /// Its room: drawn once, stored before any create, never used again.
     pub room: RoomId,
     /// What the rule decided.
@@ -74,7 +75,7 @@ pub struct Meeting {
     /// Recordings that were switched on or off.
     pub recordings: BTreeMap<ArtifactId, Switched>,
     /// Somebody wants it ended.
-    pub end: Option<EndWish>,
+    pub end: Option<EndRequest>,
     /// How often it was asked whether the room runs.
     pub polled: u32,
     /// When it was asked last, on our clock.
@@ -111,11 +112,12 @@ pub struct Request {
     /// Who.
     pub by: Person,
     /// How it came.
-    pub via: Via,
+    pub via: TriggerSource,
     /// When, on our clock.
     pub received_at: Timestamp,
     /// What it wants and what became of it.
-    pub wish: Wish,
+    #[serde(rename = "wish")]
+    pub purpose: RequestPurpose,
     /// Whether the immediate answer named this meeting (`false`: another one, or none); `None` where that is no matter,
     /// and in requests of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,14 +127,14 @@ pub struct Request {
 impl Request {
     /// It came as a slash command, whose person alone reads the answer.
     pub const fn is_by_command(&self) -> bool {
-        matches!(self.via, Via::SlashCommand { .. })
+        matches!(self.via, TriggerSource::SlashCommand { .. })
     }
 }
 
 /// What a request wants and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wish {
+pub enum RequestPurpose {
     /// A meeting: this one was made for it.
     Start,
     /// A meeting: this one already ran and is offered instead.
@@ -145,7 +147,7 @@ pub enum Wish {
     EndRefused,
 }
 
-impl Wish {
+impl RequestPurpose {
     /// Somebody wants the meeting ended, whatever became of it.
     pub const fn is_end(self) -> bool {
         matches!(self, Self::EndAsked | Self::EndAllowed | Self::EndRefused)
@@ -207,7 +209,7 @@ pub struct Switched {
 
 /// Somebody wants the meeting ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EndWish {
+pub struct EndRequest {
     /// Since when, on our clock.
     pub wanted_at: Timestamp,
     /// How often plugNmeet was told.

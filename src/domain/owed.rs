@@ -5,11 +5,12 @@ mod notices;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::meeting::{Artifact, Request, Wish};
+use super::meeting::{Artifact, Request, RequestPurpose};
 use super::{
-    ArtifactKind, Job, Meeting, Owed, PostKey, PostRow, Showing, State, Timestamp, Via, WayOutKind,
+    ArtifactKind, DeliveryMethod, Job, Meeting, Owed, PostKey, PostRow, Presentation, State,
+    Timestamp, TriggerSource,
 };
-use notices::{Way, notices};
+use notices::{NoticePath, notices};
 
 /// How long a card waits whose version before was given up.
 const REFUSED_CARD_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -20,7 +21,7 @@ const REFUSED_CARD_AGAIN_AFTER_MAX: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// What the way out can do; the same on every replica.
-    pub way_out: WayOutKind,
+    pub delivery_method: DeliveryMethod,
     /// A card or notice "being prepared" is posted when the room is not there this long after the request.
     pub first_card_after: Duration,
     /// EndRoom is repeated after this.
@@ -112,7 +113,7 @@ fn conference_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>)
 
 fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     for request in &meeting.requests {
-        if request.wish == Wish::EndAsked && meeting.state().is_running() {
+        if request.purpose == RequestPurpose::EndAsked && meeting.state().is_running() {
             owed.push(at_once(
                 Job::CheckRight {
                     request: request.id,
@@ -132,18 +133,18 @@ fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     if meeting.is_card_deleted() {
         return;
     }
-    match meeting.showing(schedule.way_out) {
-        Showing::Card => card_jobs(meeting, schedule, owed),
-        Showing::Notices => notices(meeting, schedule, Way::WayOut, owed),
-        Showing::ThroughHook(_) => {
+    match meeting.presentation(schedule.delivery_method) {
+        Presentation::Card => card_jobs(meeting, schedule, owed),
+        Presentation::Notices => notices(meeting, schedule, NoticePath::DeliveryConfig, owed),
+        Presentation::ThroughHook(_) => {
             notices(
                 meeting,
                 schedule,
-                Way::Hook(meeting.hook_lives_until()),
+                NoticePath::Hook(meeting.hook_lives_until()),
                 owed,
             );
         }
-        Showing::LinkOnly => {}
+        Presentation::LinkOnly => {}
     }
 }
 
@@ -237,22 +238,22 @@ fn needs_final(meeting: &Meeting) -> bool {
 fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     let row = meeting.post(&PostKey::Answer(request.id));
     let can_hear = match &request.via {
-        Via::OutgoingWebhook { .. } => true,
-        Via::SlashCommand { hook } => hook.is_some(),
+        TriggerSource::OutgoingWebhook { .. } => true,
+        TriggerSource::SlashCommand { hook } => hook.is_some(),
     };
     if !can_hear || row.is_some_and(|row| !is_answer_due(meeting, request, row)) {
         return None;
     }
     let names_another = request.told == Some(false);
-    let is_wanted = match request.wish {
+    let is_wanted = match request.purpose {
         // To a channel its card tells the same.
-        Wish::Start => names_another && request.is_by_command(),
-        Wish::StartWhileRunning => request.told != Some(true),
-        Wish::EndRefused => true,
+        RequestPurpose::Start => names_another && request.is_by_command(),
+        RequestPurpose::StartWhileRunning => request.told != Some(true),
+        RequestPurpose::EndRefused => true,
         // Earlier versions did not name the meeting that ends, and their people wait no more.
-        Wish::EndAllowed => names_another || end_has_failed(meeting, request),
+        RequestPurpose::EndAllowed => names_another || end_has_failed(meeting, request),
         // One that is over is asked about no more.
-        Wish::EndAsked => {
+        RequestPurpose::EndAsked => {
             (names_another && !meeting.state().is_running()) || end_has_failed(meeting, request)
         }
     };
@@ -270,15 +271,17 @@ pub fn is_answer_due(meeting: &Meeting, request: &Request, answer: &PostRow) -> 
 
 /// The end that this person wanted was given up, by command, and the meeting runs on.
 pub fn end_has_failed(meeting: &Meeting, request: &Request) -> bool {
-    let is_given_up = match request.wish {
-        Wish::EndAllowed => meeting.is_end_given_up(),
-        Wish::EndAsked => {
+    let is_given_up = match request.purpose {
+        RequestPurpose::EndAllowed => meeting.is_end_given_up(),
+        RequestPurpose::EndAsked => {
             let request = request.id;
             meeting
                 .given_up
                 .contains(&Job::CheckRight { request }.key())
         }
-        Wish::Start | Wish::StartWhileRunning | Wish::EndRefused => false,
+        RequestPurpose::Start | RequestPurpose::StartWhileRunning | RequestPurpose::EndRefused => {
+            false
+        }
     };
     is_given_up && request.is_by_command() && meeting.state().is_running()
 }

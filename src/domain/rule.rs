@@ -7,7 +7,7 @@ mod title;
 use std::time::Duration;
 
 use super::phrase::{Phrase, PhraseError, match_phrase};
-use super::{Moderators, Notify, Place, PlaceKind, RuleChoice};
+use super::{Conversation, ConversationKind, Moderators, Notify, RuleChoice};
 
 pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError, TitleSource};
 use title::{TitleTemplate, Titled};
@@ -115,14 +115,14 @@ impl Rule {
         })
     }
 
-    fn fits(&self, place: &Place) -> bool {
+    fn fits(&self, place: &Conversation) -> bool {
         let team = place.team.as_ref().map_or("", |team| team.as_str());
         is_listed(&self.teams, team, &place.team_name)
             && is_listed(&self.channels, place.channel.as_str(), &place.channel_name)
     }
 
-    fn choose(&self, place: &Place, user_name: &str, written: Option<&str>) -> RuleChoice {
-        let is_direct = place.kind == PlaceKind::Direct;
+    fn choose(&self, place: &Conversation, user_name: &str, written: Option<&str>) -> RuleChoice {
+        let is_direct = place.kind == ConversationKind::Direct;
         let (title, title_source) = self.title.render(&Titled {
             // The name of a direct message's channel is two ids.
             channel: if is_direct { "" } else { &place.channel_name },
@@ -172,7 +172,12 @@ impl Rules {
     }
 
     /// What a post asks for, by the first rule whose place and phrase fit; `None` if it asks for nothing.
-    pub fn choose_by_text(&self, place: &Place, user_name: &str, text: &str) -> Option<RuleChoice> {
+    pub fn choose_by_text(
+        &self,
+        place: &Conversation,
+        user_name: &str,
+        text: &str,
+    ) -> Option<RuleChoice> {
         self.rules
             .iter()
             .filter(|rule| rule.fits(place))
@@ -195,7 +200,7 @@ impl Rules {
     /// What a slash command gets, by the first rule whose place fits, else by the built-in one.
     pub fn choose_by_command(
         &self,
-        place: &Place,
+        place: &Conversation,
         user_name: &str,
         title: Option<&str>,
     ) -> RuleChoice {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::ports::{
-    Castoff, Castoffs, Delivery, Outgoing, Posting, PublishError, Queue, QueueError, QueueName,
-    Received, Settled, Settlement,
+    Delivery, Outgoing, Posting, PublishError, Queue, QueueError, QueueName, Received,
+    ReturnedMessage, ReturnedMessages, Settled, Settlement,
 };
 
 use super::EnvelopeSigner;
@@ -65,19 +65,19 @@ impl EnvelopeQueue {
     /// read it.
     ///
     /// # Errors
-    /// See [`Castoffs::receive`].
-    pub async fn receive_castoffs(
+    /// See [`ReturnedMessages::receive`].
+    pub async fn receive_returned(
         &self,
-        castoffs: &dyn Castoffs,
+        returned: &dyn ReturnedMessages,
         max: usize,
-    ) -> Result<Vec<Castoff<Received>>, QueueError> {
+    ) -> Result<Vec<ReturnedMessage<Received>>, QueueError> {
         self.signer.can_read().await;
-        let castoffs = castoffs.receive(max).await?;
-        let read = |Castoff { delivery, reason }| Castoff {
+        let returned = returned.receive(max).await?;
+        let read = |ReturnedMessage { delivery, reason }| ReturnedMessage {
             delivery: self.read(delivery),
             reason,
         };
-        Ok(castoffs.into_iter().map(read).collect())
+        Ok(returned.into_iter().map(read).collect())
     }
 
     /// Settles deliveries.

@@ -48,10 +48,10 @@ pub enum SealError {
 
 /// Signs envelopes, and knows those that were signed. Clones share their state.
 #[derive(Clone)]
-pub struct EnvelopeSigner(Arc<watch::Sender<State>>);
+pub struct EnvelopeSigner(Arc<watch::Sender<SignerState>>);
 
 #[derive(Clone)]
-struct State {
+struct SignerState {
     /// The first signs; all verify, so that what waits outlives a rotation of the secret.
     keys: Vec<Hmac<Sha256>>,
     /// Whether messages without a signature are read; `None`: the store has not told yet.
@@ -62,7 +62,7 @@ impl EnvelopeSigner {
     /// A signer with the signing secret in use and the ones before it. It reads nothing before
     /// [`Self::set_reads_unsigned`].
     pub fn new(present: &SecretString, previous: &[SecretString]) -> Self {
-        let state = State {
+        let state = SignerState {
             keys: keys(present, previous),
             reads_unsigned: None,
         };

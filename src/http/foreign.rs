@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::{Answer, log_text};
+use super::{HttpAnswer, log_text};
 
 /// So many foreign answers in a row make the configured address doubtful.
 const IN_A_ROW: u32 = 3;
@@ -17,10 +17,10 @@ const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The foreign answers of one peer since it last answered itself.
 #[derive(Debug, Default)]
-pub(super) struct ForeignAnswers(Mutex<Seen>);
+pub(super) struct ForeignAnswers(Mutex<ForeignCount>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct ForeignCount {
     in_a_row: u32,
     logged_at: Option<Instant>,
 }
@@ -36,7 +36,7 @@ impl ForeignAnswers {
 
     /// Something else answered at the address in `setting`. Trouble of a gateway (5xx, 429) says nothing about the
     /// address and is not for here.
-    pub(super) fn note(&self, setting: &'static str, answer: &Answer) {
+    pub(super) fn note(&self, setting: &'static str, answer: &HttpAnswer) {
         if self.should_log() {
             tracing::warn!(
                 setting,
@@ -60,13 +60,13 @@ impl ForeignAnswers {
         should_log
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, ForeignCount> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Status, type and, of a redirect, the host: no path and no query, which may hold secrets.
-pub(crate) fn described(answer: &Answer) -> String {
+pub(crate) fn described(answer: &HttpAnswer) -> String {
     let mut text = format!("HTTP {}", answer.status);
     let media_type = answer
         .headers
@@ -93,9 +93,9 @@ pub(crate) fn described(answer: &Answer) -> String {
 mod tests {
     use super::*;
 
-    fn answer(location: Option<&str>) -> Answer {
+    fn answer(location: Option<&str>) -> HttpAnswer {
         let html = reqwest::header::HeaderValue::from_static("text/html; charset=utf-8");
-        Answer {
+        HttpAnswer {
             status: 302,
             date: None,
             retry_after: None,

@@ -39,11 +39,11 @@ pub(super) struct Pace {
     interval: Duration,
     /// Held by the call that leaves next; the others wait in line.
     turn: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Mutex<PaceState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PaceState {
     /// Not before then, by the configured rate.
     next: Option<Instant>,
     /// What the peer has left until its burst is whole again.
@@ -90,7 +90,7 @@ impl Drop for Leave<'_> {
     }
 }
 
-impl State {
+impl PaceState {
     /// How long a call that leaves `kept` calls to others has to wait from now.
     fn wait(&mut self, now: Instant, kept: u64) -> Duration {
         if self.budget.is_some_and(|budget| budget.until <= now) {
@@ -214,7 +214,7 @@ impl Pace {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PaceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,12 +20,12 @@ fn patient() -> Http {
     http(Duration::from_secs(20), 1000)
 }
 
-async fn get(http: &Http, url: &str) -> Result<Answer, CallError> {
-    http.send(Request::new(Method::GET, url.parse().unwrap()))
+async fn get(http: &Http, url: &str) -> Result<HttpAnswer, CallError> {
+    http.send(HttpRequest::new(Method::GET, url.parse().unwrap()))
         .await
 }
 
-fn no_answer(result: Result<Answer, CallError>) -> String {
+fn no_answer(result: Result<HttpAnswer, CallError>) -> String {
     match result {
         Err(CallError::NoAnswer { why }) => why,
         Err(other) => panic!("{other:?}"),
@@ -33,7 +33,7 @@ fn no_answer(result: Result<Answer, CallError>) -> String {
     }
 }
 
-fn not_sent(result: Result<Answer, CallError>) -> String {
+fn not_sent(result: Result<HttpAnswer, CallError>) -> String {
     match result {
         Err(CallError::NotSent { why }) => why,
         Err(other) => panic!("{other:?}"),
@@ -51,7 +51,7 @@ async fn a_request_arrives_as_given_and_its_answer_comes_back() {
         ("X-Ratelimit-Reset", "1"),
     ];
     let stub = Stub::start(vec![Reply::new(418, &headers, "tea")]).await;
-    let request = Request::new(Method::PUT, stub.url.join("/a/b?c=d").unwrap())
+    let request = HttpRequest::new(Method::PUT, stub.url.join("/a/b?c=d").unwrap())
         .header(
             reqwest::header::AUTHORIZATION,
             HeaderValue::from_static("Bearer x"),
@@ -162,7 +162,7 @@ async fn an_announced_body_beyond_the_bound_is_not_read() {
     let error = get(&patient(), stub.url.as_str()).await.err();
     assert_eq!(error, Some(CallError::TooLarge { limit: 1000 }));
     let stub = Stub::start(vec![Reply::new(200, &[], vec![b'x'; 1001])]).await;
-    let request = Request::new(Method::GET, stub.url.clone()).answer_bytes_max(1001);
+    let request = HttpRequest::new(Method::GET, stub.url.clone()).answer_bytes_max(1001);
     assert_eq!(patient().send(request).await.unwrap().body.len(), 1001);
 }
 

@@ -19,7 +19,7 @@ use super::inbound::Inbound;
 use super::join::guest_of;
 use super::mint_limits::{MintLimits, OverLimit};
 use super::observe::{IngressObserver, Noted};
-use super::pages::{Message, Pages, redirect_to_secret};
+use super::pages::{MessagePage, Pages, redirect_to_secret};
 use super::reply::{self, Answer};
 
 /// Both routes.
@@ -34,7 +34,7 @@ pub(super) struct Artifacts {
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) store_deadline: Duration,
     pub(super) conference_deadline: Duration,
-    pub(super) store_away: LogThrottle,
+    pub(super) store_unavailable: LogThrottle,
 }
 
 /// What people call it.
@@ -128,7 +128,7 @@ impl Artifacts {
         let found = tokio::time::timeout(self.store_deadline, found).await;
         // The link is enough for the file; without the store only the title is missing.
         let mut meeting = found.ok().and_then(Result::ok).unwrap_or_else(|| {
-            if let Some(requests) = self.store_away.next_line() {
+            if let Some(requests) = self.store_unavailable.next_line() {
                 tracing::warn!(event.id = %id, %artifact, requests, "artifact page: the store does not answer");
             }
             self.observer.noted(Noted::StoreAway);
@@ -164,23 +164,23 @@ impl Artifacts {
         match error {
             ConferenceError::NotFound | ConferenceError::RoomGone => self.pages.message(
                 id,
-                &Message {
+                &MessagePage {
                     status: StatusCode::NOT_FOUND,
                     state: "Not there",
                     title: "The file is not there",
                     lines: &["It was deleted, or it is not ready yet. If the meeting ended a moment ago, try again in a few minutes."],
-                    ..Message::default()
+                    ..MessagePage::default()
                 },
             ),
             _ => self.pages.message(
                 id,
-                &Message {
+                &MessagePage {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     look: "bad",
                     state: "Not available at the moment",
                     title: "The file cannot be fetched now",
                     lines: &["The meeting server does not answer as it should. Please try again in a moment; if it goes on, tell your administrator, with the reference below."],
-                    ..Message::default()
+                    ..MessagePage::default()
                 },
             ),
         }

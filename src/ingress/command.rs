@@ -23,7 +23,8 @@ use crate::domain::choice::{self, EndChoice};
 use crate::domain::rule::Rules;
 use crate::domain::say::{self, EndAsked, Started};
 use crate::domain::{
-    Event, Fact, Meeting, MeetingId, Origin, Person, Place, ServerName, Showing, Via, WayOutKind,
+    Conversation, DeliveryMethod, Event, Fact, Meeting, MeetingId, Origin, Person, Presentation,
+    ServerName, TriggerSource,
 };
 use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Store};
@@ -31,13 +32,13 @@ use crate::token::Links;
 use crate::trigger::Starts;
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, Refused, Unread};
-use super::observe::{IngressObserver, Noted, Received, Rejected, Source, Trigger};
+use super::inbound::{FORM, Inbound, RefusedRequest, Unread};
+use super::observe::{IngressObserver, Noted, ReceivedAs, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
 use super::sink::EventSink;
 use super::verify::Tokens;
-use hook::{Hook, dedup_key, hook};
+use hook::{ResponseUrl, dedup_key, hook};
 use words::SubCommand;
 
 /// The fields that are read.
@@ -56,11 +57,11 @@ const FIELDS: [&str; 12] = [
     "root_id",
 ];
 /// The route.
-pub(super) struct Command {
+pub(super) struct CommandRoute {
     pub(super) tokens: Tokens,
     pub(super) server: ServerName,
     /// By which people are told what they will see.
-    pub(super) way_out: WayOutKind,
+    pub(super) delivery_method: DeliveryMethod,
     pub(super) rules: Arc<Rules>,
     pub(super) starts: Arc<Starts>,
     /// Counted as starts are: each end asks the chat who may end.
@@ -86,11 +87,11 @@ struct Ephemeral<'a> {
 struct Typed<'a> {
     inbound: &'a Inbound,
     fields: &'a Fields,
-    place: Place,
+    place: Conversation,
     by: Person,
 }
 
-impl Command {
+impl CommandRoute {
     pub(super) async fn answer(&self, inbound: Inbound) -> Answer {
         let read = match inbound.method {
             Method::GET => Fields::from_form(inbound.query.as_bytes(), &FIELDS),
@@ -99,7 +100,7 @@ impl Command {
                 Err(refused) => {
                     self.observer
                         .rejected(Source::SlashCommand, refused.reason());
-                    if refused == Refused::Unread(Unread::NoRoom) {
+                    if refused == RefusedRequest::Unread(Unread::NoRoom) {
                         return ephemeral(&say::not_stored(inbound.id));
                     }
                     return refused.answer();
@@ -159,7 +160,7 @@ impl Command {
             SubCommand::List => self.list(typed).await + &say::ignored(&ignored),
             SubCommand::Help { unknown } => {
                 self.observer
-                    .received(Trigger::CommandHelp, Received::Accepted);
+                    .received(Trigger::CommandHelp, ReceivedAs::Accepted);
                 match unknown {
                     Some(word) => say::unknown_subcommand(&word, command),
                     None => say::help(command),
@@ -182,7 +183,7 @@ impl Command {
             .admit(&place.channel, &by.user_id, &key, typed.inbound.since)
         {
             self.observer
-                .received(Trigger::CommandStart, Received::Rejected);
+                .received(Trigger::CommandStart, ReceivedAs::Rejected);
             self.observer
                 .rejected(Source::SlashCommand, Rejected::RateLimited);
             return say::rate_limited(typed.inbound.id);
@@ -218,7 +219,7 @@ impl Command {
         }
         let started = Started {
             title: &title,
-            showing: Showing::of(place.kind, &via, self.way_out),
+            presentation: Presentation::of(place.kind, &via, self.delivery_method),
             own_link: &own_link,
             open_link: &self.links.join_open(request),
             ignored,
@@ -236,13 +237,13 @@ impl Command {
             .admit(channel, user, &typed.key(), typed.inbound.since)
         {
             self.observer
-                .received(Trigger::CommandEnd, Received::Rejected);
+                .received(Trigger::CommandEnd, ReceivedAs::Rejected);
             self.observer
                 .rejected(Source::SlashCommand, Rejected::RateLimited);
             return say::ends_limited(typed.inbound.id);
         }
         let via = self.via(typed);
-        let can_hear = matches!(via, Via::SlashCommand { hook: Some(_) });
+        let can_hear = matches!(via, TriggerSource::SlashCommand { hook: Some(_) });
         let running = self.running(&typed.place).await.unwrap_or_default();
         let running: Vec<&Meeting> = running.iter().collect();
         let choice = choice::to_end(&running, &typed.place, user, &words);
@@ -279,24 +280,24 @@ impl Command {
                 meeting: meeting.map(|m| (m.rule.title.as_str(), is_starter(m))),
                 can_hear,
                 kind: typed.place.kind,
-                way_out: self.way_out,
+                delivery_method: self.delivery_method,
             })
         })
     }
 
     /// How the person can be answered later; a URL of another form stops nothing but the late answer.
-    fn via(&self, typed: &Typed<'_>) -> Via {
+    fn via(&self, typed: &Typed<'_>) -> TriggerSource {
         let url = typed.fields.text("response_url");
         let hook = match hook(url) {
-            Hook::Usable(hook) => Some(hook),
-            Hook::Absent => None,
-            Hook::Unusable => {
+            ResponseUrl::Usable(hook) => Some(hook),
+            ResponseUrl::Absent => None,
+            ResponseUrl::Unusable => {
                 tracing::warn!(event.id = %typed.inbound.id, "command without late answers: its response_url does not end in /hooks/commands/<id>");
                 self.observer.noted(Noted::ForeignResponseUrl);
                 None
             }
         };
-        Via::SlashCommand { hook }
+        TriggerSource::SlashCommand { hook }
     }
 
     async fn accept(&self, typed: &Typed<'_>, key: String, fact: Fact, trigger: Trigger) -> bool {
@@ -314,9 +315,9 @@ impl Command {
             .await
             .is_ok();
         if stored {
-            self.observer.received(trigger, Received::Accepted);
+            self.observer.received(trigger, ReceivedAs::Accepted);
         } else {
-            self.observer.received(trigger, Received::Rejected);
+            self.observer.received(trigger, ReceivedAs::Rejected);
             self.observer
                 .rejected(Source::SlashCommand, Rejected::Backpressure);
         }

@@ -63,7 +63,7 @@ pub(super) enum Unread {
 
 /// Why a request is refused before its body is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum RefusedRequest {
     /// A content encoding: nothing is unpacked.
     Encoded,
     /// Another content type, none, or several.
@@ -72,7 +72,7 @@ pub(super) enum Refused {
     Unread(Unread),
 }
 
-impl Refused {
+impl RefusedRequest {
     /// The label.
     pub(super) const fn reason(self) -> Rejected {
         match self {
@@ -144,22 +144,22 @@ pub(super) fn inbound(
 
 impl Inbound {
     /// The body, if its kind is one of `types` (parameters do not matter), not encoded, whole, and within the limit.
-    pub(super) fn body_of(&self, types: &[&str]) -> Result<(&Bytes, &'static str), Refused> {
+    pub(super) fn body_of(&self, types: &[&str]) -> Result<(&Bytes, &'static str), RefusedRequest> {
         let is_encoded = self
             .headers
             .get_all(header::CONTENT_ENCODING)
             .iter()
             .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
         if is_encoded {
-            return Err(Refused::Encoded);
+            return Err(RefusedRequest::Encoded);
         }
         let kind = self
             .media_type()
             .filter(|kind| types.iter().any(|known| known == kind))
-            .ok_or(Refused::MediaType)?;
+            .ok_or(RefusedRequest::MediaType)?;
         match &self.body {
             Ok(body) => Ok((body, kind)),
-            Err(unread) => Err(Refused::Unread(*unread)),
+            Err(unread) => Err(RefusedRequest::Unread(*unread)),
         }
     }
 

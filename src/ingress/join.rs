@@ -16,18 +16,18 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode, header};
 use minijinja::context;
 
-use crate::domain::{EventId, Meeting, PlaceKind, Refusal, RequestId, State, Timestamp};
+use crate::domain::{ConversationKind, EventId, Meeting, Refusal, RequestId, State, Timestamp};
 use crate::log_throttle::LogThrottle;
-use crate::ports::{Chat, Conference, ShownNames, Store, WayOutKind};
+use crate::ports::{Chat, Conference, DeliveryMethod, ShownNames, Store};
 use crate::token::{Link, Links};
 
 use super::inbound::Inbound;
 use super::mint_limits::MintLimits;
 use super::observe::{IngressObserver, Noted};
-use super::pages::{Message, Pages};
+use super::pages::{MessagePage, Pages};
 use super::reply::{self, Answer};
 use super::sink::EventSink;
-pub(super) use doubt::Doubts;
+pub(super) use doubt::RecentlyAsked;
 pub(super) use guest::brought as guest_of;
 pub(super) use mint::CHAT_DEADLINE;
 
@@ -50,9 +50,9 @@ pub(super) struct Join {
     pub(super) conference_deadline: Duration,
     pub(super) mint_limits: Arc<MintLimits>,
     /// Which meetings were asked about lately because no token was minted for them.
-    pub(super) doubts: Doubts,
+    pub(super) doubts: RecentlyAsked,
     pub(super) foreign_forms: LogThrottle,
-    pub(super) store_away: LogThrottle,
+    pub(super) store_unavailable: LogThrottle,
 }
 
 /// Who follows the link, to which request.
@@ -91,8 +91,8 @@ impl Join {
         let found = self.store.meeting_of_request(request);
         let meeting = match tokio::time::timeout(self.store_deadline, found).await {
             Ok(Ok(meeting)) => meeting,
-            Ok(Err(error)) => return self.store_away(&visit, &error),
-            Err(_) => return self.store_away(&visit, &"it does not answer in time"),
+            Ok(Err(error)) => return self.store_unavailable(&visit, &error),
+            Err(_) => return self.store_unavailable(&visit, &"it does not answer in time"),
         };
         match meeting {
             Some(meeting) if is_post => self.enter(&visit, &meeting, &inbound).await,
@@ -117,11 +117,11 @@ impl Join {
             State::Ended | State::Missed => recap::page(self, visit.reference, meeting),
             State::Cancelled => self.pages.message(
                 visit.reference,
-                &Message {
+                &MessagePage {
                     state: "Cancelled",
                     title: &meeting.rule.title,
                     lines: &["This meeting was ended before its room was ready."],
-                    ..Message::default()
+                    ..MessagePage::default()
                 },
             ),
             State::Failed => self.failed(visit, meeting),
@@ -155,7 +155,7 @@ impl Join {
     fn asks_name(&self, visit: &Visit, meeting: &Meeting) -> bool {
         match visit.link {
             Link::Own(..) => {
-                self.chat.kind() == WayOutKind::Notices
+                self.chat.kind() == DeliveryMethod::Notices
                     && mint::known_name(&visit.link, meeting).is_none()
             }
             _ => true,
@@ -183,11 +183,11 @@ impl Join {
         }
         self.pages.message(
             visit.reference,
-            &Message {
+            &MessagePage {
                 state: "Too late",
                 title: "This meeting did not come about",
                 lines: &["Its room could not be made in time. Start a new meeting in the chat."],
-                ..Message::default()
+                ..MessagePage::default()
             },
         )
     }
@@ -213,18 +213,18 @@ impl Join {
         };
         self.pages.message(
             visit.reference,
-            &Message {
+            &MessagePage {
                 look: "bad",
                 state: "Could not be started",
                 title: &meeting.rule.title,
                 lines: &[why, what],
-                ..Message::default()
+                ..MessagePage::default()
             },
         )
     }
 
-    fn store_away(&self, visit: &Visit, error: &dyn std::fmt::Display) -> Answer {
-        match self.store_away.next_line() {
+    fn store_unavailable(&self, visit: &Visit, error: &dyn std::fmt::Display) -> Answer {
+        match self.store_unavailable.next_line() {
             Some(requests) => {
                 tracing::warn!(event.id = %visit.id, request = %visit.request, requests, %error, "join page: the store is away");
             }
@@ -250,8 +250,8 @@ impl Join {
 /// The channel's name, where it means something to people.
 fn place_name(meeting: &Meeting) -> &str {
     match meeting.place.kind {
-        PlaceKind::Channel => &meeting.place.channel_name,
-        PlaceKind::Direct => "a direct message",
+        ConversationKind::Channel => &meeting.place.channel_name,
+        ConversationKind::Direct => "a direct message",
     }
 }
 

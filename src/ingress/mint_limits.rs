@@ -18,7 +18,7 @@ use tokio::time::error::Elapsed;
 use crate::domain::{EventId, Identity};
 use crate::token::Link;
 
-use super::pages::{Message, Pages};
+use super::pages::{MessagePage, Pages};
 use super::reply::Answer;
 
 /// Longest that a request waits for its turn; with the call of plugNmeet (8 s) it stays below the listener's deadline.
@@ -197,14 +197,14 @@ impl OverLimit {
         let line = format!("{why} Wait {seconds} {unit}, then try again.");
         let mut answer = pages.message(
             id,
-            &Message {
+            &MessagePage {
                 status,
                 look: "waiting",
                 state: "Too many tries",
                 title: "Please wait a moment",
                 lines: &[&line],
                 back: Some((back, "Try again")),
-                ..Message::default()
+                ..MessagePage::default()
             },
         );
         if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {

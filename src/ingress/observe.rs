@@ -65,7 +65,7 @@ labels! {
     }
 
     /// What became of an authenticated call. Doubles are found later, by apply.
-    pub enum Received {
+    pub enum ReceivedAs {
         /// An event is on stable storage, or the question was answered.
         Accepted = "accepted",
         /// Nothing for us.
@@ -127,9 +127,9 @@ labels! {
     /// The templates of the public routes.
     pub enum Route {
         /// Outgoing webhooks.
-        Outgoing = "/mattermost/outgoing",
+        OutgoingRoute = "/mattermost/outgoing",
         /// Slash commands, on any of their three paths.
-        Command = "/mattermost/command",
+        CommandRoute = "/mattermost/command",
         /// Webhooks of plugNmeet.
         Webhook = "/plugnmeet/webhook",
         /// The join page.
@@ -147,7 +147,7 @@ labels! {
     /// A route with the method that it is for.
     pub enum Endpoint of route {
         /// Outgoing webhooks.
-        Outgoing = "POST",
+        OutgoingRoute = "POST",
         /// Slash commands.
         CommandPost = "POST",
         /// Slash commands that are set up for GET.
@@ -182,9 +182,9 @@ impl Endpoint {
     /// What a request by `method` to `route` is for.
     pub fn of(route: Route, method: &str) -> Self {
         match (route, method) {
-            (Route::Outgoing, "POST") => Self::Outgoing,
-            (Route::Command, "POST") => Self::CommandPost,
-            (Route::Command, "GET") => Self::CommandGet,
+            (Route::OutgoingRoute, "POST") => Self::OutgoingRoute,
+            (Route::CommandRoute, "POST") => Self::CommandPost,
+            (Route::CommandRoute, "GET") => Self::CommandGet,
             (Route::Webhook, "POST") => Self::Webhook,
             (Route::Join, "GET" | "HEAD") => Self::JoinGet,
             (Route::Join, "POST") => Self::JoinPost,
@@ -196,8 +196,8 @@ impl Endpoint {
     /// Its route; [`Route::Other`] for a wrong method.
     pub const fn route(self) -> Route {
         match self {
-            Self::Outgoing => Route::Outgoing,
-            Self::CommandPost | Self::CommandGet => Route::Command,
+            Self::OutgoingRoute => Route::OutgoingRoute,
+            Self::CommandPost | Self::CommandGet => Route::CommandRoute,
             Self::Webhook => Route::Webhook,
             Self::JoinGet | Self::JoinPost => Route::Join,
             Self::Artifact => Route::Artifact,
@@ -211,7 +211,7 @@ pub trait IngressObserver: Send + Sync + 'static {
     /// An event is on stable storage.
     fn accepted(&self, event: &Event);
     /// An authenticated call and what became of it.
-    fn received(&self, trigger: Trigger, result: Received);
+    fn received(&self, trigger: Trigger, result: ReceivedAs);
     /// A call that was not taken.
     fn rejected(&self, source: Source, reason: Rejected);
     /// An authenticated call that was nothing for us.

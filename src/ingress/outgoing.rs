@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::domain::{Event, PostId, Timestamp, say};
 use crate::log_throttle::LogThrottle;
-use crate::trigger::{Asked, Gap, Idle, Triggers, Written};
+use crate::trigger::{Asked, CandidatePost, Idle, MissedPosts, Triggers};
 
 use super::fields::{BadFields, Fields};
-use super::inbound::{FORM, Inbound, JSON, Refused, Unread};
-use super::observe::{Ignored, IngressObserver, Received, Rejected, Source, Trigger};
+use super::inbound::{FORM, Inbound, JSON, RefusedRequest, Unread};
+use super::observe::{Ignored, IngressObserver, ReceivedAs, Rejected, Source, Trigger};
 use super::place::{person, place};
 use super::reply::{self, Answer};
 use super::sink::EventSink;
@@ -35,10 +35,10 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// The route.
-pub(super) struct Outgoing {
+pub(super) struct OutgoingRoute {
     pub(super) tokens: Tokens,
     pub(super) triggers: Triggers,
-    pub(super) gap: Option<Gap>,
+    pub(super) missed_posts: Option<MissedPosts>,
     /// Requests for which there was no room.
     pub(super) unread: LogThrottle,
     pub(super) sink: EventSink,
@@ -51,7 +51,7 @@ struct Posted<'a> {
     text: &'a str,
 }
 
-impl Outgoing {
+impl OutgoingRoute {
     pub(super) async fn answer(&self, inbound: Inbound) -> Answer {
         if inbound.method != Method::POST {
             return reply::method_not_allowed("POST");
@@ -63,7 +63,7 @@ impl Outgoing {
                     .rejected(Source::OutgoingWebhook, refused.reason());
                 return match refused {
                     // Mattermost does not send it again.
-                    Refused::Unread(Unread::NoRoom) => self.not_read(&inbound),
+                    RefusedRequest::Unread(Unread::NoRoom) => self.not_read(&inbound),
                     refused => refused.answer(),
                 };
             }
@@ -106,13 +106,13 @@ impl Outgoing {
                     Idle::NoRule => Ignored::NoRule,
                 };
                 self.observer
-                    .received(Trigger::OutgoingWebhook, Received::Ignored);
+                    .received(Trigger::OutgoingWebhook, ReceivedAs::Ignored);
                 self.observer.ignored(Trigger::OutgoingWebhook, why);
                 reply::empty(StatusCode::OK)
             }
             Ok(Asked::TooMuch) => {
                 self.observer
-                    .received(Trigger::OutgoingWebhook, Received::Rejected);
+                    .received(Trigger::OutgoingWebhook, ReceivedAs::Rejected);
                 self.observer
                     .rejected(Source::OutgoingWebhook, Rejected::RateLimited);
                 reply::empty(StatusCode::OK)
@@ -133,7 +133,7 @@ impl Outgoing {
         let post: PostId = fields.id("post_id")?;
         let posted_at = posted_at(fields, kind)?;
         let (user, channel) = (by.user_id.clone(), place.channel.clone());
-        let written = Written {
+        let written = CandidatePost {
             post: post.clone(),
             place,
             by,
@@ -151,8 +151,8 @@ impl Outgoing {
             Asked::Nothing(Idle::NoRule) => {}
             Asked::TooMuch => {
                 tracing::info!(event.id = %inbound.id, %user, %channel, "start ignored: too many in a minute");
-                if let Some(gap) = &self.gap {
-                    gap.refused(post);
+                if let Some(missed_posts) = &self.missed_posts {
+                    missed_posts.refused(post);
                 }
             }
         }
@@ -167,12 +167,12 @@ impl Outgoing {
         {
             Ok(()) => {
                 self.observer
-                    .received(Trigger::OutgoingWebhook, Received::Accepted);
+                    .received(Trigger::OutgoingWebhook, ReceivedAs::Accepted);
                 reply::empty(StatusCode::OK)
             }
             Err(_) => {
                 self.observer
-                    .received(Trigger::OutgoingWebhook, Received::Rejected);
+                    .received(Trigger::OutgoingWebhook, ReceivedAs::Rejected);
                 self.observer
                     .rejected(Source::OutgoingWebhook, Rejected::Backpressure);
                 self.not_stored(inbound)
@@ -182,7 +182,7 @@ impl Outgoing {
 
     /// Nobody knows whose request it was: strangers must not make the relay read channels more than once a minute.
     fn not_read(&self, inbound: &Inbound) -> Answer {
-        let is_due = self.unread.is_news();
+        let is_due = self.unread.should_log();
         self.answer_gap(inbound, is_due)
     }
 
@@ -192,10 +192,10 @@ impl Outgoing {
     }
 
     fn answer_gap(&self, inbound: &Inbound, is_due: bool) -> Answer {
-        let text = &match &self.gap {
-            Some(gap) => {
+        let text = &match &self.missed_posts {
+            Some(missed_posts) => {
                 if is_due {
-                    gap.noticed();
+                    missed_posts.signal();
                 }
                 say::not_stored_yet(inbound.id)
             }

@@ -34,7 +34,7 @@ pub(super) struct Pages {
 
 /// A page that says one thing.
 #[derive(Default)]
-pub(super) struct Message<'a> {
+pub(super) struct MessagePage<'a> {
     pub(super) status: StatusCode,
     /// `bad` for trouble, `waiting` for what passes by itself, empty else.
     pub(super) look: &'static str,
@@ -106,7 +106,7 @@ impl Pages {
     }
 
     /// A page that says one thing.
-    pub(super) fn message(&self, id: EventId, message: &Message<'_>) -> Answer {
+    pub(super) fn message(&self, id: EventId, message: &MessagePage<'_>) -> Answer {
         let (back, back_label) = message.back.unzip();
         self.page(
             message.status,
@@ -128,13 +128,13 @@ impl Pages {
     pub(super) fn not_found(&self, id: EventId) -> Answer {
         self.message(
             id,
-            &Message {
+            &MessagePage {
                 status: StatusCode::NOT_FOUND,
                 title: "There is nothing here",
                 lines: &[
                     "The link is incomplete or was never given out. Follow it from the chat again.",
                 ],
-                ..Message::default()
+                ..MessagePage::default()
             },
         )
     }
@@ -143,14 +143,14 @@ impl Pages {
     pub(super) fn unavailable(&self, id: EventId) -> Answer {
         let answer = self.message(
             id,
-            &Message {
+            &MessagePage {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 look: "bad",
                 state: "Not available at the moment",
                 title: "Please wait a moment",
                 lines: &["Something that this page needs does not answer. The page tries again by itself. Your meeting is not lost."],
                 refresh_seconds: Some(10),
-                ..Message::default()
+                ..MessagePage::default()
             },
         );
         reply::with(answer, header::RETRY_AFTER, "10")

@@ -1,6 +1,6 @@
 //! Who asks from where: the fields that outgoing webhooks and slash commands have in common.
 
-use crate::domain::{ChannelId, Person, Place, PlaceKind, ServerName, UserId};
+use crate::domain::{ChannelId, Conversation, ConversationKind, Person, ServerName, UserId};
 
 use super::fields::{BadFields, Fields};
 
@@ -8,15 +8,15 @@ use super::fields::{BadFields, Fields};
 const NAME_CHARS_MAX: usize = 64;
 
 /// The place of a call; `thread` is of slash commands of newer servers alone.
-pub(super) fn place(fields: &Fields, server: &ServerName) -> Result<Place, BadFields> {
+pub(super) fn place(fields: &Fields, server: &ServerName) -> Result<Conversation, BadFields> {
     let channel: ChannelId = fields.id("channel_id")?;
     let channel_name = fields.name("channel_name", NAME_CHARS_MAX);
     let kind = if is_direct(&channel_name) {
-        PlaceKind::Direct
+        ConversationKind::Direct
     } else {
-        PlaceKind::Channel
+        ConversationKind::Channel
     };
-    Ok(Place {
+    Ok(Conversation {
         server: server.clone(),
         team: fields.optional_id("team_id")?,
         team_name: fields.name("team_domain", NAME_CHARS_MAX),

@@ -14,7 +14,7 @@ use crate::domain::{Event, Origin, ServerName};
 use crate::log_throttle::LogThrottle;
 
 use super::inbound::{Inbound, JSON, WEBHOOK_JSON};
-use super::observe::{IngressObserver, Received, Rejected, Source};
+use super::observe::{IngressObserver, ReceivedAs, Rejected, Source};
 use super::reply::{self, Answer};
 use super::sink::EventSink;
 use super::verify::WebhookKey;
@@ -69,7 +69,7 @@ impl Webhook {
             Ok(fact) => fact,
             Err(why) => {
                 tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), reason = why.as_str(), "webhook ignored");
-                self.observer.received(told.trigger, Received::Ignored);
+                self.observer.received(told.trigger, ReceivedAs::Ignored);
                 self.observer.ignored(told.trigger, why);
                 return reply::empty(StatusCode::OK);
             }
@@ -87,11 +87,11 @@ impl Webhook {
             .await
         {
             Ok(()) => {
-                self.observer.received(told.trigger, Received::Accepted);
+                self.observer.received(told.trigger, ReceivedAs::Accepted);
                 reply::empty(StatusCode::OK)
             }
             Err(_) => {
-                self.observer.received(told.trigger, Received::Rejected);
+                self.observer.received(told.trigger, ReceivedAs::Rejected);
                 self.observer
                     .rejected(Source::Plugnmeet, Rejected::Backpressure);
                 let answer = reply::plain(

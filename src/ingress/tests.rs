@@ -23,12 +23,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
 
 use super::inbound::{Inbound, fresh_id};
-use super::observe::{Ignored, IngressObserver, Noted, Received, Rejected, Route, Source, Trigger};
+use super::observe::{
+    Ignored, IngressObserver, Noted, ReceivedAs, Rejected, Route, Source, Trigger,
+};
 use super::sink::EventSink;
 use crate::domain::{Event, Timestamp};
 use crate::envelope::{EnvelopeQueue, EnvelopeSigner, decode};
 use crate::ports::{
-    Body, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError, QueueName, Settlement,
+    Body, Clock, Delivery, Depths, OutgoingRoute, PublishError, Queue, QueueError, QueueName,
+    Settlement,
 };
 
 pub(super) use house::{House, meeting, people, request};
@@ -159,7 +162,7 @@ impl Sink {
 
 #[async_trait]
 impl Queue for Sink {
-    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+    async fn publish(&self, outgoing: OutgoingRoute) -> Result<(), PublishError> {
         assert_eq!(outgoing.queue, QueueName::Events);
         let Body::Event(event) = decode(&outgoing.message.body).unwrap().body else {
             panic!("routes publish events alone");
@@ -175,7 +178,7 @@ impl Queue for Sink {
         Ok(())
     }
 
-    async fn publish_all(&self, _: Vec<Outgoing>) -> Result<(), PublishError> {
+    async fn publish_all(&self, _: Vec<OutgoingRoute>) -> Result<(), PublishError> {
         unreachable!("routes publish one event at a time")
     }
 

@@ -66,11 +66,11 @@ fn digest(token: &str) -> [u8; 32] {
 
 /// The API key with which plugNmeet signs its webhooks, and every secret that counts for it. Clones share them.
 #[derive(Clone)]
-pub(super) struct WebhookKey(Arc<ArcSwap<Keys>>);
+pub(super) struct WebhookKey(Arc<ArcSwap<WebhookKeys>>);
 
-struct Keys {
+struct WebhookKeys {
     /// The present secret first, then those before it: plugNmeet signs an event once and tries it for a while.
-    secrets: Vec<jwt::Key>,
+    secrets: Vec<jwt::JwtKey>,
     issuer: String,
 }
 
@@ -85,13 +85,14 @@ struct Claims {
 
 impl WebhookKey {
     pub(super) fn new(api_key: &str, secret: &SecretString, previous: &[SecretString]) -> Self {
-        let keys = Keys::new(api_key, secret, previous);
+        let keys = WebhookKeys::new(api_key, secret, previous);
         Self(Arc::new(ArcSwap::from_pointee(keys)))
     }
 
     /// From the next webhook on these count and no others.
     pub(super) fn replace(&self, api_key: &str, secret: &SecretString, previous: &[SecretString]) {
-        self.0.store(Arc::new(Keys::new(api_key, secret, previous)));
+        self.0
+            .store(Arc::new(WebhookKeys::new(api_key, secret, previous)));
     }
 
     /// Whether one of the two headers carries a signature over exactly this body. Proxies overwrite or strip
@@ -106,11 +107,11 @@ impl WebhookKey {
     }
 }
 
-impl Keys {
+impl WebhookKeys {
     fn new(api_key: &str, secret: &SecretString, previous: &[SecretString]) -> Self {
         let secrets = std::iter::once(secret).chain(previous);
         Self {
-            secrets: secrets.map(jwt::Key::new).collect(),
+            secrets: secrets.map(jwt::JwtKey::new).collect(),
             issuer: api_key.to_owned(),
         }
     }

@@ -20,14 +20,14 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::body::WatchedBody;
-use super::room::{Phase, Place, Seat};
+use super::room::{ConnectionSlot, Phase, Seat};
 use super::{Authenticated, ListenLimits, PeerAddress};
 
 /// Time to write the 408 after the deadline of a request.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub(super) struct Connection {
-    pub(super) place: Place,
+    pub(super) place: ConnectionSlot,
     pub(super) peer: Option<PeerAddress>,
     pub(super) limits: ListenLimits,
     pub(super) drain: CancellationToken,
@@ -45,7 +45,7 @@ impl Connection {
         let seat = Arc::clone(self.place.seat());
         // On a busy machine it is a while since it was accepted, and nothing was read meanwhile.
         seat.enter(Phase::Head);
-        let stream = Watched {
+        let stream = WatchedStream {
             stream,
             seat: Arc::clone(&seat),
         };
@@ -138,12 +138,12 @@ fn close_after(answer: &mut Response) {
 }
 
 /// The stream, telling its seat when bytes come.
-struct Watched<S> {
+struct WatchedStream<S> {
     stream: S,
     seat: Arc<Seat>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -158,7 +158,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -10,15 +10,15 @@ use warp::Reply;
 use warp::reply::Response;
 
 /// What an answer comes to.
-type Answer = Result<Response, Infallible>;
+type HostAnswer = Result<Response, Infallible>;
 
 /// The answer of `call`, or the refusal of a request that names several hosts.
 pub(super) fn checked<B, A>(
     request: Request<B>,
     call: impl FnOnce(Request<B>) -> A,
-) -> Either<Ready<Answer>, A>
+) -> Either<Ready<HostAnswer>, A>
 where
-    A: Future<Output = Answer>,
+    A: Future<Output = HostAnswer>,
 {
     match refusal(request.headers()) {
         Some(refusal) => Either::Left(ready(Ok(refusal))),

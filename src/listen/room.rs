@@ -28,7 +28,7 @@ pub(super) enum Phase {
 
 /// What is known of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct State {
+pub(super) struct ConnectionState {
     pub(super) phase: Phase,
     /// Since when it is in this phase.
     pub(super) since: Instant,
@@ -36,7 +36,7 @@ pub(super) struct State {
     is_authenticated: bool,
 }
 
-impl State {
+impl ConnectionState {
     /// Whether it may be closed for another connection. A whole request in work never is.
     fn can_be_spared(&self, now: Instant) -> bool {
         self.phase != Phase::Request && now.duration_since(self.since) >= SPARED
@@ -52,17 +52,17 @@ impl State {
 
 /// One connection's place. Dropped, it is free for the next.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     id: u64,
     seat: Arc<Seat>,
-    room: Arc<Shared>,
+    room: Arc<Slots>,
     _permit: OwnedSemaphorePermit,
 }
 
 /// What is known of the connection in a place.
 #[derive(Debug)]
 pub(super) struct Seat {
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     /// Woken when a head begins: the deadline came nearer.
     pub(super) head_began: Notify,
     /// Woken when the place is needed for another connection.
@@ -71,17 +71,17 @@ pub(super) struct Seat {
 
 /// All places of a listener.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct ConnectionRoom {
     permits: Arc<Semaphore>,
-    shared: Arc<Shared>,
+    shared: Arc<Slots>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Slots {
     seats: Mutex<(u64, BTreeMap<u64, Arc<Seat>>)>,
 }
 
-impl Room {
+impl ConnectionRoom {
     pub(super) fn new(connections: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
@@ -90,12 +90,12 @@ impl Room {
     }
 
     /// A place, if need be somebody else's.
-    pub(super) async fn take(&self) -> Place {
+    pub(super) async fn take(&self) -> ConnectionSlot {
         loop {
             let permit = Arc::clone(&self.permits).acquire_owned();
             // The semaphore is never closed, so that an error is as good as waiting.
             if let Ok(Ok(permit)) = tokio::time::timeout(self.patience(), permit).await {
-                return Place::new(permit, Arc::clone(&self.shared));
+                return ConnectionSlot::new(permit, Arc::clone(&self.shared));
             }
         }
     }
@@ -112,7 +112,7 @@ impl Room {
     }
 }
 
-impl Shared {
+impl Slots {
     /// Closes the connections that can best be spared; tells whether there are any. One that the relay knows is closed
     /// alone: whoever sends on it at that moment loses the request.
     fn give_up_some(&self, now: Instant) -> bool {
@@ -135,10 +135,10 @@ impl Shared {
     }
 }
 
-impl Place {
-    fn new(permit: OwnedSemaphorePermit, room: Arc<Shared>) -> Self {
+impl ConnectionSlot {
+    fn new(permit: OwnedSemaphorePermit, room: Arc<Slots>) -> Self {
         let seat = Arc::new(Seat {
-            state: Mutex::new(State {
+            state: Mutex::new(ConnectionState {
                 phase: Phase::Head,
                 since: Instant::now(),
                 is_authenticated: false,
@@ -164,7 +164,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut seats = self
             .room
@@ -177,7 +177,7 @@ impl Drop for Place {
 
 impl Seat {
     /// What the connection is doing.
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> ConnectionState {
         *self.lock()
     }
 
@@ -214,7 +214,7 @@ impl Seat {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,17 +9,17 @@ use crate::ports::ChatError;
 
 /// What the last answers said about the credential.
 #[derive(Default)]
-pub(super) struct Access(Mutex<State>);
+pub(super) struct CredentialAccess(Mutex<AccessState>);
 
 #[derive(Default)]
-struct State {
+struct AccessState {
     /// What the observer was told last.
     is_granted: Option<bool>,
     /// The refusal of this credential stands in the log.
     is_logged: bool,
 }
 
-impl Access {
+impl CredentialAccess {
     /// Another credential is in force: its refusal is logged again.
     pub(super) fn renewed(&self) {
         self.lock().is_logged = false;
@@ -84,7 +84,7 @@ impl Access {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, AccessState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

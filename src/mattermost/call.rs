@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::session::Session;
+use super::session::LoginSession;
 use super::{Mattermost, errors, form};
-use crate::http::{CallError, Operation, RateLimit, Request, Urgency};
+use crate::http::{CallError, HttpRequest, Operation, RateLimit, Urgency};
 use crate::ports::ChatError;
 
 /// What stands in the header `Authorization`.
@@ -19,7 +19,7 @@ pub(super) enum Authorization {
     /// Always the same.
     Token(HeaderValue),
     /// What the session has at the time.
-    Session(Session),
+    LoginSession(LoginSession),
 }
 
 /// A token as the header's value; `None` if it cannot stand in a header.
@@ -31,7 +31,7 @@ pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
 
 /// A call to be made.
 #[derive(Clone)]
-pub(super) struct Call {
+pub(super) struct MattermostCall {
     operation: Operation,
     method: Method,
     path: Vec<String>,
@@ -43,7 +43,7 @@ pub(super) struct Call {
     needs_account: bool,
 }
 
-impl Call {
+impl MattermostCall {
     /// A call of the REST API.
     pub(super) fn new(operation: Operation, method: Method, path: &[&str]) -> Self {
         let path = ["api", "v4"].iter().chain(path);
@@ -94,12 +94,15 @@ impl Call {
 impl Mattermost {
     /// Makes a call, tells the observer how it ended, and gives what the answer says: only Mattermost's own answer of this
     /// shape is a success.
-    pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, ChatError> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        call: MattermostCall,
+    ) -> Result<T, ChatError> {
         let identity = self.identity.load_full();
         let is_proof = call.needs_account;
         let (result, is_barred) = match &identity.authorization {
             Authorization::Token(token) => (self.make(call, Some(token)).await, false),
-            Authorization::Session(session) => {
+            Authorization::LoginSession(session) => {
                 let result = self.ask_in_session(session, call).await;
                 (result, session.is_barred())
             }
@@ -114,8 +117,8 @@ impl Mattermost {
 
     async fn ask_in_session<T: DeserializeOwned>(
         &self,
-        session: &Session,
-        call: Call,
+        session: &LoginSession,
+        call: MattermostCall,
     ) -> Result<T, ChatError> {
         let is_proof = call.needs_account;
         let pass = session.pass().await?;
@@ -140,7 +143,7 @@ impl Mattermost {
     /// Makes a call once, with this authorization.
     pub(super) async fn make<T: DeserializeOwned>(
         &self,
-        call: Call,
+        call: MattermostCall,
         authorization: Option<&HeaderValue>,
     ) -> Result<T, ChatError> {
         let operation = call.operation;
@@ -153,7 +156,7 @@ impl Mattermost {
 
     async fn exchange<T: DeserializeOwned>(
         &self,
-        call: Call,
+        call: MattermostCall,
         authorization: Option<&HeaderValue>,
         rate_limit: &mut Option<RateLimit>,
     ) -> Result<T, ChatError> {
@@ -169,9 +172,9 @@ impl Mattermost {
 
     fn request(
         &self,
-        call: Call,
+        call: MattermostCall,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Request, ChatError> {
+    ) -> Result<HttpRequest, ChatError> {
         // Such a segment would be taken out of the path, which then names something else.
         if call
             .path
@@ -186,7 +189,7 @@ impl Mattermost {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let mut request = Request::new(call.method, url).urgency(call.urgency);
+        let mut request = HttpRequest::new(call.method, url).urgency(call.urgency);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Mattermost;
-use super::call::{Call, address};
-use crate::domain::{ChannelId, Place, PostId, TeamId, Timestamp, UserId};
+use super::call::{MattermostCall, address};
+use crate::domain::{ChannelId, Conversation, PostId, TeamId, Timestamp, UserId};
 use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, OwnChannel, OwnChannels, WrittenPost};
 
@@ -33,7 +33,7 @@ pub(super) struct Team {
 }
 
 #[derive(Deserialize)]
-struct Channel {
+struct ChannelBody {
     id: ChannelId,
     #[serde(rename = "type")]
     kind: String,
@@ -46,7 +46,7 @@ struct Channel {
 }
 
 #[derive(Deserialize)]
-struct Post {
+struct ChannelPost {
     id: PostId,
     channel_id: ChannelId,
     user_id: UserId,
@@ -63,7 +63,7 @@ struct Post {
     props: Value,
 }
 
-impl Post {
+impl ChannelPost {
     /// A person made it so: it fired the outgoing webhooks that knew its first word (mattermost.md 1.2). What an edited
     /// post said at first nobody knows.
     fn is_as_written(&self) -> bool {
@@ -96,8 +96,8 @@ impl Mattermost {
 
     /// The teams of the relay's account, archived ones left out.
     pub(super) async fn teams(&self, urgency: Urgency) -> Result<Vec<Team>, ChatError> {
-        let call =
-            Call::new(Operation::Read, Method::GET, &["users", "me", "teams"]).urgency(urgency);
+        let call = MattermostCall::new(Operation::Read, Method::GET, &["users", "me", "teams"])
+            .urgency(urgency);
         let teams: Vec<Team> = self.ask(call).await?;
         Ok(teams
             .into_iter()
@@ -107,11 +107,11 @@ impl Mattermost {
 
     async fn channels_of(&self, team: &Team) -> Result<Vec<OwnChannel>, ChatError> {
         let path = ["users", "me", "teams", team.id.as_str(), "channels"];
-        let call = Call::new(Operation::Read, Method::GET, &path)
+        let call = MattermostCall::new(Operation::Read, Method::GET, &path)
             .answer_bytes_max(CHANNELS_BYTES_MAX)
             .urgency(Urgency::Background);
         // Direct and group messages stand in every team's list.
-        let listed: Vec<Channel> = match self.ask(call).await {
+        let listed: Vec<ChannelBody> = match self.ask(call).await {
             Ok(listed) => listed,
             // In none of its channels, or no longer in the team.
             Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => return Ok(Vec::new()),
@@ -140,10 +140,10 @@ impl Mattermost {
         let posts = self.changed(channel, since, Urgency::Background).await?;
         let mut written: Vec<WrittenPost> = posts
             .into_iter()
-            .filter_map(|post| serde_json::from_value::<Post>(post).ok())
+            .filter_map(|post| serde_json::from_value::<ChannelPost>(post).ok())
             // `since` compares the time of the last change, and the roots of replies come too.
             .filter(|post| post.create_at > since && post.channel_id == *channel)
-            .filter(Post::is_as_written)
+            .filter(ChannelPost::is_as_written)
             .map(|post| WrittenPost {
                 id: post.id,
                 user: post.user_id,
@@ -160,7 +160,7 @@ impl Mattermost {
 impl Mattermost {
     /// Below the SiteURL, because the relay itself may reach the server under an inside address, which is of no use to
     /// people. `None` while the SiteURL is not known.
-    pub(super) async fn address_of(&self, place: &Place) -> Option<String> {
+    pub(super) async fn address_of(&self, place: &Conversation) -> Option<String> {
         if place.team_name.is_empty() || place.channel_name.is_empty() {
             return None;
         }

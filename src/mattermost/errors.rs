@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::form::AppError;
-use crate::http::{Answer, CallOutcome, CallReport, Http, Operation, RateLimit};
+use crate::http::{CallOutcome, CallReport, Http, HttpAnswer, Operation, RateLimit};
 use crate::ports::ChatError;
 
 /// Longest error id that is repeated, in bytes.
@@ -27,7 +27,7 @@ pub(super) fn report<T>(
 }
 
 /// What a refusal in Mattermost's own form means.
-pub(super) fn classify(answer: &Answer, error: &AppError) -> ChatError {
+pub(super) fn classify(answer: &HttpAnswer, error: &AppError) -> ChatError {
     let (status, id) = (answer.status, error.id());
     let why = describe(status, error);
     match status {

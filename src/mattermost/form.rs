@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::errors;
-use crate::http::{Answer, Http};
+use crate::http::{Http, HttpAnswer};
 use crate::ports::ChatError;
 
 /// The setting with the address of the REST API and of response URLs.
@@ -23,7 +23,7 @@ pub(super) struct AppError {
 
 impl AppError {
     /// The error that stands in the answer, if it is Mattermost's.
-    pub(super) fn of(answer: &Answer) -> Option<Self> {
+    pub(super) fn of(answer: &HttpAnswer) -> Option<Self> {
         serde_json::from_slice(&answer.body).ok()
     }
 
@@ -56,7 +56,7 @@ enum OkWord {
 }
 
 /// Reads an answer of the REST API: a success has the shape `T`, a refusal Mattermost's error.
-pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &Answer) -> Result<T, ChatError> {
+pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &HttpAnswer) -> Result<T, ChatError> {
     if answer.is_success() {
         let said = serde_json::from_slice(&answer.body).ok();
         return said.inspect(|_| http.peer_answered()).ok_or_else(|| {
@@ -82,9 +82,9 @@ pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &Answer) -> Result<
 /// Reads an answer of a hook: a success is `ok`, a refusal Mattermost's error, which is given with the answer.
 pub(super) fn read_hook(
     http: &Http,
-    answer: &Answer,
+    answer: &HttpAnswer,
     setting: &'static str,
-) -> Result<(), Refusal> {
+) -> Result<(), HookRefusal> {
     if is_ok(answer) {
         http.peer_answered();
         return Ok(());
@@ -92,14 +92,14 @@ pub(super) fn read_hook(
     match AppError::of(answer).filter(|_| !answer.is_success()) {
         Some(error) => {
             http.peer_answered();
-            Err(Refusal::Own(error))
+            Err(HookRefusal::Own(error))
         }
-        None => Err(Refusal::Strange(strange_to_hook(http, answer, setting))),
+        None => Err(HookRefusal::Strange(strange_to_hook(http, answer, setting))),
     }
 }
 
 /// How a hook was not answered with `ok`.
-pub(super) enum Refusal {
+pub(super) enum HookRefusal {
     /// By Mattermost itself.
     Own(AppError),
     /// By something else; what that means.
@@ -110,7 +110,7 @@ pub(super) enum Refusal {
 /// for people are not its own. A success is a page only if its body is one: frameworks say `text/html` of any text.
 pub(super) fn check_endpoint(
     http: &Http,
-    answer: &Answer,
+    answer: &HttpAnswer,
     setting: &'static str,
 ) -> Result<(), ChatError> {
     let is_strange = match answer.status {
@@ -127,7 +127,7 @@ pub(super) fn check_endpoint(
 }
 
 /// What another than Mattermost says to a call of the REST API. Whether the call was carried out is unknown.
-fn foreign(http: &Http, answer: &Answer) -> ChatError {
+fn foreign(http: &Http, answer: &HttpAnswer) -> ChatError {
     if answer.status == 429 {
         return throttled(answer);
     }
@@ -142,7 +142,7 @@ fn foreign(http: &Http, answer: &Answer) -> ChatError {
 /// up, so it matters more whether the request got through: a page, a redirect and a refusal are made by whoever did not
 /// pass the request on. 502 and 504 are said after a request was passed on as well, and a success that is neither `ok`
 /// nor a page may be Mattermost's, rewritten on its way.
-fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatError {
+fn strange_to_hook(http: &Http, answer: &HttpAnswer, setting: &'static str) -> ChatError {
     let status = answer.status;
     if status == 429 {
         return throttled(answer);
@@ -164,7 +164,7 @@ fn strange_to_hook(http: &Http, answer: &Answer, setting: &'static str) -> ChatE
     }
 }
 
-fn throttled(answer: &Answer) -> ChatError {
+fn throttled(answer: &HttpAnswer) -> ChatError {
     let reset = answer.rate_limit.map(|limit| limit.reset);
     ChatError::Throttled {
         after: answer.retry_after.or(reset),
@@ -172,13 +172,13 @@ fn throttled(answer: &Answer) -> ChatError {
 }
 
 /// A proxy whose server is down says 5xx, and that is no sign of a wrong address.
-fn note_foreign(http: &Http, answer: &Answer, setting: &'static str) {
+fn note_foreign(http: &Http, answer: &HttpAnswer, setting: &'static str) {
     if !matches!(answer.status, 408 | 425 | 500..=599) {
         http.foreign_answered(setting, answer);
     }
 }
 
-fn describe(answer: &Answer, setting: &str) -> String {
+fn describe(answer: &HttpAnswer, setting: &str) -> String {
     let status = answer.status;
     let said = format!("HTTP {status} without an error of Mattermost");
     match status {
@@ -189,17 +189,17 @@ fn describe(answer: &Answer, setting: &str) -> String {
 }
 
 /// Whether a hook says that it has done what it was asked for.
-fn is_ok(answer: &Answer) -> bool {
+fn is_ok(answer: &HttpAnswer) -> bool {
     answer.status == 200 && answer.body.trim_ascii() == b"ok"
 }
 
 /// A page for people.
-fn is_page(answer: &Answer) -> bool {
+fn is_page(answer: &HttpAnswer) -> bool {
     let kind = answer.headers.get(reqwest::header::CONTENT_TYPE);
     let is_html = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     is_html || is_markup(answer)
 }
 
-fn is_markup(answer: &Answer) -> bool {
+fn is_markup(answer: &HttpAnswer) -> bool {
     answer.body.trim_ascii_start().starts_with(b"<")
 }

@@ -9,9 +9,9 @@ use url::Url;
 
 use super::call::{address, unreachable};
 use super::errors;
-use super::form::{self, Refusal};
+use super::form::{self, HookRefusal};
 use crate::domain::ResponseHook;
-use crate::http::{Answer, Http, Operation, Request};
+use crate::http::{Http, HttpAnswer, HttpRequest, Operation};
 use crate::ports::ChatError;
 
 /// Longest answer of a hook that is read, in bytes; a success is `ok`.
@@ -53,8 +53,8 @@ impl Hooks {
         };
         self.push(push, |http, answer| {
             form::read_hook(http, answer, form::SERVER).map_err(|refusal| match refusal {
-                Refusal::Own(error) => errors::classify(answer, &error),
-                Refusal::Strange(error) => error,
+                HookRefusal::Own(error) => errors::classify(answer, &error),
+                HookRefusal::Strange(error) => error,
             })
         })
         .await
@@ -64,10 +64,10 @@ impl Hooks {
     pub(super) async fn push(
         &self,
         push: Push,
-        meaning: impl FnOnce(&Http, &Answer) -> Result<(), ChatError> + Send,
+        meaning: impl FnOnce(&Http, &HttpAnswer) -> Result<(), ChatError> + Send,
     ) -> Result<(), ChatError> {
         let (operation, started) = (push.operation, Instant::now());
-        let mut request = Request::new(Method::POST, push.address)
+        let mut request = HttpRequest::new(Method::POST, push.address)
             .json(push.body)
             .answer_bytes_max(ANSWER_BYTES_MAX);
         if let Some(value) = push.authorization {

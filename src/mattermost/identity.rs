@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::call::{Authorization, bearer};
 use super::login::Login;
-use super::session::Session;
-use super::{BadSettings, Credential, Settings};
+use super::session::LoginSession;
+use super::{Credential, MattermostSettings, MattermostSettingsError};
 use crate::http::Http;
 use crate::ports::OwnAccount;
 
@@ -24,12 +24,15 @@ pub struct Identity {
 
 impl Identity {
     /// What `settings` say, for the server that they name.
-    pub(super) fn new(settings: &Settings, http: &Http) -> Result<Self, BadSettings> {
+    pub(super) fn new(
+        settings: &MattermostSettings,
+        http: &Http,
+    ) -> Result<Self, MattermostSettingsError> {
         let authorization = match &settings.credential {
             Credential::Token(token) => match bearer(token.expose_secret()) {
                 Some(token) => Authorization::Token(token),
                 None => {
-                    return Err(BadSettings {
+                    return Err(MattermostSettingsError {
                         key: "bot_token",
                         why: "has characters that cannot stand in a header",
                     });
@@ -37,7 +40,9 @@ impl Identity {
             },
             Credential::Login { login_id, password } => {
                 let login = Login::new(&settings.url, login_id, password, http);
-                Authorization::Session(Session::new(move || login.clone().log_in().boxed()))
+                Authorization::LoginSession(LoginSession::new(move || {
+                    login.clone().log_in().boxed()
+                }))
             }
         };
         Ok(Self {

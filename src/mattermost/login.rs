@@ -13,7 +13,7 @@ use url::Url;
 use super::call::{address, bearer, unreachable};
 use super::{errors, form};
 use crate::domain::UserId;
-use crate::http::{Http, Operation, Request};
+use crate::http::{Http, HttpRequest, Operation};
 use crate::ports::ChatError;
 
 /// The header in which the new session's token comes.
@@ -30,9 +30,9 @@ struct LoggedIn {
 
 /// What a login needs.
 #[derive(Clone)]
-pub(super) struct Login(Arc<Account>);
+pub(super) struct Login(Arc<LoginAccount>);
 
-struct Account {
+struct LoginAccount {
     server: Url,
     login_id: String,
     password: SecretString,
@@ -41,7 +41,7 @@ struct Account {
 
 impl Login {
     pub(super) fn new(server: &Url, login_id: &str, password: &SecretString, http: &Http) -> Self {
-        Self(Arc::new(Account {
+        Self(Arc::new(LoginAccount {
             server: server.clone(),
             login_id: login_id.to_owned(),
             password: password.clone(),
@@ -73,12 +73,12 @@ impl Login {
         result
     }
 
-    fn request(&self) -> Request {
-        let Account {
+    fn request(&self) -> HttpRequest {
+        let LoginAccount {
             login_id, password, ..
         } = self.0.as_ref();
         let body = json!({ "login_id": login_id, "password": password.expose_secret() });
         let url = address(&self.0.server, &["api", "v4", "users", "login"]);
-        Request::new(Method::POST, url).json(body.to_string())
+        HttpRequest::new(Method::POST, url).json(body.to_string())
     }
 }

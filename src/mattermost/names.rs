@@ -19,9 +19,9 @@ const FAILED_LIFE: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// The names of one kind.
-pub(super) struct Names<K>(Mutex<HashMap<K, Known>>);
+pub(super) struct Names<K>(Mutex<HashMap<K, KnownName>>);
 
-struct Known {
+struct KnownName {
     /// The last name that was told.
     name: Option<String>,
     until: Instant,
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash> Names<K> {
                 known.clear();
             }
         }
-        let entry = Known {
+        let entry = KnownName {
             name: name.clone(),
             until: now + life,
         };
@@ -83,7 +83,7 @@ impl<K: Clone + Eq + Hash> Names<K> {
         name
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, KnownName>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! The ways out without an account: an incoming webhook (mattermost.md 3) or a plugin's endpoint (mattermost.md 7).
 
 mod refusal;
-mod way;
+mod route;
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use url::Url;
 
 use super::hooks::{Hooks, Push};
 use super::notice_body::notice;
-use super::{BadSettings, NoticeFormat, body};
+use super::{MattermostSettingsError, NoticeFormat, body};
 use crate::domain::{
-    ChannelId, Place, PlaceKind, PostId, Rendered, ResponseHook, Timestamp, UserId,
+    ChannelId, Conversation, ConversationKind, PostId, Rendered, ResponseHook, Timestamp, UserId,
 };
 use crate::http::{Http, Operation};
 use crate::ports::{
-    Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind,
+    Account, ChannelKind, Chat, ChatError, DeliveryMethod, NewPost, OwnAccount, PostView,
 };
 
-pub use way::Way;
+pub use route::NoticeRoute;
 
 /// Where notices go.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub struct NoticeSettings {
 
 /// Posts notices; nothing of them can be changed or found again.
 pub struct Notices {
-    way: ArcSwap<Way>,
+    way: ArcSwap<NoticeRoute>,
     format: NoticeFormat,
     hooks: Hooks,
 }
@@ -85,17 +85,17 @@ impl Notices {
     ///
     /// # Errors
     /// An address or header value that cannot be used; the text does not repeat it.
-    pub fn new(settings: NoticeSettings, http: Http) -> Result<Self, BadSettings> {
+    pub fn new(settings: NoticeSettings, http: Http) -> Result<Self, MattermostSettingsError> {
         let NoticeSettings { url, way, format } = settings;
         Ok(Self {
-            way: ArcSwap::from_pointee(Way::new(way)?),
+            way: ArcSwap::from_pointee(NoticeRoute::new(way)?),
             format,
             hooks: Hooks::new(url, http),
         })
     }
 
     /// From the next notice on they go this way; one that was begun finishes as it began.
-    pub fn replace_way(&self, way: Way) {
+    pub fn replace_way(&self, way: NoticeRoute) {
         self.way.store(Arc::new(way));
     }
 
@@ -112,7 +112,7 @@ impl Notices {
 }
 
 /// The name that a channel can be asked for by. Words that begin with `@` or `#` mean something else there.
-fn channel_name(place: &Place) -> Option<&str> {
+fn channel_name(place: &Conversation) -> Option<&str> {
     let name = place.channel_name.as_str();
     let is_name = !name.is_empty()
         && name.len() <= 64
@@ -124,12 +124,12 @@ fn channel_name(place: &Place) -> Option<&str> {
 
 #[async_trait]
 impl Chat for Notices {
-    fn kind(&self) -> WayOutKind {
-        WayOutKind::Notices
+    fn kind(&self) -> DeliveryMethod {
+        DeliveryMethod::Notices
     }
 
-    async fn post_notice(&self, place: &Place, content: Rendered) -> Result<(), ChatError> {
-        if place.kind == PlaceKind::Direct {
+    async fn post_notice(&self, place: &Conversation, content: Rendered) -> Result<(), ChatError> {
+        if place.kind == ConversationKind::Direct {
             return self.cannot("write into direct messages");
         }
         let channel = channel_name(place);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Mattermost;
-use super::call::Call;
+use super::call::MattermostCall;
 use crate::domain::{ChannelId, UserId};
 use crate::http::Operation;
 use crate::ports::{Account, ChannelKind, ChatError, OwnAccount};
@@ -30,7 +30,7 @@ struct User {
 }
 
 #[derive(Deserialize)]
-struct Channel {
+struct DirectChannel {
     id: ChannelId,
     #[serde(rename = "type")]
     kind: String,
@@ -54,7 +54,7 @@ impl Mattermost {
     /// The relay's own account, asked anew.
     pub(super) async fn ask_own(&self) -> Result<OwnAccount, ChatError> {
         let identity = self.identity.load_full();
-        let call = Call::new(Operation::Read, Method::GET, &["users", "me"]);
+        let call = MattermostCall::new(Operation::Read, Method::GET, &["users", "me"]);
         let user: User = self.ask(call).await?;
         let own = OwnAccount {
             user_id: user.id,
@@ -80,7 +80,7 @@ impl Mattermost {
     }
 
     pub(super) async fn ask_account(&self, user: &UserId) -> Result<Account, ChatError> {
-        let call = Call::new(Operation::Read, Method::GET, &["users", user.as_str()]);
+        let call = MattermostCall::new(Operation::Read, Method::GET, &["users", user.as_str()]);
         let user: User = self.ask(call).await?;
         let way = self.server_config().await.name_display;
         let is_deactivated = user.delete_at != 0;
@@ -94,12 +94,12 @@ impl Mattermost {
     }
 
     pub(super) async fn kind_of(&self, channel: &ChannelId) -> Result<ChannelKind, ChatError> {
-        let call = Call::new(
+        let call = MattermostCall::new(
             Operation::Read,
             Method::GET,
             &["channels", channel.as_str()],
         );
-        let channel: Channel = self.ask(call).await?;
+        let channel: DirectChannel = self.ask(call).await?;
         Ok(match channel.kind.as_str() {
             _ if channel.delete_at > 0 => ChannelKind::Archived,
             "O" => ChannelKind::Public,
@@ -109,12 +109,12 @@ impl Mattermost {
     }
 
     pub(super) async fn ask_channel_name(&self, channel: &ChannelId) -> Result<String, ChatError> {
-        let call = Call::new(
+        let call = MattermostCall::new(
             Operation::Read,
             Method::GET,
             &["channels", channel.as_str()],
         );
-        let channel: Channel = self.ask(call).await?;
+        let channel: DirectChannel = self.ask(call).await?;
         Ok(channel.display_name)
     }
 
@@ -125,7 +125,7 @@ impl Mattermost {
     ) -> Result<bool, ChatError> {
         let path = ["channels", channel.as_str(), "members", user.as_str()];
         match self
-            .ask::<Member>(Call::new(Operation::Read, Method::GET, &path))
+            .ask::<Member>(MattermostCall::new(Operation::Read, Method::GET, &path))
             .await
         {
             Ok(member) => Ok(member.scheme_admin || has_role(&member.roles, "channel_admin")),
@@ -138,7 +138,7 @@ impl Mattermost {
     pub(super) async fn join(&self, channel: &ChannelId) -> Result<(), ChatError> {
         let own = self.own().await?;
         let path = ["channels", channel.as_str(), "members"];
-        let call = Call::new(Operation::Read, Method::POST, &path);
+        let call = MattermostCall::new(Operation::Read, Method::POST, &path);
         let body = json!({ "user_id": own.user_id });
         self.ask::<Member>(call.json(&body)).await.map(drop)
     }
@@ -151,7 +151,7 @@ impl Mattermost {
             "members",
             own.user_id.as_str(),
         ];
-        let call = Call::new(Operation::Read, Method::GET, &path);
+        let call = MattermostCall::new(Operation::Read, Method::GET, &path);
         match self.ask::<Member>(call).await {
             Ok(_) => Ok(true),
             // Only members may ask for members.
@@ -163,8 +163,8 @@ impl Mattermost {
     /// The channel of direct messages with `user`, made if need be.
     pub(super) async fn direct_channel(&self, user: &UserId) -> Result<ChannelId, ChatError> {
         let own = self.own().await?;
-        let call = Call::new(Operation::Read, Method::POST, &["channels", "direct"]);
-        let channel: Channel = self.ask(call.json(&json!([own.user_id, user]))).await?;
+        let call = MattermostCall::new(Operation::Read, Method::POST, &["channels", "direct"]);
+        let channel: DirectChannel = self.ask(call.json(&json!([own.user_id, user]))).await?;
         Ok(channel.id)
     }
 }

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::Mattermost;
 use super::body;
-use super::call::Call;
+use super::call::MattermostCall;
 use super::form::Confirmed;
 use crate::domain::{ChannelId, PostId, Rendered, Timestamp, UserId};
 use crate::http::{Operation, Urgency};
@@ -37,7 +37,7 @@ const PAGES_MAX: usize = 25;
 const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 #[derive(Deserialize)]
-struct Post {
+struct PostBody {
     id: PostId,
     channel_id: ChannelId,
     user_id: UserId,
@@ -50,7 +50,7 @@ struct Post {
     props: Value,
 }
 
-impl Post {
+impl PostBody {
     fn key(&self) -> Option<&str> {
         body::key_of(&self.props).filter(|key| key.len() <= KEY_BYTES_MAX)
     }
@@ -69,11 +69,11 @@ impl Post {
 
 /// A list of posts; those of others are not even read.
 #[derive(Deserialize)]
-struct List {
+struct PostList {
     posts: HashMap<String, Value>,
 }
 
-impl List {
+impl PostList {
     fn oldest(&self) -> Option<i64> {
         let times = self
             .posts
@@ -87,9 +87,9 @@ impl Mattermost {
     pub(super) async fn create(&self, post: NewPost) -> Result<PostView, ChatError> {
         let own = self.own().await?;
         let pending_post_id = self.pending_post_id(&post);
-        let call = Call::new(Operation::CreatePost, Method::POST, &["posts"]);
+        let call = MattermostCall::new(Operation::CreatePost, Method::POST, &["posts"]);
         let body = |chars_max| body::create(&post, &pending_post_id, chars_max);
-        let made: Post = self.ask_fitting(call, post.content.chars(), body).await?;
+        let made: PostBody = self.ask_fitting(call, post.content.chars(), body).await?;
         // The id of a pending post is global: the answer may be somebody else's post (mattermost.md 5.3).
         let is_ours = made.user_id == own.user_id
             && made.channel_id == post.channel
@@ -114,14 +114,16 @@ impl Mattermost {
         content: &Rendered,
     ) -> Result<(), ChatError> {
         let path = ["posts", post.as_str(), "patch"];
-        let call = Call::new(Operation::PatchPost, Method::PUT, &path);
+        let call = MattermostCall::new(Operation::PatchPost, Method::PUT, &path);
         let body = |chars_max| body::patch(key, content, chars_max);
-        let result = self.ask_fitting::<Post>(call, content.chars(), body).await;
+        let result = self
+            .ask_fitting::<PostBody>(call, content.chars(), body)
+            .await;
         self.told_apart(post, result.map(drop)).await
     }
 
     pub(super) async fn delete(&self, post: &PostId) -> Result<(), ChatError> {
-        let call = Call::new(
+        let call = MattermostCall::new(
             Operation::PatchPost,
             Method::DELETE,
             &["posts", post.as_str()],
@@ -131,8 +133,8 @@ impl Mattermost {
     }
 
     pub(super) async fn read(&self, post: &PostId) -> Result<PostView, ChatError> {
-        let call = Call::new(Operation::Read, Method::GET, &["posts", post.as_str()]);
-        let read: Post = self.ask(call).await?;
+        let call = MattermostCall::new(Operation::Read, Method::GET, &["posts", post.as_str()]);
+        let read: PostBody = self.ask(call).await?;
         if read.delete_at > 0 {
             return Err(ChatError::NotFound {
                 why: "the post is deleted".to_owned(),
@@ -175,11 +177,11 @@ impl Mattermost {
             .filter(|post| {
                 post.get("user_id").and_then(Value::as_str) == Some(own.user_id.as_str())
             })
-            .filter_map(|post| serde_json::from_value::<Post>(post).ok())
+            .filter_map(|post| serde_json::from_value::<PostBody>(post).ok())
             // `since` compares the time of the last change, so older posts come too.
             .filter(|post| post.delete_at == 0 && post.create_at >= since)
             .filter(|post| post.channel_id == *channel && post.key() == Some(key));
-        let mut found: Vec<PostView> = ours.map(Post::view).collect();
+        let mut found: Vec<PostView> = ours.map(PostBody::view).collect();
         found.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         found.dedup_by(|a, b| a.id == b.id);
         Ok(found)
@@ -209,7 +211,7 @@ impl Mattermost {
         channel: &ChannelId,
         since: i64,
         urgency: Urgency,
-    ) -> Result<Vec<List>, ChatError> {
+    ) -> Result<Vec<PostList>, ChatError> {
         let mut lists = Vec::new();
         for page in 0..PAGES_MAX {
             let query = [("page", page.to_string()), ("per_page", PAGE.to_string())];
@@ -230,9 +232,9 @@ impl Mattermost {
         channel: &ChannelId,
         query: &[(&'static str, String)],
         urgency: Urgency,
-    ) -> Result<List, ChatError> {
+    ) -> Result<PostList, ChatError> {
         let path = ["channels", channel.as_str(), "posts"];
-        let mut call = Call::new(Operation::Read, Method::GET, &path)
+        let mut call = MattermostCall::new(Operation::Read, Method::GET, &path)
             .answer_bytes_max(LIST_BYTES_MAX)
             .urgency(urgency);
         for (name, value) in query {

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::Mattermost;
-use super::call::Call;
+use super::call::MattermostCall;
 use crate::domain::{ChannelId, TeamId};
 use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, RegisteredHook};
@@ -18,7 +18,7 @@ const ROUTE: &str = "/mattermost/outgoing";
 
 /// The token stands in the answer too, and is not read.
 #[derive(Deserialize)]
-struct Hook {
+struct HookBody {
     #[serde(default)]
     channel_id: String,
     #[serde(default)]
@@ -31,7 +31,7 @@ struct Hook {
     delete_at: i64,
 }
 
-impl Hook {
+impl HookBody {
     /// Addresses that people copy may have a final slash.
     fn calls_a_relay(&self) -> bool {
         let urls = self.callback_urls.iter().flatten();
@@ -62,15 +62,15 @@ impl Mattermost {
     ) -> Result<Vec<RegisteredHook>, ChatError> {
         let mut registered = Vec::new();
         for page in 0..PAGES_MAX {
-            let call = Call::new(Operation::Read, Method::GET, &["hooks", "outgoing"])
+            let call = MattermostCall::new(Operation::Read, Method::GET, &["hooks", "outgoing"])
                 .query("team_id", team)
                 .query("page", page)
                 .query("per_page", PAGE)
                 .urgency(Urgency::Background);
-            let hooks: Vec<Hook> = self.ask(call).await?;
+            let hooks: Vec<HookBody> = self.ask(call).await?;
             let is_last = hooks.len() < PAGE;
-            let of_relays = hooks.into_iter().filter(Hook::calls_a_relay);
-            registered.extend(of_relays.filter_map(Hook::registered));
+            let of_relays = hooks.into_iter().filter(HookBody::calls_a_relay);
+            registered.extend(of_relays.filter_map(HookBody::registered));
             if is_last {
                 break;
             }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::call::Call;
+use super::call::MattermostCall;
 use super::{Mattermost, errors};
 use crate::http::Operation;
 use crate::ports::ChatError;
@@ -44,13 +44,13 @@ pub(super) struct ServerConfig {
 /// The settings as far as they are known.
 #[derive(Default)]
 pub(super) struct ServerConfigCache {
-    known: Mutex<Option<Known>>,
+    known: Mutex<Option<KnownConfig>>,
     /// Held by the caller that asks.
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct KnownConfig {
     config: ServerConfig,
     /// From then on they are asked for again.
     old_at: Instant,
@@ -94,13 +94,13 @@ impl ServerConfig {
 }
 
 impl ServerConfigCache {
-    fn lock(&self) -> MutexGuard<'_, Option<Known>> {
+    fn lock(&self) -> MutexGuard<'_, Option<KnownConfig>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, config: ServerConfig, life: Duration) {
         let old_at = Instant::now() + life;
-        *self.lock() = Some(Known { config, old_at });
+        *self.lock() = Some(KnownConfig { config, old_at });
     }
 }
 
@@ -126,7 +126,8 @@ impl Mattermost {
     }
 
     async fn ask_config(&self, known: Option<ServerConfig>) -> ServerConfig {
-        let call = Call::new(Operation::Read, Method::GET, &["config", "client"]).for_everybody();
+        let call = MattermostCall::new(Operation::Read, Method::GET, &["config", "client"])
+            .for_everybody();
         match self.ask::<ClientConfig>(call.query("format", "old")).await {
             Ok(told) => {
                 // Who is not logged in is told only some of the settings: that does not replace all of them.
@@ -162,7 +163,7 @@ impl Mattermost {
     /// its length all the same is sent again shorter, since no later attempt would fare better.
     pub(super) async fn ask_fitting<T: DeserializeOwned>(
         &self,
-        call: Call,
+        call: MattermostCall,
         chars: usize,
         body: impl Fn(usize) -> Vec<u8> + Send + Sync,
     ) -> Result<T, ChatError> {

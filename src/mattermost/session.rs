@@ -28,12 +28,12 @@ const AGAIN_AFTER: [Duration; 3] = [
 const REFUSALS_MAX: usize = 8;
 
 /// One login: the header of the new session, or why there is none.
-pub(super) type Login = BoxFuture<'static, Result<HeaderValue, ChatError>>;
+pub(super) type LoginFuture = BoxFuture<'static, Result<HeaderValue, ChatError>>;
 
-type SharedLogin = Shared<BoxFuture<'static, Result<Arc<Pass>, ChatError>>>;
+type SharedLogin = Shared<BoxFuture<'static, Result<Arc<SessionToken>, ChatError>>>;
 
 /// What a session proves itself with.
-pub(super) struct Pass {
+pub(super) struct SessionToken {
     /// The value of the header `Authorization`.
     pub(super) authorization: HeaderValue,
     /// A call was not refused with it.
@@ -45,34 +45,34 @@ pub(super) struct Pass {
 }
 
 /// The session, with or without a pass at the moment.
-pub(super) struct Session {
-    log_in: Box<dyn Fn() -> Login + Send + Sync>,
-    door: Arc<Mutex<Door>>,
+pub(super) struct LoginSession {
+    log_in: Box<dyn Fn() -> LoginFuture + Send + Sync>,
+    state: Arc<Mutex<LoginState>>,
 }
 
 #[derive(Default)]
-struct Door {
-    pass: Option<Arc<Pass>>,
+struct LoginState {
+    pass: Option<Arc<SessionToken>>,
     /// The login that is under way: whoever needs a pass waits for this one.
     login: Option<SharedLogin>,
     refusals: usize,
-    refused: Option<Refused>,
+    refused: Option<RefusedLogin>,
     is_closed: bool,
 }
 
 /// The last login was refused.
-struct Refused {
+struct RefusedLogin {
     why: String,
     /// `None`: not before a reload with another password, or a restart.
     again_at: Option<Instant>,
 }
 
-impl Session {
+impl LoginSession {
     /// A session that nobody is logged in for yet.
-    pub(super) fn new(log_in: impl Fn() -> Login + Send + Sync + 'static) -> Self {
+    pub(super) fn new(log_in: impl Fn() -> LoginFuture + Send + Sync + 'static) -> Self {
         Self {
             log_in: Box::new(log_in),
-            door: Arc::default(),
+            state: Arc::default(),
         }
     }
 
@@ -80,18 +80,18 @@ impl Session {
     ///
     /// # Errors
     /// The login's own, or [`ChatError::Unavailable`] while no login may be tried: work waits until a person acted.
-    pub(super) async fn pass(&self) -> Result<Arc<Pass>, ChatError> {
+    pub(super) async fn pass(&self) -> Result<Arc<SessionToken>, ChatError> {
         let login = {
-            let mut door = lock(&self.door);
-            match &door.pass {
+            let mut state = lock(&self.state);
+            match &state.pass {
                 Some(pass) if !pass.is_rejected.load(Ordering::Relaxed) => return Ok(pass.clone()),
                 _ => {}
             }
-            if let Some(error) = door.barred() {
+            if let Some(error) = state.barred() {
                 // A server with trouble of its own refused the old pass, perhaps; then it works again by itself.
-                return door.pass.clone().ok_or(error);
+                return state.pass.clone().ok_or(error);
             }
-            self.login(&mut door)
+            self.login(&mut state)
         };
         login.await
     }
@@ -99,25 +99,28 @@ impl Session {
     /// Another pass than `rejected`, with which a call met 401: somebody else's new one, or that of a login.
     ///
     /// # Errors
-    /// As [`Session::pass`].
-    pub(super) async fn renew(&self, rejected: &Arc<Pass>) -> Result<Arc<Pass>, ChatError> {
+    /// As [`LoginSession::pass`].
+    pub(super) async fn renew(
+        &self,
+        rejected: &Arc<SessionToken>,
+    ) -> Result<Arc<SessionToken>, ChatError> {
         let login = {
-            let mut door = lock(&self.door);
+            let mut state = lock(&self.state);
             rejected.is_rejected.store(true, Ordering::Relaxed);
-            match &door.pass {
+            match &state.pass {
                 Some(pass) if !pass.is_rejected.load(Ordering::Relaxed) => return Ok(pass.clone()),
                 _ => {}
             }
-            if let Some(error) = door.barred() {
+            if let Some(error) = state.barred() {
                 return Err(error);
             }
-            self.login(&mut door)
+            self.login(&mut state)
         };
         login.await
     }
 
     /// A call made with this pass ended otherwise than with 401; what only the server can have said proves the pass.
-    pub(super) fn met<T>(&self, pass: &Pass, result: &Result<T, ChatError>) {
+    pub(super) fn met<T>(&self, pass: &SessionToken, result: &Result<T, ChatError>) {
         let is_proof = matches!(
             result,
             Ok(_)
@@ -132,12 +135,12 @@ impl Session {
         let was_rejected = pass.is_rejected.swap(false, Ordering::Relaxed);
         let was_proved = pass.is_proved.swap(true, Ordering::Relaxed);
         if was_rejected || !was_proved {
-            lock(&self.door).proved(pass, was_proved);
+            lock(&self.state).proved(pass, was_proved);
         }
     }
 
     /// A call was refused with a pass just renewed: another login would not help, and sessions would pile up.
-    pub(super) fn useless(&self, pass: &Pass, why: &str) {
+    pub(super) fn useless(&self, pass: &SessionToken, why: &str) {
         if !pass.is_proved.load(Ordering::Relaxed) {
             pass.is_rejected.store(true, Ordering::Relaxed);
         }
@@ -145,47 +148,47 @@ impl Session {
         if pass.is_useless.swap(true, Ordering::Relaxed) {
             return;
         }
-        lock(&self.door).refuse(format!("a session is refused right after its login: {why}"));
+        lock(&self.state).refuse(format!("a session is refused right after its login: {why}"));
     }
 
     /// The last login was refused, and the old pass has not worked since.
     pub(super) fn is_barred(&self) -> bool {
-        lock(&self.door).refused.is_some()
+        lock(&self.state).refused.is_some()
     }
 
     /// Ends the session: no login any more. The pass to log out with, if there is one.
-    pub(super) async fn close(&self) -> Option<Arc<Pass>> {
+    pub(super) async fn close(&self) -> Option<Arc<SessionToken>> {
         let login = {
-            let mut door = lock(&self.door);
-            door.is_closed = true;
-            door.login.clone()
+            let mut state = lock(&self.state);
+            state.is_closed = true;
+            state.login.clone()
         };
         if let Some(login) = login {
             drop(login.await);
         }
-        lock(&self.door).pass.take()
+        lock(&self.state).pass.take()
     }
 
     /// The login under way, or a new one. It belongs to no caller: when one goes away, the others go on with it.
-    fn login(&self, door: &mut Door) -> SharedLogin {
-        if let Some(login) = &door.login {
+    fn login(&self, state: &mut LoginState) -> SharedLogin {
+        if let Some(login) = &state.login {
             return login.clone();
         }
-        let (log_in, kept) = ((self.log_in)(), Arc::downgrade(&self.door));
+        let (log_in, kept) = ((self.log_in)(), Arc::downgrade(&self.state));
         let login = async move {
             let result = log_in.await;
             match kept.upgrade() {
-                Some(door) => lock(&door).logged_in(result),
+                Some(state) => lock(&state).logged_in(result),
                 None => Err(logged_out()),
             }
         };
         let login = login.boxed().shared();
-        door.login = Some(login.clone());
+        state.login = Some(login.clone());
         login
     }
 }
 
-impl Door {
+impl LoginState {
     /// Why no login may be tried now.
     fn barred(&self) -> Option<ChatError> {
         if self.is_closed {
@@ -199,11 +202,11 @@ impl Door {
     fn logged_in(
         &mut self,
         result: Result<HeaderValue, ChatError>,
-    ) -> Result<Arc<Pass>, ChatError> {
+    ) -> Result<Arc<SessionToken>, ChatError> {
         self.login = None;
         match result {
             Ok(authorization) => {
-                let pass = Arc::new(Pass {
+                let pass = Arc::new(SessionToken {
                     authorization,
                     is_proved: AtomicBool::new(false),
                     is_rejected: AtomicBool::new(false),
@@ -223,8 +226,8 @@ impl Door {
 
     /// The server took this pass. A new one ends the count of refusals, as it does Mattermost's own. An old one that
     /// works again lifts the bar, so that its end later does not stop the relay for good; the count goes on.
-    fn proved(&mut self, pass: &Pass, was_proved: bool) {
-        let is_current = |current: &Arc<Pass>| std::ptr::eq(Arc::as_ptr(current), pass);
+    fn proved(&mut self, pass: &SessionToken, was_proved: bool) {
+        let is_current = |current: &Arc<SessionToken>| std::ptr::eq(Arc::as_ptr(current), pass);
         if !was_proved {
             self.refusals = 0;
         }
@@ -246,7 +249,7 @@ impl Door {
             refusals = self.refusals,
             "Mattermost refuses the login: change mattermost.login_id or mattermost.password and reload (SIGHUP) or restart; cards wait, and the login is {again}"
         );
-        let refused = Refused {
+        let refused = RefusedLogin {
             why,
             again_at: after.map(|after| Instant::now() + after),
         };
@@ -256,7 +259,7 @@ impl Door {
     }
 }
 
-impl Refused {
+impl RefusedLogin {
     fn error(&self) -> ChatError {
         ChatError::Unavailable {
             why: format!("the relay is not logged in: {}", self.why),
@@ -289,6 +292,6 @@ fn logged_out() -> ChatError {
     }
 }
 
-fn lock(door: &Mutex<Door>) -> MutexGuard<'_, Door> {
-    door.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<LoginState>) -> MutexGuard<'_, LoginState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -73,7 +73,7 @@ async fn bench_with(
         ..HttpSettings::default()
     };
     let http = Http::new(http, Arc::clone(&observer) as Arc<dyn CallObserver>).unwrap();
-    let settings = Settings {
+    let settings = MattermostSettings {
         url: stub.url.join(path).unwrap(),
         credential,
         post_secret: SecretString::from("0123456789abcdef0123456789abcdef"),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::http::{Answer, described, log_text};
+use crate::http::{HttpAnswer, described, log_text};
 use crate::ports::{ConferenceError, EndAnswer, RoomActivity};
 
 /// Longest token that is believed, in bytes; real ones have some hundred.
@@ -21,7 +21,7 @@ const PERMANENT_TEXTS: [&str; 6] = [
 
 /// The part that every answer has, with whatever else it holds.
 #[derive(Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct AnswerBody {
     status: bool,
     #[serde(default)]
     msg: String,
@@ -45,8 +45,8 @@ enum Code {
 
 /// Takes the HTTP layer off: an envelope, of success or failure, or what its lack means. Only an answer in
 /// plugNmeet's own form is its word: whatever else comes is an outage, whatever the status says.
-pub(super) fn envelope(answer: &Answer) -> Result<Envelope, ConferenceError> {
-    let read = serde_json::from_slice::<Envelope>(&answer.body);
+pub(super) fn envelope(answer: &HttpAnswer) -> Result<AnswerBody, ConferenceError> {
+    let read = serde_json::from_slice::<AnswerBody>(&answer.body);
     match (answer.status, read) {
         (200..=299, Ok(envelope)) => Ok(envelope),
         (401, Ok(envelope)) => Err(ConferenceError::Unauthorized {
@@ -65,7 +65,7 @@ pub(super) fn envelope(answer: &Answer) -> Result<Envelope, ConferenceError> {
 }
 
 /// What an answer means that is not in plugNmeet's own form.
-pub(super) fn not_its_word(answer: &Answer) -> ConferenceError {
+pub(super) fn not_its_word(answer: &HttpAnswer) -> ConferenceError {
     let why = if is_foreign(answer) {
         format!("{}: not an answer of plugNmeet's", described(answer))
     } else {
@@ -79,22 +79,22 @@ pub(super) fn not_its_word(answer: &Answer) -> ConferenceError {
 
 /// Whether an answer without plugNmeet's form makes its address doubtful. A server in trouble, and a gateway that
 /// does not reach it, are where they should be.
-pub(super) fn is_foreign(answer: &Answer) -> bool {
+pub(super) fn is_foreign(answer: &HttpAnswer) -> bool {
     !matches!(answer.status, 408 | 425 | 429 | 500..=599)
 }
 
 /// plugNmeet's own answer to a path or method that it does not have; a proxy's says something else.
-fn is_catch_all(answer: &Answer) -> bool {
+fn is_catch_all(answer: &HttpAnswer) -> bool {
     answer.body.trim_ascii() == b"not found"
 }
 
 /// plugNmeet answers so where it is asked so; the relay asks in JSON.
-fn is_protobuf(answer: &Answer) -> bool {
+fn is_protobuf(answer: &HttpAnswer) -> bool {
     media_type(answer) == "application/protobuf"
 }
 
 /// The media type of an answer, without parameters; may be empty.
-pub(super) fn media_type(answer: &Answer) -> &str {
+pub(super) fn media_type(answer: &HttpAnswer) -> &str {
     answer
         .headers
         .get("content-type")
@@ -111,7 +111,7 @@ pub(super) fn unreadable(what: &str) -> ConferenceError {
     }
 }
 
-impl Envelope {
+impl AnswerBody {
     /// The envelope of a success, or what the failure means.
     pub(super) fn succeeded(self) -> Result<Self, ConferenceError> {
         if self.status {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::PlugNmeet;
-use super::answer::{Envelope, unreadable};
+use super::answer::{AnswerBody, unreadable};
 use crate::domain::{ArtifactKind, Sid};
 use crate::http::Operation;
 use crate::ports::{ConferenceError, FoundArtifact};
@@ -18,7 +18,7 @@ const PAGE: usize = 100;
 const PAGES_MAX: usize = 10;
 
 /// One of the two lists.
-pub(super) struct List {
+pub(super) struct ArtifactList {
     path: &'static str,
     total: &'static str,
     items: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct List {
 }
 
 /// Recordings.
-pub(super) const RECORDINGS: List = List {
+pub(super) const RECORDINGS: ArtifactList = ArtifactList {
     path: "recording/fetch",
     total: "total_recordings",
     items: "recordings_list",
@@ -36,7 +36,7 @@ pub(super) const RECORDINGS: List = List {
 };
 
 /// Artifacts.
-pub(super) const ARTIFACTS: List = List {
+pub(super) const ARTIFACTS: ArtifactList = ArtifactList {
     path: "artifact/fetch",
     total: "total_artifacts",
     items: "artifacts_list",
@@ -61,7 +61,7 @@ impl PlugNmeet {
     pub(super) async fn fetch_all(
         &self,
         sid: &Sid,
-        list: &'static List,
+        list: &'static ArtifactList,
     ) -> Result<Vec<FoundArtifact>, ConferenceError> {
         let (mut found, mut from) = (Vec::new(), 0);
         for _ in 0..PAGES_MAX {
@@ -85,8 +85,8 @@ impl PlugNmeet {
     }
 }
 
-impl List {
-    fn read(&self, envelope: Envelope) -> Result<Page, ConferenceError> {
+impl ArtifactList {
+    fn read(&self, envelope: AnswerBody) -> Result<Page, ConferenceError> {
         let mut envelope = match envelope.succeeded() {
             Ok(envelope) => envelope,
             // "no artifact found": an empty list.

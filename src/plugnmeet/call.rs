@@ -9,10 +9,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 use url::Url;
 
-use super::answer::{self, Envelope};
-use super::{Keys, PlugNmeet, URL_SETTING, signature};
+use super::answer::{self, AnswerBody};
+use super::{ApiKeys, PlugNmeet, URL_SETTING, signature};
 use crate::domain::Peer;
-use crate::http::{Answer, CallError, CallOutcome, CallReport, Operation, Request};
+use crate::http::{CallError, CallOutcome, CallReport, HttpAnswer, HttpRequest, Operation};
 use crate::ports::ConferenceError;
 
 impl PlugNmeet {
@@ -22,7 +22,7 @@ impl PlugNmeet {
         operation: Operation,
         path: &str,
         body: &impl Serialize,
-        read: impl FnOnce(Envelope) -> Result<T, ConferenceError>,
+        read: impl FnOnce(AnswerBody) -> Result<T, ConferenceError>,
     ) -> Result<T, ConferenceError> {
         let started = Instant::now();
         let result = match self.post(path, body).await {
@@ -53,7 +53,7 @@ impl PlugNmeet {
     }
 
     /// What an answer says about the configuration, told once for as long as it lasts.
-    fn heed<T>(&self, answer: &Answer, read: &Result<T, ConferenceError>, keys: &Arc<Keys>) {
+    fn heed<T>(&self, answer: &HttpAnswer, read: &Result<T, ConferenceError>, keys: &Arc<ApiKeys>) {
         match read {
             Err(ConferenceError::Unauthorized { why }) => {
                 self.http.peer_answered();
@@ -91,7 +91,7 @@ impl PlugNmeet {
         &self,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<(Answer, Arc<Keys>), ConferenceError> {
+    ) -> Result<(HttpAnswer, Arc<ApiKeys>), ConferenceError> {
         let refused = |why: String| ConferenceError::Refused { why };
         let body = serde_json::to_vec(body).map_err(|error| refused(error.to_string()))?;
         let keys = self.keys.load_full();
@@ -100,7 +100,7 @@ impl PlugNmeet {
             .map_err(|_| refused("the signature cannot stand in a header".to_owned()))?;
         signature.set_sensitive(true);
         let segments = std::iter::once("auth").chain(path.split('/'));
-        let request = Request::new(Method::POST, below(&self.settings.url, segments))
+        let request = HttpRequest::new(Method::POST, below(&self.settings.url, segments))
             .header(HeaderName::from_static("api-key"), keys.api_key.clone())
             .header(HeaderName::from_static("hash-signature"), signature)
             .json(body);

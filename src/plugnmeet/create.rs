@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Settings;
-use super::answer::{Envelope, unreadable};
+use super::PlugNmeetSettings;
+use super::answer::{AnswerBody, unreadable};
 use crate::domain::{MeetingId, RoomId, Sid, Timestamp};
 use crate::ports::{ConferenceError, CreatedRoom, NewRoom};
 
@@ -15,7 +15,7 @@ const TITLE_CHARS_MAX: usize = 255;
 const ROOM_ID_BYTES_MAX: usize = 56;
 
 /// The body; refuses what plugNmeet would report as a passing trouble although it is none.
-pub(super) fn body(room: &NewRoom, settings: &Settings) -> Result<Value, ConferenceError> {
+pub(super) fn body(room: &NewRoom, settings: &PlugNmeetSettings) -> Result<Value, ConferenceError> {
     check_room_id(&room.room)?;
     let title: String = room
         .title
@@ -51,7 +51,10 @@ pub(super) fn body(room: &NewRoom, settings: &Settings) -> Result<Value, Confere
 }
 
 /// The session of the answer. A room that existed already is answered as it is; its meeting must be ours.
-pub(super) fn read(envelope: Envelope, meeting: MeetingId) -> Result<CreatedRoom, ConferenceError> {
+pub(super) fn read(
+    envelope: AnswerBody,
+    meeting: MeetingId,
+) -> Result<CreatedRoom, ConferenceError> {
     let info: RoomInfo = envelope.succeeded()?.take("room_info")?;
     let owner = owner(&info.metadata);
     if owner.is_some_and(|owner| owner != meeting.to_string()) {

@@ -11,7 +11,7 @@ use super::answer::{is_foreign, media_type, not_its_word};
 use super::call::{below, unreachable};
 use super::{PlugNmeet, URL_SETTING};
 use crate::domain::{ArtifactId, ArtifactKind};
-use crate::http::{Answer, CallError, Operation, Request};
+use crate::http::{CallError, HttpAnswer, HttpRequest, Operation};
 use crate::ports::ConferenceError;
 
 /// The status with which plugNmeet's download hook redirects to its storage (plugnmeet.md 2.14). A proxy that wants
@@ -77,8 +77,8 @@ impl PlugNmeet {
         result.map(|()| answer.body)
     }
 
-    async fn get(&self, address: Url) -> Result<Answer, ConferenceError> {
-        let request = Request::new(Method::GET, address).answer_bytes_max(FILE_BYTES_MAX);
+    async fn get(&self, address: Url) -> Result<HttpAnswer, ConferenceError> {
+        let request = HttpRequest::new(Method::GET, address).answer_bytes_max(FILE_BYTES_MAX);
         self.http.send(request).await.map_err(|error| match error {
             CallError::TooLarge { .. } => refused(error.to_string()),
             other => unreachable(other),
@@ -86,7 +86,7 @@ impl PlugNmeet {
     }
 
     /// Where a download hook sends us: an address with a signature in it, so only its host is ever named.
-    fn redirect_target(&self, from: &Url, answer: &Answer) -> Result<Url, ConferenceError> {
+    fn redirect_target(&self, from: &Url, answer: &HttpAnswer) -> Result<Url, ConferenceError> {
         let location = answer.location.as_deref().unwrap_or_default();
         let target = from
             .join(location)
@@ -118,13 +118,13 @@ impl PlugNmeet {
     }
 }
 
-fn is_redirect(answer: &Answer) -> bool {
+fn is_redirect(answer: &HttpAnswer) -> bool {
     matches!(answer.status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// What a download's status means: 401 is about the token, which a new attempt mints again, not about the key. A page
 /// for people is of neither plugNmeet nor its storage.
-fn file(answer: &Answer) -> Result<(), ConferenceError> {
+fn file(answer: &HttpAnswer) -> Result<(), ConferenceError> {
     if is_page(answer) {
         return Err(not_its_word(answer));
     }
@@ -144,7 +144,7 @@ fn file(answer: &Answer) -> Result<(), ConferenceError> {
 }
 
 /// plugNmeet gives artifacts as text, and its storage whatever it is given: never a page.
-fn is_page(answer: &Answer) -> bool {
+fn is_page(answer: &HttpAnswer) -> bool {
     let start = answer.body.trim_ascii_start();
     let begins_with = |tag: &[u8]| {
         start

@@ -3,22 +3,22 @@
 use reqwest::header::HeaderValue;
 use secrecy::SecretString;
 
-use super::BadSettings;
+use super::PlugNmeetSettingsError;
 
 /// The key, and the secret that signs calls.
-pub struct Keys {
+pub struct ApiKeys {
     pub(super) api_key: HeaderValue,
     pub(super) api_secret: SecretString,
 }
 
-impl Keys {
+impl ApiKeys {
     /// The pair as plugNmeet's configuration has it.
     ///
     /// # Errors
     /// A key that cannot stand in a header.
-    pub fn new(api_key: &str, api_secret: SecretString) -> Result<Self, BadSettings> {
+    pub fn new(api_key: &str, api_secret: SecretString) -> Result<Self, PlugNmeetSettingsError> {
         let Ok(mut api_key) = HeaderValue::from_str(api_key) else {
-            return Err(BadSettings {
+            return Err(PlugNmeetSettingsError {
                 key: "api_key",
                 why: "has characters that cannot stand in a header",
             });
@@ -31,7 +31,7 @@ impl Keys {
     }
 }
 
-impl std::fmt::Debug for Keys {
+impl std::fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys([redacted])")
     }

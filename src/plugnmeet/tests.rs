@@ -28,7 +28,7 @@ async fn bench(replies: Vec<Reply>) -> Bench {
     bench_with(replies, |_| {}).await
 }
 
-async fn bench_with(replies: Vec<Reply>, change: impl FnOnce(&mut Settings)) -> Bench {
+async fn bench_with(replies: Vec<Reply>, change: impl FnOnce(&mut PlugNmeetSettings)) -> Bench {
     let stub = Stub::start(replies).await;
     let observer = Arc::new(Observer::default());
     let http = HttpSettings {
@@ -36,7 +36,7 @@ async fn bench_with(replies: Vec<Reply>, change: impl FnOnce(&mut Settings)) -> 
         ..HttpSettings::default()
     };
     let http = Http::new(http, Arc::clone(&observer) as Arc<dyn CallObserver>).unwrap();
-    let mut settings = Settings {
+    let mut settings = PlugNmeetSettings {
         url: stub.url.clone(),
         external_url: "https://meet.example.org/pnm".parse().unwrap(),
         api_key: "plugnmeet".to_owned(),

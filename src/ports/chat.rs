@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use crate::domain::WayOutKind;
-use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId};
+pub use crate::domain::DeliveryMethod;
+use crate::domain::{
+    ChannelId, Conversation, PostId, Rendered, ResponseHook, TeamId, Timestamp, UserId,
+};
 
 /// The account that the relay posts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,11 +209,11 @@ pub enum ChatError {
 pub trait Chat: Send + Sync + 'static {
     /// What this way out can do. With `Notices` only [`Chat::post_notice`], [`Chat::show_in_channel`] and
     /// [`Chat::answer_command`] work; everything else is [`ChatError::Refused`].
-    fn kind(&self) -> WayOutKind;
+    fn kind(&self) -> DeliveryMethod;
 
     /// Posts a notice in a channel; of an error with `sent: true` and of `Unavailable` nobody knows whether it stands
     /// there. With `Posts` this is `Refused`: use [`Chat::create_post`].
-    async fn post_notice(&self, place: &Place, content: Rendered) -> Result<(), ChatError>;
+    async fn post_notice(&self, place: &Conversation, content: Rendered) -> Result<(), ChatError>;
 
     /// Shows something to everybody in the channel of a slash command, through its response URL (30 minutes, 5 uses,
     /// mattermost.md 2.3): the only way into direct and group messages. Its author is the command's caller.
@@ -325,7 +327,7 @@ pub trait Chat: Send + Sync + 'static {
     ) -> Result<(), ChatError>;
 
     /// Where people open a channel in their browser; `None` where that is not known.
-    async fn channel_address(&self, place: &Place) -> Option<String> {
+    async fn channel_address(&self, place: &Conversation) -> Option<String> {
         let _ = place;
         None
     }

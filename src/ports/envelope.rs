@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::apply::Tell;
+use crate::domain::apply::Reply;
 use crate::domain::{CLOCKS_DIFFER_BY, Event, Fact, JobId, Timestamp};
 
 use super::{Outgoing, QueueName, Receipt, Settlement};
@@ -46,7 +46,7 @@ pub enum Body {
         since: Timestamp,
     },
     /// An answer that belongs to no meeting.
-    Tell(Tell),
+    Reply(Reply),
 }
 
 impl Body {
@@ -59,7 +59,7 @@ impl Body {
                 ..
             }) => format!("woken:{meeting}"),
             Self::Job { id, .. } => format!("{}:{}", id.meeting, id.job.key()),
-            Self::Event(_) | Self::Tell(_) => id.to_owned(),
+            Self::Event(_) | Self::Reply(_) => id.to_owned(),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Envelope {
     pub fn first(body: Body, now: Timestamp) -> Self {
         let received_at = match &body {
             Body::Event(event) => event.received_at,
-            Body::Job { .. } | Body::Tell(_) => now,
+            Body::Job { .. } | Body::Reply(_) => now,
         };
         Self {
             received_at,
@@ -105,7 +105,7 @@ impl Envelope {
         match &self.body {
             Body::Event(event) => event.id.to_string(),
             Body::Job { id, .. } => id.to_string(),
-            Body::Tell(tell) => format!("tell:{}", tell.request),
+            Body::Reply(tell) => format!("tell:{}", tell.request),
         }
     }
 }

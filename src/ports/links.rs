@@ -3,7 +3,7 @@
 use crate::domain::{ArtifactId, ArtifactKind, RequestId, UserId};
 
 /// Makes absolute, signed addresses of the relay's pages.
-pub trait Links: Send + Sync + 'static {
+pub trait MeetingLinks: Send + Sync + 'static {
     /// The page of a meeting for whoever has the link.
     fn join(&self, request: RequestId) -> String;
 

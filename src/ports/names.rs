@@ -1,7 +1,7 @@
 //! How the chat server shows the names in a meeting. What a request tells of them are names in addresses.
 
 use crate::domain::text::{cut, visible};
-use crate::domain::{Meeting, PlaceKind, WayOutKind};
+use crate::domain::{ConversationKind, DeliveryMethod, Meeting};
 
 use super::Chat;
 
@@ -20,7 +20,7 @@ pub struct ShownNames {
 impl ShownNames {
     /// Asks the chat server, where it can be asked.
     pub async fn of(chat: &dyn Chat, meeting: &Meeting) -> Self {
-        if chat.kind() != WayOutKind::Posts {
+        if chat.kind() != DeliveryMethod::Posts {
             return Self::default();
         }
         let starter = async {
@@ -29,8 +29,8 @@ impl ShownNames {
         };
         let channel = async {
             match meeting.place.kind {
-                PlaceKind::Channel => chat.channel_name(&meeting.place.channel).await,
-                PlaceKind::Direct => None,
+                ConversationKind::Channel => chat.channel_name(&meeting.place.channel).await,
+                ConversationKind::Direct => None,
             }
         };
         let (starter, channel) = futures_util::future::join(starter, channel).await;
@@ -57,11 +57,11 @@ impl ShownNames {
             return;
         };
         let channel = match meeting.place.kind {
-            PlaceKind::Channel => self
+            ConversationKind::Channel => self
                 .channel
                 .as_deref()
                 .unwrap_or(&meeting.place.channel_name),
-            PlaceKind::Direct => "",
+            ConversationKind::Direct => "",
         };
         let known = meeting.starter().map(|starter| starter.user_name.as_str());
         let user = self.starter.as_deref().or(known).unwrap_or_default();

@@ -123,7 +123,7 @@ impl Depths {
 pub enum PublishError {
     /// The queue is known to be out of reach; it may be back later.
     #[error("the queue is away: {0}")]
-    Away(String),
+    Unavailable(String),
     /// The queue refuses more: full, or its disk is.
     #[error("the queue is full: {0}")]
     Full(String),
@@ -143,7 +143,7 @@ pub enum PublishError {
 pub enum QueueError {
     /// The queue is out of reach; try again after a pause.
     #[error("the queue is away: {0}")]
-    Away(String),
+    Unavailable(String),
     /// The queue was closed by this process: end the loop.
     #[error("the queue is closed")]
     Closed,

@@ -1,6 +1,6 @@
 //! Where meetings, posts and dead letters are kept.
 
-mod story;
+mod history;
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use async_trait::async_trait;
 
 use crate::domain::apply::{Applied, Fresh, Policy};
 use crate::domain::{
-    ArtifactId, Event, EventId, Meeting, MeetingId, Place, PostKey, PostRow, RequestId, State,
-    Timestamp,
+    ArtifactId, Conversation, Event, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId,
+    State, Timestamp,
 };
 
-pub use story::{Attempt, DETAIL_BYTES_MAX, DeadFilter, Duty, Ending, Found, Logged, Note};
+pub use history::{Attempt, DETAIL_BYTES_MAX, DeadFilter, Duty, Ending, Logged, Lookup, Note};
 
 /// Why the store did not do it. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Out of reach, full, or locked: later may be better, and nothing else can be done.
     #[error("the store is away: {0}")]
-    Away(String),
+    Unavailable(String),
     /// This very call cannot work: a row that cannot be read, a statement that is refused.
     #[error("the store refuses it: {0}")]
     Refused(String),
@@ -151,7 +151,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// What runs in the channel of `place` and in its threads, whole, newest first, at most
     /// [`crate::domain::choice::CANDIDATES_MAX`].
-    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError>;
+    async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError>;
 
     /// A listing, newest first.
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError>;
@@ -164,7 +164,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<(MeetingId, u32)>, StoreError>;
 
     /// What is logged of one meeting, oldest first, at most 1000 lines.
-    async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError>;
+    async fn history(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError>;
 
     /// Which of these events are settled: logged, kept as a dead letter, or discarded (its note tells);
     /// at most 500 are looked up.
@@ -172,7 +172,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// What `reference` is the id of: a meeting, a request, a room, a session, an artifact, a post of ours or the one
     /// that asked for a meeting, an event, or a dead letter. Nothing found is no error.
-    async fn find(&self, reference: &str) -> Result<Found, StoreError>;
+    async fn find(&self, reference: &str) -> Result<Lookup, StoreError>;
 
     /// Keeps one attempt. Of one meeting the newest 500 are kept.
     async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError>;

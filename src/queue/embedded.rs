@@ -9,14 +9,14 @@ mod file;
 mod key;
 mod ledger;
 mod log;
-mod look;
 mod room;
 mod rows;
 mod salvage;
+mod scan;
 mod settle;
+mod suspension;
 #[cfg(test)]
 pub(in crate::queue) mod tests;
-mod trouble;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -38,11 +38,11 @@ use crate::ports::{
 };
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
 
-pub use file::OpenError;
-use key::Key;
-use ledger::Ledger;
+pub use file::QueueOpenError;
+use key::RowKey;
+use ledger::DeliveryLedger;
 use rows::number_of;
-use trouble::Trouble;
+use suspension::Suspension;
 
 /// Longest wait for a delayed message before the clock is looked at again: it may have been set.
 const TIMER_MAX: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ pub struct EmbeddedSettings {
 
 /// The queue. [`Queue::close`] or dropping it closes the file.
 pub struct EmbeddedQueue {
-    shared: Arc<Shared>,
+    shared: Arc<EmbeddedShared>,
     /// Held by whoever opens the file again.
     reopening: Arc<AsyncMutex<()>>,
     /// Taken by whoever looks for messages of a queue, first come first served, so that two never find the same one.
@@ -70,7 +70,7 @@ pub struct EmbeddedQueue {
 }
 
 /// What is given free by closing.
-struct Open {
+struct OpenQueue {
     sqlite: Sqlite,
     threads: SqliteThreads,
     lock: File,
@@ -78,21 +78,21 @@ struct Open {
 
 /// What there is of the file. Its lock is held until it is closed.
 enum FileState {
-    Open(Open),
+    OpenQueue(OpenQueue),
     /// It could not be opened again.
-    Away(File),
+    Unavailable(File),
     /// It is being opened again.
     Busy,
     Closed,
 }
 
 /// What the callers and the writer's thread share.
-struct Shared {
+struct EmbeddedShared {
     file: Mutex<FileState>,
-    trouble: Mutex<Option<Trouble>>,
+    suspension: Mutex<Option<Suspension>>,
     /// The last message from outside was refused by the disk.
     is_refusing: AtomicBool,
-    ledger: Mutex<Ledger>,
+    ledger: Mutex<DeliveryLedger>,
     /// Told when a queue may have something to hand out, to the one whose turn it is.
     news: [Notify; 4],
     clock: Arc<dyn Clock>,
@@ -102,8 +102,8 @@ struct Shared {
     settings: EmbeddedSettings,
 }
 
-impl Shared {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+impl EmbeddedShared {
+    fn ledger(&self) -> MutexGuard<'_, DeliveryLedger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,8 +111,10 @@ impl Shared {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn suspension(&self) -> MutexGuard<'_, Option<Suspension>> {
+        self.suspension
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn news(&self, queue: QueueName) -> &Notify {
@@ -124,16 +126,16 @@ impl Shared {
         &self,
         connection: &Connection,
         outgoing: &Outgoing,
-    ) -> Result<(QueueName, Key), SqliteError> {
+    ) -> Result<(QueueName, RowKey), SqliteError> {
         let now = self.clock.now();
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let key = Key::new(now, outgoing.delay, number);
+        let key = RowKey::new(now, outgoing.delay, number);
         rows::insert(connection, key, now, outgoing)?;
         Ok((outgoing.queue, key))
     }
 
     /// Follows a commit.
-    fn inserted(&self, inserted: &[(QueueName, Key)]) {
+    fn inserted(&self, inserted: &[(QueueName, RowKey)]) {
         let mut ledger = self.ledger();
         for (queue, key) in inserted {
             ledger.insert(*queue, *key);
@@ -150,26 +152,26 @@ impl EmbeddedQueue {
     ///
     /// # Errors
     /// Another process owns it, it is no queue, or a newer relay wrote it.
-    pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, QueueOpenError> {
         let lock = lock(&settings.path)?;
         let now = clock.now();
-        let file::Opened {
+        let file::OpenedFile {
             sqlite,
             threads,
             found,
         } = file::open(&settings.path, &lock, now, false)?;
-        let open = Open {
+        let open = OpenQueue {
             sqlite,
             threads,
             lock,
         };
         let set_back = SetBack::default();
         set_back.notice(now);
-        let shared = Shared {
-            file: Mutex::new(FileState::Open(open)),
-            trouble: Mutex::new(None),
+        let shared = EmbeddedShared {
+            file: Mutex::new(FileState::OpenQueue(open)),
+            suspension: Mutex::new(None),
             is_refusing: AtomicBool::new(false),
-            ledger: Mutex::new(Ledger::new(&found, now, 0)),
+            ledger: Mutex::new(DeliveryLedger::new(&found, now, 0)),
             news: Default::default(),
             clock,
             set_back,
@@ -186,8 +188,8 @@ impl EmbeddedQueue {
 
     fn sqlite(&self) -> Option<Sqlite> {
         match &*self.shared.file() {
-            FileState::Open(open) => Some(open.sqlite.clone()),
-            FileState::Away(_) | FileState::Busy | FileState::Closed => None,
+            FileState::OpenQueue(open) => Some(open.sqlite.clone()),
+            FileState::Unavailable(_) | FileState::Busy | FileState::Closed => None,
         }
     }
 
@@ -231,10 +233,10 @@ impl EmbeddedQueue {
         stored.await.unwrap_or_else(|error| Err(refused(error)))
     }
 
-    fn take_open(&self) -> Option<Open> {
+    fn take_open(&self) -> Option<OpenQueue> {
         match std::mem::replace(&mut *self.shared.file(), FileState::Closed) {
-            FileState::Open(open) => Some(open),
-            FileState::Away(_) | FileState::Busy | FileState::Closed => None,
+            FileState::OpenQueue(open) => Some(open),
+            FileState::Unavailable(_) | FileState::Busy | FileState::Closed => None,
         }
     }
 }
@@ -244,7 +246,10 @@ impl Queue for EmbeddedQueue {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         let bytes_max = self.shared.settings.bytes_max;
         let stored = self.insert_all(vec![outgoing], bytes_max).await;
-        let is_refused = matches!(stored, Err(PublishError::Full(_) | PublishError::Away(_)));
+        let is_refused = matches!(
+            stored,
+            Err(PublishError::Full(_) | PublishError::Unavailable(_))
+        );
         self.shared.is_refusing.store(is_refused, Ordering::Relaxed);
         stored
     }
@@ -283,7 +288,7 @@ impl Queue for EmbeddedQueue {
 
     async fn close(&self) {
         self.closed.cancel();
-        if let Some(Open {
+        if let Some(OpenQueue {
             sqlite,
             threads,
             lock,
@@ -304,7 +309,7 @@ impl Queue for EmbeddedQueue {
 
 impl Drop for EmbeddedQueue {
     fn drop(&mut self) {
-        if let Some(Open {
+        if let Some(OpenQueue {
             sqlite,
             threads,
             lock: _lock,

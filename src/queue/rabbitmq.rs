@@ -7,12 +7,12 @@
 pub mod connect;
 mod consumer;
 mod ending;
-mod lanes;
-mod link;
+mod link_state;
 mod observer;
-mod opened;
 mod publisher;
+mod ready_connection;
 mod settling;
+mod subscriptions;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -28,18 +28,18 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::ports::{
-    Castoff, Castoffs, Clock, Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError,
-    Queue, QueueError, QueueName, Receipt, Settlement,
+    Clock, Delivery, Depth, Depths, MESSAGE_BYTES_MAX, Outgoing, PublishError, Queue, QueueError,
+    QueueName, Receipt, ReturnedMessage, ReturnedMessages, Settlement,
 };
 
 pub use connect::{BrokerError, BrokerSettings, Declare};
-pub use link::{Link, LinkStates};
-pub use observer::{AmqpObserver, PublishResult, ReconnectReason, Role, Unobserved};
+pub use link_state::{LinkState, LinkStates};
+pub use observer::{AmqpObserver, PublishResult, ReconnectReason, Role, UnobservedLinks};
 
-use consumer::{Consumer, Verdict};
-use lanes::Lane;
-use link::Board;
+use consumer::{Acknowledgement, Consumer};
+use link_state::Board;
 use publisher::Publisher;
+use subscriptions::Subscription;
 use supervisor::{Common, supervise};
 use wire::{Arrived, Frame};
 
@@ -48,13 +48,13 @@ const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// The queue. [`Queue::close`] or dropping it ends both connections.
 pub struct RabbitMq {
-    shared: Arc<Shared>,
+    shared: Arc<RabbitShared>,
     tasks: TaskTracker,
     _closed_when_dropped: DropGuard,
 }
 
 /// What the callers and the links' tasks share.
-struct Shared {
+struct RabbitShared {
     common: Arc<Common>,
     publisher: Arc<Publisher>,
     consumer: Arc<Consumer>,
@@ -63,7 +63,7 @@ struct Shared {
 
 impl RabbitMq {
     /// Tries once to connect, and goes on in the background. A broker that is away is no error: the queue comes up
-    /// when it is there, and says [`PublishError::Away`] until then.
+    /// when it is there, and says [`PublishError::Unavailable`] until then.
     ///
     /// # Errors
     /// [`BrokerError::Refused`]: a person must change something.
@@ -81,10 +81,10 @@ impl RabbitMq {
         let publisher = Arc::new(Publisher::new(Arc::clone(&common)));
         let consumer = Arc::new(Consumer::new());
         let tasks = TaskTracker::new();
-        let session = publisher::Session::new(Arc::clone(&publisher), Arc::clone(&common));
+        let session = publisher::PublisherTask::new(Arc::clone(&publisher), Arc::clone(&common));
         let kept = Arc::clone(&common);
         tasks.spawn(async move { supervise(&kept, Role::Publisher, Some(first), session).await });
-        let session = consumer::Session::new(Arc::clone(&consumer), Arc::clone(&common));
+        let session = consumer::ConsumerTask::new(Arc::clone(&consumer), Arc::clone(&common));
         let kept = Arc::clone(&common);
         tasks.spawn(async move { supervise(&kept, Role::Consumer, None, session).await });
         // Whoever finds the broker there can use it at once.
@@ -93,7 +93,7 @@ impl RabbitMq {
         drop(tokio::time::timeout(connect_timeout, tried).await);
         let _closed_when_dropped = common.closed.clone().drop_guard();
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(RabbitShared {
                 common,
                 publisher,
                 consumer,
@@ -123,33 +123,37 @@ impl RabbitMq {
         self.shared.publisher.publish(frames).await
     }
 
-    /// Takes up to `max` of what waits in `lanes`, or waits until there is one. Dropping it loses nothing: between
+    /// Takes up to `max` of what waits in `subscriptions`, or waits until there is one. Dropping it loses nothing: between
     /// taking and returning nothing is awaited.
     async fn take(
         &self,
-        lanes: &[Lane],
+        subscriptions: &[Subscription],
         max: usize,
-    ) -> Result<Vec<(Lane, Receipt, Arrived)>, QueueError> {
-        let desk = &self.shared.consumer.lanes;
+    ) -> Result<Vec<(Subscription, Receipt, Arrived)>, QueueError> {
+        let desk = &self.shared.consumer.subscriptions;
         let closed = &self.shared.common.closed;
-        for lane in lanes {
-            desk.want(*lane);
+        for subscription in subscriptions {
+            desk.want(*subscription);
         }
         loop {
             if closed.is_cancelled() {
                 return Err(QueueError::Closed);
             }
-            let mut news: Vec<_> = lanes
+            let mut news: Vec<_> = subscriptions
                 .iter()
-                .map(|lane| Box::pin(desk.news(*lane).notified()))
+                .map(|subscription| Box::pin(desk.news(*subscription).notified()))
                 .collect();
             for news in &mut news {
                 news.as_mut().enable();
             }
             let mut taken = Vec::new();
-            for lane in lanes {
-                let found = desk.take(*lane, max.max(1) - taken.len());
-                taken.extend(found.into_iter().map(|(receipt, it)| (*lane, receipt, it)));
+            for subscription in subscriptions {
+                let found = desk.take(*subscription, max.max(1) - taken.len());
+                taken.extend(
+                    found
+                        .into_iter()
+                        .map(|(receipt, it)| (*subscription, receipt, it)),
+                );
                 if taken.len() >= max.max(1) {
                     break;
                 }
@@ -176,8 +180,8 @@ impl Queue for RabbitMq {
     }
 
     async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Delivery>, QueueError> {
-        let taken = self.take(&[Lane::Of(queue)], max).await?;
-        let delivery = |(_, receipt, arrived): (Lane, Receipt, Arrived)| Delivery {
+        let taken = self.take(&[Subscription::Of(queue)], max).await?;
+        let delivery = |(_, receipt, arrived): (Subscription, Receipt, Arrived)| Delivery {
             queue,
             message: arrived.message,
             receipt,
@@ -195,7 +199,7 @@ impl Queue for RabbitMq {
         };
         if settlements.iter().any(too_large) {
             let why = format!("a message is over the limit of {MESSAGE_BYTES_MAX} bytes");
-            return Err(QueueError::Away(why));
+            return Err(QueueError::Unavailable(why));
         }
         // A caller that goes must not leave a message that nobody holds and the broker waits for.
         let shared = Arc::clone(&self.shared);
@@ -210,10 +214,10 @@ impl Queue for RabbitMq {
         let counted = shared.consumer.count().await;
         let counted = counted.map_err(|why| shared.lost(why))?;
         let depth = |queue: QueueName| {
-            let lane = Lane::Of(queue);
-            let (waiting, in_flight) = shared.consumer.lanes.count(lane);
+            let subscription = Subscription::Of(queue);
+            let (waiting, in_flight) = shared.consumer.subscriptions.count(subscription);
             let depth = Depth {
-                ready: counted.ready[lane.index()] + waiting,
+                ready: counted.ready[subscription.index()] + waiting,
                 delayed: 0,
                 in_flight,
             };
@@ -240,11 +244,13 @@ impl Queue for RabbitMq {
 }
 
 #[async_trait]
-impl Castoffs for RabbitMq {
-    async fn receive(&self, max: usize) -> Result<Vec<Castoff>, QueueError> {
-        let taken = self.take(&[Lane::Dead, Lane::Unrouted], max).await?;
-        let castoff = |(_, receipt, arrived): (Lane, Receipt, Arrived)| Castoff {
-            reason: arrived.cast_off.unwrap_or_default(),
+impl ReturnedMessages for RabbitMq {
+    async fn receive(&self, max: usize) -> Result<Vec<ReturnedMessage>, QueueError> {
+        let taken = self
+            .take(&[Subscription::Dead, Subscription::Unrouted], max)
+            .await?;
+        let returned = |(_, receipt, arrived): (Subscription, Receipt, Arrived)| ReturnedMessage {
+            reason: arrived.return_message.unwrap_or_default(),
             delivery: Delivery {
                 queue: arrived.queue.unwrap_or(QueueName::Events),
                 message: arrived.message,
@@ -253,13 +259,18 @@ impl Castoffs for RabbitMq {
                 damaged: false,
             },
         };
-        Ok(taken.into_iter().map(castoff).collect())
+        Ok(taken.into_iter().map(returned).collect())
     }
 
     async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
         let shared = Arc::clone(&self.shared);
         let settling = self.tasks.spawn(async move {
-            let place = |receipt| Some((shared.consumer.lanes.claim(receipt)?.place, Verdict::Ack));
+            let place = |receipt| {
+                Some((
+                    shared.consumer.subscriptions.claim(receipt)?.place,
+                    Acknowledgement::Ack,
+                ))
+            };
             shared
                 .end(done.into_iter().filter_map(place).collect())
                 .await

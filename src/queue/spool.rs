@@ -5,10 +5,10 @@
 //! crash between the two, or a publish that took too long and was confirmed after all. Apply drops the second one.
 
 mod adopt;
-mod aside;
 mod episode;
 mod folder;
 mod forward;
+mod returned_messages;
 #[cfg(test)]
 mod tests;
 
@@ -25,15 +25,15 @@ use uuid::Uuid;
 
 use crate::crash_point;
 use crate::ports::{
-    Castoff, Castoffs, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError,
-    QueueName, Receipt, Settlement,
+    Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError, QueueName, Receipt,
+    ReturnedMessage, ReturnedMessages, Settlement,
 };
 
 use super::EmbeddedQueue;
-use aside::Aside;
 use episode::Episode;
 use folder::Folder;
-use forward::Turn;
+use forward::ForwardTurn;
+use returned_messages::SpoolReturned;
 
 pub use folder::SpoolError;
 
@@ -92,8 +92,8 @@ struct Core {
     is_detoured: AtomicBool,
     /// Told when the broker took a message.
     took: Notify,
-    turn: AsyncMutex<Turn>,
-    aside: Aside,
+    turn: AsyncMutex<ForwardTurn>,
+    returned_messages: SpoolReturned,
     episode: Mutex<Episode>,
     /// Spools that were found and are being forwarded.
     adopted: Mutex<Vec<Arc<EmbeddedQueue>>>,
@@ -125,7 +125,7 @@ impl Spool {
             is_detoured: AtomicBool::new(false),
             took: Notify::new(),
             turn: AsyncMutex::default(),
-            aside: Aside::default(),
+            returned_messages: SpoolReturned::default(),
             episode: Mutex::default(),
             adopted: Mutex::default(),
         });
@@ -189,7 +189,7 @@ impl Core {
             Err(_) => {
                 // Before the message is stored: as soon as it is, the forwarder may end the detour by it.
                 self.is_detoured.store(true, Ordering::Relaxed);
-                PublishError::Away(format!(
+                PublishError::Unavailable(format!(
                     "no confirm within {} ms",
                     CONFIRM_WITHIN.as_millis()
                 ))
@@ -270,17 +270,17 @@ impl Queue for Spool {
 
 /// What cannot be forwarded and waits to be kept elsewhere.
 #[async_trait]
-impl Castoffs for Spool {
-    async fn receive(&self, max: usize) -> Result<Vec<Castoff>, QueueError> {
+impl ReturnedMessages for Spool {
+    async fn receive(&self, max: usize) -> Result<Vec<ReturnedMessage>, QueueError> {
         tokio::select! {
             biased;
             () = self.core.stop.cancelled() => Err(QueueError::Closed),
-            castoffs = self.core.aside.receive(max.max(1)) => Ok(castoffs),
+            returned = self.core.returned_messages.receive(max.max(1)) => Ok(returned),
         }
     }
 
     async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
-        self.core.aside.settle(done).await
+        self.core.returned_messages.settle(done).await
     }
 }
 

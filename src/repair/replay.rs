@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{debug, info};
 
 use crate::crash_point;
-use crate::domain::apply::Tell;
+use crate::domain::apply::Reply;
 use crate::domain::{Event, Fact, Job, JobId, Meeting, Timestamp};
 use crate::envelope::{decode, event_posting};
 use crate::ports::{Body, DeadLetter, Envelope, Posting, QueueName};
@@ -33,12 +33,17 @@ pub struct Replayed {
 impl Repairs {
     /// Waits for its turn, then replays a dead letter: of a job, publishes what its meeting owes now; of an event, the
     /// event as it was, under its id, so that what it did already is not done twice. The letter is removed once that is
-    /// durable, unless it was buried anew meanwhile. With `anew` a person's request counts as received now, so that its
+    /// durable, unless it was buried anew meanwhile. With `reset_age` a person's request counts as received now, so that its
     /// rule's worth begins anew.
     ///
     /// # Errors
     /// See [`RepairError`]; the letter stays.
-    pub async fn replay(&self, id: &str, by: &str, anew: bool) -> Result<Replayed, RepairError> {
+    pub async fn replay(
+        &self,
+        id: &str,
+        by: &str,
+        reset_age: bool,
+    ) -> Result<Replayed, RepairError> {
         self.queue()?;
         self.turns.wait().await;
         let letter = self.find(id).await?;
@@ -50,9 +55,9 @@ impl Repairs {
         // What it was suspected of is judged anew, with all its tries.
         self.store.clear_mark(&body.mark(&letter.id)).await?;
         let replayed = match body {
-            Body::Event(event) => self.replay_event(&letter, event, anew).await?,
-            Body::Job { id: job, .. } => self.replay_job(&letter, &job, anew).await?,
-            Body::Tell(tell) => self.replay_tell(tell).await?,
+            Body::Event(event) => self.replay_event(&letter, event, reset_age).await?,
+            Body::Job { id: job, .. } => self.replay_job(&letter, &job, reset_age).await?,
+            Body::Reply(tell) => self.replay_reply(tell).await?,
         };
         crash_point::reach("replay.published");
         let removing = self.store.remove_dead_letter(&letter.id, letter.buried_at);
@@ -62,7 +67,7 @@ impl Repairs {
             event.id = replayed.event,
             meeting.id = letter.meeting.map(|id| id.to_string()),
             by,
-            anew,
+            reset_age,
             replay = true,
             "dead letter replayed"
         );
@@ -80,15 +85,15 @@ impl Repairs {
         &self,
         letter: &DeadLetter,
         mut event: Event,
-        anew: bool,
+        reset_age: bool,
     ) -> Result<Replayed, RepairError> {
         let now = self.clock.now();
-        if !anew && is_old_end(&event, now) {
+        if !reset_age && is_old_end(&event, now) {
             return Err(RepairError::OldEnd(letter.id.clone()));
         }
         let mut too_late = None;
         match &event.fact {
-            Fact::MeetingRequested { .. } | Fact::EndRequested { .. } if anew => {
+            Fact::MeetingRequested { .. } | Fact::EndRequested { .. } if reset_age => {
                 event.received_at = now;
             }
             Fact::MeetingRequested { rule, .. } => {
@@ -108,18 +113,18 @@ impl Repairs {
         &self,
         letter: &DeadLetter,
         job: &JobId,
-        anew: bool,
+        reset_age: bool,
     ) -> Result<Replayed, RepairError> {
         let key = job.job.key();
         let meeting = self.informed_meeting(letter, job, &key).await?;
         let now = self.clock.now();
-        let too_late = (job.job == Job::CreateRoom && meeting.sessions.is_empty() && !anew)
+        let too_late = (job.job == Job::CreateRoom && meeting.sessions.is_empty() && !reset_age)
             .then(|| over(now, meeting.requested_at, meeting.rule.worth))
             .flatten();
         let fact = Fact::JobReplayed {
             meeting: job.meeting,
             job: key,
-            anew,
+            reset_age,
         };
         let key = format!("replay:{job}:{}", now.millis());
         let event = self.publish_fact(fact, key).await?;
@@ -129,10 +134,10 @@ impl Repairs {
         })
     }
 
-    async fn replay_tell(&self, tell: Tell) -> Result<Replayed, RepairError> {
+    async fn replay_reply(&self, tell: Reply) -> Result<Replayed, RepairError> {
         let posting = Posting {
             queue: QueueName::Chat,
-            message: Envelope::first(Body::Tell(tell), self.clock.now()),
+            message: Envelope::first(Body::Reply(tell), self.clock.now()),
             delay: Duration::ZERO,
         };
         self.queue()?.send(&[posting]).await?;

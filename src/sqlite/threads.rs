@@ -35,7 +35,7 @@ pub(super) struct Ran {
 }
 
 /// What the writer's thread has.
-pub(super) struct Writer {
+pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) changes: mpsc::Receiver<Task>,
     /// How many transactions were committed.
@@ -43,7 +43,7 @@ pub(super) struct Writer {
 }
 
 /// What the reader's thread has.
-pub(super) struct Reader {
+pub(super) struct ReaderThread {
     pub(super) connection: Connection,
     pub(super) reads: mpsc::Receiver<Task>,
 }
@@ -57,8 +57,8 @@ pub struct SqliteThreads {
 
 impl SqliteThreads {
     pub(super) fn start(
-        writer: Writer,
-        reader: Reader,
+        writer: WriterThread,
+        reader: ReaderThread,
         tasks: [mpsc::WeakSender<Task>; 2],
     ) -> Self {
         let threads = [
@@ -135,8 +135,8 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<(
         .expect("the system has a thread")
 }
 
-fn run_writer(writer: Writer) {
-    let Writer {
+fn run_writer(writer: WriterThread) {
+    let WriterThread {
         connection,
         changes: mut tasks,
         commits,
@@ -202,8 +202,8 @@ fn commit_together(
     }
 }
 
-fn run_reader(reader: Reader) {
-    let Reader {
+fn run_reader(reader: ReaderThread) {
+    let ReaderThread {
         connection,
         reads: mut tasks,
     } = reader;

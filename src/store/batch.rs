@@ -1,28 +1,28 @@
-//! What a batch of events does, in memory: a back end reads what the [`Keys`] name into a [`View`], asks
+//! What a batch of events does, in memory: a back end reads what the [`BatchKeys`] name into a [`View`], asks
 //! [`View::apply`], and writes what that leaves to be written, all in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::content::content_hash;
+use super::content_hash::content_hash;
 use crate::domain::apply::{Aim, Applied, Effect, Policy, Subject, aim, decide, repeat, subject};
 use crate::domain::{Event, EventId, Meeting, MeetingId, Origin, Timestamp};
 use crate::ports::Incoming;
 
 /// What the events of a batch name, each without doubles.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(super) struct BatchKeys {
     pub(super) origins: BTreeSet<Origin>,
     /// The events' own ids.
     pub(super) events: BTreeSet<String>,
-    /// Channels in which something is asked for (`Place::channel_key`).
+    /// Channels in which something is asked for (`Conversation::channel_key`).
     pub(super) channels: BTreeSet<String>,
     pub(super) sids: BTreeSet<String>,
     pub(super) rooms: BTreeSet<String>,
     meetings: BTreeSet<MeetingId>,
 }
 
-impl Keys {
+impl BatchKeys {
     /// The keys of these events.
     pub(super) fn of(batch: &[Incoming]) -> Self {
         let mut keys = Self::default();
@@ -58,7 +58,7 @@ pub(super) struct First {
 }
 
 /// One line of the event log.
-pub(super) struct Line {
+pub(super) struct LogLine {
     pub(super) event: Event,
     pub(super) effect: Effect,
     pub(super) meeting: Option<MeetingId>,
@@ -73,10 +73,10 @@ pub(super) struct Changes {
     pub(super) artifacts: Vec<(String, MeetingId)>,
     pub(super) seen: Vec<(Origin, First)>,
     /// In the order of the batch.
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<LogLine>,
 }
 
-/// What the store says about a batch's [`Keys`], as the batch has left it so far.
+/// What the store says about a batch's [`BatchKeys`], as the batch has left it so far.
 #[derive(Default)]
 pub(super) struct View {
     pub(super) seen: BTreeMap<Origin, First>,
@@ -95,7 +95,7 @@ pub(super) struct View {
 
 impl View {
     /// The meetings that must be read, once all the rest is.
-    pub(super) fn named(&self, keys: &Keys) -> HashSet<MeetingId> {
+    pub(super) fn named(&self, keys: &BatchKeys) -> HashSet<MeetingId> {
         keys.meetings
             .iter()
             .chain(&self.running)
@@ -251,7 +251,7 @@ impl View {
 
     fn add_line(&mut self, event: &Event, effect: Effect, meeting: Option<MeetingId>) {
         self.logged.insert(event.id.to_string());
-        self.changes.lines.push(Line {
+        self.changes.lines.push(LogLine {
             event: event.clone(),
             effect,
             meeting,

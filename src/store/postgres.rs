@@ -4,18 +4,18 @@
 
 mod apply;
 mod connect;
+mod dead_letters;
+mod failure;
+mod history;
 mod leases;
-mod letters;
-mod link;
 mod log;
 mod marks;
 mod meetings;
+mod pooled_client;
 mod posts;
 mod schema;
 mod settings;
-mod story;
 mod text;
-mod trouble;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,19 +25,19 @@ use deadpool_postgres::Pool;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, EventId, Meeting, MeetingId, Place, PostKey, PostRow, RequestId, Timestamp,
+    ArtifactId, Conversation, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp,
 };
 use crate::ports::{
-    Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
+    Attempt, DeadFilter, DeadLetter, Duty, Incoming, Lease, Logged, Lookup, MeetingFilter,
     MeetingSummary, Note, Store, StoreError,
 };
 
 pub use connect::{Encryption, PostgresSettings};
 
-use connect::At;
-use link::Link;
-use schema::SchemaError;
-use trouble::Trouble;
+use connect::DatabaseAddress;
+use failure::StoreFailure;
+use pooled_client::PooledClient;
+use schema::PostgresSchemaError;
 
 /// The tables must be as this version needs them within this time, waiting for other replicas included.
 const MIGRATED_WITHIN: Duration = Duration::from_secs(600);
@@ -50,7 +50,7 @@ pub enum PostgresError {
     Refused(String),
     /// It may be back later.
     #[error("{0}")]
-    Away(String),
+    Unavailable(String),
 }
 
 /// The store in a PostgreSQL database.
@@ -83,7 +83,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`PostgresError`]; a database that is refused is left as it was.
     pub async fn prepare(&self) -> Result<(), PostgresError> {
-        let tell = At(&self.settings);
+        let tell = DatabaseAddress(&self.settings);
         let link = self.connect().await?;
         let client = link
             .client()
@@ -95,7 +95,7 @@ impl PostgresStore {
                 Ok(())
             }
             Ok(Err(error)) => Err(tell.schema(error)),
-            Err(trouble) => Err(tell.schema(SchemaError::Trouble(trouble))),
+            Err(failure) => Err(tell.schema(PostgresSchemaError::StoreFailure(failure))),
         }
     }
 
@@ -104,26 +104,26 @@ impl PostgresStore {
         self.is_prepared.load(Ordering::Relaxed)
     }
 
-    async fn link(&self) -> Result<Link, StoreError> {
+    async fn link(&self) -> Result<PooledClient, StoreError> {
         if !self.is_prepared() {
-            return Err(StoreError::Away(
+            return Err(StoreError::Unavailable(
                 "PostgreSQL has not been reached since the start".to_owned(),
             ));
         }
         // A log-in that is refused now was good at the start: nothing is given up because of it.
         self.connect()
             .await
-            .map_err(|error| StoreError::Away(error.to_string()))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
-    async fn connect(&self) -> Result<Link, PostgresError> {
-        let tell = At(&self.settings);
+    async fn connect(&self) -> Result<PooledClient, PostgresError> {
+        let tell = DatabaseAddress(&self.settings);
         let most = self.settings.call_timeout + self.settings.connect_timeout;
         let taken = tokio::time::timeout(most, self.pool.get()).await;
         let client = taken
             .map_err(|_| tell.late())?
             .map_err(|error| tell.pool(&error))?;
-        Ok(Link::new(client, self.settings.call_timeout))
+        Ok(PooledClient::new(client, self.settings.call_timeout))
     }
 }
 
@@ -158,7 +158,7 @@ impl Store for PostgresStore {
         call!(self, meetings::of_artifact, id)
     }
 
-    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+    async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError> {
         call!(self, meetings::running_in, &place.channel_key())
     }
 
@@ -174,32 +174,32 @@ impl Store for PostgresStore {
         call!(self, meetings::due, now, limit)
     }
 
-    async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
-        call!(self, log::story, meeting)
+    async fn history(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
+        call!(self, log::history, meeting)
     }
 
     async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
         call!(self, log::settled, &events)
     }
 
-    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
-        call!(self, story::find, reference)
+    async fn find(&self, reference: &str) -> Result<Lookup, StoreError> {
+        call!(self, history::find, reference)
     }
 
     async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
-        call!(self, story::add_attempt, &attempt)
+        call!(self, history::add_attempt, &attempt)
     }
 
     async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError> {
-        call!(self, story::attempts, meeting)
+        call!(self, history::attempts, meeting)
     }
 
     async fn log_note(&self, note: Note) -> Result<(), StoreError> {
-        call!(self, story::add_note, &note)
+        call!(self, history::add_note, &note)
     }
 
     async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError> {
-        call!(self, story::notes, about)
+        call!(self, history::notes, about)
     }
 
     async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError> {
@@ -248,23 +248,23 @@ impl Store for PostgresStore {
     }
 
     async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError> {
-        call!(self, letters::bury, &letter)
+        call!(self, dead_letters::bury, &letter)
     }
 
     async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
-        call!(self, letters::list, &filter)
+        call!(self, dead_letters::list, &filter)
     }
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
-        call!(self, letters::load, id)
+        call!(self, dead_letters::load, id)
     }
 
     async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError> {
-        call!(self, letters::remove, id, buried_at)
+        call!(self, dead_letters::remove, id, buried_at)
     }
 
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {
-        call!(self, letters::count,)
+        call!(self, dead_letters::count,)
     }
 
     async fn count_running(&self) -> Result<u64, StoreError> {
@@ -312,8 +312,8 @@ fn number(wide: i64) -> Option<u32> {
 }
 
 /// The number in the column `count` of the only row.
-async fn count(client: &link::Client, text: &str) -> Result<u64, Trouble> {
-    let found = link::row(client, text, &[]).await?;
+async fn count(client: &pooled_client::PostgresClient, text: &str) -> Result<u64, StoreFailure> {
+    let found = pooled_client::row(client, text, &[]).await?;
     let count: i64 = match found {
         Some(row) => row.try_get("count")?,
         None => 0,

@@ -2,16 +2,16 @@
 //! reader thread; both see only whole transactions.
 
 mod apply;
+mod dead_letters;
+mod failure;
+mod history;
 mod leases;
-mod letters;
 mod log;
 mod marks;
 mod meetings;
 mod posts;
 mod schema;
 mod settings;
-mod story;
-mod trouble;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -24,10 +24,10 @@ use rusqlite::Connection;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, EventId, Meeting, MeetingId, Place, PostKey, PostRow, RequestId, Timestamp,
+    ArtifactId, Conversation, EventId, Meeting, MeetingId, PostKey, PostRow, RequestId, Timestamp,
 };
 use crate::ports::{
-    Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
+    Attempt, DeadFilter, DeadLetter, Duty, Incoming, Lease, Logged, Lookup, MeetingFilter,
     MeetingSummary, Note, Store, StoreError,
 };
 use crate::sqlite::{Sqlite, SqliteError, SqliteThreads};
@@ -128,7 +128,7 @@ impl SqliteStore {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         match file.as_ref() {
             Some((sqlite, _)) => Ok(sqlite.clone()),
-            None => Err(trouble::of(&SqliteError::Closed)),
+            None => Err(failure::of(&SqliteError::Closed)),
         }
     }
 
@@ -139,7 +139,7 @@ impl SqliteStore {
         let file = self.file()?;
         file.write(change)
             .await
-            .map_err(|error| trouble::of(&error))
+            .map_err(|error| failure::of(&error))
     }
 
     /// Every statement of `query` sees the same state of the file.
@@ -148,7 +148,7 @@ impl SqliteStore {
         query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let file = self.file()?;
-        file.read(query).await.map_err(|error| trouble::of(&error))
+        file.read(query).await.map_err(|error| failure::of(&error))
     }
 }
 
@@ -185,7 +185,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+    async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError> {
         let channel = place.channel_key();
         self.read(move |file| {
             let mut running = Vec::new();
@@ -209,35 +209,36 @@ impl Store for SqliteStore {
         self.read(move |file| meetings::due(file, now, limit)).await
     }
 
-    async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
-        self.read(move |file| log::story(file, meeting)).await
+    async fn history(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
+        self.read(move |file| log::history(file, meeting)).await
     }
 
     async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
         self.read(move |file| log::settled(file, &events)).await
     }
 
-    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+    async fn find(&self, reference: &str) -> Result<Lookup, StoreError> {
         let reference = reference.to_owned();
-        self.read(move |file| story::find(file, &reference)).await
+        self.read(move |file| history::find(file, &reference)).await
     }
 
     async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
-        self.write(move |file| story::add_attempt(file, &attempt))
+        self.write(move |file| history::add_attempt(file, &attempt))
             .await
     }
 
     async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError> {
-        self.read(move |file| story::attempts(file, meeting)).await
+        self.read(move |file| history::attempts(file, meeting))
+            .await
     }
 
     async fn log_note(&self, note: Note) -> Result<(), StoreError> {
-        self.write(move |file| story::add_note(file, &note)).await
+        self.write(move |file| history::add_note(file, &note)).await
     }
 
     async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError> {
         let about = about.to_owned();
-        self.read(move |file| story::notes(file, &about)).await
+        self.read(move |file| history::notes(file, &about)).await
     }
 
     async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError> {
@@ -308,26 +309,28 @@ impl Store for SqliteStore {
     }
 
     async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError> {
-        self.write(move |file| letters::bury(file, &letter)).await
+        self.write(move |file| dead_letters::bury(file, &letter))
+            .await
     }
 
     async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
-        self.read(move |file| letters::list(file, &filter)).await
+        self.read(move |file| dead_letters::list(file, &filter))
+            .await
     }
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
         let id = id.to_owned();
-        self.read(move |file| letters::load(file, &id)).await
+        self.read(move |file| dead_letters::load(file, &id)).await
     }
 
     async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |file| letters::remove(file, &id, buried_at))
+        self.write(move |file| dead_letters::remove(file, &id, buried_at))
             .await
     }
 
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {
-        self.read(letters::count).await
+        self.read(dead_letters::count).await
     }
 
     async fn count_running(&self) -> Result<u64, StoreError> {

@@ -10,10 +10,10 @@ use tracing_subscriber::{Layer, Registry};
 use crate::clock::SystemClock;
 use crate::ports::Clock;
 
-type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+type LineLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// One JSON object a line, the fields of the event and of its spans beside the message.
-pub(super) fn json<W>(to: W) -> Lines
+pub(super) fn json<W>(to: W) -> LineLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -28,7 +28,7 @@ where
 }
 
 /// For people at a terminal.
-pub(super) fn human<W>(to: W) -> Lines
+pub(super) fn human<W>(to: W) -> LineLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

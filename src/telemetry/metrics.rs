@@ -23,7 +23,7 @@ mod tests;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
-use family::Kind;
+use family::MetricKind;
 pub use family::{Counter, Family, Level, Moment, Seconds};
 use labels::*;
 pub use reference::reference;
@@ -32,7 +32,7 @@ use super::{REVISION, VERSION};
 use crate::domain::Peer;
 use crate::domain::retry::RetryReason;
 use crate::http::{CallOutcome, Operation};
-use crate::ingress::{Endpoint, Received, Rejected, Route, Source, Trigger};
+use crate::ingress::{Endpoint, ReceivedAs, Rejected, Route, Source, Trigger};
 use crate::ports::QueueName;
 use crate::queue::rabbitmq::{PublishResult, ReconnectReason, Role};
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Repair};
@@ -86,7 +86,7 @@ macro_rules! metrics {
             pub(crate) fn described() -> Vec<Described> {
                 vec![$( Described {
                     name: stringify!($name),
-                    kind: <$kind<$labels> as Kind>::KIND,
+                    kind: <$kind<$labels> as MetricKind>::KIND,
                     labels: &[$($(stringify!($label)),+)?],
                     help: help(&[$($help),+]),
                     buckets: buckets!($($buckets)?),
@@ -111,7 +111,7 @@ metrics! {
     /// Time to answer a request to the public listener.
     http_request_duration_seconds: Seconds<Route> [route] in NET,
     /// Authenticated webhooks and commands, by what became of them at the door.
-    webhooks_received_total: Counter<(Trigger, Received)> [source, event, result],
+    webhooks_received_total: Counter<(Trigger, ReceivedAs)> [source, event, result],
     /// Webhooks and commands that were refused, by reason.
     webhooks_rejected_total: Counter<(Source, Rejected)> [source, reason],
     /// Starts that were accepted: each owes a card within 5 s.
@@ -123,7 +123,7 @@ metrics! {
     /// Events of a spool that RabbitMQ has confirmed since; also those of a spool that another relay left.
     events_forwarded_total: Counter<()>,
     /// Events applied, dropped or given up: what came in and comes out must be the same.
-    events_settled_total: Counter<(EventSource, Settled)> [source, outcome],
+    events_settled_total: Counter<(EventSource, SettledAs)> [source, outcome],
     /// Events that this process accepted and that are neither settled nor in a queue: anything but 0 means loss.
     unaccounted_events: Level<()>,
     /// Time from accepting a start to its card standing in the channel.
@@ -193,7 +193,7 @@ metrics! {
     /// When the configuration in force was read.
     config_last_reload_success_timestamp_seconds: Moment<()>,
     /// Log lines written.
-    log_messages_total: Counter<labels::Level> [level],
+    log_messages_total: Counter<labels::LogLevel> [level],
 }
 
 impl Metrics {

@@ -63,9 +63,9 @@ fn lines_below_the_level_are_neither_written_nor_counted() {
     });
     assert!(!text.contains("quiet") && text.contains("loud"), "{text}");
     let count = |level| metrics.log_messages_total.with(level).get();
-    assert_eq!(count(labels::Level::Info), 0);
-    assert_eq!(count(labels::Level::Warn), 1);
-    assert_eq!(count(labels::Level::Error), 1);
+    assert_eq!(count(labels::LogLevel::Info), 0);
+    assert_eq!(count(labels::LogLevel::Warn), 1);
+    assert_eq!(count(labels::LogLevel::Error), 1);
 }
 
 #[test]
@@ -109,7 +109,10 @@ fn level_is_switched_while_lines_are_written_and_counted() {
         "{text}"
     );
     assert_eq!(
-        metrics.log_messages_total.with(labels::Level::Debug).get(),
+        metrics
+            .log_messages_total
+            .with(labels::LogLevel::Debug)
+            .get(),
         1
     );
 }

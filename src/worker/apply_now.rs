@@ -7,22 +7,22 @@ use crate::domain::{EndSaid, Event, Fact};
 use crate::ports::{Incoming, StoreError};
 
 use super::send::send;
-use super::{Repair, Shop, publish};
+use super::{Repair, WorkerContext, publish};
 
 /// Applies events and publishes what is owed by them.
 ///
 /// # Errors
 /// The store is away, or refuses one of them: none is applied.
-pub(super) async fn apply_now(shop: &Shop, events: Vec<Event>) -> Result<(), StoreError> {
-    let now = shop.deps.clock.now();
-    let policy = shop.settings.policy.clone();
+pub(super) async fn apply_now(ctx: &WorkerContext, events: Vec<Event>) -> Result<(), StoreError> {
+    let now = ctx.deps.clock.now();
+    let policy = ctx.settings.policy.clone();
     let incoming = events.iter().cloned().map(incoming).collect();
-    let applied = shop.deps.store.apply(incoming, policy, now).await?;
+    let applied = ctx.deps.store.apply(incoming, policy, now).await?;
     for (event, applied) in events.iter().zip(&applied) {
-        report(shop, event, applied);
+        report(ctx, event, applied);
     }
     // What cannot be published is found by the sweep.
-    send(shop, publish::postings(&applied, now)).await;
+    send(ctx, publish::postings(&applied, now)).await;
     Ok(())
 }
 
@@ -35,8 +35,8 @@ pub(super) fn incoming(event: Event) -> Incoming {
 }
 
 /// Reports what became of an event.
-pub(super) fn report(shop: &Shop, event: &Event, applied: &Applied) {
-    shop.deps.observer.applied(event, applied.effect);
+pub(super) fn report(ctx: &WorkerContext, event: &Event, applied: &Applied) {
+    ctx.deps.observer.applied(event, applied.effect);
     let (meeting, jobs) = (
         applied.meeting.map(|(id, _)| id.to_string()),
         applied.publish.len(),
@@ -49,7 +49,7 @@ pub(super) fn report(shop: &Shop, event: &Event, applied: &Applied) {
                 info!(event.id = %event.id, meeting.id = meeting, "{what}");
             }
             if let Some(repair) = repair_of(event) {
-                shop.deps.observer.repaired(repair);
+                ctx.deps.observer.repaired(repair);
             }
             if event.is_caught_up() {
                 warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");

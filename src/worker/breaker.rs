@@ -46,12 +46,12 @@ pub enum Admission {
 #[derive(Debug, Clone)]
 pub struct Breaker {
     settings: BreakerSettings,
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<BreakerInner>>,
     changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct BreakerInner {
     failures: u32,
     /// Set while open: when the next probe may start.
     probe_at: Option<Instant>,
@@ -158,7 +158,7 @@ impl Breaker {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BreakerInner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,11 +18,11 @@ use crate::domain::rule::Rules;
 use crate::domain::{ServerName, Timestamp};
 use crate::log_throttle::LogThrottle;
 use crate::ports::{ChatError, Duty, Lease, PublishError, Store, StoreError};
-use crate::trigger::{Gap, OwnUser};
+use crate::trigger::{MissedPosts, OwnUser};
 
-use super::Shop;
+use super::WorkerContext;
 use cursor::{OURS, cursor_name};
-use reader::Reader;
+use reader::PostReader;
 
 /// Pause after a pass that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub struct CatchUpSettings {
     /// Whose posts never do.
     pub own_user: OwnUser,
     /// Tells that some may have been lost at the door.
-    pub gap: Gap,
+    pub missed_posts: MissedPosts,
     /// Most starts of one person in one channel within a minute; each channel is read and counted by itself.
     pub starts_per_minute: usize,
     /// The longest `worth` of all rules: older posts are not even read.
@@ -51,7 +51,7 @@ pub struct CatchUpSettings {
 }
 
 /// How a pass went.
-enum Pass {
+enum PassResult {
     /// The cursor moved.
     Done,
     /// Another replica has the duty.
@@ -60,7 +60,7 @@ enum Pass {
 
 /// Why a pass was not finished. The next one begins at the same cursor.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum CatchUpError {
     #[error(transparent)]
     Chat(#[from] ChatError),
     #[error(transparent)]
@@ -80,20 +80,20 @@ pub async fn begin_catching_up(store: &dyn Store, now: Timestamp) -> Result<(), 
 }
 
 /// Runs until the workers are stopped.
-pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
-    let gap = settings.gap.clone();
+pub(super) async fn run(ctx: Arc<WorkerContext>, settings: CatchUpSettings) {
+    let missed_posts = settings.missed_posts.clone();
     let every = settings.every;
-    let mut reader = Reader::new(settings);
+    let mut reader = PostReader::new(settings);
     let trouble_told = LogThrottle::default();
-    let owner = shop.settings.instance.clone();
+    let owner = ctx.settings.instance.clone();
     // Nothing was heard while the relay did not run.
-    let mut is_after_gap = true;
+    let mut may_have_missed = true;
     loop {
         let passed = tokio::select! {
-            () = shop.stop.cancelled() => None,
-            passed = under_duty(&shop, reader.pass(&shop, is_after_gap)) => Some(passed),
+            () = ctx.stop.cancelled() => None,
+            passed = under_duty(&ctx, reader.pass(&ctx, may_have_missed)) => Some(passed),
         };
-        if let Err(error) = shop.deps.store.drop_lease(Duty::CatchUp, &owner).await {
+        if let Err(error) = ctx.deps.store.drop_lease(Duty::CatchUp, &owner).await {
             debug!(%error, "the duty to catch up is given back when its time is over");
         }
         let Some(passed) = passed else {
@@ -101,20 +101,20 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
         };
         let (shortest, pause) = match passed {
             // Another replica may have looked before the gap was over.
-            Ok(Pass::LeftToAnother) => (every.min(AGAIN_AFTER), every.min(AGAIN_AFTER)),
-            Ok(Pass::Done) => {
+            Ok(PassResult::LeftToAnother) => (every.min(AGAIN_AFTER), every.min(AGAIN_AFTER)),
+            Ok(PassResult::Done) => {
                 if trouble_told.clear() {
                     info!("the relay catches up with posts again");
                 }
-                is_after_gap = false;
+                may_have_missed = false;
                 (every.min(PAUSE_MIN), every)
             }
             Err(trouble) => {
-                if trouble_told.is_news() {
+                if trouble_told.should_log() {
                     warn!(error = %trouble, "the relay cannot catch up with posts that Mattermost may have told in vain: it is tried again");
                 }
                 let pause = match trouble {
-                    Trouble::Chat(ChatError::Throttled { after: Some(after) }) => {
+                    CatchUpError::Chat(ChatError::Throttled { after: Some(after) }) => {
                         after.clamp(AGAIN_AFTER, THROTTLED_MAX)
                     }
                     _ => every.min(AGAIN_AFTER),
@@ -123,21 +123,21 @@ pub(super) async fn run(shop: Arc<Shop>, settings: CatchUpSettings) {
             }
         };
         tokio::select! {
-            () = shop.stop.cancelled() => return,
-            () = async { tokio::time::sleep(shortest).await; gap.awaited().await } => is_after_gap = true,
+            () = ctx.stop.cancelled() => return,
+            () = async { tokio::time::sleep(shortest).await; missed_posts.awaited().await } => may_have_missed = true,
             () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
 /// Renews the duty while `pass` waits for a slow Mattermost. A pass that does not have the duty ends before.
-async fn under_duty<T>(shop: &Shop, pass: impl Future<Output = T>) -> T {
+async fn under_duty<T>(ctx: &WorkerContext, pass: impl Future<Output = T>) -> T {
     tokio::pin!(pass);
     loop {
         tokio::select! {
             passed = &mut pass => return passed,
-            () = tokio::time::sleep(shop.settings.lease / 3) => {
-                if let Err(error) = take_duty(shop).await {
+            () = tokio::time::sleep(ctx.settings.lease / 3) => {
+                if let Err(error) = take_duty(ctx).await {
                     debug!(%error, "the duty to catch up cannot be renewed");
                 }
             }
@@ -146,9 +146,9 @@ async fn under_duty<T>(shop: &Shop, pass: impl Future<Output = T>) -> T {
 }
 
 /// Takes or renews the duty, for as long as a card's lease; false while another replica has it.
-async fn take_duty(shop: &Shop) -> Result<bool, StoreError> {
-    let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
-    let store = &shop.deps.store;
-    let lease = store.take_lease(Duty::CatchUp, owner, now, shop.settings.lease);
+async fn take_duty(ctx: &WorkerContext) -> Result<bool, StoreError> {
+    let (owner, now) = (&ctx.settings.instance, ctx.deps.clock.now());
+    let store = &ctx.deps.store;
+    let lease = store.take_lease(Duty::CatchUp, owner, now, ctx.settings.lease);
     Ok(matches!(lease.await?, Lease::Taken { .. }))
 }

@@ -17,11 +17,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::retry::{Outcome, RetryReason};
-use crate::domain::{Job, Meeting, PostKey, PostRow, Timestamp, WayOutKind};
+use crate::domain::{DeliveryMethod, Job, Meeting, PostKey, PostRow, Timestamp};
 use crate::ports::{ChatError, Duty, Lease, PostView, Received, ShownNames, StoreError};
 
-use super::Shop;
-use super::jobs::Report;
+use super::WorkerContext;
+use super::jobs::JobReport;
 
 pub(super) use answer::tell;
 
@@ -46,18 +46,18 @@ impl CardFace {
 
 /// One attempt at one job: the shop, and the name under which it holds leases. Two attempts of one instance must
 /// not share a lease.
-pub(super) struct Turn<'a> {
-    shop: &'a Shop,
+pub(super) struct JobContext<'a> {
+    ctx: &'a WorkerContext,
     owner: String,
     /// The message was handed out before and never settled: whoever had it may have died in a call that the peer
     /// still carries out.
     is_redelivered: bool,
-    progress: Mutex<Progress>,
+    progress: Mutex<AttemptProgress>,
 }
 
 /// How far an attempt has come.
 #[derive(Default)]
-struct Progress {
+struct AttemptProgress {
     /// When the lease was taken or renewed last.
     leased_at: Option<Instant>,
     /// The meeting as it was under the lease, until it is used.
@@ -68,58 +68,58 @@ struct Progress {
     version: Option<u64>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> JobContext<'a> {
     /// The attempt at what was `received`.
-    pub(super) fn new(shop: &'a Shop, received: &Received) -> Self {
+    pub(super) fn new(ctx: &'a WorkerContext, received: &Received) -> Self {
         Self {
-            shop,
-            owner: format!("{}#{}", shop.settings.instance, received.receipt.0),
+            ctx,
+            owner: format!("{}#{}", ctx.settings.instance, received.receipt.0),
             is_redelivered: received.redelivered,
             progress: Mutex::default(),
         }
     }
 }
 
-impl Turn<'_> {
+impl JobContext<'_> {
     /// The meeting has moved on since `version`, as far as this attempt was told.
     fn has_moved_on(&self, version: u64) -> bool {
         self.progress().version != Some(version)
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, AttemptProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the way out can do: as `owed` was told.
-    fn way_out(&self) -> WayOutKind {
-        self.shop.settings.policy.schedule.way_out
+    fn delivery_method(&self) -> DeliveryMethod {
+        self.ctx.settings.policy.schedule.delivery_method
     }
 }
 
-impl Deref for Turn<'_> {
-    type Target = Shop;
-    fn deref(&self) -> &Shop {
-        self.shop
+impl Deref for JobContext<'_> {
+    type Target = WorkerContext;
+    fn deref(&self) -> &WorkerContext {
+        self.ctx
     }
 }
 
 /// Does one job. `meeting` is as it was when the job was found to be owed.
-pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report {
+pub(super) async fn run(ctx: &JobContext<'_>, meeting: &Meeting, job: &Job) -> JobReport {
     let outcome = match job {
-        Job::RefreshCard { .. } => under_lease(shop, meeting, card::refresh(shop, meeting)).await,
+        Job::RefreshCard { .. } => under_lease(ctx, meeting, card::refresh(ctx, meeting)).await,
         Job::PostNotice { notice } => {
-            under_lease(shop, meeting, notice::post(shop, meeting.id, *notice)).await
+            under_lease(ctx, meeting, notice::post(ctx, meeting.id, *notice)).await
         }
         Job::PostArtifact { artifact } => {
-            under_lease(shop, meeting, artifact::post(shop, meeting.id, artifact)).await
+            under_lease(ctx, meeting, artifact::post(ctx, meeting.id, artifact)).await
         }
         Job::TidyPosts { post } => {
-            under_lease(shop, meeting, tidy::tidy(shop, meeting.id, post)).await
+            under_lease(ctx, meeting, tidy::tidy(ctx, meeting.id, post)).await
         }
         Job::Answer { request } => {
-            under_lease(shop, meeting, answer::answer(shop, meeting.id, *request)).await
+            under_lease(ctx, meeting, answer::answer(ctx, meeting.id, *request)).await
         }
-        Job::CheckRight { request } => return answer::check_right(shop, meeting, *request).await,
+        Job::CheckRight { request } => return answer::check_right(ctx, meeting, *request).await,
         Job::CreateRoom
         | Job::EndRoom { .. }
         | Job::PollRoom { .. }
@@ -128,49 +128,49 @@ pub(super) async fn run(shop: &Turn<'_>, meeting: &Meeting, job: &Job) -> Report
             why: "a job of plugNmeet in a queue of Mattermost".to_owned(),
         }),
     };
-    Report {
-        kept: std::mem::take(&mut shop.progress().kept),
-        ..Report::of(outcome.unwrap_or_else(|outcome| outcome))
+    JobReport {
+        kept: std::mem::take(&mut ctx.progress().kept),
+        ..JobReport::of(outcome.unwrap_or_else(|outcome| outcome))
     }
 }
 
 /// What a step met when it could not go on; `?` carries it out of a job.
-type Step<T> = Result<T, Outcome>;
+type StepResult<T> = Result<T, Outcome>;
 
 /// Does `work` while nobody else touches this meeting's posts.
 async fn under_lease(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
-    work: impl Future<Output = Step<Outcome>>,
-) -> Step<Outcome> {
-    let _desk = shop.desks.take(meeting.id).await;
+    work: impl Future<Output = StepResult<Outcome>>,
+) -> StepResult<Outcome> {
+    let _lock = ctx.meeting_locks.take(meeting.id).await;
     // The one before us at the desk may have been throttled, when we had been let in already.
-    if let Some(after) = shop.mattermost.held_for() {
+    if let Some(after) = ctx.mattermost.held_for() {
         return Err(Outcome::Paused {
             after,
             why: "the chat server throttles",
         });
     }
-    let found = lease(shop, meeting).await?;
-    shop.progress().loaded = found;
+    let found = lease(ctx, meeting).await?;
+    ctx.progress().loaded = found;
     let outcome = work.await;
     // A lease that cannot be given back runs out by itself.
     let duty = Duty::Posts(meeting.id);
-    drop(shop.deps.store.drop_lease(duty, &shop.owner).await);
+    drop(ctx.deps.store.drop_lease(duty, &ctx.owner).await);
     outcome
 }
 
 /// Takes or renews the lease, and loads the meeting.
-async fn lease(shop: &Turn<'_>, meeting: &Meeting) -> Step<Option<Meeting>> {
-    let (now, length) = (shop.deps.clock.now(), shop.settings.lease);
-    let leasing = shop
+async fn lease(ctx: &JobContext<'_>, meeting: &Meeting) -> StepResult<Option<Meeting>> {
+    let (now, length) = (ctx.deps.clock.now(), ctx.settings.lease);
+    let leasing = ctx
         .deps
         .store
-        .lease_posts(meeting.id, &shop.owner, now, length);
-    let (lease, meeting) = leasing.await.map_err(store_away)?;
+        .lease_posts(meeting.id, &ctx.owner, now, length);
+    let (lease, meeting) = leasing.await.map_err(store_unavailable)?;
     match lease {
         Lease::Taken { .. } => {
-            shop.progress().leased_at = Some(Instant::now());
+            ctx.progress().leased_at = Some(Instant::now());
             Ok(meeting)
         }
         Lease::Held { until } => Err(Outcome::Busy {
@@ -181,54 +181,64 @@ async fn lease(shop: &Turn<'_>, meeting: &Meeting) -> Step<Option<Meeting>> {
 }
 
 /// Renews the lease before a call, unless two thirds of it are left: it lasts as long as two calls.
-async fn renew(shop: &Turn<'_>, meeting: &Meeting) -> Step<()> {
-    let is_fresh = |at: Instant| at.elapsed() < shop.settings.lease / 3;
-    if shop.progress().leased_at.is_some_and(is_fresh) {
+async fn renew(ctx: &JobContext<'_>, meeting: &Meeting) -> StepResult<()> {
+    let is_fresh = |at: Instant| at.elapsed() < ctx.settings.lease / 3;
+    if ctx.progress().leased_at.is_some_and(is_fresh) {
         return Ok(());
     }
-    lease(shop, meeting).await.map(drop)
+    lease(ctx, meeting).await.map(drop)
 }
 
 /// Own posts of this name since `since`; the lease stays ours however many pages the server has them on.
 async fn find_own(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     name: &str,
     since: Timestamp,
-) -> Step<Result<Vec<PostView>, ChatError>> {
+) -> StepResult<Result<Vec<PostView>, ChatError>> {
     let channel = &meeting.place.channel;
-    let finding = shop.deps.chat.find_posts(channel, name, since);
+    let finding = ctx.deps.chat.find_posts(channel, name, since);
     tokio::pin!(finding);
     loop {
         tokio::select! {
             found = &mut finding => return Ok(found),
-            () = tokio::time::sleep(shop.settings.lease / 3) => renew(shop, meeting).await?,
+            () = tokio::time::sleep(ctx.settings.lease / 3) => renew(ctx, meeting).await?,
         }
     }
 }
 
-async fn load(shop: &Turn<'_>, meeting: crate::domain::MeetingId) -> Step<Meeting> {
-    let loaded = shop.progress().loaded.take();
+async fn load(ctx: &JobContext<'_>, meeting: crate::domain::MeetingId) -> StepResult<Meeting> {
+    let loaded = ctx.progress().loaded.take();
     let found = match loaded {
         Some(meeting) => Some(meeting),
-        None => shop.deps.store.meeting(meeting).await.map_err(store_away)?,
+        None => ctx
+            .deps
+            .store
+            .meeting(meeting)
+            .await
+            .map_err(store_unavailable)?,
     };
     let mut meeting = found.ok_or_else(|| Outcome::Hopeless {
         why: "the meeting is not in the store".to_owned(),
     })?;
-    meeting.no_later_than(shop.deps.clock.now());
+    meeting.no_later_than(ctx.deps.clock.now());
     // Chat jobs store nothing of a meeting but its posts: the title of the names that the server shows is theirs alone.
     if meeting.rule.title_source.is_some() {
-        let names = ShownNames::of(shop.deps.chat.as_ref(), &meeting).await;
+        let names = ShownNames::of(ctx.deps.chat.as_ref(), &meeting).await;
         names.retitle(&mut meeting);
     }
     Ok(meeting)
 }
 
-async fn keep(shop: &Turn<'_>, meeting: &Meeting, key: &PostKey, row: PostRow) -> Step<()> {
-    let putting = shop.deps.store.put_post(meeting.id, key, row.clone());
-    let version = putting.await.map_err(store_away)?;
-    let mut progress = shop.progress();
+async fn keep(
+    ctx: &JobContext<'_>,
+    meeting: &Meeting,
+    key: &PostKey,
+    row: PostRow,
+) -> StepResult<()> {
+    let putting = ctx.deps.store.put_post(meeting.id, key, row.clone());
+    let version = putting.await.map_err(store_unavailable)?;
+    let mut progress = ctx.progress();
     progress.version = Some(version);
     progress.kept.insert(key.clone(), row);
     Ok(())
@@ -247,9 +257,9 @@ fn is_unknown(error: &ChatError) -> bool {
     )
 }
 
-fn store_away(error: StoreError) -> Outcome {
+fn store_unavailable(error: StoreError) -> Outcome {
     match error {
-        StoreError::Away(_) => Outcome::Paused {
+        StoreError::Unavailable(_) => Outcome::Paused {
             after: Duration::from_secs(2),
             why: "the store is away",
         },

@@ -5,35 +5,35 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use crate::ports::{Castoff, Castoffs, DeadLetter, QueueError, Received};
+use crate::ports::{DeadLetter, QueueError, Received, ReturnedMessage, ReturnedMessages};
 
 use super::dead::{bury, facts_of, keep_letter, letter_id};
 use super::publish::given_up_postings;
 use super::wait::pause;
-use super::{DeadReason, Shop, send};
+use super::{DeadReason, WorkerContext, send};
 
 /// Most castoffs taken at once.
 const BATCH_MAX: usize = 32;
 
 /// Runs until the workers are stopped or the queue is closed.
-pub(super) async fn run(shop: Arc<Shop>, castoffs: Arc<dyn Castoffs>) {
+pub(super) async fn run(ctx: Arc<WorkerContext>, returned: Arc<dyn ReturnedMessages>) {
     loop {
         let received = tokio::select! {
-            () = shop.stop.cancelled() => return,
-            received = shop.deps.queue.receive_castoffs(castoffs.as_ref(), BATCH_MAX) => received,
+            () = ctx.stop.cancelled() => return,
+            received = ctx.deps.queue.receive_returned(returned.as_ref(), BATCH_MAX) => received,
         };
         match received {
             Ok(batch) => {
-                if !collect(&shop, castoffs.as_ref(), batch).await {
+                if !collect(&ctx, returned.as_ref(), batch).await {
                     return;
                 }
             }
             Err(QueueError::Closed) => return,
             Err(error) => {
-                if shop.queue_trouble.is_news() {
+                if ctx.queue_failures.should_log() {
                     warn!(%error, "what the broker put aside cannot be received: it stays there, and is asked for every second");
                 }
-                if !pause(&shop).await {
+                if !pause(&ctx).await {
                     return;
                 }
             }
@@ -43,19 +43,23 @@ pub(super) async fn run(shop: Arc<Shop>, castoffs: Arc<dyn Castoffs>) {
 
 /// Keeps a batch and settles what is kept; `false` when the workers were stopped meanwhile. What is not settled comes
 /// again and is then known.
-async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff<Received>>) -> bool {
+async fn collect(
+    ctx: &WorkerContext,
+    returned: &dyn ReturnedMessages,
+    batch: Vec<ReturnedMessage<Received>>,
+) -> bool {
     let mut done = Vec::with_capacity(batch.len());
     let mut is_running = true;
-    for castoff in batch {
-        let receipt = castoff.delivery.receipt;
-        if !keep(shop, castoff).await {
+    for returned in batch {
+        let receipt = returned.delivery.receipt;
+        if !keep(ctx, returned).await {
             is_running = false;
             break;
         }
         done.push(receipt);
     }
     if !done.is_empty()
-        && let Err(error) = castoffs.settle(done).await
+        && let Err(error) = returned.settle(done).await
     {
         debug!(%error, "what is kept could not be removed at the broker and will come again");
     }
@@ -64,24 +68,24 @@ async fn collect(shop: &Shop, castoffs: &dyn Castoffs, batch: Vec<Castoff<Receiv
 
 /// Makes a castoff a dead letter, unless it is one, and tells its meeting first, so that a letter that is there means
 /// that the meeting knows; `false` when the workers were stopped first.
-async fn keep(shop: &Shop, castoff: Castoff<Received>) -> bool {
-    let Castoff {
+async fn keep(ctx: &WorkerContext, returned: ReturnedMessage<Received>) -> bool {
+    let ReturnedMessage {
         delivery: received,
         reason,
-    } = castoff;
-    let Some(id) = letter_id(shop, &received).await else {
+    } = returned;
+    let Some(id) = letter_id(ctx, &received).await else {
         return false;
     };
-    match kept(shop, &id).await {
+    match kept(ctx, &id).await {
         None => return false,
         Some(None) => {}
         Some(Some(letter)) => {
             debug!(message.id = id, "put aside, and a dead letter already");
             // If a person replays it just now, this is the one that came back, and it must not be removed with the
             // one that was replayed.
-            let buried_at = shop.deps.clock.now();
+            let buried_at = ctx.deps.clock.now();
             return keep_letter(
-                shop,
+                ctx,
                 DeadLetter {
                     buried_at,
                     ..letter
@@ -92,28 +96,28 @@ async fn keep(shop: &Shop, castoff: Castoff<Received>) -> bool {
     }
     let (label, reason) = match &received.content {
         Ok(envelope) => {
-            let now = shop.deps.clock.now();
+            let now = ctx.deps.clock.now();
             let postings = given_up_postings(facts_of(envelope), &id, now);
-            if !send::send(shop, postings).await {
+            if !send::send(ctx, postings).await {
                 return false;
             }
             (DeadReason::GivenUp, reason)
         }
         Err(why) => (DeadReason::Unreadable, format!("{reason}; {why}")),
     };
-    bury(shop, &received, reason, label).await
+    bury(ctx, &received, reason, label).await
 }
 
 /// The dead letter of this id, asked for until the store answers; `None` when the workers were stopped.
-async fn kept(shop: &Shop, id: &str) -> Option<Option<DeadLetter>> {
+async fn kept(ctx: &WorkerContext, id: &str) -> Option<Option<DeadLetter>> {
     loop {
-        match shop.deps.store.dead_letter(id).await {
+        match ctx.deps.store.dead_letter(id).await {
             Ok(letter) => return Some(letter),
             Err(error) => {
-                if shop.store_trouble.is_news() {
+                if ctx.store_failures.should_log() {
                     warn!(%error, "the store is away: what the broker put aside stays there");
                 }
-                if !pause(shop).await {
+                if !pause(ctx).await {
                     return None;
                 }
             }

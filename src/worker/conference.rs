@@ -10,36 +10,36 @@ use crate::domain::text::neutralise_markdown;
 use crate::domain::{ArtifactId, Fact, Job, JobId, Meeting, Refusal, event::SUMMARY_CHARS_MAX};
 use crate::ports::{ConferenceError, EndAnswer, NewRoom, RoomActivity};
 
-use super::Shop;
-use super::jobs::Report;
+use super::WorkerContext;
+use super::jobs::JobReport;
 
 /// Pause of a poll that plugNmeet refuses for good: polls are never given up, or a card could stay live for ever.
 const REFUSED_POLL_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// Does one job.
-pub(super) async fn run(shop: &Shop, meeting: &Meeting, id: &JobId) -> Report {
+pub(super) async fn run(ctx: &WorkerContext, meeting: &Meeting, id: &JobId) -> JobReport {
     match &id.job {
-        Job::CreateRoom => create_room(shop, meeting).await,
-        Job::EndRoom { .. } => end_room(shop, meeting).await,
-        Job::PollRoom { .. } => poll_room(shop, meeting).await,
-        Job::PollArtifacts { step } => poll_artifacts(shop, meeting, *step).await,
-        Job::FetchArtifact { artifact } => fetch_artifact(shop, meeting, artifact).await,
+        Job::CreateRoom => create_room(ctx, meeting).await,
+        Job::EndRoom { .. } => end_room(ctx, meeting).await,
+        Job::PollRoom { .. } => poll_room(ctx, meeting).await,
+        Job::PollArtifacts { step } => poll_artifacts(ctx, meeting, *step).await,
+        Job::FetchArtifact { artifact } => fetch_artifact(ctx, meeting, artifact).await,
         Job::RefreshCard { .. }
         | Job::PostNotice { .. }
         | Job::PostArtifact { .. }
         | Job::Answer { .. }
         | Job::CheckRight { .. }
-        | Job::TidyPosts { .. } => Report::of(Outcome::Hopeless {
+        | Job::TidyPosts { .. } => JobReport::of(Outcome::Hopeless {
             why: "a chat job in the queue of plugNmeet".to_owned(),
         }),
     }
 }
 
-async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
-    let now = shop.deps.clock.now();
+async fn create_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
+    let now = ctx.deps.clock.now();
     if now.since(meeting.requested_at) > meeting.rule.worth {
         let reason = Refusal::TooLate;
-        return Report::learned(Fact::RoomRefused {
+        return JobReport::learned(Fact::RoomRefused {
             meeting: meeting.id,
             reason,
             for_now: false,
@@ -51,10 +51,10 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
         title: meeting.rule.title.clone(),
         logout_url: None,
     };
-    match shop.deps.conference.create_room(room).await {
+    match ctx.deps.conference.create_room(room).await {
         Ok(room) => {
             info!(session.id = %room.sid, "the room is there");
-            Report::learned(Fact::RoomCreated {
+            JobReport::learned(Fact::RoomCreated {
                 meeting: meeting.id,
                 sid: room.sid,
                 created_at: room.created_at,
@@ -72,12 +72,12 @@ async fn create_room(shop: &Shop, meeting: &Meeting) -> Report {
                     None,
                 )
             };
-            Report {
+            JobReport {
                 learned: refusal_of(meeting, &error)
                     .map(refused)
                     .into_iter()
                     .collect(),
-                ..Report::of(outcome_of(&error))
+                ..JobReport::of(outcome_of(&error))
             }
         }
     }
@@ -95,22 +95,22 @@ fn refusal_of(meeting: &Meeting, error: &ConferenceError) -> Option<(Refusal, bo
     (meeting.held_up.unwrap_or(Refusal::TooLate) != reason).then_some((reason, true))
 }
 
-async fn end_room(shop: &Shop, meeting: &Meeting) -> Report {
-    match shop.deps.conference.end_room(&meeting.room).await {
-        Ok(answer) => Report::learned(Fact::EndTried {
+async fn end_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
+    match ctx.deps.conference.end_room(&meeting.room).await {
+        Ok(answer) => JobReport::learned(Fact::EndTried {
             meeting: meeting.id,
             gone: answer == EndAnswer::NotFound,
         }),
-        Err(error) => Report::of(outcome_of(&error)),
+        Err(error) => JobReport::of(outcome_of(&error)),
     }
 }
 
 /// A failed poll says nothing about the room.
-async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
+async fn poll_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
     let Some(session) = meeting.newest_session() else {
-        return Report::of(Outcome::Obsolete);
+        return JobReport::of(Outcome::Obsolete);
     };
-    match shop.deps.conference.room_activity(&meeting.room).await {
+    match ctx.deps.conference.room_activity(&meeting.room).await {
         Ok(activity) => {
             let ended = activity == RoomActivity::Ended;
             if ended {
@@ -123,19 +123,19 @@ async fn poll_room(shop: &Shop, meeting: &Meeting) -> Report {
                 sid,
                 ended,
             };
-            Report {
+            JobReport {
                 learned: vec![(fact, key)],
-                ..Report::of(Outcome::Done)
+                ..JobReport::of(Outcome::Done)
             }
         }
-        Err(error) => Report::of(outcome_of_poll(&error)),
+        Err(error) => JobReport::of(outcome_of_poll(&error)),
     }
 }
 
-async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
+async fn poll_artifacts(ctx: &WorkerContext, meeting: &Meeting, step: u32) -> JobReport {
     let mut learned = Vec::new();
     for session in &meeting.sessions {
-        match shop.deps.conference.artifacts(&session.sid).await {
+        match ctx.deps.conference.artifacts(&session.sid).await {
             Ok(found) => {
                 for artifact in found {
                     if meeting.artifacts.contains_key(&artifact.id) {
@@ -165,9 +165,9 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
                 }
             }
             Err(error) => {
-                return Report {
+                return JobReport {
                     learned,
-                    ..Report::of(outcome_of_poll(&error))
+                    ..JobReport::of(outcome_of_poll(&error))
                 };
             }
         }
@@ -179,29 +179,33 @@ async fn poll_artifacts(shop: &Shop, meeting: &Meeting, step: u32) -> Report {
         },
         None,
     ));
-    Report {
+    JobReport {
         learned,
-        ..Report::of(Outcome::Done)
+        ..JobReport::of(Outcome::Done)
     }
 }
 
-async fn fetch_artifact(shop: &Shop, meeting: &Meeting, artifact: &ArtifactId) -> Report {
-    match shop.deps.conference.summary_text(artifact).await {
+async fn fetch_artifact(
+    ctx: &WorkerContext,
+    meeting: &Meeting,
+    artifact: &ArtifactId,
+) -> JobReport {
+    match ctx.deps.conference.summary_text(artifact).await {
         Ok(text) => {
             if text.is_empty() {
                 info!(artifact.id = %artifact, "the summary's file holds no summary: nothing is shown of it");
             }
-            Report::learned(Fact::SummaryRead {
+            JobReport::learned(Fact::SummaryRead {
                 meeting: meeting.id,
                 artifact: artifact.clone(),
                 text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
             })
         }
         // The file may come a moment after its webhook (plugnmeet.md 6).
-        Err(ConferenceError::NotFound) => Report::of(Outcome::Failed {
+        Err(ConferenceError::NotFound) => JobReport::of(Outcome::Failed {
             why: "the summary is not there (yet)".to_owned(),
         }),
-        Err(error) => Report::of(outcome_of(&error)),
+        Err(error) => JobReport::of(outcome_of(&error)),
     }
 }
 

@@ -7,26 +7,26 @@ use crate::domain::{Fact, Job, JobId, Refusal};
 use crate::ports::{Body, DeadKind, DeadLetter, Envelope, QueueName, Received};
 
 use super::wait::{ask_store, pause};
-use super::{DeadReason, Shop};
+use super::{DeadReason, WorkerContext};
 
 /// How much of the digest stands in the id of what cannot be read, in bytes.
 const DIGEST_BYTES: usize = 8;
 
 /// Keeps the dead letter, waiting while the store is away; `false` when the workers are stopped first.
 pub(super) async fn bury(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     reason: String,
     label: DeadReason,
 ) -> bool {
-    let Some(id) = letter_id(shop, received).await else {
+    let Some(id) = letter_id(ctx, received).await else {
         return false;
     };
     let envelope = received.content.as_ref().ok();
     let (kind, meeting) = match envelope.map(|envelope| &envelope.body) {
         Some(Body::Event(event)) => (DeadKind::Event, event.fact.meeting()),
         Some(Body::Job { id, .. }) => (DeadKind::Job, Some(id.meeting)),
-        Some(Body::Tell(_)) => (DeadKind::Job, None),
+        Some(Body::Reply(_)) => (DeadKind::Job, None),
         None => (DeadKind::Unreadable, None),
     };
     let letter = DeadLetter {
@@ -35,14 +35,14 @@ pub(super) async fn bury(
         kind,
         meeting,
         reason,
-        buried_at: shop.deps.clock.now(),
+        buried_at: ctx.deps.clock.now(),
         attempts: envelope.map_or(0, |envelope| envelope.tries),
         body: received.raw.to_vec(),
     };
-    if !keep_letter(shop, letter.clone()).await {
+    if !keep_letter(ctx, letter.clone()).await {
         return false;
     }
-    shop.deps.observer.buried(received.queue, label);
+    ctx.deps.observer.buried(received.queue, label);
     error!(
         message.id = letter.id,
         queue = letter.queue,
@@ -56,13 +56,13 @@ pub(super) async fn bury(
 /// The letter's id: that of the message. What cannot be read may come without one, or with that of another message:
 /// then its content is part of the id, so that no letter takes another's place. An event keeps its own where that is
 /// free, because the ledger asks by it what became of the events that were accepted. `None`: the workers were stopped.
-pub(super) async fn letter_id(shop: &Shop, received: &Received) -> Option<String> {
+pub(super) async fn letter_id(ctx: &WorkerContext, received: &Received) -> Option<String> {
     let id = &received.message_id;
     if received.content.is_ok() {
         return Some(id.clone());
     }
     // Events are buried one after the other: nobody takes the id between the look and the burial.
-    if received.queue == QueueName::Events && !id.is_empty() && is_free(shop, received).await? {
+    if received.queue == QueueName::Events && !id.is_empty() && is_free(ctx, received).await? {
         return Some(id.clone());
     }
     let digest = hex::encode(&Sha256::digest(&received.raw)[..DIGEST_BYTES]);
@@ -71,21 +71,21 @@ pub(super) async fn letter_id(shop: &Shop, received: &Received) -> Option<String
 }
 
 /// Whether no other message has its letter under this one's id.
-async fn is_free(shop: &Shop, received: &Received) -> Option<bool> {
-    let asked = ask_store(shop, || shop.deps.store.dead_letter(&received.message_id)).await?;
+async fn is_free(ctx: &WorkerContext, received: &Received) -> Option<bool> {
+    let asked = ask_store(ctx, || ctx.deps.store.dead_letter(&received.message_id)).await?;
     Some(asked.is_ok_and(|letter| letter.is_none_or(|letter| letter.body == received.raw)))
 }
 
 /// Writes a dead letter, waiting while the store is away; `false` when the workers are stopped first.
-pub(super) async fn keep_letter(shop: &Shop, letter: DeadLetter) -> bool {
+pub(super) async fn keep_letter(ctx: &WorkerContext, letter: DeadLetter) -> bool {
     loop {
-        let Err(error) = shop.deps.store.bury(letter.clone()).await else {
+        let Err(error) = ctx.deps.store.bury(letter.clone()).await else {
             return true;
         };
-        if shop.store_trouble.is_news() {
+        if ctx.store_failures.should_log() {
             error!(%error, message.id = letter.id, "a dead letter cannot be kept; it is tried every second");
         }
-        if !pause(shop).await {
+        if !pause(ctx).await {
             return false;
         }
     }
@@ -98,7 +98,7 @@ pub(super) fn facts_of(envelope: &Envelope) -> Vec<Fact> {
         Body::Job { id, .. } => {
             given_up(id, (id.job == Job::CreateRoom).then_some(Refusal::GaveUp))
         }
-        Body::Event(_) | Body::Tell(_) => Vec::new(),
+        Body::Event(_) | Body::Reply(_) => Vec::new(),
     }
 }
 

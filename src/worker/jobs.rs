@@ -19,31 +19,31 @@ use crate::domain::Peer;
 use crate::ports::{Body, QueueError, QueueName, Received, Settled};
 
 use super::wait::pause;
-use super::{Admission, DeadReason, JobOutcome, Shop};
-use attempt::{do_job, do_tell, settle_panicked};
+use super::{Admission, DeadReason, JobOutcome, WorkerContext};
+use attempt::{do_job, do_reply, settle_panicked};
 use settle::{again, give_up};
 
-pub(super) use attempt::Report;
+pub(super) use attempt::JobReport;
 pub(super) use slots::Slots;
 
 /// Runs until the workers are stopped or the queue is closed; what was begun is finished.
-pub(super) async fn run(shop: Arc<Shop>, queue: QueueName, slots: Slots) {
+pub(super) async fn run(ctx: Arc<WorkerContext>, queue: QueueName, slots: Slots) {
     let peer = match queue {
         QueueName::Conference => Peer::PlugNmeet,
         QueueName::Events | QueueName::Chat | QueueName::ChatLater => Peer::Mattermost,
     };
     let mut jobs = JoinSet::new();
-    while let Some(taken) = take(&shop, queue, &slots).await {
+    while let Some(taken) = take(&ctx, queue, &slots).await {
         for received in taken {
-            let Some((permits, admission)) = enter(&shop, peer, &slots).await else {
-                give_back(&shop, &received).await;
+            let Some((permits, admission)) = enter(&ctx, peer, &slots).await else {
+                give_back(&ctx, &received).await;
                 continue;
             };
-            let shop = Arc::clone(&shop);
+            let ctx = Arc::clone(&ctx);
             jobs.spawn(async move {
-                work(&shop, received).await;
+                work(&ctx, received).await;
                 if admission == Admission::Probe {
-                    shop.breaker(peer).probe_ended();
+                    ctx.breaker(peer).probe_ended();
                 }
                 drop(permits);
             });
@@ -54,23 +54,23 @@ pub(super) async fn run(shop: Arc<Shop>, queue: QueueName, slots: Slots) {
 }
 
 /// Deliveries, about as many as there are free slots; `None`: stop.
-async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Received>> {
+async fn take(ctx: &WorkerContext, queue: QueueName, slots: &Slots) -> Option<Vec<Received>> {
     loop {
         let received = tokio::select! {
-            () = shop.stop.cancelled() => return None,
+            () = ctx.stop.cancelled() => return None,
             received = async {
                 let count = slots.wait().await;
-                shop.deps.queue.receive(queue, count).await
+                ctx.deps.queue.receive(queue, count).await
             } => received,
         };
         match received {
             Ok(received) => return Some(received),
             Err(QueueError::Closed) => return None,
             Err(error) => {
-                if shop.queue_trouble.is_news() {
+                if ctx.queue_failures.should_log() {
                     warn!(%error, queue = queue.as_str(), "jobs cannot be received: they wait, and are asked for every second");
                 }
-                pause(shop).await;
+                pause(ctx).await;
             }
         }
     }
@@ -78,24 +78,24 @@ async fn take(shop: &Shop, queue: QueueName, slots: &Slots) -> Option<Vec<Receiv
 
 /// A slot, once the peer's breaker lets a job start; `None`: the workers were stopped.
 async fn enter(
-    shop: &Shop,
+    ctx: &WorkerContext,
     peer: Peer,
     slots: &Slots,
 ) -> Option<(Vec<OwnedSemaphorePermit>, Admission)> {
     let enter = async {
         let permits = slots.take().await?;
-        let admission = shop.breaker(peer).admit().await;
+        let admission = ctx.breaker(peer).admit().await;
         Some((permits, admission))
     };
     tokio::select! {
         biased;
-        () = shop.stop.cancelled() => None,
+        () = ctx.stop.cancelled() => None,
         permits = enter => permits,
     }
 }
 
-async fn give_back(shop: &Shop, received: &Received) {
-    if let Err(error) = shop
+async fn give_back(ctx: &WorkerContext, received: &Received) {
+    if let Err(error) = ctx
         .deps
         .queue
         .settle(vec![Settled::Return(received.receipt)])
@@ -105,17 +105,17 @@ async fn give_back(shop: &Shop, received: &Received) {
     }
 }
 
-async fn work(shop: &Shop, mut received: Received) {
-    let observer = Arc::clone(&shop.deps.observer);
+async fn work(ctx: &WorkerContext, mut received: Received) {
+    let observer = Arc::clone(&ctx.deps.observer);
     let queue = received.queue;
     observer.in_flight(queue, 1);
     let began = Instant::now();
-    shop.suspects.limit(&mut received);
-    let working = work_on(shop, &received);
+    ctx.suspects.limit(&mut received);
+    let working = work_on(ctx, &received);
     let outcome = match AssertUnwindSafe(working).catch_unwind().await {
         Ok(outcome) => outcome,
         // One that panics while it is judged stays unsettled, and comes again by itself.
-        Err(_) => AssertUnwindSafe(settle_panicked(shop, &received))
+        Err(_) => AssertUnwindSafe(settle_panicked(ctx, &received))
             .catch_unwind()
             .await
             .unwrap_or(None),
@@ -126,35 +126,35 @@ async fn work(shop: &Shop, mut received: Received) {
     }
 }
 
-async fn work_on(shop: &Shop, received: &Received) -> Option<JobOutcome> {
+async fn work_on(ctx: &WorkerContext, received: &Received) -> Option<JobOutcome> {
     let envelope = match &received.content {
         Ok(envelope) => envelope,
         Err(reason) => {
             let (reason, label) = (reason.clone(), DeadReason::Unreadable);
-            return give_up(shop, received, reason, label, Vec::new()).await;
+            return give_up(ctx, received, reason, label, Vec::new()).await;
         }
     };
     crash_point::reach_for("job.leased", || envelope.id());
-    let early = envelope.left_to_wait(shop.deps.clock.now());
+    let early = envelope.left_to_wait(ctx.deps.clock.now());
     if !early.is_zero() {
-        return again(shop, received, envelope, early, false).await;
+        return again(ctx, received, envelope, early, false).await;
     }
     let due = envelope.not_before.unwrap_or(envelope.received_at);
-    let waited = shop.deps.clock.now().since(due);
-    shop.deps.observer.waited(received.queue, waited);
+    let waited = ctx.deps.clock.now().since(due);
+    ctx.deps.observer.waited(received.queue, waited);
     match &envelope.body {
         Body::Job { id, since } => {
             let span = info_span!("job", job.id = %id, job.kind = id.job.kind(),
                 meeting.id = %id.meeting, event.id = tracing::field::Empty,
                 attempt.number = envelope.attempt, tries = envelope.tries);
-            Box::pin(do_job(shop, received, envelope, id, *since))
+            Box::pin(do_job(ctx, received, envelope, id, *since))
                 .instrument(span)
                 .await
         }
-        Body::Tell(tell) => Box::pin(do_tell(shop, received, envelope, tell)).await,
+        Body::Reply(tell) => Box::pin(do_reply(ctx, received, envelope, tell)).await,
         Body::Event(_) => {
             let (reason, label) = ("an event stood in a queue of jobs", DeadReason::Unreadable);
-            give_up(shop, received, reason.to_owned(), label, Vec::new()).await
+            give_up(ctx, received, reason.to_owned(), label, Vec::new()).await
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::apply::Effect;
 use crate::domain::label::labels;
 use crate::domain::retry::RetryReason;
-use crate::domain::{Event, Peer, Via};
+use crate::domain::{Event, Peer, TriggerSource};
 use crate::ports::QueueName;
 
 use super::BreakerState;
@@ -73,7 +73,7 @@ pub trait WorkObserver: Send + Sync + 'static {
         let _ = (queue, reason);
     }
     /// The first card of a request was posted, so long after the request was accepted.
-    fn card_posted(&self, via: &Via, after: Duration) {
+    fn card_posted(&self, via: &TriggerSource, after: Duration) {
         let _ = (via, after);
     }
     /// A card was brought up to date, so long after the event that called for it was accepted.

@@ -4,28 +4,28 @@
 use futures_util::future::join_all;
 use tracing::debug;
 
-use crate::domain::{Event, Fact, Via};
+use crate::domain::{Event, Fact, TriggerSource};
 
-use super::{BreakerState, Shop};
+use super::{BreakerState, WorkerContext};
 
 /// Completes the places of those events that are posts not read yet. A post that is not read in time counts as outside
 /// of all threads; its card still finds the thread, and with it the meeting its place.
-pub(super) async fn place<'e>(shop: &Shop, events: impl Iterator<Item = &'e mut Event>) {
-    let is_unavailable = shop.mattermost.state() == BreakerState::Open
-        || shop.mattermost.held_for().is_some()
-        || !shop.mattermost_patience.may_ask()
-        || shop.deps.chat.kind() != crate::domain::WayOutKind::Posts;
+pub(super) async fn place<'e>(ctx: &WorkerContext, events: impl Iterator<Item = &'e mut Event>) {
+    let is_unavailable = ctx.mattermost.state() == BreakerState::Open
+        || ctx.mattermost.held_for().is_some()
+        || !ctx.mattermost_patience.may_ask()
+        || ctx.deps.chat.kind() != crate::domain::DeliveryMethod::Posts;
     if is_unavailable {
         return;
     }
-    let reading = events.map(|event| read(shop, event));
+    let reading = events.map(|event| read(ctx, event));
     join_all(reading).await;
 }
 
-async fn read(shop: &Shop, event: &mut Event) {
+async fn read(ctx: &WorkerContext, event: &mut Event) {
     let Fact::MeetingRequested {
         place,
-        via: Via::OutgoingWebhook { post, placed, .. },
+        via: TriggerSource::OutgoingWebhook { post, placed, .. },
         ..
     } = &mut event.fact
     else {
@@ -34,8 +34,8 @@ async fn read(shop: &Shop, event: &mut Event) {
     if *placed {
         return;
     }
-    let reading = shop.deps.chat.read_post(post);
-    match shop.mattermost_patience.ask(reading).await {
+    let reading = ctx.deps.chat.read_post(post);
+    match ctx.mattermost_patience.ask(reading).await {
         Some(Ok(view)) => {
             place.thread = view.root;
             *placed = true;

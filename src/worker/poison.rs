@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use crate::domain::Fact;
 use crate::ports::{Body, QueueName, Received};
 
-use super::Shop;
+use super::WorkerContext;
 use super::wait::ask_store;
 
 /// Most redelivered messages of one queue that are counted after a start; the others are worked on like new ones. What
@@ -30,12 +30,12 @@ pub(super) struct Poison(pub(super) String);
 
 /// How many redelivered messages were counted, and who may count.
 #[derive(Default)]
-pub(super) struct Suspects {
+pub(super) struct SuspectCounts {
     counts: [AtomicUsize; QueueName::ALL.len()],
     exclusive: Arc<Mutex<()>>,
 }
 
-impl Suspects {
+impl SuspectCounts {
     /// A redelivered message beyond [`SUSPECTS_MAX`] counts as new from here on.
     pub(super) fn limit(&self, received: &mut Received) {
         let count = &self.counts[received.queue as usize];
@@ -53,10 +53,10 @@ pub(super) struct PoisonGuard {
 
 impl PoisonGuard {
     /// Waits for other work that was counted before, if this is to be counted. `None`: the workers were stopped first.
-    pub(super) async fn enter(shop: &Shop, received: &Received) -> Option<Self> {
+    pub(super) async fn enter(ctx: &WorkerContext, received: &Received) -> Option<Self> {
         let mark = mark_of(received);
         let exclusive = match mark {
-            Some(_) => Some(exclusive(shop).await?),
+            Some(_) => Some(exclusive(ctx).await?),
             None => None,
         };
         Some(Self { mark, exclusive })
@@ -65,27 +65,27 @@ impl PoisonGuard {
     /// Does `work` unless it is poison. `None`: the workers were stopped first.
     pub(super) async fn run<T>(
         &mut self,
-        shop: &Shop,
+        ctx: &WorkerContext,
         work: impl Future<Output = Option<T>>,
     ) -> Option<Result<T, Poison>> {
         let Some(mark) = &self.mark else {
             return work.await.map(Ok);
         };
-        match count(shop, mark).await? {
+        match count(ctx, mark).await? {
             Err(poison) => return Some(Err(poison)),
             // Whatever was in hand when the process ended comes again once, and is done side by side.
             Ok(1) => self.exclusive = None,
             Ok(_) => {}
         }
         let done = AssertUnwindSafe(work).catch_unwind().await;
-        forget(shop, mark).await;
+        forget(ctx, mark).await;
         done.unwrap_or_else(|panic| resume_unwind(panic)).map(Ok)
     }
 
     /// Clears the mark of work that was given up.
-    pub(super) async fn forget(&self, shop: &Shop) {
+    pub(super) async fn forget(&self, ctx: &WorkerContext) {
         if let Some(mark) = &self.mark {
-            forget(shop, mark).await;
+            forget(ctx, mark).await;
         }
     }
 }
@@ -98,25 +98,25 @@ pub(super) fn mark_of(received: &Received) -> Option<String> {
     let is_called_for = match body {
         Body::Event(event) => matches!(event.fact, Fact::Woken { .. }),
         Body::Job { id, .. } => id.round > 0,
-        Body::Tell(_) => false,
+        Body::Reply(_) => false,
     };
     (received.redelivered || is_called_for).then(|| body.mark(&received.message_id))
 }
 
 /// Waits for the right to count work. `None`: the workers were stopped first.
-pub(super) async fn exclusive(shop: &Shop) -> Option<Exclusive> {
+pub(super) async fn exclusive(ctx: &WorkerContext) -> Option<Exclusive> {
     tokio::select! {
         biased;
-        () = shop.stop.cancelled() => None,
-        exclusive = Arc::clone(&shop.suspects.exclusive).lock_owned() => Some(exclusive),
+        () = ctx.stop.cancelled() => None,
+        exclusive = Arc::clone(&ctx.suspects.exclusive).lock_owned() => Some(exclusive),
     }
 }
 
 /// Counts work before it begins: how often it has, this time included. The caller holds [`Exclusive`]. `None`: the
 /// workers were stopped first.
-pub(super) async fn count(shop: &Shop, mark: &str) -> Option<Result<u32, Poison>> {
-    let begun_max = shop.settings.poison_max;
-    let count = match ask_store(shop, || shop.deps.store.mark_redelivered(mark)).await? {
+pub(super) async fn count(ctx: &WorkerContext, mark: &str) -> Option<Result<u32, Poison>> {
+    let begun_max = ctx.settings.poison_max;
+    let count = match ask_store(ctx, || ctx.deps.store.mark_redelivered(mark)).await? {
         Ok(count) => count,
         Err(why) => {
             warn!(why, "work that may be poison cannot be counted");
@@ -137,8 +137,8 @@ pub(super) async fn count(shop: &Shop, mark: &str) -> Option<Result<u32, Poison>
 }
 
 /// Clears a mark: the work came to an end.
-pub(super) async fn forget(shop: &Shop, mark: &str) {
-    if let Err(error) = shop.deps.store.clear_mark(mark).await {
+pub(super) async fn forget(ctx: &WorkerContext, mark: &str) {
+    if let Err(error) = ctx.deps.store.clear_mark(mark).await {
         debug!(%error, "a redelivery mark stays");
     }
 }

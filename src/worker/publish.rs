@@ -38,7 +38,7 @@ pub(super) fn postings(applied: &[Applied], now: Timestamp) -> Vec<Posting> {
             );
         }
         if let Some(tell) = &applied.tell {
-            let envelope = Envelope::first(Body::Tell(tell.clone()), now);
+            let envelope = Envelope::first(Body::Reply(tell.clone()), now);
             postings.push(Posting {
                 queue: QueueName::Chat,
                 message: envelope,

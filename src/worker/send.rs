@@ -6,7 +6,7 @@ use crate::ports::{Body, DeadKind, DeadLetter, Posting, PublishError};
 
 use super::dead::keep_letter;
 use super::wait::pause;
-use super::{DeadReason, Shop};
+use super::{DeadReason, WorkerContext};
 
 /// What became of messages.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,21 +20,21 @@ pub(super) enum Sent {
 }
 
 /// Sends until it works, or never can.
-pub(super) async fn try_send(shop: &Shop, postings: &[Posting]) -> Sent {
+pub(super) async fn try_send(ctx: &WorkerContext, postings: &[Posting]) -> Sent {
     if postings.is_empty() {
         return Sent::All;
     }
     loop {
-        match shop.deps.queue.send(postings).await {
+        match ctx.deps.queue.send(postings).await {
             Ok(()) => return Sent::All,
             Err(error @ (PublishError::TooLarge { .. } | PublishError::Unwritable(_))) => {
                 return Sent::Never(error.to_string());
             }
             Err(error) => {
-                if shop.queue_trouble.is_news() {
+                if ctx.queue_failures.should_log() {
                     warn!(%error, messages = postings.len(), "messages cannot be published: they are tried every second");
                 }
-                if !pause(shop).await {
+                if !pause(ctx).await {
                     return Sent::Stopped;
                 }
             }
@@ -44,18 +44,18 @@ pub(super) async fn try_send(shop: &Shop, postings: &[Posting]) -> Sent {
 
 /// Sends until it works; `false` when the workers are stopped first. What no queue will ever take becomes a dead
 /// letter, and the others go out without it.
-pub(super) async fn send(shop: &Shop, mut postings: Vec<Posting>) -> bool {
-    match try_send(shop, &postings).await {
+pub(super) async fn send(ctx: &WorkerContext, mut postings: Vec<Posting>) -> bool {
+    match try_send(ctx, &postings).await {
         Sent::All => return true,
         Sent::Stopped => return false,
         Sent::Never(why) if postings.len() == 1 => {
             let posting = postings.remove(0);
-            return keep(shop, &posting, why).await;
+            return keep(ctx, &posting, why).await;
         }
         Sent::Never(_) => {}
     }
     for posting in postings {
-        if !Box::pin(send(shop, vec![posting])).await {
+        if !Box::pin(send(ctx, vec![posting])).await {
             return false;
         }
     }
@@ -63,12 +63,12 @@ pub(super) async fn send(shop: &Shop, mut postings: Vec<Posting>) -> bool {
 }
 
 /// A letter without a body: what does not fit into a queue could not be replayed either.
-async fn keep(shop: &Shop, posting: &Posting, why: String) -> bool {
+async fn keep(ctx: &WorkerContext, posting: &Posting, why: String) -> bool {
     let envelope = &posting.message;
     let (kind, meeting) = match &envelope.body {
         Body::Job { id, .. } => (DeadKind::Job, Some(id.meeting)),
         Body::Event(event) => (DeadKind::Event, event.fact.meeting()),
-        Body::Tell(_) => (DeadKind::Job, None),
+        Body::Reply(_) => (DeadKind::Job, None),
     };
     let letter = DeadLetter {
         id: envelope.id(),
@@ -76,7 +76,7 @@ async fn keep(shop: &Shop, posting: &Posting, why: String) -> bool {
         kind,
         meeting,
         reason: format!("it cannot be published: {why}"),
-        buried_at: shop.deps.clock.now(),
+        buried_at: ctx.deps.clock.now(),
         attempts: 0,
         body: Vec::new(),
     };
@@ -85,8 +85,6 @@ async fn keep(shop: &Shop, posting: &Posting, why: String) -> bool {
         reason = letter.reason,
         "given up before it was published"
     );
-    shop.deps
-        .observer
-        .buried(posting.queue, DeadReason::GivenUp);
-    keep_letter(shop, letter).await
+    ctx.deps.observer.buried(posting.queue, DeadReason::GivenUp);
+    keep_letter(ctx, letter).await
 }

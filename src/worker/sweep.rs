@@ -14,7 +14,7 @@ use crate::domain::{Fact, MeetingId, Timestamp};
 use crate::envelope::{event_posting, own_event};
 use crate::ports::{Duty, Lease, Posting, StoreError};
 
-use super::Shop;
+use super::WorkerContext;
 use ahead::ClockWatch;
 
 /// Most meetings woken in one pass; the rest waits for the next.
@@ -29,50 +29,50 @@ const CLOCK_EVERY: Duration = Duration::from_secs(5);
 const PASSES_HELD: u32 = 3;
 
 /// Runs until the workers are stopped: at once, then every `sweep_every`.
-pub(super) async fn run(shop: Arc<Shop>) {
-    tokio::join!(sweep(&shop), readdress::run(&shop));
+pub(super) async fn run(ctx: Arc<WorkerContext>) {
+    tokio::join!(sweep(&ctx), readdress::run(&ctx));
 }
 
-async fn sweep(shop: &Shop) {
+async fn sweep(ctx: &WorkerContext) {
     let mut pruned_at: Option<tokio::time::Instant> = None;
     let mut clock = ClockWatch::default();
     loop {
-        if takes(shop, Duty::Sweep, shop.settings.sweep_every * PASSES_HELD).await {
+        if takes(ctx, Duty::Sweep, ctx.settings.sweep_every * PASSES_HELD).await {
             crash_point::reach("sweep.begun");
-            wake_due(shop, &mut clock).await;
+            wake_due(ctx, &mut clock).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
-            if takes(shop, Duty::Prune, PRUNE_EVERY).await {
+            if takes(ctx, Duty::Prune, PRUNE_EVERY).await {
                 // Each piece of it is a change of its own: what is left is forgotten the next time.
                 tokio::select! {
-                    () = shop.stop.cancelled() => {}
-                    () = prune(shop) => {}
+                    () = ctx.stop.cancelled() => {}
+                    () = prune(ctx) => {}
                 }
             }
             pruned_at = Some(tokio::time::Instant::now());
         }
         tokio::select! {
-            () = shop.stop.cancelled() => break,
-            () = rest(shop, &mut clock) => {}
+            () = ctx.stop.cancelled() => break,
+            () = rest(ctx, &mut clock) => {}
         }
     }
     for duty in [Duty::Sweep, Duty::Prune] {
         // What cannot be given back runs out by itself.
         drop(
-            shop.deps
+            ctx.deps
                 .store
-                .drop_lease(duty, &shop.settings.instance)
+                .drop_lease(duty, &ctx.settings.instance)
                 .await,
         );
     }
 }
 
 /// Whether the duty is this replica's.
-async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
-    let (owner, now) = (&shop.settings.instance, shop.deps.clock.now());
-    match shop.deps.store.take_lease(duty, owner, now, length).await {
+async fn takes(ctx: &WorkerContext, duty: Duty, length: Duration) -> bool {
+    let (owner, now) = (&ctx.settings.instance, ctx.deps.clock.now());
+    match ctx.deps.store.take_lease(duty, owner, now, length).await {
         Ok(Lease::Taken { .. }) => {
-            if shop.store_trouble.clear() {
+            if ctx.store_failures.clear() {
                 info!("the store answers again");
             }
             true
@@ -86,7 +86,7 @@ async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
             false
         }
         Err(error) => {
-            if shop.store_trouble.is_news() {
+            if ctx.store_failures.should_log() {
                 warn!(%error, %duty, "the store is away: what is owed waits");
             }
             false
@@ -95,35 +95,35 @@ async fn takes(shop: &Shop, duty: Duty, length: Duration) -> bool {
 }
 
 /// Until the next pass, which is at once when the clock was set back.
-async fn rest(shop: &Shop, clock: &mut ClockWatch) {
-    let until = tokio::time::Instant::now() + shop.settings.sweep_every;
+async fn rest(ctx: &WorkerContext, clock: &mut ClockWatch) {
+    let until = tokio::time::Instant::now() + ctx.settings.sweep_every;
     loop {
         let next = tokio::time::Instant::now() + CLOCK_EVERY;
         tokio::time::sleep_until(until.min(next)).await;
-        if next >= until || clock.was_set_back(shop.deps.clock.now()) {
+        if next >= until || clock.was_set_back(ctx.deps.clock.now()) {
             return;
         }
     }
 }
 
-async fn wake_due(shop: &Shop, clock: &mut ClockWatch) {
-    let now = shop.deps.clock.now();
-    match due(shop, clock, now).await {
+async fn wake_due(ctx: &WorkerContext, clock: &mut ClockWatch) {
+    let now = ctx.deps.clock.now();
+    match due(ctx, clock, now).await {
         Ok(due) => {
-            shop.deps.observer.swept();
-            wake(shop, due, now).await;
+            ctx.deps.observer.swept();
+            wake(ctx, due, now).await;
         }
         Err(error) => warn!(%error, "the sweep cannot look"),
     }
 }
 
 async fn due(
-    shop: &Shop,
+    ctx: &WorkerContext,
     clock: &mut ClockWatch,
     now: Timestamp,
 ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
-    let mut due = shop.deps.store.due_meetings(now, WOKEN_MAX).await?;
-    for ahead in clock.meetings_ahead(shop, now).await? {
+    let mut due = ctx.deps.store.due_meetings(now, WOKEN_MAX).await?;
+    for ahead in clock.meetings_ahead(ctx, now).await? {
         if !due.contains(&ahead) {
             due.push(ahead);
         }
@@ -131,13 +131,13 @@ async fn due(
     Ok(due)
 }
 
-async fn wake(shop: &Shop, due: Vec<(MeetingId, u32)>, now: Timestamp) {
+async fn wake(ctx: &WorkerContext, due: Vec<(MeetingId, u32)>, now: Timestamp) {
     for due in due.chunks(WOKEN_MAX) {
-        wake_some(shop, due, now).await;
+        wake_some(ctx, due, now).await;
     }
 }
 
-async fn wake_some(shop: &Shop, due: &[(MeetingId, u32)], now: Timestamp) {
+async fn wake_some(ctx: &WorkerContext, due: &[(MeetingId, u32)], now: Timestamp) {
     let postings: Vec<Posting> = due
         .iter()
         .map(|(meeting, round)| {
@@ -152,15 +152,15 @@ async fn wake_some(shop: &Shop, due: &[(MeetingId, u32)], now: Timestamp) {
             )
         })
         .collect();
-    match shop.deps.queue.send(&postings).await {
+    match ctx.deps.queue.send(&postings).await {
         Ok(()) => debug!(meetings = due.len(), "meetings woken"),
         Err(error) => warn!(%error, "meetings cannot be woken; the next pass tries again"),
     }
 }
 
-async fn prune(shop: &Shop) {
-    let before = shop.deps.clock.now().minus(shop.settings.keep);
-    match shop.deps.store.prune(before).await {
+async fn prune(ctx: &WorkerContext) {
+    let before = ctx.deps.clock.now().minus(ctx.settings.keep);
+    match ctx.deps.store.prune(before).await {
         Ok(0) => {}
         Ok(rows) => info!(rows, "old dedup keys and log lines forgotten"),
         Err(error) => warn!(%error, "old dedup keys cannot be forgotten"),

@@ -6,21 +6,24 @@ use tracing::error;
 
 use crate::ports::StoreError;
 
-use super::Shop;
+use super::WorkerContext;
 
 /// Pause before a store or queue that is away is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits a moment; `false` when the workers are stopped meanwhile.
-pub(super) async fn pause(shop: &Shop) -> bool {
+pub(super) async fn pause(ctx: &WorkerContext) -> bool {
     tokio::select! {
-        () = shop.stop.cancelled() => false,
+        () = ctx.stop.cancelled() => false,
         () = tokio::time::sleep(AGAIN_AFTER) => true,
     }
 }
 
 /// Asks the store until it is there: its answer, or why it refuses. `None`: the workers were stopped first.
-pub(super) async fn ask_store<T, F>(shop: &Shop, ask: impl Fn() -> F) -> Option<Result<T, String>>
+pub(super) async fn ask_store<T, F>(
+    ctx: &WorkerContext,
+    ask: impl Fn() -> F,
+) -> Option<Result<T, String>>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -28,11 +31,11 @@ where
         match ask().await {
             Ok(answer) => return Some(Ok(answer)),
             Err(StoreError::Refused(why)) => return Some(Err(why)),
-            Err(StoreError::Away(why)) => {
-                if shop.store_trouble.is_news() {
+            Err(StoreError::Unavailable(why)) => {
+                if ctx.store_failures.should_log() {
                     error!(why, "the store is away: messages wait, nothing is lost");
                 }
-                if !pause(shop).await {
+                if !pause(ctx).await {
                     return None;
                 }
             }

@@ -11,7 +11,7 @@ use meetrelay::clock::SystemClock;
 use meetrelay::domain::{Event, EventId, Fact, MeetingId, Origin, Timestamp};
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner, encode};
 use meetrelay::ports::{
-    Body, Castoff, Castoffs, Delivery, Envelope, Message, Outgoing, Posting, Queue, QueueError,
+    Body, ReturnedMessage, ReturnedMessages, Delivery, Envelope, Message, Outgoing, Posting, Queue, QueueError,
     QueueName, Receipt, Settled,
 };
 use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
@@ -95,13 +95,13 @@ async fn s11_only_what_was_signed_comes_out_of_a_queue_readable() {
 struct PutAside(Vec<Delivery>);
 
 #[async_trait]
-impl Castoffs for PutAside {
-    async fn receive(&self, _: usize) -> Result<Vec<Castoff>, QueueError> {
-        let castoff = |delivery| Castoff {
+impl ReturnedMessages for PutAside {
+    async fn receive(&self, _: usize) -> Result<Vec<ReturnedMessage>, QueueError> {
+        let returned = |delivery| ReturnedMessage {
             delivery,
             reason: "given up".to_owned(),
         };
-        Ok(self.0.iter().cloned().map(castoff).collect())
+        Ok(self.0.iter().cloned().map(returned).collect())
     }
 
     async fn settle(&self, _: Vec<Receipt>) -> Result<(), QueueError> {
@@ -131,7 +131,7 @@ async fn s11_what_was_put_aside_is_verified_too() {
     let directory = tempfile::tempdir().unwrap();
     let mail = EnvelopeQueue::new(embedded(directory.path()), signer());
     let contents = mail
-        .receive_castoffs(&PutAside(messages), 10)
+        .receive_returned(&PutAside(messages), 10)
         .await
         .unwrap();
     let contents: Vec<_> = contents.into_iter().map(|it| it.delivery.content).collect();

@@ -5,7 +5,7 @@ mod reconcile;
 mod relay;
 mod store;
 mod stranger;
-mod way_out;
+mod delivery_method;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub use reconcile::accepted;
 pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;
 pub use stranger::make_room;
-pub use way_out::WayOut;
+pub use delivery_method::DeliveryConfig;
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ pub struct Setup {
     has_more_doors: bool,
     back_end: Option<BackEnd>,
     store: Option<StoreEnd>,
-    way_out: WayOut,
+    delivery_method: DeliveryConfig,
 }
 
 impl Setup {
@@ -103,12 +103,12 @@ impl Setup {
 
     /// The relay logs in with this password, as the person `meetrelay`; without a bot.
     pub fn log_in_with(self, password: &str) -> Self {
-        self.way_out(WayOut::Login(password.to_owned()))
+        self.delivery_method(DeliveryConfig::Login(password.to_owned()))
     }
 
     /// Another way into the chat than a bot.
-    pub fn way_out(mut self, way_out: WayOut) -> Self {
-        self.way_out = way_out;
+    pub fn delivery_method(mut self, delivery_method: DeliveryConfig) -> Self {
+        self.delivery_method = delivery_method;
         self
     }
 
@@ -139,11 +139,11 @@ impl Setup {
         options.departure_timeout = Duration::from_millis(300);
         let conference = FakePlugNmeet::start(options).await.unwrap();
         let chat = FakeMattermost::start(self.chat).await.unwrap();
-        let prepared = self.way_out.prepare(&chat);
-        if self.way_out.has_account() {
+        let prepared = self.delivery_method.prepare(&chat);
+        if self.delivery_method.has_account() {
             chat.join_team("meetrelay");
         }
-        if self.way_out.has_account() && !self.is_bot_outside {
+        if self.delivery_method.has_account() && !self.is_bot_outside {
             for channel in ["town-square", "off-topic", "dev", "weekly", "secret"] {
                 chat.join("meetrelay", channel);
             }
@@ -167,7 +167,7 @@ impl Setup {
             chat: &chat.url(),
             hooks: &hooks,
             commands: &commands,
-            way_out: &prepared.lines,
+            delivery_method: &prepared.lines,
             conference: &conference.url(),
             options: conference.options(),
         });

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
-    Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Place, PlaceKind, RuleChoice,
-    ServerName, Via,
+    Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Conversation, ConversationKind, RuleChoice,
+    ServerName, TriggerSource,
 };
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{
@@ -26,19 +26,19 @@ struct Down;
 #[async_trait]
 impl Queue for Down {
     async fn publish(&self, _: Outgoing) -> Result<(), PublishError> {
-        Err(PublishError::Away("down".to_owned()))
+        Err(PublishError::Unavailable("down".to_owned()))
     }
     async fn publish_all(&self, _: Vec<Outgoing>) -> Result<(), PublishError> {
-        Err(PublishError::Away("down".to_owned()))
+        Err(PublishError::Unavailable("down".to_owned()))
     }
     async fn receive(&self, _: QueueName, _: usize) -> Result<Vec<Delivery>, QueueError> {
-        Err(QueueError::Away("down".to_owned()))
+        Err(QueueError::Unavailable("down".to_owned()))
     }
     async fn settle(&self, _: Vec<Settlement>) -> Result<(), QueueError> {
-        Err(QueueError::Away("down".to_owned()))
+        Err(QueueError::Unavailable("down".to_owned()))
     }
     async fn depths(&self) -> Result<Depths, QueueError> {
-        Err(QueueError::Away("down".to_owned()))
+        Err(QueueError::Unavailable("down".to_owned()))
     }
     async fn close(&self) {}
 }
@@ -93,20 +93,20 @@ async fn leave(world: &World, signer: EnvelopeSigner, count: usize) {
             received_at: now,
             fact: Fact::MeetingRequested {
                 meeting: MeetingId::from_uuid(Uuid::now_v7()),
-                place: Place {
+                place: Conversation {
                     server: ServerName::default_server(),
                     team: None,
                     team_name: "eng".to_owned(),
                     channel: channel.parse().unwrap(),
                     channel_name: "weekly".to_owned(),
                     thread: None,
-                    kind: PlaceKind::Channel,
+                    kind: ConversationKind::Channel,
                 },
                 by: Person {
                     user_id: ana.parse().unwrap(),
                     user_name: "ana".to_owned(),
                 },
-                via: Via::SlashCommand { hook: None },
+                via: TriggerSource::SlashCommand { hook: None },
                 rule: RuleChoice {
                     title: format!("talk {number}"),
                     title_source: None,

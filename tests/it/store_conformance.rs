@@ -11,7 +11,7 @@ mod postgres;
 mod posts;
 mod speed;
 mod sqlite;
-mod story;
+mod history;
 mod upkeep;
 
 /// Makes a test of each claim, against a new bench.
@@ -69,14 +69,14 @@ macro_rules! store_conformance {
             upkeep::concurrent_callers_agree_on_a_setting;
             upkeep::story_tells_what_was_applied_in_order;
             upkeep::story_is_capped;
-            story::every_event_is_found_by_its_id_whatever_became_of_it;
-            story::meeting_is_found_by_every_id_that_belongs_to_it;
-            story::dead_letter_is_found_by_its_id_and_leads_to_its_meeting;
-            story::settled_events_are_those_with_a_line_or_a_letter;
-            story::attempt_comes_back_whole_and_in_order;
-            story::newest_attempts_of_a_meeting_are_kept;
-            story::notes_are_found_by_meeting_and_by_subject;
-            story::old_attempts_and_notes_are_pruned;
+            history::every_event_is_found_by_its_id_whatever_became_of_it;
+            history::meeting_is_found_by_every_id_that_belongs_to_it;
+            history::dead_letter_is_found_by_its_id_and_leads_to_its_meeting;
+            history::settled_events_are_those_with_a_line_or_a_letter;
+            history::attempt_comes_back_whole_and_in_order;
+            history::newest_attempts_of_a_meeting_are_kept;
+            history::notes_are_found_by_meeting_and_by_subject;
+            history::old_attempts_and_notes_are_pruned;
             upkeep::prune_forgets_old_keys_and_lines_only;
             upkeep::everything_survives_reopening;
             upkeep::closed_store_is_away;

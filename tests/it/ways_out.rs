@@ -6,14 +6,14 @@ use serde_json::Value;
 use world::Fault;
 use world::mattermost::{Model, Post};
 
-use crate::harness::{PATIENCE, Setup, WayOut, World, client};
+use crate::harness::{PATIENCE, Setup, DeliveryConfig, World, client};
 
 /// The fake's names for the two.
 const INCOMING: &str = "hooks.incoming";
-const UNLOCKED: WayOut = WayOut::IncomingWebhook { is_locked: false };
+const UNLOCKED: DeliveryConfig = DeliveryConfig::IncomingWebhook { is_locked: false };
 
 async fn with_webhook() -> World {
-    Setup::default().way_out(UNLOCKED).start().await
+    Setup::default().delivery_method(UNLOCKED).start().await
 }
 
 /// What the relay has posted in a channel.
@@ -169,7 +169,7 @@ async fn relay_without_an_account_is_ready_and_asks_nobody_who_it_is() {
 #[tokio::test]
 async fn notice_whose_answer_is_lost_is_repeated_once() {
     let world = Setup::default()
-        .way_out(UNLOCKED)
+        .delivery_method(UNLOCKED)
         .set("MATTERMOST__NOTICE_AGAIN_AFTER", "1s")
         .start()
         .await;
@@ -235,8 +235,8 @@ async fn deleted_webhook_is_tried_a_few_times_and_then_told() {
 
 #[tokio::test]
 async fn locked_webhook_leaves_a_dead_letter_that_says_what_to_change() {
-    let way_out = WayOut::IncomingWebhook { is_locked: true };
-    let world = Setup::default().way_out(way_out).start().await;
+    let delivery_method = DeliveryConfig::IncomingWebhook { is_locked: true };
+    let world = Setup::default().delivery_method(delivery_method).start().await;
     world
         .chat
         .say("ana", "dev", "meet now: behind a lock")
@@ -256,7 +256,7 @@ async fn locked_webhook_leaves_a_dead_letter_that_says_what_to_change() {
 #[tokio::test]
 async fn slack_format_sends_attachments_and_nothing_else() {
     let world = Setup::default()
-        .way_out(UNLOCKED)
+        .delivery_method(UNLOCKED)
         .set("MATTERMOST__FORMAT", "slack")
         .start()
         .await;
@@ -308,7 +308,7 @@ async fn slack_format_sends_attachments_and_nothing_else() {
 
 #[tokio::test]
 async fn plugin_gets_the_authorization_and_posts_what_it_is_told() {
-    let world = Setup::default().way_out(WayOut::Plugin).start().await;
+    let world = Setup::default().delivery_method(DeliveryConfig::Plugin).start().await;
     world.chat.say("ana", "dev", "meet now: plugged").await;
     let start = told(&world, "dev", 1).await.remove(0);
     assert_eq!(start.user_id, world.chat.user("notices").id);

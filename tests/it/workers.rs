@@ -35,8 +35,8 @@ use meetrelay::domain::apply::Policy;
 use meetrelay::domain::owed::Schedule;
 use meetrelay::domain::retry::RetryPolicy;
 use meetrelay::domain::{
-    Event, EventId, Fact, JobId, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
-    PlaceKind, PostKey, RuleChoice, ServerName, State, Timestamp, Via, WayOutKind,
+    Event, EventId, Fact, JobId, Meeting, MeetingId, Moderators, Origin, Owed, Person, Conversation,
+    ConversationKind, PostKey, RuleChoice, ServerName, State, Timestamp, TriggerSource, DeliveryMethod,
 };
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
@@ -54,7 +54,7 @@ fn settings() -> WorkerSettings {
     WorkerSettings {
         policy: Policy {
             schedule: Schedule {
-                way_out: WayOutKind::Posts,
+                delivery_method: DeliveryMethod::Posts,
                 first_card_after: 20 * MILLIS,
                 end_again_after: 15 * SECOND,
                 poll_first_after: 3600 * SECOND,
@@ -141,7 +141,7 @@ impl House {
         let deps = Deps {
             store: Arc::clone(&store) as _,
             queue: EnvelopeQueue::new(Arc::clone(&queue), signer()),
-            castoffs: Vec::new(),
+            returned: Vec::new(),
             chat: Arc::clone(&peers) as _,
             conference: Arc::clone(&peers) as _,
             links: Arc::new(PlainLinks),
@@ -281,20 +281,20 @@ fn request(number: u128, received_at: Timestamp) -> Event {
         received_at,
         fact: Fact::MeetingRequested {
             meeting: meeting(number),
-            place: Place {
+            place: Conversation {
                 server: ServerName::default_server(),
                 team: None,
                 team_name: "eng".to_owned(),
                 channel: channel.parse().unwrap(),
                 channel_name: channel,
                 thread: None,
-                kind: PlaceKind::Channel,
+                kind: ConversationKind::Channel,
             },
             by: Person {
                 user_id: "ana".parse().unwrap(),
                 user_name: "ana".to_owned(),
             },
-            via: Via::SlashCommand { hook: None },
+            via: TriggerSource::SlashCommand { hook: None },
             rule: RuleChoice {
                 title: "Weekly sync".to_owned(),
                 title_source: None,

@@ -10,12 +10,12 @@ use super::*;
 use crate::domain::apply::{Aim, Applied, Effect, Fresh, Policy, decide};
 use crate::domain::owed::Schedule;
 use crate::domain::{
-    ArtifactId, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Person, Place,
-    PlaceKind, PostKey, PostRow, RequestId, ResponseHook, RuleChoice, ServerName, State, Timestamp,
-    Via, WayOutKind,
+    ArtifactId, Conversation, ConversationKind, DeliveryMethod, Event, EventId, Fact, Meeting,
+    MeetingId, Moderators, Origin, Person, PostKey, PostRow, RequestId, ResponseHook, RuleChoice,
+    ServerName, State, Timestamp, TriggerSource,
 };
 use crate::ports::{
-    Attempt, DeadFilter, DeadKind, DeadLetter, Duty, Ending, Found, Incoming, Lease, Logged,
+    Attempt, DeadFilter, DeadKind, DeadLetter, Duty, Ending, Incoming, Lease, Logged, Lookup,
     MeetingFilter, MeetingSummary, Note, PublishError, QueueName, StoreError,
 };
 use crate::repair::recording::{RecordingQueue, body_of};
@@ -126,21 +126,21 @@ impl Bench {
     }
 
     pub(in crate::admin) fn take_store_away(&self) {
-        self.fake.is_away.store(true, Ordering::Relaxed);
+        self.fake.is_unavailable.store(true, Ordering::Relaxed);
     }
 }
 
 #[derive(Default)]
 struct Fake {
-    is_away: AtomicBool,
+    is_unavailable: AtomicBool,
     done: Mutex<Vec<String>>,
     filter: Mutex<DeadFilter>,
 }
 
 impl Fake {
     fn here(&self) -> Result<(), StoreError> {
-        match self.is_away.load(Ordering::Relaxed) {
-            true => Err(StoreError::Away("locked".to_owned())),
+        match self.is_unavailable.load(Ordering::Relaxed) {
+            true => Err(StoreError::Unavailable("locked".to_owned())),
             false => Ok(()),
         }
     }
@@ -172,7 +172,7 @@ fn letters() -> Vec<DeadLetter> {
 
 pub(in crate::admin) fn schedule() -> Schedule {
     Schedule {
-        way_out: WayOutKind::Posts,
+        delivery_method: DeliveryMethod::Posts,
         first_card_after: Duration::from_secs(2),
         end_again_after: Duration::from_secs(15),
         poll_first_after: Duration::from_secs(60),
@@ -204,20 +204,20 @@ fn request(received_at: Timestamp) -> Event {
         received_at,
         fact: Fact::MeetingRequested {
             meeting: MEETING.parse().unwrap(),
-            place: Place {
+            place: Conversation {
                 server: ServerName::default_server(),
                 team: None,
                 team_name: String::new(),
                 channel: "channelid".parse().unwrap(),
                 channel_name: "town-square".to_owned(),
                 thread: None,
-                kind: PlaceKind::Channel,
+                kind: ConversationKind::Channel,
             },
             by: Person {
                 user_id: "userid".parse().unwrap(),
                 user_name: "ana".to_owned(),
             },
-            via: Via::SlashCommand {
+            via: TriggerSource::SlashCommand {
                 hook: ResponseHook::parse("CANARYhook"),
             },
             rule: RuleChoice {
@@ -256,7 +256,7 @@ impl Store for Fake {
     async fn meeting(&self, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
         Ok((id.to_string() == MEETING).then(meeting))
     }
-    async fn running_in(&self, _: &Place) -> Result<Vec<Meeting>, StoreError> {
+    async fn running_in(&self, _: &Conversation) -> Result<Vec<Meeting>, StoreError> {
         Ok(Vec::new())
     }
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
@@ -277,7 +277,7 @@ impl Store for Fake {
             request: MEETING.parse().unwrap(),
         }])
     }
-    async fn story(&self, _: MeetingId) -> Result<Vec<Logged>, StoreError> {
+    async fn history(&self, _: MeetingId) -> Result<Vec<Logged>, StoreError> {
         Ok(vec![Logged {
             event: MEETING.to_owned(),
             kind: "meeting_requested".to_owned(),
@@ -331,14 +331,14 @@ impl Store for Fake {
     async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
         unreachable!()
     }
-    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+    async fn find(&self, reference: &str) -> Result<Lookup, StoreError> {
         self.here()?;
         Ok(match reference {
-            MEETING | "mm-room" | "postid" => Found {
+            MEETING | "mm-room" | "postid" => Lookup {
                 meeting: MEETING.parse().ok(),
-                ..Found::default()
+                ..Lookup::default()
             },
-            "foreign" => Found {
+            "foreign" => Lookup {
                 event: Some(Logged {
                     event: "foreign".to_owned(),
                     kind: "session_ended".to_owned(),
@@ -347,13 +347,13 @@ impl Store for Fake {
                     received_at: NEW_YEAR,
                     applied_at: NEW_YEAR.plus(Duration::from_millis(12)),
                 }),
-                ..Found::default()
+                ..Lookup::default()
             },
-            "garbage" => Found {
+            "garbage" => Lookup {
                 letter: letters().into_iter().find(|letter| letter.id == "garbage"),
-                ..Found::default()
+                ..Lookup::default()
             },
-            _ => Found::default(),
+            _ => Lookup::default(),
         })
     }
     async fn log_attempt(&self, _: Attempt) -> Result<(), StoreError> {

@@ -1,11 +1,11 @@
 //! Everything that is known to have happened, in its order.
 
-use crate::admin::answer::{DeadLetterLine, Moment, What, time};
+use crate::admin::answer::{DeadLetterLine, MomentAnswer, What, time};
 use crate::domain::{Meeting, Timestamp};
 use crate::ports::{Attempt, Logged, Note};
 
 /// What the store knows of a meeting.
-pub(super) struct Sources<'a> {
+pub(super) struct TimelineSources<'a> {
     pub(super) events: Vec<Logged>,
     /// The event that was asked for, which may not be the meeting's own.
     pub(super) event: Option<Logged>,
@@ -15,7 +15,7 @@ pub(super) struct Sources<'a> {
 }
 
 /// A meeting's timeline.
-pub(super) fn of_meeting(meeting: &Meeting, sources: Sources<'_>) -> Vec<Moment> {
+pub(super) fn of_meeting(meeting: &Meeting, sources: TimelineSources<'_>) -> Vec<MomentAnswer> {
     let mut events = sources.events;
     if let Some(event) = sources.event
         && !events.iter().any(|known| known.event == event.event)
@@ -41,20 +41,20 @@ pub(super) fn of_one(
     logged: Option<Logged>,
     letters: &[DeadLetterLine],
     notes: Vec<Note>,
-) -> Vec<Moment> {
+) -> Vec<MomentAnswer> {
     let mut found: Vec<(Timestamp, What)> = logged.into_iter().map(event).collect();
     found.extend(letters.iter().filter_map(buried));
     found.extend(notes.into_iter().map(note));
     ordered(found)
 }
 
-fn ordered(mut found: Vec<(Timestamp, What)>) -> Vec<Moment> {
+fn ordered(mut found: Vec<(Timestamp, What)>) -> Vec<MomentAnswer> {
     // A stable sort: what has the same time stays in the order in which it was kept.
     found.sort_by_key(|(at, _)| *at);
     let first = found.first().map_or_else(Timestamp::default, |(at, _)| *at);
     found
         .into_iter()
-        .map(|(at, what)| Moment {
+        .map(|(at, what)| MomentAnswer {
             at: time(at),
             offset_ms: at.millis().saturating_sub(first.millis()),
             what,

@@ -6,19 +6,19 @@ use uuid::Uuid;
 use super::*;
 
 /// A ledger into which these were accepted so long ago that each is late.
-fn watched(count: u128) -> (Watched, Vec<EventId>) {
-    let mut watched = Watched::default();
+fn watched(count: u128) -> (OpenEvents, Vec<EventId>) {
+    let mut watched = OpenEvents::default();
     let events: Vec<EventId> = (1..=count)
         .map(|number| EventId::from_uuid(Uuid::from_u128(number)))
         .collect();
     for event in &events {
-        watched.note(Line::Accepted(*event));
+        watched.note(LedgerLine::Accepted(*event));
     }
     (watched, events)
 }
 
 /// What is lost after so many looks that found the same.
-fn looked(watched: &mut Watched, looks: u32, waiting: u64, settled: &[EventId]) -> Vec<EventId> {
+fn looked(watched: &mut OpenEvents, looks: u32, waiting: u64, settled: &[EventId]) -> Vec<EventId> {
     let mut lost = Vec::new();
     for _ in 0..looks {
         let late = watched.late(Duration::ZERO);
@@ -38,7 +38,7 @@ fn event_that_is_nowhere_is_lost_after_three_looks() {
 #[test]
 fn settled_event_is_no_longer_watched() {
     let (mut watched, events) = watched(3);
-    watched.note(Line::Settled(events[0]));
+    watched.note(LedgerLine::Settled(events[0]));
     assert_eq!(watched.late(Duration::ZERO), events[1..]);
     assert_eq!(looked(&mut watched, LOOKS, 0, &events[1..]), []);
     assert!(watched.open.is_empty());

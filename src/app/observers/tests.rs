@@ -13,7 +13,7 @@ fn meter() -> Meter {
         metrics,
         ask_again: Arc::default(),
         clock: Arc::new(SystemClock),
-        ledger: Ledger::new().0,
+        ledger: EventLedger::new().0,
     }
 }
 

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::filter::{Filter, UNREADABLE};
 use crate::admin::answer;
-use crate::cli::admin_client::{AdminClient, CallError, path_part};
-use crate::cli::outcome::{Failure, Outcome};
+use crate::cli::admin_client::{AdminCallError, AdminClient, path_part};
+use crate::cli::outcome::{CommandResult, Failure};
 use crate::cli::table::clean_lines;
 
 /// Most dead letters that one command works on; it can be given again.
@@ -43,7 +43,7 @@ pub(super) struct Act<'a> {
 
 /// What became of one letter.
 #[derive(Debug, Serialize)]
-struct Told {
+struct LetterOutcome {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     done: Option<String>,
@@ -60,7 +60,7 @@ enum Stop {
     /// A person pressed Ctrl-C.
     Asked,
     /// The relay, its queue or its store is away: the next ones would meet the same.
-    Away(String),
+    Unavailable(String),
 }
 
 impl Action {
@@ -89,7 +89,7 @@ impl Action {
 
 impl Act<'_> {
     /// Tells how many match, asks unless `yes`, and works on those that matched then: what is buried meanwhile stays.
-    pub(super) async fn on_matching(&self, filter: &Filter, yes: bool) -> Outcome {
+    pub(super) async fn on_matching(&self, filter: &Filter, yes: bool) -> CommandResult {
         let (ids, left_out) = self.matching(filter).await?;
         let stays = match left_out {
             0 => String::new(),
@@ -126,9 +126,9 @@ impl Act<'_> {
     }
 
     /// Works on these, in this order, until the end or Ctrl-C.
-    pub(super) async fn on(&self, ids: &[String]) -> Outcome {
+    pub(super) async fn on(&self, ids: &[String]) -> CommandResult {
         let mut told = Vec::with_capacity(ids.len());
-        let mut progress = Progress::new(ids.len(), self.action);
+        let mut progress = ReplayProgress::new(ids.len(), self.action);
         let mut interrupted = pin!(tokio::signal::ctrl_c());
         let mut stop = None;
         for id in ids {
@@ -136,25 +136,25 @@ impl Act<'_> {
             // One that was begun is waited for, so that what is told is true; so Ctrl-C is looked for between two.
             let answer = self.relay.try_post::<answer::Done>(&path).await;
             match answer {
-                Ok(done) => told.push(Told {
+                Ok(done) => told.push(LetterOutcome {
                     id: id.clone(),
                     done: Some(done.done),
                     event_id: done.event_id,
                     hint: done.hint,
                     error: None,
                 }),
-                Err(CallError::Away(why)) => {
-                    stop = Some(Stop::Away(why));
+                Err(AdminCallError::Unavailable(why)) => {
+                    stop = Some(Stop::Unavailable(why));
                     break;
                 }
-                Err(CallError::Refused(why)) => told.push(Told {
+                Err(AdminCallError::Refused(why)) => told.push(LetterOutcome {
                     id: id.clone(),
                     done: None,
                     event_id: None,
                     hint: None,
                     error: Some(why),
                 }),
-                Err(CallError::Other(failure)) => return Err(failure),
+                Err(AdminCallError::Other(failure)) => return Err(failure),
             }
             progress.tell(told.len());
             if futures_util::poll!(interrupted.as_mut()).is_ready() {
@@ -166,7 +166,7 @@ impl Act<'_> {
         self.outcome(ids.len(), &told, stop)
     }
 
-    fn outcome(&self, wanted: usize, told: &[Told], stop: Option<Stop>) -> Outcome {
+    fn outcome(&self, wanted: usize, told: &[LetterOutcome], stop: Option<Stop>) -> CommandResult {
         let done = told.iter().filter(|told| told.error.is_none()).count();
         let text = if self.json {
             serde_json::to_string_pretty(told).map_err(Failure::failed)?
@@ -188,16 +188,16 @@ impl Act<'_> {
                 );
                 Err(Failure::failed(why).after(text))
             }
-            Some(Stop::Away(why)) => {
+            Some(Stop::Unavailable(why)) => {
                 let why = format!("{why}; {done} were {}, {left} stay", self.action.done());
                 Err(Failure::failed(why).after(text))
             }
         }
     }
 
-    fn text(&self, wanted: usize, told: &[Told]) -> String {
+    fn text(&self, wanted: usize, told: &[LetterOutcome]) -> String {
         let mut text = String::new();
-        let failed: Vec<&Told> = told.iter().filter(|told| told.error.is_some()).collect();
+        let failed: Vec<&LetterOutcome> = told.iter().filter(|told| told.error.is_some()).collect();
         for told in failed.iter().take(TOLD_MAX) {
             let why = told.error.as_deref().unwrap_or_default();
             text.push_str(&format!(
@@ -209,7 +209,7 @@ impl Act<'_> {
         if failed.len() > TOLD_MAX {
             text.push_str(&format!("and {} more\n", failed.len() - TOLD_MAX));
         }
-        let hints: Vec<&Told> = told.iter().filter(|told| told.hint.is_some()).collect();
+        let hints: Vec<&LetterOutcome> = told.iter().filter(|told| told.hint.is_some()).collect();
         if let Some(first) = hints.first() {
             let hint = first.hint.as_deref().unwrap_or_default();
             match hints.len() {
@@ -240,7 +240,7 @@ impl Act<'_> {
         let mut query = filter.query()?;
         loop {
             let path = format!("dead-letters?limit={PAGE}{query}");
-            let page: answer::DeadLetters = self.relay.get(&path).await?;
+            let page: answer::DeadLettersAnswer = self.relay.get(&path).await?;
             let mut is_last = true;
             for letter in &page.dead_letters {
                 if !known.insert(letter.id.clone()) {
@@ -289,14 +289,14 @@ async fn confirm(question: &str) -> bool {
 }
 
 /// Tells on standard error how far it is: over and over in one line of a terminal.
-struct Progress {
+struct ReplayProgress {
     wanted: usize,
     action: Action,
     told_at: Instant,
     has_told: bool,
 }
 
-impl Progress {
+impl ReplayProgress {
     fn new(wanted: usize, action: Action) -> Self {
         Self {
             wanted,

@@ -16,7 +16,7 @@ pub(super) struct Filter {
     queue: Option<String>,
     /// Only of this kind
     #[arg(long, value_enum)]
-    kind: Option<Kind>,
+    kind: Option<KindFilter>,
     /// Only of this meeting: whatever `why` takes
     #[arg(long, value_name = "REF")]
     meeting: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Filter {
 
 /// What lies in a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum KindFilter {
     Event,
     Job,
     Unreadable,
@@ -84,7 +84,7 @@ impl Filter {
     }
 }
 
-impl Kind {
+impl KindFilter {
     const fn word(self) -> &'static str {
         match self {
             Self::Event => "event",

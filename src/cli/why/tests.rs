@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::admin::answer::OwedJob;
+use crate::admin::answer::OwedJobAnswer;
 
 fn moment(at: &str, offset_ms: i64, what: What) -> Moment {
     Moment {
@@ -33,7 +33,7 @@ fn story_is_a_timeline_that_fits_a_terminal() {
         is: "event".to_owned(),
         made_at: None,
         told: vec!["The event was applied to the meeting below.".to_owned()],
-        meeting: Some(StoryOf {
+        meeting: Some(HistoryOf {
             line: crate::admin::answer::MeetingLine {
                 id: "0192".to_owned(),
                 title: "weekly".to_owned(),

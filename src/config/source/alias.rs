@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::environment::{Environment, read_secret};
-use crate::config::problem::{Origin, Problem};
-use crate::config::reader::Found;
+use crate::config::problem::{Problem, ValueOrigin};
+use crate::config::reader::SourcedValue;
 use crate::config::value::{Mismatch, Raw, entries};
 
 /// Stand for a key each; the key's own variable wins over them, they win over the file.
@@ -19,12 +19,12 @@ pub(crate) const ADDED_TOKEN: &str = "MATTERMOST_OUTGOING_TOKEN";
 const ADDED_TO: [&str; 2] = ["mattermost.outgoing_tokens", "mattermost.command_tokens"];
 
 /// Takes the variables that stand for a key.
-pub(super) fn replace(environment: &Environment, found: &mut BTreeMap<String, Found>) {
+pub(super) fn replace(environment: &Environment, found: &mut BTreeMap<String, SourcedValue>) {
     for (variable, path) in REPLACING {
         if let Some(value) = environment.get(variable).filter(|value| !value.is_empty()) {
             let raw = Raw::Text(value.to_owned());
-            let origin = Origin::Variable(variable.to_owned());
-            found.insert(path.to_owned(), Found { raw, origin });
+            let origin = ValueOrigin::Variable(variable.to_owned());
+            found.insert(path.to_owned(), SourcedValue { raw, origin });
         }
     }
 }
@@ -32,7 +32,7 @@ pub(super) fn replace(environment: &Environment, found: &mut BTreeMap<String, Fo
 /// Adds the token to both lists, whatever else they hold.
 pub(super) fn add(
     environment: &Environment,
-    found: &mut BTreeMap<String, Found>,
+    found: &mut BTreeMap<String, SourcedValue>,
     problems: &mut Vec<Problem>,
 ) {
     let Some((given, origin)) = added_tokens(environment, problems) else {
@@ -54,7 +54,7 @@ pub(super) fn add(
         let before = found.remove(path);
         let listed = before.as_ref().map(|before| entries(&before.raw, true));
         let after = match (before, listed) {
-            (None, _) => Found {
+            (None, _) => SourcedValue {
                 raw: Raw::List(added.clone()),
                 origin: origin.clone(),
             },
@@ -62,9 +62,9 @@ pub(super) fn add(
             (Some(before), Some(Err(_)) | None) => before,
             (Some(before), Some(Ok(mut tokens))) => {
                 tokens.extend(added.iter().cloned());
-                Found {
+                SourcedValue {
                     raw: Raw::List(tokens),
-                    origin: Origin::Both(Box::new(before.origin), Box::new(origin.clone())),
+                    origin: ValueOrigin::Both(Box::new(before.origin), Box::new(origin.clone())),
                 }
             }
         };
@@ -72,12 +72,15 @@ pub(super) fn add(
     }
 }
 
-fn added_tokens(environment: &Environment, problems: &mut Vec<Problem>) -> Option<(Raw, Origin)> {
+fn added_tokens(
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) -> Option<(Raw, ValueOrigin)> {
     let file_variable = format!("{ADDED_TOKEN}_FILE");
     let given = |name: &str| environment.get(name).filter(|value| !value.is_empty());
     let mut complain = |what: String, instead: &str| {
         problems.push(Problem {
-            origin: Some(Origin::Variable(file_variable.clone())),
+            origin: Some(ValueOrigin::Variable(file_variable.clone())),
             key: None,
             what,
             instead: instead.to_owned(),
@@ -90,14 +93,14 @@ fn added_tokens(environment: &Environment, problems: &mut Vec<Problem>) -> Optio
             None
         }
         (Some(token), None) => {
-            let origin = Origin::Variable(ADDED_TOKEN.to_owned());
+            let origin = ValueOrigin::Variable(ADDED_TOKEN.to_owned());
             Some((Raw::Text(token.to_owned()), origin))
         }
         (None, Some(file)) => match read_secret(Path::new(file)) {
             Ok(token) => {
                 let path = file.into();
                 let variable = file_variable;
-                Some((Raw::Text(token), Origin::SecretFile { variable, path }))
+                Some((Raw::Text(token), ValueOrigin::SecretFile { variable, path }))
             }
             // Without the variable's text: some write the secret itself there.
             Err(why) => {

@@ -7,9 +7,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{Named, name, unknown};
-use crate::config::key::{Key, PREFIX};
-use crate::config::problem::{Origin, Problem};
-use crate::config::reader::Found;
+use crate::config::key::{ConfigKey, PREFIX};
+use crate::config::problem::{Problem, ValueOrigin};
+use crate::config::reader::SourcedValue;
 use crate::config::value::{Raw, unquoted};
 
 /// Longest file that holds a secret, in bytes.
@@ -90,7 +90,7 @@ fn plain(written: &str) -> &str {
 /// Reads every variable that begins like the relay's; one that names no key is a fault.
 pub(super) fn collect(
     environment: &Environment,
-    found: &mut BTreeMap<String, Found>,
+    found: &mut BTreeMap<String, SourcedValue>,
     problems: &mut Vec<Problem>,
 ) {
     for (variable, written) in &environment.texts {
@@ -101,8 +101,8 @@ pub(super) fn collect(
         let path = path_of(rest);
         let of_file = rest.strip_suffix("_FILE").map(path_of);
         match (name(&path), of_file.map(|path| name(&path))) {
-            (Named::Key(key), _) if !is_repeated(key) => {
-                let origin = Origin::Variable(variable.clone());
+            (Named::ConfigKey(key), _) if !is_repeated(key) => {
+                let origin = ValueOrigin::Variable(variable.clone());
                 // Quotes around nothing say that it is not set.
                 let is_as_written = key.keeps_quotes && !value.is_empty();
                 let text = if is_as_written {
@@ -111,31 +111,31 @@ pub(super) fn collect(
                     value
                 };
                 let raw = Raw::Text(text.to_owned());
-                found.insert(path, Found { raw, origin });
+                found.insert(path, SourcedValue { raw, origin });
             }
             (Named::Section { is_repeated: true }, _) => {
                 take_sections(&path, variable, value, found, problems);
             }
-            (_, Some(Named::Key(key))) if key.is_secret => {
+            (_, Some(Named::ConfigKey(key))) if key.is_secret => {
                 let is_both = environment.get(&key.variable()).is_some();
                 take_secret_file(key, variable, value, is_both, found, problems);
             }
-            (_, Some(Named::Key(key))) => problems.push(Problem {
-                origin: Some(Origin::Variable(variable.clone())),
+            (_, Some(Named::ConfigKey(key))) => problems.push(Problem {
+                origin: Some(ValueOrigin::Variable(variable.clone())),
                 key: Some(key.path()),
                 what: "is no secret, so it is not read from a file".to_owned(),
                 instead: format!("write the value itself into {}", key.variable()),
             }),
             _ => {
-                let origin = Origin::Variable(variable.clone());
-                problems.push(unknown(&path, "variable", origin, Key::variable));
+                let origin = ValueOrigin::Variable(variable.clone());
+                problems.push(unknown(&path, "variable", origin, ConfigKey::variable));
             }
         }
     }
     for variable in &environment.unreadable {
         if variable.starts_with(PREFIX) {
             problems.push(Problem {
-                origin: Some(Origin::Variable(variable.clone())),
+                origin: Some(ValueOrigin::Variable(variable.clone())),
                 key: None,
                 what: "is not UTF-8".to_owned(),
                 instead: String::new(),
@@ -148,21 +148,21 @@ fn path_of(rest: &str) -> String {
     rest.to_ascii_lowercase().replace("__", ".")
 }
 
-fn is_repeated(key: &Key) -> bool {
+fn is_repeated(key: &ConfigKey) -> bool {
     matches!(name(key.section), Named::Section { is_repeated: true })
 }
 
 fn take_secret_file(
-    key: &Key,
+    key: &ConfigKey,
     variable: &str,
     file: &str,
     is_both: bool,
-    found: &mut BTreeMap<String, Found>,
+    found: &mut BTreeMap<String, SourcedValue>,
     problems: &mut Vec<Problem>,
 ) {
     let mut complain = |what: String, instead: String| {
         problems.push(Problem {
-            origin: Some(Origin::Variable(variable.to_owned())),
+            origin: Some(ValueOrigin::Variable(variable.to_owned())),
             key: Some(key.path()),
             what,
             instead,
@@ -178,12 +178,12 @@ fn take_secret_file(
     }
     match read_secret(Path::new(file)) {
         Ok(text) => {
-            let origin = Origin::SecretFile {
+            let origin = ValueOrigin::SecretFile {
                 variable: variable.to_owned(),
                 path: file.into(),
             };
             let raw = Raw::Text(text);
-            found.insert(key.path(), Found { raw, origin });
+            found.insert(key.path(), SourcedValue { raw, origin });
         }
         // Without the variable's text: some write the secret itself there.
         Err(why) => complain(
@@ -220,10 +220,10 @@ fn take_sections(
     section: &str,
     variable: &str,
     value: &str,
-    found: &mut BTreeMap<String, Found>,
+    found: &mut BTreeMap<String, SourcedValue>,
     problems: &mut Vec<Problem>,
 ) {
-    let origin = Origin::Variable(variable.to_owned());
+    let origin = ValueOrigin::Variable(variable.to_owned());
     let items: Vec<serde_json::Map<String, serde_json::Value>> = match serde_json::from_str(value) {
         Ok(items) => items,
         Err(error) => {
@@ -239,14 +239,14 @@ fn take_sections(
     found.retain(|path, _| !path.starts_with(&format!("{section}[")));
     for (index, item) in items.into_iter().enumerate() {
         let at = format!("{section}[{}]", index + 1);
-        let put = |raw| Found {
+        let put = |raw| SourcedValue {
             raw,
             origin: origin.clone(),
         };
         found.insert(at.clone(), put(Raw::Table));
         for (key, value) in item {
             let path = format!("{section}.{key}");
-            if matches!(name(&path), Named::Key(_)) {
+            if matches!(name(&path), Named::ConfigKey(_)) {
                 found.insert(format!("{at}.{key}"), put(Raw::of_json(value)));
             } else {
                 let shown = format!("key {path}");

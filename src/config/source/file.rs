@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Named, name, unknown};
-use crate::config::problem::{Origin, Problem};
-use crate::config::reader::Found;
+use crate::config::problem::{Problem, ValueOrigin};
+use crate::config::reader::SourcedValue;
 use crate::config::value::Raw;
 
 /// Longest configuration file, in bytes.
@@ -19,7 +19,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Reads the file; a file that cannot be read is a fault, and so is each of its syntax errors.
 pub(super) fn collect(
     path: &Path,
-    found: &mut BTreeMap<String, Found>,
+    found: &mut BTreeMap<String, SourcedValue>,
     problems: &mut Vec<Problem>,
 ) {
     let text = match read(path) {
@@ -66,7 +66,7 @@ fn read(path: &Path) -> Result<String, String> {
 struct Reading<'a> {
     path: PathBuf,
     text: &'a str,
-    found: &'a mut BTreeMap<String, Found>,
+    found: &'a mut BTreeMap<String, SourcedValue>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -83,7 +83,7 @@ impl Reading<'_> {
 
     fn take_entry(&mut self, path: &str, at: usize, value: &Spanned<DeValue<'_>>) {
         match (name(path), value.get_ref()) {
-            (Named::Key(_), value) => {
+            (Named::ConfigKey(_), value) => {
                 let raw = self.raw(value);
                 self.put(path.to_owned(), raw, at);
             }
@@ -129,7 +129,7 @@ impl Reading<'_> {
         for (key, value) in table {
             let path = format!("{section}.{}", key.get_ref());
             match name(&path) {
-                Named::Key(_) => {
+                Named::ConfigKey(_) => {
                     let raw = self.raw(value.get_ref());
                     self.put(format!("{at}.{}", key.get_ref()), raw, key.span().start);
                 }
@@ -155,7 +155,7 @@ impl Reading<'_> {
 
     fn put(&mut self, path: String, raw: Raw, at: usize) {
         let origin = self.origin(at);
-        self.found.insert(path, Found { raw, origin });
+        self.found.insert(path, SourcedValue { raw, origin });
     }
 
     fn complain(&mut self, at: usize, key: Option<&str>, what: String, instead: String) {
@@ -168,9 +168,9 @@ impl Reading<'_> {
         });
     }
 
-    fn origin(&self, at: usize) -> Origin {
+    fn origin(&self, at: usize) -> ValueOrigin {
         let before = self.text.get(..at).unwrap_or(self.text);
-        Origin::File {
+        ValueOrigin::File {
             path: self.path.clone(),
             line: 1 + before.bytes().filter(|byte| *byte == b'\n').count(),
         }

@@ -39,7 +39,7 @@ impl LogLevel {
 
 /// Who makes the broker's exchanges and queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Declare {
+pub enum DeclareSetting {
     /// The relay, whenever it connects.
     Create,
     /// Somebody else; the relay only looks whether all are there.
@@ -48,7 +48,7 @@ pub enum Declare {
 
 /// For whom the JSON of a notice is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoticeFormat {
+pub enum NoticeFormatSetting {
     /// Mattermost, with all it can show.
     Mattermost,
     /// What every server that understands Slack's incoming webhooks can show.
@@ -56,11 +56,11 @@ pub enum NoticeFormat {
 }
 
 /// A type whose values have one word each.
-trait Word: Copy + PartialEq + 'static {
+trait ConfigWord: Copy + PartialEq + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
-impl Word for LogFormat {
+impl ConfigWord for LogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("auto", Self::Auto),
         ("human", Self::Human),
@@ -68,7 +68,7 @@ impl Word for LogFormat {
     ];
 }
 
-impl Word for LogLevel {
+impl ConfigWord for LogLevel {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("error", Self::Error),
         ("warn", Self::Warn),
@@ -78,12 +78,12 @@ impl Word for LogLevel {
     ];
 }
 
-impl Word for Moderators {
+impl ConfigWord for Moderators {
     const WORDS: &'static [(&'static str, Self)] =
         &[("everyone", Self::Everyone), ("starter", Self::Starter)];
 }
 
-impl Word for Notify {
+impl ConfigWord for Notify {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("starter", Self::Starter),
         ("participants", Self::Participants),
@@ -91,29 +91,29 @@ impl Word for Notify {
     ];
 }
 
-impl Word for Declare {
+impl ConfigWord for DeclareSetting {
     const WORDS: &'static [(&'static str, Self)] =
         &[("create", Self::Create), ("verify", Self::Verify)];
 }
 
-impl Word for NoticeFormat {
+impl ConfigWord for NoticeFormatSetting {
     const WORDS: &'static [(&'static str, Self)] =
         &[("mattermost", Self::Mattermost), ("slack", Self::Slack)];
 }
 
-fn word_of<T: Word>(value: T) -> &'static str {
+fn word_of<T: ConfigWord>(value: T) -> &'static str {
     T::WORDS
         .iter()
         .find(|(_, candidate)| *candidate == value)
         .map_or("", |(word, _)| word)
 }
 
-fn one_of<T: Word>() -> String {
+fn one_of<T: ConfigWord>() -> String {
     let words: Vec<String> = T::WORDS.iter().map(|(word, _)| quoted(word)).collect();
     words.join(", ")
 }
 
-fn read_word<T: Word>(raw: &Raw) -> Result<T, Mismatch> {
+fn read_word<T: ConfigWord>(raw: &Raw) -> Result<T, Mismatch> {
     let instead = || format!("one of {}", one_of::<T>());
     let text = raw.text().ok_or_else(|| Mismatch::kind(raw, &instead()))?;
     T::WORDS
@@ -146,6 +146,6 @@ words!(
     LogLevel,
     Moderators,
     Notify,
-    Declare,
-    NoticeFormat
+    DeclareSetting,
+    NoticeFormatSetting
 );

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event::SessionRef;
 use crate::domain::meeting::{
-    ARTIFACTS_MAX, Artifact, BREAKOUTS_MAX, PEOPLE_MAX, Presence, SESSIONS_MAX, Session, Wish,
+    ARTIFACTS_MAX, Artifact, BREAKOUTS_MAX, PEOPLE_MAX, Presence, RequestPurpose, SESSIONS_MAX,
+    Session,
 };
 use crate::domain::{
     ArtifactId, ArtifactKind, Event, Fact, Identity, Meeting, ParticipantSid, RequestId, RoomId,
@@ -67,10 +68,10 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
     match &event.fact {
         Fact::MeetingRequested { by, via, told, .. } => {
             let is_first = meeting.requests.is_empty();
-            let wish = if is_first {
-                Wish::Start
+            let purpose = if is_first {
+                RequestPurpose::Start
             } else {
-                Wish::StartWhileRunning
+                RequestPurpose::StartWhileRunning
             };
             want_room(meeting);
             let told = match told {
@@ -79,26 +80,28 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 Some(_) if is_first => Some(false),
                 _ => None,
             };
-            requests::keep(meeting, request(event, by, via, wish, told));
+            requests::keep(meeting, request(event, by, via, purpose, told));
         }
         Fact::EndRequested { by, via, told, .. } => {
             let is_starter = requests::is_starter(meeting, by);
-            let wish = if is_starter {
-                Wish::EndAllowed
+            let purpose = if is_starter {
+                RequestPurpose::EndAllowed
             } else {
-                Wish::EndAsked
+                RequestPurpose::EndAsked
             };
             let told = Some(*told == Some(meeting.id));
-            requests::keep(meeting, request(event, by, via, wish, told));
+            requests::keep(meeting, request(event, by, via, purpose, told));
             if is_starter {
                 want_end(meeting, at);
             }
         }
         Fact::EndAllowed { request, .. } => {
-            set_wish(meeting, *request, Wish::EndAllowed);
+            set_purpose(meeting, *request, RequestPurpose::EndAllowed);
             want_end(meeting, at);
         }
-        Fact::EndRefused { request, .. } => set_wish(meeting, *request, Wish::EndRefused),
+        Fact::EndRefused { request, .. } => {
+            set_purpose(meeting, *request, RequestPurpose::EndRefused)
+        }
         Fact::EndOrdered { .. } => want_end(meeting, at),
         Fact::RoomCreated {
             sid, created_at, ..
@@ -148,11 +151,11 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
         Fact::JobGivenUp { job, .. } => {
             give_up(meeting, job, at);
         }
-        Fact::JobReplayed { job, anew, .. } => {
+        Fact::JobReplayed { job, reset_age, .. } => {
             meeting.given_up.remove(job);
             if job == "CreateRoom:room" && meeting.sessions.is_empty() {
                 meeting.refused = None;
-                if *anew {
+                if *reset_age {
                     meeting.requested_at = meeting.requested_at.max(at);
                 }
             }
@@ -190,9 +193,9 @@ fn end_tried(meeting: &mut Meeting, gone: bool, at: Timestamp) {
     }
 }
 
-fn set_wish(meeting: &mut Meeting, id: RequestId, wish: Wish) {
+fn set_purpose(meeting: &mut Meeting, id: RequestId, purpose: RequestPurpose) {
     if let Some(request) = meeting.requests.iter_mut().find(|request| request.id == id) {
-        request.wish = wish;
+        request.purpose = purpose;
     }
 }
 

@@ -1,7 +1,7 @@
 //! What follows when a job is given up, and when somebody wants its effect again: a person's new request is owed again,
 //! whatever was given up before, and the next one of a series is never swallowed by the one before it.
 
-use crate::domain::meeting::EndWish;
+use crate::domain::meeting::EndRequest;
 use crate::domain::{Job, Meeting, Timestamp};
 
 /// A job lies among the dead letters. Polls are a series: the next one is due as if this one had been answered.
@@ -47,7 +47,7 @@ pub(super) fn want_end(meeting: &mut Meeting, at: Timestamp) {
 
 /// It is known that somebody wanted it ended; nobody asks for it now.
 pub(super) fn note_end_wanted(meeting: &mut Meeting, at: Timestamp) {
-    meeting.end.get_or_insert(EndWish {
+    meeting.end.get_or_insert(EndRequest {
         wanted_at: at,
         tried: 0,
         tried_at: None,

@@ -1,8 +1,8 @@
 //! Response URLs are capabilities: a stored one that nobody needs any more is forgotten, so that a stolen store holds
 //! none that works.
 
-use crate::domain::showing::HOOK_LIFE;
-use crate::domain::{Job, Meeting, Owed, Timestamp, Via};
+use crate::domain::presentation::HOOK_LIFE;
+use crate::domain::{Job, Meeting, Owed, Timestamp, TriggerSource};
 
 /// Forgets those that have run out, and all of a meeting that is over, owes nothing and has nothing that may be replayed.
 /// One through which something is
@@ -19,7 +19,7 @@ pub(super) fn forget_hooks(meeting: &mut Meeting, owed: &[Owed], now: Timestamp)
         };
         let is_needed = (index == 0 && owes_notices) || owed.iter().any(|owed| owed.job == answer);
         let has_run_out = now >= request.received_at.plus(HOOK_LIFE);
-        if let Via::SlashCommand { hook } = &mut request.via
+        if let TriggerSource::SlashCommand { hook } = &mut request.via
             && (is_done || has_run_out)
             && !is_needed
         {

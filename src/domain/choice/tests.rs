@@ -9,19 +9,19 @@ use super::*;
 use crate::domain::apply::{Aim, Fresh, Policy, decide};
 use crate::domain::owed::Schedule;
 use crate::domain::{
-    Event, EventId, Fact, MeetingId, Moderators, Notify, Origin, Person, PlaceKind, PostKey,
-    PostRow, RuleChoice, ServerName, Via, WayOutKind,
+    ConversationKind, DeliveryMethod, Event, EventId, Fact, MeetingId, Moderators, Notify, Origin,
+    Person, PostKey, PostRow, RuleChoice, ServerName, TriggerSource,
 };
 
-fn place(thread: Option<&str>) -> Place {
-    Place {
+fn place(thread: Option<&str>) -> Conversation {
+    Conversation {
         server: ServerName::default_server(),
         team: None,
         team_name: "eng".to_owned(),
         channel: "channel".parse().unwrap(),
         channel_name: "dev".to_owned(),
         thread: thread.map(|root| root.parse().unwrap()),
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
@@ -44,7 +44,7 @@ fn meeting(number: u32, title: &str, by: &str, thread: Option<&str>) -> Meeting 
                 user_id: user(by),
                 user_name: by.to_owned(),
             },
-            via: Via::SlashCommand { hook: None },
+            via: TriggerSource::SlashCommand { hook: None },
             rule: RuleChoice {
                 title: title.to_owned(),
                 title_source: None,
@@ -58,7 +58,7 @@ fn meeting(number: u32, title: &str, by: &str, thread: Option<&str>) -> Meeting 
     };
     let policy = Policy {
         schedule: Schedule {
-            way_out: WayOutKind::Posts,
+            delivery_method: DeliveryMethod::Posts,
             first_card_after: Duration::ZERO,
             end_again_after: Duration::ZERO,
             poll_first_after: Duration::ZERO,

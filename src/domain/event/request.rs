@@ -18,7 +18,7 @@ pub struct Person {
 
 /// Where a meeting was asked for: where its card stands and its lock is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Conversation {
     /// The Mattermost server.
     pub server: ServerName,
     /// The team; `None` where the caller names none.
@@ -30,13 +30,13 @@ pub struct Place {
     /// The channel's name in addresses.
     pub channel_name: String,
     /// The thread: a slash command tells it. An outgoing webhook does not: its post is read before the event is applied
-    /// (`Via::OutgoingWebhook`), and as long as that fails it counts as outside.
+    /// (`TriggerSource::OutgoingWebhook`), and as long as that fails it counts as outside.
     pub thread: Option<PostId>,
     /// What is known of the channel from its name alone.
-    pub kind: PlaceKind,
+    pub kind: ConversationKind,
 }
 
-impl Place {
+impl Conversation {
     /// What a second start is compared by: one running meeting for each.
     pub fn key(&self) -> String {
         let thread = self.thread.as_ref().map_or("", PostId::as_str);
@@ -52,7 +52,7 @@ impl Place {
 /// Whether a card can be posted at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PlaceKind {
+pub enum ConversationKind {
     /// A channel: the bot can post there, perhaps after it joined or was invited.
     Channel,
     /// A direct message (channel name `id__id`): a bot can never post there.

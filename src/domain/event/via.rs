@@ -47,7 +47,7 @@ impl fmt::Debug for ResponseHook {
 /// How a request came, and so how its person can be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "via", rename_all = "snake_case")]
-pub enum Via {
+pub enum TriggerSource {
     /// A post matched a phrase.
     OutgoingWebhook {
         /// That post. The webhook does not tell its thread.
@@ -66,7 +66,7 @@ pub enum Via {
     },
 }
 
-impl Via {
+impl TriggerSource {
     /// The post that asked, if one did.
     pub const fn post(&self) -> Option<&PostId> {
         match self {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::domain::job::Notice;
-use crate::domain::showing::HOOK_USES_MAX;
+use crate::domain::presentation::HOOK_USES_MAX;
 use crate::domain::{Job, Meeting, Owed, PostKey, PostRow, State, Timestamp};
 
 use super::{Schedule, is_ready};
@@ -15,24 +15,29 @@ const END_SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
 /// By which way notices go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum NoticePath {
     /// One that stays.
-    WayOut,
+    DeliveryConfig,
     /// A response URL, until then.
     Hook(Timestamp),
 }
 
-impl Way {
+impl NoticePath {
     fn is_open_at(self, due: Timestamp) -> bool {
         match self {
-            Self::WayOut => true,
+            Self::DeliveryConfig => true,
             Self::Hook(until) => due < until,
         }
     }
 }
 
 /// The notices that `meeting` owes.
-pub(super) fn notices(meeting: &Meeting, schedule: &Schedule, way: Way, owed: &mut Vec<Owed>) {
+pub(super) fn notices(
+    meeting: &Meeting,
+    schedule: &Schedule,
+    way: NoticePath,
+    owed: &mut Vec<Owed>,
+) {
     let mut owe = |job, key: &PostKey, due: Timestamp, since| {
         let row = meeting.post(key);
         // While it is not known whether it stands there, nothing is done.
@@ -79,7 +84,7 @@ fn wanted(meeting: &Meeting, schedule: &Schedule) -> Option<(Notice, Timestamp, 
 
 /// Recordings and summaries are told after the meeting itself was, or could not be. A response URL has few uses, and
 /// the end comes first.
-fn may_artifacts_follow(meeting: &Meeting, way: Way) -> bool {
+fn may_artifacts_follow(meeting: &Meeting, way: NoticePath) -> bool {
     let first = if meeting.state().is_running() {
         Notice::Start
     } else {
@@ -91,8 +96,8 @@ fn may_artifacts_follow(meeting: &Meeting, way: Way) -> bool {
         row.is_some_and(PostRow::is_posted) || meeting.given_up.contains(&job.key())
     };
     match way {
-        Way::WayOut => is_there(first),
-        Way::Hook(_) => {
+        NoticePath::DeliveryConfig => is_there(first),
+        NoticePath::Hook(_) => {
             first == Notice::End && is_there(first) && meeting.hook_uses() < HOOK_USES_MAX
         }
     }

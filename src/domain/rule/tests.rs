@@ -3,21 +3,21 @@
 use super::*;
 use crate::domain::ServerName;
 
-fn place(channel_name: &str) -> Place {
-    Place {
+fn place(channel_name: &str) -> Conversation {
+    Conversation {
         server: ServerName::default_server(),
         team: Some("gcjef398gtn8tgpenzupciyyow".parse().unwrap()),
         team_name: "eng".to_owned(),
         channel: "mpa8m9xzb3ymjdbmu6ynkqjznh".parse().unwrap(),
         channel_name: channel_name.to_owned(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
-fn direct() -> Place {
-    Place {
-        kind: PlaceKind::Direct,
+fn direct() -> Conversation {
+    Conversation {
+        kind: ConversationKind::Direct,
         team: None,
         team_name: String::new(),
         ..place("6taiyi7pxiyudgedj17rdifoge__8k4guatby3fm7r9u6o1cmikkse")

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::domain::card::NAME_CHARS_MAX;
 use crate::domain::choice::{Candidate, LISTED_MAX};
 use crate::domain::text::neutralise_line;
-use crate::domain::{PlaceKind, Showing, State, WayOutKind};
+use crate::domain::{ConversationKind, DeliveryMethod, Presentation, State};
 
 use super::bold;
 
@@ -19,7 +19,7 @@ pub struct Started<'a> {
     /// What it will be called, if no meeting runs here already.
     pub title: &'a str,
     /// What the others will see.
-    pub showing: Showing<'a>,
+    pub presentation: Presentation<'a>,
     /// The person's own link.
     pub own_link: &'a str,
     /// The link for everybody, to be passed on where no card can be posted.
@@ -54,11 +54,13 @@ pub fn started(started: &Started<'_>) -> String {
         ..
     } = started;
     let title = bold(title);
-    let follows = match started.showing {
-        Showing::Card => "; the card follows in a moment.".to_owned(),
-        Showing::Notices => "; a notice for everybody follows in a moment.".to_owned(),
-        Showing::ThroughHook(_) => "; the link for everybody here follows in a moment.".to_owned(),
-        Showing::LinkOnly => {
+    let follows = match started.presentation {
+        Presentation::Card => "; the card follows in a moment.".to_owned(),
+        Presentation::Notices => "; a notice for everybody follows in a moment.".to_owned(),
+        Presentation::ThroughHook(_) => {
+            "; the link for everybody here follows in a moment.".to_owned()
+        }
+        Presentation::LinkOnly => {
             format!(". Nothing can be posted here: send this link to the others: {open_link}")
         }
     };
@@ -80,7 +82,7 @@ pub fn started_or_running(started: &Started<'_>) -> String {
          one, {}.",
         bold(title)
     );
-    if matches!(started.showing, Showing::LinkOnly) {
+    if matches!(started.presentation, Presentation::LinkOnly) {
         answer.push_str(" Nothing can be posted here: send this link to the others: ");
         answer.push_str(open_link);
     }
@@ -146,17 +148,17 @@ pub struct EndAsked<'a> {
     /// The person can be answered later.
     pub can_hear: bool,
     /// Where it was asked for. In a direct message the end may be told nowhere else.
-    pub kind: PlaceKind,
+    pub kind: ConversationKind,
     /// What the way out can do.
-    pub way_out: WayOutKind,
+    pub delivery_method: DeliveryMethod,
 }
 
 /// `end`, at once. It promises a later answer only where there can be one.
 pub fn end_asked(asked: &EndAsked<'_>) -> String {
-    let over = match (asked.kind, asked.way_out) {
-        (PlaceKind::Channel, WayOutKind::Posts) => "The card shows when it is over.",
-        (PlaceKind::Channel, WayOutKind::Notices) => "A notice tells when it is over.",
-        (PlaceKind::Direct, _) => "Its link shows when it is over.",
+    let over = match (asked.kind, asked.delivery_method) {
+        (ConversationKind::Channel, DeliveryMethod::Posts) => "The card shows when it is over.",
+        (ConversationKind::Channel, DeliveryMethod::Notices) => "A notice tells when it is over.",
+        (ConversationKind::Direct, _) => "Its link shows when it is over.",
     };
     match (asked.meeting, asked.can_hear) {
         (Some((title, true)), _) => format!("Ending {}. {over}", bold(title)),
@@ -167,10 +169,10 @@ pub fn end_asked(asked: &EndAsked<'_>) -> String {
         (Some((title, false)), false) => format!(
             "You did not start {}: {}. {over}",
             bold(title),
-            match asked.way_out {
-                WayOutKind::Posts =>
+            match asked.delivery_method {
+                DeliveryMethod::Posts =>
                     "it ends if you are an administrator of this channel or system",
-                WayOutKind::Notices => STARTER_ONLY,
+                DeliveryMethod::Notices => STARTER_ONLY,
             }
         ),
         (None, true) => {
@@ -216,12 +218,16 @@ fn numbered(number: u32) -> String {
 }
 
 /// The person may not end it.
-pub fn end_refused(title: &str, way_out: WayOutKind, reference: impl Display) -> String {
-    let who = match way_out {
-        WayOutKind::Posts => {
+pub fn end_refused(
+    title: &str,
+    delivery_method: DeliveryMethod,
+    reference: impl Display,
+) -> String {
+    let who = match delivery_method {
+        DeliveryMethod::Posts => {
             "only the person who started it and the administrators of this channel or system can"
         }
-        WayOutKind::Notices => STARTER_ONLY,
+        DeliveryMethod::Notices => STARTER_ONLY,
     };
     format!("You cannot end {}: {who}. ref {reference}", bold(title))
 }

@@ -8,16 +8,18 @@ use super::*;
 use crate::domain::card::CardFrame;
 use crate::domain::choice::Candidate;
 use crate::domain::meeting::{CardView, Ended};
-use crate::domain::{PlaceKind, Rendered, ResponseHook, Showing, State, Timestamp, WayOutKind};
+use crate::domain::{
+    ConversationKind, DeliveryMethod, Presentation, Rendered, ResponseHook, State, Timestamp,
+};
 
 const LINK: &str = "https://relay.example.org/join/T";
 const REF: &str = "0193-ref";
 
-fn start<'a>(showing: Showing<'a>, ignored: &'a [&'a str]) -> Started<'a> {
+fn start<'a>(presentation: Presentation<'a>, ignored: &'a [&'a str]) -> Started<'a> {
     let open_link = "https://relay.example.org/join/O";
     Started {
         title: "Weekly sync",
-        showing,
+        presentation,
         own_link: LINK,
         open_link,
         ignored,
@@ -26,13 +28,13 @@ fn start<'a>(showing: Showing<'a>, ignored: &'a [&'a str]) -> Started<'a> {
 
 #[test]
 fn start_is_answered_with_the_own_link_at_once() {
-    insta::assert_snapshot!(started(&start(Showing::Card, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.");
-    insta::assert_snapshot!(started(&start(Showing::Notices, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; a notice for everybody follows in a moment.");
+    insta::assert_snapshot!(started(&start(Presentation::Card, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.");
+    insta::assert_snapshot!(started(&start(Presentation::Notices, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; a notice for everybody follows in a moment.");
     let hook = ResponseHook::parse("h").unwrap();
-    insta::assert_snapshot!(started(&start(Showing::ThroughHook(&hook), &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the link for everybody here follows in a moment.");
-    insta::assert_snapshot!(started(&start(Showing::LinkOnly, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");
+    insta::assert_snapshot!(started(&start(Presentation::ThroughHook(&hook), &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the link for everybody here follows in a moment.");
+    insta::assert_snapshot!(started(&start(Presentation::LinkOnly, &[])), @"Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");
     let ignored = ["--loud", "`--x` @all", "-3", "-4", "-5", "-6", "-7"];
-    let answer = started(&start(Showing::Card, &ignored)).replace('\u{200B}', "·");
+    let answer = started(&start(Presentation::Card, &ignored)).replace('\u{200B}', "·");
     insta::assert_snapshot!(answer, @r"
     Starting **Weekly sync**. Your own link: **[Join the meeting](https://relay.example.org/join/T)**; the card follows in a moment.
     Ignored unknown words: `--loud`, `'--x' @·all`, `-3`, `-4`, `-5` and 2 more
@@ -46,8 +48,8 @@ fn second_start_is_offered_the_running_meeting() {
     **Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**. Use `start --new` to start another one.
     Ignored unknown words: `--loud`
     ");
-    insta::assert_snapshot!(started_or_running(&start(Showing::Card, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**.");
-    insta::assert_snapshot!(started_or_running(&start(Showing::LinkOnly, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");
+    insta::assert_snapshot!(started_or_running(&start(Presentation::Card, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**.");
+    insta::assert_snapshot!(started_or_running(&start(Presentation::LinkOnly, &[])), @"Your own link: **[Join the meeting](https://relay.example.org/join/T)**. It leads to the meeting that runs here, or else to a new one, **Weekly sync**. Nothing can be posted here: send this link to the others: https://relay.example.org/join/O");
     insta::assert_snapshot!(running_line("Weekly sync", LINK), @"**Weekly sync** is running here already: **[Join the meeting](https://relay.example.org/join/T)**");
 }
 
@@ -59,24 +61,24 @@ fn refusals_say_why_and_end_with_a_reference() {
     insta::assert_snapshot!(rate_limited(REF), @"You have asked for several meetings here within a minute, so this one was not started. Please wait a minute. ref 0193-ref");
     insta::assert_snapshot!(unavailable(REF), @"I cannot look this up right now. Please try again in a minute. ref 0193-ref");
     insta::assert_snapshot!(nothing_to_end(REF), @"No meeting is running here, so there is nothing to end. ref 0193-ref");
-    insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can end it, because I cannot see here who is an administrator. ref 0193-ref");
+    insta::assert_snapshot!(end_refused("Weekly sync", DeliveryMethod::Notices, REF), @"You cannot end **Weekly sync**: only the person who started it can end it, because I cannot see here who is an administrator. ref 0193-ref");
     insta::assert_snapshot!(end_failed("Weekly sync", REF), @"**Weekly sync** could not be ended and still runs. Try `end` again; if it fails again, end it in the meeting itself, or tell an administrator. ref 0193-ref");
-    insta::assert_snapshot!(end_refused("Weekly sync", WayOutKind::Posts, REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
+    insta::assert_snapshot!(end_refused("Weekly sync", DeliveryMethod::Posts, REF), @"You cannot end **Weekly sync**: only the person who started it and the administrators of this channel or system can. ref 0193-ref");
 }
 
 #[test]
 fn end_is_taken_on() {
-    let asked = |meeting, can_hear, kind, way_out| {
+    let asked = |meeting, can_hear, kind, delivery_method| {
         end_asked(&EndAsked {
             meeting,
             can_hear,
             kind,
-            way_out,
+            delivery_method,
         })
     };
     let (own, other) = (Some(("Weekly sync", true)), Some(("Weekly sync", false)));
-    let (channel, direct) = (PlaceKind::Channel, PlaceKind::Direct);
-    let (posts, notices) = (WayOutKind::Posts, WayOutKind::Notices);
+    let (channel, direct) = (ConversationKind::Channel, ConversationKind::Direct);
+    let (posts, notices) = (DeliveryMethod::Posts, DeliveryMethod::Notices);
     insta::assert_snapshot!(asked(own, true, channel, posts), @"Ending **Weekly sync**. The card shows when it is over.");
     insta::assert_snapshot!(asked(own, false, channel, notices), @"Ending **Weekly sync**. A notice tells when it is over.");
     // The end may be told nowhere else.
@@ -235,14 +237,14 @@ fn title_breaks_out_of_no_text() {
     let texts = [
         started(&Started {
             title: evil,
-            ..start(Showing::LinkOnly, &[evil])
+            ..start(Presentation::LinkOnly, &[evil])
         }),
         running_offer(evil, LINK, REF),
         running_line(evil, LINK),
         running_notice(evil, LINK).message,
         recording_notice(evil, LINK).message,
         summary_notice(evil, "", LINK).message,
-        end_refused(evil, WayOutKind::Posts, REF),
+        end_refused(evil, DeliveryMethod::Posts, REF),
         cannot_post(
             CannotPost::NotInTeam,
             &Spot {
@@ -258,13 +260,13 @@ fn title_breaks_out_of_no_text() {
         running(evil, LINK, &[evil]),
         started_or_running(&Started {
             title: evil,
-            ..start(Showing::LinkOnly, &[evil])
+            ..start(Presentation::LinkOnly, &[evil])
         }),
         end_asked(&EndAsked {
             meeting: Some((evil, true)),
             can_hear: true,
-            kind: PlaceKind::Channel,
-            way_out: WayOutKind::Posts,
+            kind: ConversationKind::Channel,
+            delivery_method: DeliveryMethod::Posts,
         }),
         choose_to_end(
             evil,

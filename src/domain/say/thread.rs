@@ -59,12 +59,12 @@ pub fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
         .collect();
     if !mentions.is_empty() {
         // A heading stays a heading.
-        let gap = if content.message.starts_with('#') {
+        let missed_posts = if content.message.starts_with('#') {
             "\n\n"
         } else {
             " "
         };
-        content.message = format!("{}{gap}{}", mentions.join(" "), content.message);
+        content.message = format!("{}{missed_posts}{}", mentions.join(" "), content.message);
     }
     content
 }

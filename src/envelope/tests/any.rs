@@ -5,13 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::domain::apply::{Saying, Tell};
+use crate::domain::apply::{Reply, Saying};
 use crate::domain::choice::Candidate;
 use crate::domain::event::SessionRef;
 use crate::domain::{
-    ArtifactId, ArtifactKind, EndSaid, Event, EventId, Fact, Job, JobId, MeetingId, Moderators,
-    Notice, Origin, Person, Place, PlaceKind, PostKey, Refusal, RequestId, ResponseHook,
-    RuleChoice, Timestamp, Via,
+    ArtifactId, ArtifactKind, Conversation, ConversationKind, EndSaid, Event, EventId, Fact, Job,
+    JobId, MeetingId, Moderators, Notice, Origin, Person, PostKey, Refusal, RequestId,
+    ResponseHook, RuleChoice, Timestamp, TriggerSource,
 };
 use crate::ports::{Body, Envelope};
 
@@ -46,21 +46,21 @@ fn person() -> impl Strategy<Value = Person> + Clone {
     (peer_id(), any::<String>()).prop_map(|(user_id, user_name)| Person { user_id, user_name })
 }
 
-fn via() -> BoxedStrategy<Via> {
+fn via() -> BoxedStrategy<TriggerSource> {
     prop_oneof![
         (peer_id(), any::<bool>(), any::<bool>()).prop_map(|(post, caught_up, placed)| {
-            Via::OutgoingWebhook {
+            TriggerSource::OutgoingWebhook {
                 post,
                 caught_up,
                 placed,
             }
         }),
-        proptest::option::of(hook()).prop_map(|hook| Via::SlashCommand { hook }),
+        proptest::option::of(hook()).prop_map(|hook| TriggerSource::SlashCommand { hook }),
     ]
     .boxed()
 }
 
-fn place() -> BoxedStrategy<Place> {
+fn place() -> BoxedStrategy<Conversation> {
     let names = (any::<String>(), any::<String>());
     let options = (
         proptest::option::of(peer_id()),
@@ -68,18 +68,20 @@ fn place() -> BoxedStrategy<Place> {
     );
     (peer_id(), peer_id(), names, options, any::<bool>())
         .prop_map(
-            |(server, channel, (team_name, channel_name), (team, thread), is_direct)| Place {
-                server,
-                team,
-                team_name,
-                channel,
-                channel_name,
-                thread,
-                kind: if is_direct {
-                    PlaceKind::Direct
-                } else {
-                    PlaceKind::Channel
-                },
+            |(server, channel, (team_name, channel_name), (team, thread), is_direct)| {
+                Conversation {
+                    server,
+                    team,
+                    team_name,
+                    channel,
+                    channel_name,
+                    thread,
+                    kind: if is_direct {
+                        ConversationKind::Direct
+                    } else {
+                        ConversationKind::Channel
+                    },
+                }
             },
         )
         .boxed()
@@ -224,7 +226,7 @@ fn learned() -> BoxedStrategy<Fact> {
             .prop_map(|(meeting, job)| Fact::JobReplayed {
                 meeting,
                 job,
-                anew: false
+                reset_age: false
             })
             .boxed(),
         (meeting(), any::<u32>())
@@ -373,7 +375,7 @@ fn body() -> BoxedStrategy<Body> {
             Body::Job { id: JobId { meeting, job, round }, since }
         }).boxed(),
         1 => (request(), hook(), person(), saying()).prop_map(|(request, hook, to, saying)| {
-            Body::Tell(Tell { request, hook, to, saying })
+            Body::Reply(Reply { request, hook, to, saying })
         }).boxed(),
     ]
     .boxed()

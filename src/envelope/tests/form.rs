@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use crate::domain::apply::{Saying, Tell};
+use crate::domain::apply::{Reply, Saying};
 use crate::domain::choice::Candidate;
 use crate::domain::event::SessionRef;
 use crate::domain::{
-    ArtifactKind, EndSaid, Event, Fact, Job, JobId, MeetingId, Moderators, Notice, Origin, Person,
-    Place, PlaceKind, PostKey, Refusal, RequestId, ResponseHook, RuleChoice, Timestamp, Via,
+    ArtifactKind, Conversation, ConversationKind, EndSaid, Event, Fact, Job, JobId, MeetingId,
+    Moderators, Notice, Origin, Person, PostKey, Refusal, RequestId, ResponseHook, RuleChoice,
+    Timestamp, TriggerSource,
 };
 use crate::envelope::{decode, encode};
 use crate::ports::{Body, Envelope};
@@ -28,15 +29,15 @@ fn ana() -> Person {
     }
 }
 
-fn place() -> Place {
-    Place {
+fn place() -> Conversation {
+    Conversation {
         server: "default".parse().unwrap(),
         team: Some("team1".parse().unwrap()),
         team_name: "core".to_owned(),
         channel: "chan1".parse().unwrap(),
         channel_name: "town-square".to_owned(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
@@ -50,8 +51,8 @@ fn session() -> SessionRef {
     }
 }
 
-fn command() -> Via {
-    Via::SlashCommand {
+fn command() -> TriggerSource {
+    TriggerSource::SlashCommand {
         hook: ResponseHook::parse("hook1"),
     }
 }
@@ -65,7 +66,7 @@ fn facts() -> Vec<Fact> {
             meeting,
             place: place(),
             by: ana(),
-            via: Via::OutgoingWebhook {
+            via: TriggerSource::OutgoingWebhook {
                 post: "post1".parse().unwrap(),
                 caught_up: false,
                 placed: false,
@@ -81,10 +82,10 @@ fn facts() -> Vec<Fact> {
             told: None,
         },
         Fact::EndRequested {
-            place: Place {
+            place: Conversation {
                 team: None,
                 thread: Some("root1".parse().unwrap()),
-                kind: PlaceKind::Direct,
+                kind: ConversationKind::Direct,
                 ..place()
             },
             by: ana(),
@@ -187,7 +188,7 @@ fn facts() -> Vec<Fact> {
         Fact::JobReplayed {
             meeting,
             job,
-            anew: false,
+            reset_age: false,
         },
         Fact::Woken { meeting, round: 4 },
     ]
@@ -350,13 +351,13 @@ fn form_of_jobs_and_answers() {
             })
         })
         .collect();
-    lines.push(write(Body::Tell(Tell {
+    lines.push(write(Body::Reply(Reply {
         request: request(),
         hook: ResponseHook::parse("hook1").unwrap(),
         to: ana(),
         saying: Saying::NothingToEnd,
     })));
-    lines.push(write(Body::Tell(Tell {
+    lines.push(write(Body::Reply(Reply {
         request: request(),
         hook: ResponseHook::parse("hook1").unwrap(),
         to: ana(),

@@ -1,4 +1,4 @@
-use crate::domain::apply::{Saying, Tell};
+use crate::domain::apply::{Reply, Saying};
 use crate::domain::{ArtifactId, Timestamp};
 use crate::domain::{Event, EventId, Fact, MeetingId, Origin, Person, RequestId, ResponseHook};
 use crate::envelope::*;
@@ -94,7 +94,7 @@ fn brackets_in_a_text_are_no_nesting() {
 
 #[test]
 fn response_hook_that_is_a_path_is_refused() {
-    let tell = Body::Tell(tell());
+    let tell = Body::Reply(tell());
     let body = encode(&Envelope::first(tell, Timestamp::default()))
         .unwrap()
         .body;
@@ -107,7 +107,7 @@ fn response_hook_that_is_a_path_is_refused() {
 
 #[test]
 fn answer_under_another_id_is_refused() {
-    let body = encode(&Envelope::first(Body::Tell(tell()), Timestamp::default()))
+    let body = encode(&Envelope::first(Body::Reply(tell()), Timestamp::default()))
         .unwrap()
         .body;
     let forged = String::from_utf8(body.to_vec())
@@ -137,7 +137,7 @@ fn too_long_envelope_is_not_written() {
 
 #[test]
 fn debug_shows_no_hook() {
-    let envelope = Envelope::first(Body::Tell(tell()), Timestamp::default());
+    let envelope = Envelope::first(Body::Reply(tell()), Timestamp::default());
     let message = encode(&envelope).unwrap();
     assert!(message.body.windows(10).any(|part| part == b"verysecret"));
     for text in [format!("{envelope:?}"), format!("{message:?}")] {
@@ -161,7 +161,7 @@ fn trace_of_version_0_is_carried_and_no_other() {
         assert!(!is_trace(other), "{other}");
         let envelope = Envelope {
             trace: Some(other.to_owned()),
-            ..Envelope::first(Body::Tell(tell()), Timestamp::default())
+            ..Envelope::first(Body::Reply(tell()), Timestamp::default())
         };
         assert_eq!(
             decode(&encode(&envelope).unwrap().body).unwrap().trace,
@@ -170,8 +170,8 @@ fn trace_of_version_0_is_carried_and_no_other() {
     }
 }
 
-fn tell() -> Tell {
-    Tell {
+fn tell() -> Reply {
+    Reply {
         request: MEETING.parse::<RequestId>().unwrap(),
         hook: ResponseHook::parse("verysecret").unwrap(),
         to: Person {

@@ -10,7 +10,7 @@ const TRIGGER_ID_BYTES_MAX: usize = 512;
 
 /// What a `response_url` is good for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Hook {
+pub(super) enum ResponseUrl {
     /// Late answers can go through it.
     Usable(ResponseHook),
     /// It is not the form of Mattermost's.
@@ -21,11 +21,11 @@ pub(super) enum Hook {
 
 /// Only the id behind `/hooks/commands/` is ever used, at `mattermost.url`: the URL itself is the server's SiteURL, or
 /// in old versions whatever the person's program calls the server (mattermost.md 2.1), and may lead anywhere.
-pub(super) fn hook(response_url: &str) -> Hook {
+pub(super) fn hook(response_url: &str) -> ResponseUrl {
     if response_url.is_empty() {
-        return Hook::Absent;
+        return ResponseUrl::Absent;
     }
-    id_of(response_url).map_or(Hook::Unusable, Hook::Usable)
+    id_of(response_url).map_or(ResponseUrl::Unusable, ResponseUrl::Usable)
 }
 
 fn id_of(response_url: &str) -> Option<ResponseHook> {
@@ -68,9 +68,9 @@ mod tests {
             "https://example.org/chat/hooks/commands/h4yz9k1e7p",
             "https://example.org/hooks/commands/hooks/commands/h4yz9k1e7p",
         ] {
-            assert_eq!(hook(url), Hook::Usable(good.clone()), "{url}");
+            assert_eq!(hook(url), ResponseUrl::Usable(good.clone()), "{url}");
         }
-        assert_eq!(hook(""), Hook::Absent);
+        assert_eq!(hook(""), ResponseUrl::Absent);
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
             "javascript:alert(1)",
             "nonsense",
         ] {
-            assert_eq!(hook(url), Hook::Unusable, "{url}");
+            assert_eq!(hook(url), ResponseUrl::Unusable, "{url}");
         }
     }
 

@@ -7,21 +7,21 @@ use tokio::time::Instant;
 
 use crate::domain::choice::{LISTED_MAX, seen_from};
 use crate::domain::say::{self, Listed};
-use crate::domain::{Meeting, Place};
-use crate::ingress::observe::{Noted, Received, Trigger};
+use crate::domain::{Conversation, Meeting};
+use crate::ingress::observe::{Noted, ReceivedAs, Trigger};
 use crate::ports::ShownNames;
 
-use super::{Command, Typed};
+use super::{CommandRoute, Typed};
 
 /// Within this `list` is answered, so that the whole stays below 1 s.
 const LIST_WITHIN: Duration = Duration::from_millis(700);
 /// How long `start` and `end` wait for the store before they say what is true without it.
 const LOOK_WITHIN: Duration = Duration::from_millis(150);
 
-impl Command {
+impl CommandRoute {
     /// What runs in the channel and its threads, under the names that people see; `None`: the store does not answer in
     /// time.
-    pub(super) async fn running(&self, place: &Place) -> Option<Vec<Meeting>> {
+    pub(super) async fn running(&self, place: &Conversation) -> Option<Vec<Meeting>> {
         let until = Instant::now() + LOOK_WITHIN;
         let asked = self.store.running_in(place);
         let found = tokio::time::timeout_at(until, asked).await;
@@ -55,11 +55,11 @@ impl Command {
             tracing::warn!(event.id = %typed.inbound.id, "list: the store does not answer");
             self.observer.noted(Noted::StoreAway);
             self.observer
-                .received(Trigger::CommandList, Received::Rejected);
+                .received(Trigger::CommandList, ReceivedAs::Rejected);
             return say::unavailable(typed.inbound.id);
         };
         self.observer
-            .received(Trigger::CommandList, Received::Accepted);
+            .received(Trigger::CommandList, ReceivedAs::Accepted);
         let meetings = self
             .as_shown(meetings, typed.inbound.since + LIST_WITHIN)
             .await;

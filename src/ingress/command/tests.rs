@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::domain::{Fact, PlaceKind, State, Via};
+use crate::domain::{ConversationKind, Fact, State, TriggerSource};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
 use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
@@ -82,7 +82,7 @@ async fn every_recorded_command_is_answered_to_its_caller() {
                     by.user_name,
                     place.kind,
                     place.thread.is_some(),
-                    matches!(via, Via::SlashCommand { hook: Some(_) })
+                    matches!(via, TriggerSource::SlashCommand { hook: Some(_) })
                 ),
                 other => panic!("{other:?}"),
             },
@@ -172,7 +172,7 @@ async fn direct_message_is_known_by_its_channels_name_and_promised_no_card() {
     let Fact::MeetingRequested { place, .. } = &events[0].fact else {
         panic!("{:?}", events[0].fact);
     };
-    assert_eq!(place.kind, PlaceKind::Direct);
+    assert_eq!(place.kind, ConversationKind::Direct);
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn response_url_of_another_form_stops_the_late_answer_and_nothing_else() {
     assert!(matches!(
         &events[0].fact,
         Fact::MeetingRequested {
-            via: Via::SlashCommand { hook: None },
+            via: TriggerSource::SlashCommand { hook: None },
             ..
         }
     ));

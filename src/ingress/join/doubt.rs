@@ -21,9 +21,9 @@ const ASKED_MAX: usize = 64;
 
 /// The meetings that were asked about within [`ASKED_AGAIN_AFTER`].
 #[derive(Debug, Default)]
-pub(in crate::ingress) struct Doubts(Mutex<Vec<(MeetingId, Instant)>>);
+pub(in crate::ingress) struct RecentlyAsked(Mutex<Vec<(MeetingId, Instant)>>);
 
-impl Doubts {
+impl RecentlyAsked {
     /// Whether this meeting may be asked about now; if so, it counts as asked.
     fn admit(&self, meeting: MeetingId) -> bool {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn f16_meeting_is_asked_about_once_a_second_and_others_beside_it() {
-        let doubts = Doubts::default();
+        let doubts = RecentlyAsked::default();
         let meeting = |number| MeetingId::from_uuid(Uuid::from_u128(number));
         assert!(doubts.admit(meeting(1)) && !doubts.admit(meeting(1)));
         assert!(doubts.admit(meeting(2)));

@@ -10,9 +10,9 @@ use crate::ingress::fields::{Fields, clean_name};
 use crate::ingress::inbound::{FORM, Inbound};
 use crate::ingress::mint_limits::{Admitted, OverLimit};
 use crate::ingress::observe::Noted;
-use crate::ingress::pages::{Message, redirect_to_secret};
+use crate::ingress::pages::{MessagePage, redirect_to_secret};
 use crate::ingress::reply::Answer;
-use crate::ports::{ChatError, ConferenceError, Joiner, WayOutKind};
+use crate::ports::{ChatError, ConferenceError, DeliveryMethod, Joiner};
 use crate::token::Link;
 
 use super::origin::is_foreign;
@@ -145,7 +145,7 @@ impl Join {
             .starter()
             .is_some_and(|starter| starter.user_id == *user);
         let everyone = meeting.rule.moderators == Moderators::Everyone;
-        let can_ask = self.chat.kind() == WayOutKind::Posts;
+        let can_ask = self.chat.kind() == DeliveryMethod::Posts;
         let account = async {
             if !can_ask {
                 return None;
@@ -193,13 +193,13 @@ impl Join {
         self.observer.noted(Noted::AccountGone);
         self.pages.message(
             visit.reference,
-            &Message {
+            &MessagePage {
                 status: StatusCode::FORBIDDEN,
                 look: "bad",
                 state: "Not admitted",
                 title: &meeting.rule.title,
                 lines: &["This link belongs to one person, and that person's account in the chat is deactivated. Ask somebody in the chat for the link on the meeting's card, or tell your administrator, with the reference below."],
-                ..Message::default()
+                ..MessagePage::default()
             },
         )
     }
@@ -212,13 +212,13 @@ impl Join {
         let page = self.links.join(&visit.link);
         self.pages.message(
             visit.reference,
-            &Message {
+            &MessagePage {
                 status: StatusCode::FORBIDDEN,
                 state: "Not from this page",
                 title: &meeting.rule.title,
                 lines: &["Another site tried to send you into this meeting. If you want to join, open the meeting's own page."],
                 back: Some((&page, "Open the page")),
-                ..Message::default()
+                ..MessagePage::default()
             },
         )
     }
@@ -238,14 +238,14 @@ impl Join {
         };
         self.pages.message(
             visit.reference,
-            &Message {
+            &MessagePage {
                 status: StatusCode::CONFLICT,
                 look: "waiting",
                 state,
                 title: &meeting.rule.title,
                 lines: &[line],
                 back: Some((&page, "Look again")),
-                ..Message::default()
+                ..MessagePage::default()
             },
         )
     }
@@ -263,25 +263,25 @@ impl Join {
         match error {
             ConferenceError::Blocked => self.pages.message(
                 visit.reference,
-                &Message {
+                &MessagePage {
                     status: StatusCode::FORBIDDEN,
                     look: "bad",
                     state: "Not admitted",
                     title: &meeting.rule.title,
                     lines: &["You were put out of this meeting, and its moderators do not let you in again."],
-                    ..Message::default()
+                    ..MessagePage::default()
                 },
             ),
             _ => self.pages.message(
                 visit.reference,
-                &Message {
+                &MessagePage {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     look: "bad",
                     state: "Could not let you in",
                     title: &meeting.rule.title,
                     lines: &["The meeting server does not answer as it should. Please try again in a moment; if it goes on, tell your administrator, with the reference below."],
                     back: Some((&page, "Try again")),
-                    ..Message::default()
+                    ..MessagePage::default()
                 },
             ),
         }

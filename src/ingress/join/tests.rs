@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::domain::{Meeting, Moderators, PlaceKind, RequestId, State};
+use crate::domain::{ConversationKind, Meeting, Moderators, RequestId, State};
 use crate::ingress::inbound::{FORM, Inbound, fresh_id};
 use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
     House, Mint, Mood, NOW, OneMeeting, OnePerson, Standing, meeting, people, post, request,
 };
-use crate::ports::{ConferenceError, WayOutKind};
+use crate::ports::{ConferenceError, DeliveryMethod};
 use crate::token::Link;
 
 const ANA: &str = "6taiyi7pxiyudgedj17rdifoge";
@@ -330,7 +330,7 @@ async fn owner_joins_under_the_chats_name_for_them_else_under_the_one_known() {
             is_system_admin: false,
             is_channel_admin: false,
             standing: Standing::Active,
-            way_out: WayOutKind::Posts,
+            delivery_method: DeliveryMethod::Posts,
         });
         let began = tokio::time::Instant::now();
         let answer = answer(&house, &own(user), post(FORM, "name=Mallory")).await;
@@ -356,7 +356,7 @@ async fn moderators_are_everyone_or_the_starter_and_the_administrators() {
             is_system_admin,
             is_channel_admin,
             standing: Standing::Active,
-            way_out: WayOutKind::Posts,
+            delivery_method: DeliveryMethod::Posts,
         });
         answer(&house, &own(ANA), post(FORM, "")).await;
         answer(&house, &own("somebodyelse"), post(FORM, "")).await;
@@ -452,7 +452,7 @@ async fn owner_whom_nobody_can_tell_is_asked_for_a_name() {
         is_system_admin: false,
         is_channel_admin: false,
         standing: Standing::Active,
-        way_out: WayOutKind::Notices,
+        delivery_method: DeliveryMethod::Notices,
     });
     // The starter is known by the request, and asked nothing.
     assert!(!seen(&house, &own(ANA)).await.contains("name=\"name\""));
@@ -473,7 +473,7 @@ async fn owner_whom_nobody_can_tell_is_asked_for_a_name() {
 #[tokio::test]
 async fn place_of_a_direct_message_is_not_shown_by_its_ids() {
     let house = with(|meeting| {
-        meeting.place.kind = PlaceKind::Direct;
+        meeting.place.kind = ConversationKind::Direct;
         meeting.place.channel_name = format!("{ANA}__{ANA}");
     });
     let page = seen(&house, &open()).await;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use crate::domain::{Fact, PlaceKind, Via};
+use crate::domain::{ConversationKind, Fact, TriggerSource};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
 use crate::ingress::tests::{House, Sink, Storage, post, recorded_inbound, vectors_in};
-use crate::trigger::Gap;
+use crate::trigger::MissedPosts;
 
 /// A recorded body under one of the configured tokens.
 fn recorded(name: &str) -> Inbound {
@@ -115,10 +115,10 @@ async fn post_becomes_a_request_for_a_meeting_under_its_post_id() {
     };
     assert_eq!(
         (place.kind, &place.thread, *always_new),
-        (PlaceKind::Channel, &None, false)
+        (ConversationKind::Channel, &None, false)
     );
     assert!(
-        matches!(via, Via::OutgoingWebhook { post, caught_up: false, placed: false } if post.as_str() == "k9u5kqcd5i8dpcwwhon395pgwo")
+        matches!(via, TriggerSource::OutgoingWebhook { post, caught_up: false, placed: false } if post.as_str() == "k9u5kqcd5i8dpcwwhon395pgwo")
     );
     assert_eq!(house.notes.take(), ["received post accepted"]);
 }
@@ -265,12 +265,13 @@ async fn post_that_cannot_be_stored_is_looked_for_by_those_who_catch_up() {
     for (storage, is_lost) in [(Storage::Fails, true), (Storage::Works, false)] {
         let mut house = House::new(None);
         house.sink = Sink::new(storage);
-        let gap = Gap::default();
-        house.gap = Some(gap.clone());
+        let missed_posts = MissedPosts::default();
+        house.missed_posts = Some(missed_posts.clone());
         let answer = house.door().outgoing.answer(asked("meet now")).await;
         let body = String::from_utf8_lossy(answer.body()).into_owned();
         assert_eq!(body.contains("I look for it again"), is_lost, "{body}");
-        let noticed = tokio::time::timeout(std::time::Duration::from_secs(1), gap.awaited()).await;
+        let noticed =
+            tokio::time::timeout(std::time::Duration::from_secs(1), missed_posts.awaited()).await;
         assert_eq!(noticed.is_ok(), is_lost);
     }
 }

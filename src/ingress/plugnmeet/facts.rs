@@ -9,7 +9,7 @@ use crate::domain::{ArtifactKind, EndSaid, Fact, RoomId, Timestamp};
 use crate::ingress::fields::clean_name;
 use crate::ingress::observe::{Ignored, Source, Trigger};
 
-use super::wire::{Body, Head, Metadata, Number, Room, Word};
+use super::wire::{EnumWord, Head, Metadata, Number, WebhookBody, WebhookRoom};
 
 /// Longest name of a participant that is kept, in characters.
 const NAME_CHARS_MAX: usize = 100;
@@ -20,7 +20,7 @@ const EVENT_ID_BYTES_MAX: usize = 64;
 const YEAR_2100: i64 = 4_102_444_800;
 
 /// What an authenticated body says.
-pub(super) struct Told {
+pub(super) struct WebhookContent {
     pub(super) trigger: Trigger,
     /// plugNmeet's id of the event, or a hash of the body where there is none.
     pub(super) event_id: String,
@@ -31,7 +31,7 @@ pub(super) struct Told {
 pub(super) struct NoEvent;
 
 /// Reads a body; `now` stands in for a time that is not told.
-pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Told, NoEvent> {
+pub(super) fn read(body: &[u8], now: Timestamp) -> Result<WebhookContent, NoEvent> {
     // serde would also take an array for a struct.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(NoEvent);
@@ -44,12 +44,12 @@ pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Told, NoEvent> {
         .filter(|id| is_event_id(id))
         .unwrap_or_else(|| format!("sha256-{}", hex::encode(Sha256::digest(body))));
     let fact = if is_of_use(trigger) {
-        let body: Body = serde_json::from_slice(body).map_err(|_| NoEvent)?;
+        let body: WebhookBody = serde_json::from_slice(body).map_err(|_| NoEvent)?;
         fact(trigger, body, now)
     } else {
         Err(Ignored::NoUse)
     };
-    Ok(Told {
+    Ok(WebhookContent {
         trigger,
         event_id,
         fact,
@@ -91,7 +91,7 @@ fn is_of_use(trigger: Trigger) -> bool {
     )
 }
 
-fn fact(trigger: Trigger, body: Body, now: Timestamp) -> Result<Fact, Ignored> {
+fn fact(trigger: Trigger, body: WebhookBody, now: Timestamp) -> Result<Fact, Ignored> {
     let said_at = time(body.created_at).unwrap_or(now);
     let session = session(trigger, body.room.unwrap_or_default(), said_at)?;
     let participant = body.participant.unwrap_or_default();
@@ -144,7 +144,7 @@ fn fact(trigger: Trigger, body: Body, now: Timestamp) -> Result<Fact, Ignored> {
     })
 }
 
-fn session(trigger: Trigger, room: Room, said_at: Timestamp) -> Result<SessionRef, Ignored> {
+fn session(trigger: Trigger, room: WebhookRoom, said_at: Timestamp) -> Result<SessionRef, Ignored> {
     let room_id = match room.room_id.filter(|id| !id.is_empty()) {
         Some(id) => Some(id.parse::<RoomId>().map_err(|_| Ignored::BadId)?),
         None => None,
@@ -173,10 +173,10 @@ fn breakout_of(metadata: Option<&str>, room: Option<&RoomId>) -> Option<RoomId> 
         .or_else(|| room.cloned())
 }
 
-fn kind_of(word: Word) -> Option<ArtifactKind> {
+fn kind_of(word: EnumWord) -> Option<ArtifactKind> {
     match word {
-        Word::Name(name) => ArtifactKind::of_plugnmeet(Some(&name), None),
-        Word::Number(number) => ArtifactKind::of_plugnmeet(None, Some(number)),
+        EnumWord::Name(name) => ArtifactKind::of_plugnmeet(Some(&name), None),
+        EnumWord::Number(number) => ArtifactKind::of_plugnmeet(None, Some(number)),
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
             let body = format!(
                 r#"{{"event":"session_ended","id":"e1","created_at":{told},"room":{{"sid":"s1","creation_time":{told}}}}}"#
             );
-            let Ok(Told {
+            let Ok(WebhookContent {
                 fact:
                     Ok(Fact::SessionEnded {
                         ended_at, session, ..

@@ -39,7 +39,7 @@ fn door(storage: Storage) -> Door {
     Door { route, sink, notes }
 }
 
-fn told(body: &str) -> facts::Told {
+fn told(body: &str) -> facts::WebhookContent {
     facts::read(body.as_bytes(), NOW).unwrap_or_else(|_| panic!("no event: {body}"))
 }
 

@@ -19,9 +19,9 @@ pub(super) struct Head {
 /// What the relay reads of an event.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Body {
+pub(super) struct WebhookBody {
     pub(super) created_at: Option<Number>,
-    pub(super) room: Option<Room>,
+    pub(super) room: Option<WebhookRoom>,
     pub(super) participant: Option<Participant>,
     pub(super) recording_info: Option<RecordingInfo>,
     pub(super) room_artifact: Option<RoomArtifact>,
@@ -29,7 +29,7 @@ pub(super) struct Body {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Room {
+pub(super) struct WebhookRoom {
     pub(super) sid: Option<String>,
     pub(super) room_id: Option<String>,
     pub(super) creation_time: Option<Number>,
@@ -66,7 +66,7 @@ pub(super) struct RecordingInfo {
 #[serde(default)]
 pub(super) struct RoomArtifact {
     #[serde(rename = "type")]
-    pub(super) kind: Option<Word>,
+    pub(super) kind: Option<EnumWord>,
     pub(super) artifact_id: Option<String>,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct RoomArtifact {
 pub(super) struct Number(pub(super) i64);
 
 /// An enum's value, by name or by number.
-pub(super) enum Word {
+pub(super) enum EnumWord {
     Name(String),
     Number(i64),
 }
@@ -83,13 +83,13 @@ pub(super) enum Word {
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         match reader.deserialize_any(Scalar(PhantomData))? {
-            Word::Number(number) => Ok(Self(number)),
-            Word::Name(text) => text.trim().parse().map(Self).map_err(D::Error::custom),
+            EnumWord::Number(number) => Ok(Self(number)),
+            EnumWord::Name(text) => text.trim().parse().map(Self).map_err(D::Error::custom),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Word {
+impl<'de> Deserialize<'de> for EnumWord {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         reader.deserialize_any(Scalar(PhantomData))
     }
@@ -98,33 +98,35 @@ impl<'de> Deserialize<'de> for Word {
 struct Scalar(PhantomData<()>);
 
 impl Visitor<'_> for Scalar {
-    type Value = Word;
+    type Value = EnumWord;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number or a text")
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Word, E> {
-        Ok(Word::Number(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<EnumWord, E> {
+        Ok(EnumWord::Number(number))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Word, E> {
-        i64::try_from(number).map(Word::Number).map_err(E::custom)
+    fn visit_u64<E: Error>(self, number: u64) -> Result<EnumWord, E> {
+        i64::try_from(number)
+            .map(EnumWord::Number)
+            .map_err(E::custom)
     }
 
     #[expect(
         clippy::cast_possible_truncation,
         reason = "only whole numbers far inside i64 pass the check before it"
     )]
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Word, E> {
+    fn visit_f64<E: Error>(self, number: f64) -> Result<EnumWord, E> {
         if number.fract() == 0.0 && number.abs() < 9.0e15 {
-            Ok(Word::Number(number as i64))
+            Ok(EnumWord::Number(number as i64))
         } else {
             Err(E::custom("not a whole number"))
         }
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
-        Ok(Word::Name(text.to_owned()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<EnumWord, E> {
+        Ok(EnumWord::Name(text.to_owned()))
     }
 }

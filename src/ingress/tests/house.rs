@@ -10,17 +10,17 @@ use uuid::Uuid;
 
 use super::outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
 use super::{FixedClock, NOW, Notes, Sink, Storage, envelope_queue};
-use crate::domain::meeting::{Artifact, Presence, Request, Session, Wish};
+use crate::domain::meeting::{Artifact, Presence, Request, RequestPurpose, Session};
 use crate::domain::rule::Rules;
 use crate::domain::{
-    ArtifactKind, EndSaid, Meeting, MeetingId, Moderators, Person, Place, PlaceKind, RequestId,
-    RuleChoice, ServerName, State, Timestamp, Via,
+    ArtifactKind, Conversation, ConversationKind, EndSaid, Meeting, MeetingId, Moderators, Person,
+    RequestId, RuleChoice, ServerName, State, Timestamp, TriggerSource,
 };
 use crate::ingress::inbound::fresh_id;
 use crate::ingress::{Ingress, IngressDeps, IngressSettings};
-use crate::ports::WayOutKind;
+use crate::ports::DeliveryMethod;
 use crate::token::{Links, Signer};
-use crate::trigger::{Gap, OwnUser};
+use crate::trigger::{MissedPosts, OwnUser};
 
 /// A door and what stands behind it.
 pub(in crate::ingress) struct House {
@@ -30,7 +30,7 @@ pub(in crate::ingress) struct House {
     pub(in crate::ingress) mint: Arc<Mint>,
     pub(in crate::ingress) notes: Arc<Notes>,
     pub(in crate::ingress) own_user: OwnUser,
-    pub(in crate::ingress) gap: Option<Gap>,
+    pub(in crate::ingress) missed_posts: Option<MissedPosts>,
     pub(in crate::ingress) links: Arc<Links>,
     pub(in crate::ingress) rules: Arc<Rules>,
 }
@@ -53,7 +53,7 @@ impl House {
                 is_system_admin: false,
                 is_channel_admin: false,
                 standing: Standing::Active,
-                way_out: WayOutKind::Posts,
+                delivery_method: DeliveryMethod::Posts,
             }),
             mint: Arc::new(Mint {
                 answer: Ok("https://meet.example.org/?access_token=SECRET"),
@@ -63,7 +63,7 @@ impl House {
             }),
             notes: Arc::default(),
             own_user: OwnUser::unknown(),
-            gap: None,
+            missed_posts: None,
             links: Arc::new(Links::new(&public_url, signer)),
             rules: Arc::new(Rules::built_in()),
         }
@@ -89,7 +89,7 @@ impl House {
                 conference: self.mint.clone(),
                 clock: Arc::new(FixedClock),
                 own_user: self.own_user.clone(),
-                gap: self.gap.clone(),
+                missed_posts: self.missed_posts.clone(),
                 observer: self.notes.clone(),
             },
         )
@@ -110,14 +110,14 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
     let mut meeting = Meeting {
         id: MeetingId::from_uuid(Uuid::from_u128(7)),
         conference: ServerName::default_server(),
-        place: Place {
+        place: Conversation {
             server: ServerName::default_server(),
             team: None,
             team_name: "eng".to_owned(),
             channel: "mpa8m9xzb3ymjdbmu6ynkqjznh".parse().unwrap(),
             channel_name: "town-square".to_owned(),
             thread: None,
-            kind: PlaceKind::Channel,
+            kind: ConversationKind::Channel,
         },
         room: "mm-abcdefghijklm".parse().unwrap(),
         rule: RuleChoice {
@@ -135,10 +135,10 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
                 user_id: "6taiyi7pxiyudgedj17rdifoge".parse().unwrap(),
                 user_name: "ana".to_owned(),
             },
-            via: Via::SlashCommand { hook: None },
+            via: TriggerSource::SlashCommand { hook: None },
             received_at: requested_at,
             told: None,
-            wish: Wish::Start,
+            purpose: RequestPurpose::Start,
         }],
         refused: None,
         held_up: None,
@@ -166,7 +166,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
         State::Creating => {}
         State::Failed => meeting.refused = Some(crate::domain::Refusal::Unauthorized),
         State::Cancelled => {
-            meeting.end = Some(crate::domain::meeting::EndWish {
+            meeting.end = Some(crate::domain::meeting::EndRequest {
                 wanted_at: minutes(1),
                 tried: 1,
                 tried_at: None,

@@ -8,14 +8,14 @@ use secrecy::SecretString;
 
 use crate::domain::apply::{Applied, Policy};
 use crate::domain::{
-    ArtifactId, ArtifactKind, ChannelId, EventId, Meeting, MeetingId, Place, PostId, PostKey,
-    PostRow, Rendered, RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
+    ArtifactId, ArtifactKind, ChannelId, Conversation, EventId, Meeting, MeetingId, PostId,
+    PostKey, PostRow, Rendered, RequestId, ResponseHook, RoomId, Sid, Timestamp, UserId,
 };
 use crate::ports::{
     Account, Attempt, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom,
-    DeadFilter, DeadLetter, Duty, EndAnswer, Found, FoundArtifact, Incoming, Joiner, Lease, Logged,
-    MeetingFilter, MeetingSummary, NewPost, NewRoom, Note, OwnAccount, PostView, RoomActivity,
-    Store, StoreError, WayOutKind,
+    DeadFilter, DeadLetter, DeliveryMethod, Duty, EndAnswer, Found, FoundArtifact, Incoming,
+    Joiner, Lease, Logged, MeetingFilter, MeetingSummary, NewPost, NewRoom, Note, OwnAccount,
+    PostView, RoomActivity, Store, StoreError,
 };
 
 /// How an outside answers.
@@ -44,20 +44,20 @@ impl Mood {
 pub(in crate::ingress) struct OneMeeting {
     pub(in crate::ingress) mood: Mood,
     pub(in crate::ingress) meeting: Option<Meeting>,
-    pub(in crate::ingress) asked: Mutex<Vec<Place>>,
+    pub(in crate::ingress) asked: Mutex<Vec<Conversation>>,
 }
 
 impl OneMeeting {
     async fn look(&self) -> Result<Option<Meeting>, StoreError> {
         self.mood
-            .or_hang(StoreError::Away("the disk is gone".to_owned()))
+            .or_hang(StoreError::Unavailable("the disk is gone".to_owned()))
             .await?;
         Ok(self.meeting.clone())
     }
 }
 
 fn unasked<T>() -> Result<T, StoreError> {
-    Err(StoreError::Refused("no route asks this".to_owned()))
+    Err(StoreError::RefusedRequest("no route asks this".to_owned()))
 }
 
 #[async_trait]
@@ -68,7 +68,7 @@ impl Store for OneMeeting {
     async fn meeting_of_artifact(&self, _: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
         self.look().await
     }
-    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+    async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError> {
         self.asked.lock().unwrap().push(place.clone());
         Ok(self.look().await?.into_iter().collect())
     }
@@ -93,7 +93,7 @@ impl Store for OneMeeting {
     ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
         unasked()
     }
-    async fn story(&self, _: MeetingId) -> Result<Vec<Logged>, StoreError> {
+    async fn history(&self, _: MeetingId) -> Result<Vec<Logged>, StoreError> {
         unasked()
     }
     async fn post(&self, _: MeetingId, _: &PostKey) -> Result<Option<PostRow>, StoreError> {
@@ -196,7 +196,7 @@ pub(in crate::ingress) struct OnePerson {
     pub(in crate::ingress) is_system_admin: bool,
     pub(in crate::ingress) is_channel_admin: bool,
     pub(in crate::ingress) standing: Standing,
-    pub(in crate::ingress) way_out: WayOutKind,
+    pub(in crate::ingress) delivery_method: DeliveryMethod,
 }
 
 fn not_here<T>() -> Result<T, ChatError> {
@@ -214,17 +214,17 @@ fn away() -> ChatError {
 
 #[async_trait]
 impl Chat for OnePerson {
-    fn kind(&self) -> WayOutKind {
-        self.way_out
+    fn kind(&self) -> DeliveryMethod {
+        self.delivery_method
     }
-    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+    async fn post_notice(&self, _: &Conversation, _: Rendered) -> Result<(), ChatError> {
         not_here()
     }
     async fn show_in_channel(&self, _: &ResponseHook, _: Rendered) -> Result<(), ChatError> {
         not_here()
     }
     async fn account(&self, user: &UserId) -> Result<Account, ChatError> {
-        if self.way_out == WayOutKind::Notices {
+        if self.delivery_method == DeliveryMethod::Notices {
             return not_here();
         }
         self.mood.or_hang(away()).await?;

@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::Sha256;
 
 /// A secret that signs tokens.
-pub(super) struct Key(Hmac<Sha256>);
+pub(super) struct JwtKey(Hmac<Sha256>);
 
 #[derive(Deserialize)]
 struct Header {
@@ -19,7 +19,7 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
-impl Key {
+impl JwtKey {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub(super) fn new(secret: &SecretString) -> Self {
         let secret = secret.expose_secret().as_bytes();

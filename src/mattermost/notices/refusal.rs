@@ -4,9 +4,9 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::NoticeWay;
-use crate::http::{Answer, Http};
+use crate::http::{Http, HttpAnswer};
 use crate::mattermost::errors::outside_word;
-use crate::mattermost::form::{self, AppError, Refusal};
+use crate::mattermost::form::{self, AppError, HookRefusal};
 use crate::ports::ChatError;
 
 /// Shortest part of an address or header value that is looked for in texts, in characters.
@@ -57,7 +57,7 @@ impl Meaning {
     }
 
     /// What the answer means.
-    pub(super) fn of(&self, http: &Http, answer: &Answer) -> Result<(), ChatError> {
+    pub(super) fn of(&self, http: &Http, answer: &HttpAnswer) -> Result<(), ChatError> {
         if !self.is_webhook {
             form::check_endpoint(http, answer, "mattermost.plugin_url")?;
             if answer.is_success() {
@@ -67,13 +67,13 @@ impl Meaning {
         }
         form::read_hook(http, answer, "mattermost.incoming_webhook_url").map_err(|refusal| {
             match refusal {
-                Refusal::Own(error) => self.refused_by_webhook(answer, &error),
-                Refusal::Strange(error) => error,
+                HookRefusal::Own(error) => self.refused_by_webhook(answer, &error),
+                HookRefusal::Strange(error) => error,
             }
         })
     }
 
-    fn refused_by_webhook(&self, answer: &Answer, error: &AppError) -> ChatError {
+    fn refused_by_webhook(&self, answer: &HttpAnswer, error: &AppError) -> ChatError {
         let said = self.said(answer.status, Some(error));
         let told = |advice: &str| format!("{said}: {advice}");
         let refused = |advice: &str| ChatError::Refused { why: told(advice) };
@@ -106,7 +106,7 @@ impl Meaning {
         }
     }
 
-    fn refused_by_plugin(&self, answer: &Answer) -> ChatError {
+    fn refused_by_plugin(&self, answer: &HttpAnswer) -> ChatError {
         let error = AppError::of(answer);
         let said = self.said(answer.status, error.as_ref());
         let told = |advice: &str| format!("{said}: {advice}");
@@ -154,7 +154,7 @@ impl Meaning {
 }
 
 /// What the other statuses mean, whoever says them.
-fn common(status: u16, answer: &Answer, said: String) -> ChatError {
+fn common(status: u16, answer: &HttpAnswer, said: String) -> ChatError {
     let refused = |advice: &str| ChatError::Refused {
         why: format!("{said}: {advice}"),
     };

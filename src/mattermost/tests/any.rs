@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::any::{CANARY, assert_harmless, bytes, damaged, json};
 use crate::http::stub::Recorded;
-use crate::http::{Answer, Unobserved, log_text};
+use crate::http::{HttpAnswer, Unobserved, log_text};
 
 static HTTP: LazyLock<Http> =
     LazyLock::new(|| Http::new(HttpSettings::default(), Arc::new(Unobserved)).unwrap());
@@ -47,8 +47,8 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn answer(status: u16, body: Vec<u8>) -> Answer {
-    Answer {
+fn answer(status: u16, body: Vec<u8>) -> HttpAnswer {
+    HttpAnswer {
         status,
         date: None,
         retry_after: None,
@@ -75,8 +75,8 @@ proptest! {
         }
         match form::read_hook(http, &answer, form::SERVER) {
             Ok(()) => {}
-            Err(form::Refusal::Own(error)) => harmless(&errors::classify(&answer, &error)),
-            Err(form::Refusal::Strange(error)) => harmless(&error),
+            Err(form::HookRefusal::Own(error)) => harmless(&errors::classify(&answer, &error)),
+            Err(form::HookRefusal::Strange(error)) => harmless(&error),
         }
         if let Err(error) = form::check_endpoint(http, &answer, form::SERVER) {
             harmless(&error);

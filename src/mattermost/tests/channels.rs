@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::domain::PlaceKind;
+use crate::domain::ConversationKind;
 
 const SINCE: i64 = 1_795_246_300_000;
 
@@ -175,14 +175,14 @@ async fn f23_webhooks_that_call_a_relay_are_read() {
 
 #[tokio::test]
 async fn address_of_a_channel_is_the_one_that_people_know_or_none() {
-    let place = Place {
+    let place = Conversation {
         server: "main".parse().unwrap(),
         team: None,
         team_name: "acme".to_owned(),
         channel: channel(),
         channel_name: "weekly".to_owned(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     };
     let known = "https://chat.example.org/sub/acme/channels/weekly";
     for (site, expected) in [("https://chat.example.org/sub", Some(known)), ("", None)] {

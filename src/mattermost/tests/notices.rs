@@ -2,22 +2,22 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::domain::{Attachment, Field, PlaceKind, ServerName};
+use crate::domain::{Attachment, ConversationKind, Field, ServerName};
 use crate::http::CallOutcome;
 use crate::http::stub::{Recorded, class};
 
 const HOOK: &str = "8dmqtmw387yjtq446oed98xgey";
 const VALUE: &str = "Relay canary7value7canary7";
 
-fn place() -> Place {
-    Place {
+fn place() -> Conversation {
+    Conversation {
         server: "main".parse::<ServerName>().unwrap(),
         team: None,
         team_name: "acme".to_owned(),
         channel: channel(),
         channel_name: "weekly".to_owned(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
@@ -352,12 +352,12 @@ async fn refusals_say_what_to_change() {
 async fn what_names_no_channel_is_refused_before_anything_is_sent() {
     let kiosk = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![]).await;
     for (name, kind) in [
-        ("@root", PlaceKind::Channel),
-        ("#dev", PlaceKind::Channel),
-        ("", PlaceKind::Channel),
-        ("a__b", PlaceKind::Direct),
+        ("@root", ConversationKind::Channel),
+        ("#dev", ConversationKind::Channel),
+        ("", ConversationKind::Channel),
+        ("a__b", ConversationKind::Direct),
     ] {
-        let place = Place {
+        let place = Conversation {
             channel_name: name.to_owned(),
             kind,
             ..place()
@@ -372,7 +372,7 @@ async fn what_names_no_channel_is_refused_before_anything_is_sent() {
 async fn only_notices_and_answers_to_commands_work() {
     let kiosk = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![ok(), ok()]).await;
     let notices = &kiosk.notices;
-    assert_eq!(notices.kind(), WayOutKind::Notices);
+    assert_eq!(notices.kind(), DeliveryMethod::Notices);
     let error = notices.create_post(new_post()).await.unwrap_err();
     insta::assert_snapshot!(error, @"the chat server refuses it for good: an incoming webhook (mattermost.incoming_webhook_url) only posts notices and cannot make posts of an account");
     assert!(notices.own_account().await.is_err());

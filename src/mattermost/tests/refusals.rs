@@ -323,7 +323,7 @@ async fn an_id_that_would_change_the_path_is_never_sent() {
 fn settings_that_cannot_work_are_named_and_never_shown() {
     let http = Http::new(HttpSettings::default(), Arc::new(crate::http::Unobserved)).unwrap();
     let key = |url: &str, token: &str| {
-        let settings = Settings {
+        let settings = MattermostSettings {
             url: url.parse().unwrap(),
             credential: Credential::Token(SecretString::from(token)),
             post_secret: SecretString::from("canary-secret"),

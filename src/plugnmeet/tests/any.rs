@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 use crate::any::{CANARY, assert_harmless, bytes, damaged, json};
-use crate::http::Answer;
+use crate::http::HttpAnswer;
 use crate::http::stub::Recorded;
 
 const KEYS: [&str; 16] = [
@@ -57,7 +57,7 @@ fn harmless(error: &ConferenceError) {
 proptest! {
     #[test]
     fn any_answer_is_read_or_refused(status in prop_oneof![Just(200_u16), 100..1000_u16], body in body()) {
-        let answer = Answer {
+        let answer = HttpAnswer {
             status,
             date: None,
             retry_after: None,
@@ -73,9 +73,9 @@ proptest! {
             Ok(envelope) => harmless(&envelope.failure()),
         }
         let errors = [
-            read().and_then(answer::Envelope::token).err(),
-            read().and_then(answer::Envelope::activity).err(),
-            read().and_then(answer::Envelope::end).err(),
+            read().and_then(answer::AnswerBody::token).err(),
+            read().and_then(answer::AnswerBody::activity).err(),
+            read().and_then(answer::AnswerBody::end).err(),
             read().and_then(|envelope| create::read(envelope, meeting())).err(),
         ];
         errors.iter().flatten().for_each(harmless);

@@ -442,7 +442,7 @@ async fn what_the_log_gets_is_bounded_and_holds_no_token() {
 #[test]
 fn settings_that_cannot_work_are_named() {
     let http = Http::new(HttpSettings::default(), Arc::new(crate::http::Unobserved)).unwrap();
-    let settings = Settings {
+    let settings = PlugNmeetSettings {
         url: "http://plugnmeet:8080".parse().unwrap(),
         external_url: "https://meet.example.org".parse().unwrap(),
         api_key: "plugnmeet".to_owned(),
@@ -453,7 +453,7 @@ fn settings_that_cannot_work_are_named() {
         download_hosts: Vec::new(),
         room: RoomSettings::default(),
     };
-    let key = |change: &dyn Fn(&mut Settings)| {
+    let key = |change: &dyn Fn(&mut PlugNmeetSettings)| {
         let mut changed = settings.clone();
         change(&mut changed);
         PlugNmeet::new(changed, http.clone())
@@ -481,7 +481,7 @@ async fn calls_are_signed_with_the_present_secret_only() {
     let alive = || Reply::json(200, &serde_json::json!({"status": true, "is_active": true}));
     let bench = bench(vec![alive(), alive()]).await;
     bench.client.room_activity(&room()).await.unwrap();
-    let next = Keys::new("another", SecretString::from("new-secret")).unwrap();
+    let next = ApiKeys::new("another", SecretString::from("new-secret")).unwrap();
     bench.client.replace_keys(next);
     bench.client.room_activity(&room()).await.unwrap();
     let seen = bench.stub.seen();

@@ -67,7 +67,7 @@ async fn f19_refused_key_is_known_until_it_is_replaced_or_taken() {
             "{result:?}"
         );
     }
-    let next = Keys::new("another", SecretString::from("new-secret")).unwrap();
+    let next = ApiKeys::new("another", SecretString::from("new-secret")).unwrap();
     client.replace_keys(next);
     assert!(!client.is_key_refused.load(Ordering::Relaxed));
 }

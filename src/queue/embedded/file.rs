@@ -25,7 +25,7 @@ const MADE: &[u8] = b"the queue's file was made\n";
 
 /// Why the queue cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum QueueOpenError {
     /// Another process has it, or its lock file cannot be made.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -61,7 +61,7 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
+impl QueueOpenError {
     fn of(path: &Path, why: SqliteError) -> Self {
         let path = path.to_owned();
         match why.is_damaged() {
@@ -72,10 +72,10 @@ impl OpenError {
 }
 
 /// An open file and what lies in it.
-pub(super) struct Opened {
+pub(super) struct OpenedFile {
     pub(super) sqlite: Sqlite,
     pub(super) threads: SqliteThreads,
-    pub(super) found: rows::Found,
+    pub(super) found: rows::FileCounts,
 }
 
 /// Opens or makes the file. A damaged one is put aside and what can be read of it goes into a new one. Everything of
@@ -86,8 +86,8 @@ pub(super) fn open(
     lock: &File,
     now: Timestamp,
     is_suspect: bool,
-) -> Result<Opened, OpenError> {
-    let not_saved = |why| OpenError::NotSaved {
+) -> Result<OpenedFile, QueueOpenError> {
+    let not_saved = |why| QueueOpenError::NotSaved {
         path: path.to_owned(),
         why,
     };
@@ -100,13 +100,13 @@ pub(super) fn open(
         }
         opened => opened,
     };
-    let opened = opened.map_err(|error| OpenError::of(path, error))?;
+    let opened = opened.map_err(|error| QueueOpenError::of(path, error))?;
     mark(lock);
     Ok(opened)
 }
 
-fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<Opened, SqliteError> {
-    let mut found = rows::Found::default();
+fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<OpenedFile, SqliteError> {
+    let mut found = rows::FileCounts::default();
     let (sqlite, threads) = Sqlite::open(path, |connection| {
         let frames = checkpoint(connection, "NOOP")?;
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
@@ -119,7 +119,7 @@ fn open_once(path: &Path, now: Timestamp, is_suspect: bool) -> Result<Opened, Sq
         found = rows::count(connection)?;
         checkpoint(connection, "TRUNCATE").map(drop)
     })?;
-    Ok(Opened {
+    Ok(OpenedFile {
         sqlite,
         threads,
         found,

@@ -6,14 +6,14 @@ use crate::domain::Timestamp;
 
 /// A message's place in its queue's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(super) struct RowKey {
     /// When it becomes visible, in milliseconds on our clock; 0 at once, whatever the clock says then.
     pub(super) due: i64,
     /// The message's number.
     pub(super) number: i64,
 }
 
-impl Key {
+impl RowKey {
     /// The place of a message that is published at `now`.
     pub(super) fn new(now: Timestamp, delay: Duration, number: i64) -> Self {
         let due = if delay.is_zero() {

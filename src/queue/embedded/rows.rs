@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 use crate::ports::{MESSAGE_BYTES_MAX, Message, Outgoing, QueueName};
 use crate::sqlite::SqliteError;
 
-use super::key::Key;
+use super::key::RowKey;
 
 /// The table and its order, version 1. `due` is 0 for what is visible at once. `visible_at` is when the message was
 /// published; of a delayed message, earlier versions wrote `due` there too.
@@ -45,8 +45,8 @@ const CLOCK_STEP_MIN: Duration = Duration::from_secs(1);
 
 /// A message that waits, without its content.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting {
-    pub(super) key: Key,
+pub(super) struct WaitingRow {
+    pub(super) key: RowKey,
     pub(super) visible_at: i64,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Stored {
 
 /// What lies in the file at the start.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct FileCounts {
     /// The newest message's number.
     pub(super) last: i64,
     /// By [`number_of`].
@@ -92,7 +92,7 @@ pub(super) fn create(connection: &Connection) -> Result<(), SqliteError> {
     ))?)
 }
 
-pub(super) fn count(connection: &Connection) -> Result<Found, SqliteError> {
+pub(super) fn count(connection: &Connection) -> Result<FileCounts, SqliteError> {
     let last =
         connection.query_row("SELECT coalesce(max(number), 0) FROM messages", [], |row| {
             row.get(0)
@@ -108,12 +108,12 @@ pub(super) fn count(connection: &Connection) -> Result<Found, SqliteError> {
             delayed: count("due > 0")?,
         };
     }
-    Ok(Found { last, counts })
+    Ok(FileCounts { last, counts })
 }
 
 pub(super) fn insert(
     connection: &Connection,
-    key: Key,
+    key: RowKey,
     now: Timestamp,
     outgoing: &Outgoing,
 ) -> Result<(), SqliteError> {
@@ -148,7 +148,7 @@ fn checksum(id: &[u8], body: &[u8]) -> i64 {
 }
 
 /// Tells whether it was there.
-pub(super) fn delete(connection: &Connection, key: Key) -> Result<bool, SqliteError> {
+pub(super) fn delete(connection: &Connection, key: RowKey) -> Result<bool, SqliteError> {
     let mut statement = connection.prepare_cached("DELETE FROM messages WHERE number = ?")?;
     Ok(statement.execute([key.number])? > 0)
 }
@@ -156,9 +156,9 @@ pub(super) fn delete(connection: &Connection, key: Key) -> Result<bool, SqliteEr
 pub(super) fn find_at_once(
     connection: &Connection,
     queue: QueueName,
-    after: Key,
+    after: RowKey,
     limit: usize,
-) -> Result<Vec<Waiting>, SqliteError> {
+) -> Result<Vec<WaitingRow>, SqliteError> {
     let mut statement = connection.prepare_cached(
         "SELECT due, number, visible_at FROM messages
          WHERE queue = ? AND due = 0 AND number > ? ORDER BY number LIMIT ?",
@@ -170,10 +170,10 @@ pub(super) fn find_at_once(
 pub(super) fn find_due(
     connection: &Connection,
     queue: QueueName,
-    after: Key,
+    after: RowKey,
     now: Timestamp,
     limit: usize,
-) -> Result<Vec<Waiting>, SqliteError> {
+) -> Result<Vec<WaitingRow>, SqliteError> {
     let mut statement = connection.prepare_cached(
         "SELECT due, number, due FROM messages
          WHERE queue = ? AND (due, number) > (?, ?) AND due <= ? ORDER BY due, number LIMIT ?",
@@ -183,12 +183,12 @@ pub(super) fn find_due(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
-    let key = Key {
+fn waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaitingRow> {
+    let key = RowKey {
         due: row.get(0)?,
         number: row.get(1)?,
     };
-    Ok(Waiting {
+    Ok(WaitingRow {
         key,
         visible_at: row.get(2)?,
     })
@@ -234,7 +234,7 @@ pub(super) fn follow_clock(
 
 /// Reads a message whatever its columns hold by now. One that the index names, in the same state of the file, and that
 /// is not there shows that the two do not fit together: that is damage.
-pub(super) fn read(connection: &Connection, key: Key) -> Result<Stored, SqliteError> {
+pub(super) fn read(connection: &Connection, key: RowKey) -> Result<Stored, SqliteError> {
     let mut statement =
         connection.prepare_cached("SELECT id, body, checksum FROM messages WHERE number = ?")?;
     let stored = statement.query_row([key.number], |row| {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::ports::{Outgoing, PublishError, QueueError, QueueName, Receipt, Settlement};
 
-use super::key::Key;
-use super::{EmbeddedQueue, Shared, rows, too_large};
+use super::key::RowKey;
+use super::{EmbeddedQueue, EmbeddedShared, rows, too_large};
 use crate::crash_point;
 
 /// After a settlement that could not be written, its messages are given back so much later: their work is done
@@ -15,8 +15,8 @@ const GIVE_BACK_AFTER: Duration = Duration::from_secs(2);
 
 /// Deliveries that are being settled. What is left in it when it goes is given back.
 struct Claim {
-    shared: Arc<Shared>,
-    held: Vec<(QueueName, Key)>,
+    shared: Arc<EmbeddedShared>,
+    held: Vec<(QueueName, RowKey)>,
     /// The file's run that they were handed out in.
     run: u64,
 }
@@ -63,7 +63,7 @@ impl EmbeddedQueue {
             Settlement::Done(_) | Settlement::Return(_) => None,
         };
         if let Some(bytes) = settlements.iter().find_map(next) {
-            return Err(QueueError::Away(
+            return Err(QueueError::Unavailable(
                 PublishError::TooLarge { bytes }.to_string(),
             ));
         }
@@ -109,7 +109,7 @@ impl EmbeddedQueue {
     }
 
     /// Gives back what is returned, and holds the rest.
-    fn claim(&self, settlements: Vec<Settlement>) -> (Claim, Vec<(Key, Option<Outgoing>)>) {
+    fn claim(&self, settlements: Vec<Settlement>) -> (Claim, Vec<(RowKey, Option<Outgoing>)>) {
         let mut ledger = self.shared.ledger();
         let hold = || Claim {
             shared: Arc::clone(&self.shared),

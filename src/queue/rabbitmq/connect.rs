@@ -63,8 +63,8 @@ pub struct BrokerSettings {
 }
 
 impl BrokerSettings {
-    fn peer(&self) -> tls::Peer<'_> {
-        tls::Peer {
+    fn peer(&self) -> tls::TlsPeer<'_> {
+        tls::TlsPeer {
             name: "the broker",
             url_key: "queue.url",
             ca_key: "queue.ca_file",
@@ -82,7 +82,7 @@ pub enum BrokerError {
     Refused(String),
     /// It may be back later.
     #[error("{0}")]
-    Away(String),
+    Unavailable(String),
 }
 
 /// Ends a connection at the socket, whatever lapin is doing: the way out when a close is not answered.
@@ -123,7 +123,7 @@ pub(crate) async fn dial(
     name: &str,
 ) -> Result<(Connection, Cut), BrokerError> {
     let deadline = Instant::now() + settings.connect_timeout;
-    let tell = complaint::At(settings);
+    let tell = complaint::BrokerAddress(settings);
     let uri = uri(settings).ok_or_else(|| tell.unreadable())?;
     let host = uri.authority.host.clone();
     let tls = match uri.scheme {

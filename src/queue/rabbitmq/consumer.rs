@@ -13,10 +13,10 @@ use lapin::types::FieldTable;
 use lapin::{Channel, message::Delivery};
 use tokio::sync::{mpsc, oneshot};
 
-use super::ending::Ending;
-use super::lanes::{LANES, Lane, Lanes, Place};
-use super::link::NOT_YET;
-use super::opened::{News, Opened};
+use super::ending::LinkEnd;
+use super::link_state::NOT_YET;
+use super::ready_connection::{News, ReadyConnection};
+use super::subscriptions::{BrokerTag, SUBSCRIPTIONS, Subscription, Subscriptions};
 use super::supervisor::{CLOSED, Common, Serve};
 use super::topology::DELAYS;
 use super::wire::Arrived;
@@ -28,7 +28,7 @@ const TOGETHER_MAX: usize = 64;
 
 /// How a delivery ends towards the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Acknowledgement {
     /// It may forget the message.
     Ack,
     /// It hands the message out again, marked.
@@ -37,12 +37,12 @@ pub(super) enum Verdict {
 
 /// Deliveries that end, and who waits for that to be written.
 struct Settling {
-    verdicts: Vec<(Place, Verdict)>,
+    verdicts: Vec<(BrokerTag, Acknowledgement)>,
     written: oneshot::Sender<()>,
 }
 
 /// What the link's task is asked for.
-enum Request {
+enum ConsumerCommand {
     Settle(Settling),
     Count(oneshot::Sender<Counted>),
 }
@@ -50,41 +50,50 @@ enum Request {
 /// The broker's own counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Counted {
-    pub(super) ready: [u64; LANES],
+    pub(super) ready: [u64; SUBSCRIPTIONS],
     pub(super) delayed: u64,
 }
 
-enum State {
-    Open(mpsc::Sender<Request>),
+enum ConsumerState {
+    Open(mpsc::Sender<ConsumerCommand>),
     Shut(String),
 }
 
 /// Where the link is asked.
 pub(super) struct Consumer {
-    state: Mutex<State>,
-    pub(super) lanes: Lanes,
+    state: Mutex<ConsumerState>,
+    pub(super) subscriptions: Subscriptions,
 }
 
 impl Consumer {
     pub(super) fn new() -> Self {
-        let state = Mutex::new(State::Shut(NOT_YET.to_owned()));
-        let lanes = Lanes::new();
-        Self { state, lanes }
+        let state = Mutex::new(ConsumerState::Shut(NOT_YET.to_owned()));
+        let subscriptions = Subscriptions::new();
+        Self {
+            state,
+            subscriptions,
+        }
     }
 
     /// Ends deliveries; those of an earlier connection are ignored. An error says why the link is down: they come
     /// again.
-    pub(super) async fn end(&self, verdicts: Vec<(Place, Verdict)>) -> Result<(), String> {
-        let ask = |written| Request::Settle(Settling { verdicts, written });
+    pub(super) async fn end(
+        &self,
+        verdicts: Vec<(BrokerTag, Acknowledgement)>,
+    ) -> Result<(), String> {
+        let ask = |written| ConsumerCommand::Settle(Settling { verdicts, written });
         self.ask(ask).await
     }
 
     /// Asks the broker how much lies in its queues.
     pub(super) async fn count(&self) -> Result<Counted, String> {
-        self.ask(Request::Count).await
+        self.ask(ConsumerCommand::Count).await
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, String> {
+    async fn ask<T>(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<T>) -> ConsumerCommand,
+    ) -> Result<T, String> {
         let sender = self.sender()?;
         let (answer, answered) = oneshot::channel();
         let lost = || {
@@ -95,56 +104,60 @@ impl Consumer {
         answered.await.map_err(|_| lost())
     }
 
-    fn sender(&self) -> Result<mpsc::Sender<Request>, String> {
+    fn sender(&self) -> Result<mpsc::Sender<ConsumerCommand>, String> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Open(sender) => Ok(sender.clone()),
-            State::Shut(why) => Err(why.clone()),
+            ConsumerState::Open(sender) => Ok(sender.clone()),
+            ConsumerState::Shut(why) => Err(why.clone()),
         }
     }
 
-    fn set(&self, state: State) {
+    fn set(&self, state: ConsumerState) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
 /// Serves the consumer's connection.
-pub(super) struct Session {
+pub(super) struct ConsumerTask {
     consumer: Arc<Consumer>,
     common: Arc<Common>,
 }
 
-type Deliveries = SelectAll<futures_util::stream::BoxStream<'static, (Lane, Item)>>;
+type Deliveries = SelectAll<futures_util::stream::BoxStream<'static, (Subscription, Item)>>;
 /// `None`: the broker ended the consumer.
 type Item = Option<lapin::Result<Delivery>>;
 
-impl Session {
+impl ConsumerTask {
     pub(super) fn new(consumer: Arc<Consumer>, common: Arc<Common>) -> Self {
         Self { consumer, common }
     }
 
-    async fn work(&self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
-        let lanes = &self.consumer.lanes;
-        let mut watch = opened.watch();
+    async fn work(
+        &self,
+        ready_connection: &mut ReadyConnection,
+        up: impl FnOnce(),
+    ) -> Result<(), LinkEnd> {
+        let subscriptions = &self.consumer.subscriptions;
+        let mut watch = ready_connection.watch();
         let mut desk = Desk {
             session: self,
-            opened,
-            generation: lanes.begin(),
+            ready_connection,
+            generation: subscriptions.begin(),
             channels: Default::default(),
             deliveries: SelectAll::new(),
         };
         desk.open_wanted().await?;
         let (sender, mut requests) = mpsc::channel(REQUESTS_MAX);
-        self.consumer.set(State::Open(sender));
+        self.consumer.set(ConsumerState::Open(sender));
         up();
         loop {
             tokio::select! {
                 biased;
                 () = self.common.closed.cancelled() => {
-                    self.consumer.set(State::Shut(CLOSED.to_owned()));
+                    self.consumer.set(ConsumerState::Shut(CLOSED.to_owned()));
                     requests.close();
                     return desk.finish(&mut requests).await;
                 }
-                news = watch.next(&desk.opened.connection) => {
+                news = watch.next(&desk.ready_connection.connection) => {
                     // Only connections that publish are blocked.
                     if let News::Ended(ending) = news {
                         return Err(ending);
@@ -153,75 +166,82 @@ impl Session {
                 Some(request) = requests.recv() => {
                     desk.answer(request, &mut requests).await?;
                 }
-                Some((lane, item)) = desk.deliveries.next(), if !desk.deliveries.is_empty() => {
-                    desk.take(lane, item)?;
+                Some((subscription, item)) = desk.deliveries.next(), if !desk.deliveries.is_empty() => {
+                    desk.take(subscription, item)?;
                 }
-                () = lanes.wishes.notified() => desk.open_wanted().await?,
+                () = subscriptions.wishes.notified() => desk.open_wanted().await?,
             }
         }
     }
 }
 
-impl Serve for Session {
-    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
-        self.work(opened, up).await
+impl Serve for ConsumerTask {
+    async fn serve(
+        &mut self,
+        ready_connection: &mut ReadyConnection,
+        up: impl FnOnce(),
+    ) -> Result<(), LinkEnd> {
+        self.work(ready_connection, up).await
     }
 
     fn down(&mut self, why: &str) {
-        self.consumer.set(State::Shut(why.to_owned()));
+        self.consumer.set(ConsumerState::Shut(why.to_owned()));
         // What is with us is void: the broker hands it out again.
-        self.consumer.lanes.begin();
+        self.consumer.subscriptions.begin();
     }
 }
 
 /// The consumers of one connection.
 struct Desk<'a> {
-    session: &'a Session,
-    opened: &'a Opened,
+    session: &'a ConsumerTask,
+    ready_connection: &'a ReadyConnection,
     generation: u64,
-    channels: [Option<Channel>; LANES],
+    channels: [Option<Channel>; SUBSCRIPTIONS],
     deliveries: Deliveries,
 }
 
 impl Desk<'_> {
-    async fn open_wanted(&mut self) -> Result<(), Ending> {
-        for lane in self.session.consumer.lanes.wanted() {
-            if self.channels[lane.index()].is_some() {
+    async fn open_wanted(&mut self) -> Result<(), LinkEnd> {
+        for subscription in self.session.consumer.subscriptions.wanted() {
+            if self.channels[subscription.index()].is_some() {
                 continue;
             }
-            let channel = self.opened.channel().await?;
+            let channel = self.ready_connection.channel().await?;
             let prefetch = self.session.common.settings.prefetch.max(1);
             let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
-            self.opened.call("set the prefetch", qos).await?;
+            self.ready_connection.call("set the prefetch", qos).await?;
             let consume = channel.basic_consume(
-                lane.queue().into(),
-                lane.queue().into(),
+                subscription.queue().into(),
+                subscription.queue().into(),
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
             );
-            let what = format!("consume from {}", lane.queue());
-            let consumer = self.opened.call(&what, consume).await?;
+            let what = format!("consume from {}", subscription.queue());
+            let consumer = self.ready_connection.call(&what, consume).await?;
             let end = futures_util::stream::once(async { None });
             let items = consumer.map(Some).chain(end);
-            let items = items.map(move |item| (lane, item)).boxed();
+            let items = items.map(move |item| (subscription, item)).boxed();
             self.deliveries.push(items);
-            self.channels[lane.index()] = Some(channel);
+            self.channels[subscription.index()] = Some(channel);
         }
         Ok(())
     }
 
-    fn take(&self, lane: Lane, item: Item) -> Result<(), Ending> {
+    fn take(&self, subscription: Subscription, item: Item) -> Result<(), LinkEnd> {
         match item {
             Some(Ok(delivery)) => {
                 let tag = delivery.delivery_tag;
-                let arrived = Arrived::read(lane, delivery);
-                self.session.consumer.lanes.arrive(lane, tag, arrived);
+                let arrived = Arrived::read(subscription, delivery);
+                self.session
+                    .consumer
+                    .subscriptions
+                    .arrive(subscription, tag, arrived);
                 Ok(())
             }
-            Some(Err(error)) => Err(Ending::from(&error)),
-            None => Err(Ending::server_closed(format!(
+            Some(Err(error)) => Err(LinkEnd::from(&error)),
+            None => Err(LinkEnd::server_closed(format!(
                 "the broker ended the consumer of {}",
-                lane.queue()
+                subscription.queue()
             ))),
         }
     }
@@ -229,15 +249,15 @@ impl Desk<'_> {
     /// Answers one request, together with others of its kind that wait already.
     async fn answer(
         &mut self,
-        first: Request,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<(), Ending> {
+        first: ConsumerCommand,
+        requests: &mut mpsc::Receiver<ConsumerCommand>,
+    ) -> Result<(), LinkEnd> {
         let mut settlings = Vec::new();
         let mut next = Some(first);
         while let Some(request) = next.take() {
             match request {
-                Request::Settle(settling) => settlings.push(settling),
-                Request::Count(answer) => {
+                ConsumerCommand::Settle(settling) => settlings.push(settling),
+                ConsumerCommand::Count(answer) => {
                     let counted = self.count().await?;
                     // Whoever went does not need it.
                     let _ = answer.send(counted);
@@ -259,21 +279,24 @@ impl Desk<'_> {
     }
 
     /// Writes verdicts, a frame each: lapin sends the frames that wait in one write.
-    async fn write(&mut self, verdicts: Vec<(Place, Verdict)>) -> Result<(), Ending> {
+    async fn write(&mut self, verdicts: Vec<(BrokerTag, Acknowledgement)>) -> Result<(), LinkEnd> {
         let mut writing = Vec::new();
         for (place, verdict) in verdicts {
             if place.generation != self.generation {
                 continue;
             }
-            let Some(channel) = &self.channels[place.lane.index()] else {
+            let Some(channel) = &self.channels[place.subscription.index()] else {
                 continue;
             };
-            self.session.consumer.lanes.settle(place.lane);
+            self.session
+                .consumer
+                .subscriptions
+                .settle(place.subscription);
             writing.push(match verdict {
-                Verdict::Ack => channel
+                Acknowledgement::Ack => channel
                     .basic_ack(place.tag, BasicAckOptions::default())
                     .boxed(),
-                Verdict::Requeue => {
+                Acknowledgement::Requeue => {
                     let options = BasicNackOptions {
                         requeue: true,
                         multiple: false,
@@ -289,45 +312,54 @@ impl Desk<'_> {
                 .collect::<lapin::Result<Vec<()>>>()
         };
         // lapin may never answer after the broker was killed (queue.md 0.2).
-        self.opened.call("acknowledge", written).await.map(drop)
+        self.ready_connection
+            .call("acknowledge", written)
+            .await
+            .map(drop)
     }
 
     /// Counts on a channel that is thrown away: a queue that is missing closes it.
-    async fn count(&mut self) -> Result<Counted, Ending> {
-        let channel = self.opened.channel().await?;
+    async fn count(&mut self) -> Result<Counted, LinkEnd> {
+        let channel = self.ready_connection.channel().await?;
         let mut counted = Counted {
-            ready: [0; LANES],
+            ready: [0; SUBSCRIPTIONS],
             delayed: 0,
         };
-        for lane in Lane::ALL {
-            counted.ready[lane.index()] = self.count_one(&channel, lane.queue()).await?;
+        for subscription in Subscription::ALL {
+            counted.ready[subscription.index()] =
+                self.count_one(&channel, subscription.queue()).await?;
         }
         for rung in DELAYS {
             counted.delayed += self.count_one(&channel, rung.name).await?;
         }
         let close = channel.close(200, "done".into());
-        self.opened.call("close a channel", close).await?;
+        self.ready_connection.call("close a channel", close).await?;
         Ok(counted)
     }
 
-    async fn count_one(&mut self, channel: &Channel, queue: &'static str) -> Result<u64, Ending> {
+    async fn count_one(&mut self, channel: &Channel, queue: &'static str) -> Result<u64, LinkEnd> {
         let options = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
         };
         let look = channel.queue_declare(queue.into(), options, FieldTable::default());
         let what = format!("look at {queue}");
-        let found = self.opened.call(&what, look).await?;
+        let found = self.ready_connection.call(&what, look).await?;
         Ok(u64::from(found.message_count()))
     }
 
     /// Stops the deliveries, writes what is settled already, and says so.
-    async fn finish(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), Ending> {
-        for lane in Lane::ALL {
-            if let Some(channel) = &self.channels[lane.index()] {
+    async fn finish(
+        &mut self,
+        requests: &mut mpsc::Receiver<ConsumerCommand>,
+    ) -> Result<(), LinkEnd> {
+        for subscription in Subscription::ALL {
+            if let Some(channel) = &self.channels[subscription.index()] {
                 let options = BasicCancelOptions::default();
-                let cancel = channel.basic_cancel(lane.queue().into(), options);
-                self.opened.call("stop the deliveries", cancel).await?;
+                let cancel = channel.basic_cancel(subscription.queue().into(), options);
+                self.ready_connection
+                    .call("stop the deliveries", cancel)
+                    .await?;
             }
         }
         while let Ok(request) = requests.try_recv() {

@@ -8,14 +8,14 @@ use super::observer::ReconnectReason;
 
 /// The end of a connection or of an attempt to have one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ending {
+pub(super) struct LinkEnd {
     /// For the count.
     pub(super) reason: ReconnectReason,
     /// For people, without any secret.
     pub(super) text: String,
 }
 
-impl Ending {
+impl LinkEnd {
     pub(super) fn timeout(call: &str) -> Self {
         Self::new(
             ReconnectReason::Timeout,
@@ -36,7 +36,7 @@ impl Ending {
     }
 }
 
-impl From<&lapin::Error> for Ending {
+impl From<&lapin::Error> for LinkEnd {
     fn from(error: &lapin::Error) -> Self {
         let reason = match error.kind() {
             ErrorKind::MissingHeartbeatError => ReconnectReason::Heartbeat,
@@ -50,11 +50,11 @@ impl From<&lapin::Error> for Ending {
     }
 }
 
-impl From<&BrokerError> for Ending {
+impl From<&BrokerError> for LinkEnd {
     fn from(error: &BrokerError) -> Self {
         let reason = match error {
             BrokerError::Refused(_) => ReconnectReason::Auth,
-            BrokerError::Away(_) => ReconnectReason::Io,
+            BrokerError::Unavailable(_) => ReconnectReason::Io,
         };
         Self::new(reason, error.to_string())
     }

@@ -36,7 +36,7 @@ labels! {
         /// No confirm came in time; the broker may have it.
         Timeout = "timeout",
         /// The link was down or blocked, or went down before the confirm.
-        Away = "away",
+        Unavailable = "away",
     }
 }
 
@@ -60,9 +60,9 @@ pub trait AmqpObserver: Send + Sync + 'static {
 
 /// Counts nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
+pub struct UnobservedLinks;
 
-impl AmqpObserver for Unobserved {
+impl AmqpObserver for UnobservedLinks {
     fn connected(&self, _: Role, _: bool) {}
     fn reconnects(&self, _: Role, _: ReconnectReason) {}
     fn blocked(&self, _: bool) {}

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::ports::{MESSAGE_BYTES_MAX, Outgoing, PublishError, QueueError, Receipt, Settlement};
 
-use super::Shared;
-use super::consumer::Verdict;
-use super::lanes::{Held, Lane, Place};
+use super::RabbitShared;
+use super::consumer::Acknowledgement;
+use super::subscriptions::{BrokerTag, HeldDelivery, Subscription};
 use super::wire::{Arrived, Frame};
 
 /// A pause after a replacement that could not be published, though the link is up.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-impl Shared {
+impl RabbitShared {
     /// Settles all of them. Runs to its end whether or not the caller still waits.
     pub(super) async fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
         if self.common.closed.is_cancelled() {
@@ -23,7 +23,10 @@ impl Shared {
         for settlement in settlements {
             match settlement {
                 Settlement::Done(receipt) => {
-                    verdicts.extend(self.claim(receipt).map(|held| (held.place, Verdict::Ack)));
+                    verdicts.extend(
+                        self.claim(receipt)
+                            .map(|held| (held.place, Acknowledgement::Ack)),
+                    );
                 }
                 Settlement::Return(receipt) => {
                     let held = self.claim(receipt);
@@ -40,8 +43,8 @@ impl Shared {
         acknowledged.and(replaced)
     }
 
-    fn claim(&self, receipt: Receipt) -> Option<Held> {
-        self.consumer.lanes.claim(receipt)
+    fn claim(&self, receipt: Receipt) -> Option<HeldDelivery> {
+        self.consumer.subscriptions.claim(receipt)
     }
 
     async fn replace_all(&self, all: Vec<Replaced>) -> Result<(), QueueError> {
@@ -53,31 +56,34 @@ impl Shared {
     }
 
     /// Publishes what takes a delivery's place; how the delivery itself ends then.
-    async fn replace(&self, replaced: Replaced) -> Result<(Place, Verdict), QueueError> {
+    async fn replace(
+        &self,
+        replaced: Replaced,
+    ) -> Result<(BrokerTag, Acknowledgement), QueueError> {
         let Replaced {
             place,
             frame,
             is_return,
         } = replaced;
         let Some(frame) = frame else {
-            return Ok((place, Verdict::Requeue));
+            return Ok((place, Acknowledgement::Requeue));
         };
         let mut links = self.common.board.watch();
         loop {
             let error = match self.publisher.publish(vec![frame.clone()]).await {
-                Ok(()) => return Ok((place, Verdict::Ack)),
+                Ok(()) => return Ok((place, Acknowledgement::Ack)),
                 Err(error) => error,
             };
             if is_return {
                 // It must be visible again now, marked if it must be.
-                return Ok((place, Verdict::Requeue));
+                return Ok((place, Acknowledgement::Requeue));
             }
             // Handing it out again instead would do its work again, and count towards the broker's delivery limit,
             // for as long as nothing can be published. So it stays where it is.
             tracing::debug!(%error, "a retry cannot be published yet: its message is kept until it can");
             let usable = async {
                 match error {
-                    PublishError::Away(_) => {
+                    PublishError::Unavailable(_) => {
                         let is_usable = links.wait_for(|links| links.publisher.is_usable());
                         drop(is_usable.await);
                     }
@@ -92,7 +98,7 @@ impl Shared {
                 () = self.common.closed.cancelled() => return Err(QueueError::Closed),
                 () = self.consumer_lost(place) => {
                     let why = "its connection ended: the message comes again";
-                    return Err(QueueError::Away(why.to_owned()));
+                    return Err(QueueError::Unavailable(why.to_owned()));
                 }
                 () = usable => {}
             }
@@ -100,13 +106,16 @@ impl Shared {
     }
 
     /// Resolves when the connection that a delivery came by is gone.
-    async fn consumer_lost(&self, place: Place) {
+    async fn consumer_lost(&self, place: BrokerTag) {
         let mut links = self.common.board.watch();
-        let is_lost = |_: &_| !self.consumer.lanes.is_current(place.generation);
+        let is_lost = |_: &_| !self.consumer.subscriptions.is_current(place.generation);
         drop(links.wait_for(is_lost).await);
     }
 
-    pub(super) async fn end(&self, verdicts: Vec<(Place, Verdict)>) -> Result<(), QueueError> {
+    pub(super) async fn end(
+        &self,
+        verdicts: Vec<(BrokerTag, Acknowledgement)>,
+    ) -> Result<(), QueueError> {
         if verdicts.is_empty() {
             return Ok(());
         }
@@ -120,14 +129,14 @@ impl Shared {
     pub(super) fn lost(&self, why: String) -> QueueError {
         match self.common.closed.is_cancelled() {
             true => QueueError::Closed,
-            false => QueueError::Away(why),
+            false => QueueError::Unavailable(why),
         }
     }
 }
 
 /// A delivery and the message that takes its place.
 struct Replaced {
-    place: Place,
+    place: BrokerTag,
     /// `None`: it can only be handed out again.
     frame: Option<Frame>,
     is_return: bool,
@@ -136,10 +145,10 @@ struct Replaced {
 impl Replaced {
     /// A message that is given back is published again and removed, because the broker marks what it takes back
     /// (queue.md 2.3).
-    fn returned(shared: &Shared, held: Held) -> Self {
-        let Held { place, arrived } = held;
-        let frame = match place.lane {
-            Lane::Of(queue) if arrived.message.body.len() <= MESSAGE_BYTES_MAX => {
+    fn returned(shared: &RabbitShared, held: HeldDelivery) -> Self {
+        let HeldDelivery { place, arrived } = held;
+        let frame = match place.subscription {
+            Subscription::Of(queue) if arrived.message.body.len() <= MESSAGE_BYTES_MAX => {
                 let Arrived {
                     message,
                     is_redelivered,
@@ -152,7 +161,7 @@ impl Replaced {
                 };
                 Some(Frame::new(outgoing, is_redelivered, shared.clock.now()))
             }
-            Lane::Of(_) | Lane::Dead | Lane::Unrouted => None,
+            Subscription::Of(_) | Subscription::Dead | Subscription::Unrouted => None,
         };
         Self {
             place,
@@ -161,7 +170,7 @@ impl Replaced {
         }
     }
 
-    fn again(shared: &Shared, held: Held, next: Outgoing) -> Self {
+    fn again(shared: &RabbitShared, held: HeldDelivery, next: Outgoing) -> Self {
         Self {
             place: held.place,
             frame: Some(Frame::new(next, false, shared.clock.now())),

@@ -10,10 +10,10 @@ use tracing::{info, warn};
 use crate::backoff::Backoff;
 
 use super::connect::{BrokerError, BrokerSettings};
-use super::ending::Ending;
-use super::link::Board;
+use super::ending::LinkEnd;
+use super::link_state::Board;
 use super::observer::Role;
-use super::opened::Opened;
+use super::ready_connection::ReadyConnection;
 
 /// The longest pause after the first failure.
 const PAUSE_INITIAL: Duration = Duration::from_millis(200);
@@ -37,7 +37,11 @@ pub(super) struct Common {
 /// What is done with a connection while it lasts.
 pub(super) trait Serve {
     /// Sets up, calls `up`, works until the end; `Ok` when this process closes. It must not close the connection itself.
-    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending>;
+    async fn serve(
+        &mut self,
+        ready_connection: &mut ReadyConnection,
+        up: impl FnOnce(),
+    ) -> Result<(), LinkEnd>;
 
     /// The link is down, and why.
     fn down(&mut self, why: &str);
@@ -53,9 +57,9 @@ impl Common {
         }
     }
 
-    pub(super) async fn open(&self, role: Role) -> Result<Opened, BrokerError> {
+    pub(super) async fn open(&self, role: Role) -> Result<ReadyConnection, BrokerError> {
         let _making = self.making.lock().await;
-        Opened::open(&self.settings, role).await
+        ReadyConnection::open(&self.settings, role).await
     }
 }
 
@@ -63,10 +67,10 @@ impl Common {
 pub(super) async fn supervise(
     common: &Common,
     role: Role,
-    mut first: Option<Result<Opened, BrokerError>>,
+    mut first: Option<Result<ReadyConnection, BrokerError>>,
     mut served: impl Serve,
 ) {
-    let mut trouble = Trouble::new(role);
+    let mut trouble = LinkLog::new(role);
     let mut failures = 0_u32;
     loop {
         let opening = async {
@@ -75,34 +79,34 @@ pub(super) async fn supervise(
                 None => common.open(role).await,
             }
         };
-        let opened = tokio::select! {
+        let ready_connection = tokio::select! {
             biased;
             () = common.closed.cancelled() => break,
-            opened = opening => opened,
+            ready_connection = opening => ready_connection,
         };
-        let ending = match opened {
+        let ending = match ready_connection {
             Err(error) => {
                 let publisher_is_up = common.board.watch().borrow().publisher.is_up;
                 trouble.failed(&error, publisher_is_up);
-                let ending = Ending::from(&error);
+                let ending = LinkEnd::from(&error);
                 served.down(&ending.text);
                 common.board.down(role, &ending.text);
                 ending
             }
-            Ok(mut opened) => {
+            Ok(mut ready_connection) => {
                 let began = Instant::now();
                 let up = || {
                     common.board.up(role);
                     trouble.over();
                 };
-                let ended = served.serve(&mut opened, up).await;
+                let ended = served.serve(&mut ready_connection, up).await;
                 if began.elapsed() >= GOOD_AFTER {
                     failures = 0;
                 }
                 let why = ended.as_ref().err().map_or(CLOSED, |ending| &ending.text);
                 served.down(why);
                 common.board.down(role, why);
-                opened.close().await;
+                ready_connection.close().await;
                 let Err(ending) = ended else { break };
                 trouble.began(&ending);
                 ending
@@ -124,14 +128,14 @@ pub(super) async fn supervise(
 }
 
 /// What is logged about a link: its end, its return, and once a minute why it is still down.
-struct Trouble {
+struct LinkLog {
     role: Role,
     since: Option<Instant>,
     told: Option<Instant>,
     is_refused: bool,
 }
 
-impl Trouble {
+impl LinkLog {
     fn new(role: Role) -> Self {
         Self {
             role,
@@ -142,7 +146,7 @@ impl Trouble {
     }
 
     /// The connection was made and ended, perhaps before it could be used.
-    fn began(&mut self, ending: &Ending) {
+    fn began(&mut self, ending: &LinkEnd) {
         let role = self.role.as_str();
         self.since.get_or_insert_with(Instant::now);
         if self.is_due() {
@@ -196,8 +200,8 @@ mod tests {
     use super::*;
 
     /// How often it is told of in three minutes, one failure a second.
-    async fn told(mut fail: impl FnMut(&mut Trouble), role: Role) -> usize {
-        let (mut trouble, mut told) = (Trouble::new(role), Vec::new());
+    async fn told(mut fail: impl FnMut(&mut LinkLog), role: Role) -> usize {
+        let (mut trouble, mut told) = (LinkLog::new(role), Vec::new());
         for _ in 0..180 {
             fail(&mut trouble);
             told.extend(trouble.told);
@@ -209,18 +213,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn consumer_that_is_refused_beside_a_good_publisher_is_told_once_a_minute() {
-        let limit = BrokerError::Away("no further connection".to_owned());
-        let failed = |trouble: &mut Trouble| trouble.failed(&limit, true);
+        let limit = BrokerError::Unavailable("no further connection".to_owned());
+        let failed = |trouble: &mut LinkLog| trouble.failed(&limit, true);
         assert_eq!(told(failed, Role::Consumer).await, 3);
-        let ended = Ending::server_closed("it may not read".to_owned());
-        let began = |trouble: &mut Trouble| trouble.began(&ended);
+        let ended = LinkEnd::server_closed("it may not read".to_owned());
+        let began = |trouble: &mut LinkLog| trouble.began(&ended);
         assert_eq!(told(began, Role::Consumer).await, 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn broker_that_is_away_for_both_links_is_told_once_by_one() {
-        let away = BrokerError::Away("no connection".to_owned());
-        let failed = |trouble: &mut Trouble| trouble.failed(&away, false);
+        let away = BrokerError::Unavailable("no connection".to_owned());
+        let failed = |trouble: &mut LinkLog| trouble.failed(&away, false);
         assert_eq!(told(failed, Role::Consumer).await, 0);
         assert_eq!(told(failed, Role::Publisher).await, 1);
     }

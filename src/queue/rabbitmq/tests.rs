@@ -7,10 +7,10 @@ use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use crate::domain::Timestamp;
 use crate::ports::{Message, Outgoing, QueueName};
 
-use super::lanes::{Lane, Lanes};
+use super::subscriptions::{Subscription, Subscriptions};
 use super::wire::{Arrived, Frame};
 
-const LANE: Lane = Lane::Of(QueueName::Events);
+const LANE: Subscription = Subscription::Of(QueueName::Events);
 
 fn message(id: &str) -> Message {
     Message {
@@ -24,36 +24,40 @@ fn arrived(id: &str) -> Arrived {
         queue: Some(QueueName::Events),
         message: message(id),
         is_redelivered: false,
-        cast_off: None,
+        return_message: None,
     }
 }
 
 /// Lanes with the deliveries 1 to `count` in one of them.
-fn lanes_with(count: u64) -> Lanes {
-    let lanes = Lanes::new();
-    lanes.begin();
+fn lanes_with(count: u64) -> Subscriptions {
+    let subscriptions = Subscriptions::new();
+    subscriptions.begin();
     for tag in 1..=count {
-        lanes.arrive(LANE, tag, arrived(&tag.to_string()));
+        subscriptions.arrive(LANE, tag, arrived(&tag.to_string()));
     }
-    lanes
+    subscriptions
 }
 
 #[test]
 fn receipt_of_an_earlier_connection_names_nothing() {
-    let lanes = lanes_with(2);
-    let taken = lanes.take(LANE, 1);
-    assert_eq!(lanes.count(LANE), (1, 1));
-    let held = lanes.claim(taken[0].0).unwrap();
-    assert!(lanes.claim(taken[0].0).is_none());
-    let second = lanes.take(LANE, 5).remove(0).0;
-    assert!(lanes.is_current(held.place.generation));
-    assert_eq!(lanes.count(LANE), (0, 2), "claimed and not settled yet");
-    lanes.settle(LANE);
-    assert_eq!(lanes.count(LANE), (0, 1));
-    lanes.begin();
-    assert!(!lanes.is_current(held.place.generation));
-    assert!(lanes.claim(second).is_none());
-    assert_eq!(lanes.count(LANE), (0, 0));
+    let subscriptions = lanes_with(2);
+    let taken = subscriptions.take(LANE, 1);
+    assert_eq!(subscriptions.count(LANE), (1, 1));
+    let held = subscriptions.claim(taken[0].0).unwrap();
+    assert!(subscriptions.claim(taken[0].0).is_none());
+    let second = subscriptions.take(LANE, 5).remove(0).0;
+    assert!(subscriptions.is_current(held.place.generation));
+    assert_eq!(
+        subscriptions.count(LANE),
+        (0, 2),
+        "claimed and not settled yet"
+    );
+    subscriptions.settle(LANE);
+    assert_eq!(subscriptions.count(LANE), (0, 1));
+    subscriptions.begin();
+    assert!(!subscriptions.is_current(held.place.generation));
+    assert!(subscriptions.claim(second).is_none());
+    assert_eq!(subscriptions.count(LANE), (0, 0));
 }
 
 fn delivery_of(frame: Frame) -> Delivery {
@@ -83,7 +87,7 @@ fn message_comes_as_it_was_sent_however_long_its_id() {
         let arrived = Arrived::read(LANE, delivery_of(frame(&id, false)));
         assert_eq!(arrived.message, message(&id));
         assert_eq!(arrived.queue, Some(QueueName::ChatLater));
-        assert!(!arrived.is_redelivered && arrived.cast_off.is_none());
+        assert!(!arrived.is_redelivered && arrived.return_message.is_none());
     }
 }
 
@@ -119,7 +123,9 @@ fn castoff_tells_its_last_death() {
             );
         }
         delivery.properties = delivery.properties.with_headers(headers);
-        Arrived::read(Lane::Dead, delivery).cast_off.unwrap()
+        Arrived::read(Subscription::Dead, delivery)
+            .return_message
+            .unwrap()
     };
     let expired = death("meetrelay.delay.2s", "expired");
     let told = [

@@ -20,13 +20,13 @@ mod route;
 mod tests;
 
 pub(crate) use declare::ensure;
-pub use declare::{Difference, Report};
+pub use declare::{Difference, TopologyReport};
 pub use definitions::definitions;
 pub(crate) use plan::{DEAD, DELAYS, UNROUTED, queue_name};
 pub(crate) use route::route;
 
 use super::connect::{BrokerError, BrokerSettings, connect};
-use declare::{Way, go_through};
+use declare::{DeclareMode, go_through};
 
 /// The name of this program's own connections in the broker's list.
 const CONNECTION: &str = "meetrelay topology";
@@ -35,16 +35,16 @@ const CONNECTION: &str = "meetrelay topology";
 ///
 /// # Errors
 /// The broker cannot be used.
-pub async fn apply(settings: &BrokerSettings) -> Result<Report, BrokerError> {
-    once(settings, Way::Make).await
+pub async fn apply(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
+    once(settings, DeclareMode::Make).await
 }
 
 /// Changes nothing and tells all that is missing, and all that is different as far as the account may compare.
 ///
 /// # Errors
 /// The broker cannot be used.
-pub async fn check(settings: &BrokerSettings) -> Result<Report, BrokerError> {
-    once(settings, Way::Compare).await
+pub async fn check(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
+    once(settings, DeclareMode::Compare).await
 }
 
 /// How many exchanges, queues and bindings there are when all is well.
@@ -53,7 +53,7 @@ pub fn counts() -> (usize, usize, usize) {
     (exchanges, queues, plan::bindings().len())
 }
 
-async fn once(settings: &BrokerSettings, way: Way) -> Result<Report, BrokerError> {
+async fn once(settings: &BrokerSettings, way: DeclareMode) -> Result<TopologyReport, BrokerError> {
     let connection = connect(settings, CONNECTION).await?;
     let report = go_through(&connection, settings, way).await;
     // Not answered: it ends with this process.

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::Timestamp;
 use crate::ports::{Message, Outgoing, QueueName};
 
-use super::lanes::Lane;
+use super::subscriptions::Subscription;
 use super::topology;
 
 /// Kept on the broker's disk.
@@ -68,11 +68,11 @@ pub(super) struct Arrived {
     pub(super) message: Message,
     pub(super) is_redelivered: bool,
     /// Why the broker put it aside, if it did.
-    pub(super) cast_off: Option<String>,
+    pub(super) return_message: Option<String>,
 }
 
 impl Arrived {
-    pub(super) fn read(lane: Lane, delivery: Delivery) -> Self {
+    pub(super) fn read(subscription: Subscription, delivery: Delivery) -> Self {
         let Delivery {
             routing_key,
             redelivered,
@@ -92,7 +92,9 @@ impl Arrived {
         let is_suspect = matches!(header(SUSPECT), Some(AMQPValue::Boolean(true)));
         Self {
             queue,
-            cast_off: lane.is_cast_off().then(|| cast_off(header("x-death"), key)),
+            return_message: subscription
+                .is_cast_off()
+                .then(|| return_message(header("x-death"), key)),
             message: Message {
                 id,
                 body: data.into(),
@@ -118,7 +120,7 @@ fn text(value: &AMQPValue) -> Option<String> {
 }
 
 /// The newest entry of `x-death` stands first and tells the last queue (queue.md 2.3).
-fn cast_off(death: Option<&AMQPValue>, key: &str) -> String {
+fn return_message(death: Option<&AMQPValue>, key: &str) -> String {
     let newest = match death {
         Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first(),
         _ => None,

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::ports::Queue;
-use crate::queue::OpenError;
+use crate::queue::QueueOpenError;
 
 use super::Core;
 use super::folder::{self, Folder};
-use super::forward::Ended;
+use super::forward::ForwardEnd;
 
 /// Most spools that are taken at one time: each has two threads and an open file. Others wait their turn.
 const ADOPTED_MAX: usize = 4;
@@ -34,7 +34,7 @@ const MADE_WITHIN: Duration = Duration::from_secs(30);
 
 /// What was seen in the folder of all spools.
 #[derive(Default)]
-struct Seen {
+struct SeenFolders {
     /// Said to be foreign or damaged, and left as they are until the next start.
     named: HashSet<PathBuf>,
     /// Folders without a file, since when: being made, or left by a relay that died while it made or removed them.
@@ -43,7 +43,7 @@ struct Seen {
 
 /// Takes over and forwards until a stop is asked for.
 pub(super) async fn run(core: Arc<Core>, own: Uuid) {
-    let mut seen = Seen::default();
+    let mut seen = SeenFolders::default();
     let mut working: JoinSet<(PathBuf, bool)> = JoinSet::new();
     let mut taken: HashSet<PathBuf> = HashSet::new();
     loop {
@@ -95,21 +95,21 @@ impl Core {
         self.adopted()
             .retain(|queue| !Arc::ptr_eq(queue, &folder.queue));
         match &ended {
-            Ended::Empty if forwarded > 0 => {
+            ForwardEnd::Empty if forwarded > 0 => {
                 tracing::info!(%path, forwarded, "the broker has everything that was in a spool left by another relay");
             }
-            Ended::Unreadable(why) => {
+            ForwardEnd::Unreadable(why) => {
                 tracing::error!(%path, forwarded, why, "a spool that was found is left as it is");
             }
-            Ended::Empty | Ended::Stopped => {}
+            ForwardEnd::Empty | ForwardEnd::Stopped => {}
         }
-        let is_damaged = matches!(ended, Ended::Unreadable(_));
+        let is_damaged = matches!(ended, ForwardEnd::Unreadable(_));
         if is_damaged {
             folder.queue.close().await;
         } else {
             folder.end().await;
         }
-        let is_kept = matches!(ended, Ended::Empty) && folder::has_file(&folder.path);
+        let is_kept = matches!(ended, ForwardEnd::Empty) && folder::has_file(&folder.path);
         (folder.path, is_damaged || is_kept)
     }
 }
@@ -117,11 +117,11 @@ impl Core {
 impl Core {
     /// Forwards a spool that was found until it is empty. One that cannot be read is opened again by its queue, so it
     /// is tried for a while.
-    async fn forward_found(&self, folder: &Folder, forwarded: &mut u64) -> Ended {
+    async fn forward_found(&self, folder: &Folder, forwarded: &mut u64) -> ForwardEnd {
         let mut unreadable: Option<(Instant, u64)> = None;
         loop {
             let ended = self.forward(folder, Some(&mut *forwarded)).await;
-            let Ended::Unreadable(why) = &ended else {
+            let ForwardEnd::Unreadable(why) = &ended else {
                 return ended;
             };
             let since = match unreadable {
@@ -137,14 +137,14 @@ impl Core {
             unreadable = Some((since, *forwarded));
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ended::Stopped,
+                () = self.stop.cancelled() => return ForwardEnd::Stopped,
                 () = tokio::time::sleep(READ_AGAIN_AFTER) => {}
             }
         }
     }
 }
 
-async fn take(core: &Core, path: &Path) -> Result<Option<Folder>, OpenError> {
+async fn take(core: &Core, path: &Path) -> Result<Option<Folder>, QueueOpenError> {
     let (path, clock) = (path.to_owned(), Arc::clone(&core.clock));
     let taking = tokio::task::spawn_blocking(move || Folder::take(&path, &clock));
     // A panic in there has already said so.
@@ -152,7 +152,7 @@ async fn take(core: &Core, path: &Path) -> Result<Option<Folder>, OpenError> {
 }
 
 /// Spools that may be free. What is no spool is named once.
-async fn look(root: &Path, own: Uuid, seen: &mut Seen) -> Vec<PathBuf> {
+async fn look(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
     let (root, mut present) = (root.to_owned(), std::mem::take(seen));
     let looking = tokio::task::spawn_blocking(move || {
         let found = look_now(&root, own, &mut present);
@@ -163,7 +163,7 @@ async fn look(root: &Path, own: Uuid, seen: &mut Seen) -> Vec<PathBuf> {
     found
 }
 
-fn look_now(root: &Path, own: Uuid, seen: &mut Seen) -> Vec<PathBuf> {
+fn look_now(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
     let entries = match fs::read_dir(root) {
         Ok(entries) => entries,
         Err(error) => {

@@ -24,10 +24,10 @@ impl Episode {
     /// A message was stored because of `why`; `None` when the broker was not even tried.
     pub(super) fn spooled(&mut self, why: Option<&PublishError>) {
         self.spooled += 1;
-        let is_news = self
+        let should_log = self
             .told
             .is_none_or(|told| told.elapsed() >= TOLD_AGAIN_AFTER);
-        if self.is_open || !is_news {
+        if self.is_open || !should_log {
             return;
         }
         self.is_open = true;

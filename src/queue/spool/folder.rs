@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::lock::{LockError, lock};
 use crate::ports::{Clock, Queue};
-use crate::queue::{EmbeddedQueue, EmbeddedSettings, OpenError};
+use crate::queue::{EmbeddedQueue, EmbeddedSettings, QueueOpenError};
 
 use super::SpoolSettings;
 
@@ -70,10 +70,13 @@ impl Folder {
     }
 
     /// Takes over one that was found. `Ok(None)`: nothing to take, its relay lives or it was removed meanwhile.
-    pub(super) fn take(path: &Path, clock: &Arc<dyn Clock>) -> Result<Option<Self>, OpenError> {
+    pub(super) fn take(
+        path: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Self>, QueueOpenError> {
         match open(path, u64::MAX, clock) {
             Ok(folder) => Ok(Some(folder)),
-            Err(OpenError::Lock(LockError::InUse { .. })) => Ok(None),
+            Err(QueueOpenError::Lock(LockError::InUse { .. })) => Ok(None),
             Err(_) if !has_file(path) => Ok(None),
             Err(error) => Err(error),
         }
@@ -140,7 +143,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-fn open(path: &Path, bytes_max: u64, clock: &Arc<dyn Clock>) -> Result<Folder, OpenError> {
+fn open(path: &Path, bytes_max: u64, clock: &Arc<dyn Clock>) -> Result<Folder, QueueOpenError> {
     let settings = EmbeddedSettings {
         path: path.join(FILE),
         bytes_max,

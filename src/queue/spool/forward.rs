@@ -32,13 +32,13 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// One spool is forwarded at a time. Whoever has the turn keeps it while it pauses, so that the broker is tried by one.
 #[derive(Default)]
-pub(super) struct Turn {
+pub(super) struct ForwardTurn {
     /// Tries since the broker last took a message.
     refused: u32,
 }
 
 /// Why forwarding ended.
-pub(super) enum Ended {
+pub(super) enum ForwardEnd {
     /// Nothing is left.
     Empty,
     /// A stop was asked for.
@@ -54,7 +54,7 @@ impl Core {
             return;
         };
         let mut refused = 0;
-        while let Ended::Unreadable(why) = self.forward(&own, None).await {
+        while let ForwardEnd::Unreadable(why) = self.forward(&own, None).await {
             refused += 1;
             if refused == 1 {
                 tracing::error!(path = %own.path.display(), why, "the spool cannot be read");
@@ -64,24 +64,28 @@ impl Core {
     }
 
     /// Forwards until a stop is asked for; a spool that was found until it is empty, counting in `forwarded`.
-    pub(super) async fn forward(&self, folder: &Folder, mut forwarded: Option<&mut u64>) -> Ended {
+    pub(super) async fn forward(
+        &self,
+        folder: &Folder,
+        mut forwarded: Option<&mut u64>,
+    ) -> ForwardEnd {
         // Confirmed, but not deleted because the disk refused; never more than the deliveries of one batch.
         let mut confirmed = HashSet::new();
         loop {
             if forwarded.is_some() && folder.is_empty().await {
-                return Ended::Empty;
+                return ForwardEnd::Empty;
             }
             let received = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ended::Stopped,
+                () = self.stop.cancelled() => return ForwardEnd::Stopped,
                 received = tokio::time::timeout(LOOK_AGAIN_AFTER, receive(folder)) => received,
             };
             let deliveries = match received {
                 // Nothing to do.
                 Err(_) => continue,
                 Ok(Ok(deliveries)) => deliveries,
-                Ok(Err(QueueError::Closed)) => return Ended::Stopped,
-                Ok(Err(QueueError::Away(why))) => return Ended::Unreadable(why),
+                Ok(Err(QueueError::Closed)) => return ForwardEnd::Stopped,
+                Ok(Err(QueueError::Unavailable(why))) => return ForwardEnd::Unreadable(why),
             };
             let count = self.forward_batch(folder, deliveries, &mut confirmed).await;
             if let Some(forwarded) = &mut forwarded {
@@ -109,7 +113,7 @@ impl Core {
             .into_iter()
             .partition(|delivery| delivery.damaged);
         for delivery in damaged {
-            self.aside
+            self.returned_messages
                 .put(&folder.queue, delivery, "it is damaged".to_owned());
         }
         if deliveries.is_empty() {
@@ -137,9 +141,9 @@ impl Core {
                 }
                 Err(PublishError::TooLarge { .. } | PublishError::Unwritable(_)) => {
                     let reason = outcome.map_or_else(|error| error.to_string(), |()| String::new());
-                    self.aside.put(&folder.queue, delivery, reason);
+                    self.returned_messages.put(&folder.queue, delivery, reason);
                 }
-                Err(PublishError::Away(_) | PublishError::Full(_)) => {
+                Err(PublishError::Unavailable(_) | PublishError::Full(_)) => {
                     is_refused = true;
                     settlements.push(returned(delivery));
                 }
@@ -184,7 +188,7 @@ impl Core {
                 let outcome = tokio::select! {
                     biased;
                     outcome = publishing => outcome,
-                    () = given_up => Err(PublishError::Away("no confirm".to_owned())),
+                    () = given_up => Err(PublishError::Unavailable("no confirm".to_owned())),
                 };
                 (delivery, outcome)
             })

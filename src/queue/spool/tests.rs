@@ -35,7 +35,7 @@ impl Clock for Still {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mood {
     Takes,
-    Away,
+    Unavailable,
     Full,
     /// Takes nothing and answers nothing.
     Hangs,
@@ -102,7 +102,7 @@ impl Queue for Broker {
                 self.taken.lock().unwrap().push(id);
                 Ok(())
             }
-            Mood::Away => Err(PublishError::Away("the broker is down".to_owned())),
+            Mood::Unavailable => Err(PublishError::Unavailable("the broker is down".to_owned())),
             Mood::Full => Err(PublishError::Full("the broker is full".to_owned())),
             Mood::Hangs => std::future::pending().await,
             Mood::Silent => {

@@ -10,12 +10,12 @@ mod save;
 
 use std::time::Duration;
 
-use super::link::Client;
-use super::trouble::Trouble;
+use super::failure::StoreFailure;
+use super::pooled_client::PostgresClient;
 use crate::domain::Timestamp;
 use crate::domain::apply::{Applied, Policy};
 use crate::ports::Incoming;
-use crate::store::batch::Keys;
+use crate::store::batch::BatchKeys;
 
 /// How often a transaction is repeated that stood in another's way.
 const AGAIN_MAX: u32 = 3;
@@ -24,23 +24,23 @@ const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Applies the events in their order; on an error nothing is written.
 pub(super) async fn apply(
-    client: &Client,
+    client: &PostgresClient,
     batch: &[Incoming],
     policy: &Policy,
     now: Timestamp,
-) -> Result<Vec<Applied>, Trouble> {
-    let keys = Keys::of(batch);
+) -> Result<Vec<Applied>, StoreFailure> {
+    let keys = BatchKeys::of(batch);
     let locks = locks::of(batch, &keys);
     let mut again = 0;
     loop {
         let met = in_transaction(client, batch, (&keys, &locks), policy, now).await;
-        if let Err(trouble) = &met
-            && trouble.leaves_connection()
+        if let Err(failure) = &met
+            && failure.leaves_connection()
         {
             client.batch_execute("ROLLBACK").await?;
         }
         match met {
-            Err(Trouble::Again(_)) if again < AGAIN_MAX => {
+            Err(StoreFailure::Again(_)) if again < AGAIN_MAX => {
                 again += 1;
                 let pause = AGAIN_AFTER * again;
                 tokio::time::sleep(pause.mul_f64(rand::random())).await;
@@ -51,14 +51,16 @@ pub(super) async fn apply(
 }
 
 async fn in_transaction(
-    client: &Client,
+    client: &PostgresClient,
     batch: &[Incoming],
-    (keys, locks): (&Keys, &[i64]),
+    (keys, locks): (&BatchKeys, &[i64]),
     policy: &Policy,
     now: Timestamp,
-) -> Result<Vec<Applied>, Trouble> {
+) -> Result<Vec<Applied>, StoreFailure> {
     let mut view = read::begin(client, keys, locks).await?;
-    let applied = view.apply(batch, policy, now).map_err(Trouble::Refused)?;
+    let applied = view
+        .apply(batch, policy, now)
+        .map_err(StoreFailure::Refused)?;
     save::save(client, &view, now).await?;
     client.batch_execute("COMMIT").await?;
     Ok(applied)

@@ -17,12 +17,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, NoTls, Socket};
+use tokio_postgres::{Client as PostgresClient, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::tls;
 
-pub(super) use complaint::At;
+pub(super) use complaint::DatabaseAddress;
 
 /// How the relay is called in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "meetrelay";
@@ -68,8 +68,8 @@ pub struct PostgresSettings {
 }
 
 impl PostgresSettings {
-    fn peer(&self) -> tls::Peer<'_> {
-        tls::Peer {
+    fn peer(&self) -> tls::TlsPeer<'_> {
+        tls::TlsPeer {
             name: "PostgreSQL",
             url_key: "store.url",
             ca_key: "store.ca_file",
@@ -189,7 +189,7 @@ where
     fn connect(
         &self,
         config: &Config,
-    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+    ) -> BoxFuture<'_, Result<(PostgresClient, JoinHandle<()>), tokio_postgres::Error>> {
         let (tls, config) = (self.tls.clone(), config.clone());
         async move {
             let (client, connection) = config.connect(tls).await?;

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use tokio_postgres::Row;
 
+use super::failure::StoreFailure;
 use super::limit;
-use super::link::{Client, execute, row, rows};
+use super::pooled_client::{PostgresClient, execute, row, rows};
 use super::text::Text;
-use super::trouble::Trouble;
 use crate::domain::{EventId, MeetingId, Timestamp};
 use crate::ports::Logged;
-use crate::store::body::damaged;
-use crate::store::{LISTED_MAX, STORY_MAX, word};
+use crate::store::row_json::damaged;
+use crate::store::{HISTORY_MAX, LISTED_MAX, columns};
 
 /// Most rows that one piece of pruning takes from each table.
 const PIECE_MAX: i64 = 500;
@@ -29,7 +29,10 @@ const FORGET: [&str; 4] = [
 ];
 
 /// The line of one event.
-pub(super) async fn of_event(client: &Client, event: &str) -> Result<Option<Logged>, Trouble> {
+pub(super) async fn of_event(
+    client: &PostgresClient,
+    event: &str,
+) -> Result<Option<Logged>, StoreFailure> {
     let text = "SELECT event, kind, source, effect, received_at, applied_at
          FROM events WHERE event = $1 ORDER BY line LIMIT 1";
     let found = row(client, text, &[&Text::of(event)]).await?;
@@ -37,7 +40,10 @@ pub(super) async fn of_event(client: &Client, event: &str) -> Result<Option<Logg
 }
 
 /// Those of `events` that have a line or are a dead letter.
-pub(super) async fn settled(client: &Client, events: &[EventId]) -> Result<Vec<EventId>, Trouble> {
+pub(super) async fn settled(
+    client: &PostgresClient,
+    events: &[EventId],
+) -> Result<Vec<EventId>, StoreFailure> {
     let asked: Vec<_> = events.iter().take(LISTED_MAX).collect();
     let ids: Vec<_> = asked.iter().map(Text::shown).collect();
     let text = "SELECT asked.id FROM unnest($1::text[]) AS asked (id)
@@ -54,22 +60,25 @@ pub(super) async fn settled(client: &Client, events: &[EventId]) -> Result<Vec<E
 }
 
 /// The lines of one meeting, in the order in which they were applied.
-pub(super) async fn story(client: &Client, meeting: MeetingId) -> Result<Vec<Logged>, Trouble> {
+pub(super) async fn history(
+    client: &PostgresClient,
+    meeting: MeetingId,
+) -> Result<Vec<Logged>, StoreFailure> {
     let text = "SELECT event, kind, source, effect, received_at, applied_at
          FROM events WHERE meeting = $1 ORDER BY line LIMIT $2";
-    let most = limit(STORY_MAX, STORY_MAX);
+    let most = limit(HISTORY_MAX, HISTORY_MAX);
     let found = rows(client, text, &[&Text::shown(meeting), &most]).await?;
     found.iter().map(read).collect()
 }
 
-fn read(row: &Row) -> Result<Logged, Trouble> {
+fn read(row: &Row) -> Result<Logged, StoreFailure> {
     let event: String = row.try_get("event")?;
     let effect: &str = row.try_get("effect")?;
     Ok(Logged {
         kind: row.try_get("kind")?,
         source: row.try_get("source")?,
-        effect: word::effect(effect).ok_or_else(|| {
-            Trouble::Refused(damaged(format_args!("the line of event {event}"), "effect"))
+        effect: columns::effect(effect).ok_or_else(|| {
+            StoreFailure::Refused(damaged(format_args!("the line of event {event}"), "effect"))
         })?,
         received_at: Timestamp::from_millis(row.try_get("received_at")?),
         applied_at: Timestamp::from_millis(row.try_get("applied_at")?),
@@ -79,7 +88,10 @@ fn read(row: &Row) -> Result<Logged, Trouble> {
 
 /// Forgets some keys and lines from before `before`; answers how many, 0 when none is left. Leases that a killed
 /// relay left behind go with them.
-pub(super) async fn forget_piece(client: &Client, before: Timestamp) -> Result<u64, Trouble> {
+pub(super) async fn forget_piece(
+    client: &PostgresClient,
+    before: Timestamp,
+) -> Result<u64, StoreFailure> {
     let mut forgotten = 0;
     for text in FORGET {
         forgotten += execute(client, text, &[&before.millis(), &PIECE_MAX]).await?;

@@ -1,12 +1,12 @@
 //! How often work on a redelivered message has begun without a verdict.
 
-use super::link::{Client, execute, row};
+use super::failure::StoreFailure;
+use super::pooled_client::{PostgresClient, execute, row};
 use super::text::Text;
-use super::trouble::Trouble;
 use crate::store::MARKS_MAX;
 
 /// Counts one more, and answers how many it is now.
-pub(super) async fn add(client: &Client, message: &str) -> Result<u32, Trouble> {
+pub(super) async fn add(client: &PostgresClient, message: &str) -> Result<u32, StoreFailure> {
     let message = Text::of(message);
     // Apart from the insert, which uses up a line's number even where it changes nothing.
     let again = "UPDATE marks SET begun = begun + 1 WHERE message = $1 RETURNING begun";
@@ -26,7 +26,7 @@ pub(super) async fn add(client: &Client, message: &str) -> Result<u32, Trouble> 
 }
 
 /// Forgets the message.
-pub(super) async fn clear(client: &Client, message: &str) -> Result<(), Trouble> {
+pub(super) async fn clear(client: &PostgresClient, message: &str) -> Result<(), StoreFailure> {
     let text = "DELETE FROM marks WHERE message = $1";
     execute(client, text, &[&Text::of(message)]).await?;
     Ok(())

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row;
 
-use super::link::{Client, row, rows};
+use super::failure::StoreFailure;
+use super::pooled_client::{PostgresClient, row, rows};
 use super::text::Text;
-use super::trouble::Trouble;
 use super::{limit, number, posts};
 use crate::domain::choice::CANDIDATES_MAX;
 use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Timestamp};
 use crate::ports::{MeetingFilter, MeetingSummary};
-use crate::store::body::{self, damaged};
-use crate::store::{LISTED_MAX, word};
+use crate::store::row_json::{self, damaged};
+use crate::store::{LISTED_MAX, columns};
 
 /// One statement, so that a meeting and its posts are of one moment; the body comes with the first of them alone.
 macro_rules! whole_where {
@@ -30,41 +30,44 @@ macro_rules! whole_where {
 pub(super) const WHOLE: &str = whole_where!("ANY($1::text[])");
 
 /// A meeting with its posts.
-pub(super) async fn load(client: &Client, id: MeetingId) -> Result<Option<Meeting>, Trouble> {
+pub(super) async fn load(
+    client: &PostgresClient,
+    id: MeetingId,
+) -> Result<Option<Meeting>, StoreFailure> {
     let found = rows(client, whole_where!("$1"), &[&Text::shown(id)]).await?;
     only(found)
 }
 
 /// The meeting of a request, its first or an alias.
 pub(super) async fn of_request(
-    client: &Client,
+    client: &PostgresClient,
     request: RequestId,
-) -> Result<Option<Meeting>, Trouble> {
+) -> Result<Option<Meeting>, StoreFailure> {
     let text = whole_where!("(SELECT meeting FROM requests WHERE request = $1)");
     only(rows(client, text, &[&Text::shown(request)]).await?)
 }
 
 /// The meeting that an artifact belongs to.
 pub(super) async fn of_artifact(
-    client: &Client,
+    client: &PostgresClient,
     artifact: &ArtifactId,
-) -> Result<Option<Meeting>, Trouble> {
+) -> Result<Option<Meeting>, StoreFailure> {
     let text = whole_where!("(SELECT meeting FROM artifacts WHERE artifact = $1)");
     only(rows(client, text, &[&artifact.as_str()]).await?)
 }
 
-fn only(found: Vec<Row>) -> Result<Option<Meeting>, Trouble> {
+fn only(found: Vec<Row>) -> Result<Option<Meeting>, StoreFailure> {
     Ok(read_whole(&found)?.into_values().next())
 }
 
 /// The meetings in the rows of [`WHOLE`], with their posts.
-pub(super) fn read_whole(found: &[Row]) -> Result<HashMap<MeetingId, Meeting>, Trouble> {
+pub(super) fn read_whole(found: &[Row]) -> Result<HashMap<MeetingId, Meeting>, StoreFailure> {
     let mut meetings = HashMap::new();
     for row in found {
         let body: Option<&str> = row.try_get("body")?;
         if let Some(body) = body {
             let id = read_id(row, "id")?;
-            let meeting = body::read(id, body).map_err(Trouble::Refused)?;
+            let meeting = row_json::read(id, body).map_err(StoreFailure::Refused)?;
             meetings.insert(id, meeting);
         }
     }
@@ -80,7 +83,10 @@ pub(super) fn read_whole(found: &[Row]) -> Result<HashMap<MeetingId, Meeting>, T
 }
 
 /// What runs in a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
-pub(super) async fn running_in(client: &Client, channel: &str) -> Result<Vec<Meeting>, Trouble> {
+pub(super) async fn running_in(
+    client: &PostgresClient,
+    channel: &str,
+) -> Result<Vec<Meeting>, StoreFailure> {
     // Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
     let text = whole_where!(
         "ANY(SELECT id FROM meetings WHERE running AND place >= ($1::text || '|') COLLATE \"C\"
@@ -96,9 +102,9 @@ pub(super) async fn running_in(client: &Client, channel: &str) -> Result<Vec<Mee
 
 /// A listing, newest first.
 pub(super) async fn list(
-    client: &Client,
+    client: &PostgresClient,
     filter: &MeetingFilter,
-) -> Result<Vec<MeetingSummary>, Trouble> {
+) -> Result<Vec<MeetingSummary>, StoreFailure> {
     macro_rules! listed {
         ($which:literal) => {
             concat!(
@@ -122,23 +128,23 @@ pub(super) async fn list(
 
 /// Meetings to be woken, longest first.
 pub(super) async fn due(
-    client: &Client,
+    client: &PostgresClient,
     now: Timestamp,
     most: usize,
-) -> Result<Vec<(MeetingId, u32)>, Trouble> {
+) -> Result<Vec<(MeetingId, u32)>, StoreFailure> {
     let text = "SELECT id, round FROM meetings WHERE wake_at <= $1 ORDER BY wake_at, id LIMIT $2";
     let found = rows(client, text, &[&now.millis(), &limit(most, usize::MAX)]).await?;
     let read = |row: &Row| {
         let id = read_id(row, "id")?;
         let round = number(row.try_get("round")?)
-            .ok_or_else(|| Trouble::Refused(damaged(format_args!("meeting {id}"), "round")))?;
+            .ok_or_else(|| StoreFailure::Refused(damaged(format_args!("meeting {id}"), "round")))?;
         Ok((id, round))
     };
     found.iter().map(read).collect()
 }
 
 /// How many are not over.
-pub(super) async fn count_running(client: &Client) -> Result<u64, Trouble> {
+pub(super) async fn count_running(client: &PostgresClient) -> Result<u64, StoreFailure> {
     super::count(
         client,
         "SELECT count(*) AS count FROM meetings WHERE running",
@@ -148,36 +154,37 @@ pub(super) async fn count_running(client: &Client) -> Result<u64, Trouble> {
 
 /// What a person's id leads to.
 pub(super) async fn id_of(
-    client: &Client,
+    client: &PostgresClient,
     text: &str,
     reference: &str,
-) -> Result<Option<MeetingId>, Trouble> {
+) -> Result<Option<MeetingId>, StoreFailure> {
     let found = row(client, text, &[&Text::of(reference)]).await?;
     found.map(|row| read_id(&row, "meeting")).transpose()
 }
 
 /// The meeting's id in a column.
-pub(super) fn read_id(row: &Row, column: &str) -> Result<MeetingId, Trouble> {
-    body::read_id(row.try_get(column)?).map_err(Trouble::Refused)
+pub(super) fn read_id(row: &Row, column: &str) -> Result<MeetingId, StoreFailure> {
+    row_json::read_id(row.try_get(column)?).map_err(StoreFailure::Refused)
 }
 
 /// The same, where none may stand.
-pub(super) fn read_optional_id(row: &Row, column: &str) -> Result<Option<MeetingId>, Trouble> {
+pub(super) fn read_optional_id(row: &Row, column: &str) -> Result<Option<MeetingId>, StoreFailure> {
     let text: Option<&str> = row.try_get(column)?;
-    text.map(body::read_id)
+    text.map(row_json::read_id)
         .transpose()
-        .map_err(Trouble::Refused)
+        .map_err(StoreFailure::Refused)
 }
 
-fn read_summary(row: &Row) -> Result<MeetingSummary, Trouble> {
+fn read_summary(row: &Row) -> Result<MeetingSummary, StoreFailure> {
     let id = read_id(row, "id")?;
-    let damaged = |column: &str| Trouble::Refused(damaged(format_args!("meeting {id}"), column));
+    let damaged =
+        |column: &str| StoreFailure::Refused(damaged(format_args!("meeting {id}"), column));
     let state: &str = row.try_get("state")?;
     let first: &str = row.try_get("first_request")?;
     Ok(MeetingSummary {
         id,
         title: row.try_get("title")?,
-        state: word::state(state).ok_or_else(|| damaged("state"))?,
+        state: columns::state(state).ok_or_else(|| damaged("state"))?,
         room: row.try_get("room")?,
         channel_name: row.try_get("channel_name")?,
         starter: row.try_get("starter")?,

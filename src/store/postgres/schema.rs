@@ -2,17 +2,17 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::link::{Client, execute, row, rows};
-use super::trouble::Trouble;
+use super::failure::StoreFailure;
+use super::pooled_client::{PostgresClient, execute, row, rows};
 
 /// The steps in their order. A step that was released is never changed; a new form is a new step.
-const STEPS: &[Step] = &[
-    Step {
+const STEPS: &[Migration] = &[
+    Migration {
         number: 1,
         name: "first",
         sql: include_str!("../migrations/postgres/0001_first.sql"),
     },
-    Step {
+    Migration {
         number: 2,
         name: "post_body",
         sql: include_str!("../migrations/postgres/0002_post_body.sql"),
@@ -29,7 +29,7 @@ const MARKER: &str = "CREATE TABLE IF NOT EXISTS meetrelay_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )";
 
-struct Step {
+struct Migration {
     number: i32,
     name: &'static str,
     sql: &'static str,
@@ -37,7 +37,7 @@ struct Step {
 
 /// Why the database cannot be a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SchemaError {
+pub(super) enum PostgresSchemaError {
     /// Another program's tables are there.
     Foreign { schema: String },
     /// A newer version of the relay was here.
@@ -51,18 +51,18 @@ pub(super) enum SchemaError {
     /// The user may not work on this table.
     NoRightTo { table: String },
     /// The server did not do it.
-    Trouble(Trouble),
+    StoreFailure(StoreFailure),
 }
 
-impl From<Trouble> for SchemaError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<StoreFailure> for PostgresSchemaError {
+    fn from(failure: StoreFailure) -> Self {
+        Self::StoreFailure(failure)
     }
 }
 
-impl From<tokio_postgres::Error> for SchemaError {
+impl From<tokio_postgres::Error> for PostgresSchemaError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Trouble(error.into())
+        Self::StoreFailure(error.into())
     }
 }
 
@@ -72,7 +72,7 @@ const fn newest() -> i32 {
 }
 
 /// Brings the database to this version's form. Where it has that already, no right but those of daily work is needed.
-pub(super) async fn migrate(client: &Client) -> Result<(), SchemaError> {
+pub(super) async fn migrate(client: &PostgresClient) -> Result<(), PostgresSchemaError> {
     if look(client).await?.found < Some(newest()) {
         for step in STEPS {
             let applied = apply(client, step).await;
@@ -87,35 +87,35 @@ pub(super) async fn migrate(client: &Client) -> Result<(), SchemaError> {
 }
 
 /// Where the tables are, and how far they are.
-struct Place {
+struct SchemaState {
     schema: String,
     /// The newest step that was applied; 0 before the first, `None` where no step ever was.
     found: Option<i32>,
 }
 
-async fn look(client: &Client) -> Result<Place, SchemaError> {
+async fn look(client: &PostgresClient) -> Result<SchemaState, PostgresSchemaError> {
     // `to_regclass` would ask a cache, which does not know yet what another replica made while we waited for it.
     let text =
         "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
              EXISTS (SELECT 1 FROM pg_class WHERE relname = 'meetrelay_migrations'
                          AND relnamespace = current_schema()::regnamespace) AS is_ours";
     let known = row(client, text, &[]).await?;
-    let known = known.ok_or(SchemaError::NoSchema)?;
+    let known = known.ok_or(PostgresSchemaError::NoSchema)?;
     let schema: Option<String> = known.try_get("schema")?;
     let encoding: String = known.try_get("encoding")?;
-    let schema = schema.ok_or(SchemaError::NoSchema)?;
+    let schema = schema.ok_or(PostgresSchemaError::NoSchema)?;
     if encoding != "UTF8" {
-        return Err(SchemaError::Encoding(encoding));
+        return Err(PostgresSchemaError::Encoding(encoding));
     }
     if !known.try_get::<_, bool>("is_ours")? {
         let found = None;
-        return Ok(Place { schema, found });
+        return Ok(SchemaState { schema, found });
     }
     let table = "meetrelay_migrations".to_owned();
     let text = "SELECT has_table_privilege('meetrelay_migrations', 'SELECT') AS may";
     let may = row(client, text, &[]).await?;
     if !may.is_some_and(|row| row.try_get("may").unwrap_or(false)) {
-        return Err(SchemaError::NoRightTo { table });
+        return Err(PostgresSchemaError::NoRightTo { table });
     }
     let text = "SELECT coalesce(max(number), 0) AS found FROM meetrelay_migrations";
     let found = match row(client, text, &[]).await? {
@@ -124,14 +124,14 @@ async fn look(client: &Client) -> Result<Place, SchemaError> {
     };
     if found > newest() {
         let known = newest();
-        return Err(SchemaError::Newer { found, known });
+        return Err(PostgresSchemaError::Newer { found, known });
     }
     let found = Some(found);
-    Ok(Place { schema, found })
+    Ok(SchemaState { schema, found })
 }
 
 /// Whether somebody's tables are there; what an extension brought is nobody's.
-async fn has_tables(client: &Client) -> Result<bool, SchemaError> {
+async fn has_tables(client: &PostgresClient) -> Result<bool, PostgresSchemaError> {
     let text = "SELECT EXISTS (SELECT 1 FROM pg_class AS c
              WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
                  AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')) AS has_tables";
@@ -142,23 +142,23 @@ async fn has_tables(client: &Client) -> Result<bool, SchemaError> {
 }
 
 /// A crash before the commit leaves the database as it was, and the next start does the step again.
-async fn apply(client: &Client, step: &Step) -> Result<(), SchemaError> {
+async fn apply(client: &PostgresClient, step: &Migration) -> Result<(), PostgresSchemaError> {
     // It may take longer than a call, and so may another replica that is at it.
     client
         .batch_execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         .await?;
     execute(client, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     // Behind the lock: before it another replica may have been at it.
-    let Place { schema, found } = look(client).await?;
+    let SchemaState { schema, found } = look(client).await?;
     if found.is_none() && has_tables(client).await? {
-        return Err(SchemaError::Foreign { schema });
+        return Err(PostgresSchemaError::Foreign { schema });
     }
     if found < Some(step.number) {
         for text in [MARKER, step.sql] {
             client.batch_execute(text).await.map_err(|error| {
                 if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
                     let schema = schema.clone();
-                    return SchemaError::NoRightToMake { schema };
+                    return PostgresSchemaError::NoRightToMake { schema };
                 }
                 error.into()
             })?;
@@ -171,13 +171,13 @@ async fn apply(client: &Client, step: &Step) -> Result<(), SchemaError> {
 }
 
 /// The user who made the tables may be another than the one who works on them.
-async fn check_rights(client: &Client) -> Result<(), SchemaError> {
+async fn check_rights(client: &PostgresClient) -> Result<(), PostgresSchemaError> {
     let text = "SELECT name FROM unnest(ARRAY['meetings', 'sessions', 'requests', 'artifacts', 'posts', 'seen',
              'events', 'attempts', 'notes', 'dead_letters', 'marks', 'leases', 'settings']) AS name
          WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
              AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE')) LIMIT 1";
     match rows(client, text, &[]).await?.first() {
-        Some(row) => Err(SchemaError::NoRightTo {
+        Some(row) => Err(PostgresSchemaError::NoRightTo {
             table: row.try_get("name")?,
         }),
         None => Ok(()),

@@ -6,7 +6,7 @@ use crate::domain::Timestamp;
 use crate::domain::apply::{Applied, Policy};
 use crate::ports::Incoming;
 use crate::sqlite::SqliteError;
-use crate::store::batch::{Keys, View};
+use crate::store::batch::{BatchKeys, View};
 
 use super::{log, meetings};
 
@@ -25,14 +25,14 @@ pub(super) fn apply(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>, SqliteError> {
-    let mut view = read(file, &Keys::of(batch))?;
+    let mut view = read(file, &BatchKeys::of(batch))?;
     let applied = view.apply(batch, policy, now);
     let applied = applied.map_err(SqliteError::Refused)?;
     save(file, &view, now)?;
     Ok(applied)
 }
 
-fn read(file: &Connection, keys: &Keys) -> Result<View, SqliteError> {
+fn read(file: &Connection, keys: &BatchKeys) -> Result<View, SqliteError> {
     let mut view = View::default();
     for origin in &keys.origins {
         let first = log::first(file, origin)?;

@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::domain::{EventId, MeetingId, Origin, Timestamp};
 use crate::ports::Logged;
 use crate::sqlite::SqliteError;
-use crate::store::batch::{First, Line};
-use crate::store::{LISTED_MAX, STORY_MAX, word};
+use crate::store::batch::{First, LogLine};
+use crate::store::{HISTORY_MAX, LISTED_MAX, columns};
 
+use super::failure::unreadable;
 use super::limit;
-use super::trouble::unreadable;
 
 /// Most rows that one piece of pruning takes from each table.
 const PIECE_MAX: usize = 500;
@@ -66,7 +66,11 @@ pub(super) fn add_seen(
 }
 
 /// Adds a line for an event that was settled.
-pub(super) fn add_line(file: &Connection, line: &Line, now: Timestamp) -> Result<(), SqliteError> {
+pub(super) fn add_line(
+    file: &Connection,
+    line: &LogLine,
+    now: Timestamp,
+) -> Result<(), SqliteError> {
     let event = &line.event;
     file.prepare_cached(
         "INSERT INTO events (event, meeting, kind, source, effect, received_at, applied_at)
@@ -112,12 +116,12 @@ pub(super) fn settled(file: &Connection, events: &[EventId]) -> Result<Vec<Event
 }
 
 /// The lines of one meeting, in the order in which they were applied.
-pub(super) fn story(file: &Connection, meeting: MeetingId) -> Result<Vec<Logged>, SqliteError> {
+pub(super) fn history(file: &Connection, meeting: MeetingId) -> Result<Vec<Logged>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT event, kind, source, effect, received_at, applied_at
          FROM events WHERE meeting = ?1 ORDER BY line LIMIT ?2",
     )?;
-    let mut rows = statement.query((meeting.to_string(), limit(STORY_MAX, STORY_MAX)))?;
+    let mut rows = statement.query((meeting.to_string(), limit(HISTORY_MAX, HISTORY_MAX)))?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next()? {
         lines.push(read(row)?);
@@ -131,7 +135,7 @@ fn read(row: &Row<'_>) -> Result<Logged, SqliteError> {
     Ok(Logged {
         kind: row.get("kind")?,
         source: row.get("source")?,
-        effect: word::effect(&effect)
+        effect: columns::effect(&effect)
             .ok_or_else(|| unreadable(format!("the line of event {event}"), "effect"))?,
         received_at: Timestamp::from_millis(row.get("received_at")?),
         applied_at: Timestamp::from_millis(row.get("applied_at")?),

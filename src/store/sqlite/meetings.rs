@@ -7,9 +7,9 @@ use crate::domain::{ArtifactId, Meeting, MeetingId, RequestId, Timestamp};
 use crate::ports::{MeetingFilter, MeetingSummary};
 use crate::sqlite::SqliteError;
 use crate::store::batch::not_new;
-use crate::store::{LISTED_MAX, body, word};
+use crate::store::{LISTED_MAX, columns, row_json};
 
-use super::trouble::unreadable;
+use super::failure::unreadable;
 use super::{limit, posts};
 
 /// A meeting with its posts.
@@ -21,7 +21,7 @@ pub(super) fn load(file: &Connection, id: MeetingId) -> Result<Option<Meeting>, 
     };
     let text = row.get_ref(0)?.as_str();
     let text = text.map_err(|_| unreadable(format!("meeting {id}"), "body"))?;
-    let mut meeting = body::read(id, text).map_err(SqliteError::Refused)?;
+    let mut meeting = row_json::read(id, text).map_err(SqliteError::Refused)?;
     meeting.posts = posts::load_all(file, id)?;
     Ok(Some(meeting))
 }
@@ -50,7 +50,7 @@ pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
         first.id.to_string(),
         meeting.round,
         meeting.wake_at.map(Timestamp::millis),
-        body::write(meeting).map_err(SqliteError::Refused)?,
+        row_json::write(meeting).map_err(SqliteError::Refused)?,
     ))
     .map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(not_new(meeting)),
@@ -84,7 +84,7 @@ pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
         state.as_str(),
         meeting.round,
         meeting.wake_at.map(Timestamp::millis),
-        body::write(meeting).map_err(SqliteError::Refused)?,
+        row_json::write(meeting).map_err(SqliteError::Refused)?,
     ))?;
     Ok(())
 }
@@ -198,7 +198,7 @@ fn find(file: &Connection, query: &str, key: &str) -> Result<Option<MeetingId>, 
 }
 
 fn read_id(text: String) -> Result<MeetingId, SqliteError> {
-    body::read_id(&text).map_err(SqliteError::Refused)
+    row_json::read_id(&text).map_err(SqliteError::Refused)
 }
 
 fn read_summary(row: &Row<'_>) -> Result<MeetingSummary, SqliteError> {
@@ -209,7 +209,7 @@ fn read_summary(row: &Row<'_>) -> Result<MeetingSummary, SqliteError> {
     Ok(MeetingSummary {
         id,
         title: row.get("title")?,
-        state: word::state(&state).ok_or_else(|| damaged("state"))?,
+        state: columns::state(&state).ok_or_else(|| damaged("state"))?,
         room: row.get("room")?,
         channel_name: row.get("channel_name")?,
         starter: row.get("starter")?,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{MeetingId, PostKey, PostRow};
 use crate::sqlite::SqliteError;
-use crate::store::body;
+use crate::store::row_json;
 
 /// One row, if there is one.
 pub(super) fn load(
@@ -44,7 +44,7 @@ pub(super) fn put(
     key: &PostKey,
     row: &PostRow,
 ) -> Result<(), SqliteError> {
-    let body = body::write_post(row).map_err(SqliteError::Refused)?;
+    let body = row_json::write_post(row).map_err(SqliteError::Refused)?;
     file.prepare_cached("INSERT OR REPLACE INTO posts (meeting, key, body) VALUES (?1, ?2, ?3)")?
         .execute((meeting.to_string(), key.to_string(), body))?;
     Ok(())
@@ -52,5 +52,5 @@ pub(super) fn put(
 
 fn read(meeting: MeetingId, row: &Row<'_>) -> Result<(PostKey, PostRow), SqliteError> {
     let (key, text): (String, String) = (row.get("key")?, row.get("body")?);
-    body::read_post(meeting, &key, &text).map_err(SqliteError::Refused)
+    row_json::read_post(meeting, &key, &text).map_err(SqliteError::Refused)
 }

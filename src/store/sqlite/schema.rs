@@ -3,23 +3,23 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 /// The steps in their order. A step that was released is never changed; a new form is a new step.
-const STEPS: &[Step] = &[
-    Step {
+const STEPS: &[Migration] = &[
+    Migration {
         number: 1,
         name: "first",
         sql: include_str!("../migrations/sqlite/0001_first.sql"),
     },
-    Step {
+    Migration {
         number: 2,
         name: "notices",
         sql: include_str!("../migrations/sqlite/0002_notices.sql"),
     },
-    Step {
+    Migration {
         number: 3,
         name: "story",
         sql: include_str!("../migrations/sqlite/0003_story.sql"),
     },
-    Step {
+    Migration {
         number: 4,
         name: "post_body",
         sql: include_str!("../migrations/sqlite/0004_post_body.sql"),
@@ -39,7 +39,7 @@ const LEASES: &str = "
         until INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;";
 
-struct Step {
+struct Migration {
     number: i64,
     name: &'static str,
     sql: &'static str,
@@ -92,7 +92,7 @@ fn check_owner(connection: &Connection) -> Result<(), SchemaError> {
 }
 
 /// A crash before the commit leaves the file as it was, and the next start does the step again.
-fn apply(connection: &mut Connection, step: &Step) -> Result<(), SchemaError> {
+fn apply(connection: &mut Connection, step: &Migration) -> Result<(), SchemaError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn failed_step_leaves_the_file_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let step = Step {
+        let step = Migration {
             number: 1,
             name: "broken",
             sql: "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1);",
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn step_is_applied_once() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let step = Step {
+        let step = Migration {
             number: 1,
             name: "once",
             sql: "CREATE TABLE once (a); INSERT INTO once VALUES (1);",

@@ -38,7 +38,7 @@ impl<M, L: LabelSet> Family<M, L> {
 }
 
 /// What `metrics!` needs of each of the four kinds.
-pub(crate) trait Kind: Sized {
+pub(crate) trait MetricKind: Sized {
     /// The word of the text format.
     const KIND: &'static str;
     /// Makes and registers it with all its series.
@@ -76,7 +76,7 @@ fn options(name: &str, help: &str) -> Opts {
 
 macro_rules! kinds {
     ($( $metric:ty, $vector:ty, $kind:literal; )+) => {$(
-        impl<L: LabelSet> Kind for Family<$metric, L> {
+        impl<L: LabelSet> MetricKind for Family<$metric, L> {
             const KIND: &'static str = $kind;
             fn make(registry: &Registry, name: &str, help: &str, labels: &[&str], _: &[f64]) -> prometheus::Result<Self> {
                 family(registry, <$vector>::new(options(name, help), labels)?)
@@ -91,7 +91,7 @@ kinds! {
     Gauge, GaugeVec, "gauge";
 }
 
-impl<L: LabelSet> Kind for Family<Histogram, L> {
+impl<L: LabelSet> MetricKind for Family<Histogram, L> {
     const KIND: &'static str = "histogram";
     fn make(
         registry: &Registry,

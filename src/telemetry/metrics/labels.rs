@@ -34,7 +34,7 @@ labels! {
     }
 
     /// What became of an event.
-    pub enum Settled {
+    pub enum SettledAs {
         /// Applied to its meeting.
         Delivered = "delivered",
         /// It had come before.
@@ -100,7 +100,7 @@ labels! {
     }
 
     /// The severity of a log line.
-    pub enum Level {
+    pub enum LogLevel {
         /// A person must look.
         Error = "error",
         /// Went wrong and was survived.

@@ -32,7 +32,7 @@ fn every_label_value_finds_its_own_series() {
     check_index::<(Operation, CallOutcome)>();
     check_index::<(Peer, BreakerState)>();
     check_index::<Check>();
-    check_index::<labels::Level>();
+    check_index::<labels::LogLevel>();
     check_index::<CardChange>();
     check_index::<Holding>();
     check_index::<(Role, ReconnectReason)>();

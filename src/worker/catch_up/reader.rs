@@ -10,16 +10,17 @@ use uuid::Uuid;
 
 use crate::crash_point;
 use crate::domain::{
-    Event, EventId, Fact, Origin, Person, Place, PlaceKind, PostId, ServerName, Timestamp, UserId,
+    Conversation, ConversationKind, Event, EventId, Fact, Origin, Person, PostId, ServerName,
+    Timestamp, UserId,
 };
 use crate::envelope::event_posting;
 use crate::ports::{ChatError, OwnChannel, PublishError, WrittenPost};
-use crate::trigger::{Asked, Starts, Triggers, Written};
+use crate::trigger::{Asked, CandidatePost, Starts, Triggers};
 
-use super::super::Shop;
+use super::super::WorkerContext;
 use super::cursor::{CLOCK_MARGIN, Cursor, OVERLAP, cursor_name};
 use super::trigger_words::TriggerWords;
-use super::{CatchUpSettings, PAUSE_MIN, Pass, THROTTLED_MAX, Trouble, take_duty};
+use super::{CatchUpError, CatchUpSettings, PAUSE_MIN, PassResult, THROTTLED_MAX, take_duty};
 
 /// Younger posts are left to their webhook, unless it is known that some were lost.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ const CHANNELS_MAX: usize = 500;
 const CHANNEL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads the channels, pass by pass.
-pub(super) struct Reader {
+pub(super) struct PostReader {
     server: ServerName,
     trigger_words: TriggerWords,
     settings: CatchUpSettings,
@@ -38,7 +39,7 @@ pub(super) struct Reader {
 }
 
 /// What one pass looks at. Times are on the server's clock but for `our_now`.
-struct Window {
+struct TimeWindow {
     now: Timestamp,
     our_now: Timestamp,
     instant: Instant,
@@ -46,14 +47,14 @@ struct Window {
     until: Timestamp,
 }
 
-impl Window {
+impl TimeWindow {
     /// How old a post is.
     fn age(&self, post: &WrittenPost) -> Duration {
         self.now.since(post.created_at)
     }
 }
 
-impl Reader {
+impl PostReader {
     pub(super) fn new(settings: CatchUpSettings) -> Self {
         Self {
             server: ServerName::default_server(),
@@ -63,29 +64,33 @@ impl Reader {
         }
     }
 
-    pub(super) async fn pass(&mut self, shop: &Shop, is_after_gap: bool) -> Result<Pass, Trouble> {
-        if !take_duty(shop).await? {
-            return Ok(Pass::LeftToAnother);
+    pub(super) async fn pass(
+        &mut self,
+        ctx: &WorkerContext,
+        may_have_missed: bool,
+    ) -> Result<PassResult, CatchUpError> {
+        if !take_duty(ctx).await? {
+            return Ok(PassResult::LeftToAnother);
         }
-        let own = shop.deps.chat.own_account().await?;
+        let own = ctx.deps.chat.own_account().await?;
         self.settings.own_user.set(own.user_id);
-        let found = shop.deps.chat.own_channels().await?;
-        let until = if is_after_gap {
+        let found = ctx.deps.chat.own_channels().await?;
+        let until = if may_have_missed {
             found.now.plus(CLOCK_MARGIN)
         } else {
             found.now.minus(TOLD_WITHIN)
         };
         let name = cursor_name(&self.server);
-        let our_now = shop.deps.clock.now();
-        let kept = shop.deps.store.setting(&name).await?;
+        let our_now = ctx.deps.clock.now();
+        let kept = ctx.deps.store.setting(&name).await?;
         let cursor = kept.and_then(|kept| Cursor::parse(&kept, found.now, our_now));
         let Some(cursor) = cursor else {
             warn!("it is not known up to when posts were caught up with: from now on they are");
-            self.keep(shop, &name, found.now).await?;
-            return Ok(Pass::Done);
+            self.keep(ctx, &name, found.now).await?;
+            return Ok(PassResult::Done);
         };
         let oldest = found.now.minus(self.settings.worth_max);
-        let window = Window {
+        let window = TimeWindow {
             now: found.now,
             our_now,
             instant: Instant::now(),
@@ -93,20 +98,20 @@ impl Reader {
             until,
         };
         let cursor = cursor.at;
-        let channels = with_news(found.channels, window.since);
+        let channels = with_new_posts(found.channels, window.since);
         let mut unread = None;
         for channel in &channels {
-            match self.read_when_admitted(shop, channel, &window).await {
+            match self.read_when_admitted(ctx, channel, &window).await {
                 Ok(()) => {}
                 // One channel's trouble holds up no other; all of them are read again.
-                Err(Trouble::Chat(error @ ChatError::Unavailable { .. })) => {
+                Err(CatchUpError::Chat(error @ ChatError::Unavailable { .. })) => {
                     warn!(%error, channel = %channel.id, "a channel cannot be caught up with now");
                     unread = Some(error);
                 }
                 Err(trouble) => return Err(trouble),
             }
-            if !take_duty(shop).await? {
-                return Ok(Pass::LeftToAnother);
+            if !take_duty(ctx).await? {
+                return Ok(PassResult::LeftToAnother);
             }
             tokio::time::sleep(CHANNEL_PAUSE).await;
         }
@@ -117,27 +122,32 @@ impl Reader {
         let cursor = cursor.max(until.min(found.now));
         let again_from = cursor.minus(OVERLAP);
         self.offered.retain(|_, made| *made > again_from);
-        self.keep(shop, &name, cursor).await?;
+        self.keep(ctx, &name, cursor).await?;
         debug!(channels = channels.len(), "posts were caught up with");
-        Ok(Pass::Done)
+        Ok(PassResult::Done)
     }
 
-    async fn keep(&self, shop: &Shop, name: &str, cursor: Timestamp) -> Result<(), Trouble> {
+    async fn keep(
+        &self,
+        ctx: &WorkerContext,
+        name: &str,
+        cursor: Timestamp,
+    ) -> Result<(), CatchUpError> {
         let cursor = cursor.millis().to_string();
-        Ok(shop.deps.store.put_setting(name, &cursor).await?)
+        Ok(ctx.deps.store.put_setting(name, &cursor).await?)
     }
 
     /// Reads a channel, as often as Mattermost's rate limit asks for a pause: beginning the pass again would read all
     /// channels before it again.
     async fn read_when_admitted(
         &mut self,
-        shop: &Shop,
+        ctx: &WorkerContext,
         channel: &OwnChannel,
-        window: &Window,
-    ) -> Result<(), Trouble> {
+        window: &TimeWindow,
+    ) -> Result<(), CatchUpError> {
         loop {
-            match self.read(shop, channel, window).await {
-                Err(Trouble::Chat(ChatError::Throttled { after })) => {
+            match self.read(ctx, channel, window).await {
+                Err(CatchUpError::Chat(ChatError::Throttled { after })) => {
                     let pause = after.unwrap_or_default();
                     tokio::time::sleep(pause.clamp(PAUSE_MIN, THROTTLED_MAX)).await;
                 }
@@ -148,16 +158,11 @@ impl Reader {
 
     async fn read(
         &mut self,
-        shop: &Shop,
+        ctx: &WorkerContext,
         channel: &OwnChannel,
-        window: &Window,
-    ) -> Result<(), Trouble> {
-        let posts = match shop
-            .deps
-            .chat
-            .written_posts(&channel.id, window.since)
-            .await
-        {
+        window: &TimeWindow,
+    ) -> Result<(), CatchUpError> {
+        let posts = match ctx.deps.chat.written_posts(&channel.id, window.since).await {
             Ok(posts) => posts,
             // Archived, or left, since it was listed.
             Err(
@@ -178,25 +183,25 @@ impl Reader {
             starts: Arc::new(Starts::new(self.settings.starts_per_minute)),
         };
         for post in posts {
-            self.take(shop, &triggers, channel, window, post).await?;
+            self.take(ctx, &triggers, channel, window, post).await?;
         }
         Ok(())
     }
 
     async fn take(
         &mut self,
-        shop: &Shop,
+        ctx: &WorkerContext,
         triggers: &Triggers,
         channel: &OwnChannel,
-        window: &Window,
+        window: &TimeWindow,
         post: WrittenPost,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), CatchUpError> {
         let place = place(&self.server, channel);
         if post.created_at > window.until || !triggers.is_candidate(&place, &post.user, &post.text)
         {
             return Ok(());
         }
-        if self.settings.gap.was_refused(&post.id) {
+        if self.settings.missed_posts.was_refused(&post.id) {
             debug!(post = %post.id, channel = %channel.id, "the post was heard and refused");
             return Ok(());
         }
@@ -204,19 +209,19 @@ impl Reader {
         let mut user_name = String::new();
         // One that was offered before only counts among the starts of its minute.
         if !is_offered {
-            let chat = shop.deps.chat.as_ref();
+            let chat = ctx.deps.chat.as_ref();
             let words = &mut self.trigger_words;
             if !words.are_told(chat, channel, &post.text).await? {
                 debug!(post = %post.id, channel = %channel.id, "no webhook would have told of the post: its first word is no trigger word");
                 return Ok(());
             }
-            user_name = name_of(shop, &post.user).await?;
+            user_name = name_of(ctx, &post.user).await?;
         }
         let by = Person {
             user_name,
             user_id: post.user.clone(),
         };
-        let written = Written {
+        let written = CandidatePost {
             post: post.id.clone(),
             place,
             by,
@@ -235,7 +240,7 @@ impl Reader {
                 return Ok(());
             }
         };
-        if !is_offered && offer(shop, window, &post, origin, fact).await? {
+        if !is_offered && offer(ctx, window, &post, origin, fact).await? {
             self.offered.insert(post.id, post.created_at);
         }
         Ok(())
@@ -244,8 +249,8 @@ impl Reader {
 
 /// Puts on the queue what the webhook of a post would have, unless it is too late; whether it did.
 async fn offer(
-    shop: &Shop,
-    window: &Window,
+    ctx: &WorkerContext,
+    window: &TimeWindow,
     post: &WrittenPost,
     origin: Origin,
     fact: Fact,
@@ -265,15 +270,15 @@ async fn offer(
         fact,
     };
     debug!(event.id = %event.id, post = %post.id, age_ms = age.as_millis(), "a post that asks for a meeting is caught up with");
-    let posting = event_posting(event, shop.deps.clock.now());
-    shop.deps.queue.accept(&posting).await?;
+    let posting = event_posting(event, ctx.deps.clock.now());
+    ctx.deps.queue.accept(&posting).await?;
     crash_point::reach("catch_up.accepted");
     Ok(true)
 }
 
 /// The name as a webhook would have told it; the id where it may not be known.
-async fn name_of(shop: &Shop, user: &UserId) -> Result<String, ChatError> {
-    match shop.deps.chat.account(user).await {
+async fn name_of(ctx: &WorkerContext, user: &UserId) -> Result<String, ChatError> {
+    match ctx.deps.chat.account(user).await {
         Ok(account) => Ok(account.user_name),
         Err(
             ChatError::NotFound { .. } | ChatError::Forbidden { .. } | ChatError::Refused { .. },
@@ -283,7 +288,7 @@ async fn name_of(shop: &Shop, user: &UserId) -> Result<String, ChatError> {
 }
 
 /// The channels with posts after `since`, those with the newest first.
-fn with_news(mut channels: Vec<OwnChannel>, since: Timestamp) -> Vec<OwnChannel> {
+fn with_new_posts(mut channels: Vec<OwnChannel>, since: Timestamp) -> Vec<OwnChannel> {
     channels.retain(|channel| channel.last_post_at > since);
     channels.sort_by_key(|channel| std::cmp::Reverse(channel.last_post_at));
     if channels.len() > CHANNELS_MAX {
@@ -298,15 +303,15 @@ fn with_news(mut channels: Vec<OwnChannel>, since: Timestamp) -> Vec<OwnChannel>
 }
 
 /// As an outgoing webhook tells it: outside any thread.
-fn place(server: &ServerName, channel: &OwnChannel) -> Place {
-    Place {
+fn place(server: &ServerName, channel: &OwnChannel) -> Conversation {
+    Conversation {
         server: server.clone(),
         team: Some(channel.team.clone()),
         team_name: channel.team_name.clone(),
         channel: channel.id.clone(),
         channel_name: channel.name.clone(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 

@@ -18,10 +18,10 @@ const TEAMS_MAX: usize = 1000;
 /// The words that are configured, and what the server tells of its webhooks.
 pub(super) struct TriggerWords {
     configured: Vec<String>,
-    known: HashMap<TeamId, Known>,
+    known: HashMap<TeamId, KnownHooks>,
 }
 
-struct Known {
+struct KnownHooks {
     /// Empty: the account may see none that calls a relay.
     hooks: Vec<RegisteredHook>,
     asked_at: Instant,
@@ -83,7 +83,8 @@ impl TriggerWords {
                 self.known.clear();
             }
             let asked_at = Instant::now();
-            self.known.insert(team.clone(), Known { hooks, asked_at });
+            self.known
+                .insert(team.clone(), KnownHooks { hooks, asked_at });
         }
         Ok(self.known.get(team).map_or(&[], |known| &known.hooks))
     }

@@ -11,13 +11,13 @@ use crate::ports::ChatError;
 
 use super::answer::is_lost;
 use super::outside::note_suspended;
-use super::{Step, Turn, is_unknown, keep, outcome_of, renew};
+use super::{JobContext, StepResult, is_unknown, keep, outcome_of, renew};
 
 /// Where a notice goes out.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Exit<'m> {
     /// By the way out, into the meeting's channel.
-    WayOut,
+    DeliveryMethod,
     /// Through the response URL of the starter's command.
     Hook(&'m ResponseHook),
 }
@@ -35,14 +35,14 @@ pub(super) enum Announced {
 
 /// Makes the notice of `key` unless it is there, and keeps what is known of it in `row`.
 pub(super) async fn announce(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
     exit: Exit<'_>,
     content: Rendered,
-) -> Step<Announced> {
-    let now = shop.deps.clock.now();
+) -> StepResult<Announced> {
+    let now = ctx.deps.clock.now();
     match row.notice_step(now) {
         NoticeStep::Nothing => return Ok(Announced::Before),
         NoticeStep::Wait(at) => {
@@ -53,30 +53,30 @@ pub(super) async fn announce(
             });
         }
         NoticeStep::CountAsPosted => {
-            count_as_posted(shop, meeting, key, row).await?;
+            count_as_posted(ctx, meeting, key, row).await?;
             return Ok(Announced::Before);
         }
         NoticeStep::Post => {}
     }
     if matches!(exit, Exit::Hook(_)) && now >= meeting.hook_lives_until() {
-        return lapse(shop, meeting, key, row, "its time is over").await;
+        return lapse(ctx, meeting, key, row, "its time is over").await;
     }
-    renew(shop, meeting).await?;
-    row.begin_notice(shop.deps.clock.now(), shop.settings.notice_again_after);
-    keep(shop, meeting, key, row.clone()).await?;
-    match post(shop, meeting, exit, content).await {
+    renew(ctx, meeting).await?;
+    row.begin_notice(ctx.deps.clock.now(), ctx.settings.notice_again_after);
+    keep(ctx, meeting, key, row.clone()).await?;
+    match post(ctx, meeting, exit, content).await {
         Ok(()) => {
-            row.notice_made(shop.deps.clock.now());
+            row.notice_made(ctx.deps.clock.now());
             row.outside_since = None;
-            keep(shop, meeting, key, row.clone()).await?;
+            keep(ctx, meeting, key, row.clone()).await?;
             debug!(key = %key, "notice posted");
             Ok(Announced::Now)
         }
         Err(error) if is_unknown(&error) => {
             if row.sent >= SENT_MAX {
-                count_as_posted(shop, meeting, key, row).await?;
+                count_as_posted(ctx, meeting, key, row).await?;
             } else {
-                let after = shop.settings.notice_again_after.as_millis();
+                let after = ctx.settings.notice_again_after.as_millis();
                 let after_ms = u64::try_from(after).unwrap_or(u64::MAX);
                 warn!(%error, key = %key, after_ms,
                     "nobody knows whether the notice stands there: it is posted once more, and may stand there twice");
@@ -86,50 +86,50 @@ pub(super) async fn announce(
         Err(error) => {
             row.notice_not_made();
             if matches!(exit, Exit::Hook(_)) && is_lost(&error) {
-                return lapse(shop, meeting, key, row, &error.to_string()).await;
+                return lapse(ctx, meeting, key, row, &error.to_string()).await;
             }
-            note_suspended(shop, meeting, key, row, &error).await?;
-            keep(shop, meeting, key, row.clone()).await?;
+            note_suspended(ctx, meeting, key, row, &error).await?;
+            keep(ctx, meeting, key, row.clone()).await?;
             Err(outcome_of(&error))
         }
     }
 }
 
 async fn post(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     exit: Exit<'_>,
     content: Rendered,
 ) -> Result<(), ChatError> {
     match exit {
-        Exit::WayOut => shop.deps.chat.post_notice(&meeting.place, content).await,
-        Exit::Hook(hook) => shop.deps.chat.show_in_channel(hook, content).await,
+        Exit::DeliveryMethod => ctx.deps.chat.post_notice(&meeting.place, content).await,
+        Exit::Hook(hook) => ctx.deps.chat.show_in_channel(hook, content).await,
     }
 }
 
 async fn count_as_posted(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
-) -> Step<()> {
+) -> StepResult<()> {
     warn!(key = %key, "nobody knows either whether the repeated notice stands there: it counts as posted");
-    row.notice_made(shop.deps.clock.now());
-    keep(shop, meeting, key, row.clone()).await
+    row.notice_made(ctx.deps.clock.now());
+    keep(ctx, meeting, key, row.clone()).await
 }
 
 /// Nothing more can be posted there: the link has it.
 async fn lapse(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
     why: &str,
-) -> Step<Announced> {
+) -> StepResult<Announced> {
     info!(key = %key, why, "the response URL has run out: what it would have told is behind the meeting's link");
-    shop.deps.observer.answer_lost();
+    ctx.deps.observer.answer_lost();
     row.frozen = Some(Frozen::Lapsed);
     row.again_at = None;
-    keep(shop, meeting, key, row.clone()).await?;
+    keep(ctx, meeting, key, row.clone()).await?;
     Ok(Announced::Never)
 }

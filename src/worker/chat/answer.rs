@@ -4,31 +4,35 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::domain::apply::{Saying, Tell};
-use crate::domain::meeting::{Request, Wish};
+use crate::domain::apply::{Reply, Saying};
+use crate::domain::meeting::{Request, RequestPurpose};
 use crate::domain::owed::{end_has_failed, is_answer_due};
+use crate::domain::presentation::HOOK_LIFE;
 use crate::domain::retry::Outcome;
 use crate::domain::say::EndAsked;
-use crate::domain::showing::HOOK_LIFE;
 use crate::domain::{
-    Fact, Meeting, MeetingId, PostKey, PostRow, Rendered, RequestId, ResponseHook, Showing,
-    Timestamp, UserId, Via, WayOutKind, say,
+    DeliveryMethod, Fact, Meeting, MeetingId, PostKey, PostRow, Presentation, Rendered, RequestId,
+    ResponseHook, Timestamp, TriggerSource, UserId, say,
 };
 use crate::ports::ChatError;
 
 use super::announcing::{Exit, announce};
 use super::card::thread_root;
 use super::posting::{NotPosted, post_once};
-use super::{Step, Turn, keep, load, outcome_of};
-use crate::worker::Shop;
-use crate::worker::jobs::Report;
+use super::{JobContext, StepResult, keep, load, outcome_of};
+use crate::worker::WorkerContext;
+use crate::worker::jobs::JobReport;
 
 /// A channel is told of the running meeting at most so often.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Answers one request, once.
-pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -> Step<Outcome> {
-    let meeting = load(shop, id).await?;
+pub(super) async fn answer(
+    ctx: &JobContext<'_>,
+    id: MeetingId,
+    request: RequestId,
+) -> StepResult<Outcome> {
+    let meeting = load(ctx, id).await?;
     let key = PostKey::Answer(request);
     let mut row = meeting.post(&key).cloned().unwrap_or_default();
     let request = meeting.request(request);
@@ -37,25 +41,25 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
     };
     let has_failed = end_has_failed(&meeting, request);
     match &request.via {
-        Via::SlashCommand { hook: Some(hook) } => {
-            let Some(text) = text_for(shop, &meeting, request) else {
+        TriggerSource::SlashCommand { hook: Some(hook) } => {
+            let Some(text) = text_for(ctx, &meeting, request) else {
                 return Ok(Outcome::Obsolete);
             };
-            if let Err(error) = answer_through(shop, hook, request.received_at, &text).await {
+            if let Err(error) = answer_through(ctx, hook, request.received_at, &text).await {
                 if !is_lost(&error) {
                     return Err(outcome_of(&error));
                 }
                 warn!(%error, "the person cannot be answered");
-                shop.deps.observer.answer_lost();
+                ctx.deps.observer.answer_lost();
             }
         }
-        Via::SlashCommand { hook: None } => {}
-        Via::OutgoingWebhook { .. } if was_told_lately(shop, &meeting) => {
+        TriggerSource::SlashCommand { hook: None } => {}
+        TriggerSource::OutgoingWebhook { .. } if was_told_lately(ctx, &meeting) => {
             info!("the channel was told of the running meeting a moment ago");
         }
-        Via::OutgoingWebhook { .. } => {
-            let link = shop.deps.links.join(request.id);
-            tell_channel(shop, &meeting, request, &mut row, &link).await?;
+        TriggerSource::OutgoingWebhook { .. } => {
+            let link = ctx.deps.links.join(request.id);
+            tell_channel(ctx, &meeting, request, &mut row, &link).await?;
         }
     }
     row.answered = true;
@@ -64,25 +68,25 @@ pub(super) async fn answer(shop: &Turn<'_>, id: MeetingId, request: RequestId) -
     } else {
         0
     };
-    keep(shop, &meeting, &key, row).await?;
+    keep(ctx, &meeting, &key, row).await?;
     Ok(Outcome::Done)
 }
 
 /// One line for everybody: the meeting that runs.
 async fn tell_channel(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     request: &Request,
     row: &mut PostRow,
     link: &str,
-) -> Step<()> {
+) -> StepResult<()> {
     let key = &PostKey::Answer(request.id);
     let title = &meeting.rule.title;
-    match meeting.showing(shop.way_out()) {
-        Showing::Card => {
+    match meeting.presentation(ctx.delivery_method()) {
+        Presentation::Card => {
             // It stands where it was asked for.
             if row.first_tried_at.is_none() {
-                match thread_root(shop, meeting, request).await {
+                match thread_root(ctx, meeting, request).await {
                     Ok(root) => row.root = root,
                     Err(NotPosted::Outside) => return Ok(()),
                     Err(NotPosted::Met(outcome)) => return Err(outcome),
@@ -93,48 +97,56 @@ async fn tell_channel(
                 message,
                 ..Rendered::default()
             };
-            match post_once(shop, meeting, key, row, content).await {
+            match post_once(ctx, meeting, key, row, content).await {
                 // Nobody there can read it now, and later it is no news.
                 Ok(_) | Err(NotPosted::Outside | NotPosted::Met(Outcome::Resting { .. })) => Ok(()),
                 Err(NotPosted::Met(outcome)) => Err(outcome),
             }
         }
-        Showing::Notices => {
+        Presentation::Notices => {
             let content = say::running_notice(title, link);
-            announce(shop, meeting, key, row, Exit::WayOut, content)
+            announce(ctx, meeting, key, row, Exit::DeliveryMethod, content)
                 .await
                 .map(drop)
         }
         // No outgoing webhook fires in a direct message.
-        Showing::ThroughHook(_) | Showing::LinkOnly => Ok(()),
+        Presentation::ThroughHook(_) | Presentation::LinkOnly => Ok(()),
     }
 }
 
 /// Whether somebody other than the starter may end the meeting: channel and system admins may.
-pub(super) async fn check_right(shop: &Turn<'_>, meeting: &Meeting, request: RequestId) -> Report {
+pub(super) async fn check_right(
+    ctx: &JobContext<'_>,
+    meeting: &Meeting,
+    request: RequestId,
+) -> JobReport {
     let Some(asked) = meeting.request(request) else {
-        return Report::of(Outcome::Obsolete);
+        return JobReport::of(Outcome::Obsolete);
     };
-    if shop.way_out() == WayOutKind::Notices {
+    if ctx.delivery_method() == DeliveryMethod::Notices {
         // Nothing can be looked up.
         let meeting = meeting.id;
-        return Report::learned(Fact::EndRefused { meeting, request });
+        return JobReport::learned(Fact::EndRefused { meeting, request });
     }
-    let may = is_admin(shop, meeting, &asked.by.user_id).await;
+    let may = is_admin(ctx, meeting, &asked.by.user_id).await;
     let meeting = meeting.id;
     match may {
-        Ok(true) => Report::learned(Fact::EndAllowed { meeting, request }),
+        Ok(true) => JobReport::learned(Fact::EndAllowed { meeting, request }),
         Ok(false) | Err(ChatError::NotFound { .. }) => {
-            Report::learned(Fact::EndRefused { meeting, request })
+            JobReport::learned(Fact::EndRefused { meeting, request })
         }
-        Err(error) => Report::of(outcome_of(&error)),
+        Err(error) => JobReport::of(outcome_of(&error)),
     }
 }
 
 /// Whether a person administers the meeting's channel or the server. The account comes first: a channel keeps the roles
 /// of its members when their accounts are deactivated.
-async fn is_admin(shop: &Turn<'_>, meeting: &Meeting, user: &UserId) -> Result<bool, ChatError> {
-    let chat = &shop.deps.chat;
+async fn is_admin(
+    ctx: &JobContext<'_>,
+    meeting: &Meeting,
+    user: &UserId,
+) -> Result<bool, ChatError> {
+    let chat = &ctx.deps.chat;
     let account = match chat.account(user).await {
         Ok(account) if account.is_deactivated => return Ok(false),
         Ok(account) if account.is_system_admin => return Ok(true),
@@ -152,17 +164,17 @@ async fn is_admin(shop: &Turn<'_>, meeting: &Meeting, user: &UserId) -> Result<b
 }
 
 /// Tells a person what no meeting could.
-pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
+pub(in crate::worker) async fn tell(ctx: &WorkerContext, tell: &Reply) -> Outcome {
     let text = match &tell.saying {
         Saying::NothingToEnd => say::nothing_to_end(tell.request),
         Saying::NoRoom => say::no_room_for_end(tell.request),
         Saying::ChooseToEnd { words, running } => say::choose_to_end(words, running, tell.request),
     };
-    match answer_through(shop, &tell.hook, tell.request.made_at(), &text).await {
+    match answer_through(ctx, &tell.hook, tell.request.made_at(), &text).await {
         Ok(()) => Outcome::Done,
         Err(error) if is_lost(&error) => {
             warn!(%error, event.id = %tell.request, "the person cannot be answered");
-            shop.deps.observer.answer_lost();
+            ctx.deps.observer.answer_lost();
             Outcome::Done
         }
         Err(error) => outcome_of(&error),
@@ -172,19 +184,19 @@ pub(in crate::worker) async fn tell(shop: &Shop, tell: &Tell) -> Outcome {
 /// Answers a command through its response URL, which came at `given_at` (zero: unknown). One that no longer works is
 /// not called.
 pub(super) async fn answer_through(
-    shop: &Shop,
+    ctx: &WorkerContext,
     hook: &ResponseHook,
     given_at: Timestamp,
     text: &str,
 ) -> Result<(), ChatError> {
     let is_known = given_at > Timestamp::from_millis(0);
-    if is_known && shop.deps.clock.now() >= given_at.plus(HOOK_LIFE) {
+    if is_known && ctx.deps.clock.now() >= given_at.plus(HOOK_LIFE) {
         let minutes = HOOK_LIFE.as_secs() / 60;
         return Err(ChatError::NotFound {
             why: format!("the response URL is older than {minutes} minutes"),
         });
     }
-    shop.deps.chat.answer_command(hook, text).await
+    ctx.deps.chat.answer_command(hook, text).await
 }
 
 /// The answer will never arrive: the response URL has run out or was never one.
@@ -196,36 +208,40 @@ pub(super) fn is_lost(error: &ChatError) -> bool {
 }
 
 /// What the person is told; `None`: what is posted tells it.
-fn text_for(shop: &Turn<'_>, meeting: &Meeting, request: &Request) -> Option<String> {
+fn text_for(ctx: &JobContext<'_>, meeting: &Meeting, request: &Request) -> Option<String> {
     let title = &meeting.rule.title;
-    match request.wish {
-        Wish::StartWhileRunning => {
-            let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+    match request.purpose {
+        RequestPurpose::StartWhileRunning => {
+            let link = ctx.deps.links.join_own(request.id, &request.by.user_id);
             Some(say::running_offer(title, &link, request.id))
         }
-        Wish::EndRefused => Some(say::end_refused(title, shop.way_out(), request.id)),
-        Wish::EndAsked | Wish::EndAllowed if end_has_failed(meeting, request) => {
+        RequestPurpose::EndRefused => {
+            Some(say::end_refused(title, ctx.delivery_method(), request.id))
+        }
+        RequestPurpose::EndAsked | RequestPurpose::EndAllowed
+            if end_has_failed(meeting, request) =>
+        {
             Some(say::end_failed(title, request.id))
         }
-        Wish::EndAsked | Wish::EndAllowed if !meeting.state().is_running() => {
+        RequestPurpose::EndAsked | RequestPurpose::EndAllowed if !meeting.state().is_running() => {
             Some(say::ended_already(title, request.id))
         }
-        Wish::EndAllowed => Some(say::end_asked(&EndAsked {
+        RequestPurpose::EndAllowed => Some(say::end_asked(&EndAsked {
             meeting: Some((title, true)),
             can_hear: true,
             kind: meeting.place.kind,
-            way_out: shop.way_out(),
+            delivery_method: ctx.delivery_method(),
         })),
-        Wish::Start => {
-            let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+        RequestPurpose::Start => {
+            let link = ctx.deps.links.join_own(request.id, &request.by.user_id);
             Some(say::started_instead(title, &link, request.id))
         }
-        Wish::EndAsked => None,
+        RequestPurpose::EndAsked => None,
     }
 }
 
-fn was_told_lately(shop: &Turn<'_>, meeting: &Meeting) -> bool {
-    let now = shop.deps.clock.now();
+fn was_told_lately(ctx: &JobContext<'_>, meeting: &Meeting) -> bool {
+    let now = ctx.deps.clock.now();
     meeting.posts.iter().any(|(key, row)| {
         matches!(key, PostKey::Answer(_))
             && row

@@ -7,73 +7,73 @@ use crate::domain::owed::is_owed;
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
 use crate::domain::{
-    ArtifactId, ArtifactKind, Job, Meeting, MeetingId, PostKey, Rendered, Showing, UserId,
-    WayOutKind, say,
+    ArtifactId, ArtifactKind, DeliveryMethod, Job, Meeting, MeetingId, PostKey, Presentation,
+    Rendered, UserId, say,
 };
 
 use super::announcing::{Exit, announce};
 use super::card::open_link;
 use super::outside::{FORBIDDEN, rest_outside};
 use super::posting::{NotPosted, post_once};
-use super::{Step, Turn, keep, load};
+use super::{JobContext, StepResult, keep, load};
 
 /// How long the names of people who are to be mentioned are asked for.
 const NAMES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Posts it unless it is there.
 pub(super) async fn post(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     id: MeetingId,
     artifact_id: &ArtifactId,
-) -> Step<Outcome> {
-    let meeting = load(shop, id).await?;
+) -> StepResult<Outcome> {
+    let meeting = load(ctx, id).await?;
     let Some(artifact) = meeting.artifacts.get(artifact_id) else {
         return Ok(Outcome::Obsolete);
     };
     if meeting.is_card_deleted() {
         return Ok(Outcome::Obsolete);
     }
-    let exit = match meeting.showing(shop.way_out()) {
-        Showing::Card => return reply(shop, &meeting, artifact_id, artifact).await,
-        Showing::Notices => Exit::WayOut,
-        Showing::ThroughHook(hook) => Exit::Hook(hook),
-        Showing::LinkOnly => return Ok(Outcome::Obsolete),
+    let exit = match meeting.presentation(ctx.delivery_method()) {
+        Presentation::Card => return reply(ctx, &meeting, artifact_id, artifact).await,
+        Presentation::Notices => Exit::DeliveryMethod,
+        Presentation::ThroughHook(hook) => Exit::Hook(hook),
+        Presentation::LinkOnly => return Ok(Outcome::Obsolete),
     };
     // Another one may have taken the last use of the response URL while this one waited for the lease.
     let job = Job::PostArtifact {
         artifact: artifact_id.clone(),
     };
-    if is_owed(&meeting, &shop.settings.policy.schedule, &job).is_none() {
+    if is_owed(&meeting, &ctx.settings.policy.schedule, &job).is_none() {
         return Ok(Outcome::Obsolete);
     }
     let title = &meeting.rule.title;
     let content = match (artifact.kind, artifact.summary()) {
         (ArtifactKind::Recording, _) => {
-            say::recording_notice(title, &shop.deps.links.artifact(artifact_id, artifact.kind))
+            say::recording_notice(title, &ctx.deps.links.artifact(artifact_id, artifact.kind))
         }
         (ArtifactKind::Summary, Some(text)) => {
-            say::summary_notice(title, text, &open_link(shop, &meeting))
+            say::summary_notice(title, text, &open_link(ctx, &meeting))
         }
         _ => return Ok(Outcome::Obsolete),
     };
     let content = match exit {
-        Exit::WayOut => mentioning(shop, &meeting, artifact_id, content).await,
+        Exit::DeliveryMethod => mentioning(ctx, &meeting, artifact_id, content).await,
         // Whoever reads a direct message is told of it anyway.
         Exit::Hook(_) => content,
     };
     let key = PostKey::Artifact(artifact_id.clone());
     let mut row = meeting.post(&key).cloned().unwrap_or_default();
-    announce(shop, &meeting, &key, &mut row, exit, content).await?;
+    announce(ctx, &meeting, &key, &mut row, exit, content).await?;
     Ok(Outcome::Done)
 }
 
 /// In the card's thread.
 async fn reply(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     artifact_id: &ArtifactId,
     artifact: &Artifact,
-) -> Step<Outcome> {
+) -> StepResult<Outcome> {
     let card = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
     let Some(card_post) = &card.post else {
         return Ok(Outcome::Obsolete);
@@ -81,10 +81,10 @@ async fn reply(
     let title = &meeting.rule.title;
     let content = match (artifact.kind, artifact.summary()) {
         (ArtifactKind::Recording, _) => {
-            say::recording_reply(title, &shop.deps.links.artifact(artifact_id, artifact.kind))
+            say::recording_reply(title, &ctx.deps.links.artifact(artifact_id, artifact.kind))
         }
         (ArtifactKind::Summary, Some(text)) => {
-            say::summary_reply(title, text, &open_link(shop, meeting))
+            say::summary_reply(title, text, &open_link(ctx, meeting))
         }
         _ => return Ok(Outcome::Obsolete),
     };
@@ -94,20 +94,20 @@ async fn reply(
     let content = if row.is_posted() {
         content
     } else {
-        mentioning(shop, meeting, artifact_id, content).await
+        mentioning(ctx, meeting, artifact_id, content).await
     };
-    match post_once(shop, meeting, &key, &mut row, content).await {
+    match post_once(ctx, meeting, &key, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
-        Err(NotPosted::Outside) => Ok(rest_outside(shop, meeting, FORBIDDEN)),
+        Err(NotPosted::Outside) => Ok(rest_outside(ctx, meeting, FORBIDDEN)),
         // Refused with and without its thread: the card is gone, and with it the wish to hear more.
-        Err(NotPosted::Met(Outcome::Hopeless { why })) if is_card_gone(shop, card_post).await => {
+        Err(NotPosted::Met(Outcome::Hopeless { why })) if is_card_gone(ctx, card_post).await => {
             tracing::info!(
                 why,
                 "the card is gone: the artifact stays on the recap page"
             );
             let mut card = card;
             card.frozen = Some(Frozen::Deleted);
-            keep(shop, meeting, &PostKey::Card, card).await?;
+            keep(ctx, meeting, &PostKey::Card, card).await?;
             Ok(Outcome::Done)
         }
         Err(NotPosted::Met(outcome)) => Err(outcome),
@@ -116,16 +116,16 @@ async fn reply(
 
 /// The first thing that a meeting leaves behind mentions the people whom its rule names: otherwise nobody looks there.
 async fn mentioning(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     artifact: &ArtifactId,
     content: Rendered,
 ) -> Rendered {
     let users = meeting.mentioned_by(artifact);
     let asking = futures_util::future::join_all(users.iter().map(|user| async {
-        let asked = match shop.way_out() {
-            WayOutKind::Posts => shop.deps.chat.account(user).await.ok(),
-            WayOutKind::Notices => None,
+        let asked = match ctx.delivery_method() {
+            DeliveryMethod::Posts => ctx.deps.chat.account(user).await.ok(),
+            DeliveryMethod::Notices => None,
         };
         asked.map(|account| account.user_name)
     }));
@@ -143,9 +143,9 @@ async fn mentioning(
     say::mentioning(&names, content)
 }
 
-async fn is_card_gone(shop: &Turn<'_>, card: &crate::domain::PostId) -> bool {
+async fn is_card_gone(ctx: &JobContext<'_>, card: &crate::domain::PostId) -> bool {
     matches!(
-        shop.deps.chat.read_post(card).await,
+        ctx.deps.chat.read_post(card).await,
         Err(crate::ports::ChatError::NotFound { .. })
     )
 }

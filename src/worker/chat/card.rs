@@ -8,25 +8,25 @@ use crate::domain::card::{self, CardFrame, Late, WhyLate};
 use crate::domain::meeting::{Request, State};
 use crate::domain::post::Frozen;
 use crate::domain::retry::Outcome;
-use crate::domain::{Meeting, PostId, PostKey, PostRow, Rendered, Timestamp, Via, say};
+use crate::domain::{Meeting, PostId, PostKey, PostRow, Rendered, Timestamp, TriggerSource, say};
 use crate::ports::ChatError;
 
 use super::outside::{Entry, FORBIDDEN, note_suspended, outside, rest_outside};
 use super::posting::{Made, NotPosted, post_once};
-use super::{Step, Turn, is_unknown, keep, load, outcome_of, renew};
+use super::{JobContext, StepResult, is_unknown, keep, load, outcome_of, renew};
 
 /// How often a meeting that goes on moving is rendered again in one job; then the next job goes on.
 const ROUNDS_MAX: u32 = 5;
 
 /// Shows the *current* state, whatever version called for it, and again if it moved on meanwhile.
-pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> {
+pub(super) async fn refresh(ctx: &JobContext<'_>, called: &Meeting) -> StepResult<Outcome> {
     let mut entry = Entry::default();
     for round in 0..ROUNDS_MAX {
-        let meeting = load(shop, called.id).await?;
+        let meeting = load(ctx, called.id).await?;
         let mut row = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
         match row.frozen {
             Some(Frozen::Deleted | Frozen::Lapsed) => return Ok(Outcome::Obsolete),
-            Some(Frozen::NotEditable) => return post_final(shop, &meeting, &row).await,
+            Some(Frozen::NotEditable) => return post_final(ctx, &meeting, &row).await,
             None if row.rendered >= meeting.version => {
                 return Ok(if round == 0 {
                     Outcome::Obsolete
@@ -37,13 +37,13 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
             None => {}
         }
         let shown = match row.post.clone() {
-            None => first(shop, &meeting, &mut row, &mut entry).await?,
-            Some(post) => patch(shop, &meeting, &mut row, &post, &mut entry).await?,
+            None => first(ctx, &meeting, &mut row, &mut entry).await?,
+            Some(post) => patch(ctx, &meeting, &mut row, &post, &mut entry).await?,
         };
         if let Some(outcome) = shown {
             return Ok(outcome);
         }
-        if !shop.has_moved_on(row.rendered) {
+        if !ctx.has_moved_on(row.rendered) {
             return Ok(Outcome::Done);
         }
     }
@@ -54,61 +54,61 @@ pub(super) async fn refresh(shop: &Turn<'_>, called: &Meeting) -> Step<Outcome> 
 
 /// Posts the first card. `Some`: the job ends with this.
 async fn first(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     row: &mut PostRow,
     entry: &mut Entry,
-) -> Step<Option<Outcome>> {
+) -> StepResult<Option<Outcome>> {
     if row.first_tried_at.is_none() && row.root.is_none() {
         let root = match meeting.first_request() {
-            Some(request) => thread_root(shop, meeting, request).await,
+            Some(request) => thread_root(ctx, meeting, request).await,
             None => Ok(None),
         };
         match root {
             Ok(root) => row.root = root,
-            Err(NotPosted::Outside) => return outside(shop, meeting, row, entry).await,
+            Err(NotPosted::Outside) => return outside(ctx, meeting, row, entry).await,
             Err(NotPosted::Met(outcome)) => return Err(outcome),
         }
     }
-    let content = render(shop, meeting, row).await;
-    match post_once(shop, meeting, &PostKey::Card, row, content).await {
+    let content = render(ctx, meeting, row).await;
+    match post_once(ctx, meeting, &PostKey::Card, row, content).await {
         // It may show an older version: it is patched in the next round.
         Ok(Made::Before) => Ok(None),
         Ok(Made::Now) => {
-            let after = shop.deps.clock.now().since(meeting.requested_at);
+            let after = ctx.deps.clock.now().since(meeting.requested_at);
             if let Some(request) = meeting.first_request() {
-                shop.deps.observer.card_posted(&request.via, after);
+                ctx.deps.observer.card_posted(&request.via, after);
             }
             let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             info!(after_ms, state = meeting.state().as_str(), "card posted");
             Ok(None)
         }
-        Err(NotPosted::Outside) => outside(shop, meeting, row, entry).await,
+        Err(NotPosted::Outside) => outside(ctx, meeting, row, entry).await,
         Err(NotPosted::Met(outcome)) => Err(outcome),
     }
 }
 
 async fn patch(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     row: &mut PostRow,
     post: &PostId,
     entry: &mut Entry,
-) -> Step<Option<Outcome>> {
-    let content = render(shop, meeting, row).await;
-    renew(shop, meeting).await?;
+) -> StepResult<Option<Outcome>> {
+    let content = render(ctx, meeting, row).await;
+    renew(ctx, meeting).await?;
     let name = super::post_name(meeting, &PostKey::Card);
-    match shop.deps.chat.patch_post(post, &name, content).await {
+    match ctx.deps.chat.patch_post(post, &name, content).await {
         Ok(()) => {
             row.rendered = meeting.version;
             row.outside_since = None;
-            if shop.is_redelivered {
+            if ctx.is_redelivered {
                 // An earlier change, cut off by the end of its process, may still be carried out after this one.
-                row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
+                row.tidy_at = Some(ctx.deps.clock.now().plus(ctx.settings.tidy_after));
             }
-            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
-            let after = shop.deps.clock.now().since(meeting.changed_at);
-            shop.deps
+            keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
+            let after = ctx.deps.clock.now().since(meeting.changed_at);
+            ctx.deps
                 .observer
                 .card_updated(!meeting.state().is_running(), after);
             debug!(
@@ -121,22 +121,22 @@ async fn patch(
         Err(ChatError::NotFound { .. }) => {
             info!("a person deleted the card: nothing more is posted for this meeting");
             row.frozen = Some(Frozen::Deleted);
-            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+            keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
             Ok(Some(Outcome::Done))
         }
         Err(ChatError::NotEditable { .. }) => {
             warn!("the card can no longer be edited: the end will be told in a reply");
             row.frozen = Some(Frozen::NotEditable);
-            keep(shop, meeting, &PostKey::Card, row.clone()).await?;
-            post_final(shop, meeting, row).await.map(Some)
+            keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
+            post_final(ctx, meeting, row).await.map(Some)
         }
-        Err(ChatError::Forbidden { .. }) => outside(shop, meeting, row, entry).await,
+        Err(ChatError::Forbidden { .. }) => outside(ctx, meeting, row, entry).await,
         Err(error) => {
-            note_suspended(shop, meeting, &PostKey::Card, row, &error).await?;
+            note_suspended(ctx, meeting, &PostKey::Card, row, &error).await?;
             if is_unknown(&error) {
                 // A server that was slow may still carry it out, after a later one: the card is looked after.
-                row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
-                keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+                row.tidy_at = Some(ctx.deps.clock.now().plus(ctx.settings.tidy_after));
+                keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
             }
             Err(outcome_of(&error))
         }
@@ -144,16 +144,20 @@ async fn patch(
 }
 
 /// The one reply that tells the final state of a card that can no longer be changed.
-async fn post_final(shop: &Turn<'_>, meeting: &Meeting, card: &PostRow) -> Step<Outcome> {
+async fn post_final(
+    ctx: &JobContext<'_>,
+    meeting: &Meeting,
+    card: &PostRow,
+) -> StepResult<Outcome> {
     if meeting.state().is_running() {
         return Ok(Outcome::Done);
     }
     let mut row = meeting.post(&PostKey::Final).cloned().unwrap_or_default();
     row.root = card.root.clone().or_else(|| card.post.clone());
-    let content = say::final_reply(&meeting.card_view(), &frame(shop, meeting, card, None));
-    match post_once(shop, meeting, &PostKey::Final, &mut row, content).await {
+    let content = say::final_reply(&meeting.card_view(), &frame(ctx, meeting, card, None));
+    match post_once(ctx, meeting, &PostKey::Final, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
-        Err(NotPosted::Outside) => Ok(rest_outside(shop, meeting, FORBIDDEN)),
+        Err(NotPosted::Outside) => Ok(rest_outside(ctx, meeting, FORBIDDEN)),
         Err(NotPosted::Met(outcome)) => Err(outcome),
     }
 }
@@ -161,7 +165,7 @@ async fn post_final(shop: &Turn<'_>, meeting: &Meeting, card: &PostRow) -> Step<
 /// The root of the thread that a request stood in: a command tells it, and a post that was read before it was applied.
 /// Of another post it is read now.
 pub(super) async fn thread_root(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     request: &Request,
 ) -> Result<Option<PostId>, NotPosted> {
@@ -169,12 +173,12 @@ pub(super) async fn thread_root(
         .first_request()
         .is_some_and(|first| first.id == request.id);
     let post = match &request.via {
-        Via::OutgoingWebhook { post, placed, .. } if !(is_first && *placed) => post,
-        Via::OutgoingWebhook { .. } | Via::SlashCommand { .. } => {
+        TriggerSource::OutgoingWebhook { post, placed, .. } if !(is_first && *placed) => post,
+        TriggerSource::OutgoingWebhook { .. } | TriggerSource::SlashCommand { .. } => {
             return Ok(meeting.place.thread.clone());
         }
     };
-    match shop.deps.chat.read_post(post).await {
+    match ctx.deps.chat.read_post(post).await {
         Ok(view) => Ok(view.root),
         Err(ChatError::NotFound { .. }) => Ok(None),
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
@@ -182,43 +186,45 @@ pub(super) async fn thread_root(
     }
 }
 
-async fn render(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
-    let starter = starter_name(shop, meeting).await;
-    card::render(&meeting.card_view(), &frame(shop, meeting, row, starter))
+async fn render(ctx: &JobContext<'_>, meeting: &Meeting, row: &PostRow) -> Rendered {
+    let starter = starter_name(ctx, meeting).await;
+    card::render(&meeting.card_view(), &frame(ctx, meeting, row, starter))
 }
 
 /// How the server shows the starter's name.
-pub(super) async fn starter_name(shop: &Turn<'_>, meeting: &Meeting) -> Option<String> {
+pub(super) async fn starter_name(ctx: &JobContext<'_>, meeting: &Meeting) -> Option<String> {
     // A name that cannot be had now is the username: the card must not wait for it.
-    shop.deps
-        .chat
-        .person_name(&meeting.starter()?.user_id)
-        .await
+    ctx.deps.chat.person_name(&meeting.starter()?.user_id).await
 }
 
 /// The meeting's link for everybody.
-pub(super) fn open_link(shop: &Turn<'_>, meeting: &Meeting) -> String {
+pub(super) fn open_link(ctx: &JobContext<'_>, meeting: &Meeting) -> String {
     let first = meeting.first_request();
     first
-        .map(|request| shop.deps.links.join(request.id))
+        .map(|request| ctx.deps.links.join(request.id))
         .unwrap_or_default()
 }
 
-fn frame(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow, starter: Option<String>) -> CardFrame {
-    let posted_at = row.posted_at.unwrap_or_else(|| shop.deps.clock.now());
+fn frame(
+    ctx: &JobContext<'_>,
+    meeting: &Meeting,
+    row: &PostRow,
+    starter: Option<String>,
+) -> CardFrame {
+    let posted_at = row.posted_at.unwrap_or_else(|| ctx.deps.clock.now());
     CardFrame {
-        join_link: open_link(shop, meeting),
+        join_link: open_link(ctx, meeting),
         starter_name: starter,
-        time_zone: shop.settings.face.time_zone.clone(),
-        late: late_by(shop, meeting, posted_at).map(|by| Late {
+        time_zone: ctx.settings.face.time_zone.clone(),
+        late: late_by(ctx, meeting, posted_at).map(|by| Late {
             by,
-            why: why_late(shop, meeting, row),
+            why: why_late(ctx, meeting, row),
         }),
     }
 }
 
 /// Why the card came late, as far as what is kept tells it.
-fn why_late(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
+fn why_late(ctx: &JobContext<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
     let is_found = meeting
         .first_request()
         .is_some_and(|request| request.via.is_caught_up());
@@ -227,7 +233,7 @@ fn why_late(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
             .post(&PostKey::Invite)
             .is_some_and(|invite| invite.answered);
     let was_tried = row.first_tried_at.is_some_and(|tried_at| {
-        tried_at.since(meeting.requested_at) < shop.settings.face.late_after
+        tried_at.since(meeting.requested_at) < ctx.settings.face.late_after
     });
     if is_found {
         WhyLate::FoundLate
@@ -241,8 +247,8 @@ fn why_late(shop: &Turn<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
 }
 
 /// How late the card came, if it is worth a word. A slow room is no lateness of the card.
-fn late_by(shop: &Turn<'_>, meeting: &Meeting, posted_at: Timestamp) -> Option<Duration> {
+fn late_by(ctx: &JobContext<'_>, meeting: &Meeting, posted_at: Timestamp) -> Option<Duration> {
     let late = posted_at.since(meeting.requested_at);
     let is_told = meeting.state() != State::Failed;
-    (is_told && late >= shop.settings.face.late_after).then_some(late)
+    (is_told && late >= ctx.settings.face.late_after).then_some(late)
 }

@@ -6,11 +6,11 @@ use tracing::{info, warn};
 
 use crate::domain::retry::Outcome;
 use crate::domain::say::{self, CannotPost, Spot};
-use crate::domain::{Meeting, PostKey, PostRow, Via};
+use crate::domain::{Meeting, PostKey, PostRow, TriggerSource};
 use crate::ports::{ChannelKind, ChatError};
 
 use super::answer::{answer_through, is_lost};
-use super::{Step, Turn, keep, outcome_of};
+use super::{JobContext, StepResult, keep, outcome_of};
 
 /// Pause before a card is tried again while the bot is outside the channel and the meeting is over.
 const OUTSIDE_OVER_AGAIN_AFTER: Duration = Duration::from_secs(600);
@@ -39,17 +39,17 @@ enum Obstacle {
 /// Mattermost forbids the bot to write: it joins a public channel by itself, else the person is told what to change.
 /// `None`: the next round writes.
 pub(super) async fn outside(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     row: &mut PostRow,
     entry: &mut Entry,
-) -> Step<Option<Outcome>> {
+) -> StepResult<Option<Outcome>> {
     let is_first_time = row.outside_since.is_none();
     if is_first_time {
-        row.outside_since = Some(shop.deps.clock.now());
-        keep(shop, meeting, &PostKey::Card, row.clone()).await?;
+        row.outside_since = Some(ctx.deps.clock.now());
+        keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
     }
-    match obstacle(shop, meeting, entry).await? {
+    match obstacle(ctx, meeting, entry).await? {
         Obstacle::None => {
             if is_first_time {
                 info!(channel = %meeting.place.channel, "joined the channel");
@@ -64,14 +64,18 @@ pub(super) async fn outside(
             Ok(Some(Outcome::Resting { after: None, why }))
         }
         Obstacle::Person(obstacle) => {
-            tell(shop, meeting, obstacle).await?;
-            Ok(Some(rest_outside(shop, meeting, obstacle.why())))
+            tell(ctx, meeting, obstacle).await?;
+            Ok(Some(rest_outside(ctx, meeting, obstacle.why())))
         }
     }
 }
 
-async fn obstacle(shop: &Turn<'_>, meeting: &Meeting, entry: &mut Entry) -> Step<Obstacle> {
-    let (chat, place) = (&shop.deps.chat, &meeting.place);
+async fn obstacle(
+    ctx: &JobContext<'_>,
+    meeting: &Meeting,
+    entry: &mut Entry,
+) -> StepResult<Obstacle> {
+    let (chat, place) = (&ctx.deps.chat, &meeting.place);
     let kind = match chat.channel_kind(&place.channel).await {
         Ok(kind) => Some(kind),
         Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => None,
@@ -113,9 +117,9 @@ async fn obstacle(shop: &Turn<'_>, meeting: &Meeting, entry: &mut Entry) -> Step
 }
 
 /// The card waits until a person has acted.
-pub(super) fn rest_outside(shop: &Turn<'_>, meeting: &Meeting, why: &str) -> Outcome {
+pub(super) fn rest_outside(ctx: &JobContext<'_>, meeting: &Meeting, why: &str) -> Outcome {
     let after = if meeting.state().is_running() {
-        shop.settings.outside_again_after
+        ctx.settings.outside_again_after
     } else {
         OUTSIDE_OVER_AGAIN_AFTER
     };
@@ -127,12 +131,12 @@ pub(super) fn rest_outside(shop: &Turn<'_>, meeting: &Meeting, why: &str) -> Out
 
 /// Keeps since when a channel takes nothing that may take it again, and logs it once, until something was written there.
 pub(super) async fn note_suspended(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
     error: &ChatError,
-) -> Step<()> {
+) -> StepResult<()> {
     if !matches!(error, ChatError::Suspended { .. }) || row.outside_since.is_some() {
         return Ok(());
     }
@@ -143,25 +147,25 @@ pub(super) async fn note_suspended(
         warn!(%error, channel = %meeting.place.channel, key = %key,
             "the channel takes nothing for now: what is owed there waits, and is asked for again now and then");
     }
-    row.outside_since = Some(shop.deps.clock.now());
-    keep(shop, meeting, key, row.clone()).await
+    row.outside_since = Some(ctx.deps.clock.now());
+    keep(ctx, meeting, key, row.clone()).await
 }
 
 /// Tells the person what to change: once for each meeting through the response URL, else by a direct message, once for
 /// each channel and hour.
-async fn tell(shop: &Turn<'_>, meeting: &Meeting, obstacle: CannotPost) -> Step<()> {
+async fn tell(ctx: &JobContext<'_>, meeting: &Meeting, obstacle: CannotPost) -> StepResult<()> {
     let mut row = meeting.post(&PostKey::Invite).cloned().unwrap_or_default();
     let Some(request) = meeting.first_request().filter(|_| !row.answered) else {
         return Ok(());
     };
-    let (chat, place) = (&shop.deps.chat, &meeting.place);
+    let (chat, place) = (&ctx.deps.chat, &meeting.place);
     warn!(channel = %place.channel, why = obstacle.why(),
         "the card cannot be posted: the person is told what to change");
     let own = chat
         .own_account()
         .await
         .map_err(|error| outcome_of(&error))?;
-    let link = shop.deps.links.join_own(request.id, &request.by.user_id);
+    let link = ctx.deps.links.join_own(request.id, &request.by.user_id);
     let mut spot = Spot {
         team: &place.team_name,
         channel: None,
@@ -169,15 +173,15 @@ async fn tell(shop: &Turn<'_>, meeting: &Meeting, obstacle: CannotPost) -> Step<
     };
     let title = &meeting.rule.title;
     let told = match &request.via {
-        Via::SlashCommand { hook: Some(hook) } => {
+        TriggerSource::SlashCommand { hook: Some(hook) } => {
             let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
-            answer_through(shop, hook, request.received_at, &text).await
+            answer_through(ctx, hook, request.received_at, &text).await
         }
-        Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => {
+        TriggerSource::SlashCommand { hook: None } | TriggerSource::OutgoingWebhook { .. } => {
             let address = chat.channel_address(place).await;
             spot.channel = Some((&place.channel_name, address));
             let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
-            let since = shop.deps.clock.now().minus(TOLD_AGAIN_AFTER);
+            let since = ctx.deps.clock.now().minus(TOLD_AGAIN_AFTER);
             let name = format!("outside:{}", place.channel);
             chat.direct_message(&request.by.user_id, &name, &text, since)
                 .await
@@ -188,8 +192,8 @@ async fn tell(shop: &Turn<'_>, meeting: &Meeting, obstacle: CannotPost) -> Step<
             return Err(outcome_of(&error));
         }
         warn!(%error, "the person cannot be told");
-        shop.deps.observer.answer_lost();
+        ctx.deps.observer.answer_lost();
     }
     row.answered = true;
-    keep(shop, meeting, &PostKey::Invite, row).await
+    keep(ctx, meeting, &PostKey::Invite, row).await
 }

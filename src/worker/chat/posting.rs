@@ -9,7 +9,7 @@ use crate::domain::{Meeting, PostKey, PostRow, Rendered, Timestamp};
 use crate::ports::{ChatError, NewPost, PostView};
 
 use super::outside::note_suspended;
-use super::{Step, Turn, find_own, is_unknown, keep, post_name, renew};
+use super::{JobContext, StepResult, find_own, is_unknown, keep, post_name, renew};
 
 /// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell, and ours may
 /// have been ahead and set back since.
@@ -51,7 +51,7 @@ impl From<Outcome> for NotPosted {
 
 /// Makes the post of `key` unless it is there, and keeps what is known of it in `row`.
 pub(super) async fn post_once(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
@@ -60,22 +60,22 @@ pub(super) async fn post_once(
     if row.post.is_some() {
         return Ok(Made::Before);
     }
-    renew(shop, meeting).await?;
+    renew(ctx, meeting).await?;
     match row.first_tried_at {
         None => {
-            row.first_tried_at = Some(shop.deps.clock.now());
-            keep(shop, meeting, key, row.clone()).await?;
+            row.first_tried_at = Some(ctx.deps.clock.now());
+            keep(ctx, meeting, key, row.clone()).await?;
         }
         Some(tried_at) => {
-            if let Some(found) = find_earlier(shop, meeting, key, tried_at).await? {
+            if let Some(found) = find_earlier(ctx, meeting, key, tried_at).await? {
                 info!(post = %found.id, key = %key, "the post was there already");
-                adopt(shop, meeting, key, row, &found).await?;
+                adopt(ctx, meeting, key, row, &found).await?;
                 return Ok(Made::Before);
             }
-            renew(shop, meeting).await?;
+            renew(ctx, meeting).await?;
         }
     }
-    match create(shop, meeting, key, row, content).await {
+    match create(ctx, meeting, key, row, content).await {
         Ok(view) => {
             if *key == PostKey::Card {
                 // Its own line tells more.
@@ -84,15 +84,15 @@ pub(super) async fn post_once(
             } else {
                 info!(post = %view.id, key = %key, "posted");
             }
-            adopt(shop, meeting, key, row, &view).await?;
+            adopt(ctx, meeting, key, row, &view).await?;
             Ok(Made::Now)
         }
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
         Err(error) => {
-            note_suspended(shop, meeting, key, row, &error).await?;
+            note_suspended(ctx, meeting, key, row, &error).await?;
             if is_unknown(&error) {
-                row.tidy_at = Some(shop.deps.clock.now().plus(shop.settings.tidy_after));
-                keep(shop, meeting, key, row.clone()).await?;
+                row.tidy_at = Some(ctx.deps.clock.now().plus(ctx.settings.tidy_after));
+                keep(ctx, meeting, key, row.clone()).await?;
             }
             Err(super::outcome_of(&error).into())
         }
@@ -101,13 +101,13 @@ pub(super) async fn post_once(
 
 /// The post that an earlier attempt made, as far as the server shows it.
 async fn find_earlier(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     tried_at: Timestamp,
 ) -> Result<Option<PostView>, NotPosted> {
-    let since = look_from(tried_at, shop.deps.clock.now());
-    match find_own(shop, meeting, &post_name(meeting, key), since).await? {
+    let since = look_from(tried_at, ctx.deps.clock.now());
+    match find_own(ctx, meeting, &post_name(meeting, key), since).await? {
         Ok(found) => Ok(found.into_iter().next()),
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
         Err(error) => Err(super::outcome_of(&error).into()),
@@ -117,7 +117,7 @@ async fn find_earlier(
 /// Makes the post, outside its thread if the thread's root was deleted meanwhile: a card stands better there than
 /// nowhere.
 async fn create(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
@@ -129,7 +129,7 @@ async fn create(
         key: post_name(meeting, key),
         content,
     };
-    let made = shop.deps.chat.create_post(post.clone()).await;
+    let made = ctx.deps.chat.create_post(post.clone()).await;
     let is_rootless = match made {
         Err(ChatError::Refused { .. }) => true,
         Err(ChatError::NotFound { .. }) => *key == PostKey::Card,
@@ -139,19 +139,19 @@ async fn create(
         return made;
     }
     row.root = None;
-    shop.deps.chat.create_post(post).await
+    ctx.deps.chat.create_post(post).await
 }
 
 async fn adopt(
-    shop: &Turn<'_>,
+    ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     row: &mut PostRow,
     view: &PostView,
-) -> Step<()> {
+) -> StepResult<()> {
     row.post = Some(view.id.clone());
     row.root = view.root.clone();
-    row.posted_at = Some(shop.deps.clock.now());
+    row.posted_at = Some(ctx.deps.clock.now());
     row.outside_since = None;
-    keep(shop, meeting, key, row.clone()).await
+    keep(ctx, meeting, key, row.clone()).await
 }

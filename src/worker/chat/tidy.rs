@@ -8,18 +8,22 @@ use crate::domain::{MeetingId, PostKey};
 use crate::ports::ChatError;
 
 use super::posting::look_from;
-use super::{Step, Turn, find_own, keep, load, outcome_of, post_name, renew};
+use super::{JobContext, StepResult, find_own, keep, load, outcome_of, post_name, renew};
 
 /// Looks for doubles of one post.
-pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<Outcome> {
-    let meeting = load(shop, id).await?;
+pub(super) async fn tidy(
+    ctx: &JobContext<'_>,
+    id: MeetingId,
+    key: &PostKey,
+) -> StepResult<Outcome> {
+    let meeting = load(ctx, id).await?;
     let Some(mut row) = meeting.post(key).cloned() else {
         return Ok(Outcome::Obsolete);
     };
     let tried_at = row.first_tried_at.unwrap_or(meeting.requested_at);
-    let since = look_from(tried_at, shop.deps.clock.now());
+    let since = look_from(tried_at, ctx.deps.clock.now());
     let name = post_name(&meeting, key);
-    let found = match find_own(shop, &meeting, &name, since).await? {
+    let found = match find_own(ctx, &meeting, &name, since).await? {
         Ok(found) => found,
         // Outside the channel now: nobody there sees doubles of ours that we could delete.
         Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => Vec::new(),
@@ -28,11 +32,11 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
     let mut found = found.into_iter();
     if let Some(oldest) = found.next() {
         row.post = Some(oldest.id);
-        row.posted_at = row.posted_at.or(Some(shop.deps.clock.now()));
+        row.posted_at = row.posted_at.or(Some(ctx.deps.clock.now()));
     }
     for double in found {
-        renew(shop, &meeting).await?;
-        match shop.deps.chat.delete_post(&double.id).await {
+        renew(ctx, &meeting).await?;
+        match ctx.deps.chat.delete_post(&double.id).await {
             Ok(()) => info!(post = %double.id, key = %key, "a doubled post was deleted"),
             Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => {}
             Err(error) => return Err(outcome_of(&error)),
@@ -40,13 +44,13 @@ pub(super) async fn tidy(shop: &Turn<'_>, id: MeetingId, key: &PostKey) -> Step<
     }
     row.tidy_at = None;
     if *key != PostKey::Card {
-        keep(shop, &meeting, key, row).await?;
+        keep(ctx, &meeting, key, row).await?;
         return Ok(Outcome::Done);
     }
     // What it shows is not known.
     row.rendered = 0;
-    keep(shop, &meeting, key, row).await?;
-    match super::card::refresh(shop, &meeting).await? {
+    keep(ctx, &meeting, key, row).await?;
+    match super::card::refresh(ctx, &meeting).await? {
         // A person deleted it, or it can no longer be edited.
         Outcome::Obsolete => Ok(Outcome::Done),
         outcome => Ok(outcome),

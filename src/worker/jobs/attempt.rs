@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::crash_point;
-use crate::domain::apply::Tell;
+use crate::domain::apply::Reply;
 use crate::domain::owed::is_owed;
 use crate::domain::retry::{Outcome, RetryReason, Verdict};
 use crate::domain::{Fact, Job, JobId, Meeting, Owed, Peer, PostKey, PostRow, Timestamp};
@@ -20,7 +20,7 @@ use crate::worker::poison::PoisonGuard;
 use crate::worker::publish::job_posting;
 use crate::worker::send::{Sent, send, try_send};
 use crate::worker::wait::ask_store;
-use crate::worker::{BreakerState, DeadReason, JobOutcome, Shop, chat, conference};
+use crate::worker::{BreakerState, DeadReason, JobOutcome, WorkerContext, chat, conference};
 
 use super::record::{AttemptStart, record};
 use super::settle::{again, done, follow, give_up, give_up_poison};
@@ -29,14 +29,14 @@ use super::settle::{again, done, follow, give_up, give_up_poison};
 const REST_MAX: Duration = Duration::from_secs(600);
 
 /// What doing a job met, and the facts that were learned by it.
-pub(in crate::worker) struct Report {
+pub(in crate::worker) struct JobReport {
     pub(in crate::worker) outcome: Outcome,
     pub(in crate::worker) learned: Vec<(Fact, Option<String>)>,
     /// The rows of posts that were written.
     pub(in crate::worker) kept: BTreeMap<PostKey, PostRow>,
 }
 
-impl Report {
+impl JobReport {
     pub(in crate::worker) fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -73,94 +73,94 @@ enum Standing<'a> {
 
 /// Does a job if it is still owed, judges what it met, and settles. `None`: the workers were stopped first.
 pub(super) async fn do_job(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
     id: &JobId,
     since: Timestamp,
 ) -> Option<JobOutcome> {
     // Before the meeting is loaded: what is waited for may give up this very job.
-    let guard = PoisonGuard::enter(shop, received).await?;
-    let job = match load(shop, id, since).await? {
+    let guard = PoisonGuard::enter(ctx, received).await?;
+    let job = match load(ctx, id, since).await? {
         Ok(Standing::Owed(job)) => Some(job),
         Ok(Standing::GivenUp) if received.redelivered => None,
         Ok(Standing::GivenUp | Standing::Obsolete) => {
             debug!("job is no longer owed");
-            return done(shop, received, JobOutcome::Obsolete).await;
+            return done(ctx, received, JobOutcome::Obsolete).await;
         }
         Err(why) => {
             let facts = given_up(id, None);
-            return give_up(shop, received, why, DeadReason::GivenUp, facts).await;
+            return give_up(ctx, received, why, DeadReason::GivenUp, facts).await;
         }
     };
-    let now = shop.deps.clock.now();
+    let now = ctx.deps.clock.now();
     let early = job.as_ref().map(|job| job.owed.due.since(now));
     if let Some(early) = early.filter(|early| *early > Duration::from_millis(50)) {
-        return again(shop, received, envelope, early, false).await;
+        return again(ctx, received, envelope, early, false).await;
     }
     let work = async {
         match &job {
-            Some(job) => attempt(shop, received, envelope, job).await,
+            Some(job) => attempt(ctx, received, envelope, job).await,
             None => Some(Verdict::Obsolete),
         }
     };
     // It holds all that an attempt holds.
     let work = Box::pin(work);
-    do_guarded(shop, received, envelope, guard, work).await
+    do_guarded(ctx, received, envelope, guard, work).await
 }
 
 /// An answer without a meeting: tried like a job, but nobody is there to remember that it was given up.
-pub(super) async fn do_tell(
-    shop: &Shop,
+pub(super) async fn do_reply(
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
-    tell: &Tell,
+    tell: &Reply,
 ) -> Option<JobOutcome> {
-    let guard = PoisonGuard::enter(shop, received).await?;
+    let guard = PoisonGuard::enter(ctx, received).await?;
     let work = async {
-        let outcome = chat::tell(shop, tell).await;
-        note_peer(shop, Peer::Mattermost, &outcome);
-        let age = shop.deps.clock.now().since(envelope.received_at);
+        let outcome = chat::tell(ctx, tell).await;
+        note_peer(ctx, Peer::Mattermost, &outcome);
+        let age = ctx.deps.clock.now().since(envelope.received_at);
         let age = Age {
             counted: age,
             whole: age,
         };
-        Some(judge(shop, &outcome, envelope, age))
+        Some(judge(ctx, &outcome, envelope, age))
     };
-    do_guarded(shop, received, envelope, guard, work).await
+    do_guarded(ctx, received, envelope, guard, work).await
 }
 
 /// Carries out the verdict on `work`, which is not begun if it is poison.
 async fn do_guarded(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
     mut guard: PoisonGuard,
     work: impl Future<Output = Option<Verdict>>,
 ) -> Option<JobOutcome> {
-    match guard.run(shop, work).await? {
-        Ok(verdict) => follow(shop, received, envelope, verdict).await,
-        Err(poison) => give_up_poison(shop, received, envelope, &guard, poison).await,
+    match guard.run(ctx, work).await? {
+        Ok(verdict) => follow(ctx, received, envelope, verdict).await,
+        Err(poison) => give_up_poison(ctx, received, envelope, &guard, poison).await,
     }
 }
 
 /// What its meeting says about a job: the meeting is asked of the store until it answers. `Err`: it cannot be read at
 /// all. `None`: the workers were stopped first.
 async fn load<'a>(
-    shop: &Shop,
+    ctx: &WorkerContext,
     id: &'a JobId,
     since: Timestamp,
 ) -> Option<Result<Standing<'a>, String>> {
-    let mut meeting = match ask_store(shop, || shop.deps.store.meeting(id.meeting)).await? {
+    let mut meeting = match ask_store(ctx, || ctx.deps.store.meeting(id.meeting)).await? {
         Ok(Some(meeting)) => meeting,
         Ok(None) => return Some(Ok(Standing::Obsolete)),
         Err(why) => return Some(Err(why)),
     };
-    meeting.no_later_than(shop.deps.clock.now());
+    meeting.no_later_than(ctx.deps.clock.now());
     if meeting.given_up.contains(&id.job.key()) {
         return Some(Ok(Standing::GivenUp));
     }
-    let owed = is_owed(&meeting, &shop.settings.policy.schedule, &id.job)
+    let owed = is_owed(&meeting, &ctx.settings.policy.schedule, &id.job)
         .filter(|_| meeting.round == id.round);
     let Some(owed) = owed else {
         return Some(Ok(Standing::Obsolete));
@@ -180,7 +180,7 @@ async fn load<'a>(
 
 /// One attempt: calls the peer, keeps what was learned, judges, and records. `None`: the workers were stopped first.
 async fn attempt(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
     job: &OwedJob<'_>,
@@ -194,22 +194,22 @@ async fn attempt(
             .owed
             .due
             .max(envelope.not_before.unwrap_or(envelope.received_at)),
-        began_at: shop.deps.clock.now(),
+        began_at: ctx.deps.clock.now(),
     };
     let began = Instant::now();
-    let Report {
+    let JobReport {
         outcome,
         learned,
         kept,
-    } = call(shop, received, job).await;
+    } = call(ctx, received, job).await;
     let took = began.elapsed();
-    note_peer(shop, id.job.peer(), &outcome);
-    let learned = postings_of(shop, id, envelope, learned);
-    let outcome = learn(shop, outcome, &learned).await?;
-    let verdict = judge_job(shop, &outcome, envelope, job);
-    let news = publish_news(shop, meeting, kept);
+    note_peer(ctx, id.job.peer(), &outcome);
+    let learned = postings_of(ctx, id, envelope, learned);
+    let outcome = learn(ctx, outcome, &learned).await?;
+    let verdict = judge_job(ctx, &outcome, envelope, job);
+    let news = publish_owed_jobs(ctx, meeting, kept);
     // Two files: neither waits for the other.
-    let (is_published, ()) = tokio::join!(news, record(shop, &start, took, &outcome, &verdict));
+    let (is_published, ()) = tokio::join!(news, record(ctx, &start, took, &outcome, &verdict));
     if !is_published {
         return None;
     }
@@ -230,27 +230,29 @@ impl OwedJob<'_> {
 }
 
 /// Calls the peer.
-async fn call(shop: &Shop, received: &Received, job: &OwedJob<'_>) -> Report {
+async fn call(ctx: &WorkerContext, received: &Received, job: &OwedJob<'_>) -> JobReport {
     let OwedJob { id, meeting, .. } = job;
     let calling = async {
         crash_point::reach_for("job.calling", || job.text());
         match id.job.peer() {
-            Peer::PlugNmeet => conference::run(shop, meeting, id).await,
-            Peer::Mattermost => chat::run(&chat::Turn::new(shop, received), meeting, &id.job).await,
+            Peer::PlugNmeet => conference::run(ctx, meeting, id).await,
+            Peer::Mattermost => {
+                chat::run(&chat::JobContext::new(ctx, received), meeting, &id.job).await
+            }
         }
     };
     let report = AssertUnwindSafe(calling).catch_unwind().await;
     crash_point::reach_for("job.called", || job.text());
     report.unwrap_or_else(|_| {
-        Report::of(Outcome::Failed {
+        JobReport::of(Outcome::Failed {
             why: "doing it panicked; the log says where".to_owned(),
         })
     })
 }
 
 /// Makes durable what was learned; what the attempt met then. `None`: the workers were stopped first.
-async fn learn(shop: &Shop, outcome: Outcome, learned: &[Posting]) -> Option<Outcome> {
-    match try_send(shop, learned).await {
+async fn learn(ctx: &WorkerContext, outcome: Outcome, learned: &[Posting]) -> Option<Outcome> {
+    match try_send(ctx, learned).await {
         Sent::All => Some(outcome),
         // Repeating it would learn the same.
         Sent::Never(why) => Some(Outcome::Hopeless {
@@ -260,14 +262,19 @@ async fn learn(shop: &Shop, outcome: Outcome, learned: &[Posting]) -> Option<Out
     }
 }
 
-fn judge_job(shop: &Shop, outcome: &Outcome, envelope: &Envelope, job: &OwedJob<'_>) -> Verdict {
-    let whole = shop.deps.clock.now().since(job.since);
+fn judge_job(
+    ctx: &WorkerContext,
+    outcome: &Outcome,
+    envelope: &Envelope,
+    job: &OwedJob<'_>,
+) -> Verdict {
+    let whole = ctx.deps.clock.now().since(job.since);
     let counted = match job.id.job {
         // Polls are never given up, or a card could stay live for ever.
         Job::PollRoom { .. } | Job::PollArtifacts { .. } => Duration::ZERO,
         _ => whole,
     };
-    judge(shop, outcome, envelope, Age { counted, whole })
+    judge(ctx, outcome, envelope, Age { counted, whole })
 }
 
 fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
@@ -294,14 +301,17 @@ fn warn_again(outcome: &Outcome, after: Duration, reason: RetryReason) {
 
 /// What becomes of a message when the work around its call panicked: a defect like one in the call itself, so that it
 /// is tried as often. Nobody else would settle it while this process lives.
-pub(super) async fn settle_panicked(shop: &Shop, received: &Received) -> Option<JobOutcome> {
+pub(super) async fn settle_panicked(
+    ctx: &WorkerContext,
+    received: &Received,
+) -> Option<JobOutcome> {
     let why = "work on it panicked; the log says where".to_owned();
     let Ok(envelope) = &received.content else {
-        return give_up(shop, received, why, DeadReason::Unreadable, Vec::new()).await;
+        return give_up(ctx, received, why, DeadReason::Unreadable, Vec::new()).await;
     };
     error!(message.id = received.message_id, "{why}");
-    let verdict = judge(shop, &Outcome::Failed { why }, envelope, Age::default());
-    follow(shop, received, envelope, verdict).await
+    let verdict = judge(ctx, &Outcome::Failed { why }, envelope, Age::default());
+    follow(ctx, received, envelope, verdict).await
 }
 
 /// For how long work has been owed.
@@ -312,18 +322,18 @@ struct Age {
     whole: Duration,
 }
 
-fn judge(shop: &Shop, outcome: &Outcome, envelope: &Envelope, age: Age) -> Verdict {
+fn judge(ctx: &WorkerContext, outcome: &Outcome, envelope: &Envelope, age: Age) -> Verdict {
     let sample = rand::random();
     let delay = match outcome {
-        Outcome::Unavailable { .. } => shop
+        Outcome::Unavailable { .. } => ctx
             .settings
             .outage_backoff
             .within(age.whole)
             .delay(envelope.tries, sample),
-        Outcome::Resting { .. } => rest(shop.settings.outside_again_after, envelope.tries),
-        _ => shop.settings.backoff.delay(envelope.attempt, sample),
+        Outcome::Resting { .. } => rest(ctx.settings.outside_again_after, envelope.tries),
+        _ => ctx.settings.backoff.delay(envelope.attempt, sample),
     };
-    shop.settings
+    ctx.settings
         .retry
         .judge(outcome, envelope.attempt, age.counted, delay)
 }
@@ -335,8 +345,8 @@ fn rest(first: Duration, tries: u32) -> Duration {
 }
 
 /// What the outcome says about the peer.
-fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
-    let breaker = shop.breaker(peer);
+fn note_peer(ctx: &WorkerContext, peer: Peer, outcome: &Outcome) {
+    let breaker = ctx.breaker(peer);
     let changed = match outcome {
         Outcome::Unavailable {
             reason: RetryReason::Throttled,
@@ -360,7 +370,7 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
     };
     if changed {
         let state = breaker.state();
-        shop.deps.observer.breaker(peer, state);
+        ctx.deps.observer.breaker(peer, state);
         match state {
             BreakerState::Open => warn!(
                 peer = peer.as_str(),
@@ -372,12 +382,12 @@ fn note_peer(shop: &Shop, peer: Peer, outcome: &Outcome) {
 }
 
 fn postings_of(
-    shop: &Shop,
+    ctx: &WorkerContext,
     id: &JobId,
     envelope: &Envelope,
     facts: Vec<(Fact, Option<String>)>,
 ) -> Vec<Posting> {
-    let now = shop.deps.clock.now();
+    let now = ctx.deps.clock.now();
     // A job that is owed anew by a person's hand may come in its old round and begins its tries anew: what it learns
     // then is no double of what it learned before.
     let received_at = envelope.received_at.millis();
@@ -392,26 +402,30 @@ fn postings_of(
 }
 
 /// Chat jobs write posts, which no event tells apply: what became owed by `kept` is published here.
-async fn publish_news(shop: &Shop, was: &Meeting, kept: BTreeMap<PostKey, PostRow>) -> bool {
+async fn publish_owed_jobs(
+    ctx: &WorkerContext,
+    was: &Meeting,
+    kept: BTreeMap<PostKey, PostRow>,
+) -> bool {
     if kept.is_empty() {
         return true;
     }
-    let schedule = &shop.settings.policy.schedule;
-    let now = shop.deps.clock.now();
+    let schedule = &ctx.settings.policy.schedule;
+    let now = ctx.deps.clock.now();
     // What the meeting's facts changed meanwhile is published by apply already.
     let mut after = was.clone();
     after.posts.extend(kept);
     let was_owed = crate::domain::owed::owed(was, schedule);
-    let is_news = |owed: &Owed| {
-        owed.due <= now.plus(shop.settings.policy.publish_ahead)
+    let is_newly_owed = |owed: &Owed| {
+        owed.due <= now.plus(ctx.settings.policy.publish_ahead)
             && !was_owed
                 .iter()
                 .any(|was| was.job == owed.job && was.due <= owed.due)
     };
     let postings = crate::domain::owed::owed(&after, schedule)
         .iter()
-        .filter(|owed| is_news(owed))
+        .filter(|owed| is_newly_owed(owed))
         .map(|owed| job_posting(after.id, after.round, owed, now))
         .collect();
-    send(shop, postings).await
+    send(ctx, postings).await
 }

@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::domain::retry::{Outcome, Verdict};
 use crate::domain::{Job, JobId, Timestamp};
 use crate::ports::{Attempt, Ending, Envelope, QueueName};
-use crate::worker::Shop;
+use crate::worker::WorkerContext;
 
 /// Longest that a job waits for its line to be kept: a line lost is better than a card late.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ pub(super) struct AttemptStart<'a> {
 
 /// Keeps the attempt before its job is settled. A store that does not take it fails no job.
 pub(super) async fn record(
-    shop: &Shop,
+    ctx: &WorkerContext,
     begun: &AttemptStart<'_>,
     took: Duration,
     outcome: &Outcome,
@@ -44,13 +44,13 @@ pub(super) async fn record(
         ending,
         detail: detail(outcome).to_owned(),
     };
-    let kept = tokio::time::timeout(PATIENCE, shop.deps.store.log_attempt(attempt)).await;
+    let kept = tokio::time::timeout(PATIENCE, ctx.deps.store.log_attempt(attempt)).await;
     let why = match kept {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("the store did not answer within {PATIENCE:?}"),
     };
-    if shop.story_trouble.is_news() {
+    if ctx.history_failures.should_log() {
         warn!(why, job.id = %begun.job, "an attempt is missing in the story of its meeting");
     }
 }

@@ -14,46 +14,46 @@ use crate::worker::poison::{Poison, PoisonGuard};
 use crate::worker::publish::{given_up_events, given_up_postings};
 use crate::worker::send::send;
 use crate::worker::wait::ask_store;
-use crate::worker::{DeadReason, JobOutcome, Shop};
+use crate::worker::{DeadReason, JobOutcome, WorkerContext};
 
 /// Does what the verdict says. `None`: the workers were stopped first.
 pub(super) async fn follow(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
     verdict: Verdict,
 ) -> Option<JobOutcome> {
     match verdict {
-        Verdict::Done => done(shop, received, JobOutcome::Delivered).await,
-        Verdict::Obsolete => done(shop, received, JobOutcome::Obsolete).await,
+        Verdict::Done => done(ctx, received, JobOutcome::Delivered).await,
+        Verdict::Obsolete => done(ctx, received, JobOutcome::Obsolete).await,
         Verdict::Again {
             after,
             reason,
             counts,
         } => {
-            shop.deps.observer.retried(received.queue, reason);
-            again(shop, received, envelope, after, counts).await
+            ctx.deps.observer.retried(received.queue, reason);
+            again(ctx, received, envelope, after, counts).await
         }
         Verdict::DeadLetter { reason } => {
             let facts = facts_of(envelope);
-            give_up(shop, received, reason, DeadReason::GivenUp, facts).await
+            give_up(ctx, received, reason, DeadReason::GivenUp, facts).await
         }
     }
 }
 
 /// The message is removed.
 pub(super) async fn done(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     outcome: JobOutcome,
 ) -> Option<JobOutcome> {
-    settle(shop, received, Settled::Done(received.receipt)).await;
+    settle(ctx, received, Settled::Done(received.receipt)).await;
     Some(outcome)
 }
 
 /// The message waits for its next attempt; every retry goes behind fresh work.
 pub(super) async fn again(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
     after: Duration,
@@ -68,7 +68,7 @@ pub(super) async fn again(
         tries: envelope.tries.saturating_add(1),
         ..envelope.clone()
     }
-    .delayed(shop.deps.clock.now(), after);
+    .delayed(ctx.deps.clock.now(), after);
     let next = Posting {
         queue,
         message: next,
@@ -78,47 +78,47 @@ pub(super) async fn again(
         receipt: received.receipt,
         next,
     };
-    settle(shop, received, again).await;
+    settle(ctx, received, again).await;
     Some(JobOutcome::Retried)
 }
 
 /// The message becomes a dead letter, and `facts` tell apply. `None`: the workers were stopped first.
 pub(super) async fn give_up(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     reason: String,
     label: DeadReason,
     facts: Vec<Fact>,
 ) -> Option<JobOutcome> {
-    let postings = given_up_postings(facts, &received.message_id, shop.deps.clock.now());
-    if !bury(shop, received, reason, label).await || !send(shop, postings).await {
+    let postings = given_up_postings(facts, &received.message_id, ctx.deps.clock.now());
+    if !bury(ctx, received, reason, label).await || !send(ctx, postings).await {
         return None;
     }
-    done(shop, received, JobOutcome::DeadLettered).await
+    done(ctx, received, JobOutcome::DeadLettered).await
 }
 
 /// The same for poison, which no other message may begin again: its meeting knows first that it was given up. The mark
 /// stays until the letter is kept: a process that ends before is followed by one that gives it up once more.
 pub(super) async fn give_up_poison(
-    shop: &Shop,
+    ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
     guard: &PoisonGuard,
     Poison(reason): Poison,
 ) -> Option<JobOutcome> {
-    let now = shop.deps.clock.now();
+    let now = ctx.deps.clock.now();
     let events: Vec<Event> =
         given_up_events(facts_of(envelope), &received.message_id, now).collect();
     let applied = if events.is_empty() {
         Ok(())
     } else {
-        ask_store(shop, || apply_now(shop, events.clone())).await?
+        ask_store(ctx, || apply_now(ctx, events.clone())).await?
     };
-    if !bury(shop, received, reason, DeadReason::Poison).await {
+    if !bury(ctx, received, reason, DeadReason::Poison).await {
         return None;
     }
     match applied {
-        Ok(()) => guard.forget(shop).await,
+        Ok(()) => guard.forget(ctx).await,
         // Whoever is called for it finds it to be poison still.
         Err(why) => error!(
             why,
@@ -126,11 +126,11 @@ pub(super) async fn give_up_poison(
             "a meeting cannot note that its job is poison"
         ),
     }
-    done(shop, received, JobOutcome::DeadLettered).await
+    done(ctx, received, JobOutcome::DeadLettered).await
 }
 
-async fn settle(shop: &Shop, received: &Received, settled: Settled) {
-    if let Err(error) = shop.deps.queue.settle(vec![settled]).await {
+async fn settle(ctx: &WorkerContext, received: &Received, settled: Settled) {
+    if let Err(error) = ctx.deps.queue.settle(vec![settled]).await {
         debug!(%error, "a job could not be settled and will come again");
     }
     crash_point::reach_for("job.settled", || received.message_id.clone());

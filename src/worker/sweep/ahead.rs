@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 use crate::clock::SetBack;
 use crate::domain::{CLOCKS_DIFFER_BY, MeetingId, Timestamp};
 use crate::ports::StoreError;
-use crate::worker::Shop;
+use crate::worker::WorkerContext;
 
 /// The setting of the store that says what the clock of whoever sweeps showed last.
 const CLOCK_SEEN: &str = "clock_seen";
@@ -44,10 +44,10 @@ impl ClockWatch {
     /// this one and whoever swept before.
     pub(super) async fn meetings_ahead(
         &mut self,
-        shop: &Shop,
+        ctx: &WorkerContext,
         now: Timestamp,
     ) -> Result<Vec<(MeetingId, u32)>, StoreError> {
-        let store = &shop.deps.store;
+        let store = &ctx.deps.store;
         let is_kept_lately = self.kept_at.is_some_and(|at| at.elapsed() < KEPT_EVERY);
         if !self.was_set_back(now) && is_kept_lately {
             return Ok(Vec::new());
@@ -58,7 +58,7 @@ impl ClockWatch {
         let mut found = Vec::new();
         if self.is_pending || seen.since(now) > CLOCKS_DIFFER_BY {
             debug!("looking for meetings that were written by a clock that was ahead");
-            found = written_ahead(shop, now).await?;
+            found = written_ahead(ctx, now).await?;
         }
         store
             .put_setting(CLOCK_SEEN, &now.millis().to_string())
@@ -70,10 +70,13 @@ impl ClockWatch {
 }
 
 /// Whoever writes a meeting notes up to when its jobs are published: a known time after the writing.
-async fn written_ahead(shop: &Shop, now: Timestamp) -> Result<Vec<(MeetingId, u32)>, StoreError> {
-    let store = &shop.deps.store;
+async fn written_ahead(
+    ctx: &WorkerContext,
+    now: Timestamp,
+) -> Result<Vec<(MeetingId, u32)>, StoreError> {
+    let store = &ctx.deps.store;
     let latest = now
-        .plus(shop.settings.policy.publish_ahead)
+        .plus(ctx.settings.policy.publish_ahead)
         .plus(CLOCKS_DIFFER_BY);
     let end_of_time = Timestamp::from_millis(i64::MAX);
     let mut found = Vec::new();

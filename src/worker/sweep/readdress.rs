@@ -7,7 +7,7 @@ use tracing::{debug, info};
 
 use crate::domain::{Meeting, MeetingId, PostKey};
 use crate::ports::{Duty, Lease, MeetingFilter, StoreError};
-use crate::worker::Shop;
+use crate::worker::WorkerContext;
 
 use super::wake;
 
@@ -21,20 +21,20 @@ const PACE: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Once, as soon as the store answers.
-pub(super) async fn run(shop: &Shop) {
-    while let Err(error) = readdress(shop).await {
+pub(super) async fn run(ctx: &WorkerContext) {
+    while let Err(error) = readdress(ctx).await {
         debug!(%error, "what cards show cannot be found out yet");
         tokio::select! {
-            () = shop.stop.cancelled() => return,
+            () = ctx.stop.cancelled() => return,
             () = tokio::time::sleep(AGAIN_AFTER) => {}
         }
     }
 }
 
 /// Makes the cards of running meetings owed again if they were rendered otherwise.
-async fn readdress(shop: &Shop) -> Result<(), StoreError> {
-    let store = &shop.deps.store;
-    let face = shop.settings.face.text();
+async fn readdress(ctx: &WorkerContext) -> Result<(), StoreError> {
+    let store = &ctx.deps.store;
+    let face = ctx.settings.face.text();
     let kept = store.setting(CARD_FACE).await?;
     if kept.as_ref() == Some(&face) {
         return Ok(());
@@ -49,14 +49,14 @@ async fn readdress(shop: &Shop) -> Result<(), StoreError> {
         for summary in store.meetings(filter).await? {
             if meetings > 0 {
                 tokio::select! {
-                    () = shop.stop.cancelled() => return Ok(()),
+                    () = ctx.stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(PACE) => {}
                 }
             }
             meetings += 1;
-            if let Some(meeting) = outdate(shop, summary.id).await? {
-                let now = shop.deps.clock.now();
-                wake(shop, vec![(meeting.id, meeting.round)], now).await;
+            if let Some(meeting) = outdate(ctx, summary.id).await? {
+                let now = ctx.deps.clock.now();
+                wake(ctx, vec![(meeting.id, meeting.round)], now).await;
             }
         }
     }
@@ -72,12 +72,12 @@ async fn readdress(shop: &Shop) -> Result<(), StoreError> {
 }
 
 /// The meeting, if its card counts as behind now.
-async fn outdate(shop: &Shop, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
-    let store = &shop.deps.store;
-    let (now, duty) = (shop.deps.clock.now(), Duty::Posts(id));
-    let owner = format!("{}:readdress", shop.settings.instance);
+async fn outdate(ctx: &WorkerContext, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
+    let store = &ctx.deps.store;
+    let (now, duty) = (ctx.deps.clock.now(), Duty::Posts(id));
+    let owner = format!("{}:readdress", ctx.settings.instance);
     let lease = store
-        .take_lease(duty, &owner, now, shop.settings.lease)
+        .take_lease(duty, &owner, now, ctx.settings.lease)
         .await?;
     if matches!(lease, Lease::Held { .. }) {
         // Whoever writes it at this moment may have begun with the old address; its next change puts it right.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
-    Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Place, PlaceKind, RuleChoice,
-    ServerName, Timestamp, Via,
+    Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Conversation, ConversationKind, RuleChoice,
+    ServerName, Timestamp, TriggerSource,
 };
 use meetrelay::envelope::EnvelopeQueue;
 use meetrelay::ports::{Body, Clock, Envelope, Message, Outgoing, Posting, QueueName};
@@ -68,20 +68,20 @@ fn request(number: u128, channel: &str, title: &str, now: Timestamp) -> Posting 
         received_at: now,
         fact: Fact::MeetingRequested {
             meeting: MeetingId::from_uuid(Uuid::from_u128(number)),
-            place: Place {
+            place: Conversation {
                 server: ServerName::default_server(),
                 team: None,
                 team_name: "eng".to_owned(),
                 channel: channel.parse().unwrap(),
                 channel_name: format!("room-{number}"),
                 thread: None,
-                kind: PlaceKind::Channel,
+                kind: ConversationKind::Channel,
             },
             by: Person {
                 user_id: "ana".parse().unwrap(),
                 user_name: "ana".to_owned(),
             },
-            via: Via::SlashCommand { hook: None },
+            via: TriggerSource::SlashCommand { hook: None },
             rule: RuleChoice {
                 title: title.to_owned(),
                 title_source: None,

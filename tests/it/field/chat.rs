@@ -3,7 +3,7 @@
 use world::Fault;
 use world::mattermost::Model;
 
-use crate::harness::{PATIENCE, Setup, WayOut, World};
+use crate::harness::{PATIENCE, Setup, DeliveryConfig, World};
 
 /// One line for what only a person can reverse, however many jobs wait.
 const ARCHIVED: &str = "the channel takes nothing for now";
@@ -150,7 +150,7 @@ async fn f4_a_proxy_before_a_response_url_or_an_incoming_webhook_loses_nothing()
     world.finish().await;
 
     let world = Setup::default()
-        .way_out(WayOut::IncomingWebhook { is_locked: false })
+        .delivery_method(DeliveryConfig::IncomingWebhook { is_locked: false })
         .start()
         .await;
     for status in [302, 200] {

@@ -54,7 +54,7 @@ pub struct Settings<'a> {
     pub hooks: &'a [String],
     pub commands: &'a [String],
     /// The lines that say how the relay gets into the chat.
-    pub way_out: &'a str,
+    pub delivery_method: &'a str,
     pub conference: &'a str,
     pub options: &'a ConferenceOptions,
 }
@@ -67,7 +67,7 @@ pub fn config(settings: &Settings<'_>) -> String {
         chat,
         hooks,
         commands,
-        way_out,
+        delivery_method,
         conference,
         options,
     } = settings;

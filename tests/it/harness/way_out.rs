@@ -9,7 +9,7 @@ const AUTHORIZATION: &str = "Relay canary3plugin3canary";
 
 /// The way out, as a test asks for it.
 #[derive(Default)]
-pub enum WayOut {
+pub enum DeliveryConfig {
     /// A bot's token.
     #[default]
     Bot,
@@ -27,7 +27,7 @@ pub struct Prepared {
     pub secrets: Vec<String>,
 }
 
-impl WayOut {
+impl DeliveryConfig {
     /// Prepares it in the chat.
     pub fn prepare(&self, chat: &FakeMattermost) -> Prepared {
         match self {

@@ -2,7 +2,7 @@
 //! their own; everything else shares one, each test with a virtual host.
 
 mod bench;
-mod castoffs;
+mod returned;
 mod endurance;
 mod faults;
 

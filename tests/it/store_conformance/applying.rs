@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use meetrelay::domain::apply::{Effect, Saying};
 use meetrelay::domain::{
-    Fact, Job, Origin, PostKey, PostRow, ResponseHook, RoomId, ServerName, State, Via,
+    Fact, Job, Origin, PostKey, PostRow, ResponseHook, RoomId, ServerName, State, TriggerSource,
 };
 use meetrelay::ports::{Incoming, MeetingFilter, StoreError};
 
@@ -130,7 +130,7 @@ fn end_asked(channel: &str) -> Incoming {
     let fact = Fact::EndRequested {
         place: place(channel),
         by: person("ana"),
-        via: Via::SlashCommand {
+        via: TriggerSource::SlashCommand {
             hook: ResponseHook::parse("abc"),
         },
         words: String::new(),
@@ -283,7 +283,7 @@ pub(crate) async fn failed_batch_writes_nothing(bench: &impl Bench) {
     assert_eq!(store.meeting_of_request(request).await.unwrap(), None);
     let unchanged = store.meeting(known.id).await.unwrap().unwrap();
     assert_eq!(unchanged, known);
-    assert_eq!(store.story(known.id).await.unwrap().len(), 2);
+    assert_eq!(store.history(known.id).await.unwrap().len(), 2);
     assert_eq!(store.count_running().await.unwrap(), 1);
     // Nor were the keys taken: singly, the good ones still count.
     let applied = apply(&store, &[good, join]).await;

@@ -8,7 +8,7 @@ use meetrelay::domain::event::SessionRef;
 use meetrelay::domain::owed::Schedule;
 use meetrelay::domain::{
     ArtifactKind, EndSaid, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Person,
-    Place, PlaceKind, RoomId, RuleChoice, ServerName, Timestamp, Via, WayOutKind,
+    Conversation, ConversationKind, RoomId, RuleChoice, ServerName, Timestamp, TriggerSource, DeliveryMethod,
 };
 use meetrelay::ports::{Incoming, Store};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub(crate) fn policy() -> Policy {
     let seconds = Duration::from_secs;
     Policy {
         schedule: Schedule {
-            way_out: WayOutKind::Posts,
+            delivery_method: DeliveryMethod::Posts,
             first_card_after: seconds(2),
             end_again_after: seconds(15),
             poll_first_after: seconds(60),
@@ -36,15 +36,15 @@ pub(crate) fn policy() -> Policy {
 }
 
 /// A place in the channel of this id.
-pub(crate) fn place(channel: &str) -> Place {
-    Place {
+pub(crate) fn place(channel: &str) -> Conversation {
+    Conversation {
         server: ServerName::default_server(),
         team: None,
         team_name: "team".to_owned(),
         channel: channel.parse().unwrap(),
         channel_name: format!("{channel}-name"),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
         meeting,
         place: place(channel),
         by: person(by),
-        via: Via::OutgoingWebhook {
+        via: TriggerSource::OutgoingWebhook {
             post: "post".parse().unwrap(),
             caught_up: false,
             placed: false,

@@ -108,11 +108,11 @@ pub(crate) async fn removed_letter_is_gone_and_told_once(bench: &impl Bench) {
 
 pub(crate) async fn letter_buried_anew_is_not_removed_with_the_one_before(bench: &impl Bench) {
     let store = bench.open().await;
-    let anew = letter("one", 1);
+    let reset_age = letter("one", 1);
     store.bury(letter("one", 0)).await.unwrap();
-    store.bury(anew.clone()).await.unwrap();
+    store.bury(reset_age.clone()).await.unwrap();
     assert!(!store.remove_dead_letter("one", second(0)).await.unwrap());
-    assert_eq!(store.dead_letter("one").await.unwrap(), Some(anew));
+    assert_eq!(store.dead_letter("one").await.unwrap(), Some(reset_age));
 }
 
 pub(crate) async fn listing_keeps_to_its_filter(bench: &impl Bench) {

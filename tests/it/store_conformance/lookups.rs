@@ -84,7 +84,7 @@ pub(crate) async fn unknown_things_are_nothing(bench: &impl Bench) {
     assert_eq!(store.meeting_of_artifact(&artifact).await.unwrap(), None);
     let post = store.post(meeting.id, &PostKey::Card).await.unwrap();
     assert_eq!(post, None);
-    assert_eq!(store.story(drawn()).await.unwrap(), []);
+    assert_eq!(store.history(drawn()).await.unwrap(), []);
     assert_eq!(store.dead_letter("no").await.unwrap(), None);
     assert_eq!(store.setting("no").await.unwrap(), None);
 }

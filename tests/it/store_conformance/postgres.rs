@@ -298,8 +298,8 @@ async fn one_event_at_two_replicas_is_applied_once() {
         let fresh = counted.by_ref().filter(|effect| *effect == Effect::Applied);
         assert_eq!(fresh.count(), 2, "each event once, the other time a double");
     }
-    let story = replicas[0].story(meeting.id).await.unwrap();
-    assert_eq!(story.len(), 2 + 2 * 20);
+    let history = replicas[0].history(meeting.id).await.unwrap();
+    assert_eq!(history.len(), 2 + 2 * 20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -360,11 +360,11 @@ async fn lock_that_is_not_had_in_time_sends_the_store_away_and_nothing_is_writte
         .unwrap();
     let join = joined(session("s1", None, second(1)), "ben", second(1));
     let met = store.apply(vec![join.clone()], policy(), second(1)).await;
-    assert!(matches!(met, Err(StoreError::Away(_))), "{met:?}");
+    assert!(matches!(met, Err(StoreError::Unavailable(_))), "{met:?}");
     drop(client);
     driving.await.unwrap().unwrap();
     assert_eq!(apply_one(&store, join).await.effect, Effect::Applied);
-    assert_eq!(store.story(meeting.id).await.unwrap().len(), 3);
+    assert_eq!(store.history(meeting.id).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -398,10 +398,10 @@ async fn killed_stopped_and_frozen_server_is_away_and_back_by_itself() {
     hasty.connect_timeout = Duration::from_secs(1);
     let store = Arc::new(prepared(hasty).await.unwrap()) as Arc<dyn Store>;
     store.put_setting("n", "0").await.unwrap();
-    let is_away = async || {
+    let is_unavailable = async || {
         let met = store.put_setting("n", "lost").await;
-        assert!(matches!(met, Err(StoreError::Away(_))), "{met:?}");
-        let Err(StoreError::Away(why)) = met else {
+        assert!(matches!(met, Err(StoreError::Unavailable(_))), "{met:?}");
+        let Err(StoreError::Unavailable(why)) = met else {
             unreachable!("it is away")
         };
         assert!(!why.contains(server.password()), "{why}");
@@ -417,17 +417,17 @@ async fn killed_stopped_and_frozen_server_is_away_and_back_by_itself() {
             .expect("it comes back");
     };
     server.kill().await;
-    is_away().await;
+    is_unavailable().await;
     server.start_again().await;
     is_back("1").await;
     server.freeze().await;
-    is_away().await;
+    is_unavailable().await;
     server.thaw().await;
     is_back("2").await;
     server.close_all_connections().await;
     is_back("3").await;
     server.stop().await;
-    is_away().await;
+    is_unavailable().await;
     server.start_again().await;
     is_back("4").await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use meetrelay::domain::apply::Effect;
 use meetrelay::domain::{EventId, MeetingId, Origin, PostKey, PostRow, ServerName};
 use meetrelay::ports::{
-    Attempt, DETAIL_BYTES_MAX, DeadKind, DeadLetter, Ending, Found, Note, QueueName,
+    Attempt, DETAIL_BYTES_MAX, DeadKind, DeadLetter, Ending, Lookup, Note, QueueName,
 };
 use uuid::Uuid;
 
@@ -75,8 +75,8 @@ pub(crate) async fn every_event_is_found_by_its_id_whatever_became_of_it(bench: 
         assert_eq!((line.event, line.effect), (id, effect));
         assert_eq!(line.received_at, incoming.event.received_at);
     }
-    let story = store.story(meeting).await.unwrap();
-    let told: Vec<_> = story.iter().map(|line| line.effect).collect();
+    let history = store.history(meeting).await.unwrap();
+    let told: Vec<_> = history.iter().map(|line| line.effect).collect();
     let once = [Effect::Applied, Effect::Duplicate, Effect::Conflict];
     assert_eq!(told, once, "each event has one line");
 }
@@ -111,7 +111,7 @@ pub(crate) async fn meeting_is_found_by_every_id_that_belongs_to_it(bench: &impl
     }
     for unknown in ["", "nothing", "post:asked", "' OR 1 = 1 --"] {
         let found = store.find(unknown).await.unwrap();
-        assert_eq!(found, Found::default(), "{unknown}");
+        assert_eq!(found, Lookup::default(), "{unknown}");
     }
 }
 

@@ -61,8 +61,8 @@ pub(crate) async fn story_tells_what_was_applied_in_order(bench: &impl Bench) {
         ended(session("s1", None, second(9)), second(9)),
     ];
     apply(&store, &batch).await;
-    let story = store.story(id).await.unwrap();
-    let kinds: Vec<_> = story.iter().map(|line| line.kind.as_str()).collect();
+    let history = store.history(id).await.unwrap();
+    let kinds: Vec<_> = history.iter().map(|line| line.kind.as_str()).collect();
     let told = [
         "meeting_requested",
         "room_created",
@@ -70,11 +70,11 @@ pub(crate) async fn story_tells_what_was_applied_in_order(bench: &impl Bench) {
         "session_ended",
     ];
     assert_eq!(kinds, told);
-    assert_eq!(story[0].event, asked.event.id.to_string());
-    assert_eq!(story[2].event, join.event.id.to_string());
-    assert_eq!(story[2].source, "plugnmeet:default");
-    assert_eq!(story[2].received_at, second(2));
-    assert_eq!(story[2].applied_at, second(9));
+    assert_eq!(history[0].event, asked.event.id.to_string());
+    assert_eq!(history[2].event, join.event.id.to_string());
+    assert_eq!(history[2].source, "plugnmeet:default");
+    assert_eq!(history[2].received_at, second(2));
+    assert_eq!(history[2].applied_at, second(9));
 }
 
 pub(crate) async fn story_is_capped(bench: &impl Bench) {
@@ -89,7 +89,7 @@ pub(crate) async fn story_is_capped(bench: &impl Bench) {
     for batch in joins.chunks(100) {
         apply(&store, batch).await;
     }
-    assert_eq!(store.story(meeting.id).await.unwrap().len(), 1000);
+    assert_eq!(store.history(meeting.id).await.unwrap().len(), 1000);
 }
 
 pub(crate) async fn prune_forgets_old_keys_and_lines_only(bench: &impl Bench) {
@@ -108,9 +108,9 @@ pub(crate) async fn prune_forgets_old_keys_and_lines_only(bench: &impl Bench) {
     // The request and the room came before the joins; each has a key and a line.
     assert_eq!(forgotten, 2 * (OLD as u64 + 2));
     assert_eq!(store.prune(second(100)).await.unwrap(), 0);
-    let story = store.story(meeting.id).await.unwrap();
-    assert_eq!(story.len(), 1);
-    assert_eq!(story[0].event, young.event.id.to_string());
+    let history = store.history(meeting.id).await.unwrap();
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0].event, young.event.id.to_string());
     let later = apply(&store, &[young, joins[0].clone()]).await;
     assert_eq!(effects(&later), [Effect::Duplicate, Effect::Applied]);
     let kept = store.meeting(meeting.id).await.unwrap();
@@ -145,7 +145,7 @@ pub(crate) async fn everything_survives_reopening(bench: &impl Bench) {
     };
     store.bury(letter.clone()).await.unwrap();
     let before = store.meeting(town.id).await.unwrap().unwrap();
-    let story = store.story(town.id).await.unwrap();
+    let history = store.history(town.id).await.unwrap();
 
     let store = reopen(bench, store).await;
     assert_eq!(store.meeting(town.id).await.unwrap().unwrap(), before);
@@ -155,7 +155,7 @@ pub(crate) async fn everything_survives_reopening(bench: &impl Bench) {
     let by_artifact = store.meeting_of_artifact(&artifact).await.unwrap();
     assert_eq!(by_artifact, Some(before.clone()));
     assert_eq!(store.post(town.id, &card).await.unwrap(), Some(row));
-    assert_eq!(store.story(town.id).await.unwrap(), story);
+    assert_eq!(store.history(town.id).await.unwrap(), history);
     assert_eq!(store.setting("bot").await.unwrap().as_deref(), Some("b1"));
     assert_eq!(store.mark_redelivered("m1").await.unwrap(), 2);
     assert_eq!(store.dead_letter("job").await.unwrap(), Some(letter));
@@ -175,9 +175,9 @@ pub(crate) async fn closed_store_is_away(bench: &impl Bench) {
     store.close().await;
     store.close().await;
     let read = store.meeting(meeting.id).await;
-    assert!(matches!(read, Err(StoreError::Away(_))), "{read:?}");
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
     let written = store.put_setting("bot", "b1").await;
-    assert!(matches!(written, Err(StoreError::Away(_))), "{written:?}");
+    assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
     let applied = store.apply(vec![start("town", second(1))], policy(), second(1));
-    assert!(matches!(applied.await, Err(StoreError::Away(_))));
+    assert!(matches!(applied.await, Err(StoreError::Unavailable(_))));
 }

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use meetrelay::domain::rule::Rules;
 use meetrelay::domain::{MeetingId, Timestamp};
 use meetrelay::ports::{MeetingFilter, Outgoing, OwnChannel, PublishError, WrittenPost};
-use meetrelay::trigger::{Gap, OwnUser};
+use meetrelay::trigger::{MissedPosts, OwnUser};
 use meetrelay::worker::{CatchUpSettings, begin_catching_up};
 
 use super::refusing::Refusing;
 use super::{House, MILLIS, SECOND};
 
-fn settings(gap: &Gap) -> CatchUpSettings {
+fn settings(missed_posts: &MissedPosts) -> CatchUpSettings {
     CatchUpSettings {
         rules: Arc::new(Rules::built_in()),
         trigger_words: Rules::built_in().first_words(),
         own_user: OwnUser::unknown(),
-        gap: gap.clone(),
+        missed_posts: missed_posts.clone(),
         starts_per_minute: 5,
         worth_max: 900 * SECOND,
         every: 3600 * SECOND,
@@ -66,8 +66,8 @@ async fn until_one_meeting(house: &House) {
 #[tokio::test]
 async fn trigger_that_was_not_taken_at_the_door_is_looked_for_at_once() {
     let mut house = House::new().await;
-    let gap = Gap::default();
-    house.settings.catch_up = Some(settings(&gap));
+    let missed_posts = MissedPosts::default();
+    house.settings.catch_up = Some(settings(&missed_posts));
     let now = house.deps.clock.now();
     begin_catching_up(house.deps.store.as_ref(), now)
         .await
@@ -78,7 +78,7 @@ async fn trigger_that_was_not_taken_at_the_door_is_looked_for_at_once() {
     write(&house, "post1", house.deps.clock.now());
     tokio::time::sleep(300 * MILLIS).await;
     assert_eq!(meetings(&house).await, []);
-    gap.noticed();
+    missed_posts.noticed();
     until_one_meeting(&house).await;
     workers.drain(std::future::pending()).await;
 }
@@ -96,7 +96,7 @@ async fn nothing_counts_as_looked_at_while_the_queue_takes_nothing() {
     };
     let queue = Refusing::new(&house.queue, Box::new(refuse));
     house.use_queue(queue);
-    let mut catch_up = settings(&Gap::default());
+    let mut catch_up = settings(&MissedPosts::default());
     catch_up.every = 100 * MILLIS;
     house.settings.catch_up = Some(catch_up);
     let began = house.deps.clock.now().minus(60 * SECOND);

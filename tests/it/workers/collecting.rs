@@ -8,7 +8,7 @@ use bytes::Bytes;
 use meetrelay::domain::apply::{Applied, Fresh};
 use meetrelay::domain::{Job, Refusal};
 use meetrelay::ports::{
-    Castoff, Castoffs, DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing,
+    ReturnedMessage, ReturnedMessages, DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing,
     QueueError, Receipt, Settlement,
 };
 use meetrelay::worker::Workers;
@@ -21,16 +21,16 @@ const REASON: &str = "delivered more than 100 times";
 /// A broker's dead and unrouted messages, in memory. What is handed out and not settled comes again after `lose`.
 #[derive(Default)]
 struct Aside {
-    lying: Mutex<VecDeque<Castoff>>,
-    out: Mutex<BTreeMap<Receipt, Castoff>>,
-    is_away: Mutex<bool>,
+    lying: Mutex<VecDeque<ReturnedMessage>>,
+    out: Mutex<BTreeMap<Receipt, ReturnedMessage>>,
+    is_unavailable: Mutex<bool>,
     biggest_batch: Mutex<usize>,
     news: Notify,
 }
 
 impl Aside {
-    fn put(&self, castoffs: Vec<Castoff>) {
-        self.lying.lock().unwrap().extend(castoffs);
+    fn put(&self, returned: Vec<ReturnedMessage>) {
+        self.lying.lock().unwrap().extend(returned);
         self.news.notify_one();
     }
 
@@ -57,13 +57,13 @@ impl Aside {
 }
 
 #[async_trait]
-impl Castoffs for Aside {
-    async fn receive(&self, max: usize) -> Result<Vec<Castoff>, QueueError> {
+impl ReturnedMessages for Aside {
+    async fn receive(&self, max: usize) -> Result<Vec<ReturnedMessage>, QueueError> {
         loop {
-            if std::mem::take(&mut *self.is_away.lock().unwrap()) {
-                return Err(QueueError::Away("no connection".to_owned()));
+            if std::mem::take(&mut *self.is_unavailable.lock().unwrap()) {
+                return Err(QueueError::Unavailable("no connection".to_owned()));
             }
-            let taken: Vec<Castoff> = {
+            let taken: Vec<ReturnedMessage> = {
                 let mut lying = self.lying.lock().unwrap();
                 let count = max.min(lying.len());
                 lying.drain(..count).collect()
@@ -96,7 +96,7 @@ impl Scene {
     async fn new() -> Self {
         let mut house = House::new().await;
         let aside = Arc::new(Aside::default());
-        house.deps.castoffs = vec![Arc::clone(&aside) as _];
+        house.deps.returned = vec![Arc::clone(&aside) as _];
         Self { house, aside }
     }
 
@@ -105,22 +105,22 @@ impl Scene {
     }
 
     /// What the broker has of a message that was put into a queue.
-    async fn cast_off(&self, posting: Posting) -> Castoff {
+    async fn return_message(&self, posting: Posting) -> ReturnedMessage {
         let queue = posting.queue;
         self.house.send(vec![posting]).await;
         let queues = &self.house.queue;
         let delivery = queues.receive(queue, 1).await.unwrap().remove(0);
         let done = Settlement::Done(delivery.receipt);
         queues.settle(vec![done]).await.unwrap();
-        Castoff {
+        ReturnedMessage {
             delivery,
             reason: REASON.to_owned(),
         }
     }
 
-    async fn event(&self, number: u128) -> Castoff {
+    async fn event(&self, number: u128) -> ReturnedMessage {
         let now = self.house.deps.clock.now();
-        self.cast_off(event_posting(request(number, now), now))
+        self.return_message(event_posting(request(number, now), now))
             .await
     }
 
@@ -137,11 +137,11 @@ impl Scene {
     }
 
     /// One of the jobs that a meeting owes, put aside.
-    async fn job(&self, applied: &Applied, is_it: impl Fn(&Job) -> bool) -> Castoff {
+    async fn job(&self, applied: &Applied, is_it: impl Fn(&Job) -> bool) -> ReturnedMessage {
         let (id, round) = applied.meeting.unwrap();
         let owed = applied.publish.iter().find(|owed| is_it(&owed.job));
         let now = self.house.deps.clock.now();
-        self.cast_off(job_posting(id, round, owed.unwrap(), now))
+        self.return_message(job_posting(id, round, owed.unwrap(), now))
             .await
     }
 
@@ -168,7 +168,7 @@ impl Scene {
     }
 }
 
-fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> Castoff {
+fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> ReturnedMessage {
     let delivery = Delivery {
         queue: QueueName::Events,
         message: Message {
@@ -179,7 +179,7 @@ fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> Castoff {
         redelivered: false,
         damaged: false,
     };
-    Castoff {
+    ReturnedMessage {
         delivery,
         reason: REASON.to_owned(),
     }
@@ -188,10 +188,10 @@ fn unreadable(receipt: u64, id: &str, raw: &'static [u8]) -> Castoff {
 #[tokio::test]
 async fn castoff_event_is_kept_settled_and_can_be_replayed() {
     let scene = Scene::new().await;
-    let castoff = scene.event(1).await;
-    let id = castoff.delivery.message.id.clone();
-    let raw = castoff.delivery.message.body.to_vec();
-    scene.aside.put(vec![castoff]);
+    let returned = scene.event(1).await;
+    let id = returned.delivery.message.id.clone();
+    let raw = returned.delivery.message.body.to_vec();
+    scene.aside.put(vec![returned]);
     let _workers = scene.start();
     scene.aside.until_settled().await;
     let letter = scene.letter(&id).await.unwrap();
@@ -210,9 +210,9 @@ async fn castoff_event_is_kept_settled_and_can_be_replayed() {
 async fn meeting_of_a_castoff_create_is_told() {
     let scene = Scene::new().await;
     let applied = scene.asked(1).await;
-    let castoff = scene.job(&applied, |job| *job == Job::CreateRoom).await;
-    let id = castoff.delivery.message.id.clone();
-    scene.aside.put(vec![castoff]);
+    let returned = scene.job(&applied, |job| *job == Job::CreateRoom).await;
+    let id = returned.delivery.message.id.clone();
+    scene.aside.put(vec![returned]);
     let _workers = scene.start();
     let told = |meeting: &Meeting| meeting.state() == State::Failed;
     let meeting = scene.house.until(meeting(1), told).await;
@@ -230,9 +230,9 @@ async fn castoff_job_is_owed_no_more_until_its_letter_is_replayed() {
     let scene = Scene::new().await;
     let applied = scene.asked(1).await;
     let is_card = |job: &Job| matches!(job, Job::RefreshCard { .. });
-    let castoff = scene.job(&applied, is_card).await;
-    let id = castoff.delivery.message.id.clone();
-    scene.aside.put(vec![castoff]);
+    let returned = scene.job(&applied, is_card).await;
+    let id = returned.delivery.message.id.clone();
+    scene.aside.put(vec![returned]);
     let _workers = scene.start();
     let told = |meeting: &Meeting| !meeting.given_up.is_empty();
     scene.house.until(meeting(1), told).await;
@@ -267,9 +267,9 @@ async fn unreadable_castoffs_are_all_kept_whatever_ids_they_have() {
 async fn while_the_store_is_away_nothing_is_settled_and_nothing_lost() {
     let scene = Scene::new().await;
     scene.sql("ALTER TABLE dead_letters RENAME TO away");
-    let castoff = scene.event(1).await;
-    let id = castoff.delivery.message.id.clone();
-    scene.aside.put(vec![castoff, unreadable(1, "", b"x")]);
+    let returned = scene.event(1).await;
+    let id = returned.delivery.message.id.clone();
+    scene.aside.put(vec![returned, unreadable(1, "", b"x")]);
     let workers = scene.start();
     // Longer than the pause between two tries.
     tokio::time::sleep(1500 * MILLIS).await;
@@ -285,8 +285,8 @@ async fn while_the_store_is_away_nothing_is_settled_and_nothing_lost() {
 async fn stop_while_the_store_is_away_leaves_everything_at_the_broker() {
     let scene = Scene::new().await;
     scene.sql("ALTER TABLE dead_letters RENAME TO away");
-    let castoff = scene.event(1).await;
-    scene.aside.put(vec![castoff]);
+    let returned = scene.event(1).await;
+    scene.aside.put(vec![returned]);
     let workers = scene.start();
     tokio::time::sleep(200 * MILLIS).await;
     assert!(workers.drain(std::future::pending()).await);
@@ -302,19 +302,19 @@ async fn stop_while_the_store_is_away_leaves_everything_at_the_broker() {
 async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
     let scene = Scene::new().await;
     let applied = scene.asked(1).await;
-    let castoff = scene.job(&applied, |job| *job == Job::CreateRoom).await;
+    let returned = scene.job(&applied, |job| *job == Job::CreateRoom).await;
     let letter = DeadLetter {
-        id: castoff.delivery.message.id.clone(),
+        id: returned.delivery.message.id.clone(),
         queue: "conference".to_owned(),
         kind: DeadKind::Job,
         meeting: Some(meeting(1)),
         reason: "the first reason".to_owned(),
         buried_at: Timestamp::from_millis(1),
         attempts: 7,
-        body: castoff.delivery.message.body.to_vec(),
+        body: returned.delivery.message.body.to_vec(),
     };
     scene.house.store.bury(letter.clone()).await.unwrap();
-    scene.aside.put(vec![castoff]);
+    scene.aside.put(vec![returned]);
     let _workers = scene.start();
     scene.aside.until_settled().await;
     let kept = scene.letter(&letter.id).await.unwrap();
@@ -338,14 +338,14 @@ async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
 #[tokio::test]
 async fn a_hundred_castoffs_come_in_bounded_batches_after_an_outage_of_the_broker() {
     let scene = Scene::new().await;
-    *scene.aside.is_away.lock().unwrap() = true;
-    let mut castoffs = Vec::new();
+    *scene.aside.is_unavailable.lock().unwrap() = true;
+    let mut returned = Vec::new();
     for number in 1..=100 {
-        let mut castoff = scene.event(number).await;
-        castoff.delivery.receipt = Receipt(u64::try_from(number).unwrap());
-        castoffs.push(castoff);
+        let mut returned = scene.event(number).await;
+        returned.delivery.receipt = Receipt(u64::try_from(number).unwrap());
+        returned.push(returned);
     }
-    scene.aside.put(castoffs);
+    scene.aside.put(returned);
     let _workers = scene.start();
     scene.aside.until_settled().await;
     assert_eq!(scene.letters().await.len(), 100);

@@ -8,7 +8,7 @@ use super::*;
 use meetrelay::domain::apply::Applied;
 use meetrelay::domain::{ArtifactId, PostRow, RequestId};
 use meetrelay::ports::{
-    Attempt, DeadFilter, DeadLetter, Duty, Found, Incoming, Lease, Logged, MeetingFilter,
+    Attempt, DeadFilter, DeadLetter, Duty, Lookup, Incoming, Lease, Logged, MeetingFilter,
     MeetingSummary, Note, StoreError,
 };
 
@@ -88,7 +88,7 @@ impl Store for Counting {
         self.inner.meeting_of_artifact(id).await
     }
 
-    async fn running_in(&self, place: &Place) -> Result<Vec<Meeting>, StoreError> {
+    async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError> {
         self.note("running_in");
         self.inner.running_in(place).await
     }
@@ -107,9 +107,9 @@ impl Store for Counting {
         self.inner.due_meetings(now, limit).await
     }
 
-    async fn story(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
+    async fn history(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError> {
         self.note("story");
-        self.inner.story(meeting).await
+        self.inner.history(meeting).await
     }
 
     async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
@@ -117,7 +117,7 @@ impl Store for Counting {
         self.inner.settled_events(events).await
     }
 
-    async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+    async fn find(&self, reference: &str) -> Result<Lookup, StoreError> {
         self.note("find");
         self.inner.find(reference).await
     }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::*;
 use meetrelay::domain::post::Frozen;
 use meetrelay::domain::{
-    ArtifactKind, EndSaid, PostRow, Rendered, RequestId, ResponseHook, WayOutKind,
-    event::SessionRef, showing::HOOK_LIFE,
+    ArtifactKind, EndSaid, PostRow, Rendered, RequestId, ResponseHook, DeliveryMethod,
+    event::SessionRef, presentation::HOOK_LIFE,
 };
 use meetrelay::ports::{ChatError, ConferenceError, Incoming};
 use peers::Fate;
@@ -14,8 +14,8 @@ use peers::Fate;
 /// A house whose way out is an incoming webhook.
 async fn noticing() -> House {
     let mut house = House::new().await;
-    house.settings.policy.schedule.way_out = WayOutKind::Notices;
-    house.peers.world().way_out = Some(WayOutKind::Notices);
+    house.settings.policy.schedule.delivery_method = DeliveryMethod::Notices;
+    house.peers.world().delivery_method = Some(DeliveryMethod::Notices);
     house
 }
 
@@ -213,7 +213,7 @@ async fn end_asked_by_another_is_refused_where_nobody_can_be_asked() {
                 user_id: user.parse().unwrap(),
                 user_name: user.to_owned(),
             },
-            via: Via::SlashCommand {
+            via: TriggerSource::SlashCommand {
                 hook: ResponseHook::parse("endhook"),
             },
             words: String::new(),
@@ -247,7 +247,7 @@ async fn second_phrase_is_told_by_one_notice_a_minute() {
         let Fact::MeetingRequested { via, place, .. } = &mut event.fact else {
             unreachable!()
         };
-        *via = Via::OutgoingWebhook {
+        *via = TriggerSource::OutgoingWebhook {
             post: format!("trigger{number}").parse().unwrap(),
             caught_up: false,
             placed: false,
@@ -269,20 +269,20 @@ async fn ask_directly(house: &House, received_at: Timestamp) -> MeetingId {
     let Fact::MeetingRequested { via, place, .. } = &mut event.fact else {
         unreachable!()
     };
-    *via = Via::SlashCommand {
+    *via = TriggerSource::SlashCommand {
         hook: ResponseHook::parse("hook"),
     };
-    place.kind = PlaceKind::Direct;
+    place.kind = ConversationKind::Direct;
     house.post(event).await;
     meeting(1)
 }
 
 #[tokio::test]
 async fn direct_message_is_told_start_end_and_what_uses_are_left_for() {
-    for way_out in [WayOutKind::Posts, WayOutKind::Notices] {
+    for delivery_method in [DeliveryMethod::Posts, DeliveryMethod::Notices] {
         let mut house = House::new().await;
-        house.settings.policy.schedule.way_out = way_out;
-        house.peers.world().way_out = Some(way_out);
+        house.settings.policy.schedule.delivery_method = delivery_method;
+        house.peers.world().delivery_method = Some(delivery_method);
         let _workers = house.start();
         let id = ask_directly(&house, house.deps.clock.now()).await;
         let open = house.until(id, is_open_and_told).await;
@@ -337,10 +337,10 @@ async fn start_that_waited_half_an_hour_is_shown_nowhere() {
     else {
         unreachable!()
     };
-    *via = Via::SlashCommand {
+    *via = TriggerSource::SlashCommand {
         hook: ResponseHook::parse("hook"),
     };
-    place.kind = PlaceKind::Direct;
+    place.kind = ConversationKind::Direct;
     rule.worth = 3600 * SECOND;
     let incoming = Incoming {
         event: event.clone(),

@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
-    ArtifactId, ArtifactKind, ChannelId, Place, PostId, Rendered, RequestId, ResponseHook, RoomId,
+    ArtifactId, ArtifactKind, ChannelId, Conversation, PostId, Rendered, RequestId, ResponseHook, RoomId,
     Sid, Timestamp, UserId,
 };
 use meetrelay::ports::{
     Account, ChannelKind, Chat, ChatError, Clock, Conference, ConferenceError, CreatedRoom,
     EndAnswer, FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, OwnChannel, OwnChannels,
-    PostView, RoomActivity, WayOutKind, WrittenPost,
+    PostView, RoomActivity, DeliveryMethod, WrittenPost,
 };
 
 /// What a POST meets.
@@ -36,7 +36,7 @@ pub(super) struct World {
     pub(super) chat_fails: Option<ChatError>,
     pub(super) posts: Vec<PostView>,
     /// What the way out can do; posts unless said.
-    pub(super) way_out: Option<WayOutKind>,
+    pub(super) delivery_method: Option<DeliveryMethod>,
     /// Notices that stand in channels.
     pub(super) notices: Vec<Rendered>,
     /// What was shown through response URLs.
@@ -86,7 +86,7 @@ impl Peers {
 
     /// What only posts can do.
     fn ask<T>(&self, answer: T) -> Result<T, ChatError> {
-        if self.kind() == WayOutKind::Notices {
+        if self.kind() == DeliveryMethod::Notices {
             return Err(ChatError::Refused {
                 why: "notices cannot".to_owned(),
             });
@@ -104,11 +104,11 @@ impl Peers {
 
 #[async_trait]
 impl Chat for Peers {
-    fn kind(&self) -> WayOutKind {
-        self.world().way_out.unwrap_or(WayOutKind::Posts)
+    fn kind(&self) -> DeliveryMethod {
+        self.world().delivery_method.unwrap_or(DeliveryMethod::Posts)
     }
 
-    async fn post_notice(&self, _: &Place, content: Rendered) -> Result<(), ChatError> {
+    async fn post_notice(&self, _: &Conversation, content: Rendered) -> Result<(), ChatError> {
         self.meet(|world| world.notices.push(content)).await
     }
 

@@ -9,8 +9,8 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-async fn replayed(house: &House, id: &str, anew: bool) -> Result<Replayed, RepairError> {
-    house.repairs().replay(id, "ana@desk", anew).await
+async fn replayed(house: &House, id: &str, reset_age: bool) -> Result<Replayed, RepairError> {
+    house.repairs().replay(id, "ana@desk", reset_age).await
 }
 
 fn letter(envelope: &Envelope, kind: DeadKind, meeting: Option<MeetingId>) -> DeadLetter {
@@ -242,7 +242,7 @@ async fn old_wish_to_end_ends_no_meeting_that_began_since_unless_it_counts_as_of
     let fact = Fact::EndRequested {
         place: running.place.clone(),
         by: starter,
-        via: Via::SlashCommand { hook: None },
+        via: TriggerSource::SlashCommand { hook: None },
         words: String::new(),
         told: None,
     };

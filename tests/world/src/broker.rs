@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use control::{Control, binary};
-use place::Place;
+use place::Conversation;
 use process::Processes;
 pub use shared::VARIABLE;
 
@@ -35,7 +35,7 @@ const STARTS: usize = 3;
 
 /// One running broker. Dropping it stops every process that it started and removes its directory.
 pub struct Broker {
-    place: Place,
+    place: Conversation,
     control: Control,
     /// None for a broker that another process started.
     processes: Option<Arc<Processes>>,
@@ -61,14 +61,15 @@ impl Broker {
     }
 
     fn start_once() -> Result<Self, String> {
-        let place = Place::make().map_err(|error| format!("no place for a broker: {error}"))?;
+        let place =
+            Conversation::make().map_err(|error| format!("no place for a broker: {error}"))?;
         let processes = Processes::start(&place)?;
         let broker = Self::at(place, Some(Arc::new(processes)));
         await_boot(&broker.place, &broker.control, broker.processes.as_deref())?;
         Ok(broker)
     }
 
-    fn at(place: Place, processes: Option<Arc<Processes>>) -> Self {
+    fn at(place: Conversation, processes: Option<Arc<Processes>>) -> Self {
         let control = Control::new(&place);
         Self {
             place,
@@ -212,7 +213,7 @@ impl Broker {
 
 /// Waits until the broker takes connections. Blocks.
 fn await_boot(
-    place: &Place,
+    place: &Conversation,
     control: &Control,
     processes: Option<&Processes>,
 ) -> Result<(), String> {

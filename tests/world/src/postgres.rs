@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use place::Place;
+use place::Conversation;
 use process::Processes;
 pub use shared::VARIABLE;
 use tokio_postgres::{Client, NoTls};
@@ -33,7 +33,7 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(30);
 
 /// One running cluster. Dropping it stops every process that it started and removes its directory.
 pub struct Postgres {
-    place: Place,
+    place: Conversation,
     /// None for a cluster that another process started.
     processes: Option<Arc<Processes>>,
     databases: AtomicU32,
@@ -99,7 +99,7 @@ impl Postgres {
 
     async fn start_once(kind: Kind) -> Result<Self, String> {
         let made = tokio::task::spawn_blocking(move || {
-            let place = Place::make(kind)?;
+            let place = Conversation::make(kind)?;
             let processes = Processes::start(&place)?;
             Ok::<_, String>((place, processes))
         });

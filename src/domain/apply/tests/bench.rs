@@ -12,9 +12,9 @@ use crate::domain::event::SessionRef;
 use crate::domain::meeting::CardView;
 use crate::domain::owed::{Schedule, owed};
 use crate::domain::{
-    EndSaid, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Owed, Person, Place,
-    PlaceKind, Refusal, RequestId, ResponseHook, RoomId, RuleChoice, ServerName, Sid, State,
-    Timestamp, Via, WayOutKind,
+    Conversation, ConversationKind, DeliveryMethod, EndSaid, Event, EventId, Fact, Meeting,
+    MeetingId, Moderators, Origin, Owed, Person, Refusal, RequestId, ResponseHook, RoomId,
+    RuleChoice, ServerName, Sid, State, Timestamp, TriggerSource,
 };
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 pub(super) fn policy() -> Policy {
     Policy {
         schedule: Schedule {
-            way_out: WayOutKind::Posts,
+            delivery_method: DeliveryMethod::Posts,
             first_card_after: Duration::from_secs(2),
             end_again_after: Duration::from_secs(15),
             poll_first_after: MINUTE,
@@ -188,15 +188,15 @@ pub(super) fn request_id(number: u128) -> RequestId {
     EventId::from_uuid(Uuid::from_u128(number)).into()
 }
 
-pub(super) fn place() -> Place {
-    Place {
+pub(super) fn place() -> Conversation {
+    Conversation {
         server: ServerName::default_server(),
         team: None,
         team_name: "eng".to_owned(),
         channel: "channel".parse().unwrap(),
         channel_name: "town-square".to_owned(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
@@ -207,8 +207,8 @@ pub(super) fn person(name: &str) -> Person {
     }
 }
 
-pub(super) fn command() -> Via {
-    Via::SlashCommand {
+pub(super) fn command() -> TriggerSource {
+    TriggerSource::SlashCommand {
         hook: ResponseHook::parse("hook"),
     }
 }
@@ -223,7 +223,7 @@ pub(super) fn start(
     by: &str,
     received_at: Timestamp,
     always_new: bool,
-    place: Place,
+    place: Conversation,
 ) -> Event {
     let rule = RuleChoice {
         title: "Weekly sync".to_owned(),

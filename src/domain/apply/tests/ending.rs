@@ -1,8 +1,8 @@
 //! Who ends a meeting, and how its end becomes known.
 
 use crate::domain::apply::{Effect, Saying};
-use crate::domain::meeting::Wish;
-use crate::domain::{Fact, State, Via};
+use crate::domain::meeting::RequestPurpose;
+use crate::domain::{Fact, State, TriggerSource};
 
 use super::bench::{
     Bench, at, command, created, end, joined, keys, meeting, person, place, request_id, session,
@@ -44,8 +44,8 @@ fn refused_end_is_answered_and_ends_nothing() {
     let applied = bench.learn(Fact::EndRefused { meeting, request }, at(6));
     assert_eq!(keys(&applied.publish), [format!("Answer:{request}")]);
     assert_eq!(
-        bench.meeting().request(request).unwrap().wish,
-        Wish::EndRefused
+        bench.meeting().request(request).unwrap().purpose,
+        RequestPurpose::EndRefused
     );
     assert!(bench.meeting().end.is_none());
 }
@@ -135,8 +135,15 @@ fn end_that_was_given_up_before_any_room_cancels_the_meeting_until_it_is_replaye
     bench.learn(given_up, at(9));
     assert_eq!(bench.state(), State::Cancelled);
     assert!(!bench.view().state.is_running(), "its place is free again");
-    let anew = true;
-    bench.learn(Fact::JobReplayed { meeting, job, anew }, at(20));
+    let reset_age = true;
+    bench.learn(
+        Fact::JobReplayed {
+            meeting,
+            job,
+            reset_age,
+        },
+        at(20),
+    );
     assert!(bench.owes().contains(&"EndRoom:0".to_owned()));
     bench.learn(tried(true), at(21));
     assert_eq!(bench.state(), State::Cancelled);
@@ -236,8 +243,8 @@ fn nothing_to_end_is_told_and_again_when_redelivered() {
 fn nothing_is_told_where_nobody_hears() {
     let mut bench = Bench::new();
     for via in [
-        Via::SlashCommand { hook: None },
-        Via::OutgoingWebhook {
+        TriggerSource::SlashCommand { hook: None },
+        TriggerSource::OutgoingWebhook {
             post: "p".parse().unwrap(),
             caught_up: false,
             placed: false,
@@ -255,7 +262,10 @@ fn nothing_is_told_where_nobody_hears() {
         assert_eq!(applied.tell, None);
     }
     assert!(bench.meetings.is_empty());
-    assert!(matches!(command(), Via::SlashCommand { hook: Some(_) }));
+    assert!(matches!(
+        command(),
+        TriggerSource::SlashCommand { hook: Some(_) }
+    ));
 }
 
 #[test]

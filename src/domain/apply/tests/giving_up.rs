@@ -1,6 +1,6 @@
 //! Jobs given up, and what is wanted again afterwards.
 
-use crate::domain::meeting::Wish;
+use crate::domain::meeting::RequestPurpose;
 use crate::domain::{Fact, PostKey, PostRow, Refusal, State};
 
 use super::bench::{
@@ -67,8 +67,8 @@ fn f19_meeting_whose_end_was_given_up_is_offered() {
     let mut bench = not_ended();
     bench.apply(&request(3, "bob", at(90)));
     assert_eq!(bench.meetings.len(), 1);
-    let wish = bench.meeting().request(request_id(3)).unwrap().wish;
-    assert_eq!(wish, Wish::StartWhileRunning);
+    let purpose = bench.meeting().request(request_id(3)).unwrap().purpose;
+    assert_eq!(purpose, RequestPurpose::StartWhileRunning);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Response URLs are forgotten when nobody needs them any more.
 
-use crate::domain::{Fact, PostKey, Refusal, Via};
+use crate::domain::{Fact, PostKey, Refusal, TriggerSource};
 
 use super::bench::{Bench, at, created, meeting, polled, refused, request};
 use super::owing::{card, woken};
@@ -10,7 +10,8 @@ const HALF_AN_HOUR: i64 = 30 * 60;
 /// Whose response URLs are still stored, by number of the request.
 fn hooks(bench: &Bench) -> Vec<bool> {
     let requests = bench.meeting().requests.iter();
-    let has_hook = |via: &Via| matches!(via, Via::SlashCommand { hook: Some(_) });
+    let has_hook =
+        |via: &TriggerSource| matches!(via, TriggerSource::SlashCommand { hook: Some(_) });
     requests.map(|request| has_hook(&request.via)).collect()
 }
 

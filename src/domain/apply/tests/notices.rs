@@ -2,7 +2,8 @@
 
 use crate::domain::post::Frozen;
 use crate::domain::{
-    ArtifactKind, Fact, Notice, Place, PlaceKind, PostKey, PostRow, Refusal, Via, WayOutKind,
+    ArtifactKind, Conversation, ConversationKind, DeliveryMethod, Fact, Notice, PostKey, PostRow,
+    Refusal, TriggerSource,
 };
 
 use super::bench::refused;
@@ -14,7 +15,7 @@ use super::interleavings::relay::{Relay, at, mins};
 /// A relay whose way out is an incoming webhook, with one requested meeting.
 fn noticing() -> Relay {
     let mut relay = Relay::new();
-    relay.policy.schedule.way_out = WayOutKind::Notices;
+    relay.policy.schedule.delivery_method = DeliveryMethod::Notices;
     relay.tell(0, requested());
     relay
 }
@@ -24,12 +25,12 @@ fn direct(has_hook: bool) -> Relay {
     let mut relay = Relay::new();
     let mut fact = requested();
     if let Fact::MeetingRequested { place, via, .. } = &mut fact {
-        *place = Place {
-            kind: PlaceKind::Direct,
+        *place = Conversation {
+            kind: ConversationKind::Direct,
             ..place.clone()
         };
         if !has_hook {
-            *via = Via::SlashCommand { hook: None };
+            *via = TriggerSource::SlashCommand { hook: None };
         }
     }
     relay.tell(0, fact);
@@ -159,12 +160,12 @@ fn meeting_told_by_notices_is_told_no_second_time_by_a_bot() {
     posted(&mut relay, Notice::Start);
     relay.tell(300, session_ended("A", 0, 299));
     posted(&mut relay, Notice::End);
-    relay.policy.schedule.way_out = WayOutKind::Posts;
+    relay.policy.schedule.delivery_method = DeliveryMethod::Posts;
     assert_eq!(owes(&relay), []);
     // And one that has a card is told its end alone by notices.
     let mut relay = Relay::opened();
     relay.show_card();
-    relay.policy.schedule.way_out = WayOutKind::Notices;
+    relay.policy.schedule.delivery_method = DeliveryMethod::Notices;
     assert_eq!(owes(&relay), []);
     relay.tell(300, session_ended("A", 0, 299));
     assert_eq!(owes(&relay), one("PostNotice:end", 302));

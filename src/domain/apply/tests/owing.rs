@@ -27,7 +27,7 @@ fn replayed(job: &str) -> Fact {
     Fact::JobReplayed {
         meeting: meeting(1),
         job: job.to_owned(),
-        anew: false,
+        reset_age: false,
     }
 }
 
@@ -164,7 +164,7 @@ fn job_given_up_is_owed_again_only_when_it_is_replayed() {
         Fact::JobReplayed {
             meeting,
             job,
-            anew: false,
+            reset_age: false,
         },
         at(61),
     );

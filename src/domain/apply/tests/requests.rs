@@ -1,7 +1,7 @@
 //! Which requests a meeting keeps.
 
 use crate::domain::apply::Saying;
-use crate::domain::meeting::{ENDS_MAX, STARTS_MAX, Wish};
+use crate::domain::meeting::{ENDS_MAX, RequestPurpose, STARTS_MAX};
 use crate::domain::{Fact, State};
 
 use super::bench::{Bench, at, end, keys, meeting, request, request_id};
@@ -71,10 +71,10 @@ fn s5_crowd_that_asks_for_the_end_keeps_out_nobody_whose_right_is_looked_up() {
     let (meeting, request) = (meeting(1), request_id(2));
     bench.learn(Fact::EndRefused { meeting, request }, at(7));
     assert!(bench.apply(&end(502, "admin", at(8))).tell.is_none());
-    let wish = bench
+    let purpose = bench
         .meeting()
         .request(request_id(502))
-        .map(|kept| kept.wish);
-    assert_eq!(wish, Some(Wish::EndAsked));
+        .map(|kept| kept.purpose);
+    assert_eq!(purpose, Some(RequestPurpose::EndAsked));
     assert!(bench.meeting().request(request_id(2)).is_none());
 }

@@ -1,7 +1,7 @@
 //! Starts, second starts, and starts that fail.
 
-use crate::domain::meeting::Wish;
-use crate::domain::{Fact, Place, Refusal, State};
+use crate::domain::meeting::RequestPurpose;
+use crate::domain::{Conversation, Fact, Refusal, State};
 
 use super::bench::{
     Bench, MINUTE, at, created, end, keys, meeting, place, request, request_id, session, start,
@@ -67,7 +67,7 @@ fn second_start_becomes_an_alias_of_the_running_meeting() {
         [format!("Answer:{}", request_id(2))]
     );
     let alias = bench.meeting().request(request_id(2)).unwrap();
-    assert_eq!(alias.wish, Wish::StartWhileRunning);
+    assert_eq!(alias.purpose, RequestPurpose::StartWhileRunning);
     assert_eq!(bench.view().starter, "ana");
 }
 
@@ -84,7 +84,13 @@ fn start_new_makes_another_meeting_all_the_same() {
 fn each_thread_has_its_own_meeting() {
     let mut bench = Bench::open();
     let thread = Some("root".parse().unwrap());
-    bench.apply(&start(2, "bob", at(5), false, Place { thread, ..place() }));
+    bench.apply(&start(
+        2,
+        "bob",
+        at(5),
+        false,
+        Conversation { thread, ..place() },
+    ));
     assert_eq!(bench.meetings.len(), 2);
 }
 
@@ -192,7 +198,7 @@ fn replayed_create_gives_a_failed_meeting_another_chance() {
         Fact::JobReplayed {
             meeting,
             job,
-            anew: false,
+            reset_age: false,
         },
         at(60),
     );

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::card::{Late, WhyLate};
 use crate::domain::meeting::Ended;
 use crate::domain::rule::Rules;
-use crate::domain::{Place, PlaceKind, Refusal, ServerName, Timestamp};
+use crate::domain::{Conversation, ConversationKind, Refusal, ServerName, Timestamp};
 
 /// 2026-11-21 14:02:00 UTC.
 const START: Timestamp = Timestamp::from_seconds(1_795_269_720);
@@ -189,14 +189,14 @@ fn late_notice_says_so() {
 #[test]
 fn no_notice_starts_a_meeting_whatever_the_starter_is_called() {
     let rules = Rules::new(vec![]);
-    let place = Place {
+    let place = Conversation {
         server: ServerName::default_server(),
         team: None,
         team_name: "eng".to_owned(),
         channel: "c1".parse().unwrap(),
         channel_name: "dev".to_owned(),
         thread: None,
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     };
     let said = |text: &str| rules.choose_by_text(&place, "ana", text).is_some();
     assert!(said("meet now"), "the rules are at work");

@@ -41,7 +41,7 @@ fn answers(title: &str, name: &str) -> Vec<String> {
     let words = [name, title];
     let start = Started {
         title,
-        showing: Showing::LinkOnly,
+        presentation: Presentation::LinkOnly,
         own_link: LINK,
         open_link: LINK,
         ignored: &words,
@@ -49,8 +49,8 @@ fn answers(title: &str, name: &str) -> Vec<String> {
     let asked = |is_own| EndAsked {
         meeting: Some((title, is_own)),
         can_hear: true,
-        kind: PlaceKind::Channel,
-        way_out: WayOutKind::Posts,
+        kind: ConversationKind::Channel,
+        delivery_method: DeliveryMethod::Posts,
     };
     let spot = Spot {
         team: "",
@@ -66,7 +66,7 @@ fn answers(title: &str, name: &str) -> Vec<String> {
         started_instead(title, LINK, REF),
         ended_already(title, REF),
         end_failed(title, REF),
-        end_refused(title, WayOutKind::Posts, REF),
+        end_refused(title, DeliveryMethod::Posts, REF),
         end_asked(&asked(true)),
         end_asked(&asked(false)),
         first_line(unknown_subcommand(name, "/plugnmeet")),

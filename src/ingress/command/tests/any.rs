@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use url::Url;
 
-use super::super::hook::{Hook, dedup_key, hook};
+use super::super::hook::{ResponseUrl, dedup_key, hook};
 use super::super::words::{self, SubCommand};
 use crate::domain::EventId;
 
@@ -28,7 +28,7 @@ proptest! {
         after in "(/hooks|/commands|/\\.\\.|/[a-z0-9%.]{0,30}|\\?[a-z=]{0,9}|#|\\\\){0,5}",
     ) {
         let url = format!("{before}{after}");
-        if let Hook::Usable(id) = hook(&url) {
+        if let ResponseUrl::Usable(id) = hook(&url) {
             let id = id.expose();
             prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
             let parsed = Url::parse(&url).unwrap();

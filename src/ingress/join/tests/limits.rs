@@ -51,7 +51,7 @@ async fn s6_owner_of_a_link_is_bounded_before_the_chat_is_asked() {
         is_system_admin: false,
         is_channel_admin: false,
         standing: Standing::Active,
-        way_out: WayOutKind::Posts,
+        delivery_method: DeliveryMethod::Posts,
     });
     let door = house.door();
     let token = token(&house, &own(ANA));
@@ -76,7 +76,7 @@ async fn s8_deactivated_or_deleted_account_cannot_join_and_moderates_nothing() {
                 is_system_admin: false,
                 is_channel_admin: true,
                 standing,
-                way_out: WayOutKind::Posts,
+                delivery_method: DeliveryMethod::Posts,
             });
             for user in [ANA, "somebodyelse"] {
                 let answer = answer(&house, &own(user), post(FORM, "")).await;

@@ -312,7 +312,7 @@ async fn damage_that_shows_while_it_runs_suspends_the_queue_until_it_is_saved() 
     while !bench.has_put_aside() && std::time::Instant::now() < until {
         match queue.receive(QueueName::Events, 5).await {
             Ok(received) => last = received,
-            Err(QueueError::Away(why)) => {
+            Err(QueueError::Unavailable(why)) => {
                 assert!(why.contains("queue.db"), "{why}");
                 refusals += 1;
             }

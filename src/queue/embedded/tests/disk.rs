@@ -64,7 +64,7 @@ async fn message_whose_settlement_fails_comes_again_after_a_pause() {
     let began = Instant::now();
     let failed = queue.settle(vec![Done(receipt)]).await.unwrap_err();
     assert!(
-        matches!(&failed, QueueError::Away(why) if why.contains("broken")),
+        matches!(&failed, QueueError::Unavailable(why) if why.contains("broken")),
         "{failed}"
     );
     assert!(began.elapsed() >= Duration::from_secs(1), "no hot loop");

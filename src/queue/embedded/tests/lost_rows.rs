@@ -14,7 +14,7 @@ async fn message_that_only_the_index_names_holds_up_no_other() {
     change_without_index(&bench.path(), "DELETE FROM messages WHERE id = 'a'");
     let refused = queue.receive(QueueName::Events, 10).await.unwrap_err();
     assert!(
-        matches!(&refused, QueueError::Away(why) if why.contains("queue.db")),
+        matches!(&refused, QueueError::Unavailable(why) if why.contains("queue.db")),
         "{refused}"
     );
     let received = queue.receive(QueueName::Events, 10).await.unwrap();

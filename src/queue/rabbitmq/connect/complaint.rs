@@ -14,7 +14,7 @@ use crate::tls;
 const BROKER_TEXT_MAX: usize = 300;
 
 /// Complaints about the broker that these settings name.
-pub(super) struct At<'a>(pub(super) &'a BrokerSettings);
+pub(super) struct BrokerAddress<'a>(pub(super) &'a BrokerSettings);
 
 /// The broker's own words, on one line and not without end.
 pub(crate) fn broker_text(text: &str) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn broker_text(text: &str) -> String {
         .collect()
 }
 
-impl At<'_> {
+impl BrokerAddress<'_> {
     pub(super) fn unreadable(&self) -> BrokerError {
         self.refused(
             "cannot be read: write one like amqp://user:password@host:5672/vhost, special \
@@ -152,6 +152,6 @@ impl At<'_> {
     }
 
     fn away(&self, why: impl Display) -> BrokerError {
-        BrokerError::Away(format!("queue.url {}: {why}", self.0.shown))
+        BrokerError::Unavailable(format!("queue.url {}: {why}", self.0.shown))
     }
 }

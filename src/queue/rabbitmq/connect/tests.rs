@@ -39,7 +39,7 @@ async fn complaint(settings: &BrokerSettings) -> String {
     let error = dial(settings, "test").await.unwrap_err();
     let (word, text) = match &error {
         BrokerError::Refused(text) => ("refused", text),
-        BrokerError::Away(text) => ("away", text),
+        BrokerError::Unavailable(text) => ("away", text),
     };
     assert!(!text.contains('\n'), "{text}");
     assert!(

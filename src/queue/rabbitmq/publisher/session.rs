@@ -14,33 +14,37 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::ports::PublishError;
 
-use super::super::ending::Ending;
-use super::super::link::Board;
+use super::super::ending::LinkEnd;
+use super::super::link_state::Board;
 use super::super::observer::PublishResult;
-use super::super::opened::{News, Opened};
+use super::super::ready_connection::{News, ReadyConnection};
 use super::super::supervisor::{CLOSED, Common, Serve};
 use super::super::wire::Frame;
-use super::{Publisher, Request};
+use super::{PublishRequest, Publisher};
 
 /// Serves the publisher's connection.
-pub(in super::super) struct Session {
+pub(in super::super) struct PublisherTask {
     publisher: Arc<Publisher>,
     common: Arc<Common>,
 }
 
-impl Session {
+impl PublisherTask {
     pub(in super::super) fn new(publisher: Arc<Publisher>, common: Arc<Common>) -> Self {
         Self { publisher, common }
     }
 
-    async fn work(&self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
-        let channel = opened.channel().await?;
+    async fn work(
+        &self,
+        ready_connection: &mut ReadyConnection,
+        up: impl FnOnce(),
+    ) -> Result<(), LinkEnd> {
+        let channel = ready_connection.channel().await?;
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
-        opened.call("ask for confirms", confirm).await?;
-        let mut watch = opened.watch();
+        ready_connection.call("ask for confirms", confirm).await?;
+        let mut watch = ready_connection.watch();
         let settings = &self.common.settings;
         let window = settings.publish_window.max(1);
-        let mut window = Window::new(window, settings.confirm_timeout, &self.common.board);
+        let mut window = PublishWindow::new(window, settings.confirm_timeout, &self.common.board);
         let mut requests = self.publisher.open();
         up();
         loop {
@@ -52,7 +56,7 @@ impl Session {
                     requests.close();
                     return self.drain(&mut window, &mut requests, &channel).await;
                 }
-                news = watch.next(&opened.connection) => match news {
+                news = watch.next(&ready_connection.connection) => match news {
                     News::Ended(ending) => {
                         self.publisher.shut(&ending.text);
                         window.fail_all(&ending.text);
@@ -92,10 +96,10 @@ impl Session {
     /// What was taken before the close is still published, as long as the broker goes along.
     async fn drain(
         &self,
-        window: &mut Window<'_>,
-        requests: &mut mpsc::Receiver<Request>,
+        window: &mut PublishWindow<'_>,
+        requests: &mut mpsc::Receiver<PublishRequest>,
         channel: &Channel,
-    ) -> Result<(), Ending> {
+    ) -> Result<(), LinkEnd> {
         loop {
             while window.has_room()
                 && let Ok(request) = requests.try_recv()
@@ -108,7 +112,7 @@ impl Session {
             let ended = match tokio::time::timeout(DRAIN_MAX, window.next()).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(ending)) => ending,
-                Err(_) => Ending::timeout("the last messages"),
+                Err(_) => LinkEnd::timeout("the last messages"),
             };
             window.fail_all(&ended.text);
             refuse_all(requests, &ended.text, &self.common.board);
@@ -120,9 +124,13 @@ impl Session {
 /// At the end, how long the next confirm is waited for.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 
-impl Serve for Session {
-    async fn serve(&mut self, opened: &mut Opened, up: impl FnOnce()) -> Result<(), Ending> {
-        self.work(opened, up).await
+impl Serve for PublisherTask {
+    async fn serve(
+        &mut self,
+        ready_connection: &mut ReadyConnection,
+        up: impl FnOnce(),
+    ) -> Result<(), LinkEnd> {
+        self.work(ready_connection, up).await
     }
 
     fn down(&mut self, why: &str) {
@@ -130,37 +138,39 @@ impl Serve for Session {
     }
 }
 
-fn refuse_all(requests: &mut mpsc::Receiver<Request>, why: &str, board: &Board) {
+fn refuse_all(requests: &mut mpsc::Receiver<PublishRequest>, why: &str, board: &Board) {
     requests.close();
     while let Ok(request) = requests.try_recv() {
-        board.observer().published(PublishResult::Away);
+        board.observer().published(PublishResult::Unavailable);
         // Whoever went does not need it.
-        let _ = request.answer.send(Err(PublishError::Away(why.to_owned())));
+        let _ = request
+            .answer
+            .send(Err(PublishError::Unavailable(why.to_owned())));
     }
 }
 
 type Confirming = Pin<Box<dyn Future<Output = (u64, lapin::Result<Confirmation>)> + Send>>;
 
 /// The messages under way.
-struct Window<'a> {
+struct PublishWindow<'a> {
     size: usize,
     limit: Duration,
     board: &'a Board,
     under_way: FuturesUnordered<Confirming>,
-    waiting: HashMap<u64, Waiting>,
+    waiting: HashMap<u64, WaitingPublish>,
     /// In the order of publication, which is that of their deadlines; those that were answered drop out late.
     deadlines: VecDeque<(u64, Instant)>,
     is_blocked: bool,
     last: u64,
 }
 
-struct Waiting {
+struct WaitingPublish {
     since: Instant,
     /// Gone when the answer was given already: the link was blocked.
     answer: Option<oneshot::Sender<Result<(), PublishError>>>,
 }
 
-impl<'a> Window<'a> {
+impl<'a> PublishWindow<'a> {
     fn new(size: usize, limit: Duration, board: &'a Board) -> Self {
         Self {
             size,
@@ -184,8 +194,8 @@ impl<'a> Window<'a> {
 
     /// Gives one message to lapin, which queues its frames at the first poll: one after the other, or a confirm
     /// would be taken for another message's.
-    async fn publish(&mut self, channel: &Channel, request: Request) {
-        let Request { frame, answer } = request;
+    async fn publish(&mut self, channel: &Channel, request: PublishRequest) {
+        let PublishRequest { frame, answer } = request;
         if answer.is_closed() {
             return;
         }
@@ -194,7 +204,8 @@ impl<'a> Window<'a> {
         let mut confirming: Confirming = Box::pin(confirm(channel.clone(), number, frame));
         self.deadlines.push_back((number, since + self.limit));
         let answer = Some(answer);
-        self.waiting.insert(number, Waiting { since, answer });
+        self.waiting
+            .insert(number, WaitingPublish { since, answer });
         match poll!(&mut confirming) {
             std::task::Poll::Ready(done) => {
                 self.under_way.push(Box::pin(std::future::ready(done)));
@@ -205,7 +216,7 @@ impl<'a> Window<'a> {
 
     /// Waits until one message is confirmed; an error when the connection cannot be trusted any more.
     /// Safe to drop. Never resolves while nothing is under way.
-    async fn next(&mut self) -> Result<(), Ending> {
+    async fn next(&mut self) -> Result<(), LinkEnd> {
         while let Some((number, _)) = self.deadlines.front()
             && !self.waiting.contains_key(number)
         {
@@ -217,7 +228,7 @@ impl<'a> Window<'a> {
             biased;
             Some((number, confirmed)) = self.under_way.next() => self.answer(number, confirmed),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                Err(Ending::timeout("a message that was published"))
+                Err(LinkEnd::timeout("a message that was published"))
             }
             else => std::future::pending().await,
         }
@@ -227,8 +238,8 @@ impl<'a> Window<'a> {
         &mut self,
         number: u64,
         confirmed: lapin::Result<Confirmation>,
-    ) -> Result<(), Ending> {
-        let Some(Waiting { since, answer }) = self.waiting.remove(&number) else {
+    ) -> Result<(), LinkEnd> {
+        let Some(WaitingPublish { since, answer }) = self.waiting.remove(&number) else {
             return Ok(());
         };
         let (result, told, ending) = match confirmed {
@@ -240,13 +251,17 @@ impl<'a> Window<'a> {
             Ok(_) => {
                 // Nothing is published as mandatory, and confirms are on: this cannot be ours.
                 let odd = "the broker answered a message in a way that was not asked for";
-                let away = PublishError::Away(odd.to_owned());
-                (PublishResult::Away, Err(away), Some(Ending::io(odd)))
+                let away = PublishError::Unavailable(odd.to_owned());
+                (
+                    PublishResult::Unavailable,
+                    Err(away),
+                    Some(LinkEnd::io(odd)),
+                )
             }
             Err(error) => {
-                let ending = Ending::from(&error);
-                let away = PublishError::Away(ending.text.clone());
-                (PublishResult::Away, Err(away), Some(ending))
+                let ending = LinkEnd::from(&error);
+                let away = PublishError::Unavailable(ending.text.clone());
+                (PublishResult::Unavailable, Err(away), Some(ending))
             }
         };
         if let Some(answer) = answer {
@@ -263,7 +278,7 @@ impl<'a> Window<'a> {
     /// published again here, and a double is known by its id.
     fn block(&mut self, why: &str) {
         self.is_blocked = true;
-        self.tell_all(why, PublishResult::Away);
+        self.tell_all(why, PublishResult::Unavailable);
     }
 
     fn unblock(&mut self) {
@@ -287,7 +302,7 @@ impl<'a> Window<'a> {
             });
         for (numbers, result) in [
             (overdue, PublishResult::Timeout),
-            (away, PublishResult::Away),
+            (away, PublishResult::Unavailable),
         ] {
             for number in numbers {
                 self.tell(number, why, result);
@@ -307,7 +322,7 @@ impl<'a> Window<'a> {
         let waiting = self.waiting.get_mut(&number);
         if let Some(answer) = waiting.and_then(|waiting| waiting.answer.take()) {
             self.board.observer().published(result);
-            let _ = answer.send(Err(PublishError::Away(why.to_owned())));
+            let _ = answer.send(Err(PublishError::Unavailable(why.to_owned())));
         }
     }
 }

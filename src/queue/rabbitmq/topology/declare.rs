@@ -5,11 +5,11 @@
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ErrorKind};
 use tokio::time::timeout;
 
 use super::super::connect::{BrokerError, BrokerSettings, Declare, broker_text};
-use super::plan::{self, Argument, Binding, Exchange, Kind, Queue, Value};
+use super::plan::{self, Argument, Binding, Exchange, ExchangeKind, PlannedQueue, Value};
 
 /// One thing that is not as the relay needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Difference {
 
 /// What was found in the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Report {
+pub struct TopologyReport {
     /// All that is missing or different.
     pub differences: Vec<Difference>,
     /// Things that are there, but whose arguments the account has no right to compare.
@@ -31,7 +31,7 @@ pub struct Report {
 
 /// What is done about each thing of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum DeclareMode {
     /// It is made, or found equal.
     Make,
     /// It is only looked for.
@@ -49,8 +49,8 @@ pub(crate) async fn ensure(
     settings: &BrokerSettings,
 ) -> Result<(), BrokerError> {
     let way = match settings.declare {
-        Declare::Create => Way::Make,
-        Declare::Verify => Way::Look,
+        Declare::Create => DeclareMode::Make,
+        Declare::Verify => DeclareMode::Look,
     };
     let found = go_through(connection, settings, way).await?.differences;
     let Some(first) = found.first() else {
@@ -73,43 +73,43 @@ pub(crate) async fn ensure(
 pub(super) async fn go_through(
     connection: &Connection,
     settings: &BrokerSettings,
-    way: Way,
-) -> Result<Report, BrokerError> {
+    way: DeclareMode,
+) -> Result<TopologyReport, BrokerError> {
     let mut walk = Walk {
         connection,
         settings,
         way,
         channel: None,
-        report: Report::default(),
+        report: TopologyReport::default(),
     };
     for exchange in plan::exchanges() {
-        walk.step(&Step::Exchange(&exchange)).await?;
+        walk.step(&PlanItem::Exchange(&exchange)).await?;
     }
     for queue in plan::queues() {
-        walk.step(&Step::Queue(&queue)).await?;
+        walk.step(&PlanItem::PlannedQueue(&queue)).await?;
     }
     // A binding between what is not there would only be a second complaint about the same; and AMQP has no way to
     // look for bindings.
-    if way == Way::Make && walk.report.differences.is_empty() {
+    if way == DeclareMode::Make && walk.report.differences.is_empty() {
         for binding in plan::bindings() {
-            walk.step(&Step::Binding(&binding)).await?;
+            walk.step(&PlanItem::Binding(&binding)).await?;
         }
     }
     walk.close().await;
     Ok(walk.report)
 }
 
-enum Step<'a> {
+enum PlanItem<'a> {
     Exchange(&'a Exchange),
-    Queue(&'a Queue),
+    PlannedQueue(&'a PlannedQueue),
     Binding(&'a Binding),
 }
 
-impl Step<'_> {
+impl PlanItem<'_> {
     fn name(&self) -> String {
         match self {
             Self::Exchange(exchange) => format!("exchange {}", exchange.name),
-            Self::Queue(queue) => format!("queue {}", queue.name),
+            Self::PlannedQueue(queue) => format!("queue {}", queue.name),
             Self::Binding(binding) => {
                 format!(
                     "binding of queue {} to exchange {}",
@@ -123,8 +123,8 @@ impl Step<'_> {
         match self {
             Self::Exchange(exchange) => {
                 let kind = match exchange.kind {
-                    Kind::Direct => ExchangeKind::Direct,
-                    Kind::Fanout => ExchangeKind::Fanout,
+                    ExchangeKind::Direct => lapin::ExchangeKind::Direct,
+                    ExchangeKind::Fanout => lapin::ExchangeKind::Fanout,
                 };
                 let options = ExchangeDeclareOptions {
                     passive: is_passive,
@@ -137,7 +137,7 @@ impl Step<'_> {
                     .exchange_declare(exchange.name.into(), kind, options, arguments)
                     .await
             }
-            Self::Queue(queue) => {
+            Self::PlannedQueue(queue) => {
                 let options = QueueDeclareOptions {
                     passive: is_passive,
                     durable: true,
@@ -166,18 +166,18 @@ impl Step<'_> {
 struct Walk<'a> {
     connection: &'a Connection,
     settings: &'a BrokerSettings,
-    way: Way,
+    way: DeclareMode,
     channel: Option<Channel>,
-    report: Report,
+    report: TopologyReport,
 }
 
 impl Walk<'_> {
-    async fn step(&mut self, step: &Step<'_>) -> Result<(), BrokerError> {
-        let is_passive = self.way != Way::Make;
+    async fn step(&mut self, step: &PlanItem<'_>) -> Result<(), BrokerError> {
+        let is_passive = self.way != DeclareMode::Make;
         if let Err(error) = self.take(step, is_passive).await? {
             return self.note(step, &error);
         }
-        if self.way == Way::Compare
+        if self.way == DeclareMode::Compare
             && let Err(error) = self.take(step, false).await?
         {
             if is_access_refused(&error) {
@@ -192,7 +192,7 @@ impl Walk<'_> {
     /// One call to the broker; after an error of it the channel is gone.
     async fn take(
         &mut self,
-        step: &Step<'_>,
+        step: &PlanItem<'_>,
         is_passive: bool,
     ) -> Result<lapin::Result<()>, BrokerError> {
         let channel = match self.channel.take() {
@@ -209,7 +209,7 @@ impl Walk<'_> {
         Ok(taken)
     }
 
-    fn note(&mut self, step: &Step<'_>, error: &lapin::Error) -> Result<(), BrokerError> {
+    fn note(&mut self, step: &PlanItem<'_>, error: &lapin::Error) -> Result<(), BrokerError> {
         let why = self.complaint(step, error)?;
         self.report.differences.push(Difference {
             what: step.name(),
@@ -219,7 +219,7 @@ impl Walk<'_> {
     }
 
     /// What a person can do about it.
-    fn complaint(&self, step: &Step<'_>, error: &lapin::Error) -> Result<String, BrokerError> {
+    fn complaint(&self, step: &PlanItem<'_>, error: &lapin::Error) -> Result<String, BrokerError> {
         let ErrorKind::ProtocolError(said) = error.kind() else {
             return Err(self.away(&error.to_string()));
         };
@@ -251,7 +251,7 @@ impl Walk<'_> {
     }
 
     fn away(&self, why: &str) -> BrokerError {
-        BrokerError::Away(format!("queue.url {}: {why}", self.settings.shown))
+        BrokerError::Unavailable(format!("queue.url {}: {why}", self.settings.shown))
     }
 
     async fn close(&mut self) {
@@ -273,7 +273,7 @@ fn is_access_refused(error: &lapin::Error) -> bool {
 
 /// The broker says for instance: inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'v': received '1' but
 /// current is '2'.
-fn unequal(step: &Step<'_>, text: &str) -> String {
+fn unequal(step: &PlanItem<'_>, text: &str) -> String {
     let argument = text
         .split_once("inequivalent arg '")
         .and_then(|(_, rest)| rest.split_once('\''))
@@ -282,7 +282,7 @@ fn unequal(step: &Step<'_>, text: &str) -> String {
         .split_once("received ")
         .map(|(_, values)| format!(" (received {values})"));
     match (argument, step) {
-        (Some(argument), Step::Queue(_)) => format!(
+        (Some(argument), PlanItem::PlannedQueue(_)) => format!(
             "is there with another {argument}{}, and arguments cannot be changed: delete the queue when it is \
              empty, the relay makes it anew",
             there.unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::plan::{self, Argument, DEAD, DELAYS, Kind, UNROUTED, Value, queue_name};
+use super::plan::{self, Argument, DEAD, DELAYS, ExchangeKind, UNROUTED, Value, queue_name};
 use crate::ports::QueueName;
 
 /// Most messages of a queue that somebody works on, and of a delay; a policy, so that it can be tuned.
@@ -17,8 +17,8 @@ pub fn definitions(vhost: &str) -> String {
             "name": exchange.name,
             "vhost": vhost,
             "type": match exchange.kind {
-                Kind::Direct => "direct",
-                Kind::Fanout => "fanout",
+                ExchangeKind::Direct => "direct",
+                ExchangeKind::Fanout => "fanout",
             },
             "durable": true,
             "auto_delete": false,

@@ -69,7 +69,7 @@ pub(super) type Argument = (&'static str, Value);
 
 /// How an exchange routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ExchangeKind {
     Direct,
     Fanout,
 }
@@ -78,7 +78,7 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: ExchangeKind,
     /// Only the broker itself may publish to it.
     pub(super) is_internal: bool,
     pub(super) arguments: Vec<Argument>,
@@ -86,7 +86,7 @@ pub(super) struct Exchange {
 
 /// A durable queue.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct PlannedQueue {
     pub(super) name: &'static str,
     pub(super) arguments: Vec<Argument>,
 }
@@ -103,7 +103,7 @@ pub(super) struct Binding {
 pub(super) fn exchanges() -> Vec<Exchange> {
     let fanout = |name, is_internal| Exchange {
         name,
-        kind: Kind::Fanout,
+        kind: ExchangeKind::Fanout,
         is_internal,
         arguments: Vec::new(),
     };
@@ -112,7 +112,7 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         fanout(DEAD, true),
         Exchange {
             name: EXCHANGE,
-            kind: Kind::Direct,
+            kind: ExchangeKind::Direct,
             is_internal: false,
             arguments: vec![("alternate-exchange", Value::Text(UNROUTED))],
         },
@@ -122,7 +122,7 @@ pub(super) fn exchanges() -> Vec<Exchange> {
 }
 
 /// All queues; those that messages end in first.
-pub(super) fn queues() -> Vec<Queue> {
+pub(super) fn queues() -> Vec<PlannedQueue> {
     let mut all = Vec::from([UNROUTED, DEAD].map(|name| queue(name, [limit(NO_DELIVERY_LIMIT)])));
     all.extend(QueueName::ALL.map(|name| {
         let own = [limit(DELIVERY_LIMIT)]
@@ -159,12 +159,12 @@ pub(super) fn bindings() -> Vec<Binding> {
 }
 
 /// A full queue refuses instead of dropping its oldest, and the publisher hears of it.
-fn queue(name: &'static str, own: impl IntoIterator<Item = Argument>) -> Queue {
+fn queue(name: &'static str, own: impl IntoIterator<Item = Argument>) -> PlannedQueue {
     let common = [
         ("x-queue-type", Value::Text("quorum")),
         ("x-overflow", Value::Text("reject-publish")),
     ];
-    Queue {
+    PlannedQueue {
         name,
         arguments: common.into_iter().chain(own).collect(),
     }

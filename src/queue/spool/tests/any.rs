@@ -17,7 +17,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (1usize..20).prop_map(Step::Publish),
         2 => Just(Step::Broker(Mood::Takes)),
-        2 => Just(Step::Broker(Mood::Away)),
+        2 => Just(Step::Broker(Mood::Unavailable)),
         1 => Just(Step::Broker(Mood::Full)),
         1 => Just(Step::Broker(Mood::Hangs)),
         1 => Just(Step::Broker(Mood::Silent)),

@@ -7,7 +7,7 @@ use crate::queue::embedded::tests::change_without_index;
 
 /// A relay that took `count` events while the broker was away, and was killed. Tells its folder and the ids.
 async fn leave(bench: &Bench, count: usize) -> (PathBuf, Vec<String>) {
-    let spool = bench.open_with(Broker::new(Mood::Away));
+    let spool = bench.open_with(Broker::new(Mood::Unavailable));
     let ids = accept(&spool, count).await;
     let path = own_path(&spool);
     kill(spool).await;
@@ -46,7 +46,7 @@ async fn spool_of_a_killed_relay_is_forwarded_and_removed() {
 
 #[tokio::test]
 async fn spool_that_was_found_waits_for_the_broker_as_well() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let (left, ids) = leave(&bench, 5).await;
     let spool = bench.open();
     until("it is seen", async || spool.level().await.messages == 5).await;
@@ -57,7 +57,7 @@ async fn spool_that_was_found_waits_for_the_broker_as_well() {
 
 #[tokio::test]
 async fn spool_that_was_found_and_shows_damage_later_is_forwarded_once_it_is_saved() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let (left, ids) = leave(&bench, 5).await;
     let spool = bench.open();
     until("it is seen", async || spool.level().await.messages == 5).await;
@@ -90,7 +90,7 @@ async fn more_spools_than_are_taken_at_one_time_are_all_forwarded() {
 #[tokio::test]
 async fn spool_of_a_living_relay_is_left_alone() {
     let bench = Bench::new(Mood::Takes);
-    let away = Broker::new(Mood::Away);
+    let away = Broker::new(Mood::Unavailable);
     let living = bench.open_with(Arc::clone(&away));
     accept(&living, 1).await;
     let spool = bench.open();
@@ -107,7 +107,7 @@ async fn spool_of_a_living_relay_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn spool_that_becomes_free_later_is_found_within_a_minute() {
     let bench = Bench::new(Mood::Takes);
-    let living = bench.open_with(Broker::new(Mood::Away));
+    let living = bench.open_with(Broker::new(Mood::Unavailable));
     let ids = accept(&living, 2).await;
     let spool = bench.open();
     for _ in 0..50 {

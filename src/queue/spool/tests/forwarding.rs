@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backlog_is_forwarded_when_the_broker_is_back() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 300).await;
     assert!(bench.broker.taken().is_empty());
@@ -20,7 +20,7 @@ async fn backlog_is_forwarded_when_the_broker_is_back() {
 
 #[tokio::test]
 async fn broker_that_refuses_is_tried_by_one_message_and_ever_more_seldom() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     accept(&spool, 50).await;
     let before = bench.broker.asked();
@@ -31,13 +31,13 @@ async fn broker_that_refuses_is_tried_by_one_message_and_ever_more_seldom() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broker_that_comes_and_goes_loses_nothing() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let mut ids = Vec::new();
     for round in 0..30 {
         bench
             .broker
-            .set([Mood::Away, Mood::Takes, Mood::Full][round % 3]);
+            .set([Mood::Unavailable, Mood::Takes, Mood::Full][round % 3]);
         ids.extend(accept(&spool, 10).await);
     }
     bench.broker.set(Mood::Takes);
@@ -47,7 +47,7 @@ async fn broker_that_comes_and_goes_loses_nothing() {
 
 #[tokio::test]
 async fn message_stays_until_it_is_confirmed() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 3).await;
     bench.broker.set(Mood::Silent);
@@ -66,7 +66,7 @@ async fn message_stays_until_it_is_confirmed() {
 
 #[tokio::test]
 async fn message_that_cannot_be_deleted_is_not_sent_again_and_again() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 1).await;
     let path = own_path(&spool);
@@ -83,7 +83,7 @@ async fn message_that_cannot_be_deleted_is_not_sent_again_and_again() {
 
 #[tokio::test]
 async fn crash_between_confirm_and_deletion_makes_one_double_with_the_same_id() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 1).await;
     let path = own_path(&spool);
@@ -100,7 +100,7 @@ async fn crash_between_confirm_and_deletion_makes_one_double_with_the_same_id() 
 
 #[tokio::test]
 async fn message_that_the_broker_will_never_take_is_put_aside_and_holds_up_no_other() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let before = accept(&spool, 5).await;
     spool.publish(event("bad")).await.unwrap();
@@ -109,31 +109,33 @@ async fn message_that_the_broker_will_never_take_is_put_aside_and_holds_up_no_ot
     bench.broker.set(Mood::Takes);
     until_taken(&bench, &before).await;
     until_taken(&bench, &after).await;
-    let castoffs = Castoffs::receive(&spool, 10).await.unwrap();
-    assert_eq!(castoffs.len(), 1);
-    assert_eq!(castoffs[0].delivery.message.id, "bad");
-    assert_eq!(castoffs[0].delivery.queue, QueueName::Events);
-    assert!(castoffs[0].reason.contains("over the limit"));
+    let returned = ReturnedMessages::receive(&spool, 10).await.unwrap();
+    assert_eq!(returned.len(), 1);
+    assert_eq!(returned[0].delivery.message.id, "bad");
+    assert_eq!(returned[0].delivery.queue, QueueName::Events);
+    assert!(returned[0].reason.contains("over the limit"));
     until("it is the only one left", async || {
         spool.level().await.messages == 1
     })
     .await;
-    let receipt = castoffs[0].delivery.receipt;
-    Castoffs::settle(&spool, vec![receipt]).await.unwrap();
+    let receipt = returned[0].delivery.receipt;
+    ReturnedMessages::settle(&spool, vec![receipt])
+        .await
+        .unwrap();
     until_empty(&spool).await;
 }
 
 #[tokio::test]
 async fn message_that_cannot_be_removed_keeps_no_other_from_being_removed() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
-    let mut castoffs = Vec::new();
+    let mut returned = Vec::new();
     for _ in 0..2 {
         *bench.broker.minds.lock().unwrap() = None;
-        bench.broker.set(Mood::Away);
+        bench.broker.set(Mood::Unavailable);
         spool.publish(event("bad")).await.unwrap();
         *bench.broker.minds.lock().unwrap() = Some("bad".to_owned());
-        castoffs.extend(Castoffs::receive(&spool, 10).await.unwrap());
+        returned.extend(ReturnedMessages::receive(&spool, 10).await.unwrap());
     }
     run(
         &own_path(&spool),
@@ -141,20 +143,20 @@ async fn message_that_cannot_be_removed_keeps_no_other_from_being_removed() {
          WHEN OLD.number = (SELECT min(number) FROM messages)
          BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
     );
-    let receipts = castoffs.iter().map(|it| it.delivery.receipt).collect();
-    assert!(Castoffs::settle(&spool, receipts).await.is_err());
+    let receipts = returned.iter().map(|it| it.delivery.receipt).collect();
+    assert!(ReturnedMessages::settle(&spool, receipts).await.is_err());
     assert_eq!(spool.level().await.messages, 1);
 }
 
 #[tokio::test]
 async fn message_that_was_put_aside_and_not_kept_elsewhere_is_tried_at_the_next_start() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     spool.publish(event("bad")).await.unwrap();
     *bench.broker.minds.lock().unwrap() = Some("bad".to_owned());
     bench.broker.set(Mood::Takes);
-    let castoffs = Castoffs::receive(&spool, 10).await.unwrap();
-    assert_eq!(castoffs.len(), 1);
+    let returned = ReturnedMessages::receive(&spool, 10).await.unwrap();
+    assert_eq!(returned.len(), 1);
     spool.close().await;
     *bench.broker.minds.lock().unwrap() = None;
     let _spool = bench.open();
@@ -163,7 +165,7 @@ async fn message_that_was_put_aside_and_not_kept_elsewhere_is_tried_at_the_next_
 
 #[tokio::test]
 async fn close_does_not_wait_for_ever_and_keeps_what_is_not_confirmed() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     accept(&spool, 3).await;
     bench.broker.set(Mood::Hangs);
@@ -176,7 +178,7 @@ async fn close_does_not_wait_for_ever_and_keeps_what_is_not_confirmed() {
     spool.close().await;
     assert!(began.elapsed() < Duration::from_secs(4));
     assert!(own_path(&spool).join("queue.db").exists());
-    let refused = Castoffs::receive(&spool, 1).await.unwrap_err();
+    let refused = ReturnedMessages::receive(&spool, 1).await.unwrap_err();
     assert_eq!(refused, QueueError::Closed);
     bench.broker.set(Mood::Takes);
     let _next = bench.open();
@@ -185,7 +187,7 @@ async fn close_does_not_wait_for_ever_and_keeps_what_is_not_confirmed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_queues_are_forwarded_to_themselves() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     for queue in QueueName::ALL {
         let outgoing = Outgoing {

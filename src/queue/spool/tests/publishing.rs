@@ -14,7 +14,7 @@ async fn confirmed_event_is_not_spooled() {
 
 #[tokio::test]
 async fn event_is_spooled_at_once_while_the_broker_says_that_it_is_away_or_full() {
-    for mood in [Mood::Away, Mood::Full] {
+    for mood in [Mood::Unavailable, Mood::Full] {
         let bench = Bench::new(mood);
         let spool = bench.open();
         let began = Instant::now();
@@ -94,7 +94,7 @@ async fn event_that_is_too_large_is_refused_and_not_spooled() {
 
 #[tokio::test]
 async fn full_spool_refuses_until_it_was_forwarded() {
-    let mut bench = Bench::new(Mood::Away);
+    let mut bench = Bench::new(Mood::Unavailable);
     bench.bytes_max = 64 << 10;
     let spool = bench.open();
     let mut accepted = Vec::new();
@@ -117,13 +117,13 @@ async fn full_spool_refuses_until_it_was_forwarded() {
     bench.broker.set(Mood::Takes);
     until_taken(&bench, &accepted).await;
     until("there is room", async || spool.level().await.has_room).await;
-    bench.broker.set(Mood::Away);
+    bench.broker.set(Mood::Unavailable);
     accept(&spool, 1).await;
 }
 
 #[tokio::test]
 async fn disk_that_refuses_is_no_success_and_is_found_well_again() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let path = own_path(&spool);
     run(
@@ -156,11 +156,14 @@ async fn refusing_spool_does_not_keep_events_from_a_broker_that_takes_them() {
 
 #[tokio::test]
 async fn spool_that_is_switched_off_passes_the_brokers_answer_on() {
-    let mut bench = Bench::new(Mood::Away);
+    let mut bench = Bench::new(Mood::Unavailable);
     bench.bytes_max = 0;
     let spool = bench.open();
     let refused = spool.publish(event("a")).await.unwrap_err();
-    assert_eq!(refused, PublishError::Away("the broker is down".to_owned()));
+    assert_eq!(
+        refused,
+        PublishError::Unavailable("the broker is down".to_owned())
+    );
     assert_eq!(spool.level().await, SpoolLevel::default());
     bench.broker.set(Mood::Takes);
     spool.publish(event("a")).await.unwrap();
@@ -169,10 +172,10 @@ async fn spool_that_is_switched_off_passes_the_brokers_answer_on() {
 
 #[tokio::test]
 async fn everything_but_publish_is_the_brokers() {
-    let bench = Bench::new(Mood::Away);
+    let bench = Bench::new(Mood::Unavailable);
     let spool = bench.open();
     let refused = spool.publish_all(vec![event("a")]).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Away(_)), "{refused}");
+    assert!(matches!(refused, PublishError::Unavailable(_)), "{refused}");
     accept(&spool, 1).await;
     assert_eq!(spool.depths().await.unwrap(), Depths::default());
 }

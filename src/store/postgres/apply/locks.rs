@@ -4,11 +4,11 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::Fact;
 use crate::ports::Incoming;
-use crate::store::batch::Keys;
+use crate::store::batch::BatchKeys;
 
 /// Advisory locks on the dedup keys, the channels and the sessions, rising. Of a meeting that an event names itself its
 /// row is lock enough.
-pub(super) fn of(batch: &[Incoming], keys: &Keys) -> Vec<i64> {
+pub(super) fn of(batch: &[Incoming], keys: &BatchKeys) -> Vec<i64> {
     let origins = keys
         .origins
         .iter()

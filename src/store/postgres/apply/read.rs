@@ -2,15 +2,15 @@
 
 use tokio_postgres::Row;
 
+use super::super::failure::StoreFailure;
 use super::super::limit;
-use super::super::link::{Client, Values, prepared};
 use super::super::meetings::{WHOLE, read_id, read_optional_id, read_whole};
+use super::super::pooled_client::{PostgresClient, Values, prepared};
 use super::super::text::Text;
-use super::super::trouble::Trouble;
 use crate::domain::Origin;
 use crate::domain::choice::CANDIDATES_MAX;
-use crate::store::batch::{First, Keys, View};
-use crate::store::body::damaged;
+use crate::store::batch::{BatchKeys, First, View};
+use crate::store::row_json::damaged;
 
 const LOCK: &str = "SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number";
 const SEEN: &str = "SELECT asked.nth, s.content, s.meeting, s.event
@@ -30,7 +30,11 @@ const LOCK_MEETINGS: &str =
     "SELECT id FROM meetings WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE";
 
 /// Begins the transaction, takes the locks and reads what the keys name.
-pub(super) async fn begin(client: &Client, keys: &Keys, locks: &[i64]) -> Result<View, Trouble> {
+pub(super) async fn begin(
+    client: &PostgresClient,
+    keys: &BatchKeys,
+    locks: &[i64],
+) -> Result<View, StoreFailure> {
     let mut view = read_rows(keys, look_up(client, keys, locks).await?)?;
     let named = view.named(keys);
     if named.is_empty() {
@@ -52,7 +56,11 @@ pub(super) async fn begin(client: &Client, keys: &Keys, locks: &[i64]) -> Result
 
 /// What the events' keys, their own ids, channels, sessions and rooms are found in. One round trip: the statements go out
 /// together, and the server carries them out one after the other.
-async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<[Vec<Row>; 5], Trouble> {
+async fn look_up(
+    client: &PostgresClient,
+    keys: &BatchKeys,
+    locks: &[i64],
+) -> Result<[Vec<Row>; 5], StoreFailure> {
     // All of them first, so that none has to be prepared between the others.
     let statements = [
         prepared(client, LOCK).await?,
@@ -96,9 +104,9 @@ async fn look_up(client: &Client, keys: &Keys, locks: &[i64]) -> Result<[Vec<Row
 }
 
 fn read_rows(
-    keys: &Keys,
+    keys: &BatchKeys,
     [seen, logged, running, sessions, rooms]: [Vec<Row>; 5],
-) -> Result<View, Trouble> {
+) -> Result<View, StoreFailure> {
     let mut view = View::default();
     let origins: Vec<&Origin> = keys.origins.iter().collect();
     for row in &seen {
@@ -128,11 +136,11 @@ fn read_rows(
     Ok(view)
 }
 
-fn read_first(origin: &Origin, row: &Row) -> Result<First, Trouble> {
+fn read_first(origin: &Origin, row: &Row) -> Result<First, StoreFailure> {
     // The key of a command is a secret while its response URL lives, and errors are logged.
     let damaged = |column: &str| {
         let name = format_args!("a seen event of {}", origin.source);
-        Trouble::Refused(damaged(name, column))
+        StoreFailure::Refused(damaged(name, column))
     };
     let event: &str = row.try_get("event")?;
     let content: &[u8] = row.try_get("content")?;

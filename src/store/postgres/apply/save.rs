@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::super::link::{Client, execute, rows};
+use super::super::failure::StoreFailure;
+use super::super::pooled_client::{PostgresClient, execute, rows};
 use super::super::text::Text;
-use super::super::trouble::Trouble;
 use crate::domain::{Meeting, MeetingId, Origin, Timestamp};
-use crate::store::batch::{First, Line, View, not_new};
-use crate::store::body;
+use crate::store::batch::{First, LogLine, View, not_new};
+use crate::store::row_json;
 
 const ADD_MEETINGS: &str = "INSERT INTO meetings (id, running, state, round, wake_at, body,
          room, place, title, channel_name, starter, requested_at, first_request)
@@ -38,7 +38,11 @@ const ADD_LINES: &str =
      ORDER BY nth";
 
 /// Writes what the batch left to be written.
-pub(super) async fn save(client: &Client, view: &View, now: Timestamp) -> Result<(), Trouble> {
+pub(super) async fn save(
+    client: &PostgresClient,
+    view: &View,
+    now: Timestamp,
+) -> Result<(), StoreFailure> {
     add_meetings(client, &view.added()).await?;
     let (changed, changes) = (view.changed(), &view.changes);
     // The first error is the one that tells why.
@@ -66,7 +70,7 @@ struct Moving<'a> {
 }
 
 impl Moving<'_> {
-    fn of(meetings: &[&Meeting]) -> Result<Self, Trouble> {
+    fn of(meetings: &[&Meeting]) -> Result<Self, StoreFailure> {
         let mut columns = Self::default();
         for meeting in meetings {
             let state = meeting.state();
@@ -75,14 +79,14 @@ impl Moving<'_> {
             columns.states.push(state.as_str());
             columns.rounds.push(i64::from(meeting.round));
             columns.wakes.push(meeting.wake_at.map(Timestamp::millis));
-            let body = body::write(meeting).map_err(Trouble::Refused)?;
+            let body = row_json::write(meeting).map_err(StoreFailure::Refused)?;
             columns.bodies.push(Text::of(body));
         }
         Ok(columns)
     }
 }
 
-async fn add_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), Trouble> {
+async fn add_meetings(client: &PostgresClient, meetings: &[&Meeting]) -> Result<(), StoreFailure> {
     if meetings.is_empty() {
         return Ok(());
     }
@@ -90,7 +94,7 @@ async fn add_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), Trou
     let (mut starters, mut firsts) = (Vec::new(), Vec::new());
     for meeting in meetings {
         let first = meeting.first_request().ok_or_else(|| {
-            Trouble::Refused(format!("meeting {} was asked for by nobody", meeting.id))
+            StoreFailure::Refused(format!("meeting {} was asked for by nobody", meeting.id))
         })?;
         starters.push(Text::of(&first.by.user_name));
         firsts.push(Text::shown(first.id));
@@ -126,10 +130,15 @@ async fn add_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), Trou
     let known = meetings
         .iter()
         .find(|meeting| !added.contains(&meeting.id.to_string()));
-    known.map_or(Ok(()), |meeting| Err(Trouble::Refused(not_new(meeting))))
+    known.map_or(Ok(()), |meeting| {
+        Err(StoreFailure::Refused(not_new(meeting)))
+    })
 }
 
-async fn change_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), Trouble> {
+async fn change_meetings(
+    client: &PostgresClient,
+    meetings: &[&Meeting],
+) -> Result<(), StoreFailure> {
     if meetings.is_empty() {
         return Ok(());
     }
@@ -151,10 +160,10 @@ async fn change_meetings(client: &Client, meetings: &[&Meeting]) -> Result<(), T
 }
 
 async fn add_pairs(
-    client: &Client,
+    client: &PostgresClient,
     text: &str,
     pairs: &[(String, MeetingId)],
-) -> Result<(), Trouble> {
+) -> Result<(), StoreFailure> {
     if pairs.is_empty() {
         return Ok(());
     }
@@ -167,10 +176,10 @@ async fn add_pairs(
 }
 
 async fn add_seen(
-    client: &Client,
+    client: &PostgresClient,
     seen: &[(Origin, First)],
     now: Timestamp,
-) -> Result<(), Trouble> {
+) -> Result<(), StoreFailure> {
     if seen.is_empty() {
         return Ok(());
     }
@@ -197,11 +206,15 @@ async fn add_seen(
     Ok(())
 }
 
-async fn add_lines(client: &Client, lines: &[Line], now: Timestamp) -> Result<(), Trouble> {
+async fn add_lines(
+    client: &PostgresClient,
+    lines: &[LogLine],
+    now: Timestamp,
+) -> Result<(), StoreFailure> {
     if lines.is_empty() {
         return Ok(());
     }
-    let column = |of: fn(&Line) -> Text<'_>| -> Vec<Text<'_>> { lines.iter().map(of).collect() };
+    let column = |of: fn(&LogLine) -> Text<'_>| -> Vec<Text<'_>> { lines.iter().map(of).collect() };
     let meetings: Vec<_> = lines
         .iter()
         .map(|line| line.meeting.map(Text::shown))

@@ -6,15 +6,15 @@ use std::fmt::Display;
 use deadpool_postgres::{HookError, PoolError, TimeoutType};
 
 use super::super::PostgresError;
-use super::super::schema::SchemaError;
-use super::super::trouble::Trouble;
+use super::super::failure::StoreFailure;
+use super::super::schema::PostgresSchemaError;
 use super::PostgresSettings;
 use crate::tls;
 
 /// Complaints about the server that these settings name.
-pub(in super::super) struct At<'a>(pub(in super::super) &'a PostgresSettings);
+pub(in super::super) struct DatabaseAddress<'a>(pub(in super::super) &'a PostgresSettings);
 
-impl At<'_> {
+impl DatabaseAddress<'_> {
     /// No connection was to be had.
     pub(in super::super) fn pool(&self, error: &PoolError) -> PostgresError {
         let time = |time| humantime::format_duration(time);
@@ -44,34 +44,34 @@ impl At<'_> {
     }
 
     /// The tables are not as they must be.
-    pub(in super::super) fn schema(&self, error: SchemaError) -> PostgresError {
+    pub(in super::super) fn schema(&self, error: PostgresSchemaError) -> PostgresError {
         match error {
-            SchemaError::Foreign { schema } => self.refused(format_args!(
+            PostgresSchemaError::Foreign { schema } => self.refused(format_args!(
                 "the schema {schema} holds tables of another program: name a database of the relay's own, or give \
                  its user a schema of its own (ALTER ROLE ... SET search_path)"
             )),
-            SchemaError::Newer { found, known } => self.refused(format_args!(
+            PostgresSchemaError::Newer { found, known } => self.refused(format_args!(
                 "the database has form {found}, and this version of meetrelay knows forms up to {known}: run the \
                  newer version again, or restore a backup from before the upgrade"
             )),
-            SchemaError::Encoding(encoding) => self.refused(format_args!(
+            PostgresSchemaError::Encoding(encoding) => self.refused(format_args!(
                 "the database is encoded as {encoding} and cannot keep every text: make it anew with \
                  CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
             )),
-            SchemaError::NoSchema => self.refused(
+            PostgresSchemaError::NoSchema => self.refused(
                 "the connection has no schema to make tables in: make the one that search_path names, and GRANT \
                  USAGE on it",
             ),
-            SchemaError::NoRightToMake { schema } => self.refused(format_args!(
+            PostgresSchemaError::NoRightToMake { schema } => self.refused(format_args!(
                 "the user may not make or change tables in the schema {schema}: GRANT CREATE ON SCHEMA {schema}, or \
                  let the tables' owner start this version once"
             )),
-            SchemaError::NoRightTo { table } => self.refused(format_args!(
+            PostgresSchemaError::NoRightTo { table } => self.refused(format_args!(
                 "the user may not work on the table {table}: GRANT SELECT, INSERT, UPDATE, DELETE on all tables"
             )),
-            SchemaError::Trouble(Trouble::Refused(why)) => self.refused(why),
-            SchemaError::Trouble(
-                Trouble::Away(why) | Trouble::Broken(why) | Trouble::Again(why),
+            PostgresSchemaError::StoreFailure(StoreFailure::Refused(why)) => self.refused(why),
+            PostgresSchemaError::StoreFailure(
+                StoreFailure::Unavailable(why) | StoreFailure::Broken(why) | StoreFailure::Again(why),
             ) => self.away(why),
         }
     }
@@ -136,6 +136,6 @@ impl At<'_> {
     }
 
     pub(in super::super) fn away(&self, why: impl Display) -> PostgresError {
-        PostgresError::Away(format!("store.url {}: {why}", self.0.shown))
+        PostgresError::Unavailable(format!("store.url {}: {why}", self.0.shown))
     }
 }

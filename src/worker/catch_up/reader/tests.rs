@@ -17,10 +17,10 @@ fn channels_without_news_are_left_out_and_of_the_others_the_newest_are_read() {
     let all: Vec<OwnChannel> = (0..2 * CHANNELS_MAX)
         .map(|number| channel(number, i64::try_from(number).unwrap()))
         .collect();
-    let read = with_news(all.clone(), Timestamp::from_millis(10));
+    let read = with_new_posts(all.clone(), Timestamp::from_millis(10));
     assert_eq!(read.len(), CHANNELS_MAX);
     assert_eq!(read[0].name, format!("c{}", 2 * CHANNELS_MAX - 1));
-    let few = with_news(all[..20].to_vec(), Timestamp::from_millis(10));
+    let few = with_new_posts(all[..20].to_vec(), Timestamp::from_millis(10));
     assert_eq!(few.len(), 9, "11 to 19");
 }
 

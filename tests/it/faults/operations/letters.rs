@@ -95,16 +95,16 @@ async fn o5_letters_are_replayed_by_filter_once_each_and_it_is_told_by_whom() {
     for channel in ["dev", "off-topic", "town-square"] {
         assert_eq!(world.cards(channel).len(), 1, "{channel}");
     }
-    let story = world.relay.cli_ok(&["why", &id, "--json"]).await;
-    let story: Value = serde_json::from_str(&story).unwrap();
-    let notes: Vec<&Value> = story["timeline"]
+    let history = world.relay.cli_ok(&["why", &id, "--json"]).await;
+    let history: Value = serde_json::from_str(&history).unwrap();
+    let notes: Vec<&Value> = history["timeline"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|moment| moment["what"] == "note" && moment["subject"] == id.as_str())
         .collect();
-    assert_eq!(notes.len(), 1, "{story}");
-    assert!(notes[0]["by"].as_str().unwrap().contains('@'), "{story}");
+    assert_eq!(notes.len(), 1, "{history}");
+    assert!(notes[0]["by"].as_str().unwrap().contains('@'), "{history}");
     let log = world.relay.log();
     let line = log
         .lines()
@@ -189,8 +189,8 @@ async fn o5_letters_are_read_and_replayed_while_no_relay_runs() {
         .cli_ok(&["dead-letters", "list", "--offline"])
         .await;
     assert!(listed.contains(&id), "{listed}");
-    let story = world.relay.cli_ok(&["why", &id, "--offline"]).await;
-    assert!(story.contains("meeting_requested"), "{story}");
+    let history = world.relay.cli_ok(&["why", &id, "--offline"]).await;
+    assert!(history.contains("meeting_requested"), "{history}");
     let replayed = world
         .relay
         .cli(&["dead-letters", "replay", "--all", "--yes", "--offline"])

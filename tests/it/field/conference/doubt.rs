@@ -82,8 +82,8 @@ async fn f16_join_link_of_a_dead_room_ends_its_meeting() {
 async fn f16_room_that_runs_and_one_that_cannot_be_asked_about_are_offered() {
     let running = unheard().await;
     let world = &running.world;
-    for (person, is_away) in [("bob", false), ("carol", true)] {
-        if is_away {
+    for (person, is_unavailable) in [("bob", false), ("carol", true)] {
+        if is_unavailable {
             world.conference.forget_cache();
             world.conference.set_down(Backend::Nats, true);
         }
@@ -97,7 +97,7 @@ async fn f16_room_that_runs_and_one_that_cannot_be_asked_about_are_offered() {
         };
         world.see("the running meeting", offered).await;
         let (status, page) = running.enter().await;
-        if is_away {
+        if is_unavailable {
             assert!(
                 page.contains("over, or its room"),
                 "no end is proven: {page}"

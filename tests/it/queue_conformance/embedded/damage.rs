@@ -96,7 +96,7 @@ async fn assert_errors_alone(bench: &FileBench) {
     };
     let waiting = std::time::Duration::from_millis(50);
     match tokio::time::timeout(waiting, queue.receive(Events, 1000)).await {
-        Ok(Err(QueueError::Away(why))) => assert!(why.contains("queue.db: "), "{why}"),
+        Ok(Err(QueueError::Unavailable(why))) => assert!(why.contains("queue.db: "), "{why}"),
         Ok(Err(QueueError::Closed)) => panic!("its thread ended"),
         Ok(Ok(_)) | Err(_) => {}
     }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
-use meetrelay::ports::{Castoff, Castoffs, Queue, QueueName, Settlement};
+use meetrelay::ports::{ReturnedMessage, ReturnedMessages, Queue, QueueName, Settlement};
 use meetrelay::queue::rabbitmq::{BrokerError, RabbitMq};
 use tokio::time::timeout;
 
 use super::super::bench::{receive_one, to};
 use super::bench::{VhostBench, settings, start};
 
-async fn castoff(queue: &RabbitMq) -> Castoff {
-    let received = timeout(Duration::from_secs(30), Castoffs::receive(queue, 1)).await;
+async fn returned(queue: &RabbitMq) -> ReturnedMessage {
+    let received = timeout(Duration::from_secs(30), ReturnedMessages::receive(queue, 1)).await;
     received.expect("a castoff comes").unwrap().remove(0)
 }
 
@@ -34,7 +34,7 @@ async fn unroutable_message_is_cast_off() {
     let bench = VhostBench::new().await;
     let queue = start(bench.settings()).await.unwrap();
     publish(&bench.url(), "no.such.queue", "lost").await;
-    let found = castoff(&queue).await;
+    let found = returned(&queue).await;
     assert_eq!(found.delivery.message.id, "lost");
     assert_eq!(found.delivery.queue, QueueName::Events);
     assert_eq!(found.delivery.message.body.as_ref(), b"{}");
@@ -43,7 +43,7 @@ async fn unroutable_message_is_cast_off() {
         "{}",
         found.reason
     );
-    Castoffs::settle(&queue, vec![found.delivery.receipt])
+    ReturnedMessages::settle(&queue, vec![found.delivery.receipt])
         .await
         .unwrap();
     queue.close().await;
@@ -65,14 +65,14 @@ async fn message_delivered_too_often_is_cast_off() {
     queue.close().await;
     bench.exhaust("meetrelay.chat").await;
     let queue = start(bench.settings()).await.unwrap();
-    let found = castoff(&queue).await;
+    let found = returned(&queue).await;
     assert_eq!(found.delivery.message.id, "poison");
     assert_eq!(found.delivery.queue, QueueName::Chat);
     assert_eq!(
         found.reason,
         "the broker gave it up: it was delivered too often from meetrelay.chat without being settled"
     );
-    Castoffs::settle(&queue, vec![found.delivery.receipt])
+    ReturnedMessages::settle(&queue, vec![found.delivery.receipt])
         .await
         .unwrap();
     queue.close().await;
@@ -84,10 +84,10 @@ async fn castoff_that_is_not_settled_stays() {
     let bench = VhostBench::new().await;
     let queue = start(bench.settings()).await.unwrap();
     publish(&bench.url(), "nowhere", "kept").await;
-    assert_eq!(castoff(&queue).await.delivery.message.id, "kept");
+    assert_eq!(returned(&queue).await.delivery.message.id, "kept");
     queue.close().await;
     let queue = start(bench.settings()).await.unwrap();
-    assert_eq!(castoff(&queue).await.delivery.message.id, "kept");
+    assert_eq!(returned(&queue).await.delivery.message.id, "kept");
     queue.close().await;
 }
 

@@ -41,7 +41,7 @@ async fn insist(queue: &dyn Queue, number: usize) {
     loop {
         match queue.publish(to(Events, number)).await {
             Ok(()) => return,
-            Err(PublishError::Away(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(PublishError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
             Err(error) => panic!("{error}"),
         }
     }
@@ -57,7 +57,7 @@ async fn collect(queue: &dyn Queue, count: usize) -> BTreeSet<String> {
         seen.extend(ids(&received).into_iter().map(str::to_owned));
         let done = receipts(&received).into_iter().map(Settlement::Done);
         match queue.settle(done.collect()).await {
-            Ok(()) | Err(QueueError::Away(_)) => {}
+            Ok(()) | Err(QueueError::Unavailable(_)) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -83,7 +83,7 @@ async fn confirmed_messages_survive_a_killed_broker() {
     .await;
     let refused = Instant::now();
     let error = queue.publish(to(Chat, "now")).await.unwrap_err();
-    assert!(matches!(error, PublishError::Away(_)), "{error}");
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
     assert!(refused.elapsed() < Duration::from_millis(100));
     let settled = queue.settle(vec![Settlement::Done(held[0].receipt)]).await;
     assert!(!matches!(settled, Err(QueueError::Closed)));
@@ -153,7 +153,7 @@ async fn blocked_broker_refuses_at_once_and_still_takes_acknowledgements() {
         }
     });
     let error = refused.await.expect("the alarm is felt");
-    assert!(matches!(error, PublishError::Away(_)), "{error}");
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
     wait_for(&queue, |links| links.publisher.is_blocked).await;
     let began = Instant::now();
     let error = queue.publish(to(Chat, "second")).await.unwrap_err();
@@ -210,7 +210,7 @@ async fn frozen_broker_is_noticed_and_publish_answers_in_time() {
     broker.freeze().await;
     let began = Instant::now();
     let error = queue.publish(to(Events, "frozen")).await.unwrap_err();
-    assert!(matches!(error, PublishError::Away(_)), "{error}");
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
     assert!(
         began.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -246,7 +246,7 @@ async fn relay_starts_without_its_broker_and_finds_it_later() {
     let error = queue.publish(to(Events, "a")).await.unwrap_err();
     assert!(error.to_string().contains("is the broker up?"), "{error}");
     assert!(!error.to_string().contains(broker.password()));
-    assert!(matches!(queue.depths().await, Err(QueueError::Away(_))));
+    assert!(matches!(queue.depths().await, Err(QueueError::Unavailable(_))));
     broker.restart().await;
     wait_until_up(&queue).await;
     queue.publish(to(Events, "b")).await.unwrap();

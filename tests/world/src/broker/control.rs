@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::Conversation;
 
 /// How long one expression may take.
 const EVAL_LIMIT: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ Loop().
 /// A handle; clones share one node.
 #[derive(Clone)]
 pub(super) struct Control {
-    place: Arc<Place>,
+    place: Arc<Conversation>,
     node: Arc<Mutex<Option<Node>>>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn binary(text: &str) -> String {
 }
 
 impl Control {
-    pub(super) fn new(place: &Place) -> Self {
+    pub(super) fn new(place: &Conversation) -> Self {
         Self {
             place: Arc::new(place.clone()),
             node: Arc::new(Mutex::new(None)),
@@ -85,7 +85,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(place: &Place) -> Result<Self, String> {
+    fn start(place: &Conversation) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("erl cannot be started: {error}");
         let name = format!("control-{}@localhost", uuid::Uuid::new_v4().simple());
         let mut child = Command::new("erl")

@@ -17,7 +17,7 @@ const PASSPORT: &str = "broker.json";
 
 /// The address of a broker in files and ports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct Conversation {
     pub folder: PathBuf,
     pub node: String,
     pub password: String,
@@ -45,7 +45,7 @@ pub(super) fn look_for_package() -> Result<(), String> {
     ))
 }
 
-impl Place {
+impl Conversation {
     /// Makes the directory and its files.
     pub(super) fn make() -> std::io::Result<Self> {
         let id = uuid::Uuid::new_v4().simple().to_string();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::place::{Place, tool};
+use super::place::{Conversation, tool};
 use crate::daemon::{Daemon, Keeper};
 
 /// How long epmd may take to listen.
@@ -13,14 +13,14 @@ const EPMD_LIMIT: Duration = Duration::from_secs(20);
 
 /// Dropped in this order: the keeper comes last.
 pub(super) struct Processes {
-    place: Place,
+    place: Conversation,
     machine: Daemon,
     _epmd: Daemon,
     _keeper: Keeper,
 }
 
 impl Processes {
-    pub(super) fn start(place: &Place) -> Result<Self, String> {
+    pub(super) fn start(place: &Conversation) -> Result<Self, String> {
         let keeper = Keeper::start(&place.folder)?;
         let epmd = Daemon::new(&place.folder, "epmd");
         let epmd_port = place.epmd.to_string();

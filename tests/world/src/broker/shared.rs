@@ -3,7 +3,7 @@
 use tokio::sync::OnceCell;
 
 use super::Broker;
-use super::place::Place;
+use super::place::Conversation;
 
 /// The environment variable that names the directory of a broker which is there for a whole run.
 pub const VARIABLE: &str = "MEETRELAY_TEST_BROKER";
@@ -30,7 +30,7 @@ impl Broker {
     }
 
     fn attach(folder: &std::path::Path) -> Result<Self, String> {
-        let place = Place::of(folder)
+        let place = Conversation::of(folder)
             .map_err(|error| format!("{VARIABLE}: no broker in {}: {error}", folder.display()))?;
         Ok(Self::at(place, None))
     }

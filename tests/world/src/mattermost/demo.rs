@@ -61,13 +61,13 @@ async fn post(head: &Parts, work: impl Future<Output = Result<Value, String>>) -
 
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-struct Wish {
+struct RequestPurpose {
     user: String,
     channel: String,
     after: u64,
 }
 
-impl Default for Wish {
+impl Default for RequestPurpose {
     fn default() -> Self {
         Self {
             user: "alice".to_owned(),
@@ -78,11 +78,11 @@ impl Default for Wish {
 }
 
 async fn state(core: &Arc<Core>, query: &str) -> Reply {
-    let wish: Wish = serde_urlencoded::from_str(query).unwrap_or_default();
+    let purpose: RequestPurpose = serde_urlencoded::from_str(query).unwrap_or_default();
     let mut version = core.version();
-    let news = version.wait_for(|version| *version > wish.after);
+    let news = version.wait_for(|version| *version > purpose.after);
     let _ = tokio::time::timeout(NEWS_WITHIN, news).await;
-    match drawn(core, &wish) {
+    match drawn(core, &purpose) {
         Some(state) => Reply::json(200, &state),
         None => Reply::json(404, &json!({"error": "no such user or channel"})),
     }
@@ -90,8 +90,8 @@ async fn state(core: &Arc<Core>, query: &str) -> Reply {
 
 /// The page with the state in it, so that its first picture is complete.
 fn page(core: &Core, query: &str) -> Reply {
-    let wish: Wish = serde_urlencoded::from_str(query).unwrap_or_default();
-    let state = drawn(core, &wish).unwrap_or_default();
+    let purpose: RequestPurpose = serde_urlencoded::from_str(query).unwrap_or_default();
+    let state = drawn(core, &purpose).unwrap_or_default();
     // Escaped, so that no text of a post can end the script element.
     let html = include_str!("../../assets/chat.html").replace("{{state}}", &json_encode(&state));
     let mut reply = Reply::new(200, "text/html; charset=utf-8", html);
@@ -104,11 +104,12 @@ fn page(core: &Core, query: &str) -> Reply {
     reply
 }
 
-fn drawn(core: &Core, wish: &Wish) -> Option<Value> {
+fn drawn(core: &Core, purpose: &RequestPurpose) -> Option<Value> {
     // The version first: what changes while the view is drawn is news then.
     let version = *core.version().borrow();
     let shows_names = core.options.username_override;
-    let view = core.read(|model| view::channel(model, &wish.user, &wish.channel, shows_names))?;
+    let view =
+        core.read(|model| view::channel(model, &purpose.user, &purpose.channel, shows_names))?;
     Some(json!({"version": version, "view": view, "panel": view::panel(&core.panel())}))
 }
 

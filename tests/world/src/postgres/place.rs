@@ -25,7 +25,7 @@ const PASSPORT: &str = "cluster.json";
 
 /// The address of a cluster in files and port.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct Conversation {
     pub folder: PathBuf,
     /// Where the server's programs are.
     pub tools: PathBuf,
@@ -33,7 +33,7 @@ pub(super) struct Place {
     pub port: u16,
 }
 
-impl Place {
+impl Conversation {
     /// Makes the directory and the cluster in it.
     pub(super) fn make(kind: Kind) -> Result<Self, String> {
         let account = Account::to_become()?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::Conversation;
 use crate::daemon::{Daemon, Keeper};
 
 /// How long a server that was asked to stop may take.
@@ -12,13 +12,13 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Dropped in this order: the keeper comes last.
 pub(super) struct Processes {
-    place: Place,
+    place: Conversation,
     server: Daemon,
     _keeper: Keeper,
 }
 
 impl Processes {
-    pub(super) fn start(place: &Place) -> Result<Self, String> {
+    pub(super) fn start(place: &Conversation) -> Result<Self, String> {
         let keeper = Keeper::start(&place.folder)?;
         let processes = Self {
             place: place.clone(),

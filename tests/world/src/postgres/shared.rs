@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use tokio::sync::OnceCell;
 
 use super::Postgres;
-use super::place::Place;
+use super::place::Conversation;
 
 /// The environment variable that names the directory of a cluster which is there for a whole run.
 pub const VARIABLE: &str = "MEETRELAY_TEST_POSTGRES";
@@ -32,7 +32,7 @@ impl Postgres {
     }
 
     fn attach(folder: &std::path::Path) -> Result<Self, String> {
-        let place = Place::of(folder)
+        let place = Conversation::of(folder)
             .map_err(|error| format!("{VARIABLE}: no cluster in {}: {error}", folder.display()))?;
         Ok(Self {
             place,

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use crate::domain::event::SessionRef;
 use crate::domain::{
-    ArtifactKind, EndSaid, Fact, MeetingId, Moderators, Person, Place, PlaceKind, ResponseHook,
-    RoomId, RuleChoice, ServerName, Timestamp, Via,
+    ArtifactKind, Conversation, ConversationKind, EndSaid, Fact, MeetingId, Moderators, Person,
+    ResponseHook, RoomId, RuleChoice, ServerName, Timestamp, TriggerSource,
 };
 
 use super::relay::{at, mins};
@@ -31,20 +31,20 @@ pub(in crate::domain::apply::tests) fn person(name: &str) -> Person {
     }
 }
 
-pub(in crate::domain::apply::tests) fn place(thread: Option<&str>) -> Place {
-    Place {
+pub(in crate::domain::apply::tests) fn place(thread: Option<&str>) -> Conversation {
+    Conversation {
         server: ServerName::default_server(),
         team: None,
         team_name: "team".to_owned(),
         channel: "channel".parse().unwrap(),
         channel_name: "town-square".to_owned(),
         thread: thread.map(|thread| thread.parse().unwrap()),
-        kind: PlaceKind::Channel,
+        kind: ConversationKind::Channel,
     }
 }
 
-pub(in crate::domain::apply::tests) fn command() -> Via {
-    Via::SlashCommand {
+pub(in crate::domain::apply::tests) fn command() -> TriggerSource {
+    TriggerSource::SlashCommand {
         hook: ResponseHook::parse("hook1"),
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::domain::{Fact, Job, Notice, NoticeStep, PlaceKind, PostKey, State, WayOutKind};
+use crate::domain::{
+    ConversationKind, DeliveryMethod, Fact, Job, Notice, NoticeStep, PostKey, State,
+};
 
 use super::relay::{Relay, at};
 use super::{Life, Run, Step, runs, settle};
@@ -87,9 +89,9 @@ impl Channel {
     }
 }
 
-fn play(life: &Life, order: &[Step], kind: PlaceKind, fates: Vec<Fate>) -> (Relay, Channel) {
+fn play(life: &Life, order: &[Step], kind: ConversationKind, fates: Vec<Fate>) -> (Relay, Channel) {
     let mut relay = Relay::new();
-    relay.policy.schedule.way_out = WayOutKind::Notices;
+    relay.policy.schedule.delivery_method = DeliveryMethod::Notices;
     let (mut channel, mut fates) = (Channel::default(), fates.into_iter());
     let mut request = life.steps()[0].event.clone();
     if let Fact::MeetingRequested { place, .. } = &mut request.fact {
@@ -118,7 +120,7 @@ proptest! {
     #[test]
     fn start_and_end_are_told_once_whatever_order_facts_come_in(run in runs(true)) {
         let Run { life, order } = run;
-        let (relay, channel) = play(&life, &order, PlaceKind::Channel, vec![]);
+        let (relay, channel) = play(&life, &order, ConversationKind::Channel, vec![]);
         prop_assert!(channel.count(Notice::Start) <= 1);
         prop_assert_eq!(channel.count(Notice::End), 1, "{:?}", channel.told);
         let artifacts = life.recordings() + life.summaries();
@@ -134,7 +136,7 @@ proptest! {
 
     #[test]
     fn whatever_posts_meet_none_stands_there_more_than_twice(run in runs(true), fates in fates()) {
-        let (relay, channel) = play(&run.life, &run.order, PlaceKind::Channel, fates);
+        let (relay, channel) = play(&run.life, &run.order, ConversationKind::Channel, fates);
         for key in channel.told.iter().map(|(key, _)| key) {
             let count = channel.told.iter().filter(|(other, _)| other == key).count();
             prop_assert!(count == 1 || (count == 2 && channel.has_doubt()), "{key} stands there {count} times");
@@ -146,7 +148,7 @@ proptest! {
 
     #[test]
     fn response_url_is_used_five_times_at_most_and_not_after_its_time(run in runs(true), fates in fates()) {
-        let (relay, channel) = play(&run.life, &run.order, PlaceKind::Direct, fates);
+        let (relay, channel) = play(&run.life, &run.order, ConversationKind::Direct, fates);
         let refused = channel.posts.iter().filter(|(_, fate)| *fate == Fate::Refused).count();
         prop_assert!(channel.posts.len() - refused <= 5, "{:?}", channel.posts);
         prop_assert_eq!(relay.meeting().hook_uses() as usize, channel.posts.len() - refused);

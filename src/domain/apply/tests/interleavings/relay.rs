@@ -11,8 +11,8 @@ use crate::domain::apply::{
 use crate::domain::meeting::CardView;
 use crate::domain::owed::{Schedule, owed};
 use crate::domain::{
-    Event, EventId, Fact, Job, Meeting, MeetingId, Origin, Owed, PostId, PostKey, PostRow, State,
-    Timestamp, WayOutKind,
+    DeliveryMethod, Event, EventId, Fact, Job, Meeting, MeetingId, Origin, Owed, PostId, PostKey,
+    PostRow, State, Timestamp,
 };
 
 /// Our clock's zero of these tests.
@@ -35,7 +35,7 @@ pub(in crate::domain::apply::tests) const fn mins(minutes: u64) -> Duration {
 pub(in crate::domain::apply::tests) fn policy() -> Policy {
     Policy {
         schedule: Schedule {
-            way_out: WayOutKind::Posts,
+            delivery_method: DeliveryMethod::Posts,
             first_card_after: secs(2),
             end_again_after: secs(15),
             poll_first_after: mins(1),

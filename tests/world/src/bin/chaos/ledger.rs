@@ -70,7 +70,7 @@ pub struct Meeting {
     /// Request id and what became of the wish.
     pub requests: Vec<(String, String)>,
     /// Ids of the events that were applied to it.
-    pub story: BTreeSet<String>,
+    pub history: BTreeSet<String>,
     /// It owes something until then.
     pub wake_at: Option<String>,
     /// A job of it was given up, or a dead letter names it.

@@ -155,9 +155,13 @@ fn meeting(answer: Answer, is_named: bool) -> Meeting {
         requests: answer
             .requests
             .into_iter()
-            .map(|request| (request.id, request.wish))
+            .map(|request| (request.id, request.purpose))
             .collect(),
-        story: answer.story.into_iter().map(|line| line.event_id).collect(),
+        history: answer
+            .history
+            .into_iter()
+            .map(|line| line.event_id)
+            .collect(),
         wake_at: answer.wake_at,
         is_buried: is_named || !answer.given_up.is_empty(),
         ..Meeting::default()

@@ -77,7 +77,7 @@ pub enum ConferenceTrouble {
     WebhooksDoubled,
     WebhooksReordered,
     /// One of its back ends.
-    Away(Backend),
+    Unavailable(Backend),
     /// Something in front of it answers.
     LoginPage,
     ForeignRefusal,
@@ -147,9 +147,9 @@ impl ConferenceTrouble {
         Self::WebhooksLost,
         Self::WebhooksDoubled,
         Self::WebhooksReordered,
-        Self::Away(Backend::Database),
-        Self::Away(Backend::Nats),
-        Self::Away(Backend::Redis),
+        Self::Unavailable(Backend::Database),
+        Self::Unavailable(Backend::Nats),
+        Self::Unavailable(Backend::Redis),
         Self::LoginPage,
         Self::ForeignRefusal,
         Self::ForeignPage,
@@ -304,7 +304,7 @@ async fn conference(stage: &Stage, what: ConferenceTrouble, calls: u32, lasts: D
         ConferenceTrouble::WebhooksLost => fake.lose_webhooks("", Some(calls)),
         ConferenceTrouble::WebhooksDoubled => fake.double_webhooks("", Some(calls)),
         ConferenceTrouble::WebhooksReordered => fake.hold_webhooks(),
-        ConferenceTrouble::Away(backend) => fake.set_down(backend, true),
+        ConferenceTrouble::Unavailable(backend) => fake.set_down(backend, true),
         _ => {}
     }
     tokio::time::sleep(lasts).await;
@@ -316,7 +316,7 @@ async fn conference(stage: &Stage, what: ConferenceTrouble, calls: u32, lasts: D
             fake.release_webhooks(&places);
             fake.stop_holding_webhooks();
         }
-        ConferenceTrouble::Away(backend) => fake.set_down(backend, false),
+        ConferenceTrouble::Unavailable(backend) => fake.set_down(backend, false),
         _ => fake.deliver_webhooks(),
     }
     drop(guard);

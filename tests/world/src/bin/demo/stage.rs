@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use meetrelay::admin::Readiness;
-use meetrelay::app::{App, Surroundings};
+use meetrelay::app::{App, AppContext};
 use meetrelay::config::{self, Environment, Sources};
 use meetrelay::shutdown::Shutdown;
 use meetrelay::telemetry::Metrics;
@@ -74,7 +74,7 @@ impl Stage {
         std::fs::write(&file, text).with_context(|| file.display().to_string())?;
         let config = config::load(&Sources::of(Some(file), Environment::default()))?.config;
         let metrics = Arc::new(Metrics::new()?);
-        let surroundings = Surroundings {
+        let surroundings = AppContext {
             readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
             shutdown: Shutdown::new(config.server.drain_timeout),
             metrics,

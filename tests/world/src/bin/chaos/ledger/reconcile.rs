@@ -122,10 +122,10 @@ impl Verdict {
             let of_it = meeting.requests.iter().find(|(id, _)| id == event)?;
             Some((meeting, of_it.1.as_str()))
         });
-        let Some((meeting, wish)) = holder else {
+        let Some((meeting, purpose)) = holder else {
             return;
         };
-        if wish == "start_while_running" && !asked.response.is_empty() && !meeting.is_buried {
+        if purpose == "start_while_running" && !asked.response.is_empty() && !meeting.is_buried {
             let is_seen = matches!(asked.fate, Fate::Accepted);
             if answers == 0 && is_seen && !asked.is_told {
                 self.complain(
@@ -240,7 +240,7 @@ fn holders(seen: &Seen) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut holders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for meeting in seen.meetings.values() {
         let requests = meeting.requests.iter().map(|(id, _)| id);
-        for event in requests.chain(&meeting.story) {
+        for event in requests.chain(&meeting.history) {
             holders.entry(event).or_default().insert(&meeting.id);
         }
     }

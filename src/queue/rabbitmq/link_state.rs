@@ -11,7 +11,7 @@ pub(super) const NOT_YET: &str = "not connected yet";
 
 /// One of the two links.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Link {
+pub struct LinkState {
     /// Connected and set up.
     pub is_up: bool,
     /// The broker takes no messages for now, though it is there.
@@ -20,7 +20,7 @@ pub struct Link {
     pub reason: Option<String>,
 }
 
-impl Link {
+impl LinkState {
     /// Up and not blocked.
     pub fn is_usable(&self) -> bool {
         self.is_up && !self.is_blocked
@@ -31,19 +31,19 @@ impl Link {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkStates {
     /// The one that messages go out by.
-    pub publisher: Link,
+    pub publisher: LinkState,
     /// The one that messages come in by.
-    pub consumer: Link,
+    pub consumer: LinkState,
 }
 
 impl LinkStates {
     /// Each is up, or was tried in vain.
     pub(super) fn are_tried(&self) -> bool {
-        let is_tried = |link: &Link| link.reason.as_deref() != Some(NOT_YET);
+        let is_tried = |link: &LinkState| link.reason.as_deref() != Some(NOT_YET);
         is_tried(&self.publisher) && is_tried(&self.consumer)
     }
 
-    fn of(&mut self, role: Role) -> &mut Link {
+    fn of(&mut self, role: Role) -> &mut LinkState {
         match role {
             Role::Publisher => &mut self.publisher,
             Role::Consumer => &mut self.consumer,
@@ -59,9 +59,9 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn new(observer: Arc<dyn AmqpObserver>) -> Self {
-        let not_yet = Link {
+        let not_yet = LinkState {
             reason: Some(NOT_YET.to_owned()),
-            ..Link::default()
+            ..LinkState::default()
         };
         let states = watch::Sender::new(LinkStates {
             publisher: not_yet.clone(),
@@ -81,9 +81,9 @@ impl Board {
     pub(super) fn up(&self, role: Role) {
         self.set(
             role,
-            Link {
+            LinkState {
                 is_up: true,
-                ..Link::default()
+                ..LinkState::default()
             },
         );
         self.observer.connected(role, true);
@@ -92,9 +92,9 @@ impl Board {
     pub(super) fn down(&self, role: Role, reason: &str) {
         self.set(
             role,
-            Link {
+            LinkState {
                 reason: Some(reason.to_owned()),
-                ..Link::default()
+                ..LinkState::default()
             },
         );
         self.observer.connected(role, false);
@@ -102,7 +102,7 @@ impl Board {
 
     /// The publisher alone can be blocked.
     pub(super) fn blocked(&self, reason: Option<&str>) {
-        let link = Link {
+        let link = LinkState {
             is_up: true,
             is_blocked: reason.is_some(),
             reason: reason.map(|reason| format!("the broker blocks publishers: {reason}")),
@@ -110,7 +110,7 @@ impl Board {
         self.set(Role::Publisher, link);
     }
 
-    fn set(&self, role: Role, link: Link) {
+    fn set(&self, role: Role, link: LinkState) {
         let is_blocked = link.is_blocked;
         let mut was_blocked = is_blocked;
         self.states.send_if_modified(|states| {

@@ -15,7 +15,7 @@ use super::wire::Arrived;
 
 /// One queue of the broker that messages are taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Lane {
+pub(super) enum Subscription {
     /// Work.
     Of(QueueName),
     /// What the broker gave up.
@@ -25,10 +25,10 @@ pub(super) enum Lane {
 }
 
 /// How many lanes there are.
-pub(super) const LANES: usize = 6;
+pub(super) const SUBSCRIPTIONS: usize = 6;
 
-impl Lane {
-    pub(super) const ALL: [Self; LANES] = [
+impl Subscription {
+    pub(super) const ALL: [Self; SUBSCRIPTIONS] = [
         Self::Of(QueueName::Events),
         Self::Of(QueueName::Conference),
         Self::Of(QueueName::Chat),
@@ -64,49 +64,49 @@ impl Lane {
 
 /// A message that is handed out.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) place: Place,
+pub(super) struct HeldDelivery {
+    pub(super) place: BrokerTag,
     pub(super) arrived: Arrived,
 }
 
 /// Names a delivery towards the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct BrokerTag {
     pub(super) generation: u64,
-    pub(super) lane: Lane,
+    pub(super) subscription: Subscription,
     pub(super) tag: u64,
 }
 
 #[derive(Default)]
-struct LaneState {
+struct SubscriptionState {
     is_wanted: bool,
     waiting: VecDeque<(u64, Arrived)>,
     /// Delivered and not settled, whether handed out or waiting.
     unsettled: u64,
 }
 
-struct Inner {
+struct SubscriptionsState {
     generation: u64,
-    lanes: [LaneState; LANES],
-    held: HashMap<Receipt, Held>,
+    subscriptions: [SubscriptionState; SUBSCRIPTIONS],
+    held: HashMap<Receipt, HeldDelivery>,
     /// Begins anywhere, so that a receipt of an earlier run names nothing.
     last_receipt: u64,
 }
 
 /// All lanes.
-pub(super) struct Lanes {
-    inner: Mutex<Inner>,
-    news: [Notify; LANES],
+pub(super) struct Subscriptions {
+    inner: Mutex<SubscriptionsState>,
+    news: [Notify; SUBSCRIPTIONS],
     /// Told when a lane is wanted for the first time.
     pub(super) wishes: Notify,
 }
 
-impl Lanes {
+impl Subscriptions {
     pub(super) fn new() -> Self {
         Self {
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(SubscriptionsState {
                 generation: 0,
-                lanes: Default::default(),
+                subscriptions: Default::default(),
                 held: HashMap::new(),
                 last_receipt: rand::random(),
             }),
@@ -115,13 +115,13 @@ impl Lanes {
         }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, SubscriptionsState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Told when the lane may have something to hand out.
-    pub(super) fn news(&self, lane: Lane) -> &Notify {
-        &self.news[lane.index()]
+    pub(super) fn news(&self, subscription: Subscription) -> &Notify {
+        &self.news[subscription.index()]
     }
 
     /// Forgets everything and gives the new connection's number.
@@ -129,72 +129,73 @@ impl Lanes {
         let mut inner = self.inner();
         inner.generation += 1;
         inner.held.clear();
-        for lane in &mut inner.lanes {
-            lane.waiting.clear();
-            lane.unsettled = 0;
+        for subscription in &mut inner.subscriptions {
+            subscription.waiting.clear();
+            subscription.unsettled = 0;
         }
         inner.generation
     }
 
     /// From now on messages of this lane are taken from the broker.
-    pub(super) fn want(&self, lane: Lane) {
-        let is_wanted = &mut self.inner().lanes[lane.index()].is_wanted;
+    pub(super) fn want(&self, subscription: Subscription) {
+        let is_wanted = &mut self.inner().subscriptions[subscription.index()].is_wanted;
         if !*is_wanted {
             *is_wanted = true;
             self.wishes.notify_one();
         }
     }
 
-    pub(super) fn wanted(&self) -> Vec<Lane> {
+    pub(super) fn wanted(&self) -> Vec<Subscription> {
         let inner = self.inner();
-        let is_wanted = |lane: &Lane| inner.lanes[lane.index()].is_wanted;
-        Lane::ALL.into_iter().filter(is_wanted).collect()
+        let is_wanted =
+            |subscription: &Subscription| inner.subscriptions[subscription.index()].is_wanted;
+        Subscription::ALL.into_iter().filter(is_wanted).collect()
     }
 
     /// The broker delivered a message.
-    pub(super) fn arrive(&self, lane: Lane, tag: u64, arrived: Arrived) {
+    pub(super) fn arrive(&self, subscription: Subscription, tag: u64, arrived: Arrived) {
         let mut inner = self.inner();
-        let state = &mut inner.lanes[lane.index()];
+        let state = &mut inner.subscriptions[subscription.index()];
         state.unsettled += 1;
         state.waiting.push_back((tag, arrived));
         drop(inner);
-        self.news(lane).notify_one();
+        self.news(subscription).notify_one();
     }
 
     /// Hands out up to `max` of what waits, oldest first.
-    pub(super) fn take(&self, lane: Lane, max: usize) -> Vec<(Receipt, Arrived)> {
+    pub(super) fn take(&self, subscription: Subscription, max: usize) -> Vec<(Receipt, Arrived)> {
         let mut inner = self.inner();
-        let Inner {
+        let SubscriptionsState {
             generation,
-            lanes,
+            subscriptions,
             held,
             last_receipt,
         } = &mut *inner;
-        let waiting = &mut lanes[lane.index()].waiting;
+        let waiting = &mut subscriptions[subscription.index()].waiting;
         let count = max.min(waiting.len());
         let mut taken = Vec::with_capacity(count);
         for (tag, arrived) in waiting.drain(..count) {
             *last_receipt = last_receipt.wrapping_add(1);
             let receipt = Receipt(*last_receipt);
-            let place = Place {
+            let place = BrokerTag {
                 generation: *generation,
-                lane,
+                subscription,
                 tag,
             };
             let arrived_too = arrived.clone();
-            held.insert(receipt, Held { place, arrived });
+            held.insert(receipt, HeldDelivery { place, arrived });
             taken.push((receipt, arrived_too));
         }
         let is_more = !waiting.is_empty();
         drop(inner);
         if is_more {
-            self.news(lane).notify_one();
+            self.news(subscription).notify_one();
         }
         taken
     }
 
     /// Voids a receipt: whoever comes second is ignored, and so is whoever comes with one of an earlier connection.
-    pub(super) fn claim(&self, receipt: Receipt) -> Option<Held> {
+    pub(super) fn claim(&self, receipt: Receipt) -> Option<HeldDelivery> {
         self.inner().held.remove(&receipt)
     }
 
@@ -203,15 +204,15 @@ impl Lanes {
     }
 
     /// Counts a claimed delivery of this connection as settled. Each receipt is claimed once, so each is counted once.
-    pub(super) fn settle(&self, lane: Lane) {
-        let unsettled = &mut self.inner().lanes[lane.index()].unsettled;
+    pub(super) fn settle(&self, subscription: Subscription) {
+        let unsettled = &mut self.inner().subscriptions[subscription.index()].unsettled;
         *unsettled = unsettled.saturating_sub(1);
     }
 
     /// How many of a lane wait here, and how many are handed out.
-    pub(super) fn count(&self, lane: Lane) -> (u64, u64) {
+    pub(super) fn count(&self, subscription: Subscription) -> (u64, u64) {
         let inner = self.inner();
-        let state = &inner.lanes[lane.index()];
+        let state = &inner.subscriptions[subscription.index()];
         let waiting = state.waiting.len() as u64;
         (waiting, state.unsettled.saturating_sub(waiting))
     }

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use crate::ports::{PublishError, QueueError};
 use crate::sqlite::{Sqlite, SqliteError};
 
-use super::ledger::Ledger;
-use super::{EmbeddedQueue, FileState, Open, Shared, file};
+use super::ledger::DeliveryLedger;
+use super::{EmbeddedQueue, EmbeddedShared, FileState, OpenQueue, file};
 
 /// Pause between two tries to open the file again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Why the queue is suspended.
 #[derive(Debug, Clone)]
-pub(super) struct Trouble {
+pub(super) struct Suspension {
     why: String,
     /// The file's pages are in doubt, not only the disk.
     is_damage: bool,
@@ -26,7 +26,7 @@ pub(super) struct Trouble {
     tried: Option<Instant>,
 }
 
-impl Shared {
+impl EmbeddedShared {
     /// What a publisher is told; remembers what concerns the file as a whole.
     pub(super) fn refused(&self, error: &SqliteError) -> PublishError {
         self.met(error);
@@ -34,7 +34,7 @@ impl Shared {
         if error.is_full() {
             PublishError::Full(text)
         } else {
-            PublishError::Away(text)
+            PublishError::Unavailable(text)
         }
     }
 
@@ -43,14 +43,14 @@ impl Shared {
         self.met(error);
         match error {
             SqliteError::Closed => self.closed(),
-            error => QueueError::Away(self.named(error)),
+            error => QueueError::Unavailable(self.named(error)),
         }
     }
 
     /// Refuses while the queue is suspended; for changes that were on their way when it happened.
     pub(super) fn check(&self) -> Result<(), SqliteError> {
-        match &*self.trouble() {
-            Some(trouble) => Err(SqliteError::Refused(trouble.why.clone())),
+        match &*self.suspension() {
+            Some(suspension) => Err(SqliteError::Refused(suspension.why.clone())),
             None => Ok(()),
         }
     }
@@ -59,8 +59,8 @@ impl Shared {
     fn closed(&self) -> QueueError {
         match &*self.file() {
             FileState::Closed => QueueError::Closed,
-            FileState::Open(_) | FileState::Away(_) | FileState::Busy => {
-                QueueError::Away("the file is being opened again".to_owned())
+            FileState::OpenQueue(_) | FileState::Unavailable(_) | FileState::Busy => {
+                QueueError::Unavailable("the file is being opened again".to_owned())
             }
         }
     }
@@ -73,18 +73,18 @@ impl Shared {
         if !error.is_damaged() && !error.is_io() {
             return;
         }
-        let mut trouble = self.trouble();
-        if trouble.is_some() {
+        let mut suspension = self.suspension();
+        if suspension.is_some() {
             return;
         }
         let (path, is_damage) = (self.settings.path.display(), error.is_damaged());
         tracing::error!(%path, %error, is_damage, "the queue's file cannot be relied on: nothing is accepted or acknowledged until it was opened again");
-        *trouble = Some(Trouble {
+        *suspension = Some(Suspension {
             why: format!("{error} (the file is being opened again)"),
             is_damage,
             tried: None,
         });
-        drop(trouble);
+        drop(suspension);
         // Whoever waits for messages opens it again.
         self.news.iter().for_each(tokio::sync::Notify::notify_one);
     }
@@ -94,7 +94,7 @@ impl Shared {
         // Taken out first: in a match on it the state would stay locked to the end.
         let before = std::mem::replace(&mut *self.file(), FileState::Busy);
         let lock = match before {
-            FileState::Open(Open {
+            FileState::OpenQueue(OpenQueue {
                 sqlite,
                 threads,
                 lock,
@@ -103,18 +103,18 @@ impl Shared {
                 threads.stop();
                 lock
             }
-            FileState::Away(lock) => lock,
+            FileState::Unavailable(lock) => lock,
             closed @ (FileState::Closed | FileState::Busy) => {
                 *self.file() = closed;
                 return;
             }
         };
-        let is_suspect = self.trouble().as_ref().is_some_and(|it| it.is_damage);
+        let is_suspect = self.suspension().as_ref().is_some_and(|it| it.is_damage);
         let path = &self.settings.path;
         let now = self.clock.now();
         let opened = file::open(path, &lock, now, is_suspect);
         let state = match opened {
-            Ok(file::Opened {
+            Ok(file::OpenedFile {
                 sqlite,
                 threads,
                 found,
@@ -122,10 +122,10 @@ impl Shared {
                 let mut ledger = self.ledger();
                 let run = ledger.run() + 1;
                 self.last.store(found.last, Ordering::Relaxed);
-                *ledger = Ledger::new(&found, now, run);
+                *ledger = DeliveryLedger::new(&found, now, run);
                 drop(ledger);
                 tracing::info!(path = %path.display(), "the queue's file was opened again");
-                FileState::Open(Open {
+                FileState::OpenQueue(OpenQueue {
                     sqlite,
                     threads,
                     lock,
@@ -133,11 +133,11 @@ impl Shared {
             }
             Err(error) => {
                 tracing::error!(%error, "the queue's file cannot be opened again: it is tried every second");
-                if let Some(trouble) = &mut *self.trouble() {
-                    trouble.why = error.to_string();
-                    trouble.tried = Some(Instant::now());
+                if let Some(suspension) = &mut *self.suspension() {
+                    suspension.why = error.to_string();
+                    suspension.tried = Some(Instant::now());
                 }
-                FileState::Away(lock)
+                FileState::Unavailable(lock)
             }
         };
         let mut file = self.file();
@@ -145,10 +145,10 @@ impl Shared {
         if matches!(*file, FileState::Busy) {
             *file = state;
         }
-        let is_open = matches!(*file, FileState::Open(_));
+        let is_open = matches!(*file, FileState::OpenQueue(_));
         drop(file);
         if is_open {
-            *self.trouble() = None;
+            *self.suspension() = None;
         }
         self.news.iter().for_each(tokio::sync::Notify::notify_one);
     }
@@ -157,14 +157,14 @@ impl Shared {
 impl EmbeddedQueue {
     /// The file, opened again if there was trouble.
     pub(super) async fn sound(&self) -> Result<Sqlite, QueueError> {
-        let trouble = self.shared.trouble().clone();
-        if trouble.is_some() {
+        let suspension = self.shared.suspension().clone();
+        if suspension.is_some() {
             self.reopen().await;
-            let trouble = self.shared.trouble().clone();
-            if let Some(trouble) = trouble {
+            let suspension = self.shared.suspension().clone();
+            if let Some(suspension) = suspension {
                 return Err(match self.shared.closed() {
                     QueueError::Closed => QueueError::Closed,
-                    QueueError::Away(_) => QueueError::Away(trouble.why),
+                    QueueError::Unavailable(_) => QueueError::Unavailable(suspension.why),
                 });
             }
         }
@@ -174,8 +174,8 @@ impl EmbeddedQueue {
     /// Tries once, unless it was tried a moment ago. A caller that goes leaves it running.
     async fn reopen(&self) {
         let turn = Arc::clone(&self.reopening).lock_owned().await;
-        let is_due = self.shared.trouble().as_ref().is_some_and(|trouble| {
-            trouble
+        let is_due = self.shared.suspension().as_ref().is_some_and(|suspension| {
+            suspension
                 .tried
                 .is_none_or(|tried| tried.elapsed() >= AGAIN_AFTER)
         });

@@ -12,29 +12,29 @@ const REFUSED_MAX: usize = 10_000;
 
 /// Shared by the door, which notices, and by the worker that looks again.
 #[derive(Debug, Clone, Default)]
-pub struct Gap(Arc<Shared>);
+pub struct MissedPosts(Arc<MissedPostsState>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    noticed: Notify,
-    refused: Mutex<Refused>,
+struct MissedPostsState {
+    signal: Notify,
+    refused: Mutex<RefusedPosts>,
 }
 
 #[derive(Debug, Default)]
-struct Refused {
+struct RefusedPosts {
     known: HashSet<PostId>,
     in_order: VecDeque<PostId>,
 }
 
-impl Gap {
+impl MissedPosts {
     /// A trigger was not taken although it was good: Mattermost will not send it again.
-    pub fn noticed(&self) {
-        self.0.noticed.notify_one();
+    pub fn signal(&self) {
+        self.0.signal.notify_one();
     }
 
     /// Resolves when one was noticed since the last time.
     pub async fn awaited(&self) {
-        self.0.noticed.notified().await;
+        self.0.signal.notified().await;
     }
 
     /// This post was heard and starts nothing: it must not be found later as one that was lost.
@@ -55,7 +55,7 @@ impl Gap {
         self.lock().known.contains(post)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Refused> {
+    fn lock(&self) -> MutexGuard<'_, RefusedPosts> {
         let refused = self.0.refused.lock();
         refused.unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,13 +69,13 @@ mod tests {
 
     #[test]
     fn newest_refused_posts_are_remembered() {
-        let gap = Gap::default();
+        let missed_posts = MissedPosts::default();
         let post = |number: usize| format!("p{number}").parse::<PostId>().unwrap();
         for number in 0..=REFUSED_MAX {
-            gap.refused(post(number));
-            gap.refused(post(number));
+            missed_posts.refused(post(number));
+            missed_posts.refused(post(number));
         }
-        assert!(!gap.was_refused(&post(0)));
-        assert!(gap.was_refused(&post(1)) && gap.was_refused(&post(REFUSED_MAX)));
+        assert!(!missed_posts.was_refused(&post(0)));
+        assert!(missed_posts.was_refused(&post(1)) && missed_posts.was_refused(&post(REFUSED_MAX)));
     }
 }

@@ -9,7 +9,7 @@ use lapin::{Channel, Connection, Event};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::connect::{BrokerError, BrokerSettings, Cut, dial};
-use super::ending::Ending;
+use super::ending::LinkEnd;
 use super::observer::Role;
 use super::topology;
 
@@ -17,7 +17,7 @@ use super::topology;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection whose exchanges and queues are there.
-pub(super) struct Opened {
+pub(super) struct ReadyConnection {
     pub(super) connection: Connection,
     cut: Cut,
     events: Mutex<Events>,
@@ -30,26 +30,26 @@ type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
 pub(super) enum News {
     Blocked(String),
     Unblocked,
-    Ended(Ending),
+    Ended(LinkEnd),
 }
 
-impl Opened {
+impl ReadyConnection {
     /// Connects and sees to it that everything is there.
     pub(super) async fn open(settings: &BrokerSettings, role: Role) -> Result<Self, BrokerError> {
         let name = format!("meetrelay {}", role.as_str());
         let (connection, cut) = dial(settings, &name).await?;
         // There is one listener: two would share the events between them (lapin 4.12.3, events.rs).
         let events = Mutex::new(Box::pin(connection.events_listener()) as Events);
-        let opened = Self {
+        let ready_connection = Self {
             connection,
             cut,
             events,
             call_timeout: settings.call_timeout,
         };
-        match topology::ensure(&opened.connection, settings).await {
-            Ok(()) => Ok(opened),
+        match topology::ensure(&ready_connection.connection, settings).await {
+            Ok(()) => Ok(ready_connection),
             Err(error) => {
-                opened.close().await;
+                ready_connection.close().await;
                 Err(error)
             }
         }
@@ -69,7 +69,7 @@ impl Opened {
         }
     }
 
-    pub(super) async fn channel(&self) -> Result<Channel, Ending> {
+    pub(super) async fn channel(&self) -> Result<Channel, LinkEnd> {
         self.call("open a channel", self.connection.create_channel())
             .await
     }
@@ -79,11 +79,11 @@ impl Opened {
         &self,
         name: &str,
         what: impl Future<Output = lapin::Result<T>>,
-    ) -> Result<T, Ending> {
+    ) -> Result<T, LinkEnd> {
         match timeout(self.call_timeout, what).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(Ending::from(&error)),
-            Err(_) => Err(Ending::timeout(name)),
+            Ok(Err(error)) => Err(LinkEnd::from(&error)),
+            Err(_) => Err(LinkEnd::timeout(name)),
         }
     }
 
@@ -115,13 +115,13 @@ impl Watch {
                         return News::Blocked(super::connect::broker_text(&reason));
                     }
                     Some(Event::ConnectionUnblocked) => return News::Unblocked,
-                    Some(Event::Error(error)) => return News::Ended(Ending::from(&error)),
+                    Some(Event::Error(error)) => return News::Ended(LinkEnd::from(&error)),
                     Some(_) => {}
-                    None => return News::Ended(Ending::io("the connection is gone")),
+                    None => return News::Ended(LinkEnd::io("the connection is gone")),
                 },
                 _ = self.look.tick() => {
                     if !connection.status().connected() {
-                        return News::Ended(Ending::io("the connection ended without a word"));
+                        return News::Ended(LinkEnd::io("the connection ended without a word"));
                     }
                 }
             }

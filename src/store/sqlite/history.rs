@@ -5,13 +5,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{MeetingId, Origin, ServerName, Timestamp};
-use crate::ports::{Attempt, DETAIL_BYTES_MAX, Found, Note};
+use crate::ports::{Attempt, DETAIL_BYTES_MAX, Lookup, Note};
 use crate::sqlite::SqliteError;
-use crate::store::body::{self, cut};
-use crate::store::{ATTEMPTS_MAX, word};
+use crate::store::row_json::{self, cut};
+use crate::store::{ATTEMPTS_MAX, columns};
 
-use super::trouble::unreadable;
-use super::{letters, limit, log};
+use super::failure::unreadable;
+use super::{dead_letters, limit, log};
 
 /// By what a meeting is found when only an id is given, each by an index.
 const SEARCHES: [&str; 7] = [
@@ -25,11 +25,11 @@ const SEARCHES: [&str; 7] = [
 ];
 
 /// What the id belongs to.
-pub(super) fn find(file: &Connection, reference: &str) -> Result<Found, SqliteError> {
-    let mut found = Found {
+pub(super) fn find(file: &Connection, reference: &str) -> Result<Lookup, SqliteError> {
+    let mut found = Lookup {
         meeting: None,
         event: log::of_event(file, reference)?,
-        letter: letters::load(file, reference)?,
+        letter: dead_letters::load(file, reference)?,
     };
     for search in SEARCHES {
         let meeting: Option<String> = file
@@ -136,16 +136,16 @@ fn read_attempt(meeting: MeetingId, row: &Row<'_>) -> Result<Attempt, SqliteErro
     Ok(Attempt {
         meeting,
         number: row.get("number")?,
-        queue: word::queue(&queue).ok_or_else(|| damaged("queue"))?,
+        queue: columns::queue(&queue).ok_or_else(|| damaged("queue"))?,
         due_at: Timestamp::from_millis(row.get("due_at")?),
         began_at: Timestamp::from_millis(row.get("began_at")?),
         took: Duration::from_millis(u64::try_from(took).map_err(|_| damaged("took_ms"))?),
-        ending: word::ending(&ending).ok_or_else(|| damaged("ending"))?,
+        ending: columns::ending(&ending).ok_or_else(|| damaged("ending"))?,
         detail: row.get("detail")?,
         job,
     })
 }
 
 fn read_id(text: &str) -> Result<MeetingId, SqliteError> {
-    body::read_id(text).map_err(SqliteError::Refused)
+    row_json::read_id(text).map_err(SqliteError::Refused)
 }

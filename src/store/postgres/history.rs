@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::link::{Client, execute, rows};
+use super::failure::StoreFailure;
 use super::meetings::{id_of, read_optional_id};
+use super::pooled_client::{PostgresClient, execute, rows};
 use super::text::Text;
-use super::trouble::Trouble;
-use super::{letters, limit, log, number};
+use super::{dead_letters, limit, log, number};
 use crate::domain::{MeetingId, Origin, ServerName, Timestamp};
-use crate::ports::{Attempt, DETAIL_BYTES_MAX, Found, Note};
-use crate::store::body::{cut, damaged};
-use crate::store::{ATTEMPTS_MAX, word};
+use crate::ports::{Attempt, DETAIL_BYTES_MAX, Lookup, Note};
+use crate::store::row_json::{cut, damaged};
+use crate::store::{ATTEMPTS_MAX, columns};
 
 /// By what a meeting is found when only an id is given, the first that knows it; each part by an index.
 const SEARCH: &str = "SELECT meeting FROM (
@@ -26,17 +26,18 @@ const SEARCH: &str = "SELECT meeting FROM (
      ) AS known ORDER BY nth LIMIT 1";
 
 /// What the id belongs to.
-pub(super) async fn find(client: &Client, reference: &str) -> Result<Found, Trouble> {
-    let mut found = Found {
+pub(super) async fn find(client: &PostgresClient, reference: &str) -> Result<Lookup, StoreFailure> {
+    let mut found = Lookup {
         meeting: id_of(client, SEARCH, reference).await?,
         event: log::of_event(client, reference).await?,
-        letter: letters::load(client, reference).await?,
+        letter: dead_letters::load(client, reference).await?,
     };
     if found.meeting.is_none() {
         // The post that asked for it, which is no post of ours.
         let asked = Origin::mattermost(&ServerName::default_server(), format!("post:{reference}"));
         let text = "SELECT meeting FROM seen WHERE source = $1 AND key = $2";
-        let values: super::link::Values<'_> = &[&Text::of(&asked.source), &Text::of(&asked.key)];
+        let values: super::pooled_client::Values<'_> =
+            &[&Text::of(&asked.source), &Text::of(&asked.key)];
         let seen = rows(client, text, values).await?;
         let seen = seen.first().map(|row| read_optional_id(row, "meeting"));
         let letter = found.letter.as_ref().and_then(|letter| letter.meeting);
@@ -46,7 +47,10 @@ pub(super) async fn find(client: &Client, reference: &str) -> Result<Found, Trou
 }
 
 /// Keeps an attempt; the oldest of its meeting make room.
-pub(super) async fn add_attempt(client: &Client, attempt: &Attempt) -> Result<(), Trouble> {
+pub(super) async fn add_attempt(
+    client: &PostgresClient,
+    attempt: &Attempt,
+) -> Result<(), StoreFailure> {
     let meeting = Text::shown(attempt.meeting);
     let took = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
     let text = "INSERT INTO attempts (meeting, job, number, queue, due_at, began_at, took_ms, ending, detail)
@@ -75,7 +79,10 @@ pub(super) async fn add_attempt(client: &Client, attempt: &Attempt) -> Result<()
 }
 
 /// A meeting's attempts, as they were kept.
-pub(super) async fn attempts(client: &Client, meeting: MeetingId) -> Result<Vec<Attempt>, Trouble> {
+pub(super) async fn attempts(
+    client: &PostgresClient,
+    meeting: MeetingId,
+) -> Result<Vec<Attempt>, StoreFailure> {
     let text = "SELECT job, number, queue, due_at, began_at, took_ms, ending, detail
          FROM attempts WHERE meeting = $1 ORDER BY line LIMIT $2";
     let most = limit(ATTEMPTS_MAX, ATTEMPTS_MAX);
@@ -84,7 +91,7 @@ pub(super) async fn attempts(client: &Client, meeting: MeetingId) -> Result<Vec<
 }
 
 /// Keeps what a person did.
-pub(super) async fn add_note(client: &Client, note: &Note) -> Result<(), Trouble> {
+pub(super) async fn add_note(client: &PostgresClient, note: &Note) -> Result<(), StoreFailure> {
     let text = "INSERT INTO notes (at, who, action, subject, meeting) VALUES ($1, $2, $3, $4, $5)";
     execute(
         client,
@@ -102,7 +109,7 @@ pub(super) async fn add_note(client: &Client, note: &Note) -> Result<(), Trouble
 }
 
 /// What people did about this.
-pub(super) async fn notes(client: &Client, about: &str) -> Result<Vec<Note>, Trouble> {
+pub(super) async fn notes(client: &PostgresClient, about: &str) -> Result<Vec<Note>, StoreFailure> {
     let text = "SELECT at, who, action, subject, meeting FROM notes
          WHERE meeting = $1 OR subject = $1 ORDER BY line LIMIT $2";
     let most = limit(ATTEMPTS_MAX, ATTEMPTS_MAX);
@@ -119,21 +126,21 @@ pub(super) async fn notes(client: &Client, about: &str) -> Result<Vec<Note>, Tro
     found.iter().map(read).collect()
 }
 
-fn read_attempt(meeting: MeetingId, row: &Row) -> Result<Attempt, Trouble> {
+fn read_attempt(meeting: MeetingId, row: &Row) -> Result<Attempt, StoreFailure> {
     let job: String = row.try_get("job")?;
     let damaged =
-        |column: &str| Trouble::Refused(damaged(format_args!("an attempt at {job}"), column));
+        |column: &str| StoreFailure::Refused(damaged(format_args!("an attempt at {job}"), column));
     let queue: &str = row.try_get("queue")?;
     let ending: &str = row.try_get("ending")?;
     let took: i64 = row.try_get("took_ms")?;
     Ok(Attempt {
         meeting,
         number: number(row.try_get("number")?).ok_or_else(|| damaged("number"))?,
-        queue: word::queue(queue).ok_or_else(|| damaged("queue"))?,
+        queue: columns::queue(queue).ok_or_else(|| damaged("queue"))?,
         due_at: Timestamp::from_millis(row.try_get("due_at")?),
         began_at: Timestamp::from_millis(row.try_get("began_at")?),
         took: Duration::from_millis(u64::try_from(took).map_err(|_| damaged("took_ms"))?),
-        ending: word::ending(ending).ok_or_else(|| damaged("ending"))?,
+        ending: columns::ending(ending).ok_or_else(|| damaged("ending"))?,
         detail: row.try_get("detail")?,
         job,
     })

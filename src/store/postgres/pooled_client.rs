@@ -7,24 +7,24 @@ use deadpool_postgres::{ClientWrapper, Object};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
-use super::trouble::Trouble;
+use super::failure::StoreFailure;
 use crate::ports::StoreError;
 
 /// A connection, with its prepared statements.
-pub(super) type Client = ClientWrapper;
+pub(super) type PostgresClient = ClientWrapper;
 /// Values of a statement.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A connection on loan. It goes back to the pool when its work has ended as it should; when the work was cut off or
 /// the connection broke, it is closed instead, so that nobody else meets an open transaction or another's answers.
-pub(super) struct Link {
+pub(super) struct PooledClient {
     /// `None` only while it is dropped.
     client: Option<Object>,
     is_sound: AtomicBool,
     call_timeout: Duration,
 }
 
-impl Link {
+impl PooledClient {
     /// Takes what the pool gave.
     pub(super) fn new(client: Object, call_timeout: Duration) -> Self {
         Self {
@@ -35,17 +35,17 @@ impl Link {
     }
 
     /// The connection.
-    pub(super) fn client(&self) -> Result<&Client, StoreError> {
+    pub(super) fn client(&self) -> Result<&PostgresClient, StoreError> {
         match &self.client {
             Some(client) => Ok(client),
-            None => Err(StoreError::Away("the connection is gone".to_owned())),
+            None => Err(StoreError::Unavailable("the connection is gone".to_owned())),
         }
     }
 
     /// Waits for work on the connection, until the deadline of a call.
     pub(super) async fn run<T>(
         &self,
-        work: impl Future<Output = Result<T, Trouble>>,
+        work: impl Future<Output = Result<T, StoreFailure>>,
     ) -> Result<T, StoreError> {
         self.run_for(self.call_timeout, work)
             .await
@@ -56,22 +56,25 @@ impl Link {
     pub(super) async fn run_for<T>(
         &self,
         time: Duration,
-        work: impl Future<Output = Result<T, Trouble>>,
-    ) -> Result<T, Trouble> {
+        work: impl Future<Output = Result<T, StoreFailure>>,
+    ) -> Result<T, StoreFailure> {
         self.is_sound.store(false, Ordering::Relaxed);
         let met = tokio::time::timeout(time, work).await.unwrap_or_else(|_| {
             let time = humantime::format_duration(time);
-            Err(Trouble::Broken(format!(
+            Err(StoreFailure::Broken(format!(
                 "PostgreSQL does not answer within {time}"
             )))
         });
-        let is_sound = met.as_ref().err().is_none_or(Trouble::leaves_connection);
+        let is_sound = met
+            .as_ref()
+            .err()
+            .is_none_or(StoreFailure::leaves_connection);
         self.is_sound.store(is_sound, Ordering::Relaxed);
         met
     }
 }
 
-impl Drop for Link {
+impl Drop for PooledClient {
     fn drop(&mut self) {
         if !self.is_sound.load(Ordering::Relaxed)
             && let Some(client) = self.client.take()
@@ -83,36 +86,39 @@ impl Drop for Link {
 }
 
 /// The statement, prepared once on each connection.
-pub(super) async fn prepared(client: &Client, text: &str) -> Result<Statement, Trouble> {
+pub(super) async fn prepared(
+    client: &PostgresClient,
+    text: &str,
+) -> Result<Statement, StoreFailure> {
     Ok(client.prepare_cached(text).await?)
 }
 
 /// All rows.
 pub(super) async fn rows(
-    client: &Client,
+    client: &PostgresClient,
     text: &str,
     values: Values<'_>,
-) -> Result<Vec<Row>, Trouble> {
+) -> Result<Vec<Row>, StoreFailure> {
     let statement = prepared(client, text).await?;
     Ok(client.query(&statement, values).await?)
 }
 
 /// The only row, if there is one.
 pub(super) async fn row(
-    client: &Client,
+    client: &PostgresClient,
     text: &str,
     values: Values<'_>,
-) -> Result<Option<Row>, Trouble> {
+) -> Result<Option<Row>, StoreFailure> {
     let statement = prepared(client, text).await?;
     Ok(client.query_opt(&statement, values).await?)
 }
 
 /// How many rows it changed.
 pub(super) async fn execute(
-    client: &Client,
+    client: &PostgresClient,
     text: &str,
     values: Values<'_>,
-) -> Result<u64, Trouble> {
+) -> Result<u64, StoreFailure> {
     let statement = prepared(client, text).await?;
     Ok(client.execute(&statement, values).await?)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Meeting, PlaceKind, PostKey, ResponseHook, Timestamp, Via};
+use super::{ConversationKind, Meeting, PostKey, ResponseHook, Timestamp, TriggerSource};
 
 /// How long a response URL works: Mattermost's `CommandWebhookLifetime` (mattermost.md 2.3).
 pub const HOOK_LIFE: Duration = Duration::from_secs(30 * 60);
@@ -11,7 +11,7 @@ pub const HOOK_USES_MAX: u32 = 5;
 
 /// What can be done with what was posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WayOutKind {
+pub enum DeliveryMethod {
     /// Posts: they can be edited, deleted and looked up again.
     Posts,
     /// Notices: nothing can be edited or looked up; after an unknown outcome one may stand there twice.
@@ -20,7 +20,7 @@ pub enum WayOutKind {
 
 /// How one meeting is shown where it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Showing<'m> {
+pub enum Presentation<'m> {
     /// One card that is edited as the meeting moves on, with a thread.
     Card,
     /// Notices, never edited: one for the start, one for the end, one for each recording and summary.
@@ -31,15 +31,20 @@ pub enum Showing<'m> {
     LinkOnly,
 }
 
-impl<'m> Showing<'m> {
+impl<'m> Presentation<'m> {
     /// By where a meeting was asked for, how, and what the way out can do. No way out leads into direct messages.
-    pub fn of(kind: PlaceKind, via: &'m Via, way_out: WayOutKind) -> Self {
-        match (kind, way_out) {
-            (PlaceKind::Channel, WayOutKind::Posts) => Self::Card,
-            (PlaceKind::Channel, WayOutKind::Notices) => Self::Notices,
-            (PlaceKind::Direct, _) => match via {
-                Via::SlashCommand { hook: Some(hook) } => Self::ThroughHook(hook),
-                Via::SlashCommand { hook: None } | Via::OutgoingWebhook { .. } => Self::LinkOnly,
+    pub fn of(
+        kind: ConversationKind,
+        via: &'m TriggerSource,
+        delivery_method: DeliveryMethod,
+    ) -> Self {
+        match (kind, delivery_method) {
+            (ConversationKind::Channel, DeliveryMethod::Posts) => Self::Card,
+            (ConversationKind::Channel, DeliveryMethod::Notices) => Self::Notices,
+            (ConversationKind::Direct, _) => match via {
+                TriggerSource::SlashCommand { hook: Some(hook) } => Self::ThroughHook(hook),
+                TriggerSource::SlashCommand { hook: None }
+                | TriggerSource::OutgoingWebhook { .. } => Self::LinkOnly,
             },
         }
     }
@@ -47,10 +52,10 @@ impl<'m> Showing<'m> {
 
 impl Meeting {
     /// How it is shown.
-    pub fn showing(&self, way_out: WayOutKind) -> Showing<'_> {
+    pub fn presentation(&self, delivery_method: DeliveryMethod) -> Presentation<'_> {
         match self.first_request() {
-            Some(request) => Showing::of(self.place.kind, &request.via, way_out),
-            None => Showing::LinkOnly,
+            Some(request) => Presentation::of(self.place.kind, &request.via, delivery_method),
+            None => Presentation::LinkOnly,
         }
     }
 

@@ -9,13 +9,13 @@ use warp::{Filter, Reply};
 
 use crate::config::{Config, Essentials};
 use crate::domain::rule::{Rule, RuleSpec, Rules, TITLE_DEFAULT};
-use crate::domain::{ChannelId, Place, PostId, Rendered, ResponseHook, Timestamp, UserId};
+use crate::domain::{ChannelId, Conversation, PostId, Rendered, ResponseHook, Timestamp, UserId};
 use crate::ingress::{Ingress, IngressDeps, IngressSettings, Keyring};
 use crate::ports::{
-    Account, ChannelKind, Chat, ChatError, NewPost, OwnAccount, PostView, WayOutKind,
+    Account, ChannelKind, Chat, ChatError, DeliveryMethod, NewPost, OwnAccount, PostView,
 };
 use crate::token::Links;
-use crate::trigger::{Gap, OwnUser};
+use crate::trigger::{MissedPosts, OwnUser};
 use crate::worker::Deps;
 
 use super::observers::Meter;
@@ -30,7 +30,7 @@ pub(super) fn open(
     deps: &Deps,
     links: Links,
     own_user: OwnUser,
-    gap: Option<Gap>,
+    missed_posts: Option<MissedPosts>,
     meter: Arc<Meter>,
 ) -> Result<
     (
@@ -53,7 +53,7 @@ pub(super) fn open(
         conference: Arc::clone(&deps.conference),
         clock: Arc::clone(&deps.clock),
         own_user,
-        gap,
+        missed_posts,
         observer: meter,
     };
     let ingress = Ingress::new(settings(config, essentials), deps)
@@ -127,10 +127,10 @@ fn off<T>() -> Result<T, ChatError> {
 
 #[async_trait]
 impl Chat for NoChat {
-    fn kind(&self) -> WayOutKind {
-        WayOutKind::Posts
+    fn kind(&self) -> DeliveryMethod {
+        DeliveryMethod::Posts
     }
-    async fn post_notice(&self, _: &Place, _: Rendered) -> Result<(), ChatError> {
+    async fn post_notice(&self, _: &Conversation, _: Rendered) -> Result<(), ChatError> {
         off()
     }
     async fn show_in_channel(&self, _: &ResponseHook, _: Rendered) -> Result<(), ChatError> {

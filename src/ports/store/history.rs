@@ -97,7 +97,7 @@ pub struct Note {
 
 /// What an id belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct Lookup {
     /// The meeting.
     pub meeting: Option<MeetingId>,
     /// The event of this id.

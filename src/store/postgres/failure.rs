@@ -7,9 +7,9 @@ use crate::ports::StoreError;
 
 /// What a call met.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum StoreFailure {
     /// The database as a whole cannot be worked with now.
-    Away(String),
+    Unavailable(String),
     /// The same, and this connection is of no use any more.
     Broken(String),
     /// Two transactions stood in each other's way: the same again may work at once.
@@ -18,23 +18,25 @@ pub(super) enum Trouble {
     Refused(String),
 }
 
-impl Trouble {
+impl StoreFailure {
     /// The connection can be used by the next call.
     pub(super) const fn leaves_connection(&self) -> bool {
         !matches!(self, Self::Broken(_))
     }
 }
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Away(why) | Trouble::Broken(why) | Trouble::Again(why) => Self::Away(why),
-            Trouble::Refused(why) => Self::Refused(why),
+impl From<StoreFailure> for StoreError {
+    fn from(failure: StoreFailure) -> Self {
+        match failure {
+            StoreFailure::Unavailable(why)
+            | StoreFailure::Broken(why)
+            | StoreFailure::Again(why) => Self::Unavailable(why),
+            StoreFailure::Refused(why) => Self::Refused(why),
         }
     }
 }
 
-impl From<tokio_postgres::Error> for Trouble {
+impl From<tokio_postgres::Error> for StoreFailure {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(said) => of_server(said.code(), || told(said)),
@@ -44,25 +46,25 @@ impl From<tokio_postgres::Error> for Trouble {
 }
 
 /// What the server's code means for the caller. Codes: PostgreSQL's Appendix A.
-fn of_server(code: &SqlState, told: impl FnOnce() -> String) -> Trouble {
+fn of_server(code: &SqlState, told: impl FnOnce() -> String) -> StoreFailure {
     match code.code() {
         // Serialization failure, deadlock.
-        "40001" | "40P01" => Trouble::Again(told()),
+        "40001" | "40P01" => StoreFailure::Again(told()),
         // Ended by an administrator, a crash or a limit on idle transactions; the server starts or stops.
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" => {
-            Trouble::Broken(told())
+            StoreFailure::Broken(told())
         }
         code => match &code[..2] {
             // The connection; a statement that another session of a pooler prepared, or whose table has changed since.
-            "08" | "0A" | "26" => Trouble::Broken(told()),
+            "08" | "0A" | "26" => StoreFailure::Broken(told()),
             // Log-in, missing database, read-only or aborted transaction, rights and tables, full disk and other
             // resources, locks, a statement that took too long, the server's own trouble: all of them concern every
             // call, so nothing is given up because of them.
             "25" | "28" | "3D" | "42" | "53" | "55" | "57" | "58" | "F0" | "XX" => {
-                Trouble::Away(told())
+                StoreFailure::Unavailable(told())
             }
             // Values, constraints, limits, triggers of others.
-            _ => Trouble::Refused(told()),
+            _ => StoreFailure::Refused(told()),
         },
     }
 }
@@ -76,7 +78,7 @@ fn told(said: &DbError) -> String {
     }
 }
 
-fn of_client(error: &tokio_postgres::Error) -> Trouble {
+fn of_client(error: &tokio_postgres::Error) -> StoreFailure {
     let text = error.to_string();
     // The crate tells these apart in its text alone (tokio-postgres 0.7.18, error/mod.rs).
     const OWN: [&str; 5] = [
@@ -87,22 +89,22 @@ fn of_client(error: &tokio_postgres::Error) -> Trouble {
         "expected ",
     ];
     if OWN.iter().any(|own| text.starts_with(own)) {
-        return Trouble::Refused(format!("a value does not fit its column: {text}"));
+        return StoreFailure::Refused(format!("a value does not fit its column: {text}"));
     }
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    Trouble::Broken(format!("PostgreSQL: {text}{}", cause.unwrap_or_default()))
+    StoreFailure::Broken(format!("PostgreSQL: {text}{}", cause.unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn met(code: &str) -> Trouble {
+    fn met(code: &str) -> StoreFailure {
         of_server(&SqlState::from_code(code), || "told".to_owned())
     }
 
-    fn is_away(code: &str) -> bool {
-        matches!(StoreError::from(met(code)), StoreError::Away(_))
+    fn is_unavailable(code: &str) -> bool {
+        matches!(StoreError::from(met(code)), StoreError::Unavailable(_))
     }
 
     #[test]
@@ -127,7 +129,7 @@ mod tests {
             "58030", // disk does not answer
             "XX001", // damaged data
         ] {
-            assert!(is_away(code), "code {code}");
+            assert!(is_unavailable(code), "code {code}");
         }
     }
 
@@ -143,15 +145,18 @@ mod tests {
             "54000", // too large for its index
             "P0001", // another's trigger
         ] {
-            assert!(!is_away(code), "code {code}");
+            assert!(!is_unavailable(code), "code {code}");
         }
     }
 
     #[test]
     fn transactions_in_each_others_way_are_repeated() {
         for code in ["40001", "40P01"] {
-            assert!(matches!(met(code), Trouble::Again(_)), "code {code}");
-            assert!(is_away(code), "and when that does not help, it is waited");
+            assert!(matches!(met(code), StoreFailure::Again(_)), "code {code}");
+            assert!(
+                is_unavailable(code),
+                "and when that does not help, it is waited"
+            );
         }
     }
 

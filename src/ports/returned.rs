@@ -6,7 +6,7 @@ use super::{Delivery, QueueError, Receipt};
 
 /// One message that the broker put aside. It stays there until it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Castoff<D = Delivery> {
+pub struct ReturnedMessage<D = Delivery> {
     /// The message. Its queue is the one it was last in, or should have come into; `Events` when that is unknown.
     pub delivery: D,
     /// Why it was put aside, as far as the broker tells; for the dead letter.
@@ -15,9 +15,9 @@ pub struct Castoff<D = Delivery> {
 
 /// Where the broker puts aside what it cannot deliver (design 3: `.dead` and `.unrouted`).
 #[async_trait]
-pub trait Castoffs: Send + Sync + 'static {
+pub trait ReturnedMessages: Send + Sync + 'static {
     /// Hands out 1 to `max`, waiting until there is one.
-    async fn receive(&self, max: usize) -> Result<Vec<Castoff>, QueueError>;
+    async fn receive(&self, max: usize) -> Result<Vec<ReturnedMessage>, QueueError>;
 
     /// Removes what is kept elsewhere now.
     async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError>;

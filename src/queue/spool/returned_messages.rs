@@ -6,27 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::ports::{Castoff, Delivery, Queue, QueueError, Receipt, Settlement};
+use crate::ports::{Delivery, Queue, QueueError, Receipt, ReturnedMessage, Settlement};
 use crate::queue::EmbeddedQueue;
 
 /// Most messages that are held here at one time. Others stay in their file until the next start.
 const HELD_MAX: usize = 64;
 
 #[derive(Default)]
-pub(super) struct Aside {
-    held: Mutex<Held>,
+pub(super) struct SpoolReturned {
+    held: Mutex<SpoolHeld>,
     news: Notify,
 }
 
 #[derive(Default)]
-struct Held {
-    waiting: VecDeque<Castoff>,
+struct SpoolHeld {
+    waiting: VecDeque<ReturnedMessage>,
     /// Whose they are, by our own receipts.
     owners: HashMap<Receipt, (Arc<EmbeddedQueue>, Receipt)>,
     last_receipt: u64,
 }
 
-impl Aside {
+impl SpoolReturned {
     /// Puts a delivery aside instead of settling it.
     pub(super) fn put(&self, queue: &Arc<EmbeddedQueue>, delivery: Delivery, reason: String) {
         tracing::error!(
@@ -42,7 +42,7 @@ impl Aside {
         let receipt = Receipt(held.last_receipt);
         held.owners
             .insert(receipt, (Arc::clone(queue), delivery.receipt));
-        held.waiting.push_back(Castoff {
+        held.waiting.push_back(ReturnedMessage {
             delivery: Delivery {
                 receipt,
                 ..delivery
@@ -53,16 +53,16 @@ impl Aside {
         self.news.notify_one();
     }
 
-    pub(super) async fn receive(&self, max: usize) -> Vec<Castoff> {
+    pub(super) async fn receive(&self, max: usize) -> Vec<ReturnedMessage> {
         loop {
             let news = self.news.notified();
-            let castoffs: Vec<Castoff> = {
+            let returned: Vec<ReturnedMessage> = {
                 let mut held = self.held();
                 let count = held.waiting.len().min(max);
                 held.waiting.drain(..count).collect()
             };
-            if !castoffs.is_empty() {
-                return castoffs;
+            if !returned.is_empty() {
+                return returned;
             }
             news.await;
         }
@@ -83,7 +83,7 @@ impl Aside {
         settled
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, SpoolHeld> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,9 +9,9 @@ use crate::domain::Timestamp;
 use crate::ports::{Delivery, QueueError, QueueName};
 use crate::sqlite::{Sqlite, SqliteError};
 
-use super::key::Key;
-use super::ledger::Look;
-use super::rows::{self, Stored, Waiting};
+use super::key::RowKey;
+use super::ledger::Scan;
+use super::rows::{self, Stored, WaitingRow};
 use super::{EmbeddedQueue, TIMER_MAX};
 
 /// Most bytes of bodies that one `receive` hands out; the first message always is.
@@ -20,8 +20,8 @@ const BYTES_MAX: usize = 8 * 1024 * 1024;
 const MESSAGES_MAX: usize = 1024;
 
 /// What a look found, oldest first.
-struct Found {
-    messages: Vec<(Key, Stored)>,
+struct ScanResult {
+    messages: Vec<(RowKey, Stored)>,
     /// When the next delayed one becomes visible, if nothing was found.
     next: Option<Timestamp>,
 }
@@ -39,11 +39,11 @@ impl EmbeddedQueue {
         loop {
             let sqlite = self.sound().await?;
             self.follow_clock(&sqlite).await?;
-            let look = self.shared.ledger().begin_look(queue, max);
-            let wait = match look {
-                Some(look) => {
-                    let run = look.run;
-                    let found = self.look(&sqlite, look).await?;
+            let scan = self.shared.ledger().begin_scan(queue, max);
+            let wait = match scan {
+                Some(scan) => {
+                    let run = scan.run;
+                    let found = self.scan(&sqlite, scan).await?;
                     if !found.messages.is_empty() {
                         match self.hand_out(queue, run, found.messages) {
                             Some(deliveries) => return Ok(deliveries),
@@ -82,7 +82,7 @@ impl EmbeddedQueue {
                 rows::follow_clock(connection, now, |number| taken.contains(&number))
             },
             move |changed| {
-                following.ledger().look_again();
+                following.ledger().scan_again();
                 for queue in QueueName::ALL {
                     following.news(queue).notify_one();
                 }
@@ -101,10 +101,10 @@ impl EmbeddedQueue {
         Ok(())
     }
 
-    async fn look(&self, sqlite: &Sqlite, look: Look) -> Result<Found, QueueError> {
+    async fn scan(&self, sqlite: &Sqlite, scan: Scan) -> Result<ScanResult, QueueError> {
         let now = self.shared.clock.now();
         let found = sqlite
-            .read(move |connection| find(connection, &look, now))
+            .read(move |connection| find(connection, &scan, now))
             .await;
         found.map_err(|error| self.shared.away(&error))
     }
@@ -114,15 +114,15 @@ impl EmbeddedQueue {
         &self,
         queue: QueueName,
         run: u64,
-        found: Vec<(Key, Stored)>,
+        found: Vec<(RowKey, Stored)>,
     ) -> Option<Vec<Delivery>> {
-        let keys: Vec<Key> = found.iter().map(|(key, _)| *key).collect();
+        let keys: Vec<RowKey> = found.iter().map(|(key, _)| *key).collect();
         let mut ledger = self.shared.ledger();
         if ledger.run() != run {
             return None;
         }
         let receipts = ledger.lease(queue, &keys);
-        let delivery = |((key, stored), receipt): ((Key, Stored), _)| {
+        let delivery = |((key, stored), receipt): ((RowKey, Stored), _)| {
             if stored.is_damaged {
                 tracing::error!(
                     message.id = stored.message.id,
@@ -143,22 +143,22 @@ impl EmbeddedQueue {
     }
 }
 
-fn find(connection: &Connection, look: &Look, now: Timestamp) -> Result<Found, SqliteError> {
-    let free = |waiting: Vec<Waiting>, taken: &[Key]| {
-        let is_free = |waiting: &Waiting| taken.binary_search(&waiting.key).is_err();
+fn find(connection: &Connection, scan: &Scan, now: Timestamp) -> Result<ScanResult, SqliteError> {
+    let free = |waiting: Vec<WaitingRow>, taken: &[RowKey]| {
+        let is_free = |waiting: &WaitingRow| taken.binary_search(&waiting.key).is_err();
         waiting.into_iter().filter(is_free).collect::<Vec<_>>()
     };
-    let limit = look.max + look.taken_at_once.len();
-    let at_once = rows::find_at_once(connection, look.queue, look.passed.at_once, limit)?;
-    let limit = look.max + look.taken_delayed.len();
-    let delayed = rows::find_due(connection, look.queue, look.passed.delayed, now, limit)?;
-    let mut waiting = free(at_once, &look.taken_at_once);
-    waiting.extend(free(delayed, &look.taken_delayed));
+    let limit = scan.max + scan.taken_at_once.len();
+    let at_once = rows::find_at_once(connection, scan.queue, scan.passed.at_once, limit)?;
+    let limit = scan.max + scan.taken_delayed.len();
+    let delayed = rows::find_due(connection, scan.queue, scan.passed.delayed, now, limit)?;
+    let mut waiting = free(at_once, &scan.taken_at_once);
+    waiting.extend(free(delayed, &scan.taken_delayed));
     // Within each of the two kinds this keeps the index's order, though clocks jump.
     merge(&mut waiting);
     let mut messages = Vec::new();
     let mut bytes = 0;
-    for waiting in waiting.into_iter().take(look.max) {
+    for waiting in waiting.into_iter().take(scan.max) {
         let stored = rows::read(connection, waiting.key)?;
         bytes += stored.message.body.len();
         if bytes > BYTES_MAX && !messages.is_empty() {
@@ -167,15 +167,15 @@ fn find(connection: &Connection, look: &Look, now: Timestamp) -> Result<Found, S
         messages.push((waiting.key, stored));
     }
     let next = match messages.is_empty() {
-        true => rows::next_due(connection, look.queue, now)?,
+        true => rows::next_due(connection, scan.queue, now)?,
         false => None,
     };
-    Ok(Found { messages, next })
+    Ok(ScanResult { messages, next })
 }
 
 /// Merges the two kinds, each in its own order, by when their messages became visible.
-fn merge(waiting: &mut Vec<Waiting>) {
-    let (delayed, at_once): (Vec<Waiting>, Vec<Waiting>) = waiting
+fn merge(waiting: &mut Vec<WaitingRow>) {
+    let (delayed, at_once): (Vec<WaitingRow>, Vec<WaitingRow>) = waiting
         .drain(..)
         .partition(|waiting| waiting.key.is_delayed());
     let (mut delayed, mut at_once) = (

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::domain::Timestamp;
 use crate::ports::{DeadFilter, DeadKind, DeadLetter};
 use crate::sqlite::SqliteError;
-use crate::store::{LISTED_MAX, word};
+use crate::store::{LISTED_MAX, columns};
 
-use super::trouble::unreadable;
+use super::failure::unreadable;
 
 /// Keeps the letter instead of any other of its id.
 pub(super) fn bury(file: &Connection, letter: &DeadLetter) -> Result<(), SqliteError> {
@@ -51,11 +51,11 @@ pub(super) fn list(file: &Connection, filter: &DeadFilter) -> Result<Vec<DeadLet
         filter.since.map(Timestamp::millis),
         filter.before.map(Timestamp::millis),
     ))?;
-    let mut letters = Vec::new();
+    let mut dead_letters = Vec::new();
     while let Some(row) = rows.next()? {
-        letters.push(read(row)?);
+        dead_letters.push(read(row)?);
     }
-    Ok(letters)
+    Ok(dead_letters)
 }
 
 /// One letter, whole.
@@ -93,7 +93,7 @@ fn read(row: &Row<'_>) -> Result<DeadLetter, SqliteError> {
     let id: String = row.get("id")?;
     let name = || format!("dead letter {id}");
     let kind: String = row.get("kind")?;
-    let kind = word::dead_kind(&kind).ok_or_else(|| unreadable(name(), "kind"))?;
+    let kind = columns::dead_kind(&kind).ok_or_else(|| unreadable(name(), "kind"))?;
     let meeting = row
         .get::<_, Option<String>>("meeting")?
         .map(|text| text.parse())

@@ -2,17 +2,17 @@
 
 use tokio_postgres::Row;
 
-use super::link::{Client, execute, row, rows};
+use super::failure::StoreFailure;
+use super::pooled_client::{PostgresClient, execute, row, rows};
 use super::text::Text;
-use super::trouble::Trouble;
 use super::{limit, number};
 use crate::domain::Timestamp;
 use crate::ports::{DeadFilter, DeadKind, DeadLetter};
-use crate::store::body::{damaged, read_id};
-use crate::store::{LISTED_MAX, word};
+use crate::store::row_json::{damaged, read_id};
+use crate::store::{LISTED_MAX, columns};
 
 /// Keeps the letter instead of any other of its id.
-pub(super) async fn bury(client: &Client, letter: &DeadLetter) -> Result<(), Trouble> {
+pub(super) async fn bury(client: &PostgresClient, letter: &DeadLetter) -> Result<(), StoreFailure> {
     let text =
         "INSERT INTO dead_letters (id, queue, kind, meeting, reason, buried_at, attempts, body)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -39,7 +39,10 @@ pub(super) async fn bury(client: &Client, letter: &DeadLetter) -> Result<(), Tro
 }
 
 /// The newest letters that pass the filter, without their bodies.
-pub(super) async fn list(client: &Client, filter: &DeadFilter) -> Result<Vec<DeadLetter>, Trouble> {
+pub(super) async fn list(
+    client: &PostgresClient,
+    filter: &DeadFilter,
+) -> Result<Vec<DeadLetter>, StoreFailure> {
     // In collation "C" only ASCII letters have two cases.
     let text = "SELECT id, queue, kind, meeting, reason, buried_at, attempts, ''::bytea AS body
          FROM dead_letters
@@ -66,7 +69,10 @@ pub(super) async fn list(client: &Client, filter: &DeadFilter) -> Result<Vec<Dea
 }
 
 /// One letter, whole.
-pub(super) async fn load(client: &Client, id: &str) -> Result<Option<DeadLetter>, Trouble> {
+pub(super) async fn load(
+    client: &PostgresClient,
+    id: &str,
+) -> Result<Option<DeadLetter>, StoreFailure> {
     let text = "SELECT id, queue, kind, meeting, reason, buried_at, attempts, body
          FROM dead_letters WHERE id = $1";
     let found = row(client, text, &[&Text::of(id)]).await?;
@@ -75,29 +81,29 @@ pub(super) async fn load(client: &Client, id: &str) -> Result<Option<DeadLetter>
 
 /// Tells whether there was one.
 pub(super) async fn remove(
-    client: &Client,
+    client: &PostgresClient,
     id: &str,
     buried_at: Timestamp,
-) -> Result<bool, Trouble> {
+) -> Result<bool, StoreFailure> {
     let text = "DELETE FROM dead_letters WHERE id = $1 AND buried_at = $2";
-    let values: super::link::Values<'_> = &[&Text::of(id), &buried_at.millis()];
+    let values: super::pooled_client::Values<'_> = &[&Text::of(id), &buried_at.millis()];
     Ok(execute(client, text, values).await? > 0)
 }
 
 /// How many there are.
-pub(super) async fn count(client: &Client) -> Result<u64, Trouble> {
+pub(super) async fn count(client: &PostgresClient) -> Result<u64, StoreFailure> {
     super::count(client, "SELECT count(*) AS count FROM dead_letters").await
 }
 
-fn read(row: &Row) -> Result<DeadLetter, Trouble> {
+fn read(row: &Row) -> Result<DeadLetter, StoreFailure> {
     let id: String = row.try_get("id")?;
     let damaged =
-        |column: &str| Trouble::Refused(damaged(format_args!("dead letter {id}"), column));
+        |column: &str| StoreFailure::Refused(damaged(format_args!("dead letter {id}"), column));
     let kind: &str = row.try_get("kind")?;
     let meeting: Option<&str> = row.try_get("meeting")?;
     Ok(DeadLetter {
         queue: row.try_get("queue")?,
-        kind: word::dead_kind(kind).ok_or_else(|| damaged("kind"))?,
+        kind: columns::dead_kind(kind).ok_or_else(|| damaged("kind"))?,
         meeting: meeting
             .map(read_id)
             .transpose()

@@ -9,28 +9,28 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use crate::domain::MeetingId;
 
 /// Desks remembered before those that nobody uses are cleared away.
-const DESKS_MAX: usize = 1024;
+const LOCKS_MAX: usize = 1024;
 
 /// A desk for each meeting that somebody works on.
 #[derive(Default)]
-pub(super) struct Desks(Mutex<HashMap<MeetingId, Weak<AsyncMutex<()>>>>);
+pub(super) struct MeetingLocks(Mutex<HashMap<MeetingId, Weak<AsyncMutex<()>>>>);
 
-impl Desks {
+impl MeetingLocks {
     /// Waits until nobody of this process works on the meeting's posts; they stay ours until the guard is dropped.
     pub(super) async fn take(&self, meeting: MeetingId) -> OwnedMutexGuard<()> {
-        self.desk(meeting).lock_owned().await
+        self.lock(meeting).lock_owned().await
     }
 
-    fn desk(&self, meeting: MeetingId) -> Arc<AsyncMutex<()>> {
-        let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(desk) = desks.get(&meeting).and_then(Weak::upgrade) {
-            return desk;
+    fn lock(&self, meeting: MeetingId) -> Arc<AsyncMutex<()>> {
+        let mut meeting_locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = meeting_locks.get(&meeting).and_then(Weak::upgrade) {
+            return lock;
         }
-        if desks.len() >= DESKS_MAX {
-            desks.retain(|_, desk| desk.strong_count() > 0);
+        if meeting_locks.len() >= LOCKS_MAX {
+            meeting_locks.retain(|_, lock| lock.strong_count() > 0);
         }
-        let desk = Arc::new(AsyncMutex::new(()));
-        desks.insert(meeting, Arc::downgrade(&desk));
-        desk
+        let lock = Arc::new(AsyncMutex::new(()));
+        meeting_locks.insert(meeting, Arc::downgrade(&lock));
+        lock
     }
 }

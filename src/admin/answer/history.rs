@@ -6,7 +6,7 @@ use super::{DeadLetterLine, MeetingLine};
 
 /// `GET /api/why?ref=...`
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Why {
+pub struct WhyAnswer {
     /// The id that was looked for; a link's token is never repeated.
     pub id: String,
     /// What it is: meeting, event, job, dead_letter or unknown.
@@ -16,18 +16,18 @@ pub struct Why {
     /// What is known of it, and where to look on, in sentences.
     pub told: Vec<String>,
     /// Its meeting.
-    pub meeting: Option<StoryOf>,
+    pub meeting: Option<HistoryOf>,
     /// Everything that happened, oldest first.
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<MomentAnswer>,
     /// What the meeting owes now, soonest first.
-    pub owed: Vec<OwedJob>,
+    pub owed: Vec<OwedJobAnswer>,
     /// Dead letters of the meeting, or the one that was asked for; newest first.
     pub dead_letters: Vec<DeadLetterLine>,
 }
 
 /// How the meeting is now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StoryOf {
+pub struct HistoryOf {
     /// As in the listing.
     #[serde(flatten)]
     pub line: MeetingLine,
@@ -49,7 +49,7 @@ pub struct StoryOf {
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct MomentAnswer {
     /// When.
     pub at: String,
     /// Milliseconds since the first one.
@@ -124,7 +124,7 @@ pub enum What {
 
 /// A job that the meeting owes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OwedJob {
+pub struct OwedJobAnswer {
     /// `<kind>:<detail>`.
     pub job: String,
     /// Not before.

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::{Fact, MeetingId, Via};
+use crate::domain::{Fact, MeetingId, TriggerSource};
 
 /// The SHA-256 of what `fact` says. The id that ingress drew for the meeting is left out: two hooks that fire for
 /// one post draw two of them and still say the same. So do a hook and the relay's own look at the post, whether its
@@ -22,7 +22,7 @@ pub(super) fn content_hash(fact: &Fact) -> Result<[u8; 32], serde_json::Error> {
             {
                 *meeting = MeetingId::from_uuid(Uuid::nil());
                 *told = None;
-                if let Via::OutgoingWebhook {
+                if let TriggerSource::OutgoingWebhook {
                     caught_up, placed, ..
                 } = via
                 {

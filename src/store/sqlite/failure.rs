@@ -4,18 +4,18 @@ use rusqlite::ErrorCode;
 
 use crate::ports::StoreError;
 use crate::sqlite::SqliteError;
-use crate::store::body::damaged;
+use crate::store::row_json::damaged;
 
-/// What the caller can do about `error`: wait (`Away`) when the file as a whole cannot be worked with, so that
+/// What the caller can do about `error`: wait (`Unavailable`) when the file as a whole cannot be worked with, so that
 /// nothing is given up because of it; else give up this one call.
 pub(super) fn of(error: &SqliteError) -> StoreError {
-    let is_away = match error {
+    let is_unavailable = match error {
         SqliteError::Closed => true,
         SqliteError::Refused(_) => false,
         SqliteError::Sqlite(error) => error.sqlite_error_code().is_some_and(concerns_the_file),
     };
-    if is_away {
-        StoreError::Away(error.to_string())
+    if is_unavailable {
+        StoreError::Unavailable(error.to_string())
     } else {
         StoreError::Refused(error.to_string())
     }
@@ -68,9 +68,15 @@ mod tests {
             ffi::SQLITE_CORRUPT,
             ffi::SQLITE_READONLY,
         ] {
-            assert!(matches!(met(code), StoreError::Away(_)), "code {code}");
+            assert!(
+                matches!(met(code), StoreError::Unavailable(_)),
+                "code {code}"
+            );
         }
-        assert!(matches!(of(&SqliteError::Closed), StoreError::Away(_)));
+        assert!(matches!(
+            of(&SqliteError::Closed),
+            StoreError::Unavailable(_)
+        ));
     }
 
     #[test]

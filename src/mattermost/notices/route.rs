@@ -4,29 +4,29 @@ use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::super::BadSettings;
+use super::super::MattermostSettingsError;
 use super::NoticeWay;
 use super::refusal::Meaning;
 
 /// An address with what a call of it carries.
-pub struct Way {
+pub struct NoticeRoute {
     pub(super) way: NoticeWay,
     pub(super) address: Url,
     pub(super) authorization: Option<HeaderValue>,
     pub(super) meaning: Meaning,
 }
 
-impl Way {
+impl NoticeRoute {
     /// The way that is configured.
     ///
     /// # Errors
     /// An address or header value that cannot be used; the text does not repeat it.
-    pub fn new(way: NoticeWay) -> Result<Self, BadSettings> {
+    pub fn new(way: NoticeWay) -> Result<Self, MattermostSettingsError> {
         let address = Url::parse(way.address().expose_secret())
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let Some(address) = address else {
-            return Err(BadSettings {
+            return Err(MattermostSettingsError {
                 key: way.key(),
                 why: "must be an http or https address with a host",
             });
@@ -38,7 +38,7 @@ impl Way {
         } = &way
         {
             let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) else {
-                return Err(BadSettings {
+                return Err(MattermostSettingsError {
                     key: "plugin_authorization",
                     why: "has characters that cannot stand in a header",
                 });
@@ -55,7 +55,7 @@ impl Way {
     }
 }
 
-impl std::fmt::Debug for Way {
+impl std::fmt::Debug for NoticeRoute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Way({})", self.way.key())
     }
