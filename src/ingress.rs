@@ -264,7 +264,7 @@ impl Ingress {
     + use<> {
         let door = Arc::new(self);
         let outgoing = warp::path!("mattermost" / "outgoing").and(
-            door.answered(Route::OutgoingRoute, |door, inbound| async move {
+            door.answered(Route::Outgoing, |door, inbound| async move {
                 door.outgoing.answer(inbound).await
             }),
         );
@@ -273,11 +273,9 @@ impl Ingress {
             .unify()
             .or(warp::path!("api" / "mattermost" / "command"))
             .unify()
-            .and(
-                door.answered(Route::CommandRoute, |door, inbound| async move {
-                    door.command.answer(inbound).await
-                }),
-            );
+            .and(door.answered(Route::Command, |door, inbound| async move {
+                door.command.answer(inbound).await
+            }));
         let webhook = warp::path!("plugnmeet" / "webhook").and(
             door.answered(Route::Webhook, |door, inbound| async move {
                 door.webhook.answer(inbound).await

@@ -171,7 +171,7 @@ impl Mattermost {
     }
 
     async fn leave(&self, identity: &Identity) {
-        let Authorization::LoginSession(session) = &identity.authorization else {
+        let Authorization::Session(session) = &identity.authorization else {
             return;
         };
         let log_out = async {

@@ -55,7 +55,7 @@ pub(crate) fn collect(
 
 /// What a path names.
 enum Named {
-    ConfigKey(&'static ConfigKey),
+    Key(&'static ConfigKey),
     Section { is_repeated: bool },
     Nothing,
 }
@@ -68,7 +68,7 @@ fn name(path: &str) -> Named {
             };
         }
         if let Some(key) = section.keys.iter().find(|key| key.path() == path) {
-            return Named::ConfigKey(key);
+            return Named::Key(key);
         }
     }
     Named::Nothing
@@ -92,7 +92,7 @@ fn unknown(
 /// The key that was probably meant: one with nearly the same name, first in the same section.
 fn suggestion(path: &str, spell: fn(&ConfigKey) -> String) -> String {
     let (section, own_name) = path.rsplit_once('.').unwrap_or(("", path));
-    if let Named::ConfigKey(key) = name(path) {
+    if let Named::Key(key) = name(path) {
         // It exists, but several times over, which a variable cannot say.
         return format!("write [[{}]] into the configuration's file", key.section);
     }

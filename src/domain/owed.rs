@@ -135,7 +135,7 @@ fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     }
     match meeting.presentation(schedule.delivery_method) {
         Presentation::Card => card_jobs(meeting, schedule, owed),
-        Presentation::Notices => notices(meeting, schedule, NoticePath::DeliveryConfig, owed),
+        Presentation::Notices => notices(meeting, schedule, NoticePath::DeliveryMethod, owed),
         Presentation::ThroughHook(_) => {
             notices(
                 meeting,

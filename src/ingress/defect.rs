@@ -35,10 +35,8 @@ pub(super) async fn caught(
 fn apology(route: Route, id: EventId) -> Answer {
     let text = format!("meetrelay met an error of its own; please try again. ref {id}");
     match route {
-        Route::OutgoingRoute => {
-            reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "text": text }))
-        }
-        Route::CommandRoute => reply::json(
+        Route::Outgoing => reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "text": text })),
+        Route::Command => reply::json(
             StatusCode::OK,
             &json!({ "response_type": "ephemeral", "username": ANSWER_NAME, "text": text }),
         ),

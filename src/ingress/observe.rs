@@ -127,9 +127,9 @@ labels! {
     /// The templates of the public routes.
     pub enum Route {
         /// Outgoing webhooks.
-        OutgoingRoute = "/mattermost/outgoing",
+        Outgoing = "/mattermost/outgoing",
         /// Slash commands, on any of their three paths.
-        CommandRoute = "/mattermost/command",
+        Command = "/mattermost/command",
         /// Webhooks of plugNmeet.
         Webhook = "/plugnmeet/webhook",
         /// The join page.
@@ -147,7 +147,7 @@ labels! {
     /// A route with the method that it is for.
     pub enum Endpoint of route {
         /// Outgoing webhooks.
-        OutgoingRoute = "POST",
+        Outgoing = "POST",
         /// Slash commands.
         CommandPost = "POST",
         /// Slash commands that are set up for GET.
@@ -182,9 +182,9 @@ impl Endpoint {
     /// What a request by `method` to `route` is for.
     pub fn of(route: Route, method: &str) -> Self {
         match (route, method) {
-            (Route::OutgoingRoute, "POST") => Self::OutgoingRoute,
-            (Route::CommandRoute, "POST") => Self::CommandPost,
-            (Route::CommandRoute, "GET") => Self::CommandGet,
+            (Route::Outgoing, "POST") => Self::Outgoing,
+            (Route::Command, "POST") => Self::CommandPost,
+            (Route::Command, "GET") => Self::CommandGet,
             (Route::Webhook, "POST") => Self::Webhook,
             (Route::Join, "GET" | "HEAD") => Self::JoinGet,
             (Route::Join, "POST") => Self::JoinPost,
@@ -196,8 +196,8 @@ impl Endpoint {
     /// Its route; [`Route::Other`] for a wrong method.
     pub const fn route(self) -> Route {
         match self {
-            Self::OutgoingRoute => Route::OutgoingRoute,
-            Self::CommandPost | Self::CommandGet => Route::CommandRoute,
+            Self::Outgoing => Route::Outgoing,
+            Self::CommandPost | Self::CommandGet => Route::Command,
             Self::Webhook => Route::Webhook,
             Self::JoinGet | Self::JoinPost => Route::Join,
             Self::Artifact => Route::Artifact,

@@ -23,7 +23,7 @@ pub const DURABLE_WITHIN: Duration = Duration::from_millis(900);
 pub(super) enum SinkError {
     /// The queue does not take it.
     #[error("the event could not be made durable: {0}")]
-    RefusedRequest(#[source] PublishError),
+    Refused(#[source] PublishError),
     /// It did not become durable in time.
     #[error("the event could not be made durable: no confirmation within {} ms", DURABLE_WITHIN.as_millis())]
     TooLate,
@@ -120,7 +120,7 @@ impl EventSink {
         };
         let published = tokio::time::timeout_at(since + DURABLE_WITHIN, publishing).await;
         let result = match published {
-            Ok(published) => published.map_err(SinkError::RefusedRequest),
+            Ok(published) => published.map_err(SinkError::Refused),
             Err(_) => Err(SinkError::TooLate),
         };
         match &result {

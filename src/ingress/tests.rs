@@ -30,8 +30,7 @@ use super::sink::EventSink;
 use crate::domain::{Event, Timestamp};
 use crate::envelope::{EnvelopeQueue, EnvelopeSigner, decode};
 use crate::ports::{
-    Body, Clock, Delivery, Depths, OutgoingRoute, PublishError, Queue, QueueError, QueueName,
-    Settlement,
+    Body, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError, QueueName, Settlement,
 };
 
 pub(super) use house::{House, meeting, people, request};
@@ -162,7 +161,7 @@ impl Sink {
 
 #[async_trait]
 impl Queue for Sink {
-    async fn publish(&self, outgoing: OutgoingRoute) -> Result<(), PublishError> {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         assert_eq!(outgoing.queue, QueueName::Events);
         let Body::Event(event) = decode(&outgoing.message.body).unwrap().body else {
             panic!("routes publish events alone");
@@ -178,7 +177,7 @@ impl Queue for Sink {
         Ok(())
     }
 
-    async fn publish_all(&self, _: Vec<OutgoingRoute>) -> Result<(), PublishError> {
+    async fn publish_all(&self, _: Vec<Outgoing>) -> Result<(), PublishError> {
         unreachable!("routes publish one event at a time")
     }
 
@@ -226,7 +225,7 @@ impl Notes {
 impl IngressObserver for Notes {
     fn accepted(&self, _: &Event) {}
 
-    fn received(&self, trigger: Trigger, result: Received) {
+    fn received(&self, trigger: Trigger, result: ReceivedAs) {
         self.note(&["received", trigger.as_str(), result.as_str()]);
     }
 

@@ -19,7 +19,7 @@ pub(super) enum Authorization {
     /// Always the same.
     Token(HeaderValue),
     /// What the session has at the time.
-    LoginSession(LoginSession),
+    Session(LoginSession),
 }
 
 /// A token as the header's value; `None` if it cannot stand in a header.
@@ -102,7 +102,7 @@ impl Mattermost {
         let is_proof = call.needs_account;
         let (result, is_barred) = match &identity.authorization {
             Authorization::Token(token) => (self.make(call, Some(token)).await, false),
-            Authorization::LoginSession(session) => {
+            Authorization::Session(session) => {
                 let result = self.ask_in_session(session, call).await;
                 (result, session.is_barred())
             }

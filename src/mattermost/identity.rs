@@ -40,9 +40,7 @@ impl Identity {
             },
             Credential::Login { login_id, password } => {
                 let login = Login::new(&settings.url, login_id, password, http);
-                Authorization::LoginSession(LoginSession::new(move || {
-                    login.clone().log_in().boxed()
-                }))
+                Authorization::Session(LoginSession::new(move || login.clone().log_in().boxed()))
             }
         };
         Ok(Self {

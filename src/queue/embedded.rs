@@ -78,7 +78,7 @@ struct OpenQueue {
 
 /// What there is of the file. Its lock is held until it is closed.
 enum FileState {
-    OpenQueue(OpenQueue),
+    Open(OpenQueue),
     /// It could not be opened again.
     Unavailable(File),
     /// It is being opened again.
@@ -168,7 +168,7 @@ impl EmbeddedQueue {
         let set_back = SetBack::default();
         set_back.notice(now);
         let shared = EmbeddedShared {
-            file: Mutex::new(FileState::OpenQueue(open)),
+            file: Mutex::new(FileState::Open(open)),
             suspension: Mutex::new(None),
             is_refusing: AtomicBool::new(false),
             ledger: Mutex::new(DeliveryLedger::new(&found, now, 0)),
@@ -188,7 +188,7 @@ impl EmbeddedQueue {
 
     fn sqlite(&self) -> Option<Sqlite> {
         match &*self.shared.file() {
-            FileState::OpenQueue(open) => Some(open.sqlite.clone()),
+            FileState::Open(open) => Some(open.sqlite.clone()),
             FileState::Unavailable(_) | FileState::Busy | FileState::Closed => None,
         }
     }
@@ -235,7 +235,7 @@ impl EmbeddedQueue {
 
     fn take_open(&self) -> Option<OpenQueue> {
         match std::mem::replace(&mut *self.shared.file(), FileState::Closed) {
-            FileState::OpenQueue(open) => Some(open),
+            FileState::Open(open) => Some(open),
             FileState::Unavailable(_) | FileState::Busy | FileState::Closed => None,
         }
     }

@@ -11,8 +11,8 @@ use meetrelay::clock::SystemClock;
 use meetrelay::domain::{Event, EventId, Fact, MeetingId, Origin, Timestamp};
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner, encode};
 use meetrelay::ports::{
-    Body, ReturnedMessage, ReturnedMessages, Delivery, Envelope, Message, Outgoing, Posting, Queue, QueueError,
-    QueueName, Receipt, Settled,
+    Body, Delivery, Envelope, Message, Outgoing, Posting, Queue, QueueError, QueueName, Receipt,
+    ReturnedMessage, ReturnedMessages, Settled,
 };
 use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 

@@ -1,11 +1,11 @@
 //! The world of one test: both fakes, and the real binary as a child process between them.
 
 mod backend;
+mod delivery_method;
 mod reconcile;
 mod relay;
 mod store;
 mod stranger;
-mod delivery_method;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,11 +16,11 @@ use world::mattermost::{FakeMattermost, Model, Options as ChatOptions, Post, Tri
 use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, RoomView};
 
 pub use backend::BackEnd;
+pub use delivery_method::DeliveryConfig;
 pub use reconcile::accepted;
 pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;
 pub use stranger::make_room;
-pub use delivery_method::DeliveryConfig;
 
 /// How long a test waits for a state before it fails: far beyond what a slow machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);

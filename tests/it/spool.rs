@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
-    Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Conversation, ConversationKind, RuleChoice,
-    ServerName, TriggerSource,
+    Conversation, ConversationKind, Event, EventId, Fact, MeetingId, Moderators, Origin, Person,
+    RuleChoice, ServerName, TriggerSource,
 };
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{

@@ -4,6 +4,7 @@
 mod applying;
 mod bench;
 mod events;
+mod history;
 mod letters;
 mod lookups;
 mod migrations;
@@ -11,7 +12,6 @@ mod postgres;
 mod posts;
 mod speed;
 mod sqlite;
-mod history;
 mod upkeep;
 
 /// Makes a test of each claim, against a new bench.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use world::Fault;
 use world::mattermost::{Model, Post};
 
-use crate::harness::{PATIENCE, Setup, DeliveryConfig, World, client};
+use crate::harness::{DeliveryConfig, PATIENCE, Setup, World, client};
 
 /// The fake's names for the two.
 const INCOMING: &str = "hooks.incoming";
@@ -236,7 +236,10 @@ async fn deleted_webhook_is_tried_a_few_times_and_then_told() {
 #[tokio::test]
 async fn locked_webhook_leaves_a_dead_letter_that_says_what_to_change() {
     let delivery_method = DeliveryConfig::IncomingWebhook { is_locked: true };
-    let world = Setup::default().delivery_method(delivery_method).start().await;
+    let world = Setup::default()
+        .delivery_method(delivery_method)
+        .start()
+        .await;
     world
         .chat
         .say("ana", "dev", "meet now: behind a lock")
@@ -308,7 +311,10 @@ async fn slack_format_sends_attachments_and_nothing_else() {
 
 #[tokio::test]
 async fn plugin_gets_the_authorization_and_posts_what_it_is_told() {
-    let world = Setup::default().delivery_method(DeliveryConfig::Plugin).start().await;
+    let world = Setup::default()
+        .delivery_method(DeliveryConfig::Plugin)
+        .start()
+        .await;
     world.chat.say("ana", "dev", "meet now: plugged").await;
     let start = told(&world, "dev", 1).await.remove(0);
     assert_eq!(start.user_id, world.chat.user("notices").id);

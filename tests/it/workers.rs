@@ -35,8 +35,9 @@ use meetrelay::domain::apply::Policy;
 use meetrelay::domain::owed::Schedule;
 use meetrelay::domain::retry::RetryPolicy;
 use meetrelay::domain::{
-    Event, EventId, Fact, JobId, Meeting, MeetingId, Moderators, Origin, Owed, Person, Conversation,
-    ConversationKind, PostKey, RuleChoice, ServerName, State, Timestamp, TriggerSource, DeliveryMethod,
+    Conversation, ConversationKind, DeliveryMethod, Event, EventId, Fact, JobId, Meeting,
+    MeetingId, Moderators, Origin, Owed, Person, PostKey, RuleChoice, ServerName, State, Timestamp,
+    TriggerSource,
 };
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};

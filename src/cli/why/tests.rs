@@ -3,8 +3,8 @@
 use super::*;
 use crate::admin::answer::OwedJobAnswer;
 
-fn moment(at: &str, offset_ms: i64, what: What) -> Moment {
-    Moment {
+fn moment(at: &str, offset_ms: i64, what: What) -> MomentAnswer {
+    MomentAnswer {
         at: at.to_owned(),
         offset_ms,
         what,
@@ -76,7 +76,7 @@ fn story_is_a_timeline_that_fits_a_terminal() {
                 },
             ),
         ],
-        owed: vec![OwedJob {
+        owed: vec![OwedJobAnswer {
             job: "PollRoom:0".to_owned(),
             due_at: "2026-02-01T00:02:00.000Z".to_owned(),
             since: "2026-02-01T00:02:00.000Z".to_owned(),

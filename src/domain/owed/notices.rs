@@ -17,7 +17,7 @@ const END_SETTLES_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoticePath {
     /// One that stays.
-    DeliveryConfig,
+    DeliveryMethod,
     /// A response URL, until then.
     Hook(Timestamp),
 }
@@ -96,7 +96,7 @@ fn may_artifacts_follow(meeting: &Meeting, way: NoticePath) -> bool {
         row.is_some_and(PostRow::is_posted) || meeting.given_up.contains(&job.key())
     };
     match way {
-        NoticePath::DeliveryConfig => is_there(first),
+        NoticePath::DeliveryMethod => is_there(first),
         NoticePath::Hook(_) => {
             first == Notice::End && is_there(first) && meeting.hook_uses() < HOOK_USES_MAX
         }

@@ -13,8 +13,8 @@ use crate::domain::{
 };
 use crate::ports::{
     Account, Attempt, ChannelKind, Chat, ChatError, Conference, ConferenceError, CreatedRoom,
-    DeadFilter, DeadLetter, DeliveryMethod, Duty, EndAnswer, Found, FoundArtifact, Incoming,
-    Joiner, Lease, Logged, MeetingFilter, MeetingSummary, NewPost, NewRoom, Note, OwnAccount,
+    DeadFilter, DeadLetter, DeliveryMethod, Duty, EndAnswer, FoundArtifact, Incoming, Joiner,
+    Lease, Logged, Lookup, MeetingFilter, MeetingSummary, NewPost, NewRoom, Note, OwnAccount,
     PostView, RoomActivity, Store, StoreError,
 };
 
@@ -57,7 +57,7 @@ impl OneMeeting {
 }
 
 fn unasked<T>() -> Result<T, StoreError> {
-    Err(StoreError::RefusedRequest("no route asks this".to_owned()))
+    Err(StoreError::Refused("no route asks this".to_owned()))
 }
 
 #[async_trait]
@@ -105,7 +105,7 @@ impl Store for OneMeeting {
     async fn settled_events(&self, _: Vec<EventId>) -> Result<Vec<EventId>, StoreError> {
         unasked()
     }
-    async fn find(&self, _: &str) -> Result<Found, StoreError> {
+    async fn find(&self, _: &str) -> Result<Lookup, StoreError> {
         unasked()
     }
     async fn log_attempt(&self, _: Attempt) -> Result<(), StoreError> {

@@ -391,7 +391,7 @@ async fn notices_go_to_the_new_address_after_a_change() {
     let kiosk = Kiosk::webhook("first5hook", NoticeFormat::Mattermost, vec![ok(), ok()]).await;
     kiosk.post().await.unwrap();
     let address = kiosk.stub.url.join("hooks/second5hook").unwrap();
-    let way = Way::new(NoticeWay::IncomingWebhook {
+    let way = NoticeRoute::new(NoticeWay::IncomingWebhook {
         address: SecretString::from(String::from(address)),
     });
     kiosk.notices.replace_way(way.unwrap());

@@ -59,7 +59,7 @@ impl EmbeddedShared {
     fn closed(&self) -> QueueError {
         match &*self.file() {
             FileState::Closed => QueueError::Closed,
-            FileState::OpenQueue(_) | FileState::Unavailable(_) | FileState::Busy => {
+            FileState::Open(_) | FileState::Unavailable(_) | FileState::Busy => {
                 QueueError::Unavailable("the file is being opened again".to_owned())
             }
         }
@@ -94,7 +94,7 @@ impl EmbeddedShared {
         // Taken out first: in a match on it the state would stay locked to the end.
         let before = std::mem::replace(&mut *self.file(), FileState::Busy);
         let lock = match before {
-            FileState::OpenQueue(OpenQueue {
+            FileState::Open(OpenQueue {
                 sqlite,
                 threads,
                 lock,
@@ -125,7 +125,7 @@ impl EmbeddedShared {
                 *ledger = DeliveryLedger::new(&found, now, run);
                 drop(ledger);
                 tracing::info!(path = %path.display(), "the queue's file was opened again");
-                FileState::OpenQueue(OpenQueue {
+                FileState::Open(OpenQueue {
                     sqlite,
                     threads,
                     lock,
@@ -145,7 +145,7 @@ impl EmbeddedShared {
         if matches!(*file, FileState::Busy) {
             *file = state;
         }
-        let is_open = matches!(*file, FileState::OpenQueue(_));
+        let is_open = matches!(*file, FileState::Open(_));
         drop(file);
         if is_open {
             *self.suspension() = None;

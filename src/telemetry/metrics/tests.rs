@@ -23,9 +23,9 @@ fn check_index<L: LabelSet>() {
 #[test]
 fn every_label_value_finds_its_own_series() {
     check_index::<(Endpoint, StatusClass)>();
-    check_index::<(Trigger, Received)>();
+    check_index::<(Trigger, ReceivedAs)>();
     check_index::<(Source, Rejected)>();
-    check_index::<(EventSource, Settled)>();
+    check_index::<(EventSource, SettledAs)>();
     check_index::<(QueueName, JobOutcome)>();
     check_index::<(QueueName, RetryReason)>();
     check_index::<(QueueName, DeadReason)>();
@@ -116,7 +116,7 @@ fn words_that_are_counted_together_share_one_series() {
     for trigger in [Trigger::SessionEnded, Trigger::RoomFinished] {
         let counter = metrics
             .webhooks_received_total
-            .with((trigger, Received::Accepted));
+            .with((trigger, ReceivedAs::Accepted));
         counter.inc();
     }
     let line = "meetrelay_webhooks_received_total{event=\"session_ended\",result=\"accepted\",source=\"plugnmeet\"} 2";

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
-    Event, EventId, Fact, MeetingId, Moderators, Origin, Person, Conversation, ConversationKind, RuleChoice,
-    ServerName, Timestamp, TriggerSource,
+    Conversation, ConversationKind, Event, EventId, Fact, MeetingId, Moderators, Origin, Person,
+    RuleChoice, ServerName, Timestamp, TriggerSource,
 };
 use meetrelay::envelope::EnvelopeQueue;
 use meetrelay::ports::{Body, Clock, Envelope, Message, Outgoing, Posting, QueueName};

@@ -3,7 +3,7 @@
 use world::Fault;
 use world::mattermost::Model;
 
-use crate::harness::{PATIENCE, Setup, DeliveryConfig, World};
+use crate::harness::{DeliveryConfig, PATIENCE, Setup, World};
 
 /// One line for what only a person can reverse, however many jobs wait.
 const ARCHIVED: &str = "the channel takes nothing for now";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::ports::Queue;
-use meetrelay::queue::rabbitmq::{BrokerSettings, Declare, LinkStates, RabbitMq, Unobserved};
+use meetrelay::queue::rabbitmq::{BrokerSettings, Declare, LinkStates, RabbitMq, UnobservedLinks};
 use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings};
 use world::broker::Broker;
 
@@ -95,7 +95,7 @@ impl BackEnd {
             prefetch: 128,
             reconnect_max: second,
         };
-        let started = RabbitMq::start(settings, Arc::new(SystemClock), Arc::new(Unobserved));
+        let started = RabbitMq::start(settings, Arc::new(SystemClock), Arc::new(UnobservedLinks));
         let queue = started.await.unwrap();
         let mut links = queue.link();
         let both = |links: &LinkStates| links.publisher.is_usable() && links.consumer.is_usable();

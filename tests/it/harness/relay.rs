@@ -81,7 +81,7 @@ data_dir = "{data}"
 url = "{chat}"
 outgoing_tokens = {hooks:?}
 command_tokens = {commands:?}
-{way_out}
+{delivery_method}
 call_timeout = "2s"
 [plugnmeet]
 url = "{conference}"

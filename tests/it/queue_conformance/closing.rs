@@ -28,7 +28,10 @@ pub(crate) async fn closed_queue_refuses(bench: &impl Bench) {
     let receipt = receive(&*queue, Events, 1).await[0].receipt;
     queue.close().await;
     let refused = queue.publish(to(Events, "b")).await;
-    assert!(matches!(refused, Err(PublishError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(PublishError::Unavailable(_))),
+        "{refused:?}"
+    );
     assert_eq!(queue.receive(Events, 1).await, Err(QueueError::Closed));
     let settled = queue.settle(vec![Settlement::Done(receipt)]).await;
     assert_eq!(settled, Err(QueueError::Closed));

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use meetrelay::clock::SystemClock;
 use meetrelay::ports::{Message, Outgoing, PublishError, Queue, QueueName, Settlement};
-use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings, OpenError};
+use meetrelay::queue::{EmbeddedQueue, EmbeddedSettings, QueueOpenError};
 use tempfile::TempDir;
 
 use super::bench::{Bench, assert_silent, receipts, receive_all, receive_one, reopen, to};
@@ -39,7 +39,7 @@ impl FileBench {
         self.directory.path().join("queue.db")
     }
 
-    fn try_open(&self) -> Result<EmbeddedQueue, OpenError> {
+    fn try_open(&self) -> Result<EmbeddedQueue, QueueOpenError> {
         let settings = EmbeddedSettings {
             path: self.path(),
             bytes_max: self.bytes_max,

@@ -2,9 +2,9 @@
 //! their own; everything else shares one, each test with a virtual host.
 
 mod bench;
-mod returned;
 mod endurance;
 mod faults;
+mod returned;
 
 use bench::VhostBench;
 

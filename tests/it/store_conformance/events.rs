@@ -7,8 +7,9 @@ use meetrelay::domain::apply::{Applied, Effect, Fresh, Policy};
 use meetrelay::domain::event::SessionRef;
 use meetrelay::domain::owed::Schedule;
 use meetrelay::domain::{
-    ArtifactKind, EndSaid, Event, EventId, Fact, Meeting, MeetingId, Moderators, Origin, Person,
-    Conversation, ConversationKind, RoomId, RuleChoice, ServerName, Timestamp, TriggerSource, DeliveryMethod,
+    ArtifactKind, Conversation, ConversationKind, DeliveryMethod, EndSaid, Event, EventId, Fact,
+    Meeting, MeetingId, Moderators, Origin, Person, RoomId, RuleChoice, ServerName, Timestamp,
+    TriggerSource,
 };
 use meetrelay::ports::{Incoming, Store};
 use uuid::Uuid;

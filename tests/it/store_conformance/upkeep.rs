@@ -177,7 +177,10 @@ pub(crate) async fn closed_store_is_away(bench: &impl Bench) {
     let read = store.meeting(meeting.id).await;
     assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
     let written = store.put_setting("bot", "b1").await;
-    assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+    assert!(
+        matches!(written, Err(StoreError::Unavailable(_))),
+        "{written:?}"
+    );
     let applied = store.apply(vec![start("town", second(1))], policy(), second(1));
     assert!(matches!(applied.await, Err(StoreError::Unavailable(_))));
 }

@@ -78,7 +78,7 @@ async fn trigger_that_was_not_taken_at_the_door_is_looked_for_at_once() {
     write(&house, "post1", house.deps.clock.now());
     tokio::time::sleep(300 * MILLIS).await;
     assert_eq!(meetings(&house).await, []);
-    missed_posts.noticed();
+    missed_posts.signal();
     until_one_meeting(&house).await;
     workers.drain(std::future::pending()).await;
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use meetrelay::domain::apply::{Applied, Fresh};
 use meetrelay::domain::{Job, Refusal};
 use meetrelay::ports::{
-    ReturnedMessage, ReturnedMessages, DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing,
-    QueueError, Receipt, Settlement,
+    DeadFilter, DeadKind, DeadLetter, Delivery, Incoming, Message, Outgoing, QueueError, Receipt,
+    ReturnedMessage, ReturnedMessages, Settlement,
 };
 use meetrelay::worker::Workers;
 use tokio::sync::Notify;
@@ -339,13 +339,13 @@ async fn castoff_that_is_a_dead_letter_already_is_settled_and_told_no_more() {
 async fn a_hundred_castoffs_come_in_bounded_batches_after_an_outage_of_the_broker() {
     let scene = Scene::new().await;
     *scene.aside.is_unavailable.lock().unwrap() = true;
-    let mut returned = Vec::new();
+    let mut all = Vec::new();
     for number in 1..=100 {
         let mut returned = scene.event(number).await;
         returned.delivery.receipt = Receipt(u64::try_from(number).unwrap());
-        returned.push(returned);
+        all.push(returned);
     }
-    scene.aside.put(returned);
+    scene.aside.put(all);
     let _workers = scene.start();
     scene.aside.until_settled().await;
     assert_eq!(scene.letters().await.len(), 100);

@@ -8,7 +8,7 @@ use super::*;
 use meetrelay::domain::apply::Applied;
 use meetrelay::domain::{ArtifactId, PostRow, RequestId};
 use meetrelay::ports::{
-    Attempt, DeadFilter, DeadLetter, Duty, Lookup, Incoming, Lease, Logged, MeetingFilter,
+    Attempt, DeadFilter, DeadLetter, Duty, Incoming, Lease, Logged, Lookup, MeetingFilter,
     MeetingSummary, Note, StoreError,
 };
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::*;
 use meetrelay::domain::post::Frozen;
 use meetrelay::domain::{
-    ArtifactKind, EndSaid, PostRow, Rendered, RequestId, ResponseHook, DeliveryMethod,
+    ArtifactKind, DeliveryMethod, EndSaid, PostRow, Rendered, RequestId, ResponseHook,
     event::SessionRef, presentation::HOOK_LIFE,
 };
 use meetrelay::ports::{ChatError, ConferenceError, Incoming};

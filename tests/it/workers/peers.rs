@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
-    ArtifactId, ArtifactKind, ChannelId, Conversation, PostId, Rendered, RequestId, ResponseHook, RoomId,
-    Sid, Timestamp, UserId,
+    ArtifactId, ArtifactKind, ChannelId, Conversation, PostId, Rendered, RequestId, ResponseHook,
+    RoomId, Sid, Timestamp, UserId,
 };
 use meetrelay::ports::{
     Account, ChannelKind, Chat, ChatError, Clock, Conference, ConferenceError, CreatedRoom,
-    EndAnswer, FoundArtifact, Joiner, Links, NewPost, NewRoom, OwnAccount, OwnChannel, OwnChannels,
-    PostView, RoomActivity, DeliveryMethod, WrittenPost,
+    DeliveryMethod, EndAnswer, FoundArtifact, Joiner, MeetingLinks, NewPost, NewRoom, OwnAccount,
+    OwnChannel, OwnChannels, PostView, RoomActivity, WrittenPost,
 };
 
 /// What a POST meets.
@@ -105,7 +105,9 @@ impl Peers {
 #[async_trait]
 impl Chat for Peers {
     fn kind(&self) -> DeliveryMethod {
-        self.world().delivery_method.unwrap_or(DeliveryMethod::Posts)
+        self.world()
+            .delivery_method
+            .unwrap_or(DeliveryMethod::Posts)
     }
 
     async fn post_notice(&self, _: &Conversation, content: Rendered) -> Result<(), ChatError> {
@@ -292,7 +294,7 @@ impl Conference for Peers {
 
 pub(super) struct PlainLinks;
 
-impl Links for PlainLinks {
+impl MeetingLinks for PlainLinks {
     fn join(&self, request: RequestId) -> String {
         format!("https://relay.test/join/{request}")
     }

@@ -86,7 +86,7 @@ pub(super) async fn go_through(
         walk.step(&PlanItem::Exchange(&exchange)).await?;
     }
     for queue in plan::queues() {
-        walk.step(&PlanItem::PlannedQueue(&queue)).await?;
+        walk.step(&PlanItem::Queue(&queue)).await?;
     }
     // A binding between what is not there would only be a second complaint about the same; and AMQP has no way to
     // look for bindings.
@@ -101,7 +101,7 @@ pub(super) async fn go_through(
 
 enum PlanItem<'a> {
     Exchange(&'a Exchange),
-    PlannedQueue(&'a PlannedQueue),
+    Queue(&'a PlannedQueue),
     Binding(&'a Binding),
 }
 
@@ -282,7 +282,7 @@ fn unequal(step: &PlanItem<'_>, text: &str) -> String {
         .split_once("received ")
         .map(|(_, values)| format!(" (received {values})"));
     match (argument, step) {
-        (Some(argument), PlanItem::PlannedQueue(_)) => format!(
+        (Some(argument), PlanItem::Queue(_)) => format!(
             "is there with another {argument}{}, and arguments cannot be changed: delete the queue when it is \
              empty, the relay makes it anew",
             there.unwrap_or_default()

@@ -9,7 +9,7 @@ use meetrelay::clock::SystemClock;
 use meetrelay::ports::Queue;
 use meetrelay::queue::rabbitmq::{
     AmqpObserver, BrokerError, BrokerSettings, Declare, PublishResult, RabbitMq, ReconnectReason,
-    Role, Unobserved,
+    Role, UnobservedLinks,
 };
 use secrecy::SecretString;
 use world::broker::Broker;
@@ -124,7 +124,7 @@ pub(super) fn settings(url: &str) -> BrokerSettings {
 }
 
 pub(super) async fn start(settings: BrokerSettings) -> Result<RabbitMq, BrokerError> {
-    start_observed(settings, Arc::new(Unobserved)).await
+    start_observed(settings, Arc::new(UnobservedLinks)).await
 }
 
 pub(super) async fn start_observed(

@@ -41,7 +41,9 @@ async fn insist(queue: &dyn Queue, number: usize) {
     loop {
         match queue.publish(to(Events, number)).await {
             Ok(()) => return,
-            Err(PublishError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(PublishError::Unavailable(_)) => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -246,7 +248,10 @@ async fn relay_starts_without_its_broker_and_finds_it_later() {
     let error = queue.publish(to(Events, "a")).await.unwrap_err();
     assert!(error.to_string().contains("is the broker up?"), "{error}");
     assert!(!error.to_string().contains(broker.password()));
-    assert!(matches!(queue.depths().await, Err(QueueError::Unavailable(_))));
+    assert!(matches!(
+        queue.depths().await,
+        Err(QueueError::Unavailable(_))
+    ));
     broker.restart().await;
     wait_until_up(&queue).await;
     queue.publish(to(Events, "b")).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
-use meetrelay::ports::{ReturnedMessage, ReturnedMessages, Queue, QueueName, Settlement};
+use meetrelay::ports::{Queue, QueueName, ReturnedMessage, ReturnedMessages, Settlement};
 use meetrelay::queue::rabbitmq::{BrokerError, RabbitMq};
 use tokio::time::timeout;
 
