@@ -13,7 +13,7 @@ use super::{CallObserver, CallOutcome, CallReport, Operation};
 
 /// What a stub does with one request.
 #[derive(Clone)]
-pub(crate) enum Reply {
+pub(crate) enum StubReply {
     /// Writes these bytes and closes.
     Raw(Vec<u8>),
     /// Accepts, reads the request, never answers.
@@ -24,7 +24,7 @@ pub(crate) enum Reply {
     Endless(Vec<u8>),
 }
 
-impl Reply {
+impl StubReply {
     /// An answer with a body.
     pub(crate) fn new(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
@@ -202,7 +202,7 @@ impl Drop for Stub {
 
 impl Stub {
     /// Listens, and answers with `replies` in order; connections beyond them are closed unanswered.
-    pub(crate) async fn start(replies: Vec<Reply>) -> Self {
+    pub(crate) async fn start(replies: Vec<StubReply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -218,12 +218,12 @@ impl Stub {
                 kept.lock().unwrap().push(request);
                 match replies.next() {
                     None => {}
-                    Some(Reply::Raw(bytes)) => drop(stream.write_all(&bytes).await),
-                    Some(Reply::Silence) => held.push(stream),
-                    Some(Reply::Drip(bytes, pause)) => {
+                    Some(StubReply::Raw(bytes)) => drop(stream.write_all(&bytes).await),
+                    Some(StubReply::Silence) => held.push(stream),
+                    Some(StubReply::Drip(bytes, pause)) => {
                         tokio::spawn(pour(stream, bytes, 1, pause));
                     }
-                    Some(Reply::Endless(bytes)) => {
+                    Some(StubReply::Endless(bytes)) => {
                         tokio::spawn(pour(stream, bytes, 16 * 1024, Duration::ZERO));
                     }
                 }

@@ -4,7 +4,7 @@ mod any;
 
 use std::time::Instant;
 
-use super::stub::{Reply, Stub};
+use super::stub::{Stub, StubReply};
 use super::*;
 
 fn http(deadline: Duration, response_bytes_max: usize) -> Http {
@@ -50,7 +50,7 @@ async fn a_request_arrives_as_given_and_its_answer_comes_back() {
         ("X-Ratelimit-Remaining", "9"),
         ("X-Ratelimit-Reset", "1"),
     ];
-    let stub = Stub::start(vec![Reply::new(418, &headers, "tea")]).await;
+    let stub = Stub::start(vec![StubReply::new(418, &headers, "tea")]).await;
     let request = HttpRequest::new(Method::PUT, stub.url.join("/a/b?c=d").unwrap())
         .header(
             reqwest::header::AUTHORIZATION,
@@ -76,8 +76,8 @@ async fn a_request_arrives_as_given_and_its_answer_comes_back() {
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
-        let away = Reply::new(status, &[("Location", "/elsewhere?secret=1")], "");
-        let stub = Stub::start(vec![away, Reply::new(200, &[], "followed")]).await;
+        let away = StubReply::new(status, &[("Location", "/elsewhere?secret=1")], "");
+        let stub = Stub::start(vec![away, StubReply::new(200, &[], "followed")]).await;
         let answer = get(&patient(), stub.url.as_str()).await.unwrap();
         assert_eq!(answer.status, status);
         assert_eq!(answer.location.as_deref(), Some("/elsewhere?secret=1"));
@@ -126,7 +126,7 @@ async fn a_failed_tls_handshake_is_known_not_to_be_sent() {
 
 #[tokio::test]
 async fn silence_ends_at_the_deadline_and_may_have_been_carried_out() {
-    let stub = Stub::start(vec![Reply::Silence]).await;
+    let stub = Stub::start(vec![StubReply::Silence]).await;
     let started = Instant::now();
     let why = no_answer(get(&http(Duration::from_millis(300), 1000), stub.url.as_str()).await);
     assert_eq!(why, "not answered within 300ms");
@@ -137,31 +137,31 @@ async fn silence_ends_at_the_deadline_and_may_have_been_carried_out() {
 #[tokio::test]
 async fn a_dripping_body_ends_at_the_total_deadline() {
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n".to_vec();
-    let stub = Stub::start(vec![Reply::Drip(head, Duration::from_millis(20))]).await;
+    let stub = Stub::start(vec![StubReply::Drip(head, Duration::from_millis(20))]).await;
     no_answer(get(&http(Duration::from_millis(400), 1000), stub.url.as_str()).await);
 }
 
 #[tokio::test]
 async fn dripping_headers_end_at_the_total_deadline() {
     let head = b"HTTP/1.1 200 OK\r\nX-Slow: ".to_vec();
-    let stub = Stub::start(vec![Reply::Drip(head, Duration::from_millis(20))]).await;
+    let stub = Stub::start(vec![StubReply::Drip(head, Duration::from_millis(20))]).await;
     no_answer(get(&http(Duration::from_millis(400), 1000), stub.url.as_str()).await);
 }
 
 #[tokio::test]
 async fn an_endless_body_is_cut_at_the_bound() {
     let chunked = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
-    let stub = Stub::start(vec![Reply::Endless(chunked)]).await;
+    let stub = Stub::start(vec![StubReply::Endless(chunked)]).await;
     let error = get(&patient(), stub.url.as_str()).await.err();
     assert_eq!(error, Some(CallError::TooLarge { limit: 1000 }));
 }
 
 #[tokio::test]
 async fn an_announced_body_beyond_the_bound_is_not_read() {
-    let stub = Stub::start(vec![Reply::new(200, &[], vec![b'x'; 1001])]).await;
+    let stub = Stub::start(vec![StubReply::new(200, &[], vec![b'x'; 1001])]).await;
     let error = get(&patient(), stub.url.as_str()).await.err();
     assert_eq!(error, Some(CallError::TooLarge { limit: 1000 }));
-    let stub = Stub::start(vec![Reply::new(200, &[], vec![b'x'; 1001])]).await;
+    let stub = Stub::start(vec![StubReply::new(200, &[], vec![b'x'; 1001])]).await;
     let request = HttpRequest::new(Method::GET, stub.url.clone()).answer_bytes_max(1001);
     assert_eq!(patient().send(request).await.unwrap().body.len(), 1001);
 }
@@ -169,7 +169,7 @@ async fn an_announced_body_beyond_the_bound_is_not_read() {
 #[tokio::test]
 async fn endless_headers_are_refused_within_bounds() {
     let head = b"HTTP/1.1 200 OK\r\nX-Huge: ".to_vec();
-    let stub = Stub::start(vec![Reply::Endless(head)]).await;
+    let stub = Stub::start(vec![StubReply::Endless(head)]).await;
     no_answer(get(&patient(), stub.url.as_str()).await);
 }
 
@@ -181,7 +181,7 @@ async fn what_is_not_http_is_no_answer() {
         "\0\0\0\0\r\n\r\n",
         "",
     ] {
-        let stub = Stub::start(vec![Reply::Raw(garbage.into())]).await;
+        let stub = Stub::start(vec![StubReply::Raw(garbage.into())]).await;
         no_answer(get(&patient(), stub.url.as_str()).await);
     }
 }
@@ -189,6 +189,6 @@ async fn what_is_not_http_is_no_answer() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_no_answer() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec();
-    let stub = Stub::start(vec![Reply::Raw(half)]).await;
+    let stub = Stub::start(vec![StubReply::Raw(half)]).await;
     no_answer(get(&patient(), stub.url.as_str()).await);
 }

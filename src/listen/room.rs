@@ -55,7 +55,7 @@ impl ConnectionState {
 pub(super) struct ConnectionSlot {
     id: u64,
     seat: Arc<Seat>,
-    room: Arc<Slots>,
+    room: Arc<ConnectionSlots>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -73,11 +73,11 @@ pub(super) struct Seat {
 #[derive(Debug)]
 pub(super) struct ConnectionRoom {
     permits: Arc<Semaphore>,
-    shared: Arc<Slots>,
+    shared: Arc<ConnectionSlots>,
 }
 
 #[derive(Debug, Default)]
-struct Slots {
+struct ConnectionSlots {
     seats: Mutex<(u64, BTreeMap<u64, Arc<Seat>>)>,
 }
 
@@ -112,7 +112,7 @@ impl ConnectionRoom {
     }
 }
 
-impl Slots {
+impl ConnectionSlots {
     /// Closes the connections that can best be spared; tells whether there are any. One that the relay knows is closed
     /// alone: whoever sends on it at that moment loses the request.
     fn give_up_some(&self, now: Instant) -> bool {
@@ -136,7 +136,7 @@ impl Slots {
 }
 
 impl ConnectionSlot {
-    fn new(permit: OwnedSemaphorePermit, room: Arc<Slots>) -> Self {
+    fn new(permit: OwnedSemaphorePermit, room: Arc<ConnectionSlots>) -> Self {
         let seat = Arc::new(Seat {
             state: Mutex::new(ConnectionState {
                 phase: Phase::Head,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::http::stub::{Observer, Reply, Stub};
+use crate::http::stub::{Observer, Stub, StubReply};
 use crate::http::{CallObserver, HttpSettings};
 
 const BOT: &str = "ino4fu74cbg9mpgakpsj1apn7c";
@@ -41,18 +41,18 @@ struct Bench {
     observer: Arc<Observer>,
 }
 
-async fn bench(replies: Vec<Reply>) -> Bench {
+async fn bench(replies: Vec<StubReply>) -> Bench {
     bench_at(replies, "", Duration::from_secs(20)).await
 }
 
 /// The same with a path behind the server's address, and with another deadline.
-async fn bench_at(replies: Vec<Reply>, path: &str, deadline: Duration) -> Bench {
+async fn bench_at(replies: Vec<StubReply>, path: &str, deadline: Duration) -> Bench {
     let credential = Credential::Token(SecretString::from(TOKEN));
     bench_with(replies, path, deadline, credential).await
 }
 
 /// The same with a session.
-async fn bench_with_login(replies: Vec<Reply>) -> Bench {
+async fn bench_with_login(replies: Vec<StubReply>) -> Bench {
     let credential = Credential::Login {
         login_id: "carol".to_owned(),
         password: SecretString::from(PASSWORD),
@@ -61,7 +61,7 @@ async fn bench_with_login(replies: Vec<Reply>) -> Bench {
 }
 
 async fn bench_with(
-    replies: Vec<Reply>,
+    replies: Vec<StubReply>,
     path: &str,
     deadline: Duration,
     credential: Credential,
@@ -86,11 +86,11 @@ async fn bench_with(
     }
 }
 
-fn recorded(name: &str) -> Reply {
-    Reply::recorded(&format!("mattermost-11/rest/{name}.http"))
+fn recorded(name: &str) -> StubReply {
+    StubReply::recorded(&format!("mattermost-11/rest/{name}.http"))
 }
 
-fn me() -> Reply {
+fn me() -> StubReply {
     recorded("users-me-bot-200")
 }
 

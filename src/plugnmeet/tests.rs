@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::MeetingId;
-use crate::http::stub::{Observer, Reply, Stub};
+use crate::http::stub::{Observer, Stub, StubReply};
 use crate::http::{CallObserver, HttpSettings};
 
 /// The public sample secret that the recordings were made with.
@@ -24,11 +24,11 @@ struct Bench {
     observer: Arc<Observer>,
 }
 
-async fn bench(replies: Vec<Reply>) -> Bench {
+async fn bench(replies: Vec<StubReply>) -> Bench {
     bench_with(replies, |_| {}).await
 }
 
-async fn bench_with(replies: Vec<Reply>, change: impl FnOnce(&mut PlugNmeetSettings)) -> Bench {
+async fn bench_with(replies: Vec<StubReply>, change: impl FnOnce(&mut PlugNmeetSettings)) -> Bench {
     let stub = Stub::start(replies).await;
     let observer = Arc::new(Observer::default());
     let http = HttpSettings {

@@ -101,7 +101,7 @@ pub(super) fn collect(
         let path = path_of(rest);
         let of_file = rest.strip_suffix("_FILE").map(path_of);
         match (name(&path), of_file.map(|path| name(&path))) {
-            (Named::ConfigKey(key), _) if !is_repeated(key) => {
+            (Named::Key(key), _) if !is_repeated(key) => {
                 let origin = ValueOrigin::Variable(variable.clone());
                 // Quotes around nothing say that it is not set.
                 let is_as_written = key.keeps_quotes && !value.is_empty();
@@ -116,11 +116,11 @@ pub(super) fn collect(
             (Named::Section { is_repeated: true }, _) => {
                 take_sections(&path, variable, value, found, problems);
             }
-            (_, Some(Named::ConfigKey(key))) if key.is_secret => {
+            (_, Some(Named::Key(key))) if key.is_secret => {
                 let is_both = environment.get(&key.variable()).is_some();
                 take_secret_file(key, variable, value, is_both, found, problems);
             }
-            (_, Some(Named::ConfigKey(key))) => problems.push(Problem {
+            (_, Some(Named::Key(key))) => problems.push(Problem {
                 origin: Some(ValueOrigin::Variable(variable.clone())),
                 key: Some(key.path()),
                 what: "is no secret, so it is not read from a file".to_owned(),
@@ -246,7 +246,7 @@ fn take_sections(
         found.insert(at.clone(), put(Raw::Table));
         for (key, value) in item {
             let path = format!("{section}.{key}");
-            if matches!(name(&path), Named::ConfigKey(_)) {
+            if matches!(name(&path), Named::Key(_)) {
                 found.insert(format!("{at}.{key}"), put(Raw::of_json(value)));
             } else {
                 let shown = format!("key {path}");

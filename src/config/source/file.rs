@@ -83,7 +83,7 @@ impl Reading<'_> {
 
     fn take_entry(&mut self, path: &str, at: usize, value: &Spanned<DeValue<'_>>) {
         match (name(path), value.get_ref()) {
-            (Named::ConfigKey(_), value) => {
+            (Named::Key(_), value) => {
                 let raw = self.raw(value);
                 self.put(path.to_owned(), raw, at);
             }
@@ -129,7 +129,7 @@ impl Reading<'_> {
         for (key, value) in table {
             let path = format!("{section}.{}", key.get_ref());
             match name(&path) {
-                Named::ConfigKey(_) => {
+                Named::Key(_) => {
                     let raw = self.raw(value.get_ref());
                     self.put(format!("{at}.{}", key.get_ref()), raw, key.span().start);
                 }

@@ -25,7 +25,7 @@ pub(super) enum NoticePath {
 impl NoticePath {
     fn is_open_at(self, due: Timestamp) -> bool {
         match self {
-            Self::DeliveryConfig => true,
+            Self::DeliveryMethod => true,
             Self::Hook(until) => due < until,
         }
     }

@@ -91,7 +91,7 @@ async fn any_answer_of_a_success_is_read_or_refused() {
     let mut runner = TestRunner::default();
     for _ in 0..cases {
         let body = body().new_tree(&mut runner).unwrap().current();
-        let reply = Reply::new(200, &[("Content-Type", "application/json")], &body);
+        let reply = StubReply::new(200, &[("Content-Type", "application/json")], &body);
         let bench = bench(vec![reply; 5]).await;
         let client = &bench.client;
         let errors = [
@@ -113,5 +113,5 @@ async fn any_answer_of_a_success_is_read_or_refused() {
 
 /// The own account is known; the list of posts is `body`.
 async fn bench_of_list(body: &[u8]) -> Bench {
-    bench(vec![me(), Reply::new(200, &[], body)]).await
+    bench(vec![me(), StubReply::new(200, &[], body)]).await
 }

@@ -28,12 +28,12 @@ fn written(id: &str, changes: &Value) -> Value {
     post
 }
 
-fn list(posts: &[Value]) -> Reply {
+fn list(posts: &[Value]) -> StubReply {
     let posts: serde_json::Map<String, Value> = posts
         .iter()
         .map(|post| (post["id"].as_str().unwrap().to_owned(), post.clone()))
         .collect();
-    Reply::json(200, &json!({ "order": [], "posts": posts }))
+    StubReply::json(200, &json!({ "order": [], "posts": posts }))
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn public_channels_of_every_team_are_told_with_their_newest_posts() {
     ]);
     let bench = bench(vec![
         recorded("users-me-teams-200"),
-        Reply::json(200, &channels),
+        StubReply::json(200, &channels),
     ])
     .await;
     let found = bench.client.own_channels().await.unwrap();
@@ -70,7 +70,7 @@ async fn public_channels_of_every_team_are_told_with_their_newest_posts() {
 async fn team_without_channels_of_ours_has_none() {
     let id = "app.channel.get_channels.not_found.app_error";
     for (status, id) in [(404, id), (403, "api.context.permissions.app_error")] {
-        let none = Reply::json(status, &json!({ "id": id, "status_code": status }));
+        let none = StubReply::json(status, &json!({ "id": id, "status_code": status }));
         let bench = bench(vec![recorded("users-me-teams-200"), none]).await;
         let found = bench.client.own_channels().await.unwrap();
         assert_eq!(found.channels, [], "{status}");
@@ -146,8 +146,8 @@ async fn f23_webhooks_that_call_a_relay_are_read() {
         json!({ "id": "api.context.permissions.app_error", "message": "x", "status_code": 403 });
     let replies = vec![
         recorded("outgoing-list-200"),
-        Reply::json(200, &hooks),
-        Reply::json(403, &refused),
+        StubReply::json(200, &hooks),
+        StubReply::json(403, &refused),
     ];
     let bench = bench(replies).await;
     let team = "t1".parse().unwrap();
@@ -186,7 +186,7 @@ async fn address_of_a_channel_is_the_one_that_people_know_or_none() {
     };
     let known = "https://chat.example.org/sub/acme/channels/weekly";
     for (site, expected) in [("https://chat.example.org/sub", Some(known)), ("", None)] {
-        let told = Reply::json(200, &json!({ "SiteURL": site, "Version": "11.6.0" }));
+        let told = StubReply::json(200, &json!({ "SiteURL": site, "Version": "11.6.0" }));
         let bench = bench(vec![told]).await;
         let address = bench.client.channel_address(&place).await;
         assert_eq!(address.as_deref(), expected);

@@ -15,8 +15,8 @@ fn long_post(chars: usize) -> NewPost {
     }
 }
 
-fn takes(chars: &str) -> Reply {
-    Reply::json(200, &json!({ "MaxPostSize": chars, "Version": "11.6.0" }))
+fn takes(chars: &str) -> StubReply {
+    StubReply::json(200, &json!({ "MaxPostSize": chars, "Version": "11.6.0" }))
 }
 
 fn chars_of(body: &Value) -> usize {
@@ -35,7 +35,7 @@ fn lengths(bench: &Bench) -> Vec<usize> {
 
 #[tokio::test]
 async fn f6_a_long_text_is_cut_to_what_the_server_says_it_takes() {
-    let made = || Reply::json(201, &told(&json!({})));
+    let made = || StubReply::json(201, &told(&json!({})));
     for (said, sent) in [
         ("4000", 4_000),
         ("16383", 9_600),
@@ -67,7 +67,7 @@ async fn f6_a_long_text_is_cut_to_what_the_server_says_it_takes() {
 
 #[tokio::test]
 async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
-    let made = || Reply::json(201, &told(&json!({})));
+    let made = || StubReply::json(201, &told(&json!({})));
     let too_long = || recorded("post-create-too-long-400");
     // The limit was lowered since it was asked for.
     let replies = vec![
@@ -83,10 +83,10 @@ async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
     bench.client.create_post(long_post(9_600)).await.unwrap();
     assert_eq!(lengths(&bench), [9_600, 4_000, 4_000]);
     // Settings as those see them who are not logged in do not replace what is known.
-    let partial = || Reply::json(200, &json!({ "Version": "11.6.0" }));
+    let partial = || StubReply::json(200, &json!({ "Version": "11.6.0" }));
     let all =
         json!({ "MaxPostSize": "16383", "TeammateNameDisplay": "full_name", "Version": "11.6.0" });
-    let all = Reply::json(200, &all);
+    let all = StubReply::json(200, &all);
     let replies = vec![me(), all, too_long(), partial(), made()];
     let bench = super::bench(replies).await;
     bench.client.create_post(long_post(9_600)).await.unwrap();
@@ -94,7 +94,7 @@ async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
     assert_eq!(config.post_chars_max, Some(4_800));
     assert_eq!(config.name_display, "full_name");
     // A server whose settings cannot be read.
-    let away = || Reply::new(403, &[], "");
+    let away = || StubReply::new(403, &[], "");
     let replies = vec![me(), away(), too_long(), away(), too_long(), away(), made()];
     let bench = super::bench(replies).await;
     bench.client.create_post(long_post(9_600)).await.unwrap();
@@ -117,7 +117,7 @@ async fn f6_a_change_that_is_too_long_is_shortened_too() {
         takes("16383"),
         recorded("post-create-too-long-400"),
         takes("4000"),
-        Reply::json(200, &told(&json!({}))),
+        StubReply::json(200, &told(&json!({}))),
     ];
     let bench = bench(replies).await;
     let content = long_post(9_600).content;

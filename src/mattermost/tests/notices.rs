@@ -47,13 +47,13 @@ struct Kiosk {
 }
 
 impl Kiosk {
-    async fn webhook(hook: &str, format: NoticeFormat, replies: Vec<Reply>) -> Self {
+    async fn webhook(hook: &str, format: NoticeFormat, replies: Vec<StubReply>) -> Self {
         let stub = Stub::start(replies).await;
         let address = format!("{}hooks/{hook}", stub.url).into();
         Self::with(stub, NoticeWay::IncomingWebhook { address }, format)
     }
 
-    async fn plugin(replies: Vec<Reply>) -> Self {
+    async fn plugin(replies: Vec<StubReply>) -> Self {
         let stub = Stub::start(replies).await;
         let way = NoticeWay::Plugin {
             address: format!("{}plugins/com.example.meet/notice?key={HOOK}", stub.url).into(),
@@ -86,13 +86,13 @@ impl Kiosk {
     }
 }
 
-fn ok() -> Reply {
-    Reply::new(200, &[("Content-Type", "text/plain")], "ok")
+fn ok() -> StubReply {
+    StubReply::new(200, &[("Content-Type", "text/plain")], "ok")
 }
 
-fn refusal(status: u16, id: &str) -> Reply {
+fn refusal(status: u16, id: &str) -> StubReply {
     let message = format!("Failed to handle the payload for incoming webhook {HOOK}.");
-    Reply::json(
+    StubReply::json(
         status,
         &json!({"id": id, "message": message, "detailed_error": HOOK, "request_id": "r1", "status_code": status}),
     )
@@ -173,7 +173,11 @@ async fn notice_for_slack_is_one_attachment_of_the_fields_that_all_know() {
 
 #[tokio::test]
 async fn plugin_gets_the_same_json_with_the_configured_authorization_and_any_2xx_is_success() {
-    let kiosk = Kiosk::plugin(vec![Reply::new(204, &[], ""), Reply::new(201, &[], "made")]).await;
+    let kiosk = Kiosk::plugin(vec![
+        StubReply::new(204, &[], ""),
+        StubReply::new(201, &[], "made"),
+    ])
+    .await;
     kiosk.post().await.unwrap();
     kiosk.post().await.unwrap();
     let sent = kiosk.stub.seen().remove(0);
@@ -208,7 +212,7 @@ async fn recorded_answers_of_incoming_webhooks_get_their_class_without_the_secre
         let file = format!("mattermost-11/rest/{name}.http");
         let line = Recorded::read(&file).request[0].clone();
         let hook = line.rsplit('/').next().unwrap().to_owned();
-        let replies = vec![Reply::recorded(&file)];
+        let replies = vec![StubReply::recorded(&file)];
         let kiosk = Kiosk::webhook(&hook, NoticeFormat::Mattermost, replies).await;
         let result = kiosk.post().await;
         let told = format!("{result:?}");
@@ -254,7 +258,7 @@ async fn no_answer_brings_the_secret_into_a_text() {
 #[tokio::test]
 async fn page_of_the_web_app_and_silence_are_no_success() {
     let page = || {
-        Reply::new(
+        StubReply::new(
             200,
             &[("Content-Type", "text/html")],
             "<!doctype html><p>ok",
@@ -274,7 +278,7 @@ async fn page_of_the_web_app_and_silence_are_no_success() {
 #[tokio::test]
 async fn only_a_proxy_that_had_nobody_to_ask_certainly_posted_nothing() {
     let own = refusal(503, "web.incoming_webhook.general.app_error");
-    let page = |status: u16, body: &str| Reply::new(status, &[("Retry-After", "7")], body);
+    let page = |status: u16, body: &str| StubReply::new(status, &[("Retry-After", "7")], body);
     let envoy = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
     let cases = || {
         [
@@ -314,7 +318,7 @@ async fn only_a_proxy_that_had_nobody_to_ask_certainly_posted_nothing() {
 #[tokio::test]
 async fn f4_page_in_the_place_of_a_plugin_or_webhook_is_not_its_answer() {
     for status in [200, 302, 401, 403, 404, 405] {
-        let page = Reply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
+        let page = StubReply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
         let plugin = Kiosk::plugin(vec![page.clone()]).await;
         let webhook = Kiosk::webhook(HOOK, NoticeFormat::Mattermost, vec![page]).await;
         for kiosk in [plugin, webhook] {
@@ -324,12 +328,12 @@ async fn f4_page_in_the_place_of_a_plugin_or_webhook_is_not_its_answer() {
     }
     // Any other success of a plugin is one, whatever it calls its text.
     for (status, body) in [(200, "posted"), (201, ""), (204, "")] {
-        let reply = Reply::new(status, &[("Content-Type", "text/html")], body);
+        let reply = StubReply::new(status, &[("Content-Type", "text/html")], body);
         let plugin = Kiosk::plugin(vec![reply]).await;
         assert_eq!(class(plugin.post().await, |()| "ok".to_owned()), "ok");
     }
     // In its own words a plugin may refuse.
-    let plugin = Kiosk::plugin(vec![Reply::new(403, &[], "not in this channel")]).await;
+    let plugin = Kiosk::plugin(vec![StubReply::new(403, &[], "not in this channel")]).await;
     assert_eq!(class(plugin.post().await, |()| "ok".to_owned()), "Refused");
 }
 

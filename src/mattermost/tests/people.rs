@@ -3,16 +3,16 @@
 
 use super::*;
 
-fn person(nickname: &str, first: &str, last: &str) -> Reply {
-    Reply::json(
+fn person(nickname: &str, first: &str, last: &str) -> StubReply {
+    StubReply::json(
         200,
         &json!({ "id": user(), "username": "alice", "nickname": nickname, "first_name": first,
             "last_name": last, "roles": "system_user" }),
     )
 }
 
-fn shows(way: &str) -> Reply {
-    Reply::json(
+fn shows(way: &str) -> StubReply {
+    StubReply::json(
         200,
         &json!({ "TeammateNameDisplay": way, "Version": "11.6.0" }),
     )
@@ -39,7 +39,7 @@ async fn names_are_shown_as_the_server_shows_them() {
 
 #[tokio::test]
 async fn the_way_names_are_shown_is_asked_once_and_never_stands_in_the_way() {
-    let away = || Reply::new(500, &[], "");
+    let away = || StubReply::new(500, &[], "");
     let alice = || person("Al", "Alice", "Ardent");
     let replies = vec![alice(), away(), alice(), shows("full_name"), alice()];
     let bench = bench(replies).await;
@@ -78,7 +78,7 @@ async fn s8_deactivated_account_is_told_apart_and_is_no_admin() {
     let account = |delete_at: i64| {
         let user = json!({ "id": user(), "username": "root", "delete_at": delete_at,
             "roles": "system_user system_admin" });
-        Reply::json(200, &user)
+        StubReply::json(200, &user)
     };
     let replies = vec![account(0), shows("username"), account(1_700_000_000_000)];
     let bench = bench(replies).await;
@@ -98,7 +98,7 @@ async fn kinds_of_channels_are_told_by_their_type() {
         ("G", ChannelKind::Direct),
         ("X", ChannelKind::Private),
     ] {
-        let bench = bench(vec![Reply::json(
+        let bench = bench(vec![StubReply::json(
             200,
             &json!({ "id": CHANNEL, "type": letter }),
         )])
@@ -123,9 +123,9 @@ async fn joining_adds_the_bot_itself() {
     assert_eq!(seen[1].json(), json!({ "user_id": BOT }));
 }
 
-fn member(roles: &str, is_admin: bool) -> Reply {
+fn member(roles: &str, is_admin: bool) -> StubReply {
     let member = json!({ "user_id": user(), "roles": roles, "scheme_admin": is_admin });
-    Reply::json(200, &member)
+    StubReply::json(200, &member)
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn channel_admins_are_told_by_role_or_scheme() {
         let line = format!("GET /api/v4/channels/{CHANNEL}/members/{}", user());
         assert_eq!(bench.stub.lines(), [line]);
     }
-    let proxy = bench(vec![Reply::new(404, &[], "not here")]).await;
+    let proxy = bench(vec![StubReply::new(404, &[], "not here")]).await;
     let result = proxy.client.is_channel_admin(&channel(), &user()).await;
     assert!(
         matches!(result, Err(ChatError::Unavailable { .. })),
@@ -174,7 +174,7 @@ async fn a_command_is_answered_without_token_and_only_ok_is_success() {
         json!({ "response_type": "ephemeral", "username": "meetrelay", "text": "late one" })
     );
 
-    let page = super::bench(vec![Reply::new(200, &[], "<!doctype html>")]).await;
+    let page = super::bench(vec![StubReply::new(200, &[], "<!doctype html>")]).await;
     let result = page.client.answer_command(&hook, "x").await;
     assert!(
         matches!(result, Err(ChatError::TurnedAway { .. })),

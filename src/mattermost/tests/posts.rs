@@ -25,7 +25,7 @@ fn card() -> Rendered {
 
 #[tokio::test]
 async fn a_post_carries_its_key_and_an_unguessable_pending_id() {
-    let bench = bench(vec![me(), Reply::json(201, &told(&json!({})))]).await;
+    let bench = bench(vec![me(), StubReply::json(201, &told(&json!({})))]).await;
     let root: PostId = "5jjg7w1qcbfefctfkjrgggi4ie".parse().unwrap();
     let post = NewPost {
         root: Some(root),
@@ -108,7 +108,7 @@ async fn a_post_that_is_not_ours_is_not_taken_for_it() {
         json!({ "props": { "meetrelay": { "key": "m2:card" } } }),
         json!({ "props": { "meetrelay": "m1:card" } }),
     ] {
-        let bench = bench(vec![me(), Reply::json(201, &told(&change))]).await;
+        let bench = bench(vec![me(), StubReply::json(201, &told(&change))]).await;
         let result = bench.client.create_post(new_post()).await;
         assert!(
             matches!(result, Err(ChatError::Refused { .. })),
@@ -119,7 +119,7 @@ async fn a_post_that_is_not_ours_is_not_taken_for_it() {
 
 #[tokio::test]
 async fn the_own_account_is_asked_once() {
-    let made = || Reply::json(201, &told(&json!({})));
+    let made = || StubReply::json(201, &told(&json!({})));
     let bench = bench(vec![me(), made(), made()]).await;
     bench.client.create_post(new_post()).await.unwrap();
     bench.client.create_post(new_post()).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
     let lines = gone.stub.lines();
     assert_eq!(lines[1], format!("GET /api/v4/posts/{}", post_id()));
 
-    let stamped = Reply::json(200, &told(&json!({ "delete_at": 5 })));
+    let stamped = StubReply::json(200, &told(&json!({ "delete_at": 5 })));
     let gone = bench(vec![recorded("post-patch-deleted-403"), stamped]).await;
     let result = gone.client.delete_post(&post_id()).await;
     assert!(
@@ -177,7 +177,7 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
         "{result:?}"
     );
 
-    let there = || Reply::json(200, &told(&json!({})));
+    let there = || StubReply::json(200, &told(&json!({})));
     for second in [there(), recorded("channel-get-dm-403")] {
         let outside = bench(vec![recorded("post-patch-deleted-403"), second]).await;
         let result = outside
@@ -192,8 +192,8 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
 
     // A proxy's 404 does not make a post deleted, and neither does a server that is away.
     for second in [
-        Reply::new(404, &[], "<html>404</html>"),
-        Reply::new(503, &[], ""),
+        StubReply::new(404, &[], "<html>404</html>"),
+        StubReply::new(503, &[], ""),
     ] {
         let away = bench(vec![recorded("post-patch-deleted-403"), second]).await;
         let result = away.client.patch_post(&post_id(), "m1:card", card()).await;
@@ -206,7 +206,7 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
 
 #[tokio::test]
 async fn deleting_names_the_post() {
-    let bench = bench(vec![Reply::json(200, &json!({ "status": "OK" }))]).await;
+    let bench = bench(vec![StubReply::json(200, &json!({ "status": "OK" }))]).await;
     bench.client.delete_post(&post_id()).await.unwrap();
     assert_eq!(
         bench.stub.lines(),
@@ -217,13 +217,13 @@ async fn deleting_names_the_post() {
 #[tokio::test]
 async fn reading_a_reply_tells_its_root() {
     let reply = told(&json!({ "root_id": "5jjg7w1qcbfefctfkjrgggi4ie" }));
-    let bench = bench(vec![Reply::json(200, &reply)]).await;
+    let bench = bench(vec![StubReply::json(200, &reply)]).await;
     let view = bench.client.read_post(&post_id()).await.unwrap();
     assert_eq!(view.root.unwrap().as_str(), "5jjg7w1qcbfefctfkjrgggi4ie");
     assert_eq!(view.user.as_str(), BOT);
 }
 
-fn list(posts: &[Value]) -> Reply {
+fn list(posts: &[Value]) -> StubReply {
     let ids: Vec<&str> = posts
         .iter()
         .map(|post| post["id"].as_str().unwrap())
@@ -232,7 +232,7 @@ fn list(posts: &[Value]) -> Reply {
         .iter()
         .map(|post| (post["id"].as_str().unwrap().to_owned(), post.clone()))
         .collect();
-    Reply::json(200, &json!({ "order": ids, "posts": map }))
+    StubReply::json(200, &json!({ "order": ids, "posts": map }))
 }
 
 const SINCE: i64 = 1_795_246_200_000;
@@ -285,7 +285,11 @@ async fn since_is_corrected_to_the_servers_clock() {
     let date =
         httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(1_795_246_500 + 600));
     let own = json!({ "id": BOT, "username": "meetrelay" }).to_string();
-    let bench = bench(vec![Reply::new(200, &[("Date", &date)], own), list(&[])]).await;
+    let bench = bench(vec![
+        StubReply::new(200, &[("Date", &date)], own),
+        list(&[]),
+    ])
+    .await;
     let since = Timestamp::from_millis(SINCE);
     bench
         .client
@@ -353,7 +357,7 @@ async fn a_direct_message_goes_to_the_channel_of_both() {
         me(),
         recorded("dm-create-201"),
         list(&[]),
-        Reply::json(201, &told(&direct)),
+        StubReply::json(201, &told(&direct)),
         recorded("dm-create-201"),
         list(&[told(&direct)]),
     ])

@@ -17,7 +17,7 @@ async fn class_of(file: &str) -> String {
     if needs_own {
         replies.push(me());
     }
-    replies.push(Reply::recorded(&path));
+    replies.push(StubReply::recorded(&path));
     // What reading the post says when changing it is forbidden.
     replies.push(recorded("channel-get-dm-403"));
     let bench = bench(replies).await;
@@ -231,7 +231,7 @@ async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_tells_no_s
     for name in exchanges() {
         let path = format!("{name}.http");
         let mut replies = vec![me()];
-        replies.extend((0..32).map(|_| Reply::recorded(&path)));
+        replies.extend((0..32).map(|_| StubReply::recorded(&path)));
         let bench = bench(replies).await;
         let client = &bench.client;
         // The first answer is the bot's own account, which later calls compare with.
@@ -289,7 +289,7 @@ async fn a_post_answered_for_a_known_pending_id_is_the_post() {
     let double = "mattermost-11/rest/post-create-duplicate-pending-id-201.http";
     let mut post: Value = serde_json::from_slice(&Recorded::read(double).body).unwrap();
     post["props"]["meetrelay"] = json!({ "key": "m1:card" });
-    let bench = bench(vec![me(), Reply::json(201, &post)]).await;
+    let bench = bench(vec![me(), StubReply::json(201, &post)]).await;
     let view = bench.client.create_post(new_post()).await.unwrap();
     assert_eq!(view.id.as_str(), "7g4ecf3totg9xkna31ksbqhhmr");
 }

@@ -29,7 +29,7 @@ async fn throttled_calls_tell_how_long_to_wait() {
         ),
     ];
     for (headers, seconds) in cases {
-        let bench = super::bench(vec![Reply::new(429, headers, "limit exceeded\n")]).await;
+        let bench = super::bench(vec![StubReply::new(429, headers, "limit exceeded\n")]).await;
         let after = seconds.map(Duration::from_secs);
         assert_eq!(
             bench.client.own_account().await,
@@ -76,7 +76,7 @@ async fn every_error_has_its_outcome_in_metrics() {
         "channel-member-404",
     ];
     let mut replies: Vec<_> = own.map(recorded).into();
-    replies.push(Reply::new(503, &[], ""));
+    replies.push(StubReply::new(503, &[], ""));
     let bench = bench(replies).await;
     for _ in 0..5 {
         bench.client.read_post(&post_id()).await.unwrap_err();
@@ -111,7 +111,7 @@ async fn every_call_has_its_operation_in_metrics() {
 #[tokio::test]
 async fn an_outage_is_no_refusal() {
     for status in [404, 408, 500, 502, 503, 504] {
-        let down = Reply::new(status, &[("Retry-After", "3")], "<html>down</html>");
+        let down = StubReply::new(status, &[("Retry-After", "3")], "<html>down</html>");
         let bench = bench(vec![down]).await;
         let result = bench.client.read_post(&post_id()).await;
         let Err(ChatError::Unavailable { after, .. }) = result else {
@@ -142,7 +142,7 @@ async fn f4_an_answer_without_mattermosts_form_is_never_its_word() {
         301, 302, 307, 400, 401, 403, 404, 405, 407, 410, 413, 414, 451, 501,
     ] {
         for (headers, body) in FOREIGN {
-            let replies = vec![Reply::new(status, headers, body); 6];
+            let replies = vec![StubReply::new(status, headers, body); 6];
             let bench = bench(replies).await;
             let client = &bench.client;
             let said = [
@@ -166,7 +166,7 @@ async fn f4_an_answer_without_mattermosts_form_is_never_its_word() {
 async fn f4_a_hook_refused_by_a_stranger_was_not_used() {
     let hook = ResponseHook::parse("1w3ncsn8wj8z3qmzkf91xdxuka").unwrap();
     for status in [200, 302, 401, 403, 404, 405] {
-        let page = Reply::new(
+        let page = StubReply::new(
             status,
             &[("Content-Type", "text/html")],
             "<html>sign in</html>",
@@ -178,7 +178,7 @@ async fn f4_a_hook_refused_by_a_stranger_was_not_used() {
     }
     // It may be Mattermost's own success, rewritten on its way.
     for body in ["", "OK", "{}"] {
-        let bench = bench(vec![Reply::new(200, &[], body)]).await;
+        let bench = bench(vec![StubReply::new(200, &[], body)]).await;
         let said = bench.client.answer_command(&hook, "x").await;
         let is_unknown = matches!(said, Err(ChatError::Unavailable { .. }));
         assert!(is_unknown, "{body:?}: {said:?}");
@@ -197,7 +197,7 @@ async fn f5_success_without_the_expected_answer_is_none() {
     ] {
         // Creating asks first who we are.
         let mut replies = vec![me()];
-        replies.extend(vec![Reply::new(200, &[], body); 9]);
+        replies.extend(vec![StubReply::new(200, &[], body); 9]);
         let bench = bench(replies).await;
         let client = &bench.client;
         let since = Timestamp::from_millis(0);
@@ -222,7 +222,12 @@ async fn f5_success_without_the_expected_answer_is_none() {
 #[tokio::test]
 async fn a_post_whose_answer_never_came_may_stand() {
     let started = Instant::now();
-    let silent = bench_at(vec![me(), Reply::Silence], "", Duration::from_millis(400)).await;
+    let silent = bench_at(
+        vec![me(), StubReply::Silence],
+        "",
+        Duration::from_millis(400),
+    )
+    .await;
     let result = silent.client.create_post(new_post()).await;
     assert!(
         matches!(result, Err(ChatError::Unreachable { sent: true, .. })),
@@ -238,7 +243,7 @@ async fn a_post_whose_answer_never_came_may_stand() {
         "\"x\"",
         "{\"id\":\"../..\"}",
     ] {
-        let page = bench(vec![me(), Reply::new(201, &[], answer)]).await;
+        let page = bench(vec![me(), StubReply::new(201, &[], answer)]).await;
         let result = page.client.create_post(new_post()).await;
         assert!(
             matches!(result, Err(ChatError::Unreachable { sent: true, .. })),
@@ -270,7 +275,7 @@ async fn a_server_that_is_away_got_nothing() {
 async fn an_edit_after_the_time_limit_is_told_apart() {
     let id = "api.post.update_post.permissions_time_limit.app_error";
     let error = json!({ "id": id, "message": "m", "request_id": "r", "status_code": 400 });
-    let bench = bench(vec![Reply::json(400, &error)]).await;
+    let bench = bench(vec![StubReply::json(400, &error)]).await;
     let content = new_post().content;
     let result = bench
         .client
@@ -298,7 +303,7 @@ async fn no_refusal_repeats_the_hooks_secret_or_the_servers_words() {
     }
     let words =
         json!({ "id": "a b\n\u{1b}[31m<x>".repeat(50), "message": "CANARY", "request_id": "r" });
-    let bench = bench(vec![Reply::json(400, &words)]).await;
+    let bench = bench(vec![StubReply::json(400, &words)]).await;
     let error = bench.client.own_account().await.unwrap_err().to_string();
     assert!(
         !error.contains("CANARY") && !error.contains('\u{1b}') && error.len() < 300,

@@ -54,7 +54,7 @@ async fn refused_token_is_over_when_another_one_comes() {
 #[tokio::test]
 async fn session_goes_on_while_its_password_stays_and_is_logged_out_when_it_changes() {
     let session = recorded("login-200");
-    let done = Reply::json(200, &json!({"status": "OK"}));
+    let done = StubReply::json(200, &json!({"status": "OK"}));
     let replies = vec![session.clone(), me(), me(), done, session, me()];
     let bench = bench_with_login(replies).await;
     bench.client.own_account().await.unwrap();

@@ -8,22 +8,22 @@ use super::*;
 /// Of the recorded login.
 const SESSION: &str = "Bearer 73x5dsz79pn59g35q9pt7o6u1o";
 
-fn login() -> Reply {
+fn login() -> StubReply {
     recorded("login-200")
 }
 
 /// A login that gives another session.
-fn login_as(token: &str) -> Reply {
+fn login_as(token: &str) -> StubReply {
     let headers = [("Content-Type", "application/json"), ("Token", token)];
     let body = json!({ "id": BOT }).to_string();
-    Reply::new(200, &headers, &body)
+    StubReply::new(200, &headers, &body)
 }
 
-fn expired() -> Reply {
+fn expired() -> StubReply {
     recorded("session-revoked-401")
 }
 
-fn wrong() -> Reply {
+fn wrong() -> StubReply {
     recorded("login-401")
 }
 
@@ -115,7 +115,7 @@ async fn many_callers_of_an_expired_session_share_one_login() {
 
 #[tokio::test]
 async fn many_first_callers_share_one_login_and_its_failure() {
-    let down = Reply::new(502, &[], "down");
+    let down = StubReply::new(502, &[], "down");
     let mut replies = vec![down, login()];
     replies.extend((0..5).map(|_| me()));
     let bench = bench_with_login(replies).await;
@@ -187,7 +187,7 @@ async fn every_refused_login_says_what_to_change() {
 #[tokio::test]
 async fn answer_without_a_token_is_a_refused_login() {
     for reply in [
-        Reply::json(200, &json!({ "id": BOT })),
+        StubReply::json(200, &json!({ "id": BOT })),
         login_as(""),
         login_as(&"x".repeat(300)),
     ] {
@@ -288,11 +288,11 @@ async fn session_that_works_again_lifts_the_bar_and_never_locks_the_account() {
 async fn outages_and_throttling_at_login_are_no_refusals() {
     let replies = vec![
         recorded("ratelimit-429"),
-        Reply::new(503, &[], ""),
-        Reply::new(404, &[], "<html>a proxy</html>"),
-        Reply::new(403, &[], "<html>a proxy</html>"),
-        Reply::new(302, &[("Location", "/login")], ""),
-        Reply::Raw(Vec::new()),
+        StubReply::new(503, &[], ""),
+        StubReply::new(404, &[], "<html>a proxy</html>"),
+        StubReply::new(403, &[], "<html>a proxy</html>"),
+        StubReply::new(302, &[("Location", "/login")], ""),
+        StubReply::Raw(Vec::new()),
         login(),
         me(),
     ];
@@ -316,7 +316,7 @@ async fn outages_and_throttling_at_login_are_no_refusals() {
 
 #[tokio::test]
 async fn f4_page_with_status_200_or_401_neither_logs_in_nor_ends_a_session() {
-    let page = |status| Reply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
+    let page = |status| StubReply::new(status, &[("Content-Type", "text/html")], "<html>sign in");
     let replies = vec![page(200), page(401), login(), me(), page(401), me()];
     let bench = bench_with_login(replies).await;
     for _ in 0..2 {
@@ -330,7 +330,7 @@ async fn f4_page_with_status_200_or_401_neither_logs_in_nor_ends_a_session() {
 
 #[tokio::test]
 async fn answering_a_command_needs_no_session() {
-    let bench = bench_with_login(vec![Reply::new(200, &[], "ok")]).await;
+    let bench = bench_with_login(vec![StubReply::new(200, &[], "ok")]).await;
     let hook = ResponseHook::parse("h4yz9k1e7pgsmbu3xw6tqdro5n").unwrap();
     bench.client.answer_command(&hook, "x").await.unwrap();
     assert_eq!(bench.stub.only().header("authorization"), None);
@@ -361,7 +361,7 @@ async fn logging_out_without_a_session_calls_nobody() {
 
 #[tokio::test]
 async fn a_server_that_hangs_does_not_hold_up_the_end() {
-    let bench = bench_with_login(vec![login(), me(), Reply::Silence]).await;
+    let bench = bench_with_login(vec![login(), me(), StubReply::Silence]).await;
     bench.client.own_account().await.unwrap();
     let began = std::time::Instant::now();
     bench.client.log_out().await;

@@ -89,7 +89,7 @@ async fn any_list_and_file_is_read_or_refused() {
     let mut runner = TestRunner::default();
     for _ in 0..cases {
         let body = body().new_tree(&mut runner).unwrap().current();
-        let reply = Reply::new(200, &[("Content-Type", "application/json")], &body);
+        let reply = StubReply::new(200, &[("Content-Type", "application/json")], &body);
         let bench = bench(vec![reply; 40]).await;
         let found = bench.client.artifacts(&"s1".parse().unwrap()).await;
         match found {

@@ -10,7 +10,7 @@ use crate::http::CallOutcome;
 
 #[tokio::test]
 async fn create_sends_every_feature_and_signs_the_exact_bytes() {
-    let bench = bench(vec![Reply::recorded(
+    let bench = bench(vec![StubReply::recorded(
         "plugnmeet/recorded/api-create-minimal.http",
     )])
     .await;
@@ -125,7 +125,7 @@ async fn create_sends_every_feature_and_signs_the_exact_bytes() {
 
 #[tokio::test]
 async fn create_sends_what_is_configured_and_nothing_empty() {
-    let reply = Reply::recorded("plugnmeet/recorded/api-create-minimal.http");
+    let reply = StubReply::recorded("plugnmeet/recorded/api-create-minimal.http");
     let bench = bench_with(vec![reply], |settings| {
         settings.room = serde_json::from_value(json!({
             "empty_timeout_seconds": 900, "max_participants": 50, "duration_minutes": 60,
@@ -192,7 +192,7 @@ async fn create_refuses_before_asking_what_plugnmeet_would_call_an_internal_erro
 
 #[tokio::test]
 async fn a_long_title_is_cut_by_characters() {
-    let bench = bench(vec![Reply::recorded(
+    let bench = bench(vec![StubReply::recorded(
         "plugnmeet/recorded/api-create-minimal.http",
     )])
     .await;
@@ -213,7 +213,7 @@ async fn a_long_title_is_cut_by_characters() {
 async fn a_room_that_exists_for_another_meeting_is_refused_and_for_ours_taken() {
     let of = |owner: String| {
         let metadata = json!({ "extra_data": { "relay_meeting_id": owner } }).to_string();
-        Reply::json(
+        StubReply::json(
             200,
             &json!({ "status": true, "msg": "success", "room_info": {
                 "sid": "s-1", "creation_time": 1_795_246_575, "metadata": metadata,
@@ -232,7 +232,7 @@ async fn a_room_that_exists_for_another_meeting_is_refused_and_for_ours_taken() 
 
 #[tokio::test]
 async fn joining_asks_for_a_token_and_gives_the_address_under_the_external_path() {
-    let bench = bench(vec![Reply::recorded(
+    let bench = bench(vec![StubReply::recorded(
         "plugnmeet/recorded/api-token-user.http",
     )])
     .await;
@@ -261,7 +261,7 @@ async fn a_token_that_could_not_stand_in_an_address_is_not_believed() {
         json!(7),
         Value::Null,
     ] {
-        let reply = Reply::json(200, &json!({ "status": true, "token": token }));
+        let reply = StubReply::json(200, &json!({ "status": true, "token": token }));
         let result = bench(vec![reply])
             .await
             .client
@@ -276,7 +276,7 @@ async fn a_token_that_could_not_stand_in_an_address_is_not_believed() {
 
 /// Whoever is answered with this body has an error of that class.
 async fn assert_refused_as(class: &str, body: &Value) {
-    let result = bench(vec![Reply::json(200, body)])
+    let result = bench(vec![StubReply::json(200, body)])
         .await
         .client
         .join_address(&room(), joiner())
@@ -338,7 +338,7 @@ async fn only_status_true_and_is_active_false_proves_an_end() {
         json!({ "is_active": false }),
         json!([]),
     ] {
-        let result = bench(vec![Reply::json(200, &body)])
+        let result = bench(vec![StubReply::json(200, &body)])
             .await
             .client
             .room_activity(&room())
@@ -357,7 +357,7 @@ async fn only_status_true_and_is_active_false_proves_an_end() {
 
 #[tokio::test]
 async fn http_failures_keep_their_class_and_their_hint() {
-    let with = |status, body: &str| Reply::new(status, &[("Retry-After", "9")], body);
+    let with = |status, body: &str| StubReply::new(status, &[("Retry-After", "9")], body);
     let after = Some(Duration::from_secs(9));
     for status in [429, 500, 502, 503, 504] {
         let result = bench(vec![with(status, "down")])
@@ -392,16 +392,16 @@ async fn http_failures_keep_their_class_and_their_hint() {
 #[tokio::test]
 async fn every_call_and_outcome_has_its_label_in_metrics() {
     let refused = |code| {
-        Reply::json(
+        StubReply::json(
             200,
             &json!({ "status": false, "msg": "", "status_code": code }),
         )
     };
     let bench = bench(vec![
-        Reply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http"),
+        StubReply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http"),
         refused("INTERNAL_SERVER_ERROR"),
         refused("USER_BLOCKED"),
-        Reply::new(503, &[], ""),
+        StubReply::new(503, &[], ""),
     ])
     .await;
     bench.client.create_room(new_room()).await.unwrap_err();
@@ -424,7 +424,7 @@ async fn every_call_and_outcome_has_its_label_in_metrics() {
 async fn what_the_log_gets_is_bounded_and_holds_no_token() {
     let msg = format!("bad eyJhbGciOiJIUzI1NiJ9.e30.x {}", "long ".repeat(10_000));
     let body = json!({ "status": false, "msg": msg, "status_code": "INTERNAL_SERVER_ERROR" });
-    let result = bench(vec![Reply::json(200, &body)])
+    let result = bench(vec![StubReply::json(200, &body)])
         .await
         .client
         .room_activity(&room())
@@ -478,7 +478,7 @@ fn settings_that_cannot_work_are_named() {
 
 #[tokio::test]
 async fn calls_are_signed_with_the_present_secret_only() {
-    let alive = || Reply::json(200, &serde_json::json!({"status": true, "is_active": true}));
+    let alive = || StubReply::json(200, &serde_json::json!({"status": true, "is_active": true}));
     let bench = bench(vec![alive(), alive()]).await;
     bench.client.room_activity(&room()).await.unwrap();
     let next = ApiKeys::new("another", SecretString::from("new-secret")).unwrap();

@@ -15,13 +15,13 @@ fn summary() -> ArtifactId {
     "4ce5cedd-a732-4dc4-8cbf-03bbe5d9141c".parse().unwrap()
 }
 
-fn recorded(name: &str) -> Reply {
-    Reply::recorded(&format!("plugnmeet/recorded/api-{name}.http"))
+fn recorded(name: &str) -> StubReply {
+    StubReply::recorded(&format!("plugnmeet/recorded/api-{name}.http"))
 }
 
-fn nothing_found() -> Reply {
+fn nothing_found() -> StubReply {
     let body = json!({ "status": false, "msg": "no artifact found", "status_code": "NOT_FOUND" });
-    Reply::json(200, &body)
+    StubReply::json(200, &body)
 }
 
 #[tokio::test]
@@ -57,12 +57,12 @@ async fn a_session_that_left_nothing_has_an_empty_list() {
     assert_eq!(bench.client.artifacts(&sid()).await.unwrap(), []);
 }
 
-fn page(from: usize, count: usize, total: &Value) -> Reply {
+fn page(from: usize, count: usize, total: &Value) -> StubReply {
     let items: Vec<Value> = (from..from + count)
         .map(|n| json!({ "artifact_id": format!("a-{n}"), "type": if n % 2 == 0 { json!(4) } else { json!("NEW_KIND") } }))
         .collect();
     let result = json!({ "total_artifacts": total, "artifacts_list": items });
-    Reply::json(
+    StubReply::json(
         200,
         &json!({ "status": true, "msg": "success", "result": result }),
     )
@@ -110,7 +110,7 @@ async fn entries_with_unusable_ids_are_skipped() {
     let items = json!([{ "artifact_id": "../x", "type": 2 }, { "type": 2 }, 7, { "artifact_id": "a", "type": 2 }]);
     let body =
         json!({ "status": true, "result": { "total_artifacts": 4, "artifacts_list": items } });
-    let bench = bench(vec![nothing_found(), Reply::json(200, &body)]).await;
+    let bench = bench(vec![nothing_found(), StubReply::json(200, &body)]).await;
     let found = bench.client.artifacts(&sid()).await.unwrap();
     assert_eq!(found.len(), 1);
 }
@@ -171,10 +171,10 @@ async fn a_summary_is_read_from_the_internal_address_as_markdown() {
 
 #[tokio::test]
 async fn a_redirect_to_an_allowed_host_is_followed_once() {
-    let file = Reply::new(200, &[], "Meeting Summary for: x\n\n---\n\n<p>moved</p>");
+    let file = StubReply::new(200, &[], "Meeting Summary for: x\n\n---\n\n<p>moved</p>");
     let storage = Stub::start(vec![file]).await;
     let location = storage.url.join("/file?X-Signature=CANARY").unwrap();
-    let moved = Reply::new(307, &[("Location", location.as_str())], "");
+    let moved = StubReply::new(307, &[("Location", location.as_str())], "");
     let host = format!("127.0.0.1:{}", storage.url.port().unwrap());
     let replies = vec![recorded("artifact-token-meeting_summary"), moved];
     let bench = bench_with(replies, |settings| settings.download_hosts = vec![host]).await;
@@ -189,8 +189,8 @@ async fn a_redirect_to_an_allowed_host_is_followed_once() {
 
 #[tokio::test]
 async fn a_redirect_within_plugnmeets_own_host_needs_no_permission() {
-    let file = Reply::new(200, &[], "<p>own</p>");
-    let moved = Reply::new(302, &[("Location", "/elsewhere")], "");
+    let file = StubReply::new(200, &[], "<p>own</p>");
+    let moved = StubReply::new(302, &[("Location", "/elsewhere")], "");
     let replies = vec![recorded("artifact-token-meeting_summary"), moved, file];
     let bench = bench(replies).await;
     assert_eq!(bench.client.summary_text(&summary()).await.unwrap(), "own");
@@ -199,13 +199,13 @@ async fn a_redirect_within_plugnmeets_own_host_needs_no_permission() {
 
 #[tokio::test]
 async fn other_redirects_are_refused_without_their_secret() {
-    let storage = Stub::start(vec![Reply::new(
+    let storage = Stub::start(vec![StubReply::new(
         307,
         &[("Location", "/again?s=CANARY")],
         "",
     )])
     .await;
-    let to = |location: &str| Reply::new(307, &[("Location", location)], "");
+    let to = |location: &str| StubReply::new(307, &[("Location", location)], "");
     let twice = storage.url.join("/file?X-Signature=CANARY").unwrap();
     let port = storage.url.port().unwrap();
     for (location, hosts, connected) in [
@@ -241,14 +241,14 @@ async fn f5_page_of_something_else_is_no_summary() {
     let html = [("Content-Type", "text/html; charset=utf-8")];
     let login = [("Location", "https://login.example.org/?return=CANARY")];
     for reply in [
-        Reply::new(200, &html, page),
-        Reply::new(200, &[], page),
-        Reply::new(200, &html, ""),
-        Reply::new(302, &login, page),
-        Reply::new(403, &html, page),
-        Reply::new(404, &html, page),
-        Reply::new(405, &[], ""),
-        Reply::new(401, &html, page),
+        StubReply::new(200, &html, page),
+        StubReply::new(200, &[], page),
+        StubReply::new(200, &html, ""),
+        StubReply::new(302, &login, page),
+        StubReply::new(403, &html, page),
+        StubReply::new(404, &html, page),
+        StubReply::new(405, &[], ""),
+        StubReply::new(401, &html, page),
     ] {
         let bench = bench(vec![recorded("artifact-token-meeting_summary"), reply]).await;
         let result = bench.client.summary_text(&summary()).await;
@@ -264,7 +264,7 @@ async fn a_summary_beyond_the_bound_is_refused_unread() {
     let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 5242881\r\n\r\n".to_vec();
     let bench = bench(vec![
         recorded("artifact-token-meeting_summary"),
-        Reply::Endless(huge),
+        StubReply::Endless(huge),
     ])
     .await;
     let result = bench.client.summary_text(&summary()).await;

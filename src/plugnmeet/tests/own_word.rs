@@ -29,7 +29,7 @@ async fn f4_answer_that_is_not_in_plugnmeets_own_form_is_never_its_word() {
         (405, page),
         (413, ""),
     ] {
-        let bench = bench((0..8).map(|_| Reply::new(status, &[], body)).collect()).await;
+        let bench = bench((0..8).map(|_| StubReply::new(status, &[], body)).collect()).await;
         let client = &bench.client;
         let id: ArtifactId = "4ce5cedd-a732-4dc4-8cbf-03bbe5d9141c".parse().unwrap();
         let download = client.download_address(&id, ArtifactKind::Recording).await;
@@ -52,10 +52,10 @@ async fn f4_answer_that_is_not_in_plugnmeets_own_form_is_never_its_word() {
 
 #[tokio::test]
 async fn f19_refused_key_is_known_until_it_is_replaced_or_taken() {
-    let refused = || Reply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http");
-    let alive = || Reply::json(200, &json!({"status": true, "is_active": true}));
+    let refused = || StubReply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http");
+    let alive = || StubReply::json(200, &json!({"status": true, "is_active": true}));
     // What does not know the path has not looked at the key.
-    let no_path = || Reply::new(404, &[], "not found");
+    let no_path = || StubReply::new(404, &[], "not found");
     let replies = vec![refused(), refused(), no_path(), alive(), refused()];
     let bench = bench(replies).await;
     let client = &bench.client;

@@ -6,7 +6,7 @@ use crate::http::stub::{Recorded, class};
 
 async fn class_of(file: &str) -> String {
     let path = format!("plugnmeet/recorded/{file}.http");
-    let replies = (0..12).map(|_| Reply::recorded(&path)).collect();
+    let replies = (0..12).map(|_| StubReply::recorded(&path)).collect();
     let bench = bench(replies).await;
     let client = &bench.client;
     let line = Recorded::read(&path).request[0].clone();
@@ -261,7 +261,7 @@ async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_tells_no_s
     let mut wrong = Vec::new();
     for name in exchanges() {
         let path = format!("plugnmeet/recorded/api-{name}.http");
-        let bench = bench((0..32).map(|_| Reply::recorded(&path)).collect()).await;
+        let bench = bench((0..32).map(|_| StubReply::recorded(&path)).collect()).await;
         let client = &bench.client;
         let address = bench.stub.url.join("/download/artifact/x").unwrap();
         let said = [

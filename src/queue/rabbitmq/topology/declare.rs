@@ -109,7 +109,7 @@ impl PlanItem<'_> {
     fn name(&self) -> String {
         match self {
             Self::Exchange(exchange) => format!("exchange {}", exchange.name),
-            Self::PlannedQueue(queue) => format!("queue {}", queue.name),
+            Self::Queue(queue) => format!("queue {}", queue.name),
             Self::Binding(binding) => {
                 format!(
                     "binding of queue {} to exchange {}",
@@ -137,7 +137,7 @@ impl PlanItem<'_> {
                     .exchange_declare(exchange.name.into(), kind, options, arguments)
                     .await
             }
-            Self::PlannedQueue(queue) => {
+            Self::Queue(queue) => {
                 let options = QueueDeclareOptions {
                     passive: is_passive,
                     durable: true,
