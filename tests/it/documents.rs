@@ -220,7 +220,8 @@ fn every_setting_that_a_page_names_exists() {
                 .chars()
                 .all(|c| c.is_ascii_lowercase() || c == '_' || c == '.');
             let section = word.split('.').next().unwrap();
-            if !is_name || !word.contains('.') || !sections.contains(section) {
+            let is_file = word.ends_with(".db");
+            if !is_name || is_file || !word.contains('.') || !sections.contains(section) {
                 continue;
             }
             count += 1;

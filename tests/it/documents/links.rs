@@ -133,7 +133,7 @@ fn broken_links_are_noticed() {
          ![picture](gone.png) [3](deploy/page.md#twice-2) [not here](#bottom) [code](src/lib.rs#heading)\n",
     );
     let (broken, count) = broken_links(folder.path());
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
     assert_eq!(
         broken,
         [
