@@ -44,7 +44,7 @@ use url::Url;
 use warp::{Filter, Rejection, Reply};
 
 use crate::domain::ServerName;
-use crate::domain::rule::{Rules, WORTH_DEFAULT};
+use crate::domain::rule::{Rules, START_DEADLINE_DEFAULT};
 use crate::envelope::EnvelopeQueue;
 use crate::log_throttle::LogThrottle;
 use crate::ports::{Chat, Clock, Conference, Store};
@@ -82,7 +82,7 @@ pub struct IngressSettings {
     /// What browsers open plugNmeet at: where the join form may lead.
     pub external_url: Url,
     /// How long a link of a request that the store does not know waits; the longest `worth` of all rules.
-    pub worth: Duration,
+    pub start_deadline: Duration,
     /// The zone of times on pages.
     pub time_zone: TimeZone,
     /// Longest body of a webhook or command, in bytes.
@@ -110,7 +110,7 @@ impl IngressSettings {
             plugnmeet_api_secret,
             plugnmeet_previous_api_secrets: Vec::new(),
             external_url,
-            worth: WORTH_DEFAULT,
+            start_deadline: START_DEADLINE_DEFAULT,
             time_zone: TimeZone::UTC,
             body_bytes: 1024 * 1024,
             starts_per_minute: 5,
@@ -219,7 +219,7 @@ impl Ingress {
                 sink: of_pages,
                 pages: Arc::clone(&pages),
                 observer: Arc::clone(&deps.observer),
-                worth: settings.worth,
+                start_deadline: settings.start_deadline,
                 store_deadline: settings.store_deadline,
                 chat_deadline: join::CHAT_DEADLINE,
                 conference_deadline: settings.conference_deadline,

@@ -1,6 +1,14 @@
 //! Where meetings, posts and dead letters are kept. A back end implements `ports::Store` and passes
 //! `tests/it/store_conformance.rs`; what all back ends must do alike stands in this folder's other files.
 //!
+//! - [`sqlite`]: one file with one writer; the default.
+//! - [`postgres`]: a database that several replicas share.
+//!
+//! A batch of events is one transaction. In PostgreSQL it first locks whatever two replicas could decide about
+//! differently, in one order everywhere: dedup keys, places and sessions (advisory locks), then meetings (rows). So a
+//! replica waits for another one's commit, and then sees what that one wrote. Leases (who works on a card) and duties (who
+//! sweeps) are rows with an end, taken by one statement.
+//!
 //! To keep one more thing (a meeting and a post are each one JSON text):
 //! 1. A field of a meeting or a post: in src/domain/meeting.rs or src/domain/post.rs alone, with a serde default for
 //!    rows that were written before.

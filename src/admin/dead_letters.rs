@@ -76,7 +76,7 @@ pub(super) fn line(letter: &DeadLetter) -> DeadLetterLine {
 fn too_late(over: Duration) -> String {
     let over = Duration::from_secs(over.as_secs().max(1));
     format!(
-        "the request is {} older than its rule's worth: the person is told that it is too late (with --now a room is \
+        "the request is {} older than its rule's start_deadline: the person is told that it is too late (with --now a room is \
          made all the same)",
         humantime::format_duration(over)
     )

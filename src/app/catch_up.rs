@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Essentials};
-use crate::domain::rule::WORTH_DEFAULT;
+use crate::domain::rule::START_DEADLINE_DEFAULT;
 use crate::ports::DeliveryMethod;
 use crate::trigger::{MissedPosts, OwnUser};
 use crate::worker::{CatchUpSettings, Deps, begin_catching_up};
@@ -38,14 +38,14 @@ pub(super) async fn settings(
         [] => rules.first_words(),
         words => words.to_vec(),
     };
-    let worth = config.rules.iter().map(|rule| rule.worth).max();
+    let start_deadline = config.rules.iter().map(|rule| rule.start_deadline).max();
     Ok(Some(CatchUpSettings {
         rules,
         trigger_words,
         own_user: own_user.clone(),
         missed_posts: MissedPosts::default(),
         starts_per_minute: mattermost.starts_per_minute as usize,
-        worth_max: worth.unwrap_or(WORTH_DEFAULT),
+        start_deadline_max: start_deadline.unwrap_or(START_DEADLINE_DEFAULT),
         every: mattermost.catch_up_every,
     }))
 }

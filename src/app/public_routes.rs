@@ -66,7 +66,7 @@ pub(super) fn open(
 pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
     let plugnmeet = &essentials.plugnmeet;
     let mattermost = &config.mattermost;
-    let worth = config.rules.iter().map(|rule| rule.worth).max();
+    let start_deadline = config.rules.iter().map(|rule| rule.start_deadline).max();
     let is_enabled = essentials.mattermost.is_some();
     let defaults = IngressSettings::new(
         plugnmeet.api_key.expose_secret().to_owned(),
@@ -85,7 +85,7 @@ pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSetti
         } else {
             Vec::new()
         },
-        worth: worth.unwrap_or(defaults.worth),
+        start_deadline: start_deadline.unwrap_or(defaults.start_deadline),
         time_zone: config.card.time_zone.clone(),
         body_bytes: usize::try_from(config.server.body_bytes_max.as_u64()).unwrap_or(usize::MAX),
         starts_per_minute: mattermost.starts_per_minute as usize,
@@ -105,7 +105,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, String> {
             title: (title != TITLE_DEFAULT).then(|| title.to_owned()),
             moderators: rule.moderators,
             notify: rule.notify,
-            worth: rule.worth,
+            start_deadline: rule.start_deadline,
         };
         rules.push(Rule::new(spec).map_err(|errors| {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -6,6 +6,7 @@ use url::Url;
 use super::keys::Config;
 use super::problem::Problem;
 use super::reader::ConfigReader;
+use super::source::{RENAMED, RenamedKey};
 
 /// Length of every token that Mattermost makes.
 const TOKEN_LENGTH: usize = 26;
@@ -61,6 +62,9 @@ pub(super) fn settle(config: &mut Config, reader: &ConfigReader) -> Vec<Problem>
             doubts.routes(key, url, routes);
         }
     }
+    for key in RENAMED {
+        doubts.renamed(key);
+    }
     doubts.tokens("mattermost.outgoing_tokens", &mattermost.outgoing_tokens);
     doubts.tokens("mattermost.command_tokens", &mattermost.command_tokens);
     doubts.tokens("mattermost.bot_token", mattermost.bot_token.as_slice());
@@ -96,6 +100,16 @@ impl DoubtFinder<'_> {
         } else if let Some((route, base)) = without(url, routes.possible) {
             let instead = format!("write \"{base}\", unless the address really ends so");
             self.note(key, what(route), instead);
+        }
+    }
+
+    fn renamed(&mut self, key: &RenamedKey) {
+        for at in self.reader.repeats(key.section) {
+            let old = format!("{at}.{}", key.old);
+            if self.reader.origin(&old).is_some() {
+                let what = "has another name now, and the next version refuses this one".to_owned();
+                self.note(&old, what, format!("write {} instead", key.new));
+            }
         }
     }
 

@@ -353,7 +353,7 @@ section! {
         /// Whom the first recording or summary of a meeting mentions, once.
         notify: Notify = "starter",
         /// How long after the request a room may still be made; later the person is told that it is too late.
-        worth: Duration = "15m" in "10s" to "1d"
+        start_deadline: Duration = "15m" in "10s" to "1d"
     }
 }
 

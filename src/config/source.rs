@@ -50,7 +50,40 @@ pub(crate) fn collect(
     alias::replace(&sources.environment, &mut found);
     environment::collect(&sources.environment, &mut found, problems);
     alias::add(&sources.environment, &mut found, problems);
+    take_renamed(&mut found);
     found
+}
+
+/// A key that was renamed: its section, its name before and its name now. The old name is accepted for one version, with
+/// a warning.
+pub(crate) struct RenamedKey {
+    pub(crate) section: &'static str,
+    pub(crate) old: &'static str,
+    pub(crate) new: &'static str,
+}
+
+/// All of them.
+pub(crate) const RENAMED: &[RenamedKey] = &[RenamedKey {
+    section: "rule",
+    old: "worth",
+    new: "start_deadline",
+}];
+
+/// Gives values under an old name to the new one, unless that has a value of its own.
+fn take_renamed(found: &mut BTreeMap<String, SourcedValue>) {
+    for key in RENAMED {
+        let old = format!(".{}", key.old);
+        let given: Vec<String> = found
+            .keys()
+            .filter_map(|path| path.strip_suffix(&old))
+            .filter(|at| at.split('[').next() == Some(key.section))
+            .map(str::to_owned)
+            .collect();
+        for at in given {
+            let value = found[&format!("{at}{old}")].clone();
+            found.entry(format!("{at}.{}", key.new)).or_insert(value);
+        }
+    }
 }
 
 /// What a path names.
@@ -67,7 +100,14 @@ fn name(path: &str) -> Named {
                 is_repeated: section.is_repeated,
             };
         }
-        if let Some(key) = section.keys.iter().find(|key| key.path() == path) {
+        let renamed = RENAMED
+            .iter()
+            .filter(|renamed| renamed.section == section.path)
+            .find(|renamed| path == format!("{}.{}", renamed.section, renamed.old));
+        let is_named = |key: &&ConfigKey| {
+            key.path() == path || renamed.is_some_and(|renamed| renamed.new == key.name)
+        };
+        if let Some(key) = section.keys.iter().find(is_named) {
             return Named::Key(key);
         }
     }

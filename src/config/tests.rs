@@ -82,7 +82,7 @@ fn nothing_given_is_the_documented_default() {
     assert_eq!(config.store_url().shown(), "sqlite:data/meetrelay.db");
     assert_eq!(config.rules.len(), 1, "the built-in rule");
     assert_eq!(config.rules[0].phrases, ["meet now", "meet"]);
-    assert_eq!(config.rules[0].worth, Duration::from_secs(15 * 60));
+    assert_eq!(config.rules[0].start_deadline, Duration::from_secs(15 * 60));
 }
 
 #[test]

@@ -343,12 +343,12 @@ pub fn repeat(
 fn came_in_time(meeting: &Meeting) -> bool {
     meeting
         .newest_session()
-        .is_some_and(|session| session.known_at.since(meeting.requested_at) <= meeting.rule.worth)
+        .is_some_and(|session| session.known_at.since(meeting.requested_at) <= meeting.rule.start_deadline)
 }
 
 /// What follows from the facts and the time, whatever the fact was.
 fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
-    let is_late = now.since(meeting.requested_at) > meeting.rule.worth;
+    let is_late = now.since(meeting.requested_at) > meeting.rule.start_deadline;
     if meeting.state() == State::Creating && meeting.end.is_none() && is_late {
         meeting.refused = Some(Refusal::TooLate);
     }
@@ -387,7 +387,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
     let too_late = meeting
         .requested_at
-        .plus(meeting.rule.worth.saturating_add(Duration::from_secs(1)));
+        .plus(meeting.rule.start_deadline.saturating_add(Duration::from_secs(1)));
     let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
     let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
     next.into_iter().chain(too_late).min()

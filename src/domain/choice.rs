@@ -60,7 +60,7 @@ pub fn offered<'m>(
 
 fn can_be_offered(meeting: &Meeting, received_at: Timestamp) -> bool {
     let is_too_late = meeting.state() == State::Creating
-        && received_at.since(meeting.requested_at) > meeting.rule.worth;
+        && received_at.since(meeting.requested_at) > meeting.rule.start_deadline;
     !meeting.is_ending() && !is_too_late && meeting.has_room_for_starts()
 }
 

@@ -13,9 +13,9 @@ pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError, Tit
 use title::{TitleTemplate, Titled};
 
 /// How long after a request a room may still be made, unless a rule says otherwise.
-pub const WORTH_DEFAULT: Duration = Duration::from_secs(15 * 60);
+pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(15 * 60);
 /// Longest worth: nobody waits longer for a meeting that was to be now.
-pub const WORTH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub const START_DEADLINE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A rule as it stands in the configuration, not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct RuleSpec {
     /// Who is moderator.
     pub moderators: Moderators,
     /// How long after the request a room may still be made.
-    pub worth: Duration,
+    pub start_deadline: Duration,
     /// Whom the first thing that a meeting leaves behind mentions.
     pub notify: Notify,
 }
@@ -45,7 +45,7 @@ impl Default for RuleSpec {
             channels: Vec::new(),
             title: None,
             moderators: Moderators::default(),
-            worth: WORTH_DEFAULT,
+            start_deadline: START_DEADLINE_DEFAULT,
             notify: Notify::default(),
         }
     }
@@ -61,7 +61,7 @@ pub enum RuleError {
     #[error("title: {0}")]
     Title(#[from] TitleError),
     /// Its worth.
-    #[error("worth: must be more than 0 s and at most {} h", WORTH_MAX.as_secs() / 3600)]
+    #[error("start_deadline: must be more than 0 s and at most {} h", START_DEADLINE_MAX.as_secs() / 3600)]
     Worth,
 }
 
@@ -73,7 +73,7 @@ pub struct Rule {
     channels: Vec<String>,
     title: TitleTemplate,
     moderators: Moderators,
-    worth: Duration,
+    start_deadline: Duration,
     notify: Notify,
 }
 
@@ -91,7 +91,7 @@ impl Rule {
                 Err(error) => errors.push(error.into()),
             }
         }
-        if spec.worth.is_zero() || spec.worth > WORTH_MAX {
+        if spec.start_deadline.is_zero() || spec.start_deadline > START_DEADLINE_MAX {
             errors.push(RuleError::Worth);
         }
         let title = match TitleTemplate::new(spec.title) {
@@ -110,7 +110,7 @@ impl Rule {
             channels: spec.channels,
             title,
             moderators: spec.moderators,
-            worth: spec.worth,
+            start_deadline: spec.start_deadline,
             notify: spec.notify,
         })
     }
@@ -134,7 +134,7 @@ impl Rule {
             title,
             title_source,
             moderators: self.moderators,
-            worth: self.worth,
+            start_deadline: self.start_deadline,
             notify: self.notify,
         }
     }
@@ -156,7 +156,7 @@ impl Rules {
             channels: Vec::new(),
             title: TitleTemplate::default(),
             moderators: Moderators::default(),
-            worth: WORTH_DEFAULT,
+            start_deadline: START_DEADLINE_DEFAULT,
             notify: Notify::default(),
         };
         let rules = match (rules.is_empty(), Rule::new(RuleSpec::default())) {

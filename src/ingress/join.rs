@@ -44,7 +44,7 @@ pub(super) struct Join {
     pub(super) pages: Arc<Pages>,
     pub(super) observer: Arc<dyn IngressObserver>,
     /// How long a request that the store does not know may still be under way.
-    pub(super) worth: Duration,
+    pub(super) start_deadline: Duration,
     pub(super) store_deadline: Duration,
     pub(super) chat_deadline: Duration,
     pub(super) conference_deadline: Duration,
@@ -178,7 +178,7 @@ impl Join {
 
     /// A good link whose request the store does not have (yet): its event may lie in a queue.
     fn not_known(&self, visit: &Visit) -> Answer {
-        if visit.now.since(visit.request.made_at()) <= self.worth {
+        if visit.now.since(visit.request.made_at()) <= self.start_deadline {
             return self.waiting(visit, None);
         }
         self.pages.message(

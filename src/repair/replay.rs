@@ -15,7 +15,7 @@ use super::{RepairError, Repairs};
 /// A job's letter is buried first and its meeting told then: for so long the meeting may not know of it.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// A wish to end a meeting is carried out for so long; the meeting that it meant is over or was ended otherwise then.
-const END_WORTH: Duration = Duration::from_secs(900);
+const END_REQUEST_AGE_MAX: Duration = Duration::from_secs(900);
 /// Such a meeting is looked at so often,
 const LOOKS_MAX: u32 = 20;
 /// with this pause.
@@ -97,7 +97,7 @@ impl Repairs {
                 event.received_at = now;
             }
             Fact::MeetingRequested { rule, .. } => {
-                too_late = over(now, event.received_at, rule.worth);
+                too_late = over(now, event.received_at, rule.start_deadline);
             }
             _ => {}
         }
@@ -119,7 +119,7 @@ impl Repairs {
         let meeting = self.informed_meeting(letter, job, &key).await?;
         let now = self.clock.now();
         let too_late = (job.job == Job::CreateRoom && meeting.sessions.is_empty() && !reset_age)
-            .then(|| over(now, meeting.requested_at, meeting.rule.worth))
+            .then(|| over(now, meeting.requested_at, meeting.rule.start_deadline))
             .flatten();
         let fact = Fact::JobReplayed {
             meeting: job.meeting,
@@ -171,12 +171,12 @@ impl Repairs {
 
 /// Such a wish names a place, not a meeting.
 fn is_old_end(event: &Event, now: Timestamp) -> bool {
-    matches!(event.fact, Fact::EndRequested { .. }) && now.since(event.received_at) > END_WORTH
+    matches!(event.fact, Fact::EndRequested { .. }) && now.since(event.received_at) > END_REQUEST_AGE_MAX
 }
 
 /// By how much a request is older than its worth.
-fn over(now: Timestamp, received_at: Timestamp, worth: Duration) -> Option<Duration> {
+fn over(now: Timestamp, received_at: Timestamp, start_deadline: Duration) -> Option<Duration> {
     now.since(received_at)
-        .checked_sub(worth)
+        .checked_sub(start_deadline)
         .filter(|over| !over.is_zero())
 }

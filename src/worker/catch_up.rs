@@ -45,7 +45,7 @@ pub struct CatchUpSettings {
     /// Most starts of one person in one channel within a minute; each channel is read and counted by itself.
     pub starts_per_minute: usize,
     /// The longest `worth` of all rules: older posts are not even read.
-    pub worth_max: Duration,
+    pub start_deadline_max: Duration,
     /// How often to look.
     pub every: Duration,
 }

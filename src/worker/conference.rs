@@ -37,7 +37,7 @@ pub(super) async fn run(ctx: &WorkerContext, meeting: &Meeting, id: &JobId) -> J
 
 async fn create_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
     let now = ctx.deps.clock.now();
-    if now.since(meeting.requested_at) > meeting.rule.worth {
+    if now.since(meeting.requested_at) > meeting.rule.start_deadline {
         let reason = Refusal::TooLate;
         return JobReport::learned(Fact::RoomRefused {
             meeting: meeting.id,

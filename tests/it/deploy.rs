@@ -49,6 +49,10 @@ fn every_variable_that_is_named_is_a_configuration_key() {
         "compose.yaml",
         "Dockerfile",
         "README.md",
+        "../README.md",
+        "operations.md",
+        "rabbitmq/README.md",
+        "postgres/README.md",
         "meetrelay.toml",
         "systemd/meetrelay.service",
     ];

@@ -15,6 +15,7 @@ mod catch_up;
 mod convergence;
 mod crash;
 mod deploy;
+mod documents;
 mod envelope_queue;
 mod faults;
 mod field;

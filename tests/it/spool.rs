@@ -111,7 +111,7 @@ async fn leave(world: &World, signer: EnvelopeSigner, count: usize) {
                     title: format!("talk {number}"),
                     title_source: None,
                     moderators: Moderators::Everyone,
-                    worth: Duration::from_secs(900),
+                    start_deadline: Duration::from_secs(900),
                     notify: Default::default(),
                 },
                 always_new: true,

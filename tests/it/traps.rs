@@ -209,7 +209,7 @@ async fn breakout_rooms_make_and_change_no_card() {
 async fn refused_api_key_makes_a_red_card_that_says_what_to_do() {
     // The key may be replaced until the start's deadline.
     let world = Setup::default()
-        .configured("[[rule]]\nworth = \"10s\"\n")
+        .configured("[[rule]]\nstart_deadline = \"10s\"\n")
         .start()
         .await;
     let body = r#"{"status":false,"msg":"invalid API key","status_code":"INVALID_API_KEY"}"#;
@@ -263,7 +263,7 @@ async fn meeting_that_does_not_come_about_in_time_says_so() {
     let world = Setup::default()
         .configured(
             "[[rule]]
-worth = \"10s\"
+start_deadline = \"10s\"
 ",
         )
         .start()
@@ -450,7 +450,7 @@ async fn transcripts_analytics_and_costs_are_not_posted() {
 async fn failure_in_a_direct_message_is_told_there() {
     // The key may be replaced until the start's deadline.
     let world = Setup::default()
-        .configured("[[rule]]\nworth = \"10s\"\n")
+        .configured("[[rule]]\nstart_deadline = \"10s\"\n")
         .start()
         .await;
     let channel = world.chat.direct_channel("ana", "bob");

@@ -300,7 +300,7 @@ fn request(number: u128, received_at: Timestamp) -> Event {
                 title: "Weekly sync".to_owned(),
                 title_source: None,
                 moderators: Moderators::Everyone,
-                worth: 900 * SECOND,
+                start_deadline: 900 * SECOND,
                 notify: Default::default(),
             },
             always_new: false,

@@ -224,7 +224,7 @@ fn request(received_at: Timestamp) -> Event {
                 title: "weekly".to_owned(),
                 title_source: None,
                 moderators: Moderators::Everyone,
-                worth: Duration::from_secs(900),
+                start_deadline: Duration::from_secs(900),
                 notify: Default::default(),
             },
             always_new: false,

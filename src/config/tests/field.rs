@@ -247,3 +247,24 @@ fn the_sample_file_is_enough_to_serve() {
         "the commented rule reads too"
     );
 }
+
+#[test]
+fn key_that_was_renamed_is_read_under_its_old_name_with_a_warning() {
+    let text = "[[rule]]\nworth = \"20m\"\n\n[[rule]]\nworth = \"20m\"\nstart_deadline = \"30m\"\n";
+    let loaded = given().file(text).load().unwrap();
+    let deadlines: Vec<u64> = loaded
+        .config
+        .rules
+        .iter()
+        .map(|rule| rule.start_deadline.as_secs() / 60)
+        .collect();
+    assert_eq!(deadlines, [20, 30], "the new name counts where both are given");
+    let warnings = loaded.warnings().join("\n");
+    assert_eq!(warnings.matches("has another name now").count(), 2, "{warnings}");
+    let first = "relay.toml:2: rule[1].worth: has another name now, and the next version refuses this one; write start_deadline instead";
+    assert!(warnings.contains(first), "{warnings}");
+    let variable = given().variable("MEETRELAY__RULE", r#"[{"worth": "25m"}]"#);
+    let loaded = variable.load().unwrap();
+    assert_eq!(loaded.config.rules[0].start_deadline.as_secs(), 25 * 60);
+    assert!(loaded.warnings().join("").contains("rule[1].worth"));
+}

@@ -49,7 +49,7 @@ fn meeting(number: u32, title: &str, by: &str, thread: Option<&str>) -> Meeting 
                 title: title.to_owned(),
                 title_source: None,
                 moderators: Moderators::Everyone,
-                worth: Duration::from_secs(900),
+                start_deadline: Duration::from_secs(900),
                 notify: Notify::default(),
             },
             always_new: false,

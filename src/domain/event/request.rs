@@ -81,7 +81,8 @@ pub struct RuleChoice {
     /// Who is moderator.
     pub moderators: Moderators,
     /// How long after the request a room may still be made.
-    pub worth: Duration,
+    #[serde(rename = "worth")]
+    pub start_deadline: Duration,
     /// Whom the first thing that the meeting leaves behind mentions.
     #[serde(default, skip_serializing_if = "Notify::is_default")]
     pub notify: Notify,

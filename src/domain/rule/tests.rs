@@ -58,7 +58,7 @@ fn built_in_rule_names_the_meeting_after_its_channel() {
         .unwrap();
     assert_eq!(choice.title, "dev meeting");
     assert_eq!(choice.moderators, Moderators::Everyone);
-    assert_eq!(choice.worth, Duration::from_secs(900));
+    assert_eq!(choice.start_deadline, Duration::from_secs(900));
     assert_eq!(
         rules.choose_by_text(&place("dev"), "ana", "meet me at noon"),
         None
@@ -134,19 +134,19 @@ fn command_where_no_rule_fits_gets_the_built_in_options() {
     let rules = rules(vec![RuleSpec {
         channels: vec!["ops".to_owned()],
         moderators: Moderators::Starter,
-        worth: Duration::from_secs(60),
+        start_deadline: Duration::from_secs(60),
         ..RuleSpec::default()
     }]);
     let choice = rules.choose_by_command(&place("dev"), "ana", None);
     assert_eq!(
-        (choice.title.as_str(), choice.worth),
-        ("dev meeting", WORTH_DEFAULT)
+        (choice.title.as_str(), choice.start_deadline),
+        ("dev meeting", START_DEADLINE_DEFAULT)
     );
     assert_eq!(choice.moderators, Moderators::Everyone);
     assert_eq!(rules.choose_by_text(&place("dev"), "ana", "meet now"), None);
     let choice = rules.choose_by_command(&place("ops"), "ana", None);
     assert_eq!(
-        (choice.moderators, choice.worth),
+        (choice.moderators, choice.start_deadline),
         (Moderators::Starter, Duration::from_secs(60))
     );
 }
@@ -262,13 +262,13 @@ fn bad_rules_are_refused_with_every_reason() {
     let spec = RuleSpec {
         phrases: vec!["ok".to_owned(), " ".to_owned(), "meet:".to_owned()],
         title: Some("{{ chanel }} meeting".to_owned()),
-        worth: Duration::ZERO,
+        start_deadline: Duration::ZERO,
         ..RuleSpec::default()
     };
     insta::assert_snapshot!(errors(spec).join("\n"), @r"
     phrases: a phrase must have at least one word
     phrases: a phrase must end with a letter or digit, `meet:` does not: a title may follow it after `:` or `-`
-    worth: must be more than 0 s and at most 24 h
+    start_deadline: must be more than 0 s and at most 24 h
     title: `{{ chanel }} meeting`: there is no `chanel`; known are channel, team, user, title
     ");
     let endless = "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}";

@@ -89,7 +89,7 @@ fn place() -> BoxedStrategy<Conversation> {
 
 fn rule() -> BoxedStrategy<RuleChoice> {
     (any::<String>(), any::<bool>(), any::<u32>())
-        .prop_map(|(title, everyone, worth)| RuleChoice {
+        .prop_map(|(title, everyone, deadline)| RuleChoice {
             title,
             title_source: None,
             moderators: if everyone {
@@ -97,7 +97,7 @@ fn rule() -> BoxedStrategy<RuleChoice> {
             } else {
                 Moderators::Starter
             },
-            worth: Duration::from_millis(worth.into()),
+            start_deadline: Duration::from_millis(deadline.into()),
             notify: Default::default(),
         })
         .boxed()

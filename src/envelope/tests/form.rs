@@ -75,7 +75,7 @@ fn facts() -> Vec<Fact> {
                 title: "Weekly".to_owned(),
                 title_source: None,
                 moderators: Moderators::Everyone,
-                worth: Duration::from_secs(900),
+                start_deadline: Duration::from_secs(900),
                 notify: Default::default(),
             },
             always_new: false,

@@ -124,7 +124,7 @@ pub(in crate::ingress) fn meeting(state: State) -> Meeting {
             title: "Weekly <sync>".to_owned(),
             title_source: None,
             moderators: Moderators::Everyone,
-            worth: Duration::from_secs(900),
+            start_deadline: Duration::from_secs(900),
             notify: Default::default(),
         },
         number: 2,

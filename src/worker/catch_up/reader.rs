@@ -89,7 +89,7 @@ impl PostReader {
             self.keep(ctx, &name, found.now).await?;
             return Ok(PassResult::Done);
         };
-        let oldest = found.now.minus(self.settings.worth_max);
+        let oldest = found.now.minus(self.settings.start_deadline_max);
         let window = TimeWindow {
             now: found.now,
             our_now,
@@ -257,7 +257,7 @@ async fn offer(
 ) -> Result<bool, PublishError> {
     let age = window.age(post);
     if let Fact::MeetingRequested { rule, .. } = &fact
-        && age >= rule.worth
+        && age >= rule.start_deadline
     {
         debug!(post = %post.id, "too old to be caught up with");
         return Ok(false);

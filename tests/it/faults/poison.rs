@@ -86,7 +86,7 @@ fn request(number: u128, channel: &str, title: &str, now: Timestamp) -> Posting 
                 title: title.to_owned(),
                 title_source: None,
                 moderators: Moderators::Everyone,
-                worth: Duration::from_secs(900),
+                start_deadline: Duration::from_secs(900),
                 notify: Default::default(),
             },
             always_new: false,

@@ -326,7 +326,7 @@ pub(crate) async fn absurd_rule_stops_nobody_else(bench: &impl Bench) {
     let store = bench.open().await;
     let mut absurd = start("town", second(0));
     if let Fact::MeetingRequested { rule, .. } = &mut absurd.event.fact {
-        rule.worth = Duration::MAX;
+        rule.start_deadline = Duration::MAX;
     }
     let applied = store.apply(vec![absurd.clone()], policy(), second(0)).await;
     if let Err(error) = applied {

@@ -99,7 +99,7 @@ pub(crate) fn request(meeting: MeetingId, channel: &str, by: &str) -> Fact {
             title: format!("{channel} meeting"),
             title_source: None,
             moderators: Moderators::Everyone,
-            worth: Duration::from_secs(900),
+            start_deadline: Duration::from_secs(900),
             notify: Default::default(),
         },
         always_new: false,

@@ -19,7 +19,7 @@ fn settings(missed_posts: &MissedPosts) -> CatchUpSettings {
         own_user: OwnUser::unknown(),
         missed_posts: missed_posts.clone(),
         starts_per_minute: 5,
-        worth_max: 900 * SECOND,
+        start_deadline_max: 900 * SECOND,
         every: 3600 * SECOND,
     }
 }

@@ -341,7 +341,7 @@ async fn start_that_waited_half_an_hour_is_shown_nowhere() {
         hook: ResponseHook::parse("hook"),
     };
     place.kind = ConversationKind::Direct;
-    rule.worth = 3600 * SECOND;
+    rule.start_deadline = 3600 * SECOND;
     let incoming = Incoming {
         event: event.clone(),
         fresh: meetrelay::domain::apply::Fresh { room: [1; 13] },

@@ -229,7 +229,7 @@ pub(super) fn start(
         title: "Weekly sync".to_owned(),
         title_source: None,
         moderators: Moderators::Everyone,
-        worth: 15 * MINUTE,
+        start_deadline: 15 * MINUTE,
         notify: Default::default(),
     };
     let fact = Fact::MeetingRequested {

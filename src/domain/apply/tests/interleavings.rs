@@ -75,7 +75,7 @@ fn play(
 fn patient(request: &Event) -> Event {
     let mut request = request.clone();
     if let Fact::MeetingRequested { rule, .. } = &mut request.fact {
-        rule.worth = mins(10_000);
+        rule.start_deadline = mins(10_000);
     }
     request
 }

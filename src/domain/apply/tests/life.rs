@@ -159,7 +159,7 @@ impl Draft {
         let mut request = request(1, "ana", at(0));
         if let Fact::MeetingRequested { rule, .. } = &mut request.fact {
             // An answer that comes after an artifact is late in no other sense.
-            rule.worth = Duration::from_secs(24 * 60 * 60);
+            rule.start_deadline = Duration::from_secs(24 * 60 * 60);
         }
         Life {
             request,

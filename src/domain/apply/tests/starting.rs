@@ -211,7 +211,7 @@ fn worth_without_measure_stops_nothing() {
     let mut bench = Bench::new();
     let mut request = request(1, "ana", at(0));
     if let Fact::MeetingRequested { rule, .. } = &mut request.fact {
-        rule.worth = std::time::Duration::MAX;
+        rule.start_deadline = std::time::Duration::MAX;
     }
     let applied = bench.apply(&request);
     assert_eq!(keys(&applied.publish), ["CreateRoom:room", "RefreshCard:1"]);

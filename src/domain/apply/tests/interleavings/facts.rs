@@ -59,7 +59,7 @@ pub(in crate::domain::apply::tests) fn requested_by(number: u128, name: &str) ->
             title: "Weekly sync".to_owned(),
             title_source: None,
             moderators: Moderators::Everyone,
-            worth: mins(15),
+            start_deadline: mins(15),
             notify: Default::default(),
         },
         always_new: false,
