@@ -341,9 +341,9 @@ pub fn repeat(
 
 /// Its room was there in time, and only we were late: events waited while the store was away.
 fn came_in_time(meeting: &Meeting) -> bool {
-    meeting
-        .newest_session()
-        .is_some_and(|session| session.known_at.since(meeting.requested_at) <= meeting.rule.start_deadline)
+    meeting.newest_session().is_some_and(|session| {
+        session.known_at.since(meeting.requested_at) <= meeting.rule.start_deadline
+    })
 }
 
 /// What follows from the facts and the time, whatever the fact was.
@@ -385,9 +385,12 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     };
     let next = owed.iter().map(of_job).min();
     // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
-    let too_late = meeting
-        .requested_at
-        .plus(meeting.rule.start_deadline.saturating_add(Duration::from_secs(1)));
+    let too_late = meeting.requested_at.plus(
+        meeting
+            .rule
+            .start_deadline
+            .saturating_add(Duration::from_secs(1)),
+    );
     let is_waiting = meeting.state() == State::Creating && meeting.end.is_none();
     let too_late = Some(too_late).filter(|at| is_waiting && *at > now);
     next.into_iter().chain(too_late).min()

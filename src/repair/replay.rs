@@ -171,7 +171,8 @@ impl Repairs {
 
 /// Such a wish names a place, not a meeting.
 fn is_old_end(event: &Event, now: Timestamp) -> bool {
-    matches!(event.fact, Fact::EndRequested { .. }) && now.since(event.received_at) > END_REQUEST_AGE_MAX
+    matches!(event.fact, Fact::EndRequested { .. })
+        && now.since(event.received_at) > END_REQUEST_AGE_MAX
 }
 
 /// By how much a request is older than its worth.

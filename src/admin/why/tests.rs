@@ -96,11 +96,12 @@ async fn story_of_a_meeting_is_ordered_and_tells_its_lags() {
                 ("event", 0),
                 ("buried", 0),
                 ("buried", 0),
+                ("buried", 0),
                 ("attempt", 13),
                 ("note", 30_000)
             ]
         );
-        let attempt = &why["timeline"][3];
+        let attempt = &why["timeline"][4];
         assert_eq!(attempt["job"], "CreateRoom:room");
         assert_eq!(
             (&attempt["lag_ms"], &attempt["took_ms"]),

@@ -258,9 +258,17 @@ fn key_that_was_renamed_is_read_under_its_old_name_with_a_warning() {
         .iter()
         .map(|rule| rule.start_deadline.as_secs() / 60)
         .collect();
-    assert_eq!(deadlines, [20, 30], "the new name counts where both are given");
+    assert_eq!(
+        deadlines,
+        [20, 30],
+        "the new name counts where both are given"
+    );
     let warnings = loaded.warnings().join("\n");
-    assert_eq!(warnings.matches("has another name now").count(), 2, "{warnings}");
+    assert_eq!(
+        warnings.matches("has another name now").count(),
+        2,
+        "{warnings}"
+    );
     let first = "relay.toml:2: rule[1].worth: has another name now, and the next version refuses this one; write start_deadline instead";
     assert!(warnings.contains(first), "{warnings}");
     let variable = given().variable("MEETRELAY__RULE", r#"[{"worth": "25m"}]"#);
