@@ -2,7 +2,7 @@
 //!
 //! Decoding is total: whatever the bytes are, the answer is an envelope or a short reason that repeats nothing of
 //! them. Version 1 may gain fields with defaults; anything else is a new version. Everything that a worker needs
-//! stands in it or in the store, so that messages can be moved by hand between queues (faults.md Q22).
+//! stands in it or in the store, so that messages can be moved by hand between queues.
 
 mod check;
 mod own;

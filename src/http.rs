@@ -45,7 +45,8 @@ const IDLE_CONNECTIONS_MAX: usize = 16;
 /// How calls are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// Over connecting, sending, headers and body together. plugNmeet may rightly take 20 s (plugnmeet.md 2.0).
+    /// The time for connecting, sending, headers and body together. plugNmeet may rightly take 20 s, because calls wait
+    /// for a lock of their room (src/plugnmeet/README.md, "Answers").
     pub deadline: Duration,
     /// Longest body that is read, in bytes, unless the request says otherwise.
     pub response_bytes_max: usize,

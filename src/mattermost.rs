@@ -1,5 +1,7 @@
-//! Mattermost as the chat server: REST v4 with a bot's token or a session of its own (mattermost.md 5), or notices
-//! through an incoming webhook or a plugin's endpoint.
+//! Mattermost as the chat server: REST v4 with a bot's token or a session of its own, or notices through an incoming
+//! webhook or a plugin's endpoint.
+//!
+#![doc = include_str!("mattermost/README.md")]
 
 mod access;
 mod body;

@@ -1,4 +1,6 @@
-//! plugNmeet as the conference server: its signed API over HTTP (plugnmeet.md 1 and 2).
+//! plugNmeet as the conference server: its signed API over HTTP.
+//!
+#![doc = include_str!("plugnmeet/README.md")]
 
 mod answer;
 mod artifacts;
@@ -36,7 +38,7 @@ pub use room::{LockSettings, RoomSettings};
 /// The setting with the address of the API.
 const URL_SETTING: &str = "plugnmeet.url";
 
-/// Longest `webhook_url` that plugNmeet's database holds, in characters (plugnmeet.md 2.1).
+/// Longest `webhook_url` that plugNmeet's database holds, in characters (src/plugnmeet/README.md, "Creating a room").
 const WEBHOOK_URL_CHARS_MAX: usize = 255;
 
 /// Where plugNmeet is and what its rooms are like.

@@ -1,4 +1,4 @@
-//! Signed links: what a link may do is in the link, and nobody else can make one. They do not expire (design 5).
+//! Signed links: what a link may do is in the link, and nobody else can make one. They do not expire.
 //!
 //! A token is `base64url(content ‖ first 16 bytes of HMAC-SHA256(content))`; the content begins with a byte that
 //! tells version and kind. It ends in a letter or digit, because linkers leave other signs out: where the last sign

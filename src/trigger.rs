@@ -1,5 +1,5 @@
 //! Whether a post asks for a meeting. Decided here for both ways in which posts come: told by an outgoing webhook, and
-//! read later because Mattermost tells each only once (mattermost.md 1.4).
+//! read later because Mattermost tells each only once (src/mattermost/README.md, "Delivery of integrations").
 
 mod missed_posts;
 mod own_user;

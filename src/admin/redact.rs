@@ -33,7 +33,7 @@ pub(super) fn redact(value: &mut Value) {
     }
 }
 
-/// The dedup key of a command holds the id of its response URL (design 3).
+/// The dedup key of a command holds the id of its response URL, which is a secret while it can be used.
 fn is_of_command(key: &Value) -> bool {
     key.as_str().is_some_and(|key| key.starts_with("command:"))
 }

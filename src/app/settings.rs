@@ -19,9 +19,9 @@ use crate::queue::rabbitmq::{BrokerSettings, Declare};
 use crate::worker::{BreakerSettings, CardFace, WorkerSettings};
 use crate::{mattermost, plugnmeet};
 
-/// Most events applied in one transaction (design 11: batch-first).
+/// The most events that are applied in one transaction.
 const BATCH_MAX: usize = 64;
-/// Poison bound of design 3.
+/// A message that was redelivered and begun this often without a verdict is poison.
 const POISON_MAX: u32 = 5;
 
 /// The broker that `url` names, with everything else as configured.

@@ -56,7 +56,8 @@ impl WatchedParts {
             renewed,
             context,
         } = self;
-        // Notices come of no account that could be asked for, and fire no outgoing webhook (mattermost.md 1.2).
+        // Notices come from no account that could be asked for, and they fire no outgoing webhook
+        // (src/mattermost/README.md, "Which posts fire").
         if deps.chat.kind() == DeliveryMethod::Posts {
             watchers.spawn(watch_own_user(deps.clone(), own_user, renewed));
         }

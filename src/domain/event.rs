@@ -50,7 +50,7 @@ impl Event {
     }
 }
 
-/// The dedup key of design 3: unique together.
+/// The dedup key: source and key together are unique.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
     /// `mattermost:<server>`, `plugnmeet:<server>` or `relay`; never a route or a token.
@@ -60,7 +60,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// An event of Mattermost, `key` as design 3 lists them.
+    /// An event of Mattermost. `key` is `post:<post id>`, or `command:` and the last segment of the response URL.
     pub fn mattermost(server: &ServerName, key: impl fmt::Display) -> Self {
         Self {
             source: format!("mattermost:{server}"),
@@ -103,7 +103,7 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// What an artifact is (plugnmeet.md 6).
+/// What an artifact is.
 ///
 /// To add a kind (four files; six if it is posted):
 /// 1. Here: the variant, plugNmeet's name and number for it, and the word in logs and tables.
@@ -126,8 +126,8 @@ pub enum ArtifactKind {
 }
 
 impl ArtifactKind {
-    /// The kind that plugNmeet calls by this name, or in some bodies by this number (plugnmeet.md 6). `None`: it has no
-    /// file, like the `_USAGE` kinds, which are records of cost, or is not known yet.
+    /// The kind that plugNmeet calls by this name, or by this number (src/plugnmeet/README.md, "Artifacts"). `None`: it
+    /// has no file, like the `_USAGE` kinds, which are records of cost, or it is not known yet.
     pub fn of_plugnmeet(name: Option<&str>, number: Option<i64>) -> Option<Self> {
         match (name, number) {
             (Some("MEETING_ANALYTICS"), _) | (_, Some(1)) => Some(Self::Analytics),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Timestamp;
 
 /// Longest identifier of a peer that is believed, in bytes. Mattermost's have 26, plugNmeet's record ids 50,
-/// its room ids at most 64 (plugnmeet.md 2.1).
+/// its room ids at most 64 (src/plugnmeet/README.md, "Creating a room").
 pub const PEER_ID_BYTES_MAX: usize = 128;
 
 /// A peer's identifier that cannot be one: empty, too long, or with characters outside `[A-Za-z0-9_.:-]`.
@@ -113,7 +113,7 @@ impl RoomId {
         Self(id)
     }
 
-    /// The room of which this could be a breakout room (`<ours>-<n>`, plugnmeet.md 4.4).
+    /// The room of which this could be a breakout room: plugNmeet names those `<parent>-<n>`.
     pub fn breakout_parent(&self) -> Option<Self> {
         let (parent, number) = self.0.rsplit_once('-')?;
         let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());

@@ -381,7 +381,8 @@ impl Presence {
         self.is_person() && !self.never_joined
     }
 
-    /// Not a recorder, a stream, a telephone line or an agent (plugnmeet.md 4.3).
+    /// Whether this is a person: not a recorder, a stream, a telephone line or an agent
+    /// (src/plugnmeet/README.md, "Events").
     pub fn is_person(&self) -> bool {
         const BOTS: [&str; 2] = ["RECORDER_BOT", "RTMP_BOT"];
         const BOT_PREFIXES: [&str; 4] = ["ingres_", "sip_", "pnm_agent-", "pnm_tts_agent-"];

@@ -60,7 +60,7 @@ fn conference_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>)
     if let Some(end) = &meeting.end
         && !end.gone
         // A poll that saw it gone is no end of the trying: a server that stopped while it ended a room never says so by
-        // itself, and a create would bring the same session back (plugnmeet.md 2.1).
+        // itself, and a create would bring the same session back (src/plugnmeet/README.md, "Sessions that never end").
         && session.is_none_or(|session| session.session_ended_at.is_none())
     {
         let due = end

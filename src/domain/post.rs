@@ -38,7 +38,7 @@ impl Rendered {
     }
 }
 
-/// A framed block (mattermost.md 3.2).
+/// A framed block below a post's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     /// A whole sentence, for notifications and old clients.

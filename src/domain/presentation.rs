@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{ConversationKind, Meeting, PostKey, ResponseHook, Timestamp, TriggerSource};
 
-/// How long a response URL works: Mattermost's `CommandWebhookLifetime` (mattermost.md 2.3).
+/// How long a response URL works (src/mattermost/README.md, "Response URLs").
 pub const HOOK_LIFE: Duration = Duration::from_secs(30 * 60);
-/// How often a response URL works: Mattermost's `TryUse(id, 5)`, counted before the post is tried (mattermost.md 2.3).
+/// How often a response URL works. Mattermost counts a use before it tries the post.
 pub const HOOK_USES_MAX: u32 = 5;
 
 /// What can be done with what was posted.

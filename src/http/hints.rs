@@ -7,7 +7,7 @@ use reqwest::header::{DATE, HeaderMap, HeaderName};
 /// Longest wait that a peer is granted by Retry-After; what it asks beyond is cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// What the `X-RateLimit-*` headers say (mattermost.md 3.6).
+/// What the `X-RateLimit-*` headers say (src/mattermost/README.md, "Rate limit").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     /// Requests that fit into a burst.

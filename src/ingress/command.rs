@@ -1,4 +1,4 @@
-//! `POST` or `GET /mattermost/command`: what people type (mattermost.md 2).
+//! `POST` or `GET /mattermost/command`: what people type (src/mattermost/README.md, "Slash commands").
 //!
 //! Once the caller is authenticated the status is always 200: with any other the person would not see the text.
 //!

@@ -1,4 +1,4 @@
-//! `/join/{token}`: one link for the whole life of a meeting (design 5). It waits while the room is being made, lets
+//! `/join/{token}`: one link for the whole life of a meeting. It waits while the room is being made, lets
 //! people in while it runs, and tells afterwards what came of it.
 //!
 //! A GET mints nothing, whoever sends it; previews and crawlers do no harm.

@@ -1,4 +1,4 @@
-//! `POST /mattermost/outgoing`: posts that may ask for a meeting (mattermost.md 1).
+//! `POST /mattermost/outgoing`: posts that may ask for a meeting (src/mattermost/README.md, "Outgoing webhooks").
 //!
 //! Mattermost sends each once and ignores the status; a JSON `text` in the answer is posted in the channel, so that an
 //! empty body is the answer to everything that is fine.
@@ -20,7 +20,8 @@ use super::reply::{self, Answer};
 use super::sink::EventSink;
 use super::verify::Tokens;
 
-/// The fields that are read. `trigger_word` is not: it carries the word of another hook (mattermost.md 1.3).
+/// The fields that are read. `trigger_word` is not, because it may carry the word of another webhook
+/// (src/mattermost/README.md, "Trigger words").
 const FIELDS: [&str; 10] = [
     "token",
     "team_id",
@@ -205,7 +206,7 @@ impl OutgoingRoute {
     }
 }
 
-/// When the post was made, on Mattermost's clock: a form tells seconds, JSON milliseconds (mattermost.md 1.1).
+/// When the post was made, on Mattermost's clock. A form tells seconds, JSON milliseconds.
 fn posted_at(fields: &Fields, kind: &str) -> Result<Option<Timestamp>, BadFields> {
     let told = fields.optional_number("timestamp")?;
     Ok(told.map(if kind == JSON {

@@ -41,8 +41,8 @@ pub(super) fn person(fields: &Fields) -> Result<Person, BadFields> {
     })
 }
 
-/// A direct message is named `id__id`, a group message by a SHA-1 in hex (mattermost.md 2.1): both are closed to bots.
-/// Nobody names a channel like that.
+/// A direct message is named `id__id`, a group message by a SHA-1 in hex, and nobody names a channel like that. Both
+/// are closed to bots (src/mattermost/README.md, "Direct and group messages").
 fn is_direct(channel_name: &str) -> bool {
     let is_id = |id: &str| {
         id.len() == 26

@@ -1,7 +1,8 @@
 //! `POST /plugnmeet/webhook`: what plugNmeet tells.
 //!
-//! It tries an event three times and then forgets it; a receiver that hangs makes it drop others (plugnmeet.md 4.1).
-//! So: verify, make durable, answer. 4xx is final for it and is never said about trouble of our own.
+//! It tries an event three times and then forgets it, and a receiver that hangs makes it drop others
+//! (src/plugnmeet/README.md, "Webhook delivery"). So an event is verified, made durable and answered at once. 4xx is
+//! final for plugNmeet, so it is never the answer to a failure of our own.
 
 mod facts;
 mod wire;

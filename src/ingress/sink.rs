@@ -14,8 +14,8 @@ use crate::ports::{Body, Clock, Envelope, Posting, PublishError, QueueName};
 
 use super::observe::IngressObserver;
 
-/// After this the sender is told that its event was not taken (design 3). From the end of the request's body. A queue
-/// with a spool turns to it well before.
+/// After this time the sender is told that its event was not taken. It is counted from the end of the request's body.
+/// A queue with a spool turns to it well before.
 pub const DURABLE_WITHIN: Duration = Duration::from_millis(900);
 
 /// Why an event is not on stable storage.

@@ -19,7 +19,7 @@ use crate::domain::Timestamp;
 
 use super::observe::Rejected;
 
-/// How far plugNmeet's clock may be from ours (plugnmeet.md 4.1).
+/// How far plugNmeet's clock may be from ours; plugNmeet's own verifier allows as much.
 const LEEWAY: Duration = Duration::from_secs(60);
 /// Longest signature that is looked at, in bytes; real ones have about 300.
 const SIGNATURE_BYTES_MAX: usize = 4096;
@@ -96,7 +96,7 @@ impl WebhookKey {
     }
 
     /// Whether one of the two headers carries a signature over exactly this body. Proxies overwrite or strip
-    /// `Authorization`, therefore `Hash-Token` (plugnmeet.md 4.1).
+    /// `Authorization`, so plugNmeet repeats it in `Hash-Token` (src/plugnmeet/README.md, "Webhook tokens").
     pub(super) fn verify(
         &self,
         headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! What is sent: posts and answers, cut to what the server takes (mattermost.md 3.2, 3.3).
+//! What is sent: posts and answers, cut to what the server takes (src/mattermost/README.md, "Limits").
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The channels of the relay's own account, and what people write in them (mattermost.md 5.3).
+//! The channels of the relay's own account, and what people write in them.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ const CHANNELS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest name that is kept, in characters; Mattermost's have at most 64.
 const NAME_CHARS_MAX: usize = 64;
 
-/// Properties of posts that no person wrote as they stand: bots and whatever posts for somebody (mattermost.md 5.3).
+/// Properties of posts that no person wrote as they stand (src/mattermost/README.md, "Posts").
 const NOT_WRITTEN: [&str; 2] = ["from_bot", "from_webhook"];
 
 #[derive(Deserialize)]
@@ -64,8 +64,8 @@ struct ChannelPost {
 }
 
 impl ChannelPost {
-    /// A person made it so: it fired the outgoing webhooks that knew its first word (mattermost.md 1.2). What an edited
-    /// post said at first nobody knows.
+    /// Whether a person made it so. Then it fired the outgoing webhooks that knew its first word
+    /// (src/mattermost/README.md, "Which posts fire"). What an edited post said at first is not known.
     fn is_as_written(&self) -> bool {
         let is_automatic = NOT_WRITTEN
             .iter()

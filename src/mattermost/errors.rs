@@ -1,5 +1,5 @@
-//! What a refusal of Mattermost means (mattermost.md 3.5, 3.6, 5). Its texts may hold the id of a hook, which is
-//! a secret, so only the error's id goes into the log.
+//! What a refusal of Mattermost means (src/mattermost/README.md, "Errors"). Its texts may hold the id of a hook, which
+//! is a secret, so only the error's id goes into the log.
 
 use std::time::Instant;
 
@@ -85,7 +85,7 @@ pub(super) fn outside_word(text: &str) -> String {
         .collect()
 }
 
-/// What to change when a login is refused so (mattermost.md 5.1; of other ids Mattermost's own words say enough).
+/// What to change when a login is refused so. For other ids Mattermost's own words say enough.
 pub(super) fn login_hint(why: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 7] = [
         ("login.invalid_credentials", "name or password is wrong"),

@@ -42,7 +42,7 @@ impl Hooks {
         Self { url, http }
     }
 
-    /// Sends an answer to a slash command's response URL (mattermost.md 2.3).
+    /// Sends an answer to a slash command's response URL (src/mattermost/README.md, "Response URLs").
     pub(super) async fn answer(&self, hook: &ResponseHook, body: Vec<u8>) -> Result<(), ChatError> {
         let path = ["hooks", "commands", hook.expose()];
         let push = Push {

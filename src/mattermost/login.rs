@@ -1,4 +1,4 @@
-//! Logging in with name and password (mattermost.md 5.1).
+//! Logs in with name and password (src/mattermost/README.md, "Sessions").
 
 use std::sync::Arc;
 use std::time::Instant;

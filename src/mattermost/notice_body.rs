@@ -1,4 +1,5 @@
-//! The JSON of a notice (mattermost.md 3.1, 3.2), for Mattermost or for whoever knows Slack's incoming webhooks.
+//! The JSON of a notice, for Mattermost or for whoever knows Slack's incoming webhooks
+//! (src/mattermost/README.md, "Incoming webhooks").
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! The ways out without an account: an incoming webhook (mattermost.md 3) or a plugin's endpoint (mattermost.md 7).
+//! Posts without an account: through an incoming webhook or a plugin's endpoint
+//! (src/mattermost/README.md, "Incoming webhooks" and "Plugins").
 
 mod refusal;
 mod route;

@@ -1,4 +1,4 @@
-//! Accounts and channels (mattermost.md 5.3).
+//! Asks for accounts and channels (src/mattermost/README.md, "Channels and people").
 
 use std::sync::PoisonError;
 

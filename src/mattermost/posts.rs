@@ -1,4 +1,4 @@
-//! Making, reading and finding posts (mattermost.md 5.3).
+//! Makes, reads and finds posts (src/mattermost/README.md, "Posts").
 
 use std::collections::HashMap;
 
@@ -90,7 +90,8 @@ impl Mattermost {
         let call = MattermostCall::new(Operation::CreatePost, Method::POST, &["posts"]);
         let body = |chars_max| body::create(&post, &pending_post_id, chars_max);
         let made: PostBody = self.ask_fitting(call, post.content.chars(), body).await?;
-        // The id of a pending post is global: the answer may be somebody else's post (mattermost.md 5.3).
+        // The id counts for the whole server: the answer may be somebody else's post
+        // (src/mattermost/README.md, "Pending post ids").
         let is_ours = made.user_id == own.user_id
             && made.channel_id == post.channel
             && made.key() == Some(post.key.as_str());

@@ -1,4 +1,4 @@
-//! The outgoing webhooks that the server has registered (mattermost.md 5.4).
+//! The outgoing webhooks that the server has registered (src/mattermost/README.md, "Registered webhooks").
 
 use reqwest::Method;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! What the server tells of its own settings (`GET /config/client`, mattermost.md 5.3), asked when it is needed first
-//! and again when it has grown old.
+//! What the server tells of its own settings (src/mattermost/README.md, "Server settings"), asked when it is needed
+//! first and again when it has grown old.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::http::Operation;
 use crate::ports::ChatError;
 
 /// Longest text of a post that is ever sent, in characters, and what is taken for the limit while the server has not
-/// told it (mattermost.md 3.2).
+/// told it (src/mattermost/README.md, "Limits").
 pub(super) const POST_CHARS_MAX: usize = 16_383;
 
 /// No server takes less than so many characters, so that shorter texts need no question.

@@ -1,5 +1,5 @@
-//! The relay's own session: logged in for with the first call, renewed once for all callers when it is refused, never
-//! so often that Mattermost locks the account (mattermost.md 5.1). It lives in memory only.
+//! The relay's own session. The first call logs in; a refused session is renewed once for all callers, and never so
+//! often that Mattermost locks the account (src/mattermost/README.md, "Sessions"). It lives in memory only.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

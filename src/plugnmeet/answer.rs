@@ -1,4 +1,5 @@
-//! What an answer of plugNmeet means: HTTP 200 also for failures, the truth is in `status` (plugnmeet.md 2.0).
+//! What an answer of plugNmeet means. The HTTP status is 200 for failures too; the field `status` tells the truth
+//! (src/plugnmeet/README.md, "Answers").
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,7 +10,8 @@ use crate::ports::{ConferenceError, EndAnswer, RoomActivity};
 /// Longest token that is believed, in bytes; real ones have some hundred.
 const TOKEN_BYTES_MAX: usize = 4096;
 
-/// Texts of `INTERNAL_SERVER_ERROR`s that will be the same every time (plugnmeet.md 2.1, 2.2, 2.12).
+/// Texts of `INTERNAL_SERVER_ERROR`s that stay the same however often the call is repeated
+/// (src/plugnmeet/README.md, "What a failure means").
 const PERMANENT_TEXTS: [&str; 6] = [
     "artifact type is not downloadable",
     "artifact has no downloadable file",
@@ -175,7 +177,7 @@ impl AnswerBody {
         }
     }
 
-    /// What a failure means (plugnmeet.md 10.6).
+    /// What a failure means (src/plugnmeet/README.md, "What a failure means").
     pub(super) fn failure(&self) -> ConferenceError {
         match self.code() {
             Code::NotFound => ConferenceError::NotFound,

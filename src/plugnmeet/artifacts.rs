@@ -1,4 +1,4 @@
-//! What a session left behind: recordings and artifacts, page by page (plugnmeet.md 2.11, 2.12, 6).
+//! What a session left behind, page by page (src/plugnmeet/README.md, "Recordings" and "Artifacts").
 
 use serde_json::{Value, json};
 

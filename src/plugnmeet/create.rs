@@ -1,4 +1,4 @@
-//! Making a room (plugnmeet.md 2.1).
+//! Makes a room (src/plugnmeet/README.md, "Creating a room").
 
 use serde::Deserialize;
 use serde_json::{Value, json};

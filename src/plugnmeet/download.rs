@@ -1,4 +1,5 @@
-//! Downloads: tokens for browsers, and the relay's own reading of a summary (plugnmeet.md 2.14).
+//! Downloads: tokens for browsers, and the relay's own reading of a summary
+//! (src/plugnmeet/README.md, "Downloads").
 
 use std::time::Instant;
 
@@ -14,8 +15,8 @@ use crate::domain::{ArtifactId, ArtifactKind};
 use crate::http::{CallError, HttpAnswer, HttpRequest, Operation};
 use crate::ports::ConferenceError;
 
-/// The status with which plugNmeet's download hook redirects to its storage (plugnmeet.md 2.14). A proxy that wants
-/// people to log in uses another.
+/// The status with which plugNmeet's download hook redirects to its storage. A proxy that wants people to log in uses
+/// another.
 const HOOK_REDIRECT: u16 = 307;
 
 /// Longest file that is read, in bytes.

@@ -1,4 +1,4 @@
-//! Letting a person in (plugnmeet.md 2.2 and 3).
+//! Lets a person in (src/plugnmeet/README.md, "Join tokens" and "Joining").
 
 use secrecy::SecretString;
 use serde_json::{Value, json};

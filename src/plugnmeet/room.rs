@@ -1,4 +1,5 @@
-//! What a room offers, spelled out: servers differ in what they do with what is left out (plugnmeet.md 2.1).
+//! What a room offers, every feature by name: servers differ in what they do with what is left out
+//! (src/plugnmeet/README.md, "Features").
 
 use std::num::NonZeroU32;
 
@@ -72,7 +73,7 @@ pub struct RoomSettings {
     pub chat_translation: bool,
     /// Text chat with an AI.
     pub ai_text_chat: bool,
-    /// AI summary; a moderator must switch it on in the room (plugnmeet.md 6).
+    /// AI summary; a moderator must switch it on in the room.
     pub summary: bool,
     /// Numbers about the meeting; servers from 2.3 on gather them always.
     pub analytics: bool,
@@ -169,7 +170,7 @@ pub struct LockSettings {
 
 impl RoomSettings {
     /// `metadata.room_features`, whole. `auto_gen_user_id` is never wanted, so that a participant's identity
-    /// is the user id that the relay gave (plugnmeet.md 3).
+    /// is the user id that the relay gave.
     pub(super) fn features(&self) -> Value {
         let mut features = json!({
             "allow_webcams": self.webcams,

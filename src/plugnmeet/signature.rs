@@ -1,4 +1,4 @@
-//! The signature of API requests (plugnmeet.md 1).
+//! The signature of API requests (src/plugnmeet/README.md, "Requests and signature").
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,5 +1,5 @@
-//! A summary's file as harmless Markdown (plugnmeet.md 6). Its words come from a language model and from what
-//! people said, so all of it is hostile: only plain structure survives, links and images do not.
+//! A summary's file as harmless Markdown (src/plugnmeet/README.md, "Summaries"). Its words come from a language model
+//! and from what people said, so all of it is hostile: only plain structure survives, links and images do not.
 //!
 //! The model may answer in HTML, as it is asked to, or in Markdown: both become HTML, which is cleaned and turned into
 //! Markdown. An answer without a word is no summary: empty.

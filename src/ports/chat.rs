@@ -125,7 +125,7 @@ pub struct Account {
     pub is_deactivated: bool,
 }
 
-/// What a failed call means for the one who made it (mattermost.md 3.5, 3.6, 5).
+/// What a failed call means for the one who made it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChatError {
     /// No answer: refused, reset, timed out or unreadable. `sent` tells that the call may have been carried out.
@@ -177,7 +177,7 @@ pub enum ChatError {
         /// For the log.
         why: String,
     },
-    /// A post can no longer be changed (edit time limit, mattermost.md 5.3).
+    /// A post can no longer be changed, because the server's time limit for edits has passed.
     #[error("the post can no longer be changed: {why}")]
     NotEditable {
         /// For the log.
@@ -189,8 +189,8 @@ pub enum ChatError {
         /// For the log.
         why: String,
     },
-    /// 400 of an incoming webhook: nothing was done, for a reason that stays or for trouble of the server's own, which
-    /// look the same (mattermost.md 3.5). A few more tries tell.
+    /// 400 of an incoming webhook: nothing was done, for a reason that stays or for a failure of the server's own,
+    /// which look the same (src/mattermost/README.md, "Refusals of incoming webhooks"). A few more attempts tell.
     #[error("the chat server does not take it: {why}")]
     Failed {
         /// For the log.
@@ -215,8 +215,8 @@ pub trait Chat: Send + Sync + 'static {
     /// there. With `Posts` this is `Refused`: use [`Chat::create_post`].
     async fn post_notice(&self, place: &Conversation, content: Rendered) -> Result<(), ChatError>;
 
-    /// Shows something to everybody in the channel of a slash command, through its response URL (30 minutes, 5 uses,
-    /// mattermost.md 2.3): the only way into direct and group messages. Its author is the command's caller.
+    /// Shows something to everybody in the channel of a slash command, through its response URL, which works for 30
+    /// minutes and five times: the only way into direct and group messages. Its author is the command's caller.
     async fn show_in_channel(
         &self,
         hook: &ResponseHook,
@@ -313,7 +313,7 @@ pub trait Chat: Send + Sync + 'static {
     /// One person.
     async fn account(&self, user: &UserId) -> Result<Account, ChatError>;
 
-    /// An ephemeral text through a slash command's response URL (30 minutes, 5 uses, mattermost.md 2.3).
+    /// Sends an ephemeral text through a slash command's response URL, which works for 30 minutes and five times.
     async fn answer_command(&self, hook: &ResponseHook, text: &str) -> Result<(), ChatError>;
 
     /// A direct message to one person; `key` as for posts. Nothing is written if one with this key stands there since

@@ -46,14 +46,16 @@ pub struct Joiner {
 pub enum RoomActivity {
     /// People can join.
     Active,
-    /// `status:true` and `is_active:false`: the only proof of an end that a poll can give (plugnmeet.md 2.3).
+    /// `status:true` and `is_active:false`: the only proof of an end that a poll can give
+    /// (src/plugnmeet/README.md, "Polling for an end").
     Ended,
 }
 
 /// What became of the wish to end a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndAnswer {
-    /// Taken on; `session_ended` follows, or the wish must be repeated (plugnmeet.md 2.1).
+    /// Taken on. `session_ended` follows, or the call must be repeated (src/plugnmeet/README.md, "Sessions that never
+    /// end").
     Ending,
     /// There is no such room (any more).
     NotFound,
@@ -68,7 +70,7 @@ pub struct FoundArtifact {
     pub kind: ArtifactKind,
 }
 
-/// What a failed call means for the one who made it (plugnmeet.md 10.6).
+/// What a failed call means for the one who made it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConferenceError {
     /// No answer: refused, reset, timed out or unreadable.

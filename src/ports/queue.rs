@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::domain::label::labels;
 
 labels! {
-    /// The four queues of design 3. The word is also the last part of a broker's queue name.
+    /// The four queues. The word is also the last part of a broker's queue name.
     pub enum QueueName {
         /// Events, taken by apply alone.
         Events = "events",

@@ -13,7 +13,7 @@ pub struct ReturnedMessage<D = Delivery> {
     pub reason: String,
 }
 
-/// Where the broker puts aside what it cannot deliver (design 3: `.dead` and `.unrouted`).
+/// Where the broker puts aside what it cannot deliver: the queues `meetrelay.dead` and `meetrelay.unrouted`.
 #[async_trait]
 pub trait ReturnedMessages: Send + Sync + 'static {
     /// Hands out 1 to `max`, waiting until there is one.

@@ -3,6 +3,8 @@
 //! Two connections, each kept by a supervisor of its own: the publisher's, which the broker may
 //! block, and the consumer's, which it never does. Whatever is under way when one ends is told as lost and comes
 //! again: published twice, or handed out twice, never lost. What lies in the broker stands in [`topology`].
+//!
+#![doc = include_str!("rabbitmq/README.md")]
 
 pub mod connect;
 mod consumer;

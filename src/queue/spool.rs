@@ -37,7 +37,7 @@ use returned_messages::SpoolReturned;
 
 pub use folder::SpoolError;
 
-/// An event that the broker has not confirmed within this time goes to the spool (design 3). What is left of the time
+/// An event that the broker has not confirmed within this time goes to the spool. What is left of the time
 /// in which a sender has to be answered must do for writing it there.
 pub const CONFIRM_WITHIN: Duration = Duration::from_millis(500);
 

@@ -1,4 +1,4 @@
-//! The metrics, under the names of operations.md 1. The doc comment of a metric is its HELP text and its line of
+//! The metrics, all with the prefix `meetrelay_`. The doc comment of a metric is its HELP text and its line of
 //! deploy/reference/metrics.md. Every series exists at 0 from the start, so that `increase()` sees the first event.
 //!
 //! Latency and outcome are apart (`..._requests_total` counts by outcome, `..._request_duration_seconds` measures by

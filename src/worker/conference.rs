@@ -201,7 +201,7 @@ async fn fetch_artifact(
                 text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
             })
         }
-        // The file may come a moment after its webhook (plugnmeet.md 6).
+        // The file may come a moment after its webhook.
         Err(ConferenceError::NotFound) => JobReport::of(Outcome::Failed {
             why: "the summary is not there (yet)".to_owned(),
         }),

@@ -1,5 +1,6 @@
-//! The thread of a post that asks for a meeting. Its webhook does not tell it (mattermost.md 1.1), and what a start is
-//! offered, and where `list` and `end` find it, depends on it: so the post is read before the event is applied.
+//! The thread of a post that asks for a meeting. Its webhook does not tell it
+//! (src/mattermost/README.md, "Outgoing webhooks"). What a start is offered, and where `list` and `end` find it,
+//! depends on it: so the post is read before the event is applied.
 
 use futures_util::future::join_all;
 use tracing::debug;

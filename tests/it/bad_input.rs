@@ -1,4 +1,4 @@
-//! Bad input at the real binary: the statuses of the design, nothing stored, nothing secret said.
+//! Bad input at the real binary: the right status, nothing stored, nothing secret said.
 
 use reqwest::{Method, StatusCode};
 

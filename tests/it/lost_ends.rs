@@ -1,4 +1,5 @@
-//! Every way in which plugNmeet loses an end, or what came before it (plugnmeet.md 2.1 and 4.1), ends with a true card.
+//! Every way in which plugNmeet loses an end, or what came before it, ends with a true card
+//! (src/plugnmeet/README.md, "Sessions that never end" and "Lost webhooks").
 
 use serde_json::json;
 use world::Fault;

@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_input;
 mod catch_up;
+mod citations;
 mod convergence;
 mod crash;
 mod deploy;

@@ -1,4 +1,4 @@
-//! Attacks, each named after what the attacker wanted; the README's guarantee 5 says what is true.
+//! Attacks, each named after what the attacker wanted (tests/it/faults/README.md, "Attacks").
 
 mod accounts;
 mod envelopes;

@@ -1,4 +1,4 @@
-//! The three variables that the project's first documents name (design 7).
+//! Three variables of the project's first documents, which go on working.
 
 use std::collections::BTreeMap;
 use std::path::Path;

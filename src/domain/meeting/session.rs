@@ -17,7 +17,7 @@ pub struct Session {
     pub said_at: Option<Timestamp>,
     /// When we first heard of it, on our clock.
     pub known_at: Timestamp,
-    /// Rises with each create answer that succeeded: the tie-break of design 4.
+    /// Rises with each create answer that succeeded. Of two sessions with one creation time the higher one is newer.
     pub answer_rank: u32,
     /// When it ended by `session_ended`, on plugNmeet's clock.
     pub session_ended_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The few things that a `response_url` is used for (design 5).
+//! The few things that a `response_url` is used for: its id, and nothing else of it.
 
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -20,7 +20,8 @@ pub(super) enum ResponseUrl {
 }
 
 /// Only the id behind `/hooks/commands/` is ever used, at `mattermost.url`: the URL itself is the server's SiteURL, or
-/// in old versions whatever the person's program calls the server (mattermost.md 2.1), and may lead anywhere.
+/// in old versions whatever the person's program calls the server, so it may lead anywhere
+/// (src/mattermost/README.md, "Slash commands").
 pub(super) fn hook(response_url: &str) -> ResponseUrl {
     if response_url.is_empty() {
         return ResponseUrl::Absent;
@@ -40,7 +41,7 @@ fn id_of(response_url: &str) -> Option<ResponseHook> {
     (is_address && !climbs).then_some(id)
 }
 
-/// The key by which a double of a command is known: it is unique to one execution (mattermost.md 2.1).
+/// The key by which a double of a command is known: it is unique to one execution.
 pub(super) fn dedup_key(response_url: &str, trigger_id: &str, id: EventId) -> String {
     let key = match id_of(response_url) {
         Some(hook) => hook.expose().to_owned(),

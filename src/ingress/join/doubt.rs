@@ -1,5 +1,5 @@
 //! A token that is not minted because the room is not active is evidence of an end that no webhook told. It proves
-//! nothing (plugnmeet.md 2.2), but one poll does.
+//! nothing (src/plugnmeet/README.md, "Back ends that are down"), but one poll does.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -64,7 +64,7 @@ fn is_event_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
-/// By the names of plugnmeet.md 4.3, in any case.
+/// Which event has this name, in upper or lower case (src/plugnmeet/README.md, "Events").
 fn trigger(name: &str) -> Trigger {
     let webhooks = Trigger::ALL
         .iter()
@@ -149,7 +149,7 @@ fn session(trigger: Trigger, room: WebhookRoom, said_at: Timestamp) -> Result<Se
         Some(id) => Some(id.parse::<RoomId>().map_err(|_| Ignored::BadId)?),
         None => None,
     };
-    // LiveKit's events carry the start of its own room instead (plugnmeet.md 4.2).
+    // LiveKit's events carry the start of its own room instead (src/plugnmeet/README.md, "Webhook bodies").
     let tells_creation = matches!(trigger, Trigger::RoomCreated | Trigger::SessionEnded);
     Ok(SessionRef {
         sid: id(room.sid)?,
@@ -180,7 +180,8 @@ fn kind_of(word: EnumWord) -> Option<ArtifactKind> {
     }
 }
 
-/// A failed start is told by nothing but the recorder's message (plugnmeet.md 4.3); absent is the empty default.
+/// A failed start is told by nothing but the recorder's message (src/plugnmeet/README.md, "Recordings"). Absent is the
+/// empty default.
 fn is_success(message: Option<String>) -> bool {
     message.is_none_or(|message| message.is_empty() || message.eq_ignore_ascii_case("success"))
 }

@@ -1,4 +1,5 @@
-//! What plugNmeet sends (plugnmeet.md 4.2): protojson, read as tolerantly as its versions differ.
+//! What plugNmeet sends: protojson, read as tolerantly as its versions differ
+//! (src/plugnmeet/README.md, "Webhook bodies").
 //!
 //! None of this implements Debug: `metadata` holds the key of end-to-end encryption, pins and stream keys.
 

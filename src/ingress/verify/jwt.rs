@@ -1,5 +1,5 @@
-//! Tokens of plugNmeet's webhooks: JWTs in the compact form, signed with HS256 (RFC 7515, plugnmeet.md 4.1). No other
-//! algorithm is known, so that a token cannot choose one.
+//! Tokens of plugNmeet's webhooks: JWTs in the compact form of RFC 7515, signed with HS256
+//! (src/plugnmeet/README.md, "Webhook tokens"). No other algorithm is known, so that a token cannot choose one.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

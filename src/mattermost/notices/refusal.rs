@@ -1,4 +1,5 @@
-//! What the answer to a notice means (mattermost.md 3.5), told without the secret that Mattermost's text repeats.
+//! What the answer to a notice means, told without the secret that Mattermost's text repeats
+//! (src/mattermost/README.md, "Refusals of incoming webhooks").
 
 use secrecy::ExposeSecret;
 use url::Url;
@@ -15,8 +16,8 @@ const SECRET_CHARS_MIN: usize = 6;
 const UNKNOWN_HOOK: &str = "the incoming webhook is unknown or deleted (archiving its channel deletes it too), or the notice is not taken; \
      see whether the webhook still exists, else make a new one and change mattermost.incoming_webhook_url";
 
-/// Whether a 400 may also tell that the webhook could not be loaded from the database. The first name is that of any
-/// cause since Mattermost 11, the second that of this one before (mattermost.md 3.5).
+/// Whether a 400 may also mean that the webhook could not be loaded from the database. The first name is that of any
+/// cause since Mattermost 11, the second that of this cause before.
 fn is_perhaps_trouble(error: &AppError) -> bool {
     [
         "web.incoming_webhook.general.app_error",

@@ -311,7 +311,7 @@ impl Desk<'_> {
                 .into_iter()
                 .collect::<lapin::Result<Vec<()>>>()
         };
-        // lapin may never answer after the broker was killed (queue.md 0.2).
+        // lapin may never answer after the broker was killed (src/queue/rabbitmq/README.md, "Calls that never return").
         self.ready_connection
             .call("acknowledge", written)
             .await

@@ -144,7 +144,7 @@ struct Replaced {
 
 impl Replaced {
     /// A message that is given back is published again and removed, because the broker marks what it takes back
-    /// (queue.md 2.3).
+    /// (src/queue/rabbitmq/README.md, "Delivery limit").
     fn returned(shared: &RabbitShared, held: HeldDelivery) -> Self {
         let HeldDelivery { place, arrived } = held;
         let frame = match place.subscription {

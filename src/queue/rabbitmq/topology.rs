@@ -1,4 +1,4 @@
-//! What lies in the broker (design 3): names, arguments, and how a delay is waited for.
+//! What lies in the broker: names, arguments, and how a delay is waited for.
 //!
 //! ```text
 //!  publisher --key--> [meetrelay] --key--> meetrelay.events .conference .chat .chat.later --given up--> [meetrelay.dead] --> meetrelay.dead
@@ -9,7 +9,8 @@
 //! ```
 //! Everything that correctness needs is a queue argument, since AMQP cannot set policies; a policy may tune
 //! `max-length` alone. All dead-lettering is at-least-once, which needs quorum queues and reject-publish
-//! (queue.md 2.2): a full or missing target holds messages back where they are instead of losing them.
+//! (src/queue/rabbitmq/README.md, "Topology"): a full or missing target holds messages back where they are instead of
+//! losing them.
 
 mod declare;
 mod definitions;

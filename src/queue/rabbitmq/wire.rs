@@ -29,8 +29,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The properties are made anew: no `x-` header of an earlier way comes along, which brokers before 4.0 would
-    /// count on (queue.md 2.3).
+    /// The properties are new: no `x-` header of an earlier delivery comes along, in which brokers before 4.0 would go
+    /// on counting (src/queue/rabbitmq/README.md, "Headers of dead letters").
     pub(super) fn new(outgoing: Outgoing, is_suspect: bool, now: Timestamp) -> Self {
         let (exchange, routing_key) = topology::route(outgoing.queue, outgoing.delay);
         let mut headers = FieldTable::default();
@@ -119,7 +119,7 @@ fn text(value: &AMQPValue) -> Option<String> {
     Some(super::connect::broker_text(&text))
 }
 
-/// The newest entry of `x-death` stands first and tells the last queue (queue.md 2.3).
+/// The newest entry of `x-death` stands first and tells the last queue.
 fn return_message(death: Option<&AMQPValue>, key: &str) -> String {
     let newest = match death {
         Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first(),

@@ -1,5 +1,6 @@
-//! Which posts Mattermost tells: its outgoing webhooks compare the first word of a post, with its case (mattermost.md
-//! 1.3). What none of them would have told was not lost, and is nothing to catch up with.
+//! Which posts Mattermost tells: its outgoing webhooks compare the first word of a post, with its case
+//! (src/mattermost/README.md, "Trigger words"). What none of them would have told was not lost, and is nothing to catch
+//! up with.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -19,7 +19,7 @@ pub(crate) fn second(number: i64) -> Timestamp {
     Timestamp::from_seconds(1_790_000_000 + number)
 }
 
-/// The numbers of the design.
+/// The delays and bounds by which the meetings of these tests owe their jobs.
 pub(crate) fn policy() -> Policy {
     let seconds = Duration::from_secs;
     Policy {

@@ -3,6 +3,8 @@
 //! They are models of the peers, not recorders: they check method, path, authentication, content type and
 //! fields, refuse what the real servers refuse with the real status and body, keep posts, channels, rooms and
 //! sessions, send real webhooks, and can be told to fail. What they did not expect stands in [`Unexpected`].
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod broker;
 mod certificates;

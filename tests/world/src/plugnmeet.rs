@@ -1,4 +1,5 @@
-//! plugNmeet 2.4 as a strict, stateful model over real HTTP, built from plugnmeet.md and the recorded bodies.
+//! plugNmeet 2.4 as a strict, stateful model over real HTTP, built from what is written in
+//! src/plugnmeet/README.md and from the recorded bodies.
 //!
 //! It authenticates and checks every request, keeps rooms, sessions, people, recordings and artifacts, sends real
 //! webhooks, and can be stopped, told to fail ([`FakePlugNmeet::faults`]) or brought into the states in which the
@@ -90,7 +91,7 @@ impl FakePlugNmeet {
     }
 
     /// Stops the server process: connections are cut and new ones refused; queued webhooks, retries and ends in
-    /// progress are lost, rooms and people stay (plugnmeet.md 4.1, "what a restart loses").
+    /// progress are lost, rooms and people stay (src/plugnmeet/README.md, "Lost webhooks").
     pub async fn stop(&self) {
         let running = self
             .server

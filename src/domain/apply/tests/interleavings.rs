@@ -1,4 +1,4 @@
-//! The promise of design 1: late, doubled and reordered webhooks converge to the same card; after lost ones it
+//! The card is always true: late, doubled and reordered webhooks converge to the same card; after lost ones it
 //! still ends and says nothing untrue.
 //!
 //! Beside plugNmeet's story (`converging`) people and the relay act here: second starts, wishes to end, refused

@@ -1,6 +1,7 @@
 //! Declares the plan in a broker, or looks whether it is there. Every complaint names what and what to do.
 //!
-//! Each step that fails closes its channel (queue.md 1.3), so channels are thrown away and never shared.
+//! Each step that fails closes its channel (src/queue/rabbitmq/README.md, "Channels"), so channels are thrown away and
+//! never shared.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};

@@ -51,10 +51,10 @@ pub(crate) const fn queue_name(queue: QueueName) -> &'static str {
 }
 
 /// Deliveries after which the broker gives a message up. Generous, because every restart of the relay counts; the
-/// poison bound of design 3 is the relay's own.
+/// bound for poison is the relay's own.
 const DELIVERY_LIMIT: i64 = 100;
 /// The same where giving up would mean losing: brokers from 4.0 on have a limit of 20 of their own, and only these
-/// know a value for "none" (queue.md 2.3).
+/// know a value for "none" (src/queue/rabbitmq/README.md, "Delivery limit").
 const NO_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
 /// The value of an argument.

@@ -10,7 +10,7 @@ use crate::harness::{BackEnd, Setup, World, client};
 
 /// Requests at a time.
 const CROWD: usize = 20;
-/// What the design promises, and as much again for a machine with more to do than this test.
+/// The time in which every command is answered, and as much again for a machine with more to do than this test.
 const WITHIN: Duration = Duration::from_secs(2);
 
 async fn relay_at(broker: &Arc<Broker>, spool: &str) -> World {

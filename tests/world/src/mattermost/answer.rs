@@ -1,4 +1,5 @@
-//! What an integration answers to a command, at once or later through the response URL (mattermost.md 2.2, 2.3).
+//! What an integration answers to a command, at once or later through the response URL
+//! (src/mattermost/README.md, "Answers to slash commands" and "Response URLs").
 
 use super::attachment::{self, note_unknown};
 use super::core::Core;

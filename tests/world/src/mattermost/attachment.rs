@@ -1,4 +1,5 @@
-//! Attachments: decoded strictly, written back with every key as Mattermost does (mattermost.md 3.2).
+//! Attachments: decoded strictly, written back with every key as Mattermost does
+//! (src/mattermost/README.md, "Attachments").
 
 use super::id::new_id;
 use crate::Unexpected;

@@ -1,4 +1,5 @@
-//! Slash commands: the request and what the user gets to see (mattermost.md 2.1, 2.2).
+//! Slash commands: the request and what the user gets to see
+//! (src/mattermost/README.md, "Slash commands" and "Answers to slash commands").
 
 use super::answer::{self, Addressee, CommandResponse};
 use super::core::Core;

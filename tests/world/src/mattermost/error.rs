@@ -19,7 +19,7 @@ impl AppError {
         }
     }
 
-    /// 401 of every bad session alike: wrong, revoked or missing token, disabled bot (mattermost.md 5.2).
+    /// 401 of every bad session alike: wrong, revoked or missing token, disabled bot.
     pub(crate) fn session_expired() -> Self {
         Self::new(
             401,

@@ -1,4 +1,5 @@
-//! Incoming webhooks: `POST /hooks/{id}` as recorded (mattermost.md 3). Whoever knows the id may post.
+//! Incoming webhooks: `POST /hooks/{id}` as recorded (src/mattermost/README.md, "Incoming webhooks"). Whoever knows the
+//! id may post.
 
 use super::FakeMattermost;
 use super::attachment::{self, note_unknown};

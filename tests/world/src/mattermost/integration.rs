@@ -1,4 +1,5 @@
-//! Calls to integrations as Go's HTTP client makes them (mattermost.md 1.1, 1.4).
+//! Calls to integrations as Go's HTTP client makes them
+//! (src/mattermost/README.md, "Delivery of integrations").
 
 use super::core::Core;
 use axum::http::header::{

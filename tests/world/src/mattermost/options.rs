@@ -18,7 +18,7 @@ pub struct Options {
     pub edit_time_limit: Option<Duration>,
     /// MaxPostSize: the longest text of a post, in characters.
     pub post_chars_max: usize,
-    /// How long an integration may take to answer (mattermost.md 1.4: 30 s).
+    /// How long an integration may take to answer; 30 s in the real server.
     pub integration_timeout: Duration,
     /// EnablePostUsernameOverride: names given by integrations are shown.
     pub username_override: bool,

@@ -1,4 +1,5 @@
-//! Outgoing webhooks: which posts fire them, what is sent, what becomes of the answer (mattermost.md 1).
+//! Outgoing webhooks: which posts fire them, what is sent, what becomes of the answer
+//! (src/mattermost/README.md, "Outgoing webhooks" and "Which posts fire").
 
 use super::core::Core;
 use super::error::AppError;
@@ -128,7 +129,7 @@ fn matching(model: &Model, post: &Post) -> Vec<(OutgoingHook, Payload)> {
         if word.is_none() && !is_for_all {
             continue;
         }
-        // One variable for all hooks of a post: each payload carries the word of the last one (1.3).
+        // One variable for all hooks of a post: each request carries the word of the last one.
         trigger_word = word.cloned().unwrap_or_default();
         hooks.push(hook.clone());
     }
@@ -224,7 +225,8 @@ fn form(payload: &Payload) -> String {
     ])
 }
 
-/// What an integration may answer; the status and content type do not matter (1.5).
+/// What an integration may answer. The status and the content type do not matter
+/// (src/mattermost/README.md, "Answers to outgoing webhooks").
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HookAnswer {

@@ -1,5 +1,5 @@
-//! A plugin's endpoint that posts notices (mattermost.md 7): it takes what an incoming webhook takes, from whoever
-//! gives the Authorization value it insists on.
+//! A plugin's endpoint that posts notices (src/mattermost/README.md, "Plugins"): it takes what an incoming webhook
+//! takes, from whoever gives the Authorization value it insists on.
 
 use super::FakeMattermost;
 use super::attachment;

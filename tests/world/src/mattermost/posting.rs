@@ -1,4 +1,4 @@
-//! Making, changing and deleting posts: the rules that hold whoever asks (mattermost.md 5.3).
+//! Making, changing and deleting posts: the rules that hold whoever asks (src/mattermost/README.md, "Posts").
 
 use super::core::Core;
 use super::error::AppError;

@@ -1,4 +1,4 @@
-//! REST v4 and response URLs: routes, sessions, and what each call answers (mattermost.md 2.3, 5).
+//! REST v4 and response URLs: routes, sessions, and what each call answers (src/mattermost/README.md, "Posts").
 
 use super::answer::respond_late;
 use super::core::Core;

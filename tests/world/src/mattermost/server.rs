@@ -205,7 +205,7 @@ async fn recognised(
     session: &Session,
 ) -> Reply {
     let request_id = new_id();
-    // An incoming webhook says of a body too large that it cannot be decoded (mattermost.md 3.3).
+    // An incoming webhook says of a body too large that it cannot be decoded (src/mattermost/README.md, "Limits").
     let result = if body.len() > BODY_MAX && !matches!(call, Call::Incoming(_)) {
         Err(AppError::new(
             413,

@@ -1,4 +1,5 @@
-//! Logging in and out, sessions and what ends them, accounts that are locked (mattermost.md 5.1).
+//! Logging in and out, sessions and what ends them, accounts that are locked
+//! (src/mattermost/README.md, "Sessions").
 
 use super::FakeMattermost;
 use super::attachment::note_unknown;

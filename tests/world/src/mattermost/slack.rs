@@ -1,4 +1,5 @@
-//! The text rewriting that Mattermost does for integrations (mattermost.md 3.4); REST posts do not get it.
+//! The text rewriting that Mattermost does for integrations (src/mattermost/README.md, "Text rewriting"); posts over
+//! REST do not get it.
 
 /// `<!channel>`, `<@id>` and `<url|label>` as Mattermost shows them; `name_of` finds a user's name by id.
 pub(crate) fn rewrite(text: &str, name_of: impl Fn(&str) -> Option<String>) -> String {

@@ -1,4 +1,5 @@
-//! Rate limiting as Mattermost does it: a generic cell rate algorithm, one bucket (mattermost.md 3.6).
+//! Rate limiting as Mattermost does it: a generic cell rate algorithm, one bucket
+//! (src/mattermost/README.md, "Rate limit").
 
 use super::options::RateLimit;
 use std::sync::{Mutex, PoisonError};

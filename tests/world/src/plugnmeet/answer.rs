@@ -11,7 +11,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// 200 with JSON: what every handler after the authentication says (plugnmeet.md 2.0).
+    /// 200 with JSON: what every handler after the authentication says.
     pub(crate) fn json(body: String) -> Self {
         Self {
             status: 200,

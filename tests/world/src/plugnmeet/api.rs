@@ -1,4 +1,5 @@
-//! The routes of the real server that the fake models, and the authentication before `/auth` (plugnmeet.md 1, 2).
+//! The routes of the real server that the fake models, and the authentication before `/auth`
+//! (src/plugnmeet/README.md, "Requests and signature").
 
 mod artifact;
 mod download;
@@ -86,7 +87,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// Reads a body and checks its rules; the error is the answer (plugnmeet.md 2.0).
+/// Reads a body and checks its rules; the error is the answer (src/plugnmeet/README.md, "Answers").
 fn understand(
     shared: &Shared,
     operation: &str,
@@ -170,7 +171,7 @@ fn is_asked_for(request: &Message, room_sid: &str, room_id: &str) -> bool {
     }
 }
 
-// The real server does not look at the type (plugnmeet.md 1), but a multipart one would change what is signed.
+// The real server does not look at the type, but a multipart one would change what is signed.
 fn note_encoding(shared: &Shared, operation: &str, headers: &HeaderMap) {
     let content_type = headers
         .get("content-type")
@@ -214,7 +215,7 @@ fn authenticate(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<(),
             "MISSING_REQUIRED_PARAMETER",
         ));
     }
-    // Compared as lower-case hex, so that upper case fails (plugnmeet.md 1).
+    // Compared as lower-case hex, so that upper case fails.
     if signature != hash_signature(&shared.options.api_secret, body) {
         let msg = "Failed to verify provided authentication details.";
         return Err(Answer::unauthorized(msg, "INVALID_TOKEN_OR_SIGNATURE"));

@@ -1,4 +1,5 @@
-//! Recordings and artifacts: rows of the database and their files (plugnmeet.md 2.11, 2.12, 5, 6).
+//! Recordings and artifacts: rows of the database and their files
+//! (src/plugnmeet/README.md, "Recordings" and "Artifacts").
 
 use super::json::Object;
 

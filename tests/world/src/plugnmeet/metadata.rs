@@ -33,7 +33,7 @@ pub(crate) fn new_metadata(mut asked: Message, started_at: u64, options: &Option
     let mut metadata = read(METADATA, DEFAULTS.as_bytes())
         .map(|reading| reading.message)
         .unwrap_or_default();
-    // Ignored unless the server's configuration lets a room override it (plugnmeet.md 2.1).
+    // Ignored unless the server's configuration lets a room override it.
     asked.set("copyright_conf", Value::Message(Message::default()));
     metadata.merge(asked);
     metadata.set("started_at", Value::Number(started_at));

@@ -24,9 +24,9 @@ pub struct Options {
     pub time_scale: f64,
     /// How far the clock that creation times come from is ahead of the one that dates events.
     pub creation_clock_ahead: Duration,
-    /// From endRoom to session_ended: 1.0 s seen (plugnmeet.md 4.4).
+    /// From endRoom to session_ended: 1.0 s seen on the real server.
     pub end_delay: Duration,
-    /// LiveKit's departure_timeout, from the last leave to room_finished: 20 s (plugnmeet.md 4.4).
+    /// LiveKit's departure_timeout, from the last leave to room_finished: 20 s by default.
     pub departure_timeout: Duration,
     /// `client.token_validity`: 10 min.
     pub join_token_validity: Duration,

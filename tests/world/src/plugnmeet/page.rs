@@ -6,7 +6,7 @@ use super::FakePlugNmeet;
 use super::answer::Answer;
 
 /// The client page. Opening it (GET) joins, as the real client does from the browser; a HEAD does nothing. The
-/// status is 200 whatever the token is (plugnmeet.md 3).
+/// status is 200 whatever the token is (src/plugnmeet/README.md, "Joining").
 pub(crate) fn client(fake: &FakePlugNmeet, method: &Method, path: &str) -> Answer {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let fields: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Requests and room metadata the way plugNmeet reads and writes them: protojson over a list of fields.
 //!
-//! plugnmeet.md 2.0: snake_case and camelCase are both read, 64-bit numbers as number or string, enums by name
-//! or number, `null` is unset, a wrong type is an error with its position, unknown fields are ignored (and told
-//! to the caller, because a relay that sends one has a typo). Written are snake_case names, unset plain fields
-//! with their zero, unset `optional` fields not at all.
+//! As the real server does (src/plugnmeet/README.md, "Answers"): snake_case and camelCase are both read, 64-bit numbers
+//! as number or string, enums by name or number, `null` is unset, a wrong type is an error with its position, unknown
+//! fields are ignored (and told to the caller, because a relay that sends one has a typo). Written are snake_case
+//! names, unset plain fields with their zero, unset `optional` fields not at all.
 
 mod read;
 mod rule;
@@ -48,7 +48,7 @@ pub(crate) enum Rule {
     AboveZero,
     /// The server's own field: must stay unset.
     Internal,
-    /// plugnmeet.md 2.1: `^[a-zA-Z0-9-_]+$`.
+    /// A room id: `^[a-zA-Z0-9-_]+$`.
     RoomId,
 }
 
@@ -178,7 +178,8 @@ impl Message {
     }
 
     /// `other` laid over this one as protobuf merges: what is set there wins, messages field by field, lists are
-    /// appended. A plain `false` is unset and therefore changes nothing: the trap of plugnmeet.md 2.1.
+    /// appended. A plain `false` is unset and therefore changes nothing
+    /// (src/plugnmeet/README.md, "Features").
     pub(crate) fn merge(&mut self, other: Message) {
         for (name, value) in other.0 {
             match (self.0.get_mut(name), value) {

@@ -1,4 +1,4 @@
-//! The fields of every request the fake understands (plugnmeet.md 2), and of a room's metadata.
+//! The fields of every request the fake understands, and of a room's metadata.
 
 mod features;
 
@@ -106,7 +106,7 @@ pub(crate) static FETCH_ARTIFACTS: &[Field] = &[
     field("order_by", Text),
 ];
 
-/// RoomArtifactType by number (plugnmeet.md 6).
+/// RoomArtifactType by number (src/plugnmeet/README.md, "Artifacts").
 pub(crate) static ARTIFACT_TYPES: &[&str] = &[
     "UNKNOWN_ARTIFACT",
     "MEETING_ANALYTICS",

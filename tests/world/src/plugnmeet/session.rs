@@ -16,7 +16,8 @@ pub enum Phase {
     Running,
     /// An end is being carried out: isRoomActive says ROOM_NOT_ACTIVE.
     Ending,
-    /// The server stopped while it was ending: nothing ends it by itself (plugnmeet.md 2.1, "sids that never end").
+    /// The server stopped while it was ending: nothing ends it by itself
+    /// (src/plugnmeet/README.md, "Sessions that never end").
     EndLost,
     /// Another sid took its row over; it is never ended.
     Replaced,

@@ -1,4 +1,5 @@
-//! The JWTs of the real server: join, download, webhook; all HS256 over the API secret (plugnmeet.md 1, 3, 4.1).
+//! The JWTs of the real server: join, download, webhook; all HS256 over the API secret
+//! (src/plugnmeet/README.md, "Joining", "Downloads" and "Webhook tokens").
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

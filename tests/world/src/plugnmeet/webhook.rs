@@ -1,4 +1,5 @@
-//! The webhook sender: one worker a room, three attempts, no timeout, nothing kept over a restart (plugnmeet.md 4.1).
+//! The webhook sender: one worker a room, three attempts, no timeout, nothing kept over a restart
+//! (src/plugnmeet/README.md, "Webhook delivery").
 
 mod delivery;
 mod event;
@@ -25,7 +26,7 @@ pub(crate) struct Outgoing {
     pub(crate) body: Arc<str>,
     /// The room's own URL, if it has one.
     pub(crate) room_url: Option<String>,
-    /// Bypasses the room's queue: recording_proceeded and summaries (plugnmeet.md 4.1).
+    /// Bypasses the room's queue: recording_proceeded and summaries.
     pub(crate) forced: bool,
 }
 
@@ -171,7 +172,8 @@ impl Webhooks {
         true
     }
 
-    /// Loses what waits for one room: a cleanup of the room with a slow receiver (plugnmeet.md 4.1, "loss race").
+    /// Loses what waits for one room, as a cleanup of the room with a slow receiver does
+    /// (src/plugnmeet/README.md, "Lost webhooks").
     pub(crate) fn lose_queued(&self, room_id: &str) {
         let mut queues = self.lock();
         if let Some(worker) = queues.workers.remove(room_id) {
@@ -248,7 +250,7 @@ impl Queues {
         let _ = worker.queue.send(queued);
     }
 
-    // Global URL first, then the room's (plugnmeet.md 4.1).
+    // Global URL first, then the room's.
     fn log_deliveries(&mut self, outgoing: &Outgoing) -> Vec<(u64, String)> {
         let room_url = outgoing.room_url.clone().filter(|_| self.per_room);
         let urls: Vec<String> = self

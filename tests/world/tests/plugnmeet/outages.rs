@@ -1,4 +1,5 @@
-//! Stops, back ends that are away, and sids that never end (plugnmeet.md 2.1, 2.3, 2.6).
+//! Stops, back ends that are down, and sessions that never end
+//! (src/plugnmeet/README.md, "Back ends that are down" and "Sessions that never end").
 
 use std::time::Duration;
 

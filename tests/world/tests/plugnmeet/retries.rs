@@ -1,4 +1,5 @@
-//! Attempts, waits and outcomes of webhooks (plugnmeet.md 4.1; recorded: webhook-other-retry-503-*, -redirect-302).
+//! Attempts, waits and outcomes of webhooks (src/plugnmeet/README.md, "Webhook delivery"; recorded:
+//! webhook-other-retry-503-*, -redirect-302).
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ pub struct Room {
     pub created: i64,
 }
 
-/// The form of an outgoing webhook (mattermost.md 1.1).
+/// The form of an outgoing webhook (src/mattermost/README.md, "Outgoing webhooks").
 pub fn post(plan: &Plan, number: u32, now: i64) -> String {
     let run = plan.run();
     let user = number % PEOPLE;
@@ -54,7 +54,7 @@ pub fn post(plan: &Plan, number: u32, now: i64) -> String {
     )
 }
 
-/// The form of a slash command (mattermost.md 2.1); `hook` is the letter of its response URL.
+/// The form of a slash command (src/mattermost/README.md, "Slash commands"). `hook` is the letter of its response URL.
 pub fn command(plan: &Plan, number: u32, hook: char, chat: &str) -> String {
     let run = plan.run();
     let user = number % PEOPLE;
@@ -70,7 +70,7 @@ pub fn command(plan: &Plan, number: u32, hook: char, chat: &str) -> String {
     )
 }
 
-/// The body of one of a meeting's webhooks (plugnmeet.md 4.2).
+/// The body of one of a meeting's webhooks (src/plugnmeet/README.md, "Webhook bodies").
 pub fn webhook(step: usize, room: &Room, now: i64) -> String {
     let event = WEBHOOKS[step];
     let metadata = json!({

@@ -34,7 +34,7 @@ impl Token {
     }
 }
 
-/// What `seen_pending_post_ids` knows about one key (mattermost.md 5.3).
+/// What the server remembers about one key (src/mattermost/README.md, "Pending post ids").
 #[derive(Clone, Debug)]
 pub(crate) enum Pending {
     /// The first post is still being saved.

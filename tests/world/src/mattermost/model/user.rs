@@ -41,7 +41,7 @@ impl User {
         }
     }
 
-    /// Seen only here: a channel membership does not carry it (mattermost.md 5.3).
+    /// Whether this is a system administrator. It is seen only here: a channel membership does not carry it.
     pub fn is_system_admin(&self) -> bool {
         self.roles.split(' ').any(|role| role == "system_admin")
     }

@@ -86,13 +86,13 @@ pub(super) async fn create(
     }
     let pending = draft.pending_post_id.clone();
     let made = posting::create(core, draft).await?;
-    // A repeated key gets the first post back, whatever it said, without the key (5.3).
+    // A repeated key gets the first post back, whatever it said, without the key.
     let pending = if made.is_repeated { "" } else { &pending };
     let replies = core.read(|model| model.reply_count(&made.post));
     Ok(Reply::json(201, &made.post.wire(replies, pending)))
 }
 
-/// create_post_ephemeral belongs to system admins: a bot gets 403 (5.3).
+/// create_post_ephemeral belongs to system admins: a bot gets 403.
 pub(super) fn ephemeral(
     core: &Core,
     me: &str,

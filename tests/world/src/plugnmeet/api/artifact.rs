@@ -1,4 +1,4 @@
-//! /auth/artifact/fetch and getDownloadToken (plugnmeet.md 2.12).
+//! /auth/artifact/fetch and getDownloadToken (src/plugnmeet/README.md, "Artifacts").
 
 use std::sync::Arc;
 

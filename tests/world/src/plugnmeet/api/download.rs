@@ -1,4 +1,5 @@
-//! GET and HEAD /download/recording/{token} and /download/artifact/{token} (plugnmeet.md 2.14).
+//! GET and HEAD /download/recording/{token} and /download/artifact/{token}
+//! (src/plugnmeet/README.md, "Downloads").
 
 use std::sync::Arc;
 use std::time::Duration;

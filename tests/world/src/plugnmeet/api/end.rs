@@ -1,4 +1,5 @@
-//! POST /auth/room/endRoom, and how a session ends (plugnmeet.md 2.6, 4.4).
+//! POST /auth/room/endRoom, and how a session ends
+//! (src/plugnmeet/README.md, "Ending a room" and "Order of events").
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! isRoomActive, getActiveRoomInfo and the health check (plugnmeet.md 2.3, 2.4).
+//! isRoomActive, getActiveRoomInfo and the health check
+//! (src/plugnmeet/README.md, "Polling for an end").
 
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ const NATS_ANSWER: (bool, &str, &str, bool) = (
 );
 
 /// Answers as the real server, but a relay must not ask: it says "not found" for live rooms when the database is
-/// away, and it writes (design.md 4).
+/// away, and it writes (src/plugnmeet/README.md, "Polling for an end").
 pub(super) fn active_room_info(shared: &Arc<Shared>, body: &[u8]) -> Answer {
     shared.unexpected.note("room.info: getActiveRoomInfo must not be called: it writes, and says not found for live rooms");
     let request = match understand(shared, "room.info", ROOM, body) {

@@ -1,4 +1,4 @@
-//! /auth/recording/fetch and getDownloadToken (plugnmeet.md 2.11).
+//! /auth/recording/fetch and getDownloadToken (src/plugnmeet/README.md, "Recordings").
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! POST /auth/room/create (plugnmeet.md 2.1).
+//! POST /auth/room/create (src/plugnmeet/README.md, "Creating a room").
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,7 +145,7 @@ fn created(session: &Session) -> Answer {
     )
 }
 
-/// The column that overflows (plugnmeet.md 2.1): room id 64 characters, title and webhook URL 255.
+/// The column that overflows: room id 64 characters, title and webhook URL 255.
 fn too_long(room_id: &str, metadata: &Message) -> Option<&'static str> {
     let is_long = |name: &str| matches!(metadata.get(name), Some(Value::Text(text)) if text.chars().count() > 255);
     if room_id.len() > 64 {

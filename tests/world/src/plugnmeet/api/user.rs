@@ -1,4 +1,4 @@
-//! POST /auth/room/getJoinToken (plugnmeet.md 2.2, 3).
+//! POST /auth/room/getJoinToken (src/plugnmeet/README.md, "Join tokens").
 
 use std::sync::Arc;
 
@@ -125,7 +125,7 @@ pub(crate) fn leave_reason(
     true
 }
 
-/// What the browser's token check says: the claims, or the notification shown (plugnmeet.md 3).
+/// What the browser's token check says: the claims, or the notification shown.
 pub(crate) fn check_join_token(shared: &Shared, token: &str) -> Result<JoinClaims, &'static str> {
     verify::<JoinClaims>(&shared.options.api_key, &shared.options.api_secret, token).map_err(
         |why| match why {

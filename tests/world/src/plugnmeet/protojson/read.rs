@@ -15,7 +15,7 @@ pub(crate) struct Reading {
     pub(crate) unknown: Vec<String>,
 }
 
-/// Reads `body` as a message of `fields`. The error is the server's text (plugnmeet.md 2.0).
+/// Reads `body` as a message of `fields`. The error is the server's text.
 pub(crate) fn read(fields: &'static [Field], body: &[u8]) -> Result<Reading, String> {
     let Ok(body) = std::str::from_utf8(body) else {
         return Err("proto: syntax error (line 1:1): invalid UTF-8 in string".to_owned());

@@ -2,7 +2,7 @@
 
 use super::{Field, Kind, Message, Rule, Value};
 
-/// The server's text for all broken rules in `message` (plugnmeet.md 2.0), `None` when it keeps them all.
+/// The server's text for all broken rules in `message`; `None` when it keeps them all.
 pub(crate) fn broken_rules(fields: &'static [Field], message: &Message) -> Option<String> {
     let mut broken = Vec::new();
     collect(fields, message, "", &mut broken);
@@ -61,7 +61,7 @@ fn breaks(field: &Field, value: Option<&Value>) -> Option<String> {
     }
 }
 
-/// Whether `text` is a room id or user id by its letters (plugnmeet.md 2.1, 3).
+/// Whether `text` is a room id or user id by its letters.
 pub(crate) fn is_identifier(text: &str) -> bool {
     !text.is_empty()
         && text

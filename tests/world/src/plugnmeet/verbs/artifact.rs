@@ -1,4 +1,4 @@
-//! Summaries, transcripts and analytics (plugnmeet.md 6).
+//! Summaries, transcripts and analytics (src/plugnmeet/README.md, "Artifacts" and "Summaries").
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ impl FakePlugNmeet {
     }
 
     /// A browser opens the client page with this join token. The room id and the person's name, or the notification
-    /// that the client would show (plugnmeet.md 3).
+    /// that the client would show.
     pub fn join_with_token(&self, token: &str) -> Result<(String, String), &'static str> {
         let claims = check_join_token(&self.shared, token)?;
         self.shared.change(|state| {
@@ -193,7 +193,7 @@ fn enter(
     };
     let first = session.livekit_started.is_none();
     session.livekit_started.get_or_insert(shared.now());
-    // In a breakout room the start is always told late (plugnmeet.md 4.1).
+    // In a breakout room the start is always told late (src/plugnmeet/README.md, "Order of events").
     if first && !session.breakout {
         shared.emit(session, "room_started", RoomPart::LiveKit, &[]);
     }

@@ -1,4 +1,4 @@
-//! Recording (plugnmeet.md 5).
+//! Recording (src/plugnmeet/README.md, "Recordings").
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What can go wrong inside the server, beyond the faults of single requests (plugnmeet.md 2.1, 2.3, 2.6, 4.1).
+//! What can go wrong inside the server, beyond the faults of single requests
+//! (src/plugnmeet/README.md, "Back ends that are down" and "Lost webhooks").
 
 use std::sync::atomic::Ordering;
 
@@ -59,8 +60,8 @@ impl FakePlugNmeet {
     }
 
     /// Redis is emptied and the server started again: every running session goes on, joins and ends work, but no
-    /// event of it is sent any more, not even session_ended (plugnmeet.md 4.1, "what a restart loses"). What reads the
-    /// database still comes: recording_proceeded and summaries.
+    /// event of it is sent any more, not even session_ended. What reads the database still comes: recording_proceeded
+    /// and summaries.
     pub async fn lose_redis(&self) -> anyhow::Result<()> {
         self.stop().await;
         self.shared.change(|state| {
@@ -74,13 +75,13 @@ impl FakePlugNmeet {
 
     /// The next end is answered SUCCESS, and then the server stops within a second and is started again: session_ended
     /// never comes by itself, isRoomActive says ROOM_NOT_ACTIVE, another endRoom ends it, a create brings the same sid
-    /// back to life (plugnmeet.md 2.1, "sids that never end").
+    /// back to life (src/plugnmeet/README.md, "Sessions that never end").
     pub fn lose_next_end(&self) {
         self.shared.change(|state| state.ends_lost += 1);
     }
 
     /// LiveKit is killed: everybody is thrown out without participant_left, no room_finished will come, and the room
-    /// stays active (plugnmeet.md 4.1). False when there is no such running room.
+    /// stays active. False when there is no such running room.
     pub fn lose_livekit(&self, room: &str) -> bool {
         self.shared.change(|state| {
             let Some(session) = state
@@ -96,7 +97,7 @@ impl FakePlugNmeet {
     }
 
     /// The janitor's round: ends a running room in which nobody is although its `empty_timeout` is over, counted from
-    /// its creation; session_ended comes and no room_finished (plugnmeet.md 2.1). False when it has nothing to end.
+    /// its creation; session_ended comes and no room_finished. False when it has nothing to end.
     pub fn sweep_empty_room(&self, room: &str) -> bool {
         let sid = self.shared.change(|state| {
             let now = self.shared.now();

@@ -1,4 +1,5 @@
-//! The bodies of webhooks: CommonNotifyEvent in protojson without unset fields (plugnmeet.md 4.2; recorded: webhook-*).
+//! The bodies of webhooks: CommonNotifyEvent in protojson without unset fields
+//! (src/plugnmeet/README.md, "Webhook bodies"; recorded: webhook-*).
 
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ impl Shared {
         id: &str,
         forced: bool,
     ) {
-        // recording_proceeded and summaries find their URL in the database (plugnmeet.md 4.1).
+        // recording_proceeded and summaries find their URL in the database.
         if session.is_mute && !forced {
             return;
         }

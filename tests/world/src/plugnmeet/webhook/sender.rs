@@ -1,4 +1,5 @@
-//! One delivery: up to three attempts with the same bytes, the way go-retryablehttp does them (plugnmeet.md 4.1).
+//! One delivery: up to three attempts with the same bytes, the way go-retryablehttp does them
+//! (src/plugnmeet/README.md, "Webhook delivery").
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Mattermost's part: REST v4 as far as the relay calls it (mattermost.md 5.3), and response URLs.
+//! Mattermost's part: REST v4 as far as the relay calls it, and response URLs.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! plugNmeet's part: the calls of the relay (plugnmeet.md 2).
+//! plugNmeet's part: the calls that the relay makes.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
