@@ -8,7 +8,7 @@ mod data_dir;
 mod ledger;
 mod links;
 mod observers;
-pub mod offline;
+pub(crate) mod offline;
 mod public_routes;
 mod queue;
 mod reload;
@@ -16,10 +16,11 @@ mod secrets;
 mod settings;
 mod spool;
 mod store;
-pub mod topology;
+pub(crate) mod topology;
 mod unsigned;
 mod watch;
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,7 +40,9 @@ use crate::listen::{self, ListenLimits};
 use crate::lock::LockError;
 use crate::plugnmeet::PlugNmeet;
 use crate::ports::{Clock, Queue, QueueName, Store, StoreError};
+use crate::queue::rabbitmq::BrokerError;
 use crate::shutdown::Shutdown;
+use crate::store::PostgresError;
 use crate::telemetry::metrics::labels::Check;
 use crate::telemetry::{LogLevelSwitch, Metrics};
 use crate::token::Links;
@@ -61,7 +64,7 @@ use watch::WatchedParts;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The configuration says too little to serve.
-    #[error("{0}")]
+    #[error(transparent)]
     Incomplete(#[from] Problems),
     /// A file or folder.
     #[error("server.data_dir {}: {why}; make it a folder that the relay's user can write to, or name another", path.display())]
@@ -69,6 +72,7 @@ pub enum StartError {
         /// Which.
         path: PathBuf,
         /// What the system said.
+        #[source]
         why: std::io::Error,
     },
     /// A listener.
@@ -79,17 +83,18 @@ pub enum StartError {
         /// Where.
         address: SocketAddr,
         /// What the system said.
+        #[source]
         why: std::io::Error,
     },
     /// A setting that its part refuses.
-    #[error("{0}")]
-    Setting(String),
+    #[error(transparent)]
+    Setting(Box<dyn Error + Send + Sync>),
     /// RabbitMQ refuses: a person must change something.
-    #[error("{0}")]
-    Broker(String),
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     /// PostgreSQL refuses: a person must change something.
-    #[error("{0}")]
-    Database(String),
+    #[error(transparent)]
+    Database(#[from] PostgresError),
     /// A stop was asked for before everything was there.
     #[error("stopped while it waited for the store")]
     Stopped,
@@ -243,7 +248,7 @@ impl App {
             missed_posts,
             meter,
         )
-        .map_err(StartError::Setting)?;
+        .map_err(|why| StartError::Setting(why.into()))?;
         let delivery_method = deps.chat.kind();
         let parts = admin_api::Parts {
             store: Arc::clone(&store),
@@ -363,8 +368,8 @@ fn conference(
         Arc::clone(meter) as _,
     )?;
     let settings = settings::plugnmeet(config, &essentials.plugnmeet, &essentials.public_url)
-        .map_err(|error| StartError::Setting(format!("server.public_url: {error}")))?;
-    PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))
+        .map_err(|error| StartError::Setting(format!("server.public_url: {error}").into()))?;
+    PlugNmeet::new(settings, http).map_err(|error| StartError::Setting(error.into()))
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

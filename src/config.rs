@@ -1,9 +1,9 @@
 //! Configuration: one TOML file overlaid by the environment, read by one declarative table of keys.
 //!
-//! - [`keys`]: the table. It drives the typed tree, unknown-key detection, the reference and `config show`.
+//! - `keys`: the table. It drives the typed tree, unknown-key detection, the reference and `config show`.
 //! - `source`: the file, the environment, secret files and aliases, flattened to found values.
 //! - `reader`, `value`: found values become types; every fault is collected, none stops the reading.
-//! - `check`: what keys must say together. `doubts`: what is no fault and probably not meant. [`essentials`]: what serving needs beyond a faultless tree.
+//! - `check`: what keys must say together. `doubts`: what is no fault and probably not meant. `essentials`: what serving needs beyond a faultless tree.
 //! - `reload`: what a running relay takes over of a changed configuration.
 //! - `exposed`: files with secrets that everybody can read.
 //! - `reference`, `show`: the table as Markdown, the effective values without secrets.
@@ -12,16 +12,16 @@
 mod table;
 mod check;
 mod doubts;
-pub mod essentials;
+pub(crate) mod essentials;
 mod exposed;
 mod key;
-pub mod keys;
-pub mod problem;
+pub(crate) mod keys;
+pub(crate) mod problem;
 mod reader;
 mod reference;
 mod reload;
 mod show;
-pub mod source;
+pub(crate) mod source;
 mod value;
 
 #[cfg(test)]

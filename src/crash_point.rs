@@ -6,17 +6,17 @@
 
 /// The process is at `place`.
 #[inline(always)]
-pub fn reach(place: &'static str) {
+pub(crate) fn reach(place: &'static str) {
     reach_for(place, String::new);
 }
 
 /// The process is at `place` and works on what `what` tells.
 #[cfg(not(feature = "crash-points"))]
 #[inline(always)]
-pub fn reach_for(_place: &'static str, _what: impl FnOnce() -> String) {}
+pub(crate) fn reach_for(_place: &'static str, _what: impl FnOnce() -> String) {}
 
 #[cfg(feature = "crash-points")]
-pub use armed::reach_for;
+pub(crate) use armed::reach_for;
 
 #[cfg(feature = "crash-points")]
 mod armed {
@@ -27,7 +27,7 @@ mod armed {
     static PANIC: LazyLock<Option<Trap>> = LazyLock::new(|| Trap::of("MEETRELAY_PANIC_AT"));
 
     /// The process is at `place` and works on what `what` tells.
-    pub fn reach_for(place: &'static str, what: impl FnOnce() -> String) {
+    pub(crate) fn reach_for(place: &'static str, what: impl FnOnce() -> String) {
         let (crash, panic) = (at(&CRASH, place), at(&PANIC, place));
         if crash.is_none() && panic.is_none() {
             return;

@@ -9,23 +9,23 @@
 //! in a place to room options.
 
 pub mod apply;
-pub mod card;
+pub(crate) mod card;
 pub mod choice;
 pub mod event;
-pub mod ids;
-pub mod job;
-pub mod label;
-pub mod meeting;
-pub mod notice;
+pub(crate) mod ids;
+pub(crate) mod job;
+pub(crate) mod label;
+pub(crate) mod meeting;
+pub(crate) mod notice;
 pub mod owed;
-pub mod phrase;
+pub(crate) mod phrase;
 pub mod post;
 pub mod presentation;
 pub mod retry;
 pub mod rule;
-pub mod say;
-pub mod text;
-pub mod timestamp;
+pub(crate) mod say;
+pub(crate) mod text;
+pub(crate) mod timestamp;
 
 pub use event::{
     ArtifactKind, Conversation, ConversationKind, EndSaid, Event, Fact, Moderators, Origin, Person,

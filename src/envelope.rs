@@ -56,11 +56,7 @@ pub enum DecodeError {
 pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
     let id = envelope.id();
     let written = match &envelope.body {
-        Body::Event(event) => {
-            let Origin { source, key } = &event.origin;
-            let origin = Some((source.as_str(), key.as_str()));
-            write(envelope, "event", &id, origin, &event.fact)
-        }
+        Body::Event(event) => write(envelope, "event", &id, Some(&event.origin), &event.fact),
         Body::Job { since, .. } => write(envelope, "job", &id, None, &JobBody { since: *since }),
         Body::Reply(tell) => write(envelope, "tell", &id, None, &ReplyBody::from(tell)),
     };
@@ -78,15 +74,15 @@ fn write(
     envelope: &Envelope,
     kind: &str,
     id: &str,
-    origin: Option<(&str, &str)>,
+    origin: Option<&Origin>,
     body: &impl Serialize,
 ) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&WireEnvelope {
         v: VERSION,
         kind,
         id,
-        source: origin.map(|(source, _)| source),
-        key: origin.map(|(_, key)| key),
+        source: origin.map(|origin| origin.source.as_str()),
+        key: origin.map(|origin| origin.key.as_str()),
         received_at: envelope.received_at,
         attempt: envelope.attempt,
         tries: envelope.tries,

@@ -1,8 +1,8 @@
 //! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies, and no call more
 //! than the peer's rate limit has room for.
 //!
-//! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an [`HttpAnswer`]
-//! of whatever status, or as a [`CallError`] that tells whether the request may have been carried out.
+//! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an `HttpAnswer`
+//! of whatever status, or as a `CallError` that tells whether the request may have been carried out.
 
 mod foreign;
 mod hints;
@@ -16,6 +16,7 @@ pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -26,9 +27,11 @@ use reqwest::{Method, Url};
 use crate::domain::Peer;
 use foreign::ForeignAnswers;
 pub(crate) use foreign::described;
-pub use hints::{RETRY_AFTER_MAX, RateLimit, rate_limit, retry_after};
-pub use observer::{CallObserver, CallOutcome, CallReport, Operation, Unobserved};
-pub use pace::Urgency;
+pub(crate) use hints::RateLimit;
+#[cfg(test)]
+pub(crate) use observer::Unobserved;
+pub(crate) use observer::{CallObserver, CallOutcome, CallReport, Operation};
+pub(crate) use pace::Urgency;
 use pace::{Leave, Pace};
 pub(crate) use why::log_text;
 
@@ -44,7 +47,7 @@ const IDLE_CONNECTIONS_MAX: usize = 16;
 
 /// How calls are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpSettings {
+pub(crate) struct HttpSettings {
     /// The time for connecting, sending, headers and body together. plugNmeet may rightly take 20 s, because calls wait
     /// for a lock of their room (src/plugnmeet/README.md, "Answers").
     pub deadline: Duration,
@@ -73,12 +76,12 @@ impl Default for HttpSettings {
 
 /// The client cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be made: {0}")]
-pub struct HttpSetupError(String);
+#[error("the HTTP client cannot be made: {}", why::chain(.0.as_ref()))]
+pub struct HttpSetupError(#[source] Box<dyn Error + Send + Sync>);
 
 /// A request to be sent. It holds secrets and so cannot be printed.
 #[derive(Clone)]
-pub struct HttpRequest {
+pub(crate) struct HttpRequest {
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -89,7 +92,7 @@ pub struct HttpRequest {
 
 impl HttpRequest {
     /// A request without headers and body.
-    pub fn new(method: Method, url: Url) -> Self {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
         Self {
             method,
             url,
@@ -101,13 +104,13 @@ impl HttpRequest {
     }
 
     /// With a header.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
     /// With exactly these bytes, said to be JSON.
-    pub fn json(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn json(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self.header(
             reqwest::header::CONTENT_TYPE,
@@ -116,13 +119,13 @@ impl HttpRequest {
     }
 
     /// With another bound on the answer's body, in bytes.
-    pub fn answer_bytes_max(mut self, bytes: usize) -> Self {
+    pub(crate) fn answer_bytes_max(mut self, bytes: usize) -> Self {
         self.answer_bytes_max = Some(bytes);
         self
     }
 
     /// With another urgency than that of people's calls.
-    pub fn urgency(mut self, urgency: Urgency) -> Self {
+    pub(crate) fn urgency(mut self, urgency: Urgency) -> Self {
         self.urgency = urgency;
         self
     }
@@ -130,12 +133,12 @@ impl HttpRequest {
 
 /// A complete answer, of whatever status.
 #[derive(Clone)]
-pub struct HttpAnswer {
+pub(crate) struct HttpAnswer {
     /// The status, 100 to 999.
     pub status: u16,
     /// When the peer says that it answered, to the second, on its clock.
     pub date: Option<SystemTime>,
-    /// How long it asks to wait, at most [`RETRY_AFTER_MAX`].
+    /// How long it asks to wait, at most `RETRY_AFTER_MAX`.
     pub retry_after: Option<Duration>,
     /// What it says about its rate limit.
     pub rate_limit: Option<RateLimit>,
@@ -149,14 +152,14 @@ pub struct HttpAnswer {
 
 impl HttpAnswer {
     /// Whether the status is one of 200 to 299.
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
 /// A call without a complete answer. No text in it holds a secret, a query or a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// No connection came about: certainly not carried out.
     #[error("not sent: {why}")]
     NotSent {
@@ -185,14 +188,14 @@ pub enum CallError {
 
 impl CallError {
     /// Whether the peer may have carried the request out.
-    pub const fn was_sent(&self) -> bool {
+    pub(crate) const fn was_sent(&self) -> bool {
         !matches!(self, Self::NotSent { .. } | Self::Held { .. })
     }
 }
 
 /// The client. Clones share their connections.
 #[derive(Clone)]
-pub struct Http {
+pub(crate) struct Http {
     client: reqwest::Client,
     deadline: Duration,
     response_bytes_max: usize,
@@ -204,12 +207,12 @@ pub struct Http {
 
 impl Http {
     /// The client with these settings; every call is told to `observer`.
-    pub fn new(
+    pub(crate) fn new(
         settings: HttpSettings,
         observer: Arc<dyn CallObserver>,
     ) -> Result<Self, HttpSetupError> {
         let connect = CONNECT_DEADLINE.min(settings.deadline / 2);
-        let tls = tls::client_config().map_err(|error| HttpSetupError(error.to_string()))?;
+        let tls = tls::client_config().map_err(|error| HttpSetupError(error.into()))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -221,7 +224,7 @@ impl Http {
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .user_agent(settings.user_agent)
             .build()
-            .map_err(|error| HttpSetupError(why::chain(&error.without_url())))?;
+            .map_err(|error| HttpSetupError(error.without_url().into()))?;
         Ok(Self {
             client,
             deadline: settings.deadline,
@@ -235,7 +238,7 @@ impl Http {
 
     /// Sends a request and reads its whole answer, within the deadline, which begins when the peer's rate limit has
     /// room for it.
-    pub async fn send(&self, request: HttpRequest) -> Result<HttpAnswer, CallError> {
+    pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpAnswer, CallError> {
         let leave = self.pace.leave(request.urgency).await;
         let leave = leave.map_err(|after| CallError::Held { after })?;
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
@@ -252,23 +255,23 @@ impl Http {
     }
 
     /// Tells the observer how a call ended.
-    pub fn report(&self, report: &CallReport) {
+    pub(crate) fn report(&self, report: &CallReport) {
         self.observer.call_ended(report);
     }
 
     /// The peer itself answered, in its own form.
-    pub fn peer_answered(&self) {
+    pub(crate) fn peer_answered(&self) {
         self.foreign.clear();
     }
 
     /// Something else answered in the peer's place, not in the peer's form. If that lasts, it is logged as a probably
     /// wrong address in `setting`.
-    pub fn foreign_answered(&self, setting: &'static str, answer: &HttpAnswer) {
+    pub(crate) fn foreign_answered(&self, setting: &'static str, answer: &HttpAnswer) {
         self.foreign.note(setting, answer);
     }
 
     /// Tells the observer that `peer` refuses the relay's credential (why, and what to change), or takes it again.
-    pub fn report_access(&self, peer: Peer, refusal: Option<&str>) {
+    pub(crate) fn report_access(&self, peer: Peer, refusal: Option<&str>) {
         self.observer.access_changed(peer, refusal);
     }
 

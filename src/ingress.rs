@@ -51,12 +51,11 @@ use crate::ports::{Chat, Clock, Conference, Store};
 use crate::token::Links;
 use crate::trigger::{MissedPosts, OwnUser, Starts, Triggers};
 
-pub use keyring::Keyring;
-pub use observe::{
+pub(crate) use keyring::Keyring;
+pub(crate) use observe::{
     Endpoint, Ignored, IngressObserver, Noted, ReceivedAs, Rejected, Route, Source, Trigger,
 };
 use sink::EventSink;
-pub use sink::{DURABLE_WITHIN, TraceParent};
 
 use inbound::{Inbound, inbound};
 use mint_limits::MintLimits;
@@ -68,7 +67,7 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// What the door needs of the configuration.
 #[derive(Debug, Clone)]
-pub struct IngressSettings {
+pub(crate) struct IngressSettings {
     /// Tokens of outgoing webhooks; without any all are refused.
     pub outgoing_tokens: Vec<SecretString>,
     /// Tokens of slash commands; without any all are refused.
@@ -98,7 +97,7 @@ pub struct IngressSettings {
 
 impl IngressSettings {
     /// The default of everything that has one.
-    pub fn new(
+    pub(crate) fn new(
         plugnmeet_api_key: String,
         plugnmeet_api_secret: SecretString,
         external_url: Url,
@@ -122,7 +121,7 @@ impl IngressSettings {
 
 /// What the door stands on.
 #[derive(Clone)]
-pub struct IngressDeps {
+pub(crate) struct IngressDeps {
     /// Makes events durable.
     pub queue: EnvelopeQueue,
     /// What starts meetings.
@@ -146,7 +145,7 @@ pub struct IngressDeps {
 }
 
 /// The public routes.
-pub struct Ingress {
+pub(crate) struct Ingress {
     outgoing: outgoing::OutgoingRoute,
     command: command::CommandRoute,
     webhook: plugnmeet::Webhook,
@@ -164,7 +163,10 @@ impl Ingress {
     ///
     /// # Errors
     /// A page's template is broken, which a test excludes.
-    pub fn new(settings: IngressSettings, deps: IngressDeps) -> Result<Self, minijinja::Error> {
+    pub(crate) fn new(
+        settings: IngressSettings,
+        deps: IngressDeps,
+    ) -> Result<Self, minijinja::Error> {
         let server = ServerName::default_server();
         let [of_posts, of_commands, of_webhooks, of_pages] = std::array::from_fn(|_| {
             let (clock, observer) = (Arc::clone(&deps.clock), Arc::clone(&deps.observer));
@@ -249,12 +251,12 @@ impl Ingress {
     }
 
     /// What callers are known by, to be replaced while the routes serve.
-    pub fn keyring(&self) -> Keyring {
+    pub(crate) fn keyring(&self) -> Keyring {
         self.keyring.clone()
     }
 
     /// The routes as one filter, for [`crate::listen::serve`].
-    pub fn filter(
+    pub(crate) fn filter(
         self,
     ) -> impl Filter<Extract = (impl Reply + use<>,), Error = Infallible>
     + Clone

@@ -30,17 +30,22 @@
 //! - [`ports`]: what the inside needs of the outside.
 //! - [`envelope`]: messages as signed bytes, and the queue of them that routes and workers use.
 //! - [`queue`]: durable work, in a file of ours or in RabbitMQ with a spool before it. [`store`]: durable facts, in a
-//!   file of ours or in PostgreSQL. Both files are on [`sqlite`]. [`lock`]: who has the files.
-//! - [`trigger`]: whether a post asks for a meeting. [`ingress`]: HTTP in, over [`listen`], with the signed links of
-//!   [`token`].
+//!   file of ours or in PostgreSQL. Both files are on `sqlite`. `lock`: who has the files.
+//! - [`trigger`]: whether a post asks for a meeting. `ingress`: HTTP in, over `listen`, with the signed links of
+//!   `token`.
 //! - [`worker`]: apply, jobs, sweep, catching up.
-//! - [`mattermost`], [`plugnmeet`]: the peers, over [`http`].
+//! - `mattermost`, `plugnmeet`: the peers, over [`http`].
 //! - [`config`]: one typed tree from file and environment.
 //! - [`repair`]: what a person does about dead letters and meetings.
 //! - [`telemetry`]: log lines and metrics. [`shutdown`]: how the process stops. [`admin`]: health, and repair by HTTP.
 //! - `log_throttle`: one line a minute of what comes in floods.
-//! - [`crash_point`]: where tests end the process; nothing in any other build.
+//! - `crash_point`: where tests end the process; nothing in any other build.
 //! - [`app`]: puts it all together. [`cli`]: the program's commands.
+//!
+//! # Errors
+//!
+//! An error's text says all of it, its cause included, so whoever prints one prints its text alone. `source` holds the
+//! cause itself.
 //!
 //! # Who may import whom
 //!
@@ -63,24 +68,24 @@ pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod crash_point;
+mod crash_point;
 pub mod domain;
 pub mod envelope;
-pub mod http;
-pub mod ingress;
-pub mod listen;
-pub mod lock;
+pub(crate) mod http;
+mod ingress;
+mod listen;
+mod lock;
 mod log_throttle;
-pub mod mattermost;
-pub mod plugnmeet;
+mod mattermost;
+mod plugnmeet;
 pub mod ports;
 pub mod queue;
 pub mod repair;
 pub mod shutdown;
-pub mod sqlite;
+mod sqlite;
 pub mod store;
 pub mod telemetry;
 mod tls;
-pub mod token;
+mod token;
 pub mod trigger;
 pub mod worker;

@@ -37,7 +37,7 @@ const BACKLOG: u32 = 4096;
 ///
 /// # Errors
 /// The system refuses the address.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -51,7 +51,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// What one listener allows. Every number is a bound on what strangers can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenLimits {
+pub(crate) struct ListenLimits {
     /// Most connections at a time.
     pub connections: usize,
     /// From the first byte of a request (or the connect) to the end of its head.
@@ -83,14 +83,14 @@ impl Default for ListenLimits {
 /// An extension of an answer: its request was of somebody whom the relay knows. Such a connection is closed last when
 /// places are short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Authenticated;
+pub(crate) struct Authenticated;
 
 /// The other end of a connection, as an extension of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
+pub(crate) struct PeerAddress(pub SocketAddr);
 
 /// The other end of a connection, as a kind of listener names it.
-pub trait OtherEnd {
+pub(crate) trait OtherEnd {
     /// Its address, if it has one.
     fn address(&self) -> Option<PeerAddress>;
 }
@@ -109,7 +109,7 @@ impl OtherEnd for unix::SocketAddr {
 
 /// Serves `filter` on `listener` until `shutdown` resolves, then finishes what is in work within the drain
 /// deadline. Answers how many connections had to be cut.
-pub async fn serve<L, F>(
+pub(crate) async fn serve<L, F>(
     mut listener: L,
     filter: F,
     limits: ListenLimits,

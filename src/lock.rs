@@ -29,6 +29,7 @@ pub enum LockError {
         /// The lock file.
         path: PathBuf,
         /// What the system said.
+        #[source]
         why: io::Error,
     },
 }
@@ -75,7 +76,7 @@ impl fmt::Display for Holder {
 ///
 /// # Errors
 /// See [`LockError`].
-pub fn lock(path: &Path) -> Result<File, LockError> {
+pub(crate) fn lock(path: &Path) -> Result<File, LockError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);

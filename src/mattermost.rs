@@ -55,13 +55,13 @@ use server_config::ServerConfigCache;
 /// Longest that logging out may hold up the end of the process.
 const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
 
-pub use identity::Identity;
-pub use notice_body::NoticeFormat;
-pub use notices::{NoticeRoute, NoticeSettings, NoticeWay, Notices};
+pub(crate) use identity::Identity;
+pub(crate) use notice_body::NoticeFormat;
+pub(crate) use notices::{NoticeRoute, NoticeSettings, NoticeWay, Notices};
 
 /// Where Mattermost is and who the relay is there.
 #[derive(Debug, Clone)]
-pub struct MattermostSettings {
+pub(crate) struct MattermostSettings {
     /// The server's address as people know it (SiteURL), with its path if it has one.
     pub url: Url,
     /// What proves it.
@@ -72,7 +72,7 @@ pub struct MattermostSettings {
 
 /// What proves who the relay is.
 #[derive(Debug, Clone)]
-pub enum Credential {
+pub(crate) enum Credential {
     /// An access token, a bot's or a person's.
     Token(SecretString),
     /// A name and a password, with which the relay logs in when it first has to.
@@ -87,7 +87,7 @@ pub enum Credential {
 /// Settings that cannot work; says which and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("mattermost.{key}: {why}")]
-pub struct MattermostSettingsError {
+pub(crate) struct MattermostSettingsError {
     /// Which setting.
     pub key: &'static str,
     /// What is wrong with it.
@@ -95,7 +95,7 @@ pub struct MattermostSettingsError {
 }
 
 /// The client of one Mattermost server.
-pub struct Mattermost {
+pub(crate) struct Mattermost {
     url: Url,
     identity: ArcSwap<Identity>,
     access: CredentialAccess,
@@ -110,7 +110,7 @@ pub struct Mattermost {
 
 impl Mattermost {
     /// The client with these settings. `clock` is compared with the server's.
-    pub fn new(
+    pub(crate) fn new(
         settings: MattermostSettings,
         http: Http,
         clock: Arc<dyn Clock>,
@@ -142,7 +142,7 @@ impl Mattermost {
     ///
     /// # Errors
     /// A token that cannot stand in a header.
-    pub fn identity(
+    pub(crate) fn identity(
         &self,
         credential: Credential,
         post_secret: SecretString,
@@ -157,7 +157,7 @@ impl Mattermost {
 
     /// From the next call on the relay proves itself with this; calls that were begun finish with what they had. A
     /// session of the old credential is logged out.
-    pub async fn replace_identity(&self, identity: Identity) {
+    pub(crate) async fn replace_identity(&self, identity: Identity) {
         if !self.identity.load().is_same(&identity) {
             let old = self.identity.swap(Arc::new(identity));
             self.access.renewed();
@@ -167,7 +167,7 @@ impl Mattermost {
 
     /// Logs out of the session that the relay logged in for, if there is one, so that sessions do not pile up. From
     /// then on calls are [`ChatError::Unavailable`].
-    pub async fn log_out(&self) {
+    pub(crate) async fn log_out(&self) {
         let identity = self.identity.load_full();
         self.leave(&identity).await;
     }

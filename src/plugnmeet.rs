@@ -32,8 +32,8 @@ use crate::ports::{
     RoomActivity,
 };
 
-pub use keys::ApiKeys;
-pub use room::{LockSettings, RoomSettings};
+pub(crate) use keys::ApiKeys;
+pub(crate) use room::{LockSettings, RoomSettings};
 
 /// The setting with the address of the API.
 const URL_SETTING: &str = "plugnmeet.url";
@@ -43,7 +43,7 @@ const WEBHOOK_URL_CHARS_MAX: usize = 255;
 
 /// Where plugNmeet is and what its rooms are like.
 #[derive(Debug, Clone)]
-pub struct PlugNmeetSettings {
+pub(crate) struct PlugNmeetSettings {
     /// Where the relay calls its API and downloads.
     pub url: Url,
     /// Where browsers reach it; may have a path.
@@ -63,7 +63,7 @@ pub struct PlugNmeetSettings {
 /// Settings that cannot work; says which and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("plugnmeet.{key}: {why}")]
-pub struct PlugNmeetSettingsError {
+pub(crate) struct PlugNmeetSettingsError {
     /// Which setting.
     pub key: &'static str,
     /// What is wrong with it.
@@ -71,7 +71,7 @@ pub struct PlugNmeetSettingsError {
 }
 
 /// The client of one plugNmeet server.
-pub struct PlugNmeet {
+pub(crate) struct PlugNmeet {
     settings: PlugNmeetSettings,
     keys: ArcSwap<ApiKeys>,
     http: Http,
@@ -81,7 +81,10 @@ pub struct PlugNmeet {
 
 impl PlugNmeet {
     /// The client with these settings.
-    pub fn new(settings: PlugNmeetSettings, http: Http) -> Result<Self, PlugNmeetSettingsError> {
+    pub(crate) fn new(
+        settings: PlugNmeetSettings,
+        http: Http,
+    ) -> Result<Self, PlugNmeetSettingsError> {
         let bad = |key, why| Err(PlugNmeetSettingsError { key, why });
         for (key, url) in [
             ("url", &settings.url),
@@ -109,7 +112,7 @@ impl PlugNmeet {
 
     /// From the next call on the relay signs with these; calls that were begun finish as they began. Join and download
     /// tokens are plugNmeet's own: it mints them at the call, so a rotation needs nothing else here.
-    pub fn replace_keys(&self, keys: ApiKeys) {
+    pub(crate) fn replace_keys(&self, keys: ApiKeys) {
         self.keys.store(Arc::new(keys));
         if self.is_key_refused.swap(false, Ordering::Relaxed) {
             // Until an answer says otherwise.

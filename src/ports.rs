@@ -1,14 +1,14 @@
 //! The few traits that the inside needs of the outside. No vendor is named here.
 
-pub mod chat;
-pub mod clock;
-pub mod conference;
-pub mod envelope;
-pub mod links;
-pub mod names;
-pub mod queue;
-pub mod returned;
-pub mod store;
+pub(crate) mod chat;
+pub(crate) mod clock;
+pub(crate) mod conference;
+pub(crate) mod envelope;
+pub(crate) mod links;
+pub(crate) mod names;
+pub(crate) mod queue;
+pub(crate) mod returned;
+pub(crate) mod store;
 
 pub use chat::{
     Account, ChannelKind, Chat, ChatError, DeliveryMethod, NewPost, OwnAccount, OwnChannel,

@@ -1,20 +1,20 @@
 //! The back ends that keep messages.
 //!
-//! - [`embedded`]: a file of this process, for one machine without a broker.
+//! - `embedded`: a file of this process, for one machine without a broker.
 //! - [`rabbitmq`]: quorum queues of a broker, over two supervised connections.
-//! - [`spool`]: before RabbitMQ alone; keeps accepted events in an embedded queue while the broker does not take them.
+//! - `spool`: before RabbitMQ alone; keeps accepted events in an embedded queue while the broker does not take them.
 //!
 //! The queue is one port ([`crate::ports::Queue`]) with two back ends. One conformance suite
 //! (`tests/it/queue_conformance.rs`) holds both to the same promises.
 //!
 //! With RabbitMQ a publish is done when the broker has confirmed it. A message that is not due yet waits in one of four
-//! queues with a time to live ([`rabbitmq::topology`]). Publisher and consumer have a connection each, because the broker
+//! queues with a time to live (`rabbitmq::topology`). Publisher and consumer have a connection each, because the broker
 //! may block the connection of a publisher. A message that the broker returns, because it is poison or has no route,
 //! becomes a dead letter in the store.
 
-pub mod embedded;
+pub(crate) mod embedded;
 pub mod rabbitmq;
-pub mod spool;
+pub(crate) mod spool;
 
 pub use embedded::{EmbeddedQueue, EmbeddedSettings, QueueOpenError};
 pub use spool::{Spool, SpoolError, SpoolLevel, SpoolObserver, SpoolSettings};

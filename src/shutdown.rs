@@ -52,11 +52,6 @@ impl Shutdown {
         });
     }
 
-    /// The drain has begun: take on nothing new.
-    pub fn is_requested(&self) -> bool {
-        self.drain.is_cancelled()
-    }
-
     /// Resolves when the drain begins.
     pub async fn requested(&self) {
         self.drain.cancelled().await;
@@ -67,22 +62,9 @@ impl Shutdown {
         self.expired.cancelled().await;
     }
 
-    /// The token of the drain, for what takes one.
-    pub fn drain_token(&self) -> CancellationToken {
-        self.drain.clone()
-    }
-
     /// How long work in flight may take after the drain began.
     pub const fn timeout(&self) -> Duration {
         self.timeout
-    }
-
-    /// Runs `work` until it is done or the time for work in flight is over; `None` means that it was cut off.
-    pub async fn bounded<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = work => Some(done),
-            () = self.expired() => None,
-        }
     }
 }
 

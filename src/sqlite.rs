@@ -9,9 +9,7 @@ mod connect;
 mod tests;
 mod threads;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use threads::{Ran, ReaderThread, Task, WriterThread, copy_error};
 
 pub(crate) use connect::make_private;
-pub use threads::{GROUP_MAX, SqliteThreads};
+pub(crate) use threads::SqliteThreads;
 
 /// Most callers that may wait for the writer, and for the reader; more wait outside.
 const WAITING_MAX: usize = 1024;
@@ -28,21 +26,17 @@ const WAITING_MAX: usize = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum SqliteError {
     /// SQLite refused the statement or the commit.
-    #[error("{0}")]
+    #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    /// A file beside the database's cannot be read or written.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
     /// The file was closed by this process.
     #[error("the database file is closed")]
     Closed,
     /// The closure itself decided to take its changes back, or panicked.
     #[error("{0}")]
     Refused(String),
-}
-
-/// What cannot be done to the files beside the database's.
-impl From<std::io::Error> for SqliteError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Refused(error.to_string())
-    }
 }
 
 impl SqliteError {
@@ -71,18 +65,16 @@ impl SqliteError {
                 });
                 error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) || is_log_index
             }
-            Self::Closed | Self::Refused(_) => false,
+            Self::File(_) | Self::Closed | Self::Refused(_) => false,
         }
     }
 }
 
 /// Handle to one file; clones share its threads. The last clone to go ends them.
 #[derive(Clone, Debug)]
-pub struct Sqlite {
+pub(crate) struct Sqlite {
     writer: mpsc::Sender<Task>,
     reader: mpsc::Sender<Task>,
-    path: PathBuf,
-    commits: Arc<AtomicU64>,
 }
 
 impl Sqlite {
@@ -91,7 +83,7 @@ impl Sqlite {
     /// # Errors
     /// The directory is missing, the file is no database, its file system cannot keep a write-ahead log, or
     /// `migrate` fails.
-    pub fn open(
+    pub(crate) fn open(
         path: &Path,
         migrate: impl FnOnce(&mut Connection) -> Result<(), SqliteError>,
     ) -> Result<(Self, SqliteThreads), SqliteError> {
@@ -100,12 +92,10 @@ impl Sqlite {
         let reading = connect::for_reading(path)?;
         let (writer, changes) = mpsc::channel(WAITING_MAX);
         let (reader, reads) = mpsc::channel(WAITING_MAX);
-        let commits = Arc::new(AtomicU64::new(0));
         let threads = SqliteThreads::start(
             WriterThread {
                 connection,
                 changes,
-                commits: Arc::clone(&commits),
             },
             ReaderThread {
                 connection: reading,
@@ -113,23 +103,7 @@ impl Sqlite {
             },
             [writer.downgrade(), reader.downgrade()],
         );
-        let handle = Self {
-            writer,
-            reader,
-            path: path.to_owned(),
-            commits,
-        };
-        Ok((handle, threads))
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// How many transactions were committed since the file was opened; each is one wait for the disk.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        Ok((Self { writer, reader }, threads))
     }
 
     /// Runs `change` and returns its value once it is on stable storage. A caller that stops waiting leaves it
@@ -137,7 +111,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// Whatever `change` returns, or that the commit failed; the file is then as it was before.
-    pub async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, SqliteError> {
@@ -150,7 +124,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`SqliteError::Closed`], when neither of the two was run.
-    pub async fn write_then<T: Send + 'static, U: Send + 'static>(
+    pub(crate) async fn write_then<T: Send + 'static, U: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
         then: impl FnOnce(Result<T, SqliteError>) -> U + Send + 'static,
@@ -162,7 +136,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// Whatever `query` returns.
-    pub async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, SqliteError> {

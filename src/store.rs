@@ -21,9 +21,9 @@
 mod batch;
 mod columns;
 mod content_hash;
-pub mod postgres;
+pub(crate) mod postgres;
 mod row_json;
-pub mod sqlite;
+pub(crate) mod sqlite;
 
 pub use postgres::{Encryption, PostgresError, PostgresSettings, PostgresStore};
 pub use sqlite::{OpenError, SqliteStore};

@@ -1,11 +1,10 @@
-//! What the relay tells of itself: log lines on standard output, and [`metrics`].
+//! What the relay tells of itself: log lines on standard output, and `metrics`.
 //!
-//! A log line has a constant message and its data in fields, under the names of [`field`]. Bodies, tokens, links
+//! A log line has a constant message and its data in fields. Bodies, tokens, links
 //! and people's names never stand in one.
 
-pub mod field;
 mod line;
-pub mod metrics;
+pub(crate) mod metrics;
 mod output;
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::domain::{ArtifactId, ArtifactKind, Identity, RequestId, UserId};
 
 /// Longest token that is looked at, in bytes; those that are made are shorter.
-pub const TOKEN_BYTES_MAX: usize = 256;
+pub(crate) const TOKEN_BYTES_MAX: usize = 256;
 
 const TAG_BYTES: usize = 16;
 /// Keeps these signatures apart from any other use of the same secret.

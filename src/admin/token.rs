@@ -23,6 +23,7 @@ pub struct AdminToken(Arc<ArcSwap<SecretString>>);
 #[error("{} cannot be written: {why}", path.display())]
 pub struct TokenError {
     path: PathBuf,
+    #[source]
     why: io::Error,
 }
 

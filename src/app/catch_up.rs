@@ -33,7 +33,8 @@ pub(super) async fn settings(
     if let Err(error) = begin_catching_up(deps.store.as_ref(), deps.clock.now()).await {
         tracing::warn!(%error, "it is not noted from when on posts are caught up with");
     }
-    let rules = Arc::new(public_routes::rules(config).map_err(StartError::Setting)?);
+    let rules =
+        Arc::new(public_routes::rules(config).map_err(|why| StartError::Setting(why.into()))?);
     let trigger_words = match mattermost.trigger_words.as_slice() {
         [] => rules.first_words(),
         words => words.to_vec(),

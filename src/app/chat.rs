@@ -52,7 +52,7 @@ impl ChatClient {
             ..settings::http(config.mattermost.call_timeout)
         };
         let http = Http::new(http, Arc::clone(meter) as _)?;
-        let refused = |error: MattermostSettingsError| StartError::Setting(error.to_string());
+        let refused = |error: MattermostSettingsError| StartError::Setting(error.into());
         let Some(credential) = credential(access) else {
             return notices(access, http);
         };
@@ -132,10 +132,10 @@ fn credential(access: &MattermostAccess) -> Option<Credential> {
 fn notices(access: &MattermostAccess, http: Http) -> Result<ChatClient, StartError> {
     let Some(settings) = settings::notices(access) else {
         return Err(StartError::Setting(
-            "mattermost.incoming_webhook_url is missing".to_owned(),
+            "mattermost.incoming_webhook_url is missing".into(),
         ));
     };
     let notices =
-        Notices::new(settings, http).map_err(|error| StartError::Setting(error.to_string()))?;
+        Notices::new(settings, http).map_err(|error| StartError::Setting(error.into()))?;
     Ok(ChatClient::Notices(Arc::new(notices)))
 }

@@ -28,7 +28,7 @@ use super::{AppContext, StartError, store};
 
 /// Why the files cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OfflineError {
+pub(crate) enum OfflineError {
     /// A relay has them.
     #[error(
         "{} is in use by {holder}: a relay runs with this configuration, so leave --offline away, or stop it",
@@ -50,7 +50,7 @@ pub enum OfflineError {
 
 /// The admin API on the files of a relay that does not run. No relay of this configuration starts meanwhile, and
 /// nothing is worked on.
-pub struct Offline {
+pub(crate) struct Offline {
     admin: Arc<Admin>,
     queue: Option<Arc<EmbeddedQueue>>,
     store: Arc<dyn Store>,
@@ -69,7 +69,7 @@ impl Offline {
     ///
     /// # Errors
     /// See [`OfflineError`].
-    pub async fn open(config: &Config) -> Result<Self, OfflineError> {
+    pub(crate) async fn open(config: &Config) -> Result<Self, OfflineError> {
         if let StoreUrl::Sqlite(path) = config.store_url()
             && !path.exists()
         {
@@ -91,7 +91,7 @@ impl Offline {
             .map(|queue| EnvelopeQueue::new(queue, signing.envelope_signer()));
         let metrics = Metrics::new()
             .map(Arc::new)
-            .map_err(|error| StartError::Setting(error.to_string()))?;
+            .map_err(|error| StartError::Setting(error.into()))?;
         let context = AppContext {
             readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
             metrics,
@@ -114,7 +114,7 @@ impl Offline {
     }
 
     /// What a relay on these files answers through its socket.
-    pub async fn answer(&self, request: Request<String>) -> Response<Bytes> {
+    pub(crate) async fn answer(&self, request: Request<String>) -> Response<Bytes> {
         let routes = admin::routes(Arc::clone(&self.admin), Access::Socket);
         let Ok(answer): Result<_, Infallible> = warp::service(routes).call(request).await;
         let (head, body) = answer.into_parts();
@@ -124,7 +124,7 @@ impl Offline {
     }
 
     /// Gives the files free.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         if let Some(queue) = self.queue {
             queue.close().await;
         }
@@ -157,9 +157,7 @@ fn links(config: &Config, signing: &SigningSecrets) -> Result<Links, StartError>
     let placeholder = "http://localhost/".parse();
     let base: Url = match &config.server.public_url {
         Some(url) => url.clone(),
-        None => {
-            placeholder.map_err(|error: url::ParseError| StartError::Setting(error.to_string()))?
-        }
+        None => placeholder.map_err(|error: url::ParseError| StartError::Setting(error.into()))?,
     };
     Ok(Links::new(&base, signing.signer()))
 }

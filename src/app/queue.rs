@@ -9,7 +9,7 @@ use crate::admin::Readiness;
 use crate::config::{Config, QueueUrl};
 use crate::log_throttle::LogThrottle;
 use crate::ports::{Clock, Depths, Queue, QueueName, ReturnedMessages};
-use crate::queue::rabbitmq::{BrokerError, LinkStates, RabbitMq};
+use crate::queue::rabbitmq::{LinkStates, RabbitMq};
 use crate::queue::{EmbeddedQueue, EmbeddedSettings};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::{Check, Holding};
@@ -62,11 +62,7 @@ pub(super) async fn open(
         QueueUrl::Amqp(url) => {
             let settings = settings::broker(config, url);
             let started = RabbitMq::start(settings, Arc::clone(clock), Arc::clone(meter) as _);
-            let queue = Arc::new(started.await.map_err(|error| match error {
-                BrokerError::Refused(why) | BrokerError::Unavailable(why) => {
-                    StartError::Broker(why)
-                }
-            })?);
+            let queue = Arc::new(started.await?);
             Ok(QueueParts {
                 side: QueueSide::new(Some(queue.link()), None),
                 returned: vec![Arc::clone(&queue) as _],

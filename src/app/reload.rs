@@ -1,6 +1,7 @@
 //! SIGHUP: what is rotated in the configuration is taken over while the relay works. All of it or nothing: a faulty
 //! configuration changes nothing.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
@@ -41,14 +42,14 @@ pub(super) struct Holders {
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// What stands in the sources could not be served.
-    #[error("{0}")]
+    #[error(transparent)]
     Faulty(#[from] Problems),
     /// The signing secret that the relay made for itself could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A setting that its part refuses.
-    #[error("{0}")]
-    Setting(String),
+    #[error(transparent)]
+    Setting(Box<dyn Error + Send + Sync>),
 }
 
 /// Takes changed configurations over, one after the other.
@@ -117,13 +118,12 @@ impl Reloader {
         let holders = &self.holders;
         let access = &essentials.plugnmeet;
         let signing = SigningSecrets::of(config, holders.store.as_ref()).await?;
-        let refused = |error: String| ReloadError::Setting(error);
         let keys = ApiKeys::new(access.api_key.expose_secret(), access.api_secret.clone())
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| ReloadError::Setting(error.into()))?;
         let proof = holders
             .chat
             .proof(essentials.mattermost.as_ref(), &signing.present)
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| ReloadError::Setting(error.into()))?;
         holders
             .keyring
             .replace(&public_routes::settings(config, essentials));

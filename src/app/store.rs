@@ -50,12 +50,10 @@ pub(super) async fn open(config: &Config) -> Result<StoreParts, StartError> {
         }
         StoreUrl::Postgres(url) => url,
     };
-    let refused = |error: PostgresError| StartError::Database(error.to_string());
-    let made = PostgresStore::new(settings(config, &url)).await;
-    let postgres = Arc::new(made.map_err(refused)?);
+    let postgres = Arc::new(PostgresStore::new(settings(config, &url)).await?);
     let side = StoreSide::new(Some(Arc::clone(&postgres)));
     match postgres.prepare().await {
-        Err(error @ PostgresError::Refused(_)) => return Err(refused(error)),
+        Err(error @ PostgresError::Refused(_)) => return Err(error.into()),
         prepared => side.tell(prepared),
     }
     Ok(StoreParts {
@@ -72,8 +70,7 @@ pub(super) async fn open_now(config: &Config) -> Result<Arc<dyn Store>, StartErr
     let StoreParts { store, side } = open(config).await?;
     match &side.postgres {
         Some(postgres) if !postgres.is_prepared() => {
-            let prepared = postgres.prepare().await;
-            prepared.map_err(|error| StartError::Database(error.to_string()))?;
+            postgres.prepare().await?;
         }
         _ => {}
     }

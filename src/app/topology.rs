@@ -3,13 +3,13 @@
 use crate::config::{AmqpUrl, Config, QueueUrl};
 use crate::queue::rabbitmq::{BrokerError, topology};
 
-pub use crate::queue::rabbitmq::topology::{Difference, TopologyReport, counts, definitions};
+pub(crate) use crate::queue::rabbitmq::topology::{TopologyReport, counts, definitions};
 
 use super::settings;
 
 /// Why nothing can be said about the broker.
 #[derive(Debug, thiserror::Error)]
-pub enum TopologyError {
+pub(crate) enum TopologyError {
     /// `queue.url` names the embedded queue.
     #[error("queue.url is \"embedded\", which has no topology; name a broker there or with --url")]
     NoBroker,
@@ -20,7 +20,7 @@ pub enum TopologyError {
 
 impl TopologyError {
     /// A person must change something first.
-    pub fn is_configuration(&self) -> bool {
+    pub(crate) fn is_configuration(&self) -> bool {
         !matches!(self, Self::Broker(BrokerError::Unavailable(_)))
     }
 }
@@ -29,7 +29,7 @@ impl TopologyError {
 ///
 /// # Errors
 /// See [`TopologyError`]; what is in the way is told by the report.
-pub async fn apply(
+pub(crate) async fn apply(
     config: &Config,
     url: Option<&AmqpUrl>,
 ) -> Result<TopologyReport, TopologyError> {
@@ -40,7 +40,7 @@ pub async fn apply(
 ///
 /// # Errors
 /// See [`TopologyError`].
-pub async fn check(
+pub(crate) async fn check(
     config: &Config,
     url: Option<&AmqpUrl>,
 ) -> Result<TopologyReport, TopologyError> {

@@ -22,7 +22,7 @@ impl Failure {
     /// Exit code 1.
     pub(super) fn failed(why: impl Display) -> Self {
         Self {
-            text: format!("meetrelay: {why:#}"),
+            text: format!("meetrelay: {why}"),
             code: 1,
             before: String::new(),
         }
@@ -31,7 +31,7 @@ impl Failure {
     /// Exit code 2: something must be changed in the command or the configuration first.
     pub(super) fn usage(why: impl Display) -> Self {
         Self {
-            text: format!("meetrelay: {why:#}"),
+            text: format!("meetrelay: {why}"),
             code: 2,
             before: String::new(),
         }

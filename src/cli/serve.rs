@@ -37,7 +37,7 @@ pub(super) async fn serve(sources: &Sources) -> CommandResult {
         ended = until_stopped(config, &essentials, surroundings, &manager, reload) => {
             match &ended {
                 Ok(()) => tracing::info!("stopped"),
-                Err(error) => tracing::error!(error = format!("{error:#}"), "meetrelay cannot serve: stopped"),
+                Err(error) => tracing::error!(error = error.to_string(), "meetrelay cannot serve: stopped"),
             }
             ended.map(|()| String::new()).map_err(failure)
         }

@@ -15,9 +15,9 @@ use super::reader::SourcedValue;
 pub use environment::Environment;
 
 /// Names the configuration file.
-pub const FILE_VARIABLE: &str = "MEETRELAY_CONFIG";
+pub(crate) const FILE_VARIABLE: &str = "MEETRELAY_CONFIG";
 /// The file that is read, if it is there, when none is named.
-pub const DEFAULT_FILE: &str = "meetrelay.toml";
+pub(crate) const DEFAULT_FILE: &str = "meetrelay.toml";
 
 /// What a configuration is read from.
 #[derive(Debug, Clone)]

@@ -18,11 +18,11 @@ use super::meeting::CardView;
 use super::text::neutralise_line;
 use super::{Attachment, Rendered, State};
 
-pub use notice::notice;
+pub(crate) use notice::notice;
 pub(crate) use words::{Times, lasting};
 
 /// Longest name that is shown, in characters.
-pub const NAME_CHARS_MAX: usize = 40;
+pub(crate) const NAME_CHARS_MAX: usize = 40;
 
 const GREEN: &str = "#2e7d32";
 pub(super) const BLUE: &str = "#1c58d9";
@@ -31,7 +31,7 @@ const RED: &str = "#c62828";
 
 /// What a card needs besides the meeting's facts.
 #[derive(Debug, Clone)]
-pub struct CardFrame {
+pub(crate) struct CardFrame {
     /// The absolute address of the meeting's page: waits, joins, and is the recap afterwards. Empty: no link.
     pub join_link: String,
     /// How Mattermost shows the starter's name; `None`: the username.
@@ -44,7 +44,7 @@ pub struct CardFrame {
 
 /// A card or notice that came late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Late {
+pub(crate) struct Late {
     /// How long after it was asked for.
     pub by: Duration,
     /// Why.
@@ -53,7 +53,7 @@ pub struct Late {
 
 /// Why a card came late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyLate {
+pub(crate) enum WhyLate {
     /// No webhook told of the post in time; the relay found it later.
     FoundLate,
     /// The bot was not in the channel.
@@ -65,7 +65,7 @@ pub enum WhyLate {
 }
 
 /// The card of a meeting.
-pub fn render(view: &CardView, frame: &CardFrame) -> Rendered {
+pub(crate) fn render(view: &CardView, frame: &CardFrame) -> Rendered {
     let title = title(view);
     let starter = starter(view, frame);
     let times = Times::new(view, frame);

@@ -10,7 +10,7 @@ use super::Timestamp;
 
 /// Longest identifier of a peer that is believed, in bytes. Mattermost's have 26, plugNmeet's record ids 50,
 /// its room ids at most 64 (src/plugnmeet/README.md, "Creating a room").
-pub const PEER_ID_BYTES_MAX: usize = 128;
+pub(crate) const PEER_ID_BYTES_MAX: usize = 128;
 
 /// A peer's identifier that cannot be one: empty, too long, or with characters outside `[A-Za-z0-9_.:-]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -45,30 +45,30 @@ impl<A: LabelSet, B: LabelSet> LabelSet for (A, B) {
 /// `Variant = "word" in "label"` is counted under another value than its word, with others. `enum Name of method`
 /// has two labels: the word of what the method says of the variant, then the variant's own.
 macro_rules! labels {
-    (@label $word:literal) => {
+    (@label $word:expr) => {
         $word
     };
-    (@label $word:literal $label:literal) => {
+    (@label $word:expr, $label:literal) => {
         $label
     };
     ($(
         $(#[$doc:meta])+
-        pub enum $name:ident $(of $first:ident)? {
+        $vis:vis enum $name:ident $(of $first:ident)? {
             $( $(#[$variant_doc:meta])+ $variant:ident = $word:literal $(in $label:literal)? ),+ $(,)?
         }
     )+) => {$(
         $(#[$doc])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
+        $vis enum $name {
             $( $(#[$variant_doc])+ $variant ),+
         }
 
         impl $name {
             /// Every value.
-            pub const ALL: [Self; [$($word),+].len()] = [$( Self::$variant ),+];
+            $vis const ALL: [Self; [$($word),+].len()] = [$( Self::$variant ),+];
 
             /// The word in metrics and logs.
-            pub const fn as_str(self) -> &'static str {
+            $vis const fn as_str(self) -> &'static str {
                 match self {
                     $( Self::$variant => $word ),+
                 }
@@ -82,7 +82,7 @@ macro_rules! labels {
             }
             fn values(self) -> Vec<&'static str> {
                 let label = match self {
-                    $( Self::$variant => $crate::domain::label::labels!(@label $word $($label)?) ),+
+                    $( Self::$variant => $crate::domain::label::labels!(@label self.as_str() $(, $label)?) ),+
                 };
                 vec![$( self.$first().as_str(), )? label]
             }

@@ -17,26 +17,28 @@ use super::{
     TriggerSource,
 };
 pub use notify::Notify;
-pub use session::{End, Session};
-pub use view::{CardView, Ended};
+pub(crate) use session::{End, Session};
+pub(crate) use view::CardView;
+#[cfg(test)]
+pub(crate) use view::Ended;
 
 /// Most starts that one meeting keeps; more than this at one place are not offered it.
-pub const STARTS_MAX: usize = 1000;
+pub(crate) const STARTS_MAX: usize = 1000;
 /// Most wishes for its end that one meeting keeps. They have room of their own: a full meeting can still be ended.
-pub const ENDS_MAX: usize = 100;
+pub(crate) const ENDS_MAX: usize = 100;
 /// Most posts and answers of one meeting, of those that people cause by asking.
-pub const POSTS_MAX: usize = 2000;
+pub(crate) const POSTS_MAX: usize = 2000;
 /// Most sessions that one meeting keeps; there is one unless plugNmeet lost its state.
-pub const SESSIONS_MAX: usize = 32;
+pub(crate) const SESSIONS_MAX: usize = 32;
 /// Most breakout sessions that one meeting remembers.
-pub const BREAKOUTS_MAX: usize = 256;
+pub(crate) const BREAKOUTS_MAX: usize = 256;
 /// Most participant connections that one meeting remembers.
-pub const PEOPLE_MAX: usize = 2000;
+pub(crate) const PEOPLE_MAX: usize = 2000;
 /// Most recordings and artifacts that one meeting keeps.
-pub const ARTIFACTS_MAX: usize = 200;
+pub(crate) const ARTIFACTS_MAX: usize = 200;
 
 /// plugNmeet is not asked again within this time, besides its turn, whether the room of one meeting runs.
-pub const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a person asked for, owner of one card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -361,7 +363,7 @@ impl Meeting {
     }
 
     /// Its session, if plugNmeet may be asked now whether that still runs: something makes it doubtful, or somebody is
-    /// about to be sent there. Not more often than [`ASKED_AGAIN_AFTER`], whoever asks.
+    /// about to be sent there. Not more often than `ASKED_AGAIN_AFTER`, whoever asks.
     pub fn session_to_ask_about(&self, now: Timestamp) -> Option<&Session> {
         let session = self
             .newest_session()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{PostRow, Timestamp};
 
 /// Most posts of one notice of which nobody knows what became: after the last it counts as posted.
-pub const SENT_MAX: u32 = 2;
+pub(crate) const SENT_MAX: u32 = 2;
 
 /// What is to be done about a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

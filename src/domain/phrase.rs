@@ -9,11 +9,11 @@ use std::fmt;
 use super::text::{visible, without_emoji_names};
 
 /// Longest phrase, in characters.
-pub const PHRASE_CHARS_MAX: usize = 64;
+pub(crate) const PHRASE_CHARS_MAX: usize = 64;
 
 /// One or more words that start a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Phrase {
+pub(crate) struct Phrase {
     words: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ pub enum PhraseError {
 
 /// What a text asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Match<'p> {
+pub(crate) struct Match<'p> {
     /// The phrase that it begins with.
     pub phrase: &'p Phrase,
     /// What follows as a title, without separators, invisible characters and names of emoji; neither neutralised nor cut.
@@ -53,7 +53,7 @@ impl Phrase {
     ///
     /// # Errors
     /// It is empty, too long, or ends with a sign.
-    pub fn parse(text: &str) -> Result<Self, PhraseError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, PhraseError> {
         let chars = text.chars().count();
         if chars > PHRASE_CHARS_MAX {
             return Err(PhraseError::TooLong { chars });
@@ -95,7 +95,7 @@ impl Phrase {
     }
 
     /// How its first word may be written: in lower case, with a capital, in capitals, each alone and before a colon.
-    pub fn first_words(&self) -> Vec<String> {
+    pub(crate) fn first_words(&self) -> Vec<String> {
         let Some(word) = self.words.first() else {
             return Vec::new();
         };
@@ -124,7 +124,7 @@ impl fmt::Display for Phrase {
 /// A phrase of one word must be the whole text, or be followed by `:` and a title: "meet me at noon" is no request.
 /// One of several words may be followed by a title, by the rest of a sentence ("meet now, please": no title), but by
 /// no question ("meet now?"). Invisible characters and names of emoji count for nothing.
-pub fn match_phrase<'p>(phrases: &'p [Phrase], text: &str) -> Option<Match<'p>> {
+pub(crate) fn match_phrase<'p>(phrases: &'p [Phrase], text: &str) -> Option<Match<'p>> {
     let text = without_emoji_names(&visible(text));
     let mut by_length: Vec<&Phrase> = phrases.iter().collect();
     by_length.sort_by_key(|phrase| std::cmp::Reverse(phrase.chars()));

@@ -8,14 +8,14 @@ mod outside;
 mod tests;
 mod thread;
 
-pub use command::{
+pub(crate) use command::{
     EndAsked, Listed, Started, choose_to_end, end_asked, end_failed, end_refused, ended_already,
     ends_limited, help, ignored, listed, no_room_for_end, nothing_to_end, rate_limited, running,
     running_offer, started, started_instead, started_or_running, unavailable, unknown_subcommand,
 };
-pub use notice::{recording_notice, running_notice, summary_notice};
-pub use outside::{CannotPost, Spot, cannot_post};
-pub use thread::{final_reply, mentioning, recording_reply, running_line, summary_reply};
+pub(crate) use notice::{recording_notice, running_notice, summary_notice};
+pub(crate) use outside::{CannotPost, Spot, cannot_post};
+pub(crate) use thread::{final_reply, mentioning, recording_reply, running_line, summary_reply};
 
 use std::fmt::Display;
 
@@ -23,14 +23,14 @@ use super::rule::TITLE_CHARS_MAX;
 use super::text::neutralise_line;
 
 /// Nothing was accepted: the event could not be made durable. For commands and outgoing webhooks alike.
-pub fn not_stored(reference: impl Display) -> String {
+pub(crate) fn not_stored(reference: impl Display) -> String {
     format!(
         "Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref {reference}"
     )
 }
 
 /// The same for a post that the relay looks for by itself as soon as it can.
-pub fn not_stored_yet(reference: impl Display) -> String {
+pub(crate) fn not_stored_yet(reference: impl Display) -> String {
     format!(
         "Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card \
          follows within some minutes, please try again. ref {reference}"
@@ -39,7 +39,7 @@ pub fn not_stored_yet(reference: impl Display) -> String {
 
 /// The name over answers to commands, where the server lets integrations choose one
 /// (EnablePostUsernameOverride).
-pub const ANSWER_NAME: &str = "meetrelay";
+pub(crate) const ANSWER_NAME: &str = "meetrelay";
 
 /// A title in a sentence.
 fn bold(title: &str) -> String {

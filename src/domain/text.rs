@@ -12,9 +12,9 @@ pub(crate) mod reading;
 mod tests;
 mod visible;
 
-pub use visible::{visible, without_emoji_names};
+pub(crate) use visible::{visible, without_emoji_names};
 
-pub use beginning::beginning;
+pub(crate) use beginning::beginning;
 
 /// What breaks a mention or link without being seen. Mattermost's parsers take it for neither letter nor space.
 const BREAK: char = '\u{200B}';
@@ -26,13 +26,13 @@ const NEWLINE_SYMBOL: char = '\u{2424}';
 /// One line for a title, name or message: at most `chars_max` characters, no line breaks, no Markdown but
 /// underscores (which can only slant letters), nobody mentioned, nothing linked, hashtags included (they lead to a
 /// search).
-pub fn neutralise_line(text: &str, chars_max: usize) -> String {
+pub(crate) fn neutralise_line(text: &str, chars_max: usize) -> String {
     fit(&one_line(text), chars_max, breaks::in_line)
 }
 
 /// A title as it is kept, and shown where no Markdown is read (plugNmeet, pages): at most `chars_max` characters in one
 /// line, with the same letters that [`neutralise_line`] shows, without names of emoji and without breaks.
-pub fn clean_title(text: &str, chars_max: usize) -> String {
+pub(crate) fn clean_title(text: &str, chars_max: usize) -> String {
     let mut title = one_line(text);
     loop {
         let named = visible::without_emoji_names(&title);
@@ -71,7 +71,7 @@ fn one_line(text: &str) -> String {
 
 /// Several lines for a summary: at most `chars_max` characters. Lists, tables, headings and emphasis stay;
 /// mentions, links, images, HTML, emoji names and hashtags are defused.
-pub fn neutralise_markdown(text: &str, chars_max: usize) -> String {
+pub(crate) fn neutralise_markdown(text: &str, chars_max: usize) -> String {
     let text = visible(text).replace("\r\n", "\n");
     let mut lines = String::with_capacity(text.len().min(4 * chars_max));
     let mut empty_lines = 0;
@@ -104,7 +104,7 @@ pub fn neutralise_markdown(text: &str, chars_max: usize) -> String {
 }
 
 /// Cuts at a character's border to at most `chars_max` characters, the last of which is then "…".
-pub fn cut(text: &str, chars_max: usize) -> String {
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     if text.char_indices().nth(chars_max).is_none() {
         return text.to_owned();
     }

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{DATE, HeaderMap, HeaderName};
 
 /// Longest wait that a peer is granted by Retry-After; what it asks beyond is cut to this.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// What the `X-RateLimit-*` headers say (src/mattermost/README.md, "Rate limit").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     /// Requests that fit into a burst.
     pub limit: u64,
     /// Requests left of it.
@@ -19,7 +19,7 @@ pub struct RateLimit {
 }
 
 /// Reads the three headers; `None` unless all are there and whole numbers. The first of doubled ones counts.
-pub fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
+pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
     let number = |name: &'static str| {
         text(headers, &HeaderName::from_static(name))?
             .trim()
@@ -35,7 +35,7 @@ pub fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
 
 /// Reads Retry-After: seconds, also with a fraction, or an HTTP date, which is compared with `now`, the answer's
 /// own `Date`, so that our clock does not matter. A date in the past is zero; `None` for anything else.
-pub fn retry_after(value: &str, now: Option<SystemTime>) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: Option<SystemTime>) -> Option<Duration> {
     let value = value.trim();
     if value.starts_with(|first: char| first.is_ascii_digit()) {
         let seconds: f64 = value.parse().ok()?;

@@ -59,7 +59,7 @@ impl Operation {
 
 /// One call, with all that it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallReport {
+pub(crate) struct CallReport {
     /// Who was called, and what for.
     pub operation: Operation,
     /// How it ended.
@@ -71,7 +71,7 @@ pub struct CallReport {
 }
 
 /// Somebody who counts calls. Called in the path of every call: it must not block.
-pub trait CallObserver: Send + Sync + 'static {
+pub(crate) trait CallObserver: Send + Sync + 'static {
     /// A call has ended.
     fn call_ended(&self, report: &CallReport);
 
@@ -83,9 +83,11 @@ pub trait CallObserver: Send + Sync + 'static {
 }
 
 /// Nobody.
+#[cfg(test)]
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
+pub(crate) struct Unobserved;
 
+#[cfg(test)]
 impl CallObserver for Unobserved {
     fn call_ended(&self, _report: &CallReport) {}
 }

@@ -22,7 +22,7 @@ const YIELD_STEP: Duration = Duration::from_millis(50);
 
 /// Who waits for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
+pub(crate) enum Urgency {
     /// A person: it takes whatever the peer has left.
     Urgent,
     /// Nobody in particular: it leaves half of the peer's burst, and its turn, to urgent calls.

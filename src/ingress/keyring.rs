@@ -5,7 +5,7 @@ use super::verify::{Tokens, WebhookKey};
 
 /// What the open door knows its callers by. No request ever waits for a change of it.
 #[derive(Clone)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     pub(super) outgoing: Tokens,
     pub(super) command: Tokens,
     pub(super) webhook: WebhookKey,
@@ -26,7 +26,7 @@ impl Keyring {
     }
 
     /// From the next request on the tokens and secrets of `settings` count and no others.
-    pub fn replace(&self, settings: &IngressSettings) {
+    pub(crate) fn replace(&self, settings: &IngressSettings) {
         self.outgoing.replace(&settings.outgoing_tokens);
         self.command.replace(&settings.command_tokens);
         self.webhook.replace(

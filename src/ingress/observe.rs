@@ -95,7 +95,7 @@ labels! {
     }
 
     /// Why an authenticated call was nothing for us.
-    pub enum Ignored {
+    pub(crate) enum Ignored {
         /// No rule matches the text.
         NoRule = "no_rule",
         /// The relay's own post.
@@ -107,7 +107,7 @@ labels! {
     }
 
     /// Something that an operator may want to know of.
-    pub enum Noted {
+    pub(crate) enum Noted {
         /// A response_url is not of the form of Mattermost's: no late answers.
         ForeignResponseUrl = "foreign_response_url",
         /// A page could not read the store in time.
@@ -207,7 +207,7 @@ impl Endpoint {
 }
 
 /// Takes note of what happens at the door; must not block.
-pub trait IngressObserver: Send + Sync + 'static {
+pub(crate) trait IngressObserver: Send + Sync + 'static {
     /// An event is on stable storage.
     fn accepted(&self, event: &Event);
     /// An authenticated call and what became of it.

@@ -16,7 +16,7 @@ use super::observe::IngressObserver;
 
 /// After this time the sender is told that its event was not taken. It is counted from the end of the request's body.
 /// A queue with a spool turns to it well before.
-pub const DURABLE_WITHIN: Duration = Duration::from_millis(900);
+pub(crate) const DURABLE_WITHIN: Duration = Duration::from_millis(900);
 
 /// Why an event is not on stable storage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +31,11 @@ pub(super) enum SinkError {
 
 /// The header `traceparent` of W3C Trace Context, version 00.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceParent(String);
+pub(crate) struct TraceParent(String);
 
 impl TraceParent {
     /// Takes the header's value; `None` if it is none, or of a version other than 00.
-    pub fn parse(value: &str) -> Option<Self> {
+    pub(crate) fn parse(value: &str) -> Option<Self> {
         let mut parts = value.split('-');
         let (version, trace, span, flags) =
             (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -57,11 +57,6 @@ impl TraceParent {
 
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         Self::parse(headers.get("traceparent")?.to_str().ok()?)
-    }
-
-    /// The header's value.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

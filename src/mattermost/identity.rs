@@ -14,7 +14,7 @@ use crate::http::Http;
 use crate::ports::OwnAccount;
 
 /// Credential and post secret, ready for use.
-pub struct Identity {
+pub(crate) struct Identity {
     pub(super) credential: Credential,
     pub(super) post_secret: SecretString,
     pub(super) authorization: Authorization,

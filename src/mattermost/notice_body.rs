@@ -10,7 +10,7 @@ use crate::domain::{Attachment, Rendered};
 
 /// For whom a notice is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoticeFormat {
+pub(crate) enum NoticeFormat {
     /// Mattermost: text, an attachment, the channel.
     Mattermost,
     /// Servers that know Slack's incoming webhooks: one attachment and nothing else. The webhook's own channel.

@@ -22,11 +22,11 @@ use crate::ports::{
     Account, ChannelKind, Chat, ChatError, DeliveryMethod, NewPost, OwnAccount, PostView,
 };
 
-pub use route::NoticeRoute;
+pub(crate) use route::NoticeRoute;
 
 /// Where notices go.
 #[derive(Debug, Clone)]
-pub enum NoticeWay {
+pub(crate) enum NoticeWay {
     /// An incoming webhook.
     IncomingWebhook {
         /// Its whole address: the secret.
@@ -65,7 +65,7 @@ impl NoticeWay {
 
 /// What the relay needs to post notices.
 #[derive(Debug, Clone)]
-pub struct NoticeSettings {
+pub(crate) struct NoticeSettings {
     /// The server's address as people know it: response URLs lie below it.
     pub url: Url,
     /// Where notices go.
@@ -75,7 +75,7 @@ pub struct NoticeSettings {
 }
 
 /// Posts notices; nothing of them can be changed or found again.
-pub struct Notices {
+pub(crate) struct Notices {
     way: ArcSwap<NoticeRoute>,
     format: NoticeFormat,
     hooks: Hooks,
@@ -86,7 +86,10 @@ impl Notices {
     ///
     /// # Errors
     /// An address or header value that cannot be used; the text does not repeat it.
-    pub fn new(settings: NoticeSettings, http: Http) -> Result<Self, MattermostSettingsError> {
+    pub(crate) fn new(
+        settings: NoticeSettings,
+        http: Http,
+    ) -> Result<Self, MattermostSettingsError> {
         let NoticeSettings { url, way, format } = settings;
         Ok(Self {
             way: ArcSwap::from_pointee(NoticeRoute::new(way)?),
@@ -96,7 +99,7 @@ impl Notices {
     }
 
     /// From the next notice on they go this way; one that was begun finishes as it began.
-    pub fn replace_way(&self, way: NoticeRoute) {
+    pub(crate) fn replace_way(&self, way: NoticeRoute) {
         self.way.store(Arc::new(way));
     }
 

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use super::PlugNmeetSettingsError;
 
 /// The key, and the secret that signs calls.
-pub struct ApiKeys {
+pub(crate) struct ApiKeys {
     pub(super) api_key: HeaderValue,
     pub(super) api_secret: SecretString,
 }
@@ -16,7 +16,10 @@ impl ApiKeys {
     ///
     /// # Errors
     /// A key that cannot stand in a header.
-    pub fn new(api_key: &str, api_secret: SecretString) -> Result<Self, PlugNmeetSettingsError> {
+    pub(crate) fn new(
+        api_key: &str,
+        api_secret: SecretString,
+    ) -> Result<Self, PlugNmeetSettingsError> {
         let Ok(mut api_key) = HeaderValue::from_str(api_key) else {
             return Err(PlugNmeetSettingsError {
                 key: "api_key",

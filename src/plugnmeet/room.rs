@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// ingress, insights, SIP, broadcasting and breakout rooms; older ones honour a `false`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RoomSettings {
+pub(crate) struct RoomSettings {
     /// Ends a room that nobody is in, in seconds after it was made; below 120 it counts as 1800. Absent: 1800.
     pub empty_timeout_seconds: Option<NonZeroU32>,
     /// Most people in a room. Absent: as many as the server allows.
@@ -129,7 +129,7 @@ impl Default for RoomSettings {
 /// sharing, whiteboard and notes locked).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct LockSettings {
+pub(crate) struct LockSettings {
     /// Microphone.
     #[serde(
         rename(serialize = "lock_microphone"),

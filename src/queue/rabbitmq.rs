@@ -2,11 +2,11 @@
 //!
 //! Two connections, each kept by a supervisor of its own: the publisher's, which the broker may
 //! block, and the consumer's, which it never does. Whatever is under way when one ends is told as lost and comes
-//! again: published twice, or handed out twice, never lost. What lies in the broker stands in [`topology`].
+//! again: published twice, or handed out twice, never lost. What lies in the broker stands in `topology`.
 //!
 #![doc = include_str!("rabbitmq/README.md")]
 
-pub mod connect;
+pub(crate) mod connect;
 mod consumer;
 mod ending;
 mod link_state;
@@ -18,7 +18,7 @@ mod subscriptions;
 mod supervisor;
 #[cfg(test)]
 mod tests;
-pub mod topology;
+pub(crate) mod topology;
 mod wire;
 
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub use folder::SpoolError;
 
 /// An event that the broker has not confirmed within this time goes to the spool. What is left of the time
 /// in which a sender has to be answered must do for writing it there.
-pub const CONFIRM_WITHIN: Duration = Duration::from_millis(500);
+pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_millis(500);
 
 /// Where spools are and how large this relay's own may become.
 #[derive(Debug, Clone)]

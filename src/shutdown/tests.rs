@@ -8,18 +8,19 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn work_in_flight_is_cut_off_at_the_deadline() {
+async fn a_request_begins_the_drain_at_once_and_ends_it_at_the_deadline() {
     let shutdown = Shutdown::new(Duration::from_secs(25));
-    assert!(!shutdown.is_requested());
+    assert_eq!(shutdown.requested().now_or_never(), None);
     let began = Instant::now();
     shutdown.clone().request();
     shutdown.requested().await;
-    assert!(shutdown.is_requested());
-    assert_eq!(shutdown.bounded(async { 7 }).await, Some(7));
-    assert_eq!(shutdown.bounded(std::future::pending::<()>()).await, None);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    shutdown.expired().await;
     assert_eq!(began.elapsed(), Duration::from_secs(25));
 }
 

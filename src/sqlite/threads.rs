@@ -1,8 +1,6 @@
 //! The two threads behind a file, and how the writer's makes one commit of many changes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, ffi};
@@ -11,7 +9,7 @@ use tokio::sync::mpsc;
 use super::SqliteError;
 
 /// Most callers that share one commit.
-pub const GROUP_MAX: usize = 256;
+pub(super) const GROUP_MAX: usize = 256;
 
 /// What a thread is asked to do.
 pub(super) enum Task {
@@ -38,8 +36,6 @@ pub(super) struct Ran {
 pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) changes: mpsc::Receiver<Task>,
-    /// How many transactions were committed.
-    pub(super) commits: Arc<AtomicU64>,
 }
 
 /// What the reader's thread has.
@@ -50,7 +46,7 @@ pub(super) struct ReaderThread {
 
 /// The threads behind a [`Sqlite`](super::Sqlite); they end when its last clone is gone, or by `stop`.
 #[derive(Debug)]
-pub struct SqliteThreads {
+pub(crate) struct SqliteThreads {
     threads: [JoinHandle<()>; 2],
     tasks: [mpsc::WeakSender<Task>; 2],
 }
@@ -71,7 +67,7 @@ impl SqliteThreads {
     }
 
     /// Waits until the file is closed. Every clone of the handle must be gone, or this waits for ever.
-    pub fn join(self) {
+    pub(crate) fn join(self) {
         for thread in self.threads {
             // A panicked thread has already said so; the file is closed either way.
             drop(thread.join());
@@ -80,7 +76,7 @@ impl SqliteThreads {
 
     /// Closes the file although clones of its handle are left, and waits for it: what was asked before is still
     /// done, what is asked later gets [`SqliteError::Closed`]. Blocks: not for a thread that runs async tasks.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         for tasks in &self.tasks {
             if let Some(tasks) = tasks.upgrade() {
                 // An error means that the thread is gone already.
@@ -139,7 +135,6 @@ fn run_writer(writer: WriterThread) {
     let WriterThread {
         connection,
         changes: mut tasks,
-        commits,
     } = writer;
     let mut waiting = Vec::with_capacity(GROUP_MAX);
     while tasks.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
@@ -152,18 +147,14 @@ fn run_writer(writer: WriterThread) {
         }
         let mut group = group.into_iter();
         while group.len() > 0 {
-            commit_together(&connection, &mut group, &commits);
+            commit_together(&connection, &mut group);
         }
     }
 }
 
 /// Runs and commits work of `group`: all of it, unless SQLite ends the transaction by itself. Then those in it
 /// have failed together, and what is left was not touched.
-fn commit_together(
-    connection: &Connection,
-    group: &mut std::vec::IntoIter<Run>,
-    commits: &AtomicU64,
-) {
+fn commit_together(connection: &Connection, group: &mut std::vec::IntoIter<Run>) {
     if let Err(error) = run_cached(connection, "BEGIN IMMEDIATE") {
         tracing::error!(%error, "sqlite cannot begin a transaction");
         for run in group {
@@ -185,16 +176,11 @@ fn commit_together(
     } else {
         run_cached(connection, "COMMIT")
     };
-    match &committed {
-        Ok(()) => {
-            commits.fetch_add(1, Ordering::Relaxed);
-        }
-        Err(error) => {
-            tracing::error!(%error, changes = done.len(), "sqlite did not commit");
-            if !connection.is_autocommit() {
-                // Without this the next BEGIN would fail; an error here shows up there.
-                drop(connection.execute_batch("ROLLBACK"));
-            }
+    if let Err(error) = &committed {
+        tracing::error!(%error, changes = done.len(), "sqlite did not commit");
+        if !connection.is_autocommit() {
+            // Without this the next BEGIN would fail; an error here shows up there.
+            drop(connection.execute_batch("ROLLBACK"));
         }
     }
     for ran in done {

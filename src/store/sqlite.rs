@@ -39,7 +39,7 @@ use schema::SchemaError;
 pub enum OpenError {
     /// There is no file and none can be made.
     #[error(
-        "the store's file {} cannot be made: the directory must exist and this user must be allowed to write there",
+        "the store's file {} cannot be made: the directory must exist and this user must be allowed to write there: {source}",
         path.display()
     )]
     NotMade {
@@ -72,7 +72,7 @@ pub enum OpenError {
         known: i64,
     },
     /// SQLite refuses the file: no permission, no database, or damaged.
-    #[error("SQLite cannot open the store's file {}", path.display())]
+    #[error("SQLite cannot open the store's file {}: {source}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,

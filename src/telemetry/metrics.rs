@@ -13,7 +13,7 @@
 //!    budget, and that every series is there from the start.
 
 mod family;
-pub mod labels;
+pub(crate) mod labels;
 mod reference;
 mod report;
 
@@ -24,9 +24,9 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
 use family::MetricKind;
-pub use family::{Counter, Family, Level, Moment, Seconds};
+pub(crate) use family::{Counter, Level, Moment, Seconds};
 use labels::*;
-pub use reference::reference;
+pub(crate) use reference::reference;
 
 use super::{REVISION, VERSION};
 use crate::domain::Peer;
@@ -38,7 +38,7 @@ use crate::queue::rabbitmq::{PublishResult, ReconnectReason, Role};
 use crate::worker::{BreakerState, DeadReason, JobOutcome, Repair};
 
 /// Most series that one instance may have.
-pub const SERIES_MAX: usize = 1500;
+pub(crate) const SERIES_MAX: usize = 1500;
 
 /// From trigger to card: 5 s is the edge of the promise and must stay.
 const E2E: &[f64] = &[

@@ -42,7 +42,7 @@ use meetrelay::domain::{
 use meetrelay::envelope::{EnvelopeQueue, EnvelopeSigner};
 use meetrelay::ports::{Body, Envelope, Posting, Queue, QueueName, Store};
 use meetrelay::repair::Repairs;
-use meetrelay::store::sqlite::SqliteStore;
+use meetrelay::store::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
 

@@ -112,16 +112,12 @@ impl Setting for HostName {
 /// An exact http or https address that may hold a secret, like that of an incoming webhook: only its origin shows.
 #[derive(Debug, Clone)]
 pub struct SecretUrl {
+    /// Scheme, host and port, for people.
     origin: String,
     address: SecretString,
 }
 
 impl SecretUrl {
-    /// Scheme, host and port, for people.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
     /// The whole address.
     pub fn address(&self) -> &SecretString {
         &self.address

@@ -12,7 +12,7 @@ use super::{
 const DETAILS: &str = "Who is in it, and what it leaves behind, is behind the link.";
 
 /// The notice that a meeting starts, or how it ended.
-pub fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
+pub(crate) fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
     let title = title(view);
     let starter = starter(view, frame);
     let times = Times::new(view, frame);

@@ -73,7 +73,7 @@ pub enum Moderators {
 /// What a rule decided for one request, at the time of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleChoice {
-    /// The meeting's title: clean ([`crate::domain::text::clean_title`]), never empty.
+    /// The meeting's title: clean (`domain::text::clean_title`), never empty.
     pub title: String,
     /// How a template made it out of names; `None` for a title that a person wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ const WORD_CHARS_MAX: usize = 32;
 
 /// A start that was accepted.
 #[derive(Debug, Clone, Copy)]
-pub struct Started<'a> {
+pub(crate) struct Started<'a> {
     /// What it will be called, if no meeting runs here already.
     pub title: &'a str,
     /// What the others will see.
@@ -30,7 +30,7 @@ pub struct Started<'a> {
 
 /// One line of `list`.
 #[derive(Debug, Clone, Copy)]
-pub struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     /// What it is called beside its title; 0: nothing.
     pub number: u32,
     /// Its title.
@@ -46,7 +46,7 @@ pub struct Listed<'a> {
 }
 
 /// `start`, at once, where nothing runs that would be offered: the room is not there yet.
-pub fn started(started: &Started<'_>) -> String {
+pub(crate) fn started(started: &Started<'_>) -> String {
     let Started {
         title,
         own_link,
@@ -70,7 +70,7 @@ pub fn started(started: &Started<'_>) -> String {
 }
 
 /// `start`, at once, while it is not known whether a meeting runs here: true either way.
-pub fn started_or_running(started: &Started<'_>) -> String {
+pub(crate) fn started_or_running(started: &Started<'_>) -> String {
     let Started {
         title,
         own_link,
@@ -90,7 +90,7 @@ pub fn started_or_running(started: &Started<'_>) -> String {
 }
 
 /// A second start, at once: the meeting that runs, for this person.
-pub fn running(title: &str, own_link: &str, ignored_words: &[&str]) -> String {
+pub(crate) fn running(title: &str, own_link: &str, ignored_words: &[&str]) -> String {
     let answer = format!(
         "{} is running here already: **[Join the meeting]({own_link})**. Use `start --new` to start another one.",
         bold(title)
@@ -99,7 +99,7 @@ pub fn running(title: &str, own_link: &str, ignored_words: &[&str]) -> String {
 }
 
 /// The same, when it became known later.
-pub fn running_offer(title: &str, own_link: &str, reference: impl Display) -> String {
+pub(crate) fn running_offer(title: &str, own_link: &str, reference: impl Display) -> String {
     format!(
         "{} is running here already, so your link leads there: **[Join the meeting]({own_link})**. Use `start --new` \
          to start another one. ref {reference}",
@@ -108,7 +108,7 @@ pub fn running_offer(title: &str, own_link: &str, reference: impl Display) -> St
 }
 
 /// A start whose person has read, at once, of a meeting that was over by then.
-pub fn started_instead(title: &str, own_link: &str, reference: impl Display) -> String {
+pub(crate) fn started_instead(title: &str, own_link: &str, reference: impl Display) -> String {
     format!(
         "The meeting that ran here has ended, so I start a new one: {}. Your own link to it: \
          **[Join the meeting]({own_link})**. ref {reference}",
@@ -117,7 +117,7 @@ pub fn started_instead(title: &str, own_link: &str, reference: impl Display) -> 
 }
 
 /// Words that have no meaning here; empty if there are none.
-pub fn ignored(words: &[&str]) -> String {
+pub(crate) fn ignored(words: &[&str]) -> String {
     if words.is_empty() {
         return String::new();
     }
@@ -125,7 +125,7 @@ pub fn ignored(words: &[&str]) -> String {
 }
 
 /// More starts in a minute than one person has in one channel.
-pub fn rate_limited(reference: impl Display) -> String {
+pub(crate) fn rate_limited(reference: impl Display) -> String {
     format!(
         "You have asked for several meetings here within a minute, so this one was not started. Please wait a minute. \
          ref {reference}"
@@ -133,7 +133,7 @@ pub fn rate_limited(reference: impl Display) -> String {
 }
 
 /// `end`, too often.
-pub fn ends_limited(reference: impl Display) -> String {
+pub(crate) fn ends_limited(reference: impl Display) -> String {
     format!(
         "You have asked several times within a minute to end the meeting here, so this was not asked again. Please \
          wait a minute. ref {reference}"
@@ -142,7 +142,7 @@ pub fn ends_limited(reference: impl Display) -> String {
 
 /// What is known of an end when it is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct EndAsked<'a> {
+pub(crate) struct EndAsked<'a> {
     /// The meeting that is meant, and whether the person started it; `None`: that is still to be found out.
     pub meeting: Option<(&'a str, bool)>,
     /// The person can be answered later.
@@ -154,7 +154,7 @@ pub struct EndAsked<'a> {
 }
 
 /// `end`, at once. It promises a later answer only where there can be one.
-pub fn end_asked(asked: &EndAsked<'_>) -> String {
+pub(crate) fn end_asked(asked: &EndAsked<'_>) -> String {
     let over = match (asked.kind, asked.delivery_method) {
         (ConversationKind::Channel, DeliveryMethod::Posts) => "The card shows when it is over.",
         (ConversationKind::Channel, DeliveryMethod::Notices) => "A notice tells when it is over.",
@@ -190,7 +190,7 @@ const STARTER_ONLY: &str =
     "only the person who started it can end it, because I cannot see here who is an administrator";
 
 /// It is not clear which meeting is meant by `words`, or none of a thread runs (no words): what there is to choose from.
-pub fn choose_to_end(words: &str, running: &[Candidate], reference: impl Display) -> String {
+pub(crate) fn choose_to_end(words: &str, running: &[Candidate], reference: impl Display) -> String {
     let mut lines = vec![if words.is_empty() {
         "No meeting is running in this thread. Running in its channel:".to_owned()
     } else {
@@ -218,7 +218,7 @@ fn numbered(number: u32) -> String {
 }
 
 /// The person may not end it.
-pub fn end_refused(
+pub(crate) fn end_refused(
     title: &str,
     delivery_method: DeliveryMethod,
     reference: impl Display,
@@ -233,12 +233,12 @@ pub fn end_refused(
 }
 
 /// The meeting was over before it was known whether the person may end it.
-pub fn ended_already(title: &str, reference: impl Display) -> String {
+pub(crate) fn ended_already(title: &str, reference: impl Display) -> String {
     format!("{} has ended already. ref {reference}", bold(title))
 }
 
 /// The end was tried in vain, and is tried no more.
-pub fn end_failed(title: &str, reference: impl Display) -> String {
+pub(crate) fn end_failed(title: &str, reference: impl Display) -> String {
     format!(
         "{} could not be ended and still runs. Try `end` again; if it fails again, end it in the meeting itself, or \
          tell an administrator. ref {reference}",
@@ -247,7 +247,7 @@ pub fn end_failed(title: &str, reference: impl Display) -> String {
 }
 
 /// The meeting keeps no more requests.
-pub fn no_room_for_end(reference: impl Display) -> String {
+pub(crate) fn no_room_for_end(reference: impl Display) -> String {
     format!(
         "Too many people have asked to end this meeting, so your request was not taken. End it in the meeting itself, \
          or ask whoever runs meetrelay to end it. ref {reference}"
@@ -255,12 +255,12 @@ pub fn no_room_for_end(reference: impl Display) -> String {
 }
 
 /// No meeting runs here.
-pub fn nothing_to_end(reference: impl Display) -> String {
+pub(crate) fn nothing_to_end(reference: impl Display) -> String {
     format!("No meeting is running here, so there is nothing to end. ref {reference}")
 }
 
 /// `list`: what runs here, newest first; at most 20 lines.
-pub fn listed(meetings: &[Listed<'_>]) -> String {
+pub(crate) fn listed(meetings: &[Listed<'_>]) -> String {
     if meetings.is_empty() {
         return "No meeting is running here. Start one with `start`.".to_owned();
     }
@@ -293,12 +293,12 @@ pub fn listed(meetings: &[Listed<'_>]) -> String {
 }
 
 /// Something that must be looked up cannot be now.
-pub fn unavailable(reference: impl Display) -> String {
+pub(crate) fn unavailable(reference: impl Display) -> String {
     format!("I cannot look this up right now. Please try again in a minute. ref {reference}")
 }
 
 /// `help`; `command` as it was typed, such as `/plugnmeet`.
-pub fn help(command: &str) -> String {
+pub(crate) fn help(command: &str) -> String {
     let command = command_word(command);
     format!(
         "Meetings in this channel:\n\
@@ -314,7 +314,7 @@ pub fn help(command: &str) -> String {
 }
 
 /// A subcommand that there is not, followed by the help.
-pub fn unknown_subcommand(word: &str, command: &str) -> String {
+pub(crate) fn unknown_subcommand(word: &str, command: &str) -> String {
     format!("I do not know {}.\n{}", code_words(&[word]), help(command))
 }
 

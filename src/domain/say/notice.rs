@@ -7,7 +7,7 @@ use super::bold;
 use super::thread::{summary_text, whole_summary};
 
 /// A recording is ready; `link` is the relay's own.
-pub fn recording_notice(title: &str, link: &str) -> Rendered {
+pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The recording of {} is ready", bold(title)),
         attachment: Some(framed(
@@ -22,7 +22,7 @@ pub fn recording_notice(title: &str, link: &str) -> Rendered {
 }
 
 /// A summary; `text` is Markdown, `link` the meeting's.
-pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
+pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The summary of {}", bold(title)),
         attachment: Some(framed(
@@ -37,7 +37,7 @@ pub fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
 }
 
 /// A second start by a post: the running meeting, for everybody.
-pub fn running_notice(title: &str, open_link: &str) -> Rendered {
+pub(crate) fn running_notice(title: &str, open_link: &str) -> Rendered {
     Rendered {
         message: format!("{} is running here already", bold(title)),
         attachment: Some(framed(

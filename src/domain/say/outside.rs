@@ -6,7 +6,7 @@ use super::{bold, name};
 
 /// Why the bot cannot post in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CannotPost {
+pub(crate) enum CannotPost {
     /// It is not in the channel, and only its members can bring it in.
     NotInChannel,
     /// It is not in the channel's team.
@@ -19,7 +19,7 @@ pub enum CannotPost {
 
 impl CannotPost {
     /// For the log and the history of the meeting.
-    pub const fn why(self) -> &'static str {
+    pub(crate) const fn why(self) -> &'static str {
         match self {
             Self::NotInChannel => "the bot is not in the channel: invite it",
             Self::NotInTeam => {
@@ -35,7 +35,7 @@ impl CannotPost {
 
 /// Where the card should stand, for a person.
 #[derive(Debug, Clone)]
-pub struct Spot<'a> {
+pub(crate) struct Spot<'a> {
     /// The team's name in addresses; may be empty.
     pub team: &'a str,
     /// The channel's name in addresses, and its address; `None` where the text is shown in that channel itself.
@@ -76,7 +76,7 @@ impl Spot<'_> {
 }
 
 /// The card cannot be posted, and what to change: in private. `link` is the person's own.
-pub fn cannot_post(
+pub(crate) fn cannot_post(
     obstacle: CannotPost,
     spot: &Spot<'_>,
     title: &str,

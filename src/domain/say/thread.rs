@@ -9,7 +9,7 @@ use crate::domain::text::neutralise_markdown;
 use super::bold;
 
 /// A second start by a post: the running meeting, in one line for everybody.
-pub fn running_line(title: &str, open_link: &str) -> String {
+pub(crate) fn running_line(title: &str, open_link: &str) -> String {
     format!(
         "{} is running here already: **[Join the meeting]({open_link})**",
         bold(title)
@@ -17,7 +17,7 @@ pub fn running_line(title: &str, open_link: &str) -> String {
 }
 
 /// The final state of a card that can no longer be changed, as a reply.
-pub fn final_reply(view: &CardView, frame: &CardFrame) -> Rendered {
+pub(crate) fn final_reply(view: &CardView, frame: &CardFrame) -> Rendered {
     let mut reply = card::render(view, frame);
     let head = message(view, &card::title(view), &card::starter(view, frame));
     reply.message = format!("{head} (the card above can no longer be changed)");
@@ -25,7 +25,7 @@ pub fn final_reply(view: &CardView, frame: &CardFrame) -> Rendered {
 }
 
 /// A recording is ready; `link` is the relay's own.
-pub fn recording_reply(title: &str, link: &str) -> Rendered {
+pub(crate) fn recording_reply(title: &str, link: &str) -> Rendered {
     reply(format!(
         "The recording of {} is ready: [Watch or download]({link})",
         bold(title)
@@ -33,7 +33,7 @@ pub fn recording_reply(title: &str, link: &str) -> Rendered {
 }
 
 /// A summary; `text` is Markdown, `link` the meeting's, where the whole of a long one is.
-pub fn summary_reply(title: &str, text: &str, link: &str) -> Rendered {
+pub(crate) fn summary_reply(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         continued: whole_summary(link),
         ..reply(format!(
@@ -51,7 +51,7 @@ pub(super) fn summary_text(text: &str) -> String {
 }
 
 /// The same with a mention of the people of these user names before it.
-pub fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
+pub(crate) fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
     let names = user_names.iter().map(|name| super::name(name));
     let mentions: Vec<String> = names
         .filter(|name| !name.is_empty() && !mentions_everybody(name))

@@ -7,7 +7,7 @@ const FENCE_CHARS_MAX: usize = 16;
 
 /// Markdown of at most `chars_max` characters: `text` where it fits, else whole paragraphs or lines of its beginning
 /// with `below` as their last paragraph. An open code block is closed, so that `below` does not become part of it.
-pub fn beginning(text: &str, chars_max: usize, below: &str) -> String {
+pub(crate) fn beginning(text: &str, chars_max: usize, below: &str) -> String {
     if text.char_indices().nth(chars_max).is_none() {
         return text.to_owned();
     }

@@ -9,7 +9,7 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 /// scripts and emoji need: a selector behind a character beyond ASCII, a joiner between two of them.
 ///
 /// Empty if nothing is left that is seen by itself: a lone accent, an empty Braille cell.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     let mut last = None;
     let mut chars = text.chars().filter(|c| !is_dropped(*c)).peekable();
@@ -87,7 +87,7 @@ const EMOJI_NAME_BYTES_MAX: usize = 64;
 
 /// `text` with a blank for each name of an emoji (`:tada:`). `10:30:45` and `a:b:c` have none: a name stands between
 /// colons that touch no letter or digit outside.
-pub fn without_emoji_names(text: &str) -> String {
+pub(crate) fn without_emoji_names(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     let mut may_begin = true;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::hints::{RETRY_AFTER_MAX, rate_limit, retry_after};
 use super::*;
 
 proptest! {

@@ -9,7 +9,7 @@ use super::NoticeWay;
 use super::refusal::Meaning;
 
 /// An address with what a call of it carries.
-pub struct NoticeRoute {
+pub(crate) struct NoticeRoute {
     pub(super) way: NoticeWay,
     pub(super) address: Url,
     pub(super) authorization: Option<HeaderValue>,
@@ -21,7 +21,7 @@ impl NoticeRoute {
     ///
     /// # Errors
     /// An address or header value that cannot be used; the text does not repeat it.
-    pub fn new(way: NoticeWay) -> Result<Self, MattermostSettingsError> {
+    pub(crate) fn new(way: NoticeWay) -> Result<Self, MattermostSettingsError> {
         let address = Url::parse(way.address().expose_secret())
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

@@ -38,6 +38,7 @@ pub enum QueueOpenError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         why: SqliteError,
     },
     /// It is damaged so much that nobody can tell whether it is a queue.
@@ -49,6 +50,7 @@ pub enum QueueOpenError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         why: SqliteError,
     },
     /// The file is no queue, or of a newer relay, or SQLite cannot work with it.
@@ -57,6 +59,7 @@ pub enum QueueOpenError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         why: SqliteError,
     },
 }

@@ -20,9 +20,9 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use declare::TopologyReport;
 pub(crate) use declare::ensure;
-pub use declare::{Difference, TopologyReport};
-pub use definitions::definitions;
+pub(crate) use definitions::definitions;
 pub(crate) use plan::{DEAD, DELAYS, UNROUTED, queue_name};
 pub(crate) use route::route;
 
@@ -36,7 +36,7 @@ const CONNECTION: &str = "meetrelay topology";
 ///
 /// # Errors
 /// The broker cannot be used.
-pub async fn apply(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
+pub(crate) async fn apply(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
     once(settings, DeclareMode::Make).await
 }
 
@@ -44,12 +44,12 @@ pub async fn apply(settings: &BrokerSettings) -> Result<TopologyReport, BrokerEr
 ///
 /// # Errors
 /// The broker cannot be used.
-pub async fn check(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
+pub(crate) async fn check(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
     once(settings, DeclareMode::Compare).await
 }
 
 /// How many exchanges, queues and bindings there are when all is well.
-pub fn counts() -> (usize, usize, usize) {
+pub(crate) fn counts() -> (usize, usize, usize) {
     let (exchanges, queues) = (plan::exchanges().len(), plan::queues().len());
     (exchanges, queues, plan::bindings().len())
 }

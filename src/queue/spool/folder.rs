@@ -3,6 +3,7 @@
 //! While a folder holds `queue.db`, the lock beside it tells whether its relay lives: the lock is taken before the file
 //! is made. Only a folder's own relay ever puts messages into it, so what was once seen empty and unlocked stays empty.
 
+use std::error::Error;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(50);
 )]
 pub struct SpoolError {
     path: PathBuf,
-    why: String,
+    #[source]
+    why: Box<dyn Error + Send + Sync>,
 }
 
 /// One spool.
@@ -54,9 +56,9 @@ impl Folder {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, SpoolError> {
         let path = settings.root.join(settings.instance.to_string());
-        let make = || {
-            make_durably(&path).map_err(|why| why.to_string())?;
-            open(&path, settings.bytes_max, clock).map_err(|why| why.to_string())
+        let make = || -> Result<Self, Box<dyn Error + Send + Sync>> {
+            make_durably(&path)?;
+            Ok(open(&path, settings.bytes_max, clock)?)
         };
         let mut made = make();
         for _ in 1..MAKE_ATTEMPTS {

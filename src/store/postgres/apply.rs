@@ -33,7 +33,7 @@ pub(super) async fn apply(
     let locks = locks::of(batch, &keys);
     let mut again = 0;
     loop {
-        let met = in_transaction(client, batch, (&keys, &locks), policy, now).await;
+        let met = in_transaction(client, batch, &keys, &locks, policy, now).await;
         if let Err(failure) = &met
             && failure.leaves_connection()
         {
@@ -53,7 +53,8 @@ pub(super) async fn apply(
 async fn in_transaction(
     client: &PostgresClient,
     batch: &[Incoming],
-    (keys, locks): (&BatchKeys, &[i64]),
+    keys: &BatchKeys,
+    locks: &[i64],
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>, StoreFailure> {

@@ -11,7 +11,7 @@ use crate::store::row_json::damaged;
 pub(super) fn of(error: &SqliteError) -> StoreError {
     let is_unavailable = match error {
         SqliteError::Closed => true,
-        SqliteError::Refused(_) => false,
+        SqliteError::File(_) | SqliteError::Refused(_) => false,
         SqliteError::Sqlite(error) => error.sqlite_error_code().is_some_and(concerns_the_file),
     };
     if is_unavailable {

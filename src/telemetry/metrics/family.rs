@@ -21,13 +21,13 @@ pub struct Family<M, L> {
 }
 
 /// A count that only rises.
-pub type Counter<L = ()> = Family<IntCounter, L>;
+pub(crate) type Counter<L = ()> = Family<IntCounter, L>;
 /// A whole number that rises and falls.
-pub type Level<L = ()> = Family<IntGauge, L>;
+pub(crate) type Level<L = ()> = Family<IntGauge, L>;
 /// A point in time: seconds since 1970, 0 for "not yet".
-pub type Moment<L = ()> = Family<Gauge, L>;
+pub(crate) type Moment<L = ()> = Family<Gauge, L>;
 /// A distribution of seconds.
-pub type Seconds<L = ()> = Family<Histogram, L>;
+pub(crate) type Seconds<L = ()> = Family<Histogram, L>;
 
 impl<M, L: LabelSet> Family<M, L> {
     /// The series of these labels.

@@ -14,7 +14,7 @@ use super::plan::{self, Argument, Binding, Exchange, ExchangeKind, PlannedQueue,
 
 /// One thing that is not as the relay needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Like `queue meetrelay.events`.
     pub what: String,
     /// What is wrong and what to do about it.
@@ -23,7 +23,7 @@ pub struct Difference {
 
 /// What was found in the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TopologyReport {
+pub(crate) struct TopologyReport {
     /// All that is missing or different.
     pub differences: Vec<Difference>,
     /// Things that are there, but whose arguments the account has no right to compare.

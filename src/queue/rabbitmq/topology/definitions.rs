@@ -11,7 +11,7 @@ const WORK_MAX: u64 = 500_000;
 const PARKED_MAX: u64 = 200_000;
 
 /// Definitions JSON for `rabbitmqctl import_definitions`, without users. It ends in a line break.
-pub fn definitions(vhost: &str) -> String {
+pub(crate) fn definitions(vhost: &str) -> String {
     let exchanges = plan::exchanges().into_iter().map(|exchange| {
         json!({
             "name": exchange.name,
