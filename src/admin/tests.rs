@@ -141,7 +141,7 @@ async fn a_meeting_is_shown_whole_and_without_its_response_url() {
     assert_eq!(meeting["state"], "creating");
     assert_eq!(meeting["requests"][0]["by"], "ana");
     assert_eq!(meeting["requests"][0]["via"], "slash_command");
-    assert_eq!(meeting["story"][0]["event"], "meeting_requested");
+    assert_eq!(meeting["history"][0]["event"], "meeting_requested");
     assert!(!meeting.to_string().contains("CANARY"), "{meeting}");
     let (status, done) = bench.api("POST", &format!("/api/meetings/{id}/end")).await;
     assert_eq!(

@@ -128,7 +128,7 @@ fn broken_links_are_noticed() {
     write(
         "README.md",
         "# Top\n\n[good](deploy/page.md#a-page-why) [2](deploy/page.md#twice-1) [here](#top) [folder](deploy)\n\
-         [else](https://example.org/nowhere#at-all) `[code](no-link.md)`\n\n\
+         [else](https://example.org/nowhere#at-all) `[code](no-link)`\n\n\
          | a |\n|---|\n| [in a table](deploy/gone.md) |\n\n\
          ![picture](gone.png) [3](deploy/page.md#twice-2) [not here](#bottom) [code](src/lib.rs#heading)\n",
     );
