@@ -7,10 +7,10 @@
 //! The queue is one port ([`crate::ports::Queue`]) with two back ends. One conformance suite
 //! (`tests/it/queue_conformance.rs`) holds both to the same promises.
 //!
-//! With RabbitMQ a publish is done when the broker has confirmed it. A message that is not due yet waits in one of four
-//! queues with a time to live (`rabbitmq::topology`). Publisher and consumer have a connection each, because the broker
-//! may block the connection of a publisher. A message that the broker returns, because it is poison or has no route,
-//! becomes a dead letter in the store.
+//! With RabbitMQ a publish is complete when the broker has confirmed it. A message that is not due yet waits in one of
+//! four queues with a time to live (`rabbitmq::topology`). Publisher and consumer have a connection each, because the
+//! broker may block the connection of a publisher. A message that the broker returns, because it was delivered too
+//! often or has no route, becomes a dead letter in the store.
 
 pub(crate) mod embedded;
 pub mod rabbitmq;
