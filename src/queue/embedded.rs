@@ -49,10 +49,10 @@ const TIMER_MAX: Duration = Duration::from_secs(5);
 /// Most messages of one queue that are delivered and not settled. At this bound `receive` waits.
 const IN_FLIGHT_MAX: usize = 16_384;
 
-/// Where the queue is and how large it may become.
+/// The path of the queue and its size limit.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
-    /// The file; its folder must exist.
+    /// The path of the file. Its directory must exist.
     pub path: PathBuf,
     /// Bytes of the file in use beyond which no message from outside is accepted. Messages that follow from accepted
     /// ones may use as much again, and their retries are always accepted.
@@ -80,14 +80,14 @@ struct OpenQueue {
 /// The state of the file. Its lock is held until the file is closed.
 enum FileState {
     Open(OpenQueue),
-    /// It could not be opened again.
+    /// The last attempt to open it again failed.
     Unavailable(File),
     /// It is being opened again.
     Busy,
     Closed,
 }
 
-/// What the callers and the writer's thread share.
+/// The state that the callers and the writer's thread share.
 struct EmbeddedShared {
     file: Mutex<FileState>,
     suspension: Mutex<Option<Suspension>>,

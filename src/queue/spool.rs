@@ -57,7 +57,7 @@ pub struct SpoolSettings {
 
 /// Counts the messages that go through the spool.
 pub trait SpoolObserver: Send + Sync + 'static {
-    /// A message was made durable in the spool.
+    /// A message was stored in the spool.
     fn spooled(&self);
     /// The broker confirmed a message of this spool, or of an adopted one.
     fn forwarded(&self);

@@ -33,7 +33,7 @@ labels! {
         Confirmed = "confirmed",
         /// The broker refused it: its queue is full.
         Nacked = "nacked",
-        /// No confirm came in time; the broker may have it.
+        /// No confirm came in time. The broker may have stored the message.
         Timeout = "timeout",
         /// The link was down or blocked, or went down before the confirm.
         Unavailable = "away",
