@@ -1,9 +1,9 @@
-//! The embedded queue: one SQLite file, one owner process. Durable when `publish` returns: WAL, `synchronous = FULL`,
-//! one commit for everybody who publishes at the same time.
+//! The embedded queue: one SQLite file that one process owns. A message is durable when `publish` returns: WAL,
+//! `synchronous = FULL`, and one commit for all callers that publish at the same time.
 //!
-//! A message that was handed out stays in the file until it is settled; who has it is known in memory only
-//! (`ledger`), so that after a restart everything that was there is visible again and counts as redelivered. What
-//! is kept in memory follows the file's commits on the writer's thread, whether or not the caller still waits.
+//! A delivered message stays in the file until it is settled. Which receiver holds it is known in memory only
+//! (`ledger`), so that after a restart every message in the file is visible again and counts as redelivered. The state
+//! in memory follows the commits of the file on the writer's thread, whether or not the caller still waits.
 
 mod file;
 mod key;
@@ -44,60 +44,61 @@ use ledger::DeliveryLedger;
 use rows::number_of;
 use suspension::Suspension;
 
-/// Longest wait for a delayed message before the clock is looked at again: it may have been set.
+/// Longest wait for a delayed message before the clock is read again, because the clock may have been set meanwhile.
 const TIMER_MAX: Duration = Duration::from_secs(5);
-/// Most messages of one queue that are handed out and not settled; then `receive` waits.
+/// Most messages of one queue that are delivered and not settled. At this bound `receive` waits.
 const IN_FLIGHT_MAX: usize = 16_384;
 
-/// Where the queue is and how large it may become.
+/// The path of the queue and its size limit.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
-    /// The file; its folder must exist.
+    /// The path of the file. Its directory must exist.
     pub path: PathBuf,
-    /// Bytes of the file in use beyond which no message is accepted from outside. What follows from accepted ones
-    /// may take as much again, and their retries are always taken.
+    /// Bytes of the file in use beyond which no message from outside is accepted. Messages that follow from accepted
+    /// ones may use as much again, and their retries are always accepted.
     pub bytes_max: u64,
 }
 
 /// The queue. [`Queue::close`] or dropping it closes the file.
 pub struct EmbeddedQueue {
     shared: Arc<EmbeddedShared>,
-    /// Held by whoever opens the file again.
+    /// Held by the caller that opens the file again.
     reopening: Arc<AsyncMutex<()>>,
-    /// Taken by whoever looks for messages of a queue, first come first served, so that two never find the same one.
+    /// One lock per queue, held while a receiver scans for messages, in the order of arrival. So two receivers never
+    /// scan the same queue at once and never find the same message.
     turns: [AsyncMutex<()>; 4],
     closed: CancellationToken,
 }
 
-/// What is given free by closing.
+/// The handles that closing the queue releases.
 struct OpenQueue {
     sqlite: Sqlite,
     threads: SqliteThreads,
     lock: File,
 }
 
-/// What there is of the file. Its lock is held until it is closed.
+/// The state of the file. Its lock is held until the file is closed.
 enum FileState {
     Open(OpenQueue),
-    /// It could not be opened again.
+    /// The last attempt to open it again failed.
     Unavailable(File),
     /// It is being opened again.
     Busy,
     Closed,
 }
 
-/// What the callers and the writer's thread share.
+/// The state that the callers and the writer's thread share.
 struct EmbeddedShared {
     file: Mutex<FileState>,
     suspension: Mutex<Option<Suspension>>,
-    /// The last message from outside was refused by the disk.
+    /// Whether the disk refused the last message from outside.
     is_refusing: AtomicBool,
     ledger: Mutex<DeliveryLedger>,
-    /// Told when a queue may have something to hand out, to the one whose turn it is.
-    news: [Notify; 4],
+    /// Notified when a queue may have a message to deliver. They wake the receiver that holds the lock of the queue.
+    wakeups: [Notify; 4],
     clock: Arc<dyn Clock>,
     set_back: SetBack,
-    /// The newest message's number; drawn on the writer's thread, so that numbers grow with commits.
+    /// The newest message's number. It is incremented on the writer's thread, so that numbers grow with commits.
     last: AtomicI64,
     settings: EmbeddedSettings,
 }
@@ -117,11 +118,11 @@ impl EmbeddedShared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn news(&self, queue: QueueName) -> &Notify {
-        &self.news[number_of(queue)]
+    fn wakeup(&self, queue: QueueName) -> &Notify {
+        &self.wakeups[number_of(queue)]
     }
 
-    /// Inserts on the writer's thread. What it returns is for the ledger, after the commit.
+    /// Inserts a message on the writer's thread. The ledger needs the result after the commit.
     fn insert(
         &self,
         connection: &Connection,
@@ -134,7 +135,7 @@ impl EmbeddedShared {
         Ok((outgoing.queue, key))
     }
 
-    /// Follows a commit.
+    /// Records committed messages in the ledger and wakes receivers.
     fn inserted(&self, inserted: &[(QueueName, RowKey)]) {
         let mut ledger = self.ledger();
         for (queue, key) in inserted {
@@ -142,23 +143,23 @@ impl EmbeddedShared {
         }
         drop(ledger);
         for (queue, _) in inserted {
-            self.news(*queue).notify_one();
+            self.wakeup(*queue).notify_one();
         }
     }
 }
 
 impl EmbeddedQueue {
-    /// Opens or makes the file and takes its lock. It blocks: call it before serving.
+    /// Opens or creates the file and takes its lock. It blocks: call it before serving.
     ///
     /// # Errors
-    /// Another process owns it, it is no queue, or a newer relay wrote it.
+    /// Another process owns the file, it is not a queue, or a newer relay wrote it.
     pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, QueueOpenError> {
         let lock = lock(&settings.path)?;
         let now = clock.now();
         let file::OpenedFile {
             sqlite,
             threads,
-            found,
+            file_counts,
         } = file::open(&settings.path, &lock, now, false)?;
         let open = OpenQueue {
             sqlite,
@@ -171,11 +172,11 @@ impl EmbeddedQueue {
             file: Mutex::new(FileState::Open(open)),
             suspension: Mutex::new(None),
             is_refusing: AtomicBool::new(false),
-            ledger: Mutex::new(DeliveryLedger::new(&found, now, 0)),
-            news: Default::default(),
+            ledger: Mutex::new(DeliveryLedger::new(&file_counts, now, 0)),
+            wakeups: Default::default(),
             clock,
             set_back,
-            last: AtomicI64::new(found.last),
+            last: AtomicI64::new(file_counts.last),
             settings,
         };
         Ok(Self {
@@ -204,7 +205,7 @@ impl EmbeddedQueue {
         if let Some(bytes) = too_large(&outgoing) {
             return Err(PublishError::TooLarge { bytes });
         }
-        let refused = |error| self.shared.refused(&error);
+        let refused = |error| self.shared.publish_error(&error);
         self.shared.check().map_err(refused)?;
         let sqlite = self.sqlite().ok_or(SqliteError::Closed).map_err(refused)?;
         let (inserting, following) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
@@ -224,7 +225,7 @@ impl EmbeddedQueue {
                 Ok(Ok(inserted))
             },
             move |stored| {
-                let inserted = stored.map_err(|error| following.refused(&error))??;
+                let inserted = stored.map_err(|error| following.publish_error(&error))??;
                 crash_point::reach("embedded.committed");
                 following.inserted(&inserted);
                 Ok(())
@@ -272,12 +273,12 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn depths(&self) -> Result<Depths, QueueError> {
-        let sqlite = self.sound().await?;
+        let sqlite = self.open_sqlite().await?;
         let now = self.shared.clock.now();
         let due = sqlite
             .read(move |connection| rows::count_due(connection, now))
             .await;
-        let due = due.map_err(|error| self.shared.away(&error))?;
+        let due = due.map_err(|error| self.shared.queue_error(&error))?;
         let ledger = self.shared.ledger();
         let depth = |queue| (queue, ledger.depth(queue, due[number_of(queue)], now));
         Ok(Depths {
@@ -299,10 +300,10 @@ impl Queue for EmbeddedQueue {
                 threads.stop();
                 drop(lock);
             });
-            // A panic in there has already said so.
+            // A panic in the closure was logged already.
             drop(closing.await);
         }
-        // Whoever is opening it again gives it free when he sees this.
+        // A caller that is opening the file again releases it when it sees the closed state.
         drop(self.reopening.lock().await);
     }
 }
@@ -315,7 +316,8 @@ impl Drop for EmbeddedQueue {
             lock: _lock,
         }) = self.take_open()
         {
-            // The next owner must not come before the last commit is through; nobody else has a handle any more.
+            // The next owner must not open the file before the last commit is complete; no other handle is left at this
+            // point.
             drop(sqlite);
             threads.join();
         }

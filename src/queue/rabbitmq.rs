@@ -1,8 +1,8 @@
-//! The queue on RabbitMQ: durable when `publish` returns, because the broker confirmed it.
+//! The queue on RabbitMQ. A message is durable when `publish` returns, because the broker confirmed it.
 //!
-//! Two connections, each kept by a supervisor of its own: the publisher's, which the broker may
-//! block, and the consumer's, which it never does. Whatever is under way when one ends is told as lost and comes
-//! again: published twice, or handed out twice, never lost. What lies in the broker stands in `topology`.
+//! There are two connections, each kept by its own supervisor: the publisher's, which the broker may block, and the
+//! consumer's, which it never blocks. When a connection ends, its pending calls fail, and their messages come again:
+//! published twice, or delivered twice, never lost. `topology` describes the exchanges and queues in the broker.
 //!
 #![doc = include_str!("rabbitmq/README.md")]
 
@@ -45,7 +45,7 @@ use subscriptions::Subscription;
 use supervisor::{Common, supervise};
 use wire::{Arrived, Frame};
 
-/// At the end, longest wait for the broker's farewell and for what is being settled.
+/// The longest wait at the end for pending settlements and for the broker to close the connections.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// The queue. [`Queue::close`] or dropping it ends both connections.
@@ -55,7 +55,7 @@ pub struct RabbitMq {
     _closed_when_dropped: DropGuard,
 }
 
-/// What the callers and the links' tasks share.
+/// The state that the callers and the tasks of the links share.
 struct RabbitShared {
     common: Arc<Common>,
     publisher: Arc<Publisher>,
@@ -64,8 +64,8 @@ struct RabbitShared {
 }
 
 impl RabbitMq {
-    /// Tries once to connect, and goes on in the background. A broker that is away is no error: the queue comes up
-    /// when it is there, and says [`PublishError::Unavailable`] until then.
+    /// Tries once to connect, and goes on in the background. A broker that is unavailable is no error: the queue
+    /// connects when the broker is available, and returns [`PublishError::Unavailable`] until then.
     ///
     /// # Errors
     /// [`BrokerError::Refused`]: a person must change something.
@@ -89,7 +89,7 @@ impl RabbitMq {
         let session = consumer::ConsumerTask::new(Arc::clone(&consumer), Arc::clone(&common));
         let kept = Arc::clone(&common);
         tasks.spawn(async move { supervise(&kept, Role::Consumer, None, session).await });
-        // Whoever finds the broker there can use it at once.
+        // Waits for the first attempts, so that the queue is usable at once if the broker is available.
         let mut links = common.board.watch();
         let tried = links.wait_for(LinkStates::are_tried);
         drop(tokio::time::timeout(connect_timeout, tried).await);
@@ -106,7 +106,7 @@ impl RabbitMq {
         })
     }
 
-    /// How the two links stand, now and whenever that changes.
+    /// The state of the two links, now and after each change.
     pub fn link(&self) -> watch::Receiver<LinkStates> {
         self.shared.common.board.watch()
     }
@@ -125,36 +125,36 @@ impl RabbitMq {
         self.shared.publisher.publish(frames).await
     }
 
-    /// Takes up to `max` of what waits in `subscriptions`, or waits until there is one. Dropping it loses nothing: between
-    /// taking and returning nothing is awaited.
+    /// Takes up to `max` of the messages that wait in `subscriptions`, or waits until there is one. Dropping it loses
+    /// nothing, because nothing is awaited between taking and returning.
     async fn take(
         &self,
         subscriptions: &[Subscription],
         max: usize,
     ) -> Result<Vec<(Subscription, Receipt, Arrived)>, QueueError> {
-        let desk = &self.shared.consumer.subscriptions;
+        let incoming = &self.shared.consumer.subscriptions;
         let closed = &self.shared.common.closed;
         for subscription in subscriptions {
-            desk.want(*subscription);
+            incoming.want(*subscription);
         }
         loop {
             if closed.is_cancelled() {
                 return Err(QueueError::Closed);
             }
-            let mut news: Vec<_> = subscriptions
+            let mut wakeups: Vec<_> = subscriptions
                 .iter()
-                .map(|subscription| Box::pin(desk.news(*subscription).notified()))
+                .map(|subscription| Box::pin(incoming.wakeup(*subscription).notified()))
                 .collect();
-            for news in &mut news {
-                news.as_mut().enable();
+            for wakeup in &mut wakeups {
+                wakeup.as_mut().enable();
             }
             let mut taken = Vec::new();
             for subscription in subscriptions {
-                let found = desk.take(*subscription, max.max(1) - taken.len());
+                let found = incoming.take(*subscription, max.max(1) - taken.len());
                 taken.extend(
                     found
                         .into_iter()
-                        .map(|(receipt, it)| (*subscription, receipt, it)),
+                        .map(|(receipt, arrived)| (*subscription, receipt, arrived)),
                 );
                 if taken.len() >= max.max(1) {
                     break;
@@ -165,7 +165,7 @@ impl RabbitMq {
             }
             tokio::select! {
                 () = closed.cancelled() => {}
-                _ = futures_util::future::select_all(news) => {}
+                _ = futures_util::future::select_all(wakeups) => {}
             }
         }
     }
@@ -203,7 +203,7 @@ impl Queue for RabbitMq {
             let why = format!("a message is over the limit of {MESSAGE_BYTES_MAX} bytes");
             return Err(QueueError::Unavailable(why));
         }
-        // A caller that goes must not leave a message that nobody holds and the broker waits for.
+        // A caller that stops waiting must not leave a message that no receiver holds and that the broker waits for.
         let shared = Arc::clone(&self.shared);
         let settling = self
             .tasks
@@ -214,7 +214,7 @@ impl Queue for RabbitMq {
     async fn depths(&self) -> Result<Depths, QueueError> {
         let shared = &self.shared;
         let counted = shared.consumer.count().await;
-        let counted = counted.map_err(|why| shared.lost(why))?;
+        let counted = counted.map_err(|why| shared.link_error(why))?;
         let depth = |queue: QueueName| {
             let subscription = Subscription::Of(queue);
             let (waiting, in_flight) = shared.consumer.subscriptions.count(subscription);
@@ -239,7 +239,7 @@ impl Queue for RabbitMq {
             .is_err()
         {
             tracing::warn!(
-                "the broker did not say farewell in time; what it was not told comes again"
+                "the broker did not close the connections in time; messages that were not acknowledged are delivered again"
             );
         }
     }
@@ -267,14 +267,14 @@ impl ReturnedMessages for RabbitMq {
     async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
         let shared = Arc::clone(&self.shared);
         let settling = self.tasks.spawn(async move {
-            let place = |receipt| {
+            let acknowledgement = |receipt| {
                 Some((
-                    shared.consumer.subscriptions.claim(receipt)?.place,
+                    shared.consumer.subscriptions.claim(receipt)?.broker_tag,
                     Acknowledgement::Ack,
                 ))
             };
             shared
-                .end(done.into_iter().filter_map(place).collect())
+                .end(done.into_iter().filter_map(acknowledgement).collect())
                 .await
         });
         settling.await.unwrap_or(Err(QueueError::Closed))

@@ -1,8 +1,10 @@
-//! The spool: takes accepted events while the broker is away, blocked, full or too slow, and forwards them when it is
-//! back. It wraps the broker's queue; each relay has its own embedded queue in `<root>/<instance>/`.
+//! The spool: stores accepted events while the broker is unavailable, blocked, full or too slow, and forwards them when
+//! the broker accepts them again. It wraps the broker's queue. Each relay has its own embedded queue in
+//! `<root>/<instance>/`.
 //!
-//! A message is removed from the spool only after the broker confirmed it. So it may exist twice, with the same id: a
-//! crash between the two, or a publish that took too long and was confirmed after all. Apply drops the second one.
+//! A message is removed from the spool only after the broker confirmed it. So it may exist twice with the same id:
+//! after a crash between the two steps, or if a publish took too long and was confirmed later. Apply drops the second
+//! one.
 
 mod adopt;
 mod episode;
@@ -37,49 +39,49 @@ use returned_messages::SpoolReturned;
 
 pub use folder::SpoolError;
 
-/// An event that the broker has not confirmed within this time goes to the spool. What is left of the time
-/// in which a sender has to be answered must do for writing it there.
+/// An event that the broker has not confirmed within this time goes to the spool. The rest of the time in which a
+/// sender must be answered has to suffice for writing it there.
 pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_millis(500);
 
-/// Where spools are and how large this relay's own may become.
+/// Where the spools are, and how large this relay's own spool may become.
 #[derive(Debug, Clone)]
 pub struct SpoolSettings {
-    /// The folder of all spools of this data directory.
+    /// The directory of all spools of this data directory.
     pub root: PathBuf,
-    /// Names this run of the relay, and its folder below `root`.
+    /// Identifies this run of the relay, and names its directory below `root`.
     pub instance: Uuid,
-    /// Bytes of the own file beyond which nothing is taken. 0: no spool of its own, what the broker does not take is
-    /// refused; what others left is forwarded all the same.
+    /// Bytes of the own file beyond which no event is stored. 0: the relay has no spool, and an event that the broker
+    /// does not accept is refused; spools of other relays are still forwarded.
     pub bytes_max: u64,
 }
 
-/// Counts what goes through the spool.
+/// Counts the messages that go through the spool.
 pub trait SpoolObserver: Send + Sync + 'static {
-    /// A message was made durable in the spool.
+    /// A message was stored in the spool.
     fn spooled(&self);
-    /// A message of the spool, or of one that was found, was confirmed by the broker.
+    /// The broker confirmed a message of this spool, or of an adopted one.
     fn forwarded(&self);
 }
 
-/// How full the spool is.
+/// The fill level of the spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpoolLevel {
-    /// Messages that wait to be forwarded, also those of spools that were found.
+    /// Messages that wait to be forwarded, including those of adopted spools.
     pub messages: u64,
-    /// Bytes in use of the own file; [`SpoolSettings::bytes_max`] bounds them.
+    /// Bytes in use of the own file, bounded by [`SpoolSettings::bytes_max`].
     pub bytes: u64,
-    /// Another event would be made durable here. Never with a spool that is switched off.
+    /// Whether another event would be stored. Always false if the spool is switched off.
     pub has_room: bool,
 }
 
-/// A queue with a spool before it.
+/// A queue with a spool in front of it.
 pub struct Spool {
     core: Arc<Core>,
-    /// The forwarders; taken by `close`, aborted by dropping.
+    /// The forwarding tasks. `close` takes them; dropping the spool aborts them.
     tasks: Mutex<Option<JoinSet<()>>>,
 }
 
-/// What `publish` and the forwarders share.
+/// The state that `publish` and the forwarding tasks share.
 struct Core {
     inner: Arc<dyn Queue>,
     own: Option<Folder>,
@@ -87,24 +89,25 @@ struct Core {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn SpoolObserver>,
     stop: CancellationToken,
-    /// The broker let a publish wait in vain and has confirmed nothing to the forwarder since: new messages go to
-    /// the spool without trying. There is then always one there for the forwarder to try.
+    /// Set when a publish was not confirmed in time; cleared when the broker confirms a message again. While it is set,
+    /// new messages go to the spool without trying the broker. So the spool always holds a message that the forwarder
+    /// can try.
     is_detoured: AtomicBool,
-    /// Told when the broker took a message.
-    took: Notify,
+    /// Notified when the broker confirmed a message.
+    confirmed: Notify,
     turn: AsyncMutex<ForwardTurn>,
     returned_messages: SpoolReturned,
     episode: Mutex<Episode>,
-    /// Spools that were found and are being forwarded.
+    /// Spools of other relays that are being forwarded.
     adopted: Mutex<Vec<Arc<EmbeddedQueue>>>,
 }
 
 impl Spool {
-    /// Makes this relay's own spool and begins to forward what lies in it and in every other that nobody has. Blocks
-    /// for the disk: call it before serving. Needs a running runtime.
+    /// Creates this relay's own spool, and starts to forward its messages and those of every spool that no relay owns
+    /// any more. Blocks for the disk: call it before serving. Needs a running runtime.
     ///
     /// # Errors
-    /// The own folder or file cannot be made. Other folders never stop the start.
+    /// The own directory or file cannot be created. Other spools never prevent the start.
     pub fn open(
         settings: SpoolSettings,
         inner: Arc<dyn Queue>,
@@ -123,7 +126,7 @@ impl Spool {
             observer,
             stop: CancellationToken::new(),
             is_detoured: AtomicBool::new(false),
-            took: Notify::new(),
+            confirmed: Notify::new(),
             turn: AsyncMutex::default(),
             returned_messages: SpoolReturned::default(),
             episode: Mutex::default(),
@@ -138,8 +141,8 @@ impl Spool {
         })
     }
 
-    /// How full it is now. After a failed write the disk is tried, so that a replica which nobody calls any more
-    /// finds out by itself that there is room again.
+    /// The fill level now. After a failed write the disk is tried, so that a replica that receives no calls detects
+    /// that there is room again.
     pub async fn level(&self) -> SpoolLevel {
         let mut messages = 0;
         let adopted = self.core.adopted().clone();
@@ -171,15 +174,15 @@ impl Core {
         self.episode.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries the broker, for as long as a sender can wait. What was not confirmed by then may be confirmed later:
-    /// the message then exists here and there.
+    /// Tries the broker for as long as a sender can wait. A message that was not confirmed by then may still be
+    /// confirmed later. It then exists in the broker and in the spool.
     async fn try_inner(&self, own: &Folder, outgoing: Outgoing) -> Result<(), PublishError> {
         let message = outgoing.clone();
         let tried = tokio::time::timeout(CONFIRM_WITHIN, self.inner.publish(outgoing)).await;
         let why = match tried {
             Ok(Ok(())) => {
                 self.is_detoured.store(false, Ordering::Relaxed);
-                self.took.notify_waiters();
+                self.confirmed.notify_waiters();
                 return Ok(());
             }
             Ok(Err(error @ (PublishError::TooLarge { .. } | PublishError::Unwritable(_)))) => {
@@ -187,7 +190,8 @@ impl Core {
             }
             Ok(Err(error)) => error,
             Err(_) => {
-                // Before the message is stored: as soon as it is, the forwarder may end the detour by it.
+                // Set before the message is stored: as soon as it is stored, the forwarder may forward it and clear
+                // this flag.
                 self.is_detoured.store(true, Ordering::Relaxed);
                 PublishError::Unavailable(format!(
                     "no confirm within {} ms",
@@ -198,7 +202,7 @@ impl Core {
         let stored = self.store(own, message, Some(&why)).await;
         stored.map_err(|error| {
             self.is_detoured.store(false, Ordering::Relaxed);
-            both(&why, &error)
+            combine(&why, &error)
         })
     }
 
@@ -243,13 +247,14 @@ impl Queue for Spool {
         self.core.inner.settle(settlements).await
     }
 
-    /// The broker's alone: what lies in the spool is [`Spool::level`]'s, so that nothing is counted twice.
+    /// Counts the broker's messages only. [`Spool::level`] counts those in the spool, so that no message is counted
+    /// twice.
     async fn depths(&self) -> Result<Depths, QueueError> {
         self.core.inner.depths().await
     }
 
-    /// Forwards no more, waits a moment for confirms, gives the files free and closes the broker's queue. An own
-    /// folder without messages is removed; one with messages is found at the next start.
+    /// Stops forwarding, waits up to 1 s for outstanding confirms, releases the files and closes the broker's queue. An
+    /// own directory without messages is removed; one with messages is adopted at the next start.
     async fn close(&self) {
         self.core.stop.cancel();
         let tasks = self
@@ -258,7 +263,7 @@ impl Queue for Spool {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(mut tasks) = tasks {
-            // One that panicked has said so; the files are given free all the same.
+            // A panic of a task was logged already; the files are released in any case.
             while tasks.join_next().await.is_some() {}
         }
         if let Some(own) = &self.core.own {
@@ -268,7 +273,7 @@ impl Queue for Spool {
     }
 }
 
-/// What cannot be forwarded and waits to be kept elsewhere.
+/// The messages that can never be forwarded and wait to be stored elsewhere.
 #[async_trait]
 impl ReturnedMessages for Spool {
     async fn receive(&self, max: usize) -> Result<Vec<ReturnedMessage>, QueueError> {
@@ -284,6 +289,8 @@ impl ReturnedMessages for Spool {
     }
 }
 
-fn both(inner: &PublishError, spool: &PublishError) -> PublishError {
-    PublishError::Full(format!("{inner}; and the spool does not take it: {spool}"))
+fn combine(inner: &PublishError, spool: &PublishError) -> PublishError {
+    PublishError::Full(format!(
+        "{inner}; and the spool does not accept it: {spool}"
+    ))
 }

@@ -1,25 +1,25 @@
-//! A message's place in its queue.
+//! The position of a message in its queue.
 
 use std::time::Duration;
 
 use crate::domain::Timestamp;
 
-/// A message's place in its queue's index.
+/// The position of a message in the index of its queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowKey {
-    /// When it becomes visible, in milliseconds on our clock; 0 at once, whatever the clock says then.
+    /// When it becomes visible, in milliseconds of the relay's clock. 0: at once, whatever the clock shows later.
     pub(super) due: i64,
-    /// The message's number.
+    /// The message's number, which grows with each commit.
     pub(super) number: i64,
 }
 
 impl RowKey {
-    /// The place of a message that is published at `now`.
+    /// The position of a message that is published at `now`.
     pub(super) fn new(now: Timestamp, delay: Duration, number: i64) -> Self {
         let due = if delay.is_zero() {
             0
         } else {
-            // The clock counts whole milliseconds; none is early.
+            // The clock counts whole milliseconds, so the delay is at least one: no message is early.
             now.plus(delay.max(Duration::from_millis(1)))
                 .millis()
                 .max(1)

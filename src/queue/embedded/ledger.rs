@@ -1,5 +1,5 @@
-//! What is known in memory of the messages in the file: who has which, how many wait, how far each queue was handed
-//! out. It holds nothing of a message that waits, so that a backlog of millions takes no memory.
+//! The state in memory of the messages in the file: which receiver holds which message, how many wait, and how far each
+//! queue has been delivered. It holds no data for a message that waits, so that a backlog of millions takes no memory.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -10,7 +10,8 @@ use super::IN_FLIGHT_MAX;
 use super::key::RowKey;
 use super::rows::{Count, FileCounts, number_of};
 
-/// How far a queue was handed out: everything up to here, but for what stands in `QueueLedger::taken`, is no longer in it.
+/// How far a queue has been delivered: no message up to this position is left in it, except those in
+/// `QueueLedger::taken`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Passed {
     pub(super) at_once: RowKey,
@@ -58,26 +59,29 @@ impl Passed {
     }
 }
 
-/// One look into the file: what was handed out up to when it began.
+/// One scan of the file: what had been delivered when it began.
 pub(super) struct Scan {
     pub(super) queue: QueueName,
-    /// The file's run.
+    /// The run of the file in which the scan began.
     pub(super) run: u64,
     pub(super) max: usize,
     pub(super) passed: Passed,
-    /// Messages beyond `passed` that somebody has, in order. One that is settled meanwhile may still be seen.
+    /// Messages beyond `passed` that are delivered and not settled, in order. The scan may still see one that is
+    /// settled meanwhile.
     pub(super) taken_at_once: Vec<RowKey>,
     pub(super) taken_delayed: Vec<RowKey>,
 }
 
-/// One of the four queues.
+/// The state of one queue.
 struct QueueLedger {
     passed: Passed,
-    /// How far it was set back since the present look began: what came back meanwhile must not be passed over.
+    /// How far `passed` was set back since the present scan began. The scan must not advance beyond messages that were
+    /// released meanwhile.
     set_back: Passed,
-    /// Handed out and not settled.
+    /// Delivered and not settled.
     taken: BTreeSet<RowKey>,
-    /// Waiting: published without delay, and with one. A message may be taken a moment before it is counted.
+    /// How many messages wait: published without a delay, and with one. The counts may be negative for a moment,
+    /// because a message may be taken before it is counted.
     at_once: i64,
     delayed: i64,
 }
@@ -100,21 +104,21 @@ impl QueueLedger {
     }
 }
 
-/// The four queues and who has what of them.
+/// The state of the four queues and the receipts of their deliveries.
 pub(super) struct DeliveryLedger {
     queues: [QueueLedger; 4],
     leases: HashMap<Receipt, (QueueName, RowKey)>,
-    /// Begins anywhere, so that a receipt of an earlier run names nothing.
+    /// Starts at a random number, so that a receipt of an earlier run matches no delivery.
     last_receipt: u64,
-    /// Where the file stood when it was opened: up to here messages count as redelivered.
+    /// The end of the file when it was opened. Messages up to this position count as redelivered.
     start: RowKey,
-    /// Another one each time the file is opened.
+    /// Incremented each time the file is opened.
     run: u64,
 }
 
 impl DeliveryLedger {
-    /// Of a file that was opened at `now`, the `run`th time.
-    pub(super) fn new(found: &FileCounts, now: Timestamp, run: u64) -> Self {
+    /// The ledger of a file that was opened at `now`; `run` counts how often this process has opened it.
+    pub(super) fn new(file_counts: &FileCounts, now: Timestamp, run: u64) -> Self {
         let queue_ledger = |count: &Count| QueueLedger {
             passed: Passed::NOTHING,
             set_back: Passed::EVERYTHING,
@@ -123,23 +127,23 @@ impl DeliveryLedger {
             delayed: count.delayed,
         };
         Self {
-            queues: found.counts.each_ref().map(queue_ledger),
+            queues: file_counts.counts.each_ref().map(queue_ledger),
             leases: HashMap::new(),
             last_receipt: rand::random(),
             start: RowKey {
                 due: now.millis(),
-                number: found.last,
+                number: file_counts.last,
             },
             run,
         }
     }
 
-    /// Whether the message could have been handed out before the file was opened.
+    /// Whether the message could have been delivered before the file was opened.
     pub(super) fn is_redelivered(&self, key: RowKey) -> bool {
         key.number <= self.start.number && key.due <= self.start.due
     }
 
-    /// The how manieth time the file was opened.
+    /// The number of the present opening of the file.
     pub(super) fn run(&self) -> u64 {
         self.run
     }
@@ -148,12 +152,12 @@ impl DeliveryLedger {
         &mut self.queues[number_of(queue)]
     }
 
-    /// A message was committed.
+    /// Counts a message that was committed.
     pub(super) fn insert(&mut self, queue: QueueName, key: RowKey) {
         self.queue_ledger(queue).put_back(key);
     }
 
-    /// Begins to look for up to `max` messages; `None` when too many are out already.
+    /// Begins a scan for up to `max` messages. `None`: as many messages as allowed are in flight.
     pub(super) fn begin_scan(&mut self, queue: QueueName, max: usize) -> Option<Scan> {
         let run = self.run;
         let queue_ledger = self.queue_ledger(queue);
@@ -172,7 +176,7 @@ impl DeliveryLedger {
         })
     }
 
-    /// Hands out what a look found, in the order of `keys`.
+    /// Issues receipts for the messages that a scan found, in the order of `keys`.
     pub(super) fn lease(&mut self, queue: QueueName, keys: &[RowKey]) -> Vec<Receipt> {
         let first = self.last_receipt.wrapping_add(1);
         let queue_ledger = self.queue_ledger(queue);
@@ -198,24 +202,24 @@ impl DeliveryLedger {
         receipts
     }
 
-    /// Voids a receipt. The message stays out until it is removed or given back.
+    /// Voids a receipt. The message stays hidden until it is removed or released.
     pub(super) fn claim(&mut self, receipt: Receipt) -> Option<(QueueName, RowKey)> {
         self.leases.remove(&receipt)
     }
 
-    /// A claimed message is visible again.
-    pub(super) fn give_back(&mut self, queue: QueueName, key: RowKey) {
+    /// Makes a claimed message visible again.
+    pub(super) fn release(&mut self, queue: QueueName, key: RowKey) {
         let queue_ledger = self.queue_ledger(queue);
         queue_ledger.taken.remove(&key);
         queue_ledger.put_back(key);
     }
 
-    /// A claimed message is no longer in the file.
+    /// Forgets a claimed message that is no longer in the file.
     pub(super) fn remove(&mut self, queue: QueueName, key: RowKey) {
         self.queue_ledger(queue).taken.remove(&key);
     }
 
-    /// The numbers of the messages that are handed out.
+    /// The numbers of the messages that are delivered and not settled.
     pub(super) fn taken(&self) -> HashSet<i64> {
         let taken = self
             .queues
@@ -224,7 +228,7 @@ impl DeliveryLedger {
         taken.map(|key| key.number).collect()
     }
 
-    /// Delayed messages have other times now: they are looked for from the beginning.
+    /// Makes the next scan start at the first delayed message, because the due times of delayed messages have changed.
     pub(super) fn scan_again(&mut self) {
         for queue_ledger in &mut self.queues {
             queue_ledger.passed.delayed = Passed::NOTHING.delayed;
@@ -232,7 +236,7 @@ impl DeliveryLedger {
         }
     }
 
-    /// How much lies in `queue`, of which `due` delayed messages in the file have had their time.
+    /// How many messages `queue` holds. `due` is the number of delayed messages in the file whose delay has passed.
     pub(super) fn depth(&self, queue: QueueName, due: u64, now: Timestamp) -> Depth {
         let queue_ledger = &self.queues[number_of(queue)];
         let count = |number: i64| u64::try_from(number).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Whether there is room for more.
+//! Whether the queue has room for more messages.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,21 +11,21 @@ use crate::sqlite::SqliteError;
 
 use super::{EmbeddedQueue, rows};
 
-/// As long as an ordinary event.
+/// The size of the trial message: that of an ordinary event.
 const TRIAL_BYTES: usize = 4096;
 
 impl EmbeddedQueue {
-    /// Bytes of the file that hold something: what `bytes_max` bounds.
+    /// Bytes of the file in use, which `bytes_max` bounds.
     ///
     /// # Errors
     /// The file cannot be read, or is closed.
     pub async fn bytes_used(&self) -> Result<u64, QueueError> {
-        let used = self.sound().await?.read(rows::bytes_used).await;
-        used.map_err(|error| self.shared.away(&error))
+        let used = self.open_sqlite().await?.read(rows::bytes_used).await;
+        used.map_err(|error| self.shared.queue_error(&error))
     }
 
-    /// Whether a message from outside would be made durable. After a failed write the disk is tried, so that a queue
-    /// which nobody publishes to any more finds out by itself that there is room again.
+    /// Whether a message from outside would be stored. After a failed write the disk is tried here, so that a queue
+    /// that nobody publishes to any more detects that there is room again.
     pub async fn has_room(&self) -> bool {
         let bytes_max = self.shared.settings.bytes_max;
         if !matches!(self.bytes_used().await, Ok(used) if used < bytes_max) {
@@ -37,11 +37,11 @@ impl EmbeddedQueue {
         !self.shared.is_refusing.load(Ordering::Relaxed)
     }
 
-    /// Writes a message that is taken back in the same commit: nobody is handed it.
+    /// Writes a message and deletes it in the same commit, so that it is never delivered.
     async fn try_to_write(&self) -> Result<(), PublishError> {
         let sqlite = self
             .sqlite()
-            .ok_or_else(|| self.shared.refused(&SqliteError::Closed))?;
+            .ok_or_else(|| self.shared.publish_error(&SqliteError::Closed))?;
         let shared = Arc::clone(&self.shared);
         let write = sqlite.write(move |connection| {
             shared.check()?;
@@ -49,7 +49,9 @@ impl EmbeddedQueue {
             rows::delete(connection, key)?;
             Ok(())
         });
-        write.await.map_err(|error| self.shared.refused(&error))
+        write
+            .await
+            .map_err(|error| self.shared.publish_error(&error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The statements of the embedded queue.
+//! The SQL statements of the embedded queue.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::sqlite::SqliteError;
 
 use super::key::RowKey;
 
-/// The table and its order, version 1. `due` is 0 for what is visible at once. `visible_at` is when the message was
-/// published; of a delayed message, earlier versions wrote `due` there too.
+/// The table and its index, version 1. `due` is 0 for a message that is visible at once. `visible_at` is the time of
+/// publication; for a delayed message, earlier versions wrote `due` there as well.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY,
@@ -27,20 +27,20 @@ pub(super) const SCHEMA: &str = "
     CREATE INDEX messages_in_order ON messages (queue, due, number);
 ";
 
-/// The version of the table, in the file's `user_version`. 2 added checksums.
+/// The version of the table, stored in the file's `user_version`. Version 2 added checksums.
 pub(super) const VERSION: i64 = 2;
 /// Marks the file as a queue of the relay ("mrqu").
 pub(super) const APPLICATION_ID: i64 = 0x6d72_7175;
 
-/// What version 2 adds; rows of version 1 are without, and taken as they are.
+/// The change of version 2. Rows of version 1 have no checksum and are accepted without one.
 pub(super) const CHECKSUMS: &str = "ALTER TABLE messages ADD COLUMN checksum INTEGER;";
 
-/// Free pages that the file keeps for what comes next: 8 MiB.
+/// Free pages that the file keeps for later messages: 8 MiB.
 const FREE_PAGES_KEPT: i64 = 2048;
-/// Most pages that one settlement gives back to the disk.
-const PAGES_GIVEN_BACK: i64 = 1024;
+/// Most pages that one settlement releases to the disk.
+const PAGES_RELEASED_MAX: i64 = 1024;
 
-/// A message that was published so much later than now was published by a clock that has been set back.
+/// A message whose time of publication is at least this far in the future was published before the clock was set back.
 const CLOCK_STEP_MIN: Duration = Duration::from_secs(1);
 
 /// A message that waits, without its content.
@@ -50,31 +50,31 @@ pub(super) struct WaitingRow {
     pub(super) visible_at: i64,
 }
 
-/// A message as the file gives it back.
+/// A message as read from the file.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) message: Message,
-    /// It is not what was published: the disk changed it.
+    /// Its content is not what was published: the disk changed it.
     pub(super) is_damaged: bool,
 }
 
-/// What lies in the file at the start.
+/// The messages in the file when it is opened.
 #[derive(Default)]
 pub(super) struct FileCounts {
     /// The newest message's number.
     pub(super) last: i64,
-    /// By [`number_of`].
+    /// Indexed by [`number_of`].
     pub(super) counts: [Count; 4],
 }
 
-/// How many messages lie in one queue.
+/// How many messages wait in one queue.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Count {
     pub(super) at_once: i64,
     pub(super) delayed: i64,
 }
 
-/// A queue's place in arrays.
+/// The index of a queue in arrays.
 pub(super) const fn number_of(queue: QueueName) -> usize {
     match queue {
         QueueName::Events => 0,
@@ -84,7 +84,7 @@ pub(super) const fn number_of(queue: QueueName) -> usize {
     }
 }
 
-/// Makes the table in an empty file.
+/// Creates the table in an empty file.
 pub(super) fn create(connection: &Connection) -> Result<(), SqliteError> {
     Ok(connection.execute_batch(&format!(
         "BEGIN; {SCHEMA} {CHECKSUMS} PRAGMA application_id = {APPLICATION_ID};
@@ -135,7 +135,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The beginning of a digest over both.
+/// The first 8 bytes of a SHA-256 digest over identifier and body.
 fn checksum(id: &[u8], body: &[u8]) -> i64 {
     let mut digest = Sha256::new();
     digest.update((id.len() as u64).to_be_bytes());
@@ -147,7 +147,7 @@ fn checksum(id: &[u8], body: &[u8]) -> i64 {
         .fold(0, |sum: i64, byte| (sum << 8) | i64::from(*byte))
 }
 
-/// Tells whether it was there.
+/// Deletes a message. Returns whether it existed.
 pub(super) fn delete(connection: &Connection, key: RowKey) -> Result<bool, SqliteError> {
     let mut statement = connection.prepare_cached("DELETE FROM messages WHERE number = ?")?;
     Ok(statement.execute([key.number])? > 0)
@@ -194,7 +194,7 @@ fn waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaitingRow> {
     })
 }
 
-/// When the next message that still waits for its time becomes visible.
+/// When the next delayed message becomes visible.
 pub(super) fn next_due(
     connection: &Connection,
     queue: QueueName,
@@ -209,8 +209,9 @@ pub(super) fn next_due(
     Ok(due.map(Timestamp::from_millis))
 }
 
-/// Gives delayed messages that a clock published which was ahead, and shows `now` by now, the delay that they were
-/// published with, counted from now. Those that `is_taken` names are in work and left alone. Answers how many there were.
+/// Corrects the due times after the clock was set back. A delayed message that was published in the future, as `now`
+/// shows it, gets its original delay again, counted from now. Messages for which `is_taken` returns true are in work
+/// and are not changed. Returns how many messages were changed.
 pub(super) fn follow_clock(
     connection: &Connection,
     now: Timestamp,
@@ -220,20 +221,20 @@ pub(super) fn follow_clock(
         "SELECT number, due - visible_at FROM messages WHERE due > visible_at AND visible_at > ?",
     )?;
     let ahead = now.plus(CLOCK_STEP_MIN).millis();
-    let found = find.query_map([ahead], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let found: Vec<(i64, i64)> = found.collect::<Result<_, _>>()?;
+    let rows = find.query_map([ahead], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
     let mut change = connection
         .prepare_cached("UPDATE messages SET due = ?2, visible_at = ?3 WHERE number = ?1")?;
     let mut count = 0;
-    for (number, delay) in found.into_iter().filter(|(number, _)| !is_taken(*number)) {
+    for (number, delay) in rows.into_iter().filter(|(number, _)| !is_taken(*number)) {
         let due = now.millis().saturating_add(delay).max(1);
         count += change.execute(params![number, due, now.millis()])?;
     }
     Ok(count)
 }
 
-/// Reads a message whatever its columns hold by now. One that the index names, in the same state of the file, and that
-/// is not there shows that the two do not fit together: that is damage.
+/// Reads a message whatever its columns hold. A message that is in the index and not in the table, in the same state of
+/// the file, shows that the two are inconsistent: that is damage.
 pub(super) fn read(connection: &Connection, key: RowKey) -> Result<Stored, SqliteError> {
     let mut statement =
         connection.prepare_cached("SELECT id, body, checksum FROM messages WHERE number = ?")?;
@@ -244,7 +245,7 @@ pub(super) fn read(connection: &Connection, key: RowKey) -> Result<Stored, Sqlit
         let is_whole = is_whole && body.len() <= MESSAGE_BYTES_MAX;
         let body = &body[..body.len().min(MESSAGE_BYTES_MAX)];
         let is_same = match row.get_ref(2)? {
-            // Written before there were checksums.
+            // The row was written by version 1, without a checksum.
             ValueRef::Null => true,
             ValueRef::Integer(written) => written == checksum(id, body),
             _ => false,
@@ -267,7 +268,7 @@ pub(super) fn read(connection: &Connection, key: RowKey) -> Result<Stored, Sqlit
     })
 }
 
-/// Text or bytes, whatever of the two it was written as.
+/// The bytes of a text or a blob. A damaged row may have either type.
 fn bytes_of(value: ValueRef<'_>) -> &[u8] {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
@@ -275,7 +276,7 @@ fn bytes_of(value: ValueRef<'_>) -> &[u8] {
     }
 }
 
-/// How many delayed messages of each queue have had their time and are still in the file.
+/// How many delayed messages of each queue are due and still in the file.
 pub(super) fn count_due(connection: &Connection, now: Timestamp) -> Result<[u64; 4], SqliteError> {
     let mut counts = [0; 4];
     let mut statement = connection
@@ -287,7 +288,7 @@ pub(super) fn count_due(connection: &Connection, now: Timestamp) -> Result<[u64;
     Ok(counts)
 }
 
-/// Bytes of the file that hold something.
+/// Bytes of the file in use.
 pub(super) fn bytes_used(connection: &Connection) -> Result<u64, SqliteError> {
     let pages = pragma(connection, "PRAGMA page_count")?
         .saturating_sub(pragma(connection, "PRAGMA freelist_count")?);
@@ -295,14 +296,14 @@ pub(super) fn bytes_used(connection: &Connection) -> Result<u64, SqliteError> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
-/// Gives pages that a drained backlog left free back to the disk, a few at a time.
-pub(super) fn give_space_back(connection: &Connection) -> Result<(), SqliteError> {
+/// Releases pages that an emptied backlog left free to the disk, a few at a time.
+pub(super) fn release_free_pages(connection: &Connection) -> Result<(), SqliteError> {
     let free = pragma(connection, "PRAGMA freelist_count")?;
-    let pages = (free - FREE_PAGES_KEPT).min(PAGES_GIVEN_BACK);
+    let pages = (free - FREE_PAGES_KEPT).min(PAGES_RELEASED_MAX);
     if pages <= 0 {
         return Ok(());
     }
-    // One row, one page: it has to be read to the end.
+    // Each row releases one page, so all rows have to be read.
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}

@@ -1,8 +1,8 @@
-//! What becomes of a damaged file: it is put aside as it is, and every message that can still be read goes into a new
-//! one under its own number. A person at night wants the relay to run; nothing is thrown away, and how much could not
-//! be read is said loudly.
+//! Recovers a damaged file. The file is quarantined unchanged, and every message that can still be read is copied to a
+//! new file under its own number. So the relay can run without waiting for a person, no data is thrown away, and the
+//! number of unreadable messages is logged.
 //!
-//! The new file is whole before the old one is moved, so a cut at any moment leaves one of the two in place
+//! The new file is complete before the old one is moved, so a power cut at any moment leaves one of the two in place
 //! ([`finish`]).
 
 use std::ffi::OsString;
@@ -20,27 +20,27 @@ use crate::sqlite::SqliteError;
 
 use super::rows;
 
-/// How many numbers in a row are tried before the step over what cannot be read is doubled: a damaged page holds few
-/// messages, and there is an end to a damaged table.
-const TRIES: u32 = 256;
-/// The longest delay that is taken for one, in milliseconds: none of the relay's is longer than a day.
-const DELAY_MAX: i64 = 2 * 24 * 3600 * 1000;
+/// How many consecutive numbers are tried before the step over unreadable rows is doubled. A damaged page holds few
+/// messages, and doubling ends the search in a table that is damaged to its end.
+const TRIES_BEFORE_DOUBLING: u32 = 256;
+/// The longest plausible delay, in milliseconds. No delay of the relay is longer than a day.
+const DELAY_MILLIS_MAX: i64 = 2 * 24 * 3600 * 1000;
 
-/// What became of the messages of a damaged file.
+/// What was recovered from a damaged file.
 struct Saved {
     messages: u64,
-    /// The file knows of them, and they cannot be read.
+    /// Messages that the index lists and that cannot be read.
     lost: u64,
-    /// There may be more that it does not know of any more.
+    /// The index cannot be read either, so that there may be more messages than `lost` counts.
     is_torn: bool,
 }
 
-/// Reads what can be read of `path` into a new file that takes its place.
+/// Copies the messages of `path` that can be read to a new file, which replaces it.
 pub(super) fn run(path: &Path, now: Timestamp, why: &SqliteError) -> Result<(), SqliteError> {
     finish(path, now)?;
     let saved = copy(path, &new_of(path))?;
     crash_point::reach("embedded.salvaged");
-    let kept = aside_of(path, now);
+    let kept = quarantine_path(path, now);
     fs::rename(path, &kept)?;
     crash_point::reach("embedded.aside");
     finish(path, now)?;
@@ -51,38 +51,41 @@ pub(super) fn run(path: &Path, now: Timestamp, why: &SqliteError) -> Result<(), 
         lost = saved.lost,
         may_be_more = saved.is_torn,
         error = %why,
-        "the queue's file was damaged: it is kept, and the messages that could be read are in a new one. Look after the disk; what meetings still owe is found again by itself, the events that are lost are not"
+        "the queue's file was damaged: it is kept, and the messages that could be read are in a new one. Check the disk; jobs that meetings still owe are published again by the relay, the lost events are not"
     );
     Ok(())
 }
 
-/// Puts a new file into the place of one that was moved away. One beside a file is left of an earlier try: it is
-/// removed, for it must not take the place of a later file.
+/// Moves the new file into the place of one that was quarantined. A new file beside an existing one remains from an
+/// earlier attempt. It is removed, because it must not replace a later file.
 pub(super) fn finish(path: &Path, now: Timestamp) -> io::Result<()> {
     let new = new_of(path);
     if path.exists() {
-        return pass_missing(fs::remove_file(new));
+        return ignore_not_found(fs::remove_file(new));
     }
     if new.exists() {
-        put_log_aside(path, now)?;
+        quarantine_log(path, now)?;
         fs::rename(new, path)?;
         sync_folder(path)?;
     }
     Ok(())
 }
 
-/// Moves the log that belongs to a file which is not there out of the way of a new one.
-pub(super) fn put_log_aside(path: &Path, now: Timestamp) -> io::Result<()> {
-    pass_missing(fs::rename(log_of(path), log_of(&aside_of(path, now))))
+/// Quarantines the log of a file that is missing, so that it does not conflict with a new file.
+pub(super) fn quarantine_log(path: &Path, now: Timestamp) -> io::Result<()> {
+    ignore_not_found(fs::rename(
+        log_of(path),
+        log_of(&quarantine_path(path, now)),
+    ))
 }
 
-/// The write-ahead log of the file at `path`, by the name that SQLite gives it.
+/// The path of the write-ahead log of the file at `path`, as SQLite names it.
 pub(super) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 
-/// The name under which the file at `path` is put aside, with a time in it.
-pub(super) fn aside_of(path: &Path, time: Timestamp) -> PathBuf {
+/// The path to which the file at `path` is quarantined. It contains a time.
+pub(super) fn quarantine_path(path: &Path, time: Timestamp) -> PathBuf {
     let time = jiff::Timestamp::from_millisecond(time.millis()).unwrap_or_default();
     let time = time.strftime("%Y%m%dT%H%M%S.%3fZ");
     beside(path, &format!(".damaged-{time}"))
@@ -100,12 +103,12 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 fn copy(path: &Path, new: &Path) -> Result<Saved, SqliteError> {
     let damaged = Connection::open(path)?;
-    // With this SQLite reads what there is of a file that is too short.
+    // With this setting SQLite reads the remaining part of a file that is too short.
     damaged.pragma_update(None, "writable_schema", true)?;
     crate::sqlite::make_private(new)?;
     let target = Connection::open(new)?;
     target.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // It counts only once it is whole, so it needs no journal of its own.
+    // The file is used only when it is complete, so it needs no journal.
     target.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
     rows::create(&target)?;
     target.execute_batch("BEGIN")?;
@@ -122,15 +125,15 @@ fn copy(path: &Path, new: &Path) -> Result<Saved, SqliteError> {
     })
 }
 
-/// Copies rows by ascending number and steps over what cannot be read, and then once by descending number: after a wide
-/// step that finds what was stepped over. Tells how many were copied, and whether everything could be read.
+/// Copies rows by ascending number and steps over those that cannot be read. Then it copies once by descending number,
+/// which finds rows that a wide step passed over. Returns how many rows were copied, and whether all could be read.
 fn copy_rows(damaged: &Connection, target: &Connection) -> rusqlite::Result<(u64, bool)> {
     let mut insert = target.prepare(
         "INSERT OR IGNORE INTO messages (number, queue, due, visible_at, id, body, checksum)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?;
     let mut messages = 0;
-    // Tells the last number that could be read, and whether that was the end.
+    // Returns the last number that could be read, and whether the end was reached.
     let mut copy = |select: &str, from: i64| -> rusqlite::Result<(Option<i64>, bool)> {
         let mut last = None;
         let Ok(mut select) = damaged.prepare_cached(select) else {
@@ -146,7 +149,7 @@ fn copy_rows(damaged: &Connection, target: &Connection) -> rusqlite::Result<(u64
         }
         Ok((last, false))
     };
-    // A file of the first version has no checksums.
+    // A file of version 1 has no checksums.
     let has_checksums = damaged.prepare("SELECT checksum FROM messages").is_ok();
     let select = |rest| select(if has_checksums { "checksum" } else { "NULL" }, rest);
     let up = select("number >= ? ORDER BY number");
@@ -157,11 +160,11 @@ fn copy_rows(damaged: &Connection, target: &Connection) -> rusqlite::Result<(u64
             break;
         }
         if let Some(last) = last {
-            // Never back: a number that changed may be out of its order.
+            // Never lower: a damaged number may be out of order.
             from = from.max(last.saturating_add(1));
             failed = 0;
         }
-        from = from.saturating_add(1 << (failed / TRIES));
+        from = from.saturating_add(1 << (failed / TRIES_BEFORE_DOUBLING));
         failed += 1;
     }
     let is_whole = from == 0;
@@ -171,15 +174,15 @@ fn copy_rows(damaged: &Connection, target: &Connection) -> rusqlite::Result<(u64
     Ok((messages, is_whole))
 }
 
-/// Selects rows whatever their columns hold. Under a name that nobody knows a message would never be handed out, with
-/// times that are no delay apart it might be hidden for ever, and a checksum of content that is of another type than
-/// was written must fit nothing.
+/// Selects rows whatever their columns hold, and repairs values that would hide a message. A message in an unknown
+/// queue would never be delivered, so it goes to the events. Implausible times might hide a message for ever, so it
+/// becomes visible at once. A checksum of content whose type changed must never match, so it becomes 0.
 fn select(checksum: &str, rest: &str) -> String {
     let names = QueueName::ALL.map(|queue| format!("'{}'", queue.as_str()));
     format!(
         "SELECT number,
              iif(queue IN ({names}), queue, '{events}'),
-             CAST(iif(due - visible_at BETWEEN 0 AND {DELAY_MAX}, due, 0) AS INTEGER),
+             CAST(iif(due - visible_at BETWEEN 0 AND {DELAY_MILLIS_MAX}, due, 0) AS INTEGER),
              CAST(ifnull(visible_at, 0) AS INTEGER),
              CAST(ifnull(id, '') AS TEXT),
              CAST(ifnull(body, '') AS BLOB),
@@ -191,22 +194,24 @@ fn select(checksum: &str, rest: &str) -> String {
     )
 }
 
-/// Tells how many it inserted: none if there is one of this number.
+/// Inserts a row. Returns how many rows were inserted: 0 if the number exists already.
 fn insert_row(insert: &mut Statement<'_>, row: &Row<'_>) -> rusqlite::Result<usize> {
     let column = |at| row.get_ref(at).map(ToSqlOutput::Borrowed);
     let columns = (0..insert.parameter_count()).map(column);
     insert.execute(params_from_iter(columns.collect::<Result<Vec<_>, _>>()?))
 }
 
-fn pass_missing(done: io::Result<()>) -> io::Result<()> {
+fn ignore_not_found(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Makes renames outlast a power cut.
+/// Syncs the directory, so that renames survive a power cut.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

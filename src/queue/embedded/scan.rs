@@ -1,4 +1,4 @@
-//! Finding the oldest messages that may be handed out. A message's age counts from when it became visible.
+//! Finds the oldest messages that may be delivered. The age of a message counts from when it became visible.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use super::ledger::Scan;
 use super::rows::{self, Stored, WaitingRow};
 use super::{EmbeddedQueue, TIMER_MAX};
 
-/// Most bytes of bodies that one `receive` hands out; the first message always is.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Most messages that one `receive` hands out.
+/// Most bytes of bodies that one `receive` returns. The first message is returned whatever its size.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most messages that one `receive` returns.
 const MESSAGES_MAX: usize = 1024;
 
-/// What a look found, oldest first.
+/// The result of a scan, oldest message first.
 struct ScanResult {
     messages: Vec<(RowKey, Stored)>,
-    /// When the next delayed one becomes visible, if nothing was found.
+    /// When the next delayed message becomes visible, if the scan found none.
     next: Option<Timestamp>,
 }
 
 impl EmbeddedQueue {
-    /// Waits for its turn, then for messages. Dropped anywhere, it leaves everything as it was: messages are leased
-    /// in the same step that returns them.
+    /// Waits for other receivers of the queue, then for messages. Dropping it at any point changes nothing, because
+    /// messages are leased in the same step that returns them.
     pub(super) async fn wait_for_messages(
         &self,
         queue: QueueName,
@@ -37,7 +37,7 @@ impl EmbeddedQueue {
         let max = max.min(MESSAGES_MAX);
         let _turn = self.turns[rows::number_of(queue)].lock().await;
         loop {
-            let sqlite = self.sound().await?;
+            let sqlite = self.open_sqlite().await?;
             self.follow_clock(&sqlite).await?;
             let scan = self.shared.ledger().begin_scan(queue, max);
             let wait = match scan {
@@ -45,7 +45,7 @@ impl EmbeddedQueue {
                     let run = scan.run;
                     let found = self.scan(&sqlite, scan).await?;
                     if !found.messages.is_empty() {
-                        match self.hand_out(queue, run, found.messages) {
+                        match self.deliver(queue, run, found.messages) {
                             Some(deliveries) => return Ok(deliveries),
                             None => continue,
                         }
@@ -56,20 +56,20 @@ impl EmbeddedQueue {
                 }
                 None => None,
             };
-            // What was told since the look began is kept, and ends this at once.
-            let news = self.shared.news(queue).notified();
+            // A notification since the scan began is kept, and ends this wait at once.
+            let wakeup = self.shared.wakeup(queue).notified();
             match wait {
-                None => news.await,
+                None => wakeup.await,
                 Some(wait) => {
                     let wait = wait.max(Duration::from_millis(1));
-                    // Elapsed or told, it is time to look again.
-                    drop(tokio::time::timeout(wait, news).await);
+                    // Whether the time elapsed or a notification came, the next step is another scan.
+                    drop(tokio::time::timeout(wait, wakeup).await);
                 }
             }
         }
     }
 
-    /// A clock that was ahead when messages were delayed, and has been set back, must not hold them up.
+    /// Corrects delayed messages after the clock was set back, so that they are not held up.
     async fn follow_clock(&self, sqlite: &Sqlite) -> Result<(), QueueError> {
         let now = self.shared.clock.now();
         let Some(back) = self.shared.set_back.notice(now) else {
@@ -84,14 +84,14 @@ impl EmbeddedQueue {
             move |changed| {
                 following.ledger().scan_again();
                 for queue in QueueName::ALL {
-                    following.news(queue).notify_one();
+                    following.wakeup(queue).notify_one();
                 }
                 changed
             },
         );
         let messages = changed.await.flatten().map_err(|error| {
             self.shared.set_back.keep(back);
-            self.shared.away(&error)
+            self.shared.queue_error(&error)
         })?;
         tracing::info!(
             back_s = back.as_secs(),
@@ -106,11 +106,12 @@ impl EmbeddedQueue {
         let found = sqlite
             .read(move |connection| find(connection, &scan, now))
             .await;
-        found.map_err(|error| self.shared.away(&error))
+        found.map_err(|error| self.shared.queue_error(&error))
     }
 
-    /// `None`: the file was opened again since the look began, which therefore tells nothing of it.
-    fn hand_out(
+    /// Leases the messages that a scan found. `None`: the file was opened again since the scan began, so its result is
+    /// void.
+    fn deliver(
         &self,
         queue: QueueName,
         run: u64,
@@ -128,7 +129,7 @@ impl EmbeddedQueue {
                     message.id = stored.message.id,
                     queue = queue.as_str(),
                     path = %self.shared.settings.path.display(),
-                    "a message in the queue's file is damaged: it becomes a dead letter. Look after the disk"
+                    "a message in the queue's file is damaged: it becomes a dead letter. Check the disk"
                 );
             }
             Delivery {
@@ -154,14 +155,14 @@ fn find(connection: &Connection, scan: &Scan, now: Timestamp) -> Result<ScanResu
     let delayed = rows::find_due(connection, scan.queue, scan.passed.delayed, now, limit)?;
     let mut waiting = free(at_once, &scan.taken_at_once);
     waiting.extend(free(delayed, &scan.taken_delayed));
-    // Within each of the two kinds this keeps the index's order, though clocks jump.
+    // The merge keeps the order of the index within each of the two kinds, even if the clock jumps.
     merge(&mut waiting);
     let mut messages = Vec::new();
     let mut bytes = 0;
     for waiting in waiting.into_iter().take(scan.max) {
         let stored = rows::read(connection, waiting.key)?;
         bytes += stored.message.body.len();
-        if bytes > BYTES_MAX && !messages.is_empty() {
+        if bytes > BODY_BYTES_MAX && !messages.is_empty() {
             break;
         }
         messages.push((waiting.key, stored));
@@ -173,7 +174,7 @@ fn find(connection: &Connection, scan: &Scan, now: Timestamp) -> Result<ScanResu
     Ok(ScanResult { messages, next })
 }
 
-/// Merges the two kinds, each in its own order, by when their messages became visible.
+/// Merges messages with and without a delay by the time at which they became visible. Each kind keeps its own order.
 fn merge(waiting: &mut Vec<WaitingRow>) {
     let (delayed, at_once): (Vec<WaitingRow>, Vec<WaitingRow>) = waiting
         .drain(..)

@@ -1,4 +1,4 @@
-//! Ending deliveries.
+//! Settles deliveries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use super::key::RowKey;
 use super::{EmbeddedQueue, EmbeddedShared, rows, too_large};
 use crate::crash_point;
 
-/// After a settlement that could not be written, its messages are given back so much later: their work is done
-/// again, and a full disk must not make it a hot loop.
-const GIVE_BACK_AFTER: Duration = Duration::from_secs(2);
+/// After a settlement that could not be written, its messages are released this much later. Their work is then done
+/// again, and a full disk must not turn that into a hot loop.
+const RELEASE_AFTER: Duration = Duration::from_secs(2);
 
-/// Deliveries that are being settled. What is left in it when it goes is given back.
+/// Deliveries that are being settled. Dropping the claim releases those that are still in `held`.
 struct Claim {
     shared: Arc<EmbeddedShared>,
     held: Vec<(QueueName, RowKey)>,
-    /// The file's run that they were handed out in.
+    /// The run of the file in which they were delivered.
     run: u64,
 }
 
 impl Claim {
-    /// The messages are no longer in the file.
+    /// Removes the messages from the ledger: they are no longer in the file.
     fn finish(mut self) {
         let held = std::mem::take(&mut self.held);
         let mut ledger = self.shared.ledger();
@@ -32,32 +32,32 @@ impl Claim {
             }
         }
         drop(ledger);
-        // There may be room for more in flight.
+        // There may be room for more messages in flight.
         held.iter()
-            .for_each(|(queue, _)| self.shared.news(*queue).notify_one());
+            .for_each(|(queue, _)| self.shared.wakeup(*queue).notify_one());
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut ledger = self.shared.ledger();
-        // What was handed out before the file was opened again counts as waiting already.
+        // Messages that were delivered before the file was opened again count as waiting already.
         if ledger.run() == self.run {
             for (queue, key) in &self.held {
-                ledger.give_back(*queue, *key);
+                ledger.release(*queue, *key);
             }
         }
         drop(ledger);
         self.held
             .iter()
-            .for_each(|(queue, _)| self.shared.news(*queue).notify_one());
+            .for_each(|(queue, _)| self.shared.wakeup(*queue).notify_one());
     }
 }
 
 impl EmbeddedQueue {
-    /// Settles all of them in one transaction. A receipt is good once: whoever comes second is ignored.
+    /// Settles all of them in one transaction. A receipt is valid once; a second settlement with it is ignored.
     pub(super) async fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
-        let sqlite = self.sound().await?;
+        let sqlite = self.open_sqlite().await?;
         let next = |settlement: &Settlement| match settlement {
             Settlement::Again { next, .. } => too_large(std::slice::from_ref(next)),
             Settlement::Done(_) | Settlement::Return(_) => None,
@@ -82,7 +82,7 @@ impl EmbeddedQueue {
                         inserted.push(inserting.insert(connection, next)?);
                     }
                 }
-                rows::give_space_back(connection)?;
+                rows::release_free_pages(connection)?;
                 crash_point::reach("embedded.settling");
                 Ok(inserted)
             },
@@ -93,22 +93,25 @@ impl EmbeddedQueue {
                     claim.finish();
                     Ok(())
                 }
-                // Here, so that no later change is made if the disk failed.
-                Err(error) => Err((claim.shared.away(&error), claim)),
+                // Recorded on the writer's thread, so that no later change is made if the disk failed.
+                Err(error) => Err((claim.shared.queue_error(&error), claim)),
             },
         );
-        let Err((failed, claim)) = settled.await.map_err(|error| self.shared.away(&error))? else {
+        let Err((failed, claim)) = settled
+            .await
+            .map_err(|error| self.shared.queue_error(&error))?
+        else {
             return Ok(());
         };
         tokio::select! {
             () = self.closed.cancelled() => {}
-            () = tokio::time::sleep(GIVE_BACK_AFTER) => {}
+            () = tokio::time::sleep(RELEASE_AFTER) => {}
         }
         drop(claim);
         Err(failed)
     }
 
-    /// Gives back what is returned, and holds the rest.
+    /// Releases the returned messages and claims the rest.
     fn claim(&self, settlements: Vec<Settlement>) -> (Claim, Vec<(RowKey, Option<Outgoing>)>) {
         let mut ledger = self.shared.ledger();
         let hold = || Claim {

@@ -22,17 +22,17 @@ use super::*;
 use crate::domain::Timestamp;
 use crate::ports::Message;
 
-/// A clock that stands still until it is set.
+/// A clock that shows the same time until it is set.
 #[derive(Default)]
-struct Hand(AtomicI64);
+struct ManualClock(AtomicI64);
 
-impl Hand {
+impl ManualClock {
     fn set(&self, millis: i64) {
         self.0.store(millis, Ordering::SeqCst);
     }
 }
 
-impl Clock for Hand {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
@@ -40,13 +40,13 @@ impl Clock for Hand {
 
 struct Bench {
     directory: tempfile::TempDir,
-    clock: Arc<Hand>,
+    clock: Arc<ManualClock>,
 }
 
 impl Bench {
     /// The clock shows 1 000 000.
     fn new() -> Self {
-        let clock = Arc::new(Hand::default());
+        let clock = Arc::new(ManualClock::default());
         clock.set(1_000_000);
         Self {
             directory: tempfile::tempdir().unwrap(),
@@ -64,7 +64,8 @@ impl Bench {
     }
 }
 
-/// Runs `change` on the file behind the queue's back, while the file's index is out of its sight: it does not follow.
+/// Runs `change` on the file without the queue's knowledge, while the index is hidden from SQLite, so that the index is
+/// not updated.
 pub(in crate::queue) fn change_without_index(path: &Path, change: &str) {
     let connection = Connection::open(path).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -92,7 +93,7 @@ fn later(id: impl ToString, millis: u64) -> Outgoing {
     }
 }
 
-/// What can be received within a moment.
+/// Returns the messages that can be received within 100 ms.
 async fn receive(queue: &EmbeddedQueue, max: usize) -> Vec<Delivery> {
     let waiting = queue.receive(QueueName::Events, max);
     let received = tokio::time::timeout(Duration::from_millis(100), waiting).await;

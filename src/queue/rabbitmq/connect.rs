@@ -1,8 +1,9 @@
-//! One connection to the broker: name, TCP, TLS, AMQP, each under the same deadline and each with its own complaint.
+//! Opens one connection to the broker: name resolution, TCP, TLS and AMQP, all under the same deadline, each with its
+//! own error text.
 //!
-//! TCP and TLS are done here and not by lapin: its connection lives in a thread that a dropped future does not end
-//! (lapin 4.12.3, io_loop.rs), so that a server which takes connections and says nothing would collect threads. The
-//! `Cut` ends it.
+//! TCP and TLS are opened here and not by lapin. lapin's connection lives in a thread that a dropped future does not
+//! end (lapin 4.12.3, io_loop.rs). So a server that accepts connections and sends nothing would accumulate threads. The
+//! `Cut` ends the thread.
 
 mod complaint;
 
@@ -26,29 +27,30 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::tls;
 
-/// Whether exchanges and queues are made or only looked for.
+/// Whether exchanges and queues are created or only checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Declare {
-    /// Made, or found equal.
+    /// They are created, or compared with existing ones.
     Create,
-    /// Only looked for: no right to configure is needed.
+    /// They are only checked for existence, which needs no right to configure.
     Verify,
 }
 
-/// Where the broker is and how long it may take.
+/// The address of the broker and the limits of its connections.
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
     /// The address with its password.
     pub url: SecretString,
-    /// The address without its password, for people.
+    /// The address without its password, for logs and error texts.
     pub shown: String,
-    /// A PEM file with the authorities that may vouch for the broker; absent: those of the system.
+    /// A PEM file with the certificate authorities that the broker's certificate may come from. `None`: those of the
+    /// system.
     pub ca_file: Option<PathBuf>,
-    /// Whether exchanges and queues are made or only looked for.
+    /// Whether exchanges and queues are created or only checked.
     pub declare: Declare,
-    /// Name, TCP, TLS and AMQP handshake together must be done within this time.
+    /// Name resolution, TCP, TLS and the AMQP handshake together must be complete within this time.
     pub connect_timeout: Duration,
-    /// A sign of life is due every so often, in whole seconds.
+    /// The heartbeat interval, in whole seconds.
     pub heartbeat: Duration,
     /// Any other call must be answered within this time.
     pub call_timeout: Duration,
@@ -56,7 +58,7 @@ pub struct BrokerSettings {
     pub confirm_timeout: Duration,
     /// Most messages that wait for their confirm at one time.
     pub publish_window: usize,
-    /// Most messages of one queue that are handed out ahead of their settlement.
+    /// Most messages of one queue that are delivered and not settled.
     pub prefetch: u16,
     /// The longest pause between two attempts to connect.
     pub reconnect_max: Duration,
@@ -74,24 +76,25 @@ impl BrokerSettings {
     }
 }
 
-/// Why the broker cannot be used. The text is one line that says what, where and what to change, never the password.
+/// Why the broker cannot be used. The text is one line that says what is wrong, where, and what to change. It never
+/// contains the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
     /// A person must change something: credentials, virtual host, certificate, address, rights or topology.
     #[error("{0}")]
     Refused(String),
-    /// It may be back later.
+    /// The broker may be available later.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Ends a connection at the socket, whatever lapin is doing: the way out when a close is not answered.
+/// Ends a connection at the socket, whatever lapin is doing. It is used when the broker does not answer a close.
 pub(crate) struct Cut(TcpStream);
 
 impl Cut {
-    /// Both directions end at once; lapin sees the connection break.
+    /// Shuts down both directions at once; lapin sees the connection break.
     pub(crate) fn now(&self) {
-        // An error means that it has ended already.
+        // An error means that the connection has ended already.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
@@ -114,7 +117,7 @@ pub(crate) async fn connect(
     Ok(connection)
 }
 
-/// Like [`connect`], with the means to end the connection by force.
+/// Like [`connect`], but also returns the handle that ends the connection by force.
 ///
 /// # Errors
 /// See [`BrokerError`].
@@ -123,65 +126,66 @@ pub(crate) async fn dial(
     name: &str,
 ) -> Result<(Connection, Cut), BrokerError> {
     let deadline = Instant::now() + settings.connect_timeout;
-    let tell = complaint::BrokerAddress(settings);
-    let uri = uri(settings).ok_or_else(|| tell.unreadable())?;
+    let address = complaint::BrokerAddress(settings);
+    let uri = uri(settings).ok_or_else(|| address.unreadable())?;
     let host = uri.authority.host.clone();
     let tls = match uri.scheme {
         AMQPScheme::AMQP => None,
         AMQPScheme::AMQPS => Some(
             timeout_at(deadline, tls::client_config(settings.peer()))
                 .await
-                .map_err(|_| tell.ca_file_hangs())?
+                .map_err(|_| address.ca_file_hangs())?
                 .map_err(BrokerError::Refused)?,
         ),
     };
     let found = tokio::net::lookup_host((host.as_str(), uri.authority.port));
     let addresses: Vec<_> = timeout_at(deadline, found)
         .await
-        .map_err(|_| tell.name_hangs(&host))?
-        .map_err(|error| tell.no_such_name(&host, &error))?
+        .map_err(|_| address.name_hangs(&host))?
+        .map_err(|error| address.no_such_name(&host, &error))?
         .collect();
-    let runtime = lapin::runtime::default_runtime().map_err(|error| tell.amqp(&uri, &error))?;
+    let runtime = lapin::runtime::default_runtime().map_err(|error| address.amqp(&uri, &error))?;
     let mut stream = timeout_at(deadline, AsyncTcpStream::connect(&runtime, addresses))
         .await
-        .map_err(|_| tell.tcp_hangs())?
-        .map_err(|error| tell.unreachable(&error))?;
+        .map_err(|_| address.tcp_hangs())?
+        .map_err(|error| address.unreachable(&error))?;
     let socket = match &stream {
         AsyncTcpStream::Plain(plain) => plain.get_ref().as_fd().try_clone_to_owned(),
         _ => Err(io::Error::other("a stream is not plain before TLS")),
     };
-    let cut = Cut(socket.map_err(|error| tell.unreachable(&error))?.into());
+    let cut = Cut(socket.map_err(|error| address.unreachable(&error))?.into());
     if let Some(config) = tls {
         let connector = RustlsConnector::from(config);
         stream = timeout_at(deadline, stream.into_rustls(&connector, &host))
             .await
-            .map_err(|_| tell.tls_hangs())?
-            .map_err(|error| tell.tls(&host, &error))?;
+            .map_err(|_| address.tls_hangs())?
+            .map_err(|error| address.tls(&host, &error))?;
     }
-    // lapin asks for the stream once: it neither recovers nor repeats.
+    // lapin requests the stream once, because it neither recovers nor retries.
     let stream = Mutex::new(Some(stream));
-    let give = async move |_, _| {
-        let mut given = stream.lock().unwrap_or_else(PoisonError::into_inner);
-        given
+    let provide = async move |_, _| {
+        let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+        stream
             .take()
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into())
     };
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connected = Connection::connector(uri.clone(), runtime, give, properties);
+    let connected = Connection::connector(uri.clone(), runtime, provide, properties);
     match timeout_at(deadline, connected).await {
         Ok(Ok(connection)) => Ok((connection, cut)),
         Ok(Err(error)) => {
             cut.now();
-            Err(tell.amqp(&uri, &error))
+            Err(address.amqp(&uri, &error))
         }
         Err(_) => {
             cut.now();
-            Err(tell.amqp_hangs())
+            Err(address.amqp_hangs())
         }
     }
 }
 
-/// The address as lapin wants it, or `None` when it cannot be read; why is not told, since the text may repeat it.
+/// The address in lapin's format, or `None` if it cannot be parsed. The parse error is not returned, because its text
+/// may contain the address.
 fn uri(settings: &BrokerSettings) -> Option<AMQPUri> {
     let text = settings.url.expose_secret();
     let mut uri: AMQPUri = text.parse().ok()?;

@@ -1,4 +1,5 @@
-//! The way in: one channel and one consumer for each lane that is wanted, and the acknowledgements for all of them.
+//! The consuming side: one channel and one consumer for each subscription that is wanted, and the acknowledgements for
+//! all of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,51 +16,51 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ending::LinkEnd;
 use super::link_state::NOT_YET;
-use super::ready_connection::{News, ReadyConnection};
+use super::ready_connection::{ConnectionEvent, ReadyConnection};
 use super::subscriptions::{BrokerTag, SUBSCRIPTIONS, Subscription, Subscriptions};
 use super::supervisor::{CLOSED, Common, Serve};
 use super::topology::DELAYS;
 use super::wire::Arrived;
 
-/// Most requests that wait for the link's task; more wait with their callers.
+/// Most requests that wait for the link's task. Further ones wait with their callers.
 const REQUESTS_MAX: usize = 256;
 /// Most requests whose acknowledgements are written together.
 const TOGETHER_MAX: usize = 64;
 
-/// How a delivery ends towards the broker.
+/// How a delivery is settled with the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Acknowledgement {
-    /// It may forget the message.
+    /// The broker deletes the message.
     Ack,
-    /// It hands the message out again, marked.
+    /// The broker delivers the message again, marked as redelivered.
     Requeue,
 }
 
-/// Deliveries that end, and who waits for that to be written.
+/// Deliveries to settle, and the caller that waits until the frames are written.
 struct Settling {
     verdicts: Vec<(BrokerTag, Acknowledgement)>,
     written: oneshot::Sender<()>,
 }
 
-/// What the link's task is asked for.
-enum ConsumerCommand {
+/// A request to the link's task.
+enum ConsumerRequest {
     Settle(Settling),
-    Count(oneshot::Sender<Counted>),
+    Count(oneshot::Sender<BrokerCounts>),
 }
 
-/// The broker's own counts.
+/// The message counts of the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Counted {
+pub(super) struct BrokerCounts {
     pub(super) ready: [u64; SUBSCRIPTIONS],
     pub(super) delayed: u64,
 }
 
 enum ConsumerState {
-    Open(mpsc::Sender<ConsumerCommand>),
+    Open(mpsc::Sender<ConsumerRequest>),
     Shut(String),
 }
 
-/// Where the link is asked.
+/// The handle by which callers send requests to the link's task.
 pub(super) struct Consumer {
     state: Mutex<ConsumerState>,
     pub(super) subscriptions: Subscriptions,
@@ -75,24 +76,24 @@ impl Consumer {
         }
     }
 
-    /// Ends deliveries; those of an earlier connection are ignored. An error says why the link is down: they come
-    /// again.
+    /// Settles deliveries; those of an earlier connection are ignored. An error says why the link is down. The broker
+    /// then delivers the messages again.
     pub(super) async fn end(
         &self,
         verdicts: Vec<(BrokerTag, Acknowledgement)>,
     ) -> Result<(), String> {
-        let ask = |written| ConsumerCommand::Settle(Settling { verdicts, written });
+        let ask = |written| ConsumerRequest::Settle(Settling { verdicts, written });
         self.ask(ask).await
     }
 
-    /// Asks the broker how much lies in its queues.
-    pub(super) async fn count(&self) -> Result<Counted, String> {
-        self.ask(ConsumerCommand::Count).await
+    /// Asks the broker how many messages its queues hold.
+    pub(super) async fn count(&self) -> Result<BrokerCounts, String> {
+        self.ask(ConsumerRequest::Count).await
     }
 
     async fn ask<T>(
         &self,
-        ask: impl FnOnce(oneshot::Sender<T>) -> ConsumerCommand,
+        ask: impl FnOnce(oneshot::Sender<T>) -> ConsumerRequest,
     ) -> Result<T, String> {
         let sender = self.sender()?;
         let (answer, answered) = oneshot::channel();
@@ -104,7 +105,7 @@ impl Consumer {
         answered.await.map_err(|_| lost())
     }
 
-    fn sender(&self) -> Result<mpsc::Sender<ConsumerCommand>, String> {
+    fn sender(&self) -> Result<mpsc::Sender<ConsumerRequest>, String> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             ConsumerState::Open(sender) => Ok(sender.clone()),
             ConsumerState::Shut(why) => Err(why.clone()),
@@ -123,7 +124,7 @@ pub(super) struct ConsumerTask {
 }
 
 type Deliveries = SelectAll<futures_util::stream::BoxStream<'static, (Subscription, Item)>>;
-/// `None`: the broker ended the consumer.
+/// `None`: the broker cancelled the consumer.
 type Item = Option<lapin::Result<Delivery>>;
 
 impl ConsumerTask {
@@ -138,14 +139,14 @@ impl ConsumerTask {
     ) -> Result<(), LinkEnd> {
         let subscriptions = &self.consumer.subscriptions;
         let mut watch = ready_connection.watch();
-        let mut desk = Desk {
-            session: self,
+        let mut session = ConsumerSession {
+            task: self,
             ready_connection,
             generation: subscriptions.begin(),
             channels: Default::default(),
             deliveries: SelectAll::new(),
         };
-        desk.open_wanted().await?;
+        session.open_wanted().await?;
         let (sender, mut requests) = mpsc::channel(REQUESTS_MAX);
         self.consumer.set(ConsumerState::Open(sender));
         up();
@@ -155,21 +156,21 @@ impl ConsumerTask {
                 () = self.common.closed.cancelled() => {
                     self.consumer.set(ConsumerState::Shut(CLOSED.to_owned()));
                     requests.close();
-                    return desk.finish(&mut requests).await;
+                    return session.finish(&mut requests).await;
                 }
-                news = watch.next(&desk.ready_connection.connection) => {
-                    // Only connections that publish are blocked.
-                    if let News::Ended(ending) = news {
+                event = watch.next(&session.ready_connection.connection) => {
+                    // The broker blocks only connections that publish.
+                    if let ConnectionEvent::Ended(ending) = event {
                         return Err(ending);
                     }
                 }
                 Some(request) = requests.recv() => {
-                    desk.answer(request, &mut requests).await?;
+                    session.answer(request, &mut requests).await?;
                 }
-                Some((subscription, item)) = desk.deliveries.next(), if !desk.deliveries.is_empty() => {
-                    desk.take(subscription, item)?;
+                Some((subscription, item)) = session.deliveries.next(), if !session.deliveries.is_empty() => {
+                    session.take(subscription, item)?;
                 }
-                () = subscriptions.wishes.notified() => desk.open_wanted().await?,
+                () = subscriptions.wanted_changed.notified() => session.open_wanted().await?,
             }
         }
     }
@@ -186,28 +187,28 @@ impl Serve for ConsumerTask {
 
     fn down(&mut self, why: &str) {
         self.consumer.set(ConsumerState::Shut(why.to_owned()));
-        // What is with us is void: the broker hands it out again.
+        // The deliveries of this connection are void: the broker delivers them again.
         self.consumer.subscriptions.begin();
     }
 }
 
 /// The consumers of one connection.
-struct Desk<'a> {
-    session: &'a ConsumerTask,
+struct ConsumerSession<'a> {
+    task: &'a ConsumerTask,
     ready_connection: &'a ReadyConnection,
     generation: u64,
     channels: [Option<Channel>; SUBSCRIPTIONS],
     deliveries: Deliveries,
 }
 
-impl Desk<'_> {
+impl ConsumerSession<'_> {
     async fn open_wanted(&mut self) -> Result<(), LinkEnd> {
-        for subscription in self.session.consumer.subscriptions.wanted() {
+        for subscription in self.task.consumer.subscriptions.wanted() {
             if self.channels[subscription.index()].is_some() {
                 continue;
             }
             let channel = self.ready_connection.channel().await?;
-            let prefetch = self.session.common.settings.prefetch.max(1);
+            let prefetch = self.task.common.settings.prefetch.max(1);
             let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
             self.ready_connection.call("set the prefetch", qos).await?;
             let consume = channel.basic_consume(
@@ -232,7 +233,7 @@ impl Desk<'_> {
             Some(Ok(delivery)) => {
                 let tag = delivery.delivery_tag;
                 let arrived = Arrived::read(subscription, delivery);
-                self.session
+                self.task
                     .consumer
                     .subscriptions
                     .arrive(subscription, tag, arrived);
@@ -246,20 +247,20 @@ impl Desk<'_> {
         }
     }
 
-    /// Answers one request, together with others of its kind that wait already.
+    /// Answers one request, together with others of its kind that are already queued.
     async fn answer(
         &mut self,
-        first: ConsumerCommand,
-        requests: &mut mpsc::Receiver<ConsumerCommand>,
+        first: ConsumerRequest,
+        requests: &mut mpsc::Receiver<ConsumerRequest>,
     ) -> Result<(), LinkEnd> {
         let mut settlings = Vec::new();
         let mut next = Some(first);
         while let Some(request) = next.take() {
             match request {
-                ConsumerCommand::Settle(settling) => settlings.push(settling),
-                ConsumerCommand::Count(answer) => {
+                ConsumerRequest::Settle(settling) => settlings.push(settling),
+                ConsumerRequest::Count(answer) => {
                     let counted = self.count().await?;
-                    // Whoever went does not need it.
+                    // A caller that stopped waiting does not need the answer.
                     let _ = answer.send(counted);
                 }
             }
@@ -278,30 +279,30 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Writes verdicts, a frame each: lapin sends the frames that wait in one write.
+    /// Writes the acknowledgements, one frame each. lapin sends all pending frames in one write.
     async fn write(&mut self, verdicts: Vec<(BrokerTag, Acknowledgement)>) -> Result<(), LinkEnd> {
         let mut writing = Vec::new();
-        for (place, verdict) in verdicts {
-            if place.generation != self.generation {
+        for (broker_tag, verdict) in verdicts {
+            if broker_tag.generation != self.generation {
                 continue;
             }
-            let Some(channel) = &self.channels[place.subscription.index()] else {
+            let Some(channel) = &self.channels[broker_tag.subscription.index()] else {
                 continue;
             };
-            self.session
+            self.task
                 .consumer
                 .subscriptions
-                .settle(place.subscription);
+                .settle(broker_tag.subscription);
             writing.push(match verdict {
                 Acknowledgement::Ack => channel
-                    .basic_ack(place.tag, BasicAckOptions::default())
+                    .basic_ack(broker_tag.tag, BasicAckOptions::default())
                     .boxed(),
                 Acknowledgement::Requeue => {
                     let options = BasicNackOptions {
                         requeue: true,
                         multiple: false,
                     };
-                    channel.basic_nack(place.tag, options).boxed()
+                    channel.basic_nack(broker_tag.tag, options).boxed()
                 }
             });
         }
@@ -318,10 +319,10 @@ impl Desk<'_> {
             .map(drop)
     }
 
-    /// Counts on a channel that is thrown away: a queue that is missing closes it.
-    async fn count(&mut self) -> Result<Counted, LinkEnd> {
+    /// Counts on a channel of its own, because a missing queue closes the channel.
+    async fn count(&mut self) -> Result<BrokerCounts, LinkEnd> {
         let channel = self.ready_connection.channel().await?;
-        let mut counted = Counted {
+        let mut counted = BrokerCounts {
             ready: [0; SUBSCRIPTIONS],
             delayed: 0,
         };
@@ -342,16 +343,16 @@ impl Desk<'_> {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        let look = channel.queue_declare(queue.into(), options, FieldTable::default());
-        let what = format!("look at {queue}");
-        let found = self.ready_connection.call(&what, look).await?;
-        Ok(u64::from(found.message_count()))
+        let declare = channel.queue_declare(queue.into(), options, FieldTable::default());
+        let what = format!("count the messages of {queue}");
+        let declared = self.ready_connection.call(&what, declare).await?;
+        Ok(u64::from(declared.message_count()))
     }
 
-    /// Stops the deliveries, writes what is settled already, and says so.
+    /// Cancels the consumers, writes the pending acknowledgements and answers their callers.
     async fn finish(
         &mut self,
-        requests: &mut mpsc::Receiver<ConsumerCommand>,
+        requests: &mut mpsc::Receiver<ConsumerRequest>,
     ) -> Result<(), LinkEnd> {
         for subscription in Subscription::ALL {
             if let Some(channel) = &self.channels[subscription.index()] {

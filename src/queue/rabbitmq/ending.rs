@@ -1,4 +1,4 @@
-//! Why a connection ended.
+//! The reason why a connection ended.
 
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
@@ -6,12 +6,12 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use super::connect::{BrokerError, broker_text};
 use super::observer::ReconnectReason;
 
-/// The end of a connection or of an attempt to have one.
+/// The end of a connection, or of an attempt to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinkEnd {
-    /// For the count.
+    /// The label of the metric.
     pub(super) reason: ReconnectReason,
-    /// For people, without any secret.
+    /// The text for logs, without any secret.
     pub(super) text: String,
 }
 
@@ -19,7 +19,7 @@ impl LinkEnd {
     pub(super) fn timeout(call: &str) -> Self {
         Self::new(
             ReconnectReason::Timeout,
-            format!("no answer in time to {call}"),
+            format!("the broker did not answer in time: {call}"),
         )
     }
 
@@ -40,7 +40,7 @@ impl From<&lapin::Error> for LinkEnd {
     fn from(error: &lapin::Error) -> Self {
         let reason = match error.kind() {
             ErrorKind::MissingHeartbeatError => ReconnectReason::Heartbeat,
-            ErrorKind::ProtocolError(said) => match said.kind() {
+            ErrorKind::ProtocolError(protocol_error) => match protocol_error.kind() {
                 AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => ReconnectReason::Auth,
                 _ => ReconnectReason::ServerClosed,
             },

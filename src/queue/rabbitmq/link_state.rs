@@ -1,4 +1,4 @@
-//! How the two links stand, for readiness and for whoever waits for one.
+//! The state of the two links, for the readiness check and for callers that wait for a link.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::observer::{AmqpObserver, Role};
 
-/// Why nothing is connected before the first attempt.
+/// The reason why the links are down before the first attempt.
 pub(super) const NOT_YET: &str = "not connected yet";
 
 /// One of the two links.
@@ -14,9 +14,9 @@ pub(super) const NOT_YET: &str = "not connected yet";
 pub struct LinkState {
     /// Connected and set up.
     pub is_up: bool,
-    /// The broker takes no messages for now, though it is there.
+    /// Connected, but the broker accepts no messages for now.
     pub is_blocked: bool,
-    /// Why the link is down or blocked, without any secret; `None` while all is well.
+    /// Why the link is down or blocked, without any secret. `None` if it is usable.
     pub reason: Option<String>,
 }
 
@@ -27,17 +27,17 @@ impl LinkState {
     }
 }
 
-/// Both links.
+/// The states of both links.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkStates {
-    /// The one that messages go out by.
+    /// The link that publishes messages.
     pub publisher: LinkState,
-    /// The one that messages come in by.
+    /// The link that receives messages.
     pub consumer: LinkState,
 }
 
 impl LinkStates {
-    /// Each is up, or was tried in vain.
+    /// Whether each link is up or had a failed attempt.
     pub(super) fn are_tried(&self) -> bool {
         let is_tried = |link: &LinkState| link.reason.as_deref() != Some(NOT_YET);
         is_tried(&self.publisher) && is_tried(&self.consumer)
@@ -51,7 +51,7 @@ impl LinkStates {
     }
 }
 
-/// Where the links' states are written, and the observer told of them.
+/// Stores the states of the links and notifies the observer of changes.
 pub(super) struct Board {
     states: watch::Sender<LinkStates>,
     observer: Arc<dyn AmqpObserver>,
@@ -100,7 +100,7 @@ impl Board {
         self.observer.connected(role, false);
     }
 
-    /// The publisher alone can be blocked.
+    /// Sets the state of the publisher, the only link that can be blocked.
     pub(super) fn blocked(&self, reason: Option<&str>) {
         let link = LinkState {
             is_up: true,

@@ -1,23 +1,23 @@
-//! What is counted about the broker's links; the metrics stand elsewhere.
+//! The events of the broker's links that are counted. The metrics themselves are defined elsewhere.
 
 use std::time::Duration;
 
 use crate::domain::label::labels;
 
 labels! {
-    /// Which of the two connections.
+    /// One of the two connections.
     pub enum Role {
-        /// The one that messages go out by. The broker may block it.
+        /// Publishes messages. The broker may block it.
         Publisher = "publisher",
-        /// The one that messages come in and are settled by. The broker never blocks it.
+        /// Receives and settles messages. The broker never blocks it.
         Consumer = "consumer",
     }
 
-    /// Why a connection ended, or could not be made.
+    /// Why a connection ended or could not be opened.
     pub enum ReconnectReason {
-        /// The network or the broker's machine.
+        /// The network or the broker's machine failed.
         Io = "io",
-        /// The broker was silent for too long.
+        /// The broker sent no heartbeat in time.
         Heartbeat = "heartbeat",
         /// The broker closed it, or one of its channels or consumers.
         ServerClosed = "server_closed",
@@ -27,34 +27,34 @@ labels! {
         Timeout = "timeout",
     }
 
-    /// What became of one message that was to be published.
+    /// The outcome of publishing one message.
     pub enum PublishResult {
-        /// The broker has it on disk.
+        /// The broker has stored it on disk.
         Confirmed = "confirmed",
         /// The broker refused it: its queue is full.
         Nacked = "nacked",
-        /// No confirm came in time; the broker may have it.
+        /// No confirm came in time. The broker may have stored the message.
         Timeout = "timeout",
         /// The link was down or blocked, or went down before the confirm.
         Unavailable = "away",
     }
 }
 
-/// Told of what happens between the relay and the broker. Calls must not block.
+/// Receives the events of the links between the relay and the broker. Calls must not block.
 pub trait AmqpObserver: Send + Sync + 'static {
     /// A link is up (`true`) or down.
     fn connected(&self, role: Role, is_up: bool);
 
-    /// A connection ended or could not be made, and will be tried again.
+    /// A connection ended or could not be opened, and will be tried again.
     fn reconnects(&self, role: Role, reason: ReconnectReason);
 
-    /// The broker takes no messages for now (`true`), or does again.
+    /// The broker accepts no messages for now (`true`), or accepts them again.
     fn blocked(&self, is_blocked: bool);
 
-    /// One message was published, or not.
+    /// The outcome of publishing one message is known.
     fn published(&self, result: PublishResult);
 
-    /// A message was confirmed so long after it was given to the link.
+    /// A message was confirmed this long after it was given to the link.
     fn confirm_took(&self, took: Duration);
 }
 

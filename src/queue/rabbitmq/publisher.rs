@@ -1,5 +1,5 @@
-//! The way out: everybody's messages through one channel, many of them under way at a time, each answered when the
-//! broker confirmed it.
+//! The publishing side: all messages go through one channel, many of them unconfirmed at a time. Each caller is
+//! answered when the broker has confirmed its message.
 
 mod session;
 
@@ -16,20 +16,20 @@ use super::wire::Frame;
 
 pub(super) use session::PublisherTask;
 
-/// One message and who waits for it.
+/// One message and the caller that waits for its confirm.
 struct PublishRequest {
     frame: Frame,
     answer: oneshot::Sender<Result<(), PublishError>>,
 }
 
 enum PublisherState {
-    /// Messages are taken.
+    /// The link accepts messages.
     Open(mpsc::Sender<PublishRequest>),
-    /// They are not, and why.
+    /// The link accepts no messages, for this reason.
     Shut(String),
 }
 
-/// Where messages are given to the link.
+/// The handle by which callers give messages to the link.
 pub(super) struct Publisher {
     state: Mutex<PublisherState>,
     common: Arc<Common>,
@@ -41,8 +41,8 @@ impl Publisher {
         Self { state, common }
     }
 
-    /// Publishes in this order and waits until all are confirmed. While the link is down or blocked it answers at
-    /// once. Whoever drops it must take its messages for published or not published.
+    /// Publishes in this order and waits until all messages are confirmed. While the link is down or blocked it returns
+    /// at once. After dropping it, a caller cannot know whether its messages were published.
     pub(super) async fn publish(&self, frames: Vec<Frame>) -> Result<(), PublishError> {
         let sender = match &*self.state() {
             PublisherState::Open(sender) => Ok(sender.clone()),
@@ -55,16 +55,16 @@ impl Publisher {
             let (answer, answered) = oneshot::channel();
             if sender.send(PublishRequest { frame, answer }).await.is_err() {
                 self.count_unavailable(left);
-                return Err(self.away());
+                return Err(self.unavailable_error());
             }
             left -= 1;
             answers.push(answered);
         }
         for answered in answers {
-            // The link answers everything it took, unless it was lost in between.
+            // The link answers every request it accepted, unless it was lost meanwhile.
             answered.await.unwrap_or_else(|_| {
                 self.count_unavailable(1);
-                Err(self.away())
+                Err(self.unavailable_error())
             })?;
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn away(&self) -> PublishError {
+    fn unavailable_error(&self) -> PublishError {
         PublishError::Unavailable(match &*self.state() {
             PublisherState::Shut(why) => why.clone(),
             PublisherState::Open(_) => "the link to the broker was lost".to_owned(),
@@ -91,7 +91,7 @@ impl Publisher {
     }
 
     fn open(&self) -> mpsc::Receiver<PublishRequest> {
-        // What waits for room in the window waits here, and more waits with its callers.
+        // Requests that wait for room in the window are queued here, and further ones wait with their callers.
         let (sender, requests) = mpsc::channel(self.common.settings.publish_window.max(1));
         *self.state() = PublisherState::Open(sender);
         requests

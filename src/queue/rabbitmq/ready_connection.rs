@@ -1,4 +1,4 @@
-//! One connection that is ready for use, and what tells of its end.
+//! One connection that is ready for use, and the events that end or block it.
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +13,10 @@ use super::ending::LinkEnd;
 use super::observer::Role;
 use super::topology;
 
-/// How often a connection is looked at for an end that nobody told of.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which a connection is checked for an end that no event reported.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// A connection whose exchanges and queues are there.
+/// A connection to a broker in which all exchanges and queues exist.
 pub(super) struct ReadyConnection {
     pub(super) connection: Connection,
     cut: Cut,
@@ -26,19 +26,19 @@ pub(super) struct ReadyConnection {
 
 type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
 
-/// What a connection told.
-pub(super) enum News {
+/// An event of a connection.
+pub(super) enum ConnectionEvent {
     Blocked(String),
     Unblocked,
     Ended(LinkEnd),
 }
 
 impl ReadyConnection {
-    /// Connects and sees to it that everything is there.
+    /// Connects, and creates or checks exchanges and queues.
     pub(super) async fn open(settings: &BrokerSettings, role: Role) -> Result<Self, BrokerError> {
         let name = format!("meetrelay {}", role.as_str());
         let (connection, cut) = dial(settings, &name).await?;
-        // There is one listener: two would share the events between them (lapin 4.12.3, events.rs).
+        // Only one listener is used: two would share the events between them (lapin 4.12.3, events.rs).
         let events = Mutex::new(Box::pin(connection.events_listener()) as Events);
         let ready_connection = Self {
             connection,
@@ -55,17 +55,17 @@ impl ReadyConnection {
         }
     }
 
-    /// Splits off what tells of the connection's fate.
+    /// Takes the stream of the connection's events.
     pub(super) fn watch(&mut self) -> Watch {
         let events = self
             .events
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut look = interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut status_check = interval(CHECK_EVERY);
+        status_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Watch {
             events: std::mem::replace(events, Box::pin(futures_util::stream::empty())),
-            look,
+            status_check,
         }
     }
 
@@ -74,7 +74,7 @@ impl ReadyConnection {
             .await
     }
 
-    /// Awaits `what` of lapin, never longer than a call may take.
+    /// Awaits a call of lapin, for at most [`BrokerSettings::call_timeout`].
     pub(super) async fn call<T>(
         &self,
         name: &str,
@@ -87,41 +87,41 @@ impl ReadyConnection {
         }
     }
 
-    /// Ends the connection: in good form when the broker still answers, by force when not.
+    /// Ends the connection: with an AMQP close if the broker still answers, otherwise by force.
     pub(super) async fn close(self) {
         let status = self.connection.status();
-        // lapin writes nothing while it is blocked, not even a farewell.
+        // lapin writes nothing while the connection is blocked, not even a close.
         if status.connected() && !status.blocked() {
-            let farewell = self.connection.close(200, "done".into());
-            let _ = timeout(self.call_timeout, farewell).await;
+            let close = self.connection.close(200, "done".into());
+            let _ = timeout(self.call_timeout, close).await;
         }
         self.cut.now();
     }
 }
 
-/// Tells of a connection's fate.
+/// Waits for the events of a connection.
 pub(super) struct Watch {
     events: Events,
-    look: tokio::time::Interval,
+    status_check: tokio::time::Interval,
 }
 
 impl Watch {
-    /// The next thing that happens to the connection. Safe to drop at any time.
-    pub(super) async fn next(&mut self, connection: &Connection) -> News {
+    /// Waits for the next event of the connection. Safe to drop at any time.
+    pub(super) async fn next(&mut self, connection: &Connection) -> ConnectionEvent {
         loop {
             tokio::select! {
                 event = self.events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => {
-                        return News::Blocked(super::connect::broker_text(&reason));
+                        return ConnectionEvent::Blocked(super::connect::broker_text(&reason));
                     }
-                    Some(Event::ConnectionUnblocked) => return News::Unblocked,
-                    Some(Event::Error(error)) => return News::Ended(LinkEnd::from(&error)),
+                    Some(Event::ConnectionUnblocked) => return ConnectionEvent::Unblocked,
+                    Some(Event::Error(error)) => return ConnectionEvent::Ended(LinkEnd::from(&error)),
                     Some(_) => {}
-                    None => return News::Ended(LinkEnd::io("the connection is gone")),
+                    None => return ConnectionEvent::Ended(LinkEnd::io("the connection is gone")),
                 },
-                _ = self.look.tick() => {
+                _ = self.status_check.tick() => {
                     if !connection.status().connected() {
-                        return News::Ended(LinkEnd::io("the connection ended without a word"));
+                        return ConnectionEvent::Ended(LinkEnd::io("the connection ended without an error"));
                     }
                 }
             }

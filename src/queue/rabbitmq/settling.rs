@@ -1,4 +1,4 @@
-//! Ending deliveries: what takes a message's place is confirmed first, then the message is acknowledged.
+//! Settles deliveries: the message that replaces a delivery is confirmed first, then the delivery is acknowledged.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::consumer::Acknowledgement;
 use super::subscriptions::{BrokerTag, HeldDelivery, Subscription};
 use super::wire::{Arrived, Frame};
 
-/// A pause after a replacement that could not be published, though the link is up.
+/// The pause after a replacement could not be published although the link is up.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 impl RabbitShared {
@@ -25,16 +25,16 @@ impl RabbitShared {
                 Settlement::Done(receipt) => {
                     verdicts.extend(
                         self.claim(receipt)
-                            .map(|held| (held.place, Acknowledgement::Ack)),
+                            .map(|held| (held.broker_tag, Acknowledgement::Ack)),
                     );
                 }
                 Settlement::Return(receipt) => {
                     let held = self.claim(receipt);
-                    replaced.extend(held.map(|held| Replaced::returned(self, held)));
+                    replaced.extend(held.map(|held| Replacement::returned(self, held)));
                 }
                 Settlement::Again { receipt, next } => {
                     let held = self.claim(receipt);
-                    replaced.extend(held.map(|held| Replaced::again(self, held, next)));
+                    replaced.extend(held.map(|held| Replacement::again(self, held, next)));
                 }
             }
         }
@@ -47,40 +47,40 @@ impl RabbitShared {
         self.consumer.subscriptions.claim(receipt)
     }
 
-    async fn replace_all(&self, all: Vec<Replaced>) -> Result<(), QueueError> {
-        // In the order in which they were settled, so that what goes back keeps its order.
+    async fn replace_all(&self, all: Vec<Replacement>) -> Result<(), QueueError> {
+        // In the order in which they were settled, so that returned messages keep their order.
         let publishing = all.into_iter().map(|replaced| self.replace(replaced));
         let ended = futures_util::future::join_all(publishing).await;
         let verdicts = ended.into_iter().collect::<Result<Vec<_>, _>>()?;
         self.end(verdicts).await
     }
 
-    /// Publishes what takes a delivery's place; how the delivery itself ends then.
+    /// Publishes the replacement of a delivery. Returns how the delivery itself is settled afterwards.
     async fn replace(
         &self,
-        replaced: Replaced,
+        replaced: Replacement,
     ) -> Result<(BrokerTag, Acknowledgement), QueueError> {
-        let Replaced {
-            place,
+        let Replacement {
+            broker_tag,
             frame,
             is_return,
         } = replaced;
         let Some(frame) = frame else {
-            return Ok((place, Acknowledgement::Requeue));
+            return Ok((broker_tag, Acknowledgement::Requeue));
         };
         let mut links = self.common.board.watch();
         loop {
             let error = match self.publisher.publish(vec![frame.clone()]).await {
-                Ok(()) => return Ok((place, Acknowledgement::Ack)),
+                Ok(()) => return Ok((broker_tag, Acknowledgement::Ack)),
                 Err(error) => error,
             };
             if is_return {
-                // It must be visible again now, marked if it must be.
-                return Ok((place, Acknowledgement::Requeue));
+                // The message must be visible again now, even if it is then marked as redelivered.
+                return Ok((broker_tag, Acknowledgement::Requeue));
             }
-            // Handing it out again instead would do its work again, and count towards the broker's delivery limit,
-            // for as long as nothing can be published. So it stays where it is.
-            tracing::debug!(%error, "a retry cannot be published yet: its message is kept until it can");
+            // Delivering the message again instead would repeat its work and count towards the broker's delivery limit,
+            // for as long as nothing can be published. So it stays unacknowledged.
+            tracing::debug!(%error, "a retry cannot be published yet: its message stays unacknowledged until it can");
             let usable = async {
                 match error {
                     PublishError::Unavailable(_) => {
@@ -96,8 +96,8 @@ impl RabbitShared {
             };
             tokio::select! {
                 () = self.common.closed.cancelled() => return Err(QueueError::Closed),
-                () = self.consumer_lost(place) => {
-                    let why = "its connection ended: the message comes again";
+                () = self.consumer_lost(broker_tag) => {
+                    let why = "its connection ended: the message is delivered again";
                     return Err(QueueError::Unavailable(why.to_owned()));
                 }
                 () = usable => {}
@@ -105,10 +105,15 @@ impl RabbitShared {
         }
     }
 
-    /// Resolves when the connection that a delivery came by is gone.
-    async fn consumer_lost(&self, place: BrokerTag) {
+    /// Resolves when the connection of a delivery has ended.
+    async fn consumer_lost(&self, broker_tag: BrokerTag) {
         let mut links = self.common.board.watch();
-        let is_lost = |_: &_| !self.consumer.subscriptions.is_current(place.generation);
+        let is_lost = |_: &_| {
+            !self
+                .consumer
+                .subscriptions
+                .is_current(broker_tag.generation)
+        };
         drop(links.wait_for(is_lost).await);
     }
 
@@ -122,11 +127,11 @@ impl RabbitShared {
         self.consumer
             .end(verdicts)
             .await
-            .map_err(|why| self.lost(why))
+            .map_err(|why| self.link_error(why))
     }
 
-    /// What a caller is told when a link is down.
-    pub(super) fn lost(&self, why: String) -> QueueError {
+    /// The error for a caller when a link is down.
+    pub(super) fn link_error(&self, why: String) -> QueueError {
         match self.common.closed.is_cancelled() {
             true => QueueError::Closed,
             false => QueueError::Unavailable(why),
@@ -134,20 +139,23 @@ impl RabbitShared {
     }
 }
 
-/// A delivery and the message that takes its place.
-struct Replaced {
-    place: BrokerTag,
-    /// `None`: it can only be handed out again.
+/// A delivery and the message that replaces it.
+struct Replacement {
+    broker_tag: BrokerTag,
+    /// `None`: the message can only be requeued.
     frame: Option<Frame>,
     is_return: bool,
 }
 
-impl Replaced {
-    /// A message that is given back is published again and removed, because the broker marks what it takes back
-    /// (src/queue/rabbitmq/README.md, "Delivery limit").
+impl Replacement {
+    /// A returned message is published again and the delivery acknowledged, because the broker marks requeued messages
+    /// as redelivered (src/queue/rabbitmq/README.md, "Delivery limit").
     fn returned(shared: &RabbitShared, held: HeldDelivery) -> Self {
-        let HeldDelivery { place, arrived } = held;
-        let frame = match place.subscription {
+        let HeldDelivery {
+            broker_tag,
+            arrived,
+        } = held;
+        let frame = match broker_tag.subscription {
             Subscription::Of(queue) if arrived.message.body.len() <= MESSAGE_BYTES_MAX => {
                 let Arrived {
                     message,
@@ -164,7 +172,7 @@ impl Replaced {
             Subscription::Of(_) | Subscription::Dead | Subscription::Unrouted => None,
         };
         Self {
-            place,
+            broker_tag,
             frame,
             is_return: true,
         }
@@ -172,7 +180,7 @@ impl Replaced {
 
     fn again(shared: &RabbitShared, held: HeldDelivery, next: Outgoing) -> Self {
         Self {
-            place: held.place,
+            broker_tag: held.broker_tag,
             frame: Some(Frame::new(next, false, shared.clock.now())),
             is_return: false,
         }

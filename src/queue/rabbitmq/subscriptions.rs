@@ -1,7 +1,7 @@
-//! What came from the broker and is not settled: what waits here for a receiver, and who has what.
+//! The deliveries that are not settled: those that wait here for a receiver, and those that a receiver holds.
 //!
-//! A delivery tag is good on one channel of one connection. When the connection ends, everything here is forgotten:
-//! the broker hands it out again.
+//! A delivery tag is valid on one channel of one connection. When the connection ends, all state here is dropped,
+//! because the broker delivers the messages again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,18 +13,18 @@ use crate::ports::{QueueName, Receipt};
 use super::topology::{DEAD, UNROUTED, queue_name};
 use super::wire::Arrived;
 
-/// One queue of the broker that messages are taken from.
+/// One queue of the broker from which messages are consumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Subscription {
-    /// Work.
+    /// A queue of the relay.
     Of(QueueName),
-    /// What the broker gave up.
+    /// The messages that were delivered too often.
     Dead,
-    /// What had no route.
+    /// The messages that had no route.
     Unrouted,
 }
 
-/// How many lanes there are.
+/// The number of subscriptions.
 pub(super) const SUBSCRIPTIONS: usize = 6;
 
 impl Subscription {
@@ -48,7 +48,7 @@ impl Subscription {
         }
     }
 
-    /// The broker's name of the queue.
+    /// The name of the queue in the broker.
     pub(super) const fn queue(self) -> &'static str {
         match self {
             Self::Of(queue) => queue_name(queue),
@@ -57,19 +57,19 @@ impl Subscription {
         }
     }
 
-    pub(super) const fn is_cast_off(self) -> bool {
+    pub(super) const fn holds_returned(self) -> bool {
         matches!(self, Self::Dead | Self::Unrouted)
     }
 }
 
-/// A message that is handed out.
+/// A message that a receiver holds.
 #[derive(Debug, Clone)]
 pub(super) struct HeldDelivery {
-    pub(super) place: BrokerTag,
+    pub(super) broker_tag: BrokerTag,
     pub(super) arrived: Arrived,
 }
 
-/// Names a delivery towards the broker.
+/// Identifies a delivery to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokerTag {
     pub(super) generation: u64,
@@ -81,7 +81,7 @@ pub(super) struct BrokerTag {
 struct SubscriptionState {
     is_wanted: bool,
     waiting: VecDeque<(u64, Arrived)>,
-    /// Delivered and not settled, whether handed out or waiting.
+    /// Delivered by the broker and not settled, whether a receiver holds the message or it waits.
     unsettled: u64,
 }
 
@@ -89,16 +89,16 @@ struct SubscriptionsState {
     generation: u64,
     subscriptions: [SubscriptionState; SUBSCRIPTIONS],
     held: HashMap<Receipt, HeldDelivery>,
-    /// Begins anywhere, so that a receipt of an earlier run names nothing.
+    /// Starts at a random number, so that a receipt of an earlier run matches no delivery.
     last_receipt: u64,
 }
 
-/// All lanes.
+/// The state of all subscriptions.
 pub(super) struct Subscriptions {
     inner: Mutex<SubscriptionsState>,
-    news: [Notify; SUBSCRIPTIONS],
-    /// Told when a lane is wanted for the first time.
-    pub(super) wishes: Notify,
+    wakeups: [Notify; SUBSCRIPTIONS],
+    /// Notified when a subscription is wanted for the first time.
+    pub(super) wanted_changed: Notify,
 }
 
 impl Subscriptions {
@@ -110,8 +110,8 @@ impl Subscriptions {
                 held: HashMap::new(),
                 last_receipt: rand::random(),
             }),
-            news: Default::default(),
-            wishes: Notify::new(),
+            wakeups: Default::default(),
+            wanted_changed: Notify::new(),
         }
     }
 
@@ -119,12 +119,12 @@ impl Subscriptions {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Told when the lane may have something to hand out.
-    pub(super) fn news(&self, subscription: Subscription) -> &Notify {
-        &self.news[subscription.index()]
+    /// Notified when the subscription may have a message for a receiver.
+    pub(super) fn wakeup(&self, subscription: Subscription) -> &Notify {
+        &self.wakeups[subscription.index()]
     }
 
-    /// Forgets everything and gives the new connection's number.
+    /// Drops all state and returns the number of the new connection.
     pub(super) fn begin(&self) -> u64 {
         let mut inner = self.inner();
         inner.generation += 1;
@@ -136,12 +136,12 @@ impl Subscriptions {
         inner.generation
     }
 
-    /// From now on messages of this lane are taken from the broker.
+    /// Marks a subscription as wanted, so that the link consumes its messages.
     pub(super) fn want(&self, subscription: Subscription) {
         let is_wanted = &mut self.inner().subscriptions[subscription.index()].is_wanted;
         if !*is_wanted {
             *is_wanted = true;
-            self.wishes.notify_one();
+            self.wanted_changed.notify_one();
         }
     }
 
@@ -152,17 +152,17 @@ impl Subscriptions {
         Subscription::ALL.into_iter().filter(is_wanted).collect()
     }
 
-    /// The broker delivered a message.
+    /// Stores a message that the broker delivered.
     pub(super) fn arrive(&self, subscription: Subscription, tag: u64, arrived: Arrived) {
         let mut inner = self.inner();
         let state = &mut inner.subscriptions[subscription.index()];
         state.unsettled += 1;
         state.waiting.push_back((tag, arrived));
         drop(inner);
-        self.news(subscription).notify_one();
+        self.wakeup(subscription).notify_one();
     }
 
-    /// Hands out up to `max` of what waits, oldest first.
+    /// Returns up to `max` of the waiting messages, oldest first.
     pub(super) fn take(&self, subscription: Subscription, max: usize) -> Vec<(Receipt, Arrived)> {
         let mut inner = self.inner();
         let SubscriptionsState {
@@ -177,24 +177,30 @@ impl Subscriptions {
         for (tag, arrived) in waiting.drain(..count) {
             *last_receipt = last_receipt.wrapping_add(1);
             let receipt = Receipt(*last_receipt);
-            let place = BrokerTag {
+            let broker_tag = BrokerTag {
                 generation: *generation,
                 subscription,
                 tag,
             };
-            let arrived_too = arrived.clone();
-            held.insert(receipt, HeldDelivery { place, arrived });
-            taken.push((receipt, arrived_too));
+            let arrived_copy = arrived.clone();
+            held.insert(
+                receipt,
+                HeldDelivery {
+                    broker_tag,
+                    arrived,
+                },
+            );
+            taken.push((receipt, arrived_copy));
         }
         let is_more = !waiting.is_empty();
         drop(inner);
         if is_more {
-            self.news(subscription).notify_one();
+            self.wakeup(subscription).notify_one();
         }
         taken
     }
 
-    /// Voids a receipt: whoever comes second is ignored, and so is whoever comes with one of an earlier connection.
+    /// Voids a receipt. A second claim with it returns `None`, and so does a receipt of an earlier connection.
     pub(super) fn claim(&self, receipt: Receipt) -> Option<HeldDelivery> {
         self.inner().held.remove(&receipt)
     }
@@ -209,7 +215,7 @@ impl Subscriptions {
         *unsettled = unsettled.saturating_sub(1);
     }
 
-    /// How many of a lane wait here, and how many are handed out.
+    /// How many messages of a subscription wait here, and how many are held by receivers.
     pub(super) fn count(&self, subscription: Subscription) -> (u64, u64) {
         let inner = self.inner();
         let state = &inner.subscriptions[subscription.index()];

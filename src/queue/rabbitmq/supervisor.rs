@@ -1,4 +1,4 @@
-//! Keeps one connection: makes it, has it served, and makes it again, without end and with growing pauses.
+//! Keeps one connection: opens it, serves it, and opens it again when it ends, for ever and with growing pauses.
 
 use std::time::Duration;
 
@@ -17,33 +17,34 @@ use super::ready_connection::ReadyConnection;
 
 /// The longest pause after the first failure.
 const PAUSE_INITIAL: Duration = Duration::from_millis(200);
-/// A connection that lasted so long was a good one: the pauses begin anew.
+/// After a connection that lasted at least this long the pauses start again at [`PAUSE_INITIAL`].
 const GOOD_AFTER: Duration = Duration::from_secs(10);
-/// While the consumer alone is down, why is logged so often.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// The interval at which the reason is logged while only the consumer is down.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Why a link is down that this process ended.
+/// The reason of a link that this process closed.
 pub(super) const CLOSED: &str = "closed by this process";
 
-/// What both supervisors share.
+/// The state that both supervisors share.
 pub(super) struct Common {
     pub(super) settings: BrokerSettings,
     pub(super) board: Board,
     pub(super) closed: CancellationToken,
-    /// Held while exchanges and queues are made, so that two connections never make the same one at once.
+    /// Held while exchanges and queues are created, so that two connections never create the same one at once.
     making: Mutex<()>,
 }
 
-/// What is done with a connection while it lasts.
+/// The work that is done with a connection while it is open.
 pub(super) trait Serve {
-    /// Sets up, calls `up`, works until the end; `Ok` when this process closes. It must not close the connection itself.
+    /// Sets up, calls `up`, and works until the connection ends. Returns `Ok` when this process closes. It must not
+    /// close the connection itself.
     async fn serve(
         &mut self,
         ready_connection: &mut ReadyConnection,
         up: impl FnOnce(),
     ) -> Result<(), LinkEnd>;
 
-    /// The link is down, and why.
+    /// Called when the link is down, with the reason.
     fn down(&mut self, why: &str);
 }
 
@@ -63,14 +64,14 @@ impl Common {
     }
 }
 
-/// Runs until this process closes. `first` is the outcome of an attempt that was made already.
+/// Runs until this process closes. `first` is the result of an attempt that was made already.
 pub(super) async fn supervise(
     common: &Common,
     role: Role,
     mut first: Option<Result<ReadyConnection, BrokerError>>,
     mut served: impl Serve,
 ) {
-    let mut trouble = LinkLog::new(role);
+    let mut link_log = LinkLog::new(role);
     let mut failures = 0_u32;
     loop {
         let opening = async {
@@ -87,7 +88,7 @@ pub(super) async fn supervise(
         let ending = match ready_connection {
             Err(error) => {
                 let publisher_is_up = common.board.watch().borrow().publisher.is_up;
-                trouble.failed(&error, publisher_is_up);
+                link_log.log_failure(&error, publisher_is_up);
                 let ending = LinkEnd::from(&error);
                 served.down(&ending.text);
                 common.board.down(role, &ending.text);
@@ -97,7 +98,7 @@ pub(super) async fn supervise(
                 let began = Instant::now();
                 let up = || {
                     common.board.up(role);
-                    trouble.over();
+                    link_log.log_up();
                 };
                 let ended = served.serve(&mut ready_connection, up).await;
                 if began.elapsed() >= GOOD_AFTER {
@@ -108,7 +109,7 @@ pub(super) async fn supervise(
                 common.board.down(role, why);
                 ready_connection.close().await;
                 let Err(ending) = ended else { break };
-                trouble.began(&ending);
+                link_log.log_end(&ending);
                 ending
             }
         };
@@ -127,11 +128,11 @@ pub(super) async fn supervise(
     common.board.down(role, CLOSED);
 }
 
-/// What is logged about a link: its end, its return, and once a minute why it is still down.
+/// Logs the state of a link: its end, its return, and every minute why it is still down.
 struct LinkLog {
     role: Role,
     since: Option<Instant>,
-    told: Option<Instant>,
+    logged_at: Option<Instant>,
     is_refused: bool,
 }
 
@@ -140,58 +141,60 @@ impl LinkLog {
         Self {
             role,
             since: None,
-            told: None,
+            logged_at: None,
             is_refused: false,
         }
     }
 
-    /// The connection was made and ended, perhaps before it could be used.
-    fn began(&mut self, ending: &LinkEnd) {
+    /// Logs the end of a connection, which may have ended before it could be used.
+    fn log_end(&mut self, ending: &LinkEnd) {
         let role = self.role.as_str();
         self.since.get_or_insert_with(Instant::now);
         if self.is_due() {
-            warn!(role, why = %ending.text, "the link to the broker is down: it is made again");
+            warn!(role, why = %ending.text, "the link to the broker is down: reconnecting");
         }
     }
 
-    fn failed(&mut self, error: &BrokerError, publisher_is_up: bool) {
+    fn log_failure(&mut self, error: &BrokerError, publisher_is_up: bool) {
         let role = self.role.as_str();
         let since = *self.since.get_or_insert_with(Instant::now);
         let is_refused = matches!(error, BrokerError::Refused(_));
-        // Both links have the same trouble: one of them tells. The consumer has its own when the other is up.
+        // Both links have the same failure, so only the publisher logs it. The consumer has a failure of its own if the
+        // publisher is up.
         if self.role == Role::Consumer && !publisher_is_up {
             return;
         }
         if is_refused != self.is_refused {
-            (self.is_refused, self.told) = (is_refused, None);
+            (self.is_refused, self.logged_at) = (is_refused, None);
         }
         if self.is_due() {
             let down_s = since.elapsed().as_secs();
-            warn!(role, why = %error, down_s, "the broker is away: messages are taken when it is back");
+            warn!(role, why = %error, down_s, "the broker is unavailable: the relay keeps trying to connect");
         }
     }
 
-    /// Whether why is to be told now; if so, it counts as told. Of the publisher each trouble once: that nothing can
-    /// be published is told every minute by whoever watches [`Board::watch`].
+    /// Whether the reason must be logged now; if so, it counts as logged. For the publisher each failure is logged
+    /// once, because a task that watches [`Board::watch`] logs every minute that nothing can be published.
     fn is_due(&mut self) -> bool {
-        let again = |told: Instant| self.role == Role::Consumer && told.elapsed() >= TELL_EVERY;
-        let is_due = self.told.is_none_or(again);
+        let again =
+            |logged_at: Instant| self.role == Role::Consumer && logged_at.elapsed() >= LOG_EVERY;
+        let is_due = self.logged_at.is_none_or(again);
         if is_due {
-            self.told = Some(Instant::now());
+            self.logged_at = Some(Instant::now());
         }
         is_due
     }
 
-    fn over(&mut self) {
+    fn log_up(&mut self) {
         let role = self.role.as_str();
         match self.since.take() {
             Some(since) => {
                 let down_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                info!(role, down_ms, "the link to the broker is back");
+                info!(role, down_ms, "the link to the broker is up again");
             }
             None => info!(role, "the link to the broker is up"),
         }
-        (self.told, self.is_refused) = (None, false);
+        (self.logged_at, self.is_refused) = (None, false);
     }
 }
 
@@ -199,33 +202,33 @@ impl LinkLog {
 mod tests {
     use super::*;
 
-    /// How often it is told of in three minutes, one failure a second.
-    async fn told(mut fail: impl FnMut(&mut LinkLog), role: Role) -> usize {
-        let (mut trouble, mut told) = (LinkLog::new(role), Vec::new());
+    /// Returns how often a failure is logged in three minutes, with one failure per second.
+    async fn count_logged(mut fail: impl FnMut(&mut LinkLog), role: Role) -> usize {
+        let (mut link_log, mut logged) = (LinkLog::new(role), Vec::new());
         for _ in 0..180 {
-            fail(&mut trouble);
-            told.extend(trouble.told);
+            fail(&mut link_log);
+            logged.extend(link_log.logged_at);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        told.dedup();
-        told.len()
+        logged.dedup();
+        logged.len()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn consumer_that_is_refused_beside_a_good_publisher_is_told_once_a_minute() {
+    async fn consumer_that_is_refused_while_the_publisher_is_up_is_logged_once_a_minute() {
         let limit = BrokerError::Unavailable("no further connection".to_owned());
-        let failed = |trouble: &mut LinkLog| trouble.failed(&limit, true);
-        assert_eq!(told(failed, Role::Consumer).await, 3);
+        let failed = |link_log: &mut LinkLog| link_log.log_failure(&limit, true);
+        assert_eq!(count_logged(failed, Role::Consumer).await, 3);
         let ended = LinkEnd::server_closed("it may not read".to_owned());
-        let began = |trouble: &mut LinkLog| trouble.began(&ended);
-        assert_eq!(told(began, Role::Consumer).await, 3);
+        let began = |link_log: &mut LinkLog| link_log.log_end(&ended);
+        assert_eq!(count_logged(began, Role::Consumer).await, 3);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn broker_that_is_away_for_both_links_is_told_once_by_one() {
-        let away = BrokerError::Unavailable("no connection".to_owned());
-        let failed = |trouble: &mut LinkLog| trouble.failed(&away, false);
-        assert_eq!(told(failed, Role::Consumer).await, 0);
-        assert_eq!(told(failed, Role::Publisher).await, 1);
+    async fn broker_that_is_unavailable_for_both_links_is_logged_once_by_one() {
+        let unavailable = BrokerError::Unavailable("no connection".to_owned());
+        let failed = |link_log: &mut LinkLog| link_log.log_failure(&unavailable, false);
+        assert_eq!(count_logged(failed, Role::Consumer).await, 0);
+        assert_eq!(count_logged(failed, Role::Publisher).await, 1);
     }
 }

@@ -10,7 +10,7 @@ use crate::ports::{Message, Outgoing, QueueName};
 use super::subscriptions::{Subscription, Subscriptions};
 use super::wire::{Arrived, Frame};
 
-const LANE: Subscription = Subscription::Of(QueueName::Events);
+const SUBSCRIPTION: Subscription = Subscription::Of(QueueName::Events);
 
 fn message(id: &str) -> Message {
     Message {
@@ -28,36 +28,36 @@ fn arrived(id: &str) -> Arrived {
     }
 }
 
-/// Lanes with the deliveries 1 to `count` in one of them.
-fn lanes_with(count: u64) -> Subscriptions {
+/// Subscriptions with the deliveries 1 to `count` in one of them.
+fn subscriptions_with(count: u64) -> Subscriptions {
     let subscriptions = Subscriptions::new();
     subscriptions.begin();
     for tag in 1..=count {
-        subscriptions.arrive(LANE, tag, arrived(&tag.to_string()));
+        subscriptions.arrive(SUBSCRIPTION, tag, arrived(&tag.to_string()));
     }
     subscriptions
 }
 
 #[test]
-fn receipt_of_an_earlier_connection_names_nothing() {
-    let subscriptions = lanes_with(2);
-    let taken = subscriptions.take(LANE, 1);
-    assert_eq!(subscriptions.count(LANE), (1, 1));
+fn receipt_of_an_earlier_connection_is_void() {
+    let subscriptions = subscriptions_with(2);
+    let taken = subscriptions.take(SUBSCRIPTION, 1);
+    assert_eq!(subscriptions.count(SUBSCRIPTION), (1, 1));
     let held = subscriptions.claim(taken[0].0).unwrap();
     assert!(subscriptions.claim(taken[0].0).is_none());
-    let second = subscriptions.take(LANE, 5).remove(0).0;
-    assert!(subscriptions.is_current(held.place.generation));
+    let second = subscriptions.take(SUBSCRIPTION, 5).remove(0).0;
+    assert!(subscriptions.is_current(held.broker_tag.generation));
     assert_eq!(
-        subscriptions.count(LANE),
+        subscriptions.count(SUBSCRIPTION),
         (0, 2),
         "claimed and not settled yet"
     );
-    subscriptions.settle(LANE);
-    assert_eq!(subscriptions.count(LANE), (0, 1));
+    subscriptions.settle(SUBSCRIPTION);
+    assert_eq!(subscriptions.count(SUBSCRIPTION), (0, 1));
     subscriptions.begin();
-    assert!(!subscriptions.is_current(held.place.generation));
+    assert!(!subscriptions.is_current(held.broker_tag.generation));
     assert!(subscriptions.claim(second).is_none());
-    assert_eq!(subscriptions.count(LANE), (0, 0));
+    assert_eq!(subscriptions.count(SUBSCRIPTION), (0, 0));
 }
 
 fn delivery_of(frame: Frame) -> Delivery {
@@ -72,19 +72,19 @@ fn delivery_of(frame: Frame) -> Delivery {
     delivery
 }
 
-fn frame(id: &str, is_suspect: bool) -> Frame {
+fn frame(id: &str, is_redelivered: bool) -> Frame {
     let outgoing = Outgoing {
         queue: QueueName::ChatLater,
         message: message(id),
         delay: std::time::Duration::ZERO,
     };
-    Frame::new(outgoing, is_suspect, Timestamp::from_millis(0))
+    Frame::new(outgoing, is_redelivered, Timestamp::from_millis(0))
 }
 
 #[test]
 fn message_comes_as_it_was_sent_however_long_its_id() {
     for id in ["id".to_owned(), "x".repeat(300)] {
-        let arrived = Arrived::read(LANE, delivery_of(frame(&id, false)));
+        let arrived = Arrived::read(SUBSCRIPTION, delivery_of(frame(&id, false)));
         assert_eq!(arrived.message, message(&id));
         assert_eq!(arrived.queue, Some(QueueName::ChatLater));
         assert!(!arrived.is_redelivered && arrived.return_message.is_none());
@@ -92,16 +92,16 @@ fn message_comes_as_it_was_sent_however_long_its_id() {
 }
 
 #[test]
-fn suspicion_outlasts_giving_back() {
-    assert!(Arrived::read(LANE, delivery_of(frame("id", true))).is_redelivered);
+fn redelivery_mark_survives_a_return() {
+    assert!(Arrived::read(SUBSCRIPTION, delivery_of(frame("id", true))).is_redelivered);
 }
 
 #[test]
-fn message_without_a_name_has_the_same_one_each_time() {
+fn message_without_an_id_has_the_same_generated_id_each_time() {
     let unnamed = || Delivery::mock(1, "".into(), "events".into(), false, b"text".to_vec());
-    let first = Arrived::read(LANE, unnamed()).message.id;
+    let first = Arrived::read(SUBSCRIPTION, unnamed()).message.id;
     assert!(first.starts_with("untitled-"), "{first}");
-    assert_eq!(first, Arrived::read(LANE, unnamed()).message.id);
+    assert_eq!(first, Arrived::read(SUBSCRIPTION, unnamed()).message.id);
 }
 
 fn death(queue: &str, reason: &str) -> AMQPValue {
@@ -112,7 +112,7 @@ fn death(queue: &str, reason: &str) -> AMQPValue {
 }
 
 #[test]
-fn castoff_tells_its_last_death() {
+fn returned_message_names_its_last_death() {
     let with_deaths = |deaths: Vec<AMQPValue>| {
         let mut delivery = Delivery::mock(1, "".into(), "chat\n".into(), false, Vec::new());
         let mut headers = FieldTable::default();
@@ -128,7 +128,7 @@ fn castoff_tells_its_last_death() {
             .unwrap()
     };
     let expired = death("meetrelay.delay.2s", "expired");
-    let told = [
+    let reasons = [
         with_deaths(vec![
             death("meetrelay.chat", "delivery_limit"),
             expired.clone(),
@@ -137,9 +137,9 @@ fn castoff_tells_its_last_death() {
         with_deaths(vec![AMQPValue::Boolean(true)]),
         with_deaths(Vec::new()),
     ];
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(reasons.join("\n"), @r#"
     the broker gave it up: it was delivered too often from meetrelay.chat without being settled
-    the broker put it aside from meetrelay.chat: rejected
+    the broker dead-lettered it from meetrelay.chat: rejected
     the broker has no queue for the routing key "chat "
     the broker has no queue for the routing key "chat "
     "#);

@@ -1,4 +1,4 @@
-//! What lies in the broker: names, arguments, and how a delay is waited for.
+//! The exchanges and queues in the broker: names, arguments, and how delays work.
 //!
 //! ```text
 //!  publisher --key--> [meetrelay] --key--> meetrelay.events .conference .chat .chat.later --given up--> [meetrelay.dead] --> meetrelay.dead
@@ -7,10 +7,10 @@
 //!                        v
 //!              [meetrelay.unrouted] --> meetrelay.unrouted
 //! ```
-//! Everything that correctness needs is a queue argument, since AMQP cannot set policies; a policy may tune
+//! Every setting that correctness needs is a queue argument, because AMQP cannot set policies. A policy may tune
 //! `max-length` alone. All dead-lettering is at-least-once, which needs quorum queues and reject-publish
-//! (src/queue/rabbitmq/README.md, "Topology"): a full or missing target holds messages back where they are instead of
-//! losing them.
+//! (src/queue/rabbitmq/README.md, "Topology"). If the target is full or missing, messages stay in their queue instead
+//! of being lost.
 
 mod declare;
 mod definitions;
@@ -27,20 +27,20 @@ pub(crate) use plan::{DEAD, DELAYS, UNROUTED, queue_name};
 pub(crate) use route::route;
 
 use super::connect::{BrokerError, BrokerSettings, connect};
-use declare::{DeclareMode, go_through};
+use declare::{DeclareMode, walk_plan};
 
-/// The name of this program's own connections in the broker's list.
+/// The name of this program's own connections in the broker's connection list.
 const CONNECTION: &str = "meetrelay topology";
 
-/// Makes everything, whatever `settings.declare` says, and tells what is in the way.
+/// Creates everything, whatever `settings.declare` says, and reports what prevents that.
 ///
 /// # Errors
 /// The broker cannot be used.
 pub(crate) async fn apply(settings: &BrokerSettings) -> Result<TopologyReport, BrokerError> {
-    once(settings, DeclareMode::Make).await
+    once(settings, DeclareMode::Create).await
 }
 
-/// Changes nothing and tells all that is missing, and all that is different as far as the account may compare.
+/// Changes nothing. Reports everything that is missing, and every difference that the account has the right to compare.
 ///
 /// # Errors
 /// The broker cannot be used.
@@ -48,16 +48,16 @@ pub(crate) async fn check(settings: &BrokerSettings) -> Result<TopologyReport, B
     once(settings, DeclareMode::Compare).await
 }
 
-/// How many exchanges, queues and bindings there are when all is well.
+/// How many exchanges, queues and bindings the plan has.
 pub(crate) fn counts() -> (usize, usize, usize) {
     let (exchanges, queues) = (plan::exchanges().len(), plan::queues().len());
     (exchanges, queues, plan::bindings().len())
 }
 
-async fn once(settings: &BrokerSettings, way: DeclareMode) -> Result<TopologyReport, BrokerError> {
+async fn once(settings: &BrokerSettings, mode: DeclareMode) -> Result<TopologyReport, BrokerError> {
     let connection = connect(settings, CONNECTION).await?;
-    let report = go_through(&connection, settings, way).await;
-    // Not answered: it ends with this process.
+    let report = walk_plan(&connection, settings, mode).await;
+    // If the close is not answered, the connection ends with this process.
     let closed = connection.close(200, "done".into());
     let _ = tokio::time::timeout(settings.call_timeout, closed).await;
     report

@@ -1,4 +1,4 @@
-//! Messages as the broker carries them: properties out, properties in.
+//! Messages in the broker's format: writing and reading their properties.
 
 use bytes::Bytes;
 use lapin::BasicProperties;
@@ -12,14 +12,15 @@ use crate::ports::{Message, Outgoing, QueueName};
 use super::subscriptions::Subscription;
 use super::topology;
 
-/// Kept on the broker's disk.
+/// The AMQP delivery mode of messages that the broker stores on disk.
 const PERSISTENT: u8 = 2;
-/// Set on a message that was given back after it had come redelivered: giving back takes no suspicion away.
-const SUSPECT: &str = "redelivered";
-/// Carries an identifier that is too long for the property.
+/// The header of a message that was returned after it had been redelivered. Returning a message must not remove the
+/// mark.
+const REDELIVERED: &str = "redelivered";
+/// The header for a message id that is too long for the property.
 const LONG_ID: &str = "message-id";
 
-/// One message on its way to the broker.
+/// One message to publish.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) exchange: &'static str,
@@ -29,9 +30,9 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The properties are new: no `x-` header of an earlier delivery comes along, in which brokers before 4.0 would go
-    /// on counting (src/queue/rabbitmq/README.md, "Headers of dead letters").
-    pub(super) fn new(outgoing: Outgoing, is_suspect: bool, now: Timestamp) -> Self {
+    /// Builds the message with new properties. It carries no `x-` header of an earlier delivery, because brokers before
+    /// 4.0 would continue to count in it (src/queue/rabbitmq/README.md, "Headers of dead letters").
+    pub(super) fn new(outgoing: Outgoing, is_redelivered: bool, now: Timestamp) -> Self {
         let (exchange, routing_key) = topology::route(outgoing.queue, outgoing.delay);
         let mut headers = FieldTable::default();
         let mut properties = BasicProperties::default()
@@ -45,8 +46,8 @@ impl Frame {
                 headers.insert(LONG_ID.into(), AMQPValue::LongString(id.into()));
             }
         }
-        if is_suspect {
-            headers.insert(SUSPECT.into(), AMQPValue::Boolean(true));
+        if is_redelivered {
+            headers.insert(REDELIVERED.into(), AMQPValue::Boolean(true));
         }
         if !headers.inner().is_empty() {
             properties = properties.with_headers(headers);
@@ -60,14 +61,14 @@ impl Frame {
     }
 }
 
-/// A message as it came.
+/// A message that was received.
 #[derive(Debug, Clone)]
 pub(super) struct Arrived {
-    /// Where it belongs, as far as its routing key tells.
+    /// The queue that the routing key names, if it is known.
     pub(super) queue: Option<QueueName>,
     pub(super) message: Message,
     pub(super) is_redelivered: bool,
-    /// Why the broker put it aside, if it did.
+    /// Why the broker returned it, for a returned message.
     pub(super) return_message: Option<String>,
 }
 
@@ -88,24 +89,24 @@ impl Arrived {
         let given = properties.message_id().as_ref().map(ToString::to_string);
         let id = given
             .or_else(|| text(header(LONG_ID)?))
-            .unwrap_or_else(|| untitled(&data));
-        let is_suspect = matches!(header(SUSPECT), Some(AMQPValue::Boolean(true)));
+            .unwrap_or_else(|| generated_id(&data));
+        let is_marked = matches!(header(REDELIVERED), Some(AMQPValue::Boolean(true)));
         Self {
             queue,
             return_message: subscription
-                .is_cast_off()
+                .holds_returned()
                 .then(|| return_message(header("x-death"), key)),
             message: Message {
                 id,
                 body: data.into(),
             },
-            is_redelivered: redelivered || is_suspect,
+            is_redelivered: redelivered || is_marked,
         }
     }
 }
 
-/// A name for a message that has none: the same whenever it comes.
-fn untitled(body: &[u8]) -> String {
+/// An id for a message that has none. It depends on the body only, so it is the same at each delivery.
+fn generated_id(body: &[u8]) -> String {
     let digest = hex::encode(Sha256::digest(body));
     format!("untitled-{}", &digest[..16])
 }
@@ -119,7 +120,7 @@ fn text(value: &AMQPValue) -> Option<String> {
     Some(super::connect::broker_text(&text))
 }
 
-/// The newest entry of `x-death` stands first and tells the last queue.
+/// The reason for a returned message. The newest entry of `x-death` comes first and names the last queue.
 fn return_message(death: Option<&AMQPValue>, key: &str) -> String {
     let newest = match death {
         Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first(),
@@ -136,6 +137,6 @@ fn return_message(death: Option<&AMQPValue>, key: &str) -> String {
         "delivery_limit" => format!(
             "the broker gave it up: it was delivered too often from {queue} without being settled"
         ),
-        _ => format!("the broker put it aside from {queue}: {reason}"),
+        _ => format!("the broker dead-lettered it from {queue}: {reason}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Finds spools that nobody has any more, forwards what lies in them and removes them.
+//! Finds spools that no relay owns any more, forwards their messages and removes them.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -18,80 +18,81 @@ use super::Core;
 use super::folder::{self, Folder};
 use super::forward::ForwardEnd;
 
-/// Most spools that are taken at one time: each has two threads and an open file. Others wait their turn.
+/// Most spools that are adopted at one time, because each has two threads and an open file. Others wait.
 const ADOPTED_MAX: usize = 4;
-/// Most entries of the folder of all spools that are looked at.
+/// Most entries of the directory of all spools that one scan reads.
 const ENTRIES_MAX: usize = 10_000;
-/// How often spools that became free are looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// A spool that cannot be read for so long, with nothing forwarded meanwhile, is left as it is. A disk that comes back,
-/// or a damaged file that is saved, takes less.
+/// The interval of the scans for spools that became free.
+const SCAN_EVERY: Duration = Duration::from_secs(60);
+/// A spool that cannot be read for this long, with no message forwarded meanwhile, is not changed any further. A disk
+/// that recovers, or a damaged file that is recovered, takes less time.
 const UNREADABLE_MAX: Duration = Duration::from_secs(120);
-/// Pause between two tries to read it.
+/// Pause between two attempts to read it.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// A folder that has no file for so long is nobody's who is just starting.
-const MADE_WITHIN: Duration = Duration::from_secs(30);
+/// A directory that has no file for this long does not belong to a relay that is starting.
+const CREATED_WITHIN: Duration = Duration::from_secs(30);
 
-/// What was seen in the folder of all spools.
+/// The results of earlier scans of the directory of all spools.
 #[derive(Default)]
 struct SeenFolders {
-    /// Said to be foreign or damaged, and left as they are until the next start.
-    named: HashSet<PathBuf>,
-    /// Folders without a file, since when: being made, or left by a relay that died while it made or removed them.
+    /// Reported as foreign or damaged, and not scanned again until the next start.
+    reported: HashSet<PathBuf>,
+    /// Directories without a file, and when each was first seen. A relay is creating it, or a relay died while it
+    /// created or removed it.
     bare: HashMap<PathBuf, Instant>,
 }
 
-/// Takes over and forwards until a stop is asked for.
+/// Adopts and forwards spools until a stop is requested.
 pub(super) async fn run(core: Arc<Core>, own: Uuid) {
     let mut seen = SeenFolders::default();
     let mut working: JoinSet<(PathBuf, bool)> = JoinSet::new();
-    let mut taken: HashSet<PathBuf> = HashSet::new();
+    let mut adopted: HashSet<PathBuf> = HashSet::new();
     loop {
-        for path in look(&core.root, own, &mut seen).await {
+        for path in scan(&core.root, own, &mut seen).await {
             if working.len() >= ADOPTED_MAX || core.stop.is_cancelled() {
                 break;
             }
-            if taken.contains(&path) {
+            if adopted.contains(&path) {
                 continue;
             }
-            match take(&core, &path).await {
+            match adopt(&core, &path).await {
                 Ok(Some(folder)) => {
-                    taken.insert(path);
+                    adopted.insert(path);
                     working.spawn(Arc::clone(&core).work_off(folder));
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(%error, "a spool that was found is left as it is");
-                    seen.named.insert(path);
+                    tracing::error!(%error, "a spool of another relay cannot be opened and is left unchanged; it is tried again at the next start");
+                    seen.reported.insert(path);
                 }
             }
         }
         tokio::select! {
             () = core.stop.cancelled() => break,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(SCAN_EVERY) => {}
             Some(ended) = working.join_next() => {
-                // One that panicked has said so and is never taken again.
+                // A task that panicked was logged, and its spool is never adopted again.
                 if let Ok((path, is_left)) = ended {
-                    taken.remove(&path);
+                    adopted.remove(&path);
                     if is_left {
-                        seen.named.insert(path);
+                        seen.reported.insert(path);
                     }
                 }
             }
         }
     }
-    // One that panicked has said so.
+    // A panic of a task was logged already.
     while working.join_next().await.is_some() {}
 }
 
 impl Core {
-    /// Tells the folder, and whether it is to be left as it is: damaged, or empty and not to be removed. Looked at
-    /// again it would be found at once, without end.
+    /// Forwards an adopted spool. Returns its directory, and whether it must be left unchanged: it is damaged, or it is
+    /// empty and cannot be removed. A further scan would find such a spool again and again.
     async fn work_off(self: Arc<Self>, folder: Folder) -> (PathBuf, bool) {
         self.adopted().push(Arc::clone(&folder.queue));
         let path = folder.path.display();
         let mut forwarded = 0;
-        let ended = self.forward_found(&folder, &mut forwarded).await;
+        let ended = self.forward_adopted(&folder, &mut forwarded).await;
         self.adopted()
             .retain(|queue| !Arc::ptr_eq(queue, &folder.queue));
         match &ended {
@@ -99,7 +100,7 @@ impl Core {
                 tracing::info!(%path, forwarded, "the broker has everything that was in a spool left by another relay");
             }
             ForwardEnd::Unreadable(why) => {
-                tracing::error!(%path, forwarded, why, "a spool that was found is left as it is");
+                tracing::error!(%path, forwarded, why, "a spool of another relay cannot be read and is left unchanged; it is tried again at the next start");
             }
             ForwardEnd::Empty | ForwardEnd::Stopped => {}
         }
@@ -115,9 +116,9 @@ impl Core {
 }
 
 impl Core {
-    /// Forwards a spool that was found until it is empty. One that cannot be read is opened again by its queue, so it
-    /// is tried for a while.
-    async fn forward_found(&self, folder: &Folder, forwarded: &mut u64) -> ForwardEnd {
+    /// Forwards an adopted spool until it is empty. Its queue opens an unreadable file again, so reading is retried for
+    /// [`UNREADABLE_MAX`].
+    async fn forward_adopted(&self, folder: &Folder, forwarded: &mut u64) -> ForwardEnd {
         let mut unreadable: Option<(Instant, u64)> = None;
         loop {
             let ended = self.forward(folder, Some(&mut *forwarded)).await;
@@ -127,7 +128,7 @@ impl Core {
             let since = match unreadable {
                 Some((since, before)) if before == *forwarded => since,
                 _ => {
-                    tracing::warn!(path = %folder.path.display(), why, "a spool that was found cannot be read now: it is tried again");
+                    tracing::warn!(path = %folder.path.display(), why, "a spool of another relay cannot be read now: retrying every second");
                     Instant::now()
                 }
             };
@@ -144,31 +145,31 @@ impl Core {
     }
 }
 
-async fn take(core: &Core, path: &Path) -> Result<Option<Folder>, QueueOpenError> {
+async fn adopt(core: &Core, path: &Path) -> Result<Option<Folder>, QueueOpenError> {
     let (path, clock) = (path.to_owned(), Arc::clone(&core.clock));
-    let taking = tokio::task::spawn_blocking(move || Folder::take(&path, &clock));
-    // A panic in there has already said so.
-    taking.await.unwrap_or(Ok(None))
+    let adopting = tokio::task::spawn_blocking(move || Folder::adopt(&path, &clock));
+    // A panic in the closure was logged already.
+    adopting.await.unwrap_or(Ok(None))
 }
 
-/// Spools that may be free. What is no spool is named once.
-async fn look(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
+/// Finds spools that may be free. An entry that is not a spool is reported once.
+async fn scan(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
     let (root, mut present) = (root.to_owned(), std::mem::take(seen));
-    let looking = tokio::task::spawn_blocking(move || {
-        let found = look_now(&root, own, &mut present);
+    let scanning = tokio::task::spawn_blocking(move || {
+        let found = scan_now(&root, own, &mut present);
         (found, present)
     });
-    let (found, present) = looking.await.unwrap_or_default();
+    let (found, present) = scanning.await.unwrap_or_default();
     *seen = present;
     found
 }
 
-fn look_now(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
+fn scan_now(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
     let entries = match fs::read_dir(root) {
         Ok(entries) => entries,
         Err(error) => {
-            if error.kind() != ErrorKind::NotFound && seen.named.insert(root.to_owned()) {
-                tracing::error!(path = %root.display(), %error, "other spools cannot be looked for");
+            if error.kind() != ErrorKind::NotFound && seen.reported.insert(root.to_owned()) {
+                tracing::error!(path = %root.display(), %error, "spools of other relays cannot be searched for");
             }
             return Vec::new();
         }
@@ -177,7 +178,7 @@ fn look_now(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
     let mut bare = HashMap::new();
     for entry in entries.take(ENTRIES_MAX).flatten() {
         let path = entry.path();
-        if seen.named.contains(&path) {
+        if seen.reported.contains(&path) {
             continue;
         }
         let name = entry.file_name();
@@ -188,16 +189,16 @@ fn look_now(root: &Path, own: Uuid, seen: &mut SeenFolders) -> Vec<PathBuf> {
             Some(_) if is_folder && folder::has_file(&path) => found.push(path),
             Some(_) if is_folder => {
                 let since = seen.bare.get(&path).copied().unwrap_or_else(Instant::now);
-                if since.elapsed() < MADE_WITHIN {
+                if since.elapsed() < CREATED_WITHIN {
                     bare.insert(path, since);
                 } else if let Err(error) = folder::remove(&path) {
-                    tracing::warn!(path = %path.display(), %error, "a folder without a spool is left as it is");
-                    seen.named.insert(path);
+                    tracing::warn!(path = %path.display(), %error, "a directory without a spool cannot be removed and is left unchanged");
+                    seen.reported.insert(path);
                 }
             }
             _ => {
-                tracing::warn!(path = %path.display(), "no spool of a relay: it is left as it is");
-                seen.named.insert(path);
+                tracing::warn!(path = %path.display(), "not a spool of a relay: left unchanged");
+                seen.reported.insert(path);
             }
         }
     }

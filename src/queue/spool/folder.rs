@@ -1,7 +1,8 @@
-//! A spool's folder: how it is made, taken over and removed.
+//! The directory of a spool: creating, adopting and removing it.
 //!
-//! While a folder holds `queue.db`, the lock beside it tells whether its relay lives: the lock is taken before the file
-//! is made. Only a folder's own relay ever puts messages into it, so what was once seen empty and unlocked stays empty.
+//! While a directory holds `queue.db`, the lock beside it shows whether its relay is running, because the lock is taken
+//! before the file is created. Only the directory's own relay puts messages into it. So a spool that was once found
+//! empty and unlocked stays empty.
 
 use std::error::Error;
 use std::fs::{self, DirBuilder, File};
@@ -16,9 +17,9 @@ use crate::queue::{EmbeddedQueue, EmbeddedSettings, QueueOpenError};
 
 use super::SpoolSettings;
 
-/// The queue's file in a folder.
+/// The name of the queue's file in a directory.
 const FILE: &str = "queue.db";
-/// Everything that the relay puts into a folder, in the order in which it is removed.
+/// Every file that the relay creates in a directory, in the order of removal.
 const FILES: [&str; 5] = [
     "queue.db-wal",
     "queue.db-shm",
@@ -26,14 +27,14 @@ const FILES: [&str; 5] = [
     FILE,
     "queue.db.lock",
 ];
-/// Another relay may look into a folder just when it is made, and then takes it for a leftover.
-const MAKE_ATTEMPTS: usize = 5;
-const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// Another relay may scan a directory while it is being created and remove it as a leftover. So creating it is retried.
+const CREATE_ATTEMPTS: usize = 5;
+const CREATE_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Why a relay has no spool of its own.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the spool {} cannot be made: {why}; make server.data_dir a folder on a local disk with room that the relay's user can write to, or do without a spool (spool.max_bytes = \"0B\")",
+    "the spool {} cannot be created: {why}; set server.data_dir to a directory on a local disk that has free space and that the relay's user can write to, or switch the spool off (spool.max_bytes = \"0B\")",
     path.display()
 )]
 pub struct SpoolError {
@@ -42,7 +43,7 @@ pub struct SpoolError {
     why: Box<dyn Error + Send + Sync>,
 }
 
-/// One spool.
+/// An open spool.
 #[derive(Clone)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
@@ -50,29 +51,29 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the own one.
+    /// Creates this relay's own spool.
     pub(super) fn make(
         settings: &SpoolSettings,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, SpoolError> {
         let path = settings.root.join(settings.instance.to_string());
         let make = || -> Result<Self, Box<dyn Error + Send + Sync>> {
-            make_durably(&path)?;
+            create_durably(&path)?;
             Ok(open(&path, settings.bytes_max, clock)?)
         };
         let mut made = make();
-        for _ in 1..MAKE_ATTEMPTS {
+        for _ in 1..CREATE_ATTEMPTS {
             if made.is_ok() {
                 break;
             }
-            std::thread::sleep(MAKE_AGAIN_AFTER);
+            std::thread::sleep(CREATE_AGAIN_AFTER);
             made = make();
         }
         made.map_err(|why| SpoolError { path, why })
     }
 
-    /// Takes over one that was found. `Ok(None)`: nothing to take, its relay lives or it was removed meanwhile.
-    pub(super) fn take(
+    /// Adopts the spool of another relay. `Ok(None)`: its relay is running, or the spool was removed meanwhile.
+    pub(super) fn adopt(
         path: &Path,
         clock: &Arc<dyn Clock>,
     ) -> Result<Option<Self>, QueueOpenError> {
@@ -89,7 +90,7 @@ impl Folder {
         depths.is_ok_and(|depths| depths.total() == 0)
     }
 
-    /// Gives the file free; without messages the folder goes as well.
+    /// Releases the file, and removes the directory if there are no messages.
     pub(super) async fn end(&self) {
         let depths = self.queue.depths().await;
         self.queue.close().await;
@@ -98,7 +99,7 @@ impl Folder {
             Ok(messages) => {
                 tracing::info!(path = %self.path.display(), messages, "accepted events stay in the spool; the next relay with this data directory forwards them");
             }
-            // It was closed before, or cannot be read: whoever opens it next finds out.
+            // It was closed before, or cannot be read. The relay that opens it next handles its messages.
             Err(_) => {}
         }
     }
@@ -107,17 +108,17 @@ impl Folder {
         let path = self.path.clone();
         let removed = tokio::task::spawn_blocking(move || remove(&path)).await;
         if let Ok(Err(error)) = removed {
-            tracing::warn!(path = %self.path.display(), %error, "the empty spool is not removed");
+            tracing::warn!(path = %self.path.display(), %error, "the empty spool cannot be removed");
         }
     }
 }
 
-/// Whether there may be messages in the folder.
+/// Whether the directory may hold messages.
 pub(super) fn has_file(path: &Path) -> bool {
     path.join(FILE).exists()
 }
 
-/// Removes a folder without messages, unless somebody has it or something in it is not ours.
+/// Removes a directory without messages, unless a relay owns it or it holds a file that is not the relay's.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -132,7 +133,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
             )));
         }
     }
-    // Held to the end, so that nobody begins to use what is being removed.
+    // Held to the end, so that no relay starts to use a directory that is being removed.
     let Ok(_lock) = lock(&path.join(FILE)) else {
         return Ok(());
     };
@@ -156,9 +157,9 @@ fn open(path: &Path, bytes_max: u64, clock: &Arc<dyn Clock>) -> Result<Folder, Q
     })
 }
 
-/// Makes the folder, for its owner only, so that it outlasts a power cut: the queue's file syncs only itself and the
-/// folder that it is in.
-fn make_durably(path: &Path) -> io::Result<()> {
+/// Creates the directory, accessible to its owner only, and makes it survive a power cut: the queue's file syncs only
+/// itself and the directory that holds it.
+fn create_durably(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -16,39 +16,43 @@ use crate::ports::{
 
 use super::{Core, Folder};
 
-/// Most messages that wait for the broker's confirm at one time, over all spools. New events need places as well.
+/// Most messages that wait for the broker's confirm at one time, over all spools. New events need places in the publish
+/// window as well.
 const WINDOW: usize = 64;
-/// The broker's back end has its own limit for a confirm; this one holds if it should not keep it.
+/// The longest wait for one confirm. The broker's back end has its own limit, so this one only matters if that fails.
 const FORWARD_WITHIN: Duration = Duration::from_secs(60);
-/// How long confirms are waited for once a stop was asked for. What is not confirmed by then is published again later.
+/// The wait for outstanding confirms after a stop was requested. A message that is not confirmed by then is published
+/// again later.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
-/// The pauses while the broker refuses. It is back only when this says so, so the longest one is short.
+/// The pauses between attempts while the broker refuses. Only an attempt shows that the broker is available again, so
+/// the longest pause is short.
 const PAUSES: Backoff = Backoff {
     initial: Duration::from_millis(100),
     max: Duration::from_secs(2),
 };
-/// A spool that was found is looked at again after this time, if nothing could be received.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// If nothing could be received for this long, an adopted spool is checked again for being empty.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// One spool is forwarded at a time. Whoever has the turn keeps it while it pauses, so that the broker is tried by one.
+/// The lock that allows one spool to be forwarded at a time. The holder keeps it while it pauses, so that only one
+/// spool tries the broker.
 #[derive(Default)]
 pub(super) struct ForwardTurn {
-    /// Tries since the broker last took a message.
+    /// Attempts since the broker last confirmed a message.
     refused: u32,
 }
 
 /// Why forwarding ended.
 pub(super) enum ForwardEnd {
-    /// Nothing is left.
+    /// The spool is empty.
     Empty,
-    /// A stop was asked for.
+    /// A stop was requested.
     Stopped,
     /// The file cannot be read now: it is damaged, or the disk failed.
     Unreadable(String),
 }
 
 impl Core {
-    /// Forwards the own spool until a stop is asked for.
+    /// Forwards the own spool until a stop is requested.
     pub(super) async fn forward_own(self: Arc<Self>) {
         let Some(own) = self.own.clone() else {
             return;
@@ -63,13 +67,14 @@ impl Core {
         }
     }
 
-    /// Forwards until a stop is asked for; a spool that was found until it is empty, counting in `forwarded`.
+    /// Forwards until a stop is requested. An adopted spool is forwarded until it is empty, and `forwarded` counts its
+    /// messages.
     pub(super) async fn forward(
         &self,
         folder: &Folder,
         mut forwarded: Option<&mut u64>,
     ) -> ForwardEnd {
-        // Confirmed, but not deleted because the disk refused; never more than the deliveries of one batch.
+        // Confirmed, but not deleted because the disk refused. Never more than the deliveries of one batch.
         let mut confirmed = HashSet::new();
         loop {
             if forwarded.is_some() && folder.is_empty().await {
@@ -78,10 +83,10 @@ impl Core {
             let received = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return ForwardEnd::Stopped,
-                received = tokio::time::timeout(LOOK_AGAIN_AFTER, receive(folder)) => received,
+                received = tokio::time::timeout(CHECK_AGAIN_AFTER, receive(folder)) => received,
             };
             let deliveries = match received {
-                // Nothing to do.
+                // Nothing was received in time.
                 Err(_) => continue,
                 Ok(Ok(deliveries)) => deliveries,
                 Ok(Err(QueueError::Closed)) => return ForwardEnd::Stopped,
@@ -97,7 +102,7 @@ impl Core {
         }
     }
 
-    /// Tells how many the broker confirmed.
+    /// Forwards one batch. Returns how many messages the broker confirmed.
     async fn forward_batch(
         &self,
         folder: &Folder,
@@ -106,22 +111,26 @@ impl Core {
     ) -> u64 {
         let mut turn = self.turn.lock().await;
         if self.stop.is_cancelled() {
-            // Not to be settled: closing the file gives them back.
+            // Not settled: closing the file releases them.
             return 0;
         }
         let (damaged, mut deliveries): (Vec<_>, Vec<_>) = deliveries
             .into_iter()
             .partition(|delivery| delivery.damaged);
         for delivery in damaged {
-            self.returned_messages
-                .put(&folder.queue, delivery, "it is damaged".to_owned());
+            self.returned_messages.hold(
+                &folder.queue,
+                delivery,
+                "the spool's copy is damaged".to_owned(),
+            );
         }
         if deliveries.is_empty() {
             return 0;
         }
         let mut settlements = Vec::with_capacity(deliveries.len());
         if turn.refused > 0 {
-            // One is enough to find out. Any of them: if it is the message that the broker minds, another is next.
+            // One message is enough to test the broker. It is chosen at random: if the broker refuses this message in
+            // particular, the next attempt tries another.
             let chosen = rand::random_range(..deliveries.len());
             deliveries.swap(0, chosen);
             settlements.extend(deliveries.drain(1..).map(returned));
@@ -129,7 +138,7 @@ impl Core {
         let (deleting, publishing): (Vec<_>, Vec<_>) = deliveries
             .into_iter()
             .partition(|delivery| confirmed.contains(&delivery.message.id));
-        let mut done: Vec<(String, Receipt)> = deleting.into_iter().map(name).collect();
+        let mut done: Vec<(String, Receipt)> = deleting.into_iter().map(id_and_receipt).collect();
         let (mut taken, mut is_refused) = (0, false);
         for (delivery, outcome) in self.publish_together(publishing).await {
             match outcome {
@@ -137,11 +146,11 @@ impl Core {
                     crash_point::reach("spool.forwarded");
                     taken += 1;
                     self.observer.forwarded();
-                    done.push(name(delivery));
+                    done.push(id_and_receipt(delivery));
                 }
                 Err(PublishError::TooLarge { .. } | PublishError::Unwritable(_)) => {
                     let reason = outcome.map_or_else(|error| error.to_string(), |()| String::new());
-                    self.returned_messages.put(&folder.queue, delivery, reason);
+                    self.returned_messages.hold(&folder.queue, delivery, reason);
                 }
                 Err(PublishError::Unavailable(_) | PublishError::Full(_)) => {
                     is_refused = true;
@@ -153,7 +162,7 @@ impl Core {
         if taken > 0 {
             turn.refused = 0;
         }
-        // A failure waits by itself before the deliveries come again.
+        // If settling fails, the queue itself waits before it delivers the messages again.
         match folder.queue.settle(settlements).await {
             Ok(()) => confirmed.retain(|id| done.iter().all(|(deleted, _)| deleted != id)),
             Err(_) => confirmed.extend(done.into_iter().map(|(id, _)| id)),
@@ -165,7 +174,7 @@ impl Core {
         taken
     }
 
-    /// Publishes all of them at once, so that their confirms are pipelined.
+    /// Publishes all of them concurrently, so that their confirms are pipelined.
     async fn publish_together(
         &self,
         deliveries: Vec<Delivery>,
@@ -176,7 +185,7 @@ impl Core {
                 let publishing = self.inner.publish(Outgoing {
                     queue: delivery.queue,
                     message: delivery.message.clone(),
-                    // It had its time in the spool.
+                    // Its delay has passed in the spool.
                     delay: Duration::ZERO,
                 });
                 let given_up = async {
@@ -188,7 +197,7 @@ impl Core {
                 let outcome = tokio::select! {
                     biased;
                     outcome = publishing => outcome,
-                    () = given_up => Err(PublishError::Unavailable("no confirm".to_owned())),
+                    () = given_up => Err(PublishError::Unavailable("no confirm in time".to_owned())),
                 };
                 (delivery, outcome)
             })
@@ -203,24 +212,24 @@ impl Core {
         outcomes
     }
 
-    /// Resolves when confirms are no longer waited for.
+    /// Resolves when outstanding confirms are no longer waited for.
     async fn stopped(&self) {
         self.stop.cancelled().await;
         tokio::time::sleep(STOP_WITHIN).await;
     }
 
-    /// Ends early when the broker takes a new message, or when a stop is asked for.
+    /// Waits before the next attempt. Ends early when the broker confirms a new message, or when a stop is requested.
     async fn pause(&self, refused: u32) {
         let pause = PAUSES.delay(refused, rand::random());
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = self.took.notified() => {}
+            () = self.confirmed.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-/// Whatever can be received; dropped anywhere, it leaves everything in its place.
+/// Receives from any of the queues. Dropping it loses nothing.
 async fn receive(folder: &Folder) -> Result<Vec<Delivery>, QueueError> {
     let receive = |queue| folder.queue.receive(queue, WINDOW);
     tokio::select! {
@@ -235,6 +244,6 @@ fn returned(delivery: Delivery) -> Settlement {
     Settlement::Return(delivery.receipt)
 }
 
-fn name(delivery: Delivery) -> (String, Receipt) {
+fn id_and_receipt(delivery: Delivery) -> (String, Receipt) {
     (delivery.message.id, delivery.receipt)
 }

@@ -1,5 +1,5 @@
-//! Messages that the broker will never take. They stay leased in their file, out of their neighbours' way, until
-//! somebody keeps them elsewhere; until then every start tries them again.
+//! Messages that the broker will never accept. They stay leased in their file, where they do not delay other messages,
+//! until they are stored as dead letters. Until then every start tries them again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,30 +9,30 @@ use tokio::sync::Notify;
 use crate::ports::{Delivery, Queue, QueueError, Receipt, ReturnedMessage, Settlement};
 use crate::queue::EmbeddedQueue;
 
-/// Most messages that are held here at one time. Others stay in their file until the next start.
+/// Most messages that are held here at one time. Further ones stay in their file until the next start.
 const HELD_MAX: usize = 64;
 
 #[derive(Default)]
 pub(super) struct SpoolReturned {
     held: Mutex<SpoolHeld>,
-    news: Notify,
+    arrivals: Notify,
 }
 
 #[derive(Default)]
 struct SpoolHeld {
     waiting: VecDeque<ReturnedMessage>,
-    /// Whose they are, by our own receipts.
+    /// The queue and the receipt of each held message, by the receipt issued here.
     owners: HashMap<Receipt, (Arc<EmbeddedQueue>, Receipt)>,
     last_receipt: u64,
 }
 
 impl SpoolReturned {
-    /// Puts a delivery aside instead of settling it.
-    pub(super) fn put(&self, queue: &Arc<EmbeddedQueue>, delivery: Delivery, reason: String) {
+    /// Holds a delivery instead of settling it.
+    pub(super) fn hold(&self, queue: &Arc<EmbeddedQueue>, delivery: Delivery, reason: String) {
         tracing::error!(
             event.id = delivery.message.id,
             reason,
-            "a message of the spool cannot be forwarded and is put aside"
+            "a message of the spool cannot be forwarded: it becomes a dead letter"
         );
         let mut held = self.held();
         if held.owners.len() >= HELD_MAX {
@@ -50,12 +50,12 @@ impl SpoolReturned {
             reason,
         });
         drop(held);
-        self.news.notify_one();
+        self.arrivals.notify_one();
     }
 
     pub(super) async fn receive(&self, max: usize) -> Vec<ReturnedMessage> {
         loop {
-            let news = self.news.notified();
+            let arrivals = self.arrivals.notified();
             let returned: Vec<ReturnedMessage> = {
                 let mut held = self.held();
                 let count = held.waiting.len().min(max);
@@ -64,12 +64,12 @@ impl SpoolReturned {
             if !returned.is_empty() {
                 return returned;
             }
-            news.await;
+            arrivals.await;
         }
     }
 
-    /// Removes what is kept elsewhere now. What a file does not let go is tried again at the next start; the others
-    /// are removed all the same.
+    /// Removes messages that are stored elsewhere now. One that cannot be removed from its file is tried again at the
+    /// next start; the others are removed in any case.
     pub(super) async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError> {
         let mut settled = Ok(());
         for receipt in done {

@@ -22,52 +22,52 @@ use super::*;
 use crate::domain::Timestamp;
 use crate::ports::Message;
 
-/// A clock that stands still.
-struct Still;
+/// A clock that always shows the same time.
+struct FixedClock;
 
-impl Clock for Still {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(1_000_000)
     }
 }
 
-/// What the broker does with a publish.
+/// How the broker answers a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
+enum Behaviour {
     Takes,
     Unavailable,
     Full,
-    /// Takes nothing and answers nothing.
+    /// Takes no message and never answers.
     Hangs,
-    /// Takes it, and its confirm never comes.
+    /// Takes the message and never confirms it.
     Silent,
 }
 
-/// A broker in memory whose mood can be changed. It has no messages for consumers.
+/// A broker in memory whose behaviour can be changed. It delivers no messages to consumers.
 struct Broker {
-    mood: Mutex<Mood>,
+    behaviour: Mutex<Behaviour>,
     taken: Mutex<Vec<String>>,
-    /// Refused for good.
-    minds: Mutex<Option<String>>,
+    /// The id of a message that is refused permanently.
+    rejected: Mutex<Option<String>>,
     asked: AtomicUsize,
     at_once: AtomicUsize,
     at_once_max: AtomicUsize,
 }
 
 impl Broker {
-    fn new(mood: Mood) -> Arc<Self> {
+    fn new(behaviour: Behaviour) -> Arc<Self> {
         Arc::new(Self {
-            mood: Mutex::new(mood),
+            behaviour: Mutex::new(behaviour),
             taken: Mutex::default(),
-            minds: Mutex::default(),
+            rejected: Mutex::default(),
             asked: AtomicUsize::new(0),
             at_once: AtomicUsize::new(0),
             at_once_max: AtomicUsize::new(0),
         })
     }
 
-    fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    fn set(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 
     fn taken(&self) -> Vec<String> {
@@ -89,12 +89,12 @@ impl Queue for Broker {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let id = outgoing.message.id;
-        if self.minds.lock().unwrap().as_ref() == Some(&id) {
+        if self.rejected.lock().unwrap().as_ref() == Some(&id) {
             return Err(PublishError::TooLarge { bytes: 1 });
         }
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Takes => {
+        let behaviour = *self.behaviour.lock().unwrap();
+        match behaviour {
+            Behaviour::Takes => {
                 let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
                 self.at_once_max.fetch_max(at_once, Ordering::SeqCst);
                 tokio::task::yield_now().await;
@@ -102,10 +102,12 @@ impl Queue for Broker {
                 self.taken.lock().unwrap().push(id);
                 Ok(())
             }
-            Mood::Unavailable => Err(PublishError::Unavailable("the broker is down".to_owned())),
-            Mood::Full => Err(PublishError::Full("the broker is full".to_owned())),
-            Mood::Hangs => std::future::pending().await,
-            Mood::Silent => {
+            Behaviour::Unavailable => {
+                Err(PublishError::Unavailable("the broker is down".to_owned()))
+            }
+            Behaviour::Full => Err(PublishError::Full("the broker is full".to_owned())),
+            Behaviour::Hangs => std::future::pending().await,
+            Behaviour::Silent => {
                 self.taken.lock().unwrap().push(id);
                 std::future::pending().await
             }
@@ -149,7 +151,7 @@ impl SpoolObserver for Counts {
     }
 }
 
-/// A data directory and a broker, used by one relay after the other.
+/// A data directory and a broker, used by one relay after another.
 struct Bench {
     directory: tempfile::TempDir,
     broker: Arc<Broker>,
@@ -158,10 +160,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(mood: Mood) -> Self {
+    fn new(behaviour: Behaviour) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            broker: Broker::new(mood),
+            broker: Broker::new(behaviour),
             counts: Arc::default(),
             bytes_max: 64 << 20,
         }
@@ -171,7 +173,7 @@ impl Bench {
         self.directory.path().join("spool")
     }
 
-    /// A relay starts.
+    /// Starts a relay.
     fn open(&self) -> Spool {
         self.open_with(Arc::clone(&self.broker))
     }
@@ -183,11 +185,11 @@ impl Bench {
             bytes_max: self.bytes_max,
         };
         let counts = Arc::clone(&self.counts) as Arc<dyn SpoolObserver>;
-        Spool::open(settings, broker, Arc::new(Still), counts).unwrap()
+        Spool::open(settings, broker, Arc::new(FixedClock), counts).unwrap()
     }
 
-    /// The names of what lies in the folder of all spools.
-    fn found(&self) -> Vec<String> {
+    /// The names of the entries of the directory of all spools.
+    fn entries_found(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.root()) else {
             return Vec::new();
         };
@@ -200,14 +202,14 @@ impl Bench {
     }
 }
 
-/// The relay is killed: nothing is finished, the system gives its locks free.
+/// Kills the relay: no work is finished, and the system releases its locks.
 async fn kill(spool: Spool) {
     let path = spool.core.own.as_ref().map(|own| own.path.clone());
     let core = Arc::downgrade(&spool.core);
     drop(spool);
     until("its tasks are gone", async || core.strong_count() == 0).await;
     if let Some(path) = path {
-        // Or somebody has found it already.
+        // Or another relay has adopted and removed it already.
         until("the lock is free", async || {
             crate::lock::lock(&path.join("queue.db")).is_ok() || !path.exists()
         })
@@ -215,8 +217,8 @@ async fn kill(spool: Spool) {
     }
 }
 
-/// Waits for a state; how long is the machine's matter, whatever the runtime's clock does. A spool that was still
-/// locked at the first look is found a minute later.
+/// Waits for a state. The limit is in real time, even if the runtime's clock is paused. A spool that was still locked
+/// at the first scan is found a minute later.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
@@ -247,7 +249,7 @@ fn event(id: impl ToString) -> Outgoing {
     }
 }
 
-/// Publishes `count` events one after the other and tells their ids.
+/// Publishes `count` events one after the other and returns their ids.
 async fn accept(spool: &Spool, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..count {
@@ -258,7 +260,7 @@ async fn accept(spool: &Spool, count: usize) -> Vec<String> {
     ids
 }
 
-/// Changes the file behind the spool's back.
+/// Changes the file without the spool's knowledge.
 fn run(path: &Path, statements: &str) {
     let connection = Connection::open(path.join("queue.db")).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();

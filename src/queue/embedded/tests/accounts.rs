@@ -1,4 +1,4 @@
-//! What is kept in memory follows the file.
+//! The state in memory follows the file.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use super::*;
 use crate::ports::Settlement::{Again, Done, Return};
 
 #[tokio::test]
-async fn message_of_a_publisher_that_is_gone_is_counted_and_handed_out() {
+async fn message_of_a_dropped_publish_is_counted_and_delivered() {
     let bench = Bench::new();
     let queue = bench.open();
     let mut waiting = Box::pin(queue.receive(QueueName::Events, 1));
     assert!(futures_util::poll!(&mut waiting).is_pending());
     let mut publishing = Box::pin(queue.publish(later("a", 0)));
-    // It may be stored before this first look at it ends.
+    // The message may be stored before this first poll ends.
     let _ = futures_util::poll!(&mut publishing);
     drop(publishing);
     let received = tokio::time::timeout(Duration::from_secs(10), waiting)
@@ -20,13 +20,13 @@ async fn message_of_a_publisher_that_is_gone_is_counted_and_handed_out() {
         .unwrap()
         .unwrap();
     assert_eq!(ids(&received), ["a"]);
-    // A round through the writer, so that its last word is said.
+    // A round trip through the writer's thread, so that the earlier publish is complete.
     queue.publish(later("b", 0)).await.unwrap();
     assert_eq!(depth(&queue).await, (1, 0, 1));
 }
 
 #[tokio::test]
-async fn settlement_of_a_worker_that_is_gone_is_done_or_given_back() {
+async fn dropped_settlement_is_completed_or_its_message_is_released() {
     let bench = Bench::new();
     let queue = bench.open();
     for number in 0..20 {
@@ -75,9 +75,9 @@ async fn depths_follow_every_step() {
     assert_eq!(ids(&receive(&queue, 9).await), ["c", "e", "d"]);
 }
 
-/// Returns, retries and removals cross each other; every message is handed out until it is done, and never again.
+/// Returns, retries and removals run concurrently. Every message is delivered until it is done, and never again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn settled_message_never_comes_again() {
+async fn settled_message_is_never_delivered_again() {
     const COUNT: usize = 300;
     let bench = Bench::new();
     let queue = Arc::new(bench.open());
@@ -91,7 +91,10 @@ async fn settled_message_never_comes_again() {
                     for delivery in received {
                         step += 1;
                         let (receipt, id) = (delivery.receipt, delivery.message.id);
-                        assert!(!done.lock().unwrap().contains(&id), "{id} comes again");
+                        assert!(
+                            !done.lock().unwrap().contains(&id),
+                            "{id} is delivered again"
+                        );
                         let settlement = match step % 3 {
                             0 => Return(receipt),
                             1 => Again {

@@ -61,7 +61,7 @@ async fn age_counts_from_when_a_message_became_visible() {
 }
 
 #[tokio::test]
-async fn what_could_have_been_handed_out_before_the_start_is_marked_and_nothing_else() {
+async fn only_messages_that_were_visible_before_the_start_are_marked_as_redelivered() {
     let bench = Bench::new();
     let queue = bench.open();
     for (id, delay) in [("at once", 0), ("due", 10), ("delayed", 5_000)] {
@@ -92,7 +92,7 @@ async fn waiting_receiver_wakes_when_a_message_is_due() {
     let queue = bench.open();
     queue.publish(later("a", 50)).await.unwrap();
     let clock = Arc::clone(&bench.clock);
-    // The timer is set by what the clock shows; when it rings, the clock shows more.
+    // The timer is computed from the clock's time. When it fires, the clock shows a later time.
     let moving = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(10)).await;
         clock.set(1_000_050);

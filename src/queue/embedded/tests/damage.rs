@@ -1,4 +1,4 @@
-//! Disks that give back other bytes than were written.
+//! Disks that return other bytes than were written.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::*;
 use crate::ports::Settlement::Done;
 
-/// Messages of one file.
+/// The number of messages in one file.
 pub(super) const COUNT: usize = 60;
 
 pub(super) fn sized(number: usize) -> Outgoing {
@@ -25,7 +25,7 @@ impl Bench {
         self.directory.path().join("queue.db")
     }
 
-    /// A closed file with messages in it.
+    /// Returns the bytes of a closed file with [`COUNT`] messages.
     pub(super) async fn filled(&self) -> Vec<u8> {
         let queue = self.open();
         queue
@@ -33,12 +33,12 @@ impl Bench {
             .await
             .unwrap();
         queue.close().await;
-        // Closing leaves the log when both threads do so at one moment; opening moves it into the file.
+        // Closing leaves the log behind if both threads close at the same moment. Opening moves it into the file.
         self.open().close().await;
         fs::read(self.path()).unwrap()
     }
 
-    /// Only this file, without log or anything that was put aside.
+    /// Leaves only this file, with the given log, and no quarantined files.
     pub(super) fn replace(&self, bytes: &[u8], log: Option<&[u8]>) {
         for entry in fs::read_dir(self.directory.path()).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
@@ -49,14 +49,14 @@ impl Bench {
         }
     }
 
-    pub(super) fn has_put_aside(&self) -> bool {
+    pub(super) fn has_quarantined(&self) -> bool {
         names(self.directory.path())
             .iter()
             .any(|name| name.contains(".damaged-"))
     }
 
-    /// Opens it and takes out everything; what comes undamaged is what was published. Tells how many came damaged or
-    /// not, or nothing if the file is refused.
+    /// Opens the file and receives every message. Asserts that each undamaged message is what was published. Returns
+    /// how many undamaged and how many damaged messages came, or `None` if the file is refused.
     pub(super) async fn drain(&self) -> Option<(usize, usize)> {
         let settings = EmbeddedSettings {
             path: self.path(),
@@ -74,9 +74,16 @@ impl Bench {
         while queue.depths().await.unwrap().total() > 0 {
             let waiting = queue.receive(QueueName::Events, 100);
             let received = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-            let received = received.expect("what is counted is handed out").unwrap();
+            let received = received
+                .expect("every counted message is delivered")
+                .unwrap();
             queue
-                .settle(received.iter().map(|it| Done(it.receipt)).collect())
+                .settle(
+                    received
+                        .iter()
+                        .map(|delivery| Done(delivery.receipt))
+                        .collect(),
+                )
                 .await
                 .unwrap();
             for delivery in received {
@@ -84,7 +91,7 @@ impl Bench {
                     damaged += 1;
                 } else {
                     let Message { id, body } = delivery.message;
-                    assert!(whole.insert(id, body).is_none(), "a double");
+                    assert!(whole.insert(id, body).is_none(), "a duplicate");
                 }
             }
         }
@@ -111,7 +118,7 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn flipped_bit_in_a_body_is_found_at_hand_out_and_harms_no_neighbour() {
+async fn flipped_bit_in_a_body_is_detected_at_delivery_and_affects_no_other_message() {
     let bench = Bench::new();
     let mut bytes = bench.filled().await;
     let body = vec![b'h'; 707];
@@ -122,11 +129,11 @@ async fn flipped_bit_in_a_body_is_found_at_hand_out_and_harms_no_neighbour() {
     bytes[at + 300] ^= 0x04;
     bench.replace(&bytes, None);
     assert_eq!(bench.drain().await, Some((COUNT - 1, 1)));
-    assert!(!bench.has_put_aside(), "the file itself is whole");
+    assert!(!bench.has_quarantined(), "the file itself is intact");
 }
 
 #[tokio::test]
-async fn any_flipped_bit_is_found_or_harms_nothing() {
+async fn any_flipped_bit_is_detected_or_harmless() {
     let bench = Bench::new();
     let whole = bench.filled().await;
     for step in 0..120 {
@@ -141,10 +148,10 @@ async fn any_flipped_bit_is_found_or_harms_nothing() {
             );
             continue;
         };
-        let is_told = damaged > 0 || bench.has_put_aside();
+        let is_reported = damaged > 0 || bench.has_quarantined();
         assert!(
-            came == COUNT || is_told,
-            "byte {at}: {came} came and nothing is said"
+            came == COUNT || is_reported,
+            "byte {at}: {came} came and nothing is reported"
         );
         assert!(
             came + damaged >= COUNT - 8,
@@ -154,7 +161,7 @@ async fn any_flipped_bit_is_found_or_harms_nothing() {
 }
 
 #[tokio::test]
-async fn overwritten_page_takes_no_more_with_it_than_was_on_it() {
+async fn overwritten_page_loses_only_the_messages_on_it() {
     let bench = Bench::new();
     let whole = bench.filled().await;
     for page in 1..whole.len() / 4096 {
@@ -163,9 +170,9 @@ async fn overwritten_page_takes_no_more_with_it_than_was_on_it() {
             bytes[page * 4096..(page + 1) * 4096].fill(filler);
             bench.replace(&bytes, None);
             let (came, damaged) = bench.drain().await.unwrap();
-            let is_told = damaged > 0 || bench.has_put_aside();
-            assert!(came == COUNT || is_told, "page {page}: {came}");
-            // The table's root names all its pages: without it only the index tells how many there were.
+            let is_reported = damaged > 0 || bench.has_quarantined();
+            assert!(came == COUNT || is_reported, "page {page}: {came}");
+            // The root of the table lists all its pages. Without it only the index shows how many messages there were.
             assert!(
                 came + damaged >= COUNT - 8 || came == 0,
                 "page {page}: {came}, {damaged}"
@@ -175,14 +182,14 @@ async fn overwritten_page_takes_no_more_with_it_than_was_on_it() {
 }
 
 #[tokio::test]
-async fn file_that_was_cut_keeps_what_is_left_of_it() {
+async fn messages_of_a_truncated_file_are_recovered() {
     let bench = Bench::new();
     let whole = bench.filled().await;
     let mut most = 0;
     for part in 1..16 {
         bench.replace(&whole[..whole.len() * part / 16], None);
         let (came, _) = bench.drain().await.unwrap();
-        assert!(bench.has_put_aside(), "it is said");
+        assert!(bench.has_quarantined(), "it is reported");
         most = most.max(came);
     }
     assert!(most > COUNT / 2, "{most}");
@@ -193,15 +200,15 @@ async fn file_that_was_cut_keeps_what_is_left_of_it() {
         bench.replace(&bytes, None);
         let (came, damaged) = bench.drain().await.unwrap();
         assert!(
-            came == COUNT || damaged > 0 || bench.has_put_aside(),
+            came == COUNT || damaged > 0 || bench.has_quarantined(),
             "{tail}: {came}"
         );
     }
 }
 
-/// A delayed message may be much older than the one after it.
+/// A delayed message may be much older than the message after it.
 #[tokio::test]
-async fn rows_behind_a_wide_gap_are_reached_over_a_damaged_page() {
+async fn rows_after_a_wide_gap_are_recovered_despite_a_damaged_page() {
     let bench = Bench::new();
     bench.filled().await;
     let file = Connection::open(bench.path()).unwrap();
@@ -215,19 +222,22 @@ async fn rows_behind_a_wide_gap_are_reached_over_a_damaged_page() {
         page[0] == 0x0d && page.windows(14).any(|bytes| bytes == b"message-29dddd")
     };
     let mut pages = bytes.chunks_exact_mut(4096).filter(holds);
-    pages.next().expect("it is in the table").fill(0xa5);
+    pages
+        .next()
+        .expect("the message is in the table")
+        .fill(0xa5);
     assert!(pages.next().is_none());
     bench.replace(&bytes, None);
     let (came, damaged) = bench.drain().await.unwrap();
     assert!(came >= COUNT - 8 && damaged == 0, "{came}, {damaged}");
-    assert!(bench.has_put_aside());
+    assert!(bench.has_quarantined());
 }
 
 #[tokio::test]
-async fn cut_between_the_steps_of_a_salvage_loses_nothing() {
+async fn power_cut_between_the_steps_of_a_salvage_loses_nothing() {
     let bench = Bench::new();
     let whole = bench.filled().await;
-    // The new file is whole, the old one is moved away.
+    // The new file is complete, and the old one was moved.
     bench.replace(&whole, None);
     fs::rename(
         bench.path(),
@@ -240,7 +250,7 @@ async fn cut_between_the_steps_of_a_salvage_loses_nothing() {
     )
     .unwrap();
     assert_eq!(bench.drain().await, Some((COUNT, 0)));
-    // The new file is half, the old one is there.
+    // The new file is incomplete, and the old one is in place.
     bench.replace(&whole, None);
     fs::write(
         bench.directory.path().join("queue.db.salvaged"),
@@ -251,12 +261,12 @@ async fn cut_between_the_steps_of_a_salvage_loses_nothing() {
     let names = names(bench.directory.path());
     assert!(
         !names.iter().any(|name| name.ends_with(".salvaged")),
-        "it could take the place of a later file: {names:?}"
+        "it could replace a later file: {names:?}"
     );
 }
 
 #[tokio::test]
-async fn file_of_the_first_version_is_taken_as_it_is() {
+async fn file_of_version_1_is_accepted() {
     let bench = Bench::new();
     let file = Connection::open(bench.path()).unwrap();
     file.execute_batch(&format!(
@@ -277,7 +287,7 @@ async fn file_of_the_first_version_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn log_of_a_file_that_vanished_is_kept() {
+async fn log_of_a_missing_file_is_kept() {
     let bench = Bench::new();
     let queue = bench.open();
     queue.publish(later("a", 0)).await.unwrap();
@@ -295,9 +305,9 @@ async fn log_of_a_file_that_vanished_is_kept() {
     );
 }
 
-/// Every page that is needed is overwritten under the open queue.
+/// The upper half of the pages is overwritten while the queue is open.
 #[tokio::test]
-async fn damage_that_shows_while_it_runs_suspends_the_queue_until_it_is_saved() {
+async fn damage_found_at_run_time_suspends_the_queue_until_the_file_is_recovered() {
     let bench = Bench::new();
     bench.filled().await;
     let queue = bench.open();
@@ -309,20 +319,24 @@ async fn damage_that_shows_while_it_runs_suspends_the_queue_until_it_is_saved() 
     }
     let (mut last, mut refusals) = (Vec::new(), 0);
     let until = std::time::Instant::now() + Duration::from_secs(20);
-    while !bench.has_put_aside() && std::time::Instant::now() < until {
+    while !bench.has_quarantined() && std::time::Instant::now() < until {
         match queue.receive(QueueName::Events, 5).await {
             Ok(received) => last = received,
             Err(QueueError::Unavailable(why)) => {
                 assert!(why.contains("queue.db"), "{why}");
                 refusals += 1;
             }
-            Err(QueueError::Closed) => panic!("it is not closed"),
+            Err(QueueError::Closed) => panic!("the queue is not closed"),
         }
     }
-    assert!(bench.has_put_aside() && refusals > 0, "{refusals} refusals");
-    // What is settled now was handed out before; it is visible again.
+    assert!(
+        bench.has_quarantined() && refusals > 0,
+        "{refusals} refusals"
+    );
+    // These deliveries were made before the file was opened again. Their messages are visible again, so the settlement
+    // is ignored.
     queue
-        .settle(held.iter().map(|it| Done(it.receipt)).collect())
+        .settle(held.iter().map(|delivery| Done(delivery.receipt)).collect())
         .await
         .unwrap();
     queue.publish(later("after", 0)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Disks that refuse.
+//! Disks that refuse writes.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ async fn full_disk_refuses_and_recovers() {
     let bench = Bench::new();
     let queue = bench.open();
     queue.publish(later("before", 0)).await.unwrap();
-    // The limit is SQLite's own, its error is that of a full disk.
+    // The limit is SQLite's own; its error is that of a full disk.
     let limit = |pages: i64| {
         move |connection: &Connection| {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
@@ -50,7 +50,7 @@ async fn full_disk_refuses_and_recovers() {
 }
 
 #[tokio::test]
-async fn message_whose_settlement_fails_comes_again_after_a_pause() {
+async fn message_whose_settlement_fails_is_delivered_again_after_a_pause() {
     let bench = Bench::new();
     let queue = bench.open();
     queue.publish(later("a", 0)).await.unwrap();
@@ -77,7 +77,7 @@ async fn message_whose_settlement_fails_comes_again_after_a_pause() {
 }
 
 #[tokio::test]
-async fn every_look_uses_the_index() {
+async fn every_scan_uses_the_index() {
     let bench = Bench::new();
     let queue = bench.open();
     let plans = |connection: &Connection| {
@@ -108,7 +108,7 @@ async fn every_look_uses_the_index() {
 }
 
 #[tokio::test]
-async fn full_queue_takes_what_follows_from_its_messages_but_nothing_new() {
+async fn full_queue_accepts_follow_up_messages_but_no_new_ones() {
     let bench = Bench::new();
     let settings = EmbeddedSettings {
         path: bench.directory.path().join("queue.db"),
@@ -130,5 +130,5 @@ async fn full_queue_takes_what_follows_from_its_messages_but_nothing_new() {
             return;
         }
     }
-    panic!("what follows has a bound of its own");
+    panic!("follow-up messages have no bound");
 }

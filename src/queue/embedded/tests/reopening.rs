@@ -5,9 +5,9 @@ use std::sync::mpsc;
 use super::*;
 
 #[test]
-fn file_that_was_closed_while_it_was_in_trouble_is_closed() {
-    let (tell, told) = mpsc::channel();
-    // On a thread of its own: what locks itself out would keep the test as well.
+fn file_that_was_closed_while_suspended_stays_closed() {
+    let (sender, receiver) = mpsc::channel();
+    // It runs on a thread of its own, because a deadlock would block the test as well.
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -19,11 +19,11 @@ fn file_that_was_closed_while_it_was_in_trouble_is_closed() {
             queue.close().await;
             let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
             let damaged = rusqlite::Error::SqliteFailure(damaged, None);
-            drop(queue.shared.refused(&SqliteError::Sqlite(damaged)));
+            drop(queue.shared.publish_error(&SqliteError::Sqlite(damaged)));
             let outcome = queue.depths().await.map(|depths| depths.total());
-            tell.send(outcome).unwrap();
+            sender.send(outcome).unwrap();
         });
     });
-    let outcome = told.recv_timeout(Duration::from_secs(20));
-    assert_eq!(outcome.expect("it answers"), Err(QueueError::Closed));
+    let outcome = receiver.recv_timeout(Duration::from_secs(20));
+    assert_eq!(outcome.expect("the queue answers"), Err(QueueError::Closed));
 }

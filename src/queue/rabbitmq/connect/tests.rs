@@ -15,7 +15,7 @@ use world::broker::Broker;
 
 use super::{BrokerError, BrokerSettings, Declare, dial};
 
-/// Settings that fail fast, as a relay has them for this address.
+/// The settings of a relay for this address, with short limits so that tests fail fast.
 pub(in crate::queue::rabbitmq) fn settings(url: &str) -> BrokerSettings {
     let mut shown = url::Url::parse(url).unwrap();
     let _ = shown.set_password(None);
@@ -34,23 +34,23 @@ pub(in crate::queue::rabbitmq) fn settings(url: &str) -> BrokerSettings {
     }
 }
 
-/// What a person reads, without the parts that differ from run to run.
+/// The error text, without the parts that differ from run to run.
 async fn complaint(settings: &BrokerSettings) -> String {
     let error = dial(settings, "test").await.unwrap_err();
-    let (word, text) = match &error {
+    let (kind, text) = match &error {
         BrokerError::Refused(text) => ("refused", text),
-        BrokerError::Unavailable(text) => ("away", text),
+        BrokerError::Unavailable(text) => ("unavailable", text),
     };
     assert!(!text.contains('\n'), "{text}");
     assert!(
         !format!("{error:?}").contains("se%63ret") && !text.contains("secret"),
         "{text}"
     );
-    format!("{word}: {}", text.replace(&settings.shown, "SHOWN"))
+    format!("{kind}: {}", text.replace(&settings.shown, "SHOWN"))
 }
 
 #[tokio::test]
-async fn connection_is_named_and_beats_as_configured() {
+async fn connection_has_its_name_and_the_configured_heartbeat() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let (connection, _cut) = dial(&settings(&broker.url(&vhost)), "meetrelay publisher")
@@ -64,20 +64,20 @@ async fn connection_is_named_and_beats_as_configured() {
 }
 
 #[tokio::test]
-async fn wrong_password_is_refused_without_naming_it() {
+async fn wrong_password_is_refused_without_repeating_it() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     let url = broker.url_as("nobody", "secret", &vhost);
-    insta::assert_snapshot!(complaint(&settings(&url)).await, @"refused: queue.url SHOWN: the broker refuses user name or password (ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile.): correct them, or make the user with rabbitmqctl add_user");
+    insta::assert_snapshot!(complaint(&settings(&url)).await, @"refused: queue.url SHOWN: the broker refuses the user name or password (ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile.): correct them, or create the user with rabbitmqctl add_user");
 }
 
 #[tokio::test]
 async fn missing_vhost_is_refused_and_named() {
     let broker = Broker::shared().await;
     let url = broker.url("no-such-place");
-    insta::assert_snapshot!(complaint(&settings(&url)).await, @"refused: queue.url SHOWN: the broker refuses the virtual host (NOT_ALLOWED - vhost no-such-place not found): correct its name at the end of queue.url, or make it and give the user its rights (rabbitmqctl add_vhost, set_permissions)");
+    insta::assert_snapshot!(complaint(&settings(&url)).await, @"refused: queue.url SHOWN: the broker refuses the virtual host (NOT_ALLOWED - vhost no-such-place not found): correct its name at the end of queue.url, or create it and give the user permissions (rabbitmqctl add_vhost, set_permissions)");
     let empty = url.trim_end_matches("no-such-place");
-    insta::assert_snapshot!(complaint(&settings(empty)).await, @"refused: queue.url SHOWN: the broker refuses the virtual host (NOT_ALLOWED - vhost  not found): queue.url ends in /, which names a virtual host without a name: leave the / out for the broker's default one");
+    insta::assert_snapshot!(complaint(&settings(empty)).await, @"refused: queue.url SHOWN: the broker refuses the virtual host (NOT_ALLOWED - vhost  not found): queue.url ends with /, which means a virtual host with an empty name: remove the / for the broker's default one");
 }
 
 #[tokio::test]
@@ -90,11 +90,11 @@ async fn vhost_without_rights_is_refused() {
         .await;
     let text = complaint(&settings(&broker.url_as(&user, "secret", &other))).await;
     let text = text.replace(&user, "USER").replace(&other, "VHOST");
-    insta::assert_snapshot!(text, @"refused: queue.url SHOWN: the broker refuses the virtual host (NOT_ALLOWED - access to vhost 'VHOST' refused for user 'USER'): correct its name at the end of queue.url, or make it and give the user its rights (rabbitmqctl add_vhost, set_permissions)");
+    insta::assert_snapshot!(text, @"refused: queue.url SHOWN: the broker refuses the virtual host (NOT_ALLOWED - access to vhost 'VHOST' refused for user 'USER'): correct its name at the end of queue.url, or create it and give the user permissions (rabbitmqctl add_vhost, set_permissions)");
 }
 
 #[tokio::test]
-async fn vhost_with_too_many_connections_is_only_away() {
+async fn vhost_with_too_many_connections_is_unavailable() {
     let broker = Broker::shared().await;
     let vhost = broker.new_vhost().await;
     broker
@@ -102,30 +102,32 @@ async fn vhost_with_too_many_connections_is_only_away() {
         .await;
     let text = complaint(&settings(&broker.url(&vhost))).await;
     assert!(
-        text.starts_with("away: ") && text.contains("limit"),
+        text.starts_with("unavailable: ") && text.contains("limit"),
         "{text}"
     );
 }
 
 #[tokio::test]
-async fn nobody_there_is_away() {
+async fn refused_connection_is_unavailable() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
     let url = format!("amqp://relay:secret@127.0.0.1:{port}/v");
-    insta::assert_snapshot!(complaint(&settings(&url)).await, @"away: queue.url SHOWN: no connection: Connection refused (os error 111): is the broker up?");
+    insta::assert_snapshot!(complaint(&settings(&url)).await, @"unavailable: queue.url SHOWN: no connection: Connection refused (os error 111): is the broker up?");
     let url = "amqp://relay:secret@no-such-host.invalid:5672/v";
     let text = complaint(&settings(url)).await;
     assert!(
-        text.starts_with("away: queue.url SHOWN: the name no-such-host.invalid is not resolved"),
+        text.starts_with(
+            "unavailable: queue.url SHOWN: the name no-such-host.invalid is not resolved"
+        ),
         "{text}"
     );
 }
 
 #[tokio::test]
-async fn http_server_is_told_from_a_broker() {
+async fn http_server_is_refused() {
     let url = answering(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
-    insta::assert_snapshot!(complaint(&settings(&url)).await, @"refused: queue.url SHOWN: what answers there does not speak AMQP 0-9-1: write the address of RabbitMQ's AMQP listener (port 5672), with amqps:// for that of its TLS listener (port 5671)");
+    insta::assert_snapshot!(complaint(&settings(&url)).await, @"refused: queue.url SHOWN: the server there does not support AMQP 0-9-1: write the address of RabbitMQ's AMQP listener (port 5672), or amqps:// and the address of its TLS listener (port 5671)");
 }
 
 #[tokio::test]
@@ -136,25 +138,25 @@ async fn other_version_of_amqp_is_refused() {
 }
 
 #[tokio::test]
-async fn server_that_hangs_up_is_away() {
+async fn server_that_closes_the_connection_is_unavailable() {
     let text = complaint(&settings(&answering(b"").await)).await;
-    assert!(text.starts_with("away: "), "{text}");
+    assert!(text.starts_with("unavailable: "), "{text}");
 }
 
 #[tokio::test]
 async fn unreadable_address_is_not_repeated() {
     let mut settings = settings("amqp://relay:secret@127.0.0.1:5672/v?heartbeat=often");
     settings.shown = "amqp://relay@127.0.0.1:5672/v".to_owned();
-    insta::assert_snapshot!(complaint(&settings).await, @"refused: queue.url SHOWN: cannot be read: write one like amqp://user:password@host:5672/vhost, special characters percent-encoded, numbers in its query");
+    insta::assert_snapshot!(complaint(&settings).await, @"refused: queue.url SHOWN: cannot be parsed: write an address like amqp://user:password@host:5672/vhost, with special characters percent-encoded and numbers in its query");
 }
 
 #[tokio::test]
-async fn ipv6_host_is_called_there_and_not_at_localhost() {
+async fn ipv6_host_is_not_replaced_by_localhost() {
     let settings = settings("amqp://relay:secret@[::1]:5672/v");
     assert_eq!(super::uri(&settings).unwrap().authority.host, "::1");
 }
 
-/// A thread for each, as lapin alone would leave it, would show after 20.
+/// One thread per connection, as lapin alone would leave behind, would be visible after 20 connections.
 #[tokio::test]
 async fn silent_server_costs_neither_threads_nor_descriptors() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -167,7 +169,7 @@ async fn silent_server_costs_neither_threads_nor_descriptors() {
     });
     let mut settings = settings(&url);
     settings.connect_timeout = Duration::from_millis(100);
-    insta::assert_snapshot!(complaint(&settings).await, @"away: queue.url SHOWN: takes a connection but says nothing in AMQP within 100ms: is it a RabbitMQ's port, and with TLS only if queue.url is amqps://?");
+    insta::assert_snapshot!(complaint(&settings).await, @"unavailable: queue.url SHOWN: accepts a connection but does not answer the AMQP handshake within 100ms: is it RabbitMQ's port, and does it use TLS only if queue.url begins with amqps://?");
     for _ in 0..20 {
         complaint(&settings).await;
     }
@@ -180,7 +182,7 @@ async fn silent_server_costs_neither_threads_nor_descriptors() {
             .filter(|name| name.starts_with("lapin-io-loop"))
             .count()
     };
-    // Tests beside this one have a few connections.
+    // Tests that run at the same time have a few connections.
     tokio::time::timeout(Duration::from_secs(10), async {
         while threads() > 12 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -206,7 +208,7 @@ async fn cut_ends_a_connection_that_the_peer_does_not_end() {
     .unwrap();
 }
 
-/// The address of a server that says this to whatever it hears, and hangs up.
+/// Starts a server that answers every connection with `what` and closes it. Returns its address.
 async fn answering(what: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

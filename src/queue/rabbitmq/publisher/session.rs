@@ -17,7 +17,7 @@ use crate::ports::PublishError;
 use super::super::ending::LinkEnd;
 use super::super::link_state::Board;
 use super::super::observer::PublishResult;
-use super::super::ready_connection::{News, ReadyConnection};
+use super::super::ready_connection::{ConnectionEvent, ReadyConnection};
 use super::super::supervisor::{CLOSED, Common, Serve};
 use super::super::wire::Frame;
 use super::{PublishRequest, Publisher};
@@ -40,7 +40,7 @@ impl PublisherTask {
     ) -> Result<(), LinkEnd> {
         let channel = ready_connection.channel().await?;
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
-        ready_connection.call("ask for confirms", confirm).await?;
+        ready_connection.call("enable confirms", confirm).await?;
         let mut watch = ready_connection.watch();
         let settings = &self.common.settings;
         let window = settings.publish_window.max(1);
@@ -56,25 +56,25 @@ impl PublisherTask {
                     requests.close();
                     return self.drain(&mut window, &mut requests, &channel).await;
                 }
-                news = watch.next(&ready_connection.connection) => match news {
-                    News::Ended(ending) => {
+                event = watch.next(&ready_connection.connection) => match event {
+                    ConnectionEvent::Ended(ending) => {
                         self.publisher.shut(&ending.text);
                         window.fail_all(&ending.text);
                         return Err(ending);
                     }
-                    News::Blocked(reason) => {
+                    ConnectionEvent::Blocked(reason) => {
                         let why = format!("the broker blocks publishers: {reason}");
                         self.publisher.shut(&why);
                         self.common.board.blocked(Some(&reason));
-                        tracing::warn!(reason, "the broker takes no messages: they are refused until it does");
+                        tracing::warn!(reason, "the broker accepts no messages: they are refused until it does");
                         window.block(&why);
                         refuse_all(&mut requests, &why, &self.common.board);
                     }
-                    News::Unblocked => {
+                    ConnectionEvent::Unblocked => {
                         window.unblock();
                         requests = self.publisher.open();
                         self.common.board.blocked(None);
-                        tracing::info!("the broker takes messages again");
+                        tracing::info!("the broker accepts messages again");
                     }
                 },
                 ended = window.next() => {
@@ -93,7 +93,7 @@ impl PublisherTask {
         }
     }
 
-    /// What was taken before the close is still published, as long as the broker goes along.
+    /// Publishes the requests that were accepted before the close, as long as the broker answers.
     async fn drain(
         &self,
         window: &mut PublishWindow<'_>,
@@ -112,7 +112,7 @@ impl PublisherTask {
             let ended = match tokio::time::timeout(DRAIN_MAX, window.next()).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(ending)) => ending,
-                Err(_) => LinkEnd::timeout("the last messages"),
+                Err(_) => LinkEnd::timeout("confirm the last messages"),
             };
             window.fail_all(&ended.text);
             refuse_all(requests, &ended.text, &self.common.board);
@@ -121,7 +121,7 @@ impl PublisherTask {
     }
 }
 
-/// At the end, how long the next confirm is waited for.
+/// The longest wait at the end for the next confirm.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 
 impl Serve for PublisherTask {
@@ -142,7 +142,7 @@ fn refuse_all(requests: &mut mpsc::Receiver<PublishRequest>, why: &str, board: &
     requests.close();
     while let Ok(request) = requests.try_recv() {
         board.observer().published(PublishResult::Unavailable);
-        // Whoever went does not need it.
+        // A caller that stopped waiting does not need the answer.
         let _ = request
             .answer
             .send(Err(PublishError::Unavailable(why.to_owned())));
@@ -151,14 +151,14 @@ fn refuse_all(requests: &mut mpsc::Receiver<PublishRequest>, why: &str, board: &
 
 type Confirming = Pin<Box<dyn Future<Output = (u64, lapin::Result<Confirmation>)> + Send>>;
 
-/// The messages under way.
+/// The messages that are published and not confirmed.
 struct PublishWindow<'a> {
     size: usize,
     limit: Duration,
     board: &'a Board,
-    under_way: FuturesUnordered<Confirming>,
+    unconfirmed: FuturesUnordered<Confirming>,
     waiting: HashMap<u64, WaitingPublish>,
-    /// In the order of publication, which is that of their deadlines; those that were answered drop out late.
+    /// In the order of publication, which is that of the deadlines. Entries of answered messages are removed later.
     deadlines: VecDeque<(u64, Instant)>,
     is_blocked: bool,
     last: u64,
@@ -166,7 +166,7 @@ struct PublishWindow<'a> {
 
 struct WaitingPublish {
     since: Instant,
-    /// Gone when the answer was given already: the link was blocked.
+    /// `None` once the caller was answered, because the link was blocked.
     answer: Option<oneshot::Sender<Result<(), PublishError>>>,
 }
 
@@ -176,7 +176,7 @@ impl<'a> PublishWindow<'a> {
             size,
             limit,
             board,
-            under_way: FuturesUnordered::new(),
+            unconfirmed: FuturesUnordered::new(),
             waiting: HashMap::new(),
             deadlines: VecDeque::new(),
             is_blocked: false,
@@ -185,15 +185,15 @@ impl<'a> PublishWindow<'a> {
     }
 
     fn has_room(&self) -> bool {
-        !self.is_blocked && self.under_way.len() < self.size
+        !self.is_blocked && self.unconfirmed.len() < self.size
     }
 
     fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
+        self.unconfirmed.is_empty()
     }
 
-    /// Gives one message to lapin, which queues its frames at the first poll: one after the other, or a confirm
-    /// would be taken for another message's.
+    /// Gives one message to lapin, which queues its frames at the first poll. Messages are given one after the other;
+    /// otherwise a confirm could be attributed to another message.
     async fn publish(&mut self, channel: &Channel, request: PublishRequest) {
         let PublishRequest { frame, answer } = request;
         if answer.is_closed() {
@@ -208,14 +208,14 @@ impl<'a> PublishWindow<'a> {
             .insert(number, WaitingPublish { since, answer });
         match poll!(&mut confirming) {
             std::task::Poll::Ready(done) => {
-                self.under_way.push(Box::pin(std::future::ready(done)));
+                self.unconfirmed.push(Box::pin(std::future::ready(done)));
             }
-            std::task::Poll::Pending => self.under_way.push(confirming),
+            std::task::Poll::Pending => self.unconfirmed.push(confirming),
         }
     }
 
-    /// Waits until one message is confirmed; an error when the connection cannot be trusted any more.
-    /// Safe to drop. Never resolves while nothing is under way.
+    /// Waits until one message is confirmed. Returns an error if the connection cannot be trusted any more. Safe to
+    /// drop. Never resolves while no message is unconfirmed.
     async fn next(&mut self) -> Result<(), LinkEnd> {
         while let Some((number, _)) = self.deadlines.front()
             && !self.waiting.contains_key(number)
@@ -226,9 +226,9 @@ impl<'a> PublishWindow<'a> {
         let deadline = deadline.filter(|_| !self.is_blocked);
         tokio::select! {
             biased;
-            Some((number, confirmed)) = self.under_way.next() => self.answer(number, confirmed),
+            Some((number, confirmed)) = self.unconfirmed.next() => self.answer(number, confirmed),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                Err(LinkEnd::timeout("a message that was published"))
+                Err(LinkEnd::timeout("confirm a message"))
             }
             else => std::future::pending().await,
         }
@@ -242,26 +242,26 @@ impl<'a> PublishWindow<'a> {
         let Some(WaitingPublish { since, answer }) = self.waiting.remove(&number) else {
             return Ok(());
         };
-        let (result, told, ending) = match confirmed {
+        let (result, outcome, ending) = match confirmed {
             Ok(Confirmation::Ack(None)) => (PublishResult::Confirmed, Ok(()), None),
             Ok(Confirmation::Nack(_)) => {
                 let full = "the broker refuses the message: its queue is full".to_owned();
                 (PublishResult::Nacked, Err(PublishError::Full(full)), None)
             }
             Ok(_) => {
-                // Nothing is published as mandatory, and confirms are on: this cannot be ours.
-                let odd = "the broker answered a message in a way that was not asked for";
-                let away = PublishError::Unavailable(odd.to_owned());
+                // Nothing is published as mandatory, and confirms are on, so this answer is not expected.
+                let unexpected = "the broker answered a publish with an unexpected confirm";
+                let error = PublishError::Unavailable(unexpected.to_owned());
                 (
                     PublishResult::Unavailable,
-                    Err(away),
-                    Some(LinkEnd::io(odd)),
+                    Err(error),
+                    Some(LinkEnd::io(unexpected)),
                 )
             }
             Err(error) => {
                 let ending = LinkEnd::from(&error);
-                let away = PublishError::Unavailable(ending.text.clone());
-                (PublishResult::Unavailable, Err(away), Some(ending))
+                let error = PublishError::Unavailable(ending.text.clone());
+                (PublishResult::Unavailable, Err(error), Some(ending))
             }
         };
         if let Some(answer) = answer {
@@ -269,16 +269,16 @@ impl<'a> PublishWindow<'a> {
             if result == PublishResult::Confirmed {
                 self.board.observer().confirm_took(since.elapsed());
             }
-            let _ = answer.send(told);
+            let _ = answer.send(outcome);
         }
         ending.map_or(Ok(()), Err)
     }
 
-    /// Whoever waits is told at once. What is under way may still be published when the broker goes on: it is not
-    /// published again here, and a double is known by its id.
+    /// Answers all callers at once. The broker may still confirm the unconfirmed messages when it accepts messages
+    /// again. They are not published again here, and a duplicate is recognized by its id.
     fn block(&mut self, why: &str) {
         self.is_blocked = true;
-        self.tell_all(why, PublishResult::Unavailable);
+        self.answer_all(why, PublishResult::Unavailable);
     }
 
     fn unblock(&mut self) {
@@ -291,34 +291,34 @@ impl<'a> PublishWindow<'a> {
 
     fn fail_all(&mut self, why: &str) {
         let now = Instant::now();
-        let (overdue, away): (Vec<u64>, Vec<u64>) = self
+        let (overdue, others): (Vec<u64>, Vec<u64>) = self
             .waiting
             .iter()
             .map(|(number, waiting)| (*number, waiting.since + self.limit <= now))
             .fold((Vec::new(), Vec::new()), |mut sorted, (number, is_due)| {
-                let place = if is_due { &mut sorted.0 } else { &mut sorted.1 };
-                place.push(number);
+                let numbers = if is_due { &mut sorted.0 } else { &mut sorted.1 };
+                numbers.push(number);
                 sorted
             });
         for (numbers, result) in [
             (overdue, PublishResult::Timeout),
-            (away, PublishResult::Unavailable),
+            (others, PublishResult::Unavailable),
         ] {
             for number in numbers {
-                self.tell(number, why, result);
+                self.answer_failed(number, why, result);
             }
         }
         self.waiting.clear();
     }
 
-    fn tell_all(&mut self, why: &str, result: PublishResult) {
+    fn answer_all(&mut self, why: &str, result: PublishResult) {
         let numbers: Vec<u64> = self.waiting.keys().copied().collect();
         for number in numbers {
-            self.tell(number, why, result);
+            self.answer_failed(number, why, result);
         }
     }
 
-    fn tell(&mut self, number: u64, why: &str, result: PublishResult) {
+    fn answer_failed(&mut self, number: u64, why: &str, result: PublishResult) {
         let waiting = self.waiting.get_mut(&number);
         if let Some(answer) = waiting.and_then(|waiting| waiting.answer.take()) {
             self.board.observer().published(result);

@@ -1,6 +1,6 @@
-//! Declares the plan in a broker, or looks whether it is there. Every complaint names what and what to do.
+//! Declares the plan in a broker, or checks whether it exists. Every complaint says what is wrong and what to do.
 //!
-//! Each step that fails closes its channel (src/queue/rabbitmq/README.md, "Channels"), so channels are thrown away and
+//! Each step that fails closes its channel (src/queue/rabbitmq/README.md, "Channels"), so channels are replaced and
 //! never shared.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
@@ -12,36 +12,36 @@ use tokio::time::timeout;
 use super::super::connect::{BrokerError, BrokerSettings, Declare, broker_text};
 use super::plan::{self, Argument, Binding, Exchange, ExchangeKind, PlannedQueue, Value};
 
-/// One thing that is not as the relay needs it.
+/// One exchange, queue or binding that differs from the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// Like `queue meetrelay.events`.
+    /// Kind and name, like `queue meetrelay.events`.
     pub what: String,
     /// What is wrong and what to do about it.
     pub why: String,
 }
 
-/// What was found in the broker.
+/// The result of comparing the broker with the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct TopologyReport {
-    /// All that is missing or different.
+    /// Everything that is missing or different.
     pub differences: Vec<Difference>,
-    /// Things that are there, but whose arguments the account has no right to compare.
+    /// The number of exchanges and queues that exist, but whose arguments the account has no right to compare.
     pub not_compared: usize,
 }
 
-/// What is done about each thing of the plan.
+/// What is done for each entry of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeclareMode {
-    /// It is made, or found equal.
-    Make,
-    /// It is only looked for.
-    Look,
-    /// It is looked for, and if it is there, declared again, which compares its arguments.
+    /// It is created, or compared if it exists.
+    Create,
+    /// It is only checked for existence.
+    Check,
+    /// It is checked for existence, and if it exists, declared again, which compares its arguments.
     Compare,
 }
 
-/// Sees to it that everything is there, as `settings.declare` says.
+/// Creates or checks everything, as `settings.declare` says.
 ///
 /// # Errors
 /// [`BrokerError::Refused`] names what is missing or different.
@@ -49,15 +49,15 @@ pub(crate) async fn ensure(
     connection: &Connection,
     settings: &BrokerSettings,
 ) -> Result<(), BrokerError> {
-    let way = match settings.declare {
-        Declare::Create => DeclareMode::Make,
-        Declare::Verify => DeclareMode::Look,
+    let mode = match settings.declare {
+        Declare::Create => DeclareMode::Create,
+        Declare::Verify => DeclareMode::Check,
     };
-    let found = go_through(connection, settings, way).await?.differences;
-    let Some(first) = found.first() else {
+    let differences = walk_plan(connection, settings, mode).await?.differences;
+    let Some(first) = differences.first() else {
         return Ok(());
     };
-    let more = match found.len() - 1 {
+    let more = match differences.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more: `meetrelay topology check` names them)"),
     };
@@ -67,19 +67,19 @@ pub(crate) async fn ensure(
     )))
 }
 
-/// Goes through the whole plan; a difference does not stop it.
+/// Goes through the whole plan. A difference does not stop it.
 ///
 /// # Errors
-/// The broker is away.
-pub(super) async fn go_through(
+/// The broker is unavailable.
+pub(super) async fn walk_plan(
     connection: &Connection,
     settings: &BrokerSettings,
-    way: DeclareMode,
+    mode: DeclareMode,
 ) -> Result<TopologyReport, BrokerError> {
-    let mut walk = Walk {
+    let mut walk = PlanWalk {
         connection,
         settings,
-        way,
+        mode,
         channel: None,
         report: TopologyReport::default(),
     };
@@ -89,9 +89,9 @@ pub(super) async fn go_through(
     for queue in plan::queues() {
         walk.step(&PlanItem::Queue(&queue)).await?;
     }
-    // A binding between what is not there would only be a second complaint about the same; and AMQP has no way to
-    // look for bindings.
-    if way == DeclareMode::Make && walk.report.differences.is_empty() {
+    // A missing exchange or queue has been reported already, so its bindings are not. AMQP also has no call that checks
+    // a binding.
+    if mode == DeclareMode::Create && walk.report.differences.is_empty() {
         for binding in plan::bindings() {
             walk.step(&PlanItem::Binding(&binding)).await?;
         }
@@ -163,34 +163,34 @@ impl PlanItem<'_> {
     }
 }
 
-/// Goes through the plan with a channel that is replaced whenever the broker closed it.
-struct Walk<'a> {
+/// Goes through the plan with a channel that is replaced whenever the broker has closed it.
+struct PlanWalk<'a> {
     connection: &'a Connection,
     settings: &'a BrokerSettings,
-    way: DeclareMode,
+    mode: DeclareMode,
     channel: Option<Channel>,
     report: TopologyReport,
 }
 
-impl Walk<'_> {
+impl PlanWalk<'_> {
     async fn step(&mut self, step: &PlanItem<'_>) -> Result<(), BrokerError> {
-        let is_passive = self.way != DeclareMode::Make;
+        let is_passive = self.mode != DeclareMode::Create;
         if let Err(error) = self.take(step, is_passive).await? {
-            return self.note(step, &error);
+            return self.report_difference(step, &error);
         }
-        if self.way == DeclareMode::Compare
+        if self.mode == DeclareMode::Compare
             && let Err(error) = self.take(step, false).await?
         {
             if is_access_refused(&error) {
                 self.report.not_compared += 1;
                 return Ok(());
             }
-            return self.note(step, &error);
+            return self.report_difference(step, &error);
         }
         Ok(())
     }
 
-    /// One call to the broker; after an error of it the channel is gone.
+    /// Sends one declaration. After an error the channel is closed.
     async fn take(
         &mut self,
         step: &PlanItem<'_>,
@@ -201,7 +201,7 @@ impl Walk<'_> {
             None => self
                 .in_time(self.connection.create_channel())
                 .await?
-                .map_err(|error| self.away(&error.to_string()))?,
+                .map_err(|error| self.unavailable(&error.to_string()))?,
         };
         let taken = self.in_time(step.take(&channel, is_passive)).await?;
         if taken.is_ok() {
@@ -210,7 +210,11 @@ impl Walk<'_> {
         Ok(taken)
     }
 
-    fn note(&mut self, step: &PlanItem<'_>, error: &lapin::Error) -> Result<(), BrokerError> {
+    fn report_difference(
+        &mut self,
+        step: &PlanItem<'_>,
+        error: &lapin::Error,
+    ) -> Result<(), BrokerError> {
         let why = self.complaint(step, error)?;
         self.report.differences.push(Difference {
             what: step.name(),
@@ -219,45 +223,45 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What a person can do about it.
+    /// The text of a difference: what is wrong and what to change.
     fn complaint(&self, step: &PlanItem<'_>, error: &lapin::Error) -> Result<String, BrokerError> {
-        let ErrorKind::ProtocolError(said) = error.kind() else {
-            return Err(self.away(&error.to_string()));
+        let ErrorKind::ProtocolError(protocol_error) = error.kind() else {
+            return Err(self.unavailable(&error.to_string()));
         };
-        let text = broker_text(said.get_message().as_str());
-        // A durable queue whose node is down is "not found" too, and will be found again.
+        let text = broker_text(protocol_error.get_message().as_str());
+        // A durable queue whose node is down is reported as "not found" too, and is available again later.
         let is_down = text.contains("is down or inaccessible");
-        match said.kind() {
+        match protocol_error.kind() {
             AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) if !is_down => Ok(
-                "is missing: make it with `meetrelay topology apply --url ...` and an account that may, or \
+                "is missing: create it with `meetrelay topology apply --url ...` and an account with configure permission, or \
                  import deploy/rabbitmq/definitions.json"
                     .to_owned(),
             ),
             AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Ok(format!(
-                "the account may not do this ({text}): give it the right, or make everything with `meetrelay \
+                "the account may not do this ({text}): give it the permission, or create everything with `meetrelay \
                  topology apply --url ...` and set queue.declare = \"verify\""
             )),
             AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => Ok(unequal(step, &text)),
             AMQPErrorKind::Soft(AMQPSoftError::RESOURCELOCKED) => {
-                Ok(format!("another connection holds it alone ({text}): end that"))
+                Ok(format!("another connection holds it exclusively ({text}): close that connection"))
             }
-            _ => Err(self.away(&text)),
+            _ => Err(self.unavailable(&text)),
         }
     }
 
     async fn in_time<T>(&self, call: impl Future<Output = T>) -> Result<T, BrokerError> {
         timeout(self.settings.call_timeout, call)
             .await
-            .map_err(|_| self.away("no answer in time to a declaration"))
+            .map_err(|_| self.unavailable("the broker did not answer a declaration in time"))
     }
 
-    fn away(&self, why: &str) -> BrokerError {
+    fn unavailable(&self, why: &str) -> BrokerError {
         BrokerError::Unavailable(format!("queue.url {}: {why}", self.settings.shown))
     }
 
     async fn close(&mut self) {
         if let Some(channel) = self.channel.take() {
-            // Whether it is answered does not matter: the channel ends with its connection at the latest.
+            // The answer does not matter: the channel ends with its connection at the latest.
             let _ = timeout(
                 self.settings.call_timeout,
                 channel.close(200, "done".into()),
@@ -268,29 +272,29 @@ impl Walk<'_> {
 }
 
 fn is_access_refused(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ProtocolError(said)
-        if *said.kind() == AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED))
+    matches!(error.kind(), ErrorKind::ProtocolError(protocol_error)
+        if *protocol_error.kind() == AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED))
 }
 
-/// The broker says for instance: inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'v': received '1' but
-/// current is '2'.
+/// The text of a difference in an argument. The broker reports for instance: inequivalent arg 'x-message-ttl' for queue
+/// 'q' in vhost 'v': received '1' but current is '2'.
 fn unequal(step: &PlanItem<'_>, text: &str) -> String {
     let argument = text
         .split_once("inequivalent arg '")
         .and_then(|(_, rest)| rest.split_once('\''))
         .map(|(argument, _)| argument);
-    let there = text
+    let values = text
         .split_once("received ")
         .map(|(_, values)| format!(" (received {values})"));
     match (argument, step) {
         (Some(argument), PlanItem::Queue(_)) => format!(
-            "is there with another {argument}{}, and arguments cannot be changed: delete the queue when it is \
-             empty, the relay makes it anew",
-            there.unwrap_or_default()
+            "exists with a different {argument}{}, and arguments cannot be changed: delete the queue when it is \
+             empty, then the relay creates it again",
+            values.unwrap_or_default()
         ),
         (Some(argument), _) => format!(
-            "is there with another {argument}{}: delete it, the relay makes it anew",
-            there.unwrap_or_default()
+            "exists with a different {argument}{}: delete it, then the relay creates it again",
+            values.unwrap_or_default()
         ),
         (None, _) => format!("the broker refuses it ({text}): RabbitMQ 3.10 or newer is needed"),
     }

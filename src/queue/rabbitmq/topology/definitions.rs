@@ -1,16 +1,16 @@
-//! The plan as the definitions that RabbitMQ imports, for brokers where the relay may not configure.
+//! The plan as definitions that RabbitMQ imports, for brokers in which the relay has no right to configure.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::plan::{self, Argument, DEAD, DELAYS, ExchangeKind, UNROUTED, Value, queue_name};
 use crate::ports::QueueName;
 
-/// Most messages of a queue that somebody works on, and of a delay; a policy, so that it can be tuned.
+/// Most messages of a queue that workers consume, and of a delay queue. It is set by a policy, so that it can be tuned.
 const WORK_MAX: u64 = 500_000;
-/// Most messages of the queues that the collector empties.
+/// Most messages of the queues from which the collector consumes.
 const PARKED_MAX: u64 = 200_000;
 
-/// Definitions JSON for `rabbitmqctl import_definitions`, without users. It ends in a line break.
+/// The definitions as JSON for `rabbitmqctl import_definitions`, without users. The text ends with a line break.
 pub(crate) fn definitions(vhost: &str) -> String {
     let exchanges = plan::exchanges().into_iter().map(|exchange| {
         json!({
@@ -55,7 +55,7 @@ pub(crate) fn definitions(vhost: &str) -> String {
     format!("{all:#}\n")
 }
 
-/// The only thing that policies decide: how long queues may grow.
+/// The policies, which set only the maximum length of queues.
 fn policies(vhost: &str) -> Json {
     let sets: [(&str, Vec<&str>, u64); 3] = [
         (

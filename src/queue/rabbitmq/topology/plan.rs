@@ -1,26 +1,27 @@
-//! The exchanges, queues and bindings, as data: one source for declaring, verifying and exporting.
+//! The exchanges, queues and bindings as data: one source for declaring, checking and exporting.
 
 use std::time::Duration;
 
 use crate::ports::QueueName;
 
-/// The exchange that everything enters by; its routing keys are [`QueueName::as_str`].
+/// The exchange that all messages are published to. Its routing keys are [`QueueName::as_str`].
 pub(crate) const EXCHANGE: &str = "meetrelay";
-/// Exchange and queue of what the broker gave up: delivered too often.
+/// Exchange and queue of the messages that were delivered too often.
 pub(crate) const DEAD: &str = "meetrelay.dead";
-/// Exchange and queue of what has no route.
+/// Exchange and queue of the messages that have no route.
 pub(crate) const UNROUTED: &str = "meetrelay.unrouted";
 
-/// A time that the broker can hold messages back for.
+/// A delay that the broker offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rung {
-    /// The name of its exchange and of its queue. Another time needs another name: arguments never change.
+    /// The name of its exchange and of its queue. A different delay needs a different name, because arguments never
+    /// change.
     pub(crate) name: &'static str,
-    /// How long.
+    /// How long a message stays in the queue.
     pub(crate) delay: Duration,
 }
 
-/// The ladder of delays, shortest first.
+/// The delays that the broker offers, shortest first.
 pub(crate) const DELAYS: [Rung; 4] = [
     Rung {
         name: "meetrelay.delay.2s",
@@ -40,7 +41,7 @@ pub(crate) const DELAYS: [Rung; 4] = [
     },
 ];
 
-/// The broker's name of a queue.
+/// The name of a queue in the broker.
 pub(crate) const fn queue_name(queue: QueueName) -> &'static str {
     match queue {
         QueueName::Events => "meetrelay.events",
@@ -50,11 +51,11 @@ pub(crate) const fn queue_name(queue: QueueName) -> &'static str {
     }
 }
 
-/// Deliveries after which the broker gives a message up. Generous, because every restart of the relay counts; the
-/// bound for poison is the relay's own.
+/// Deliveries after which the broker dead-letters a message. It is generous, because every restart of the relay counts.
+/// The relay itself has a lower bound for poison messages.
 const DELIVERY_LIMIT: i64 = 100;
-/// The same where giving up would mean losing: brokers from 4.0 on have a limit of 20 of their own, and only these
-/// know a value for "none" (src/queue/rabbitmq/README.md, "Delivery limit").
+/// The limit where dead-lettering would lose the message. Brokers from 4.0 on have a limit of 20 by default, and only
+/// these have a value for "none" (src/queue/rabbitmq/README.md, "Delivery limit").
 const NO_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
 /// The value of an argument.
@@ -64,7 +65,7 @@ pub(super) enum Value {
     Number(i64),
 }
 
-/// One argument with its name.
+/// The name and the value of one argument.
 pub(super) type Argument = (&'static str, Value);
 
 /// How an exchange routes.
@@ -91,7 +92,7 @@ pub(super) struct PlannedQueue {
     pub(super) arguments: Vec<Argument>,
 }
 
-/// What leads from an exchange to a queue.
+/// A binding of a queue to an exchange.
 #[derive(Debug)]
 pub(super) struct Binding {
     pub(super) exchange: &'static str,
@@ -99,7 +100,7 @@ pub(super) struct Binding {
     pub(super) key: &'static str,
 }
 
-/// All exchanges; those that others name in their arguments first.
+/// All exchanges. Those that others name in their arguments come first.
 pub(super) fn exchanges() -> Vec<Exchange> {
     let fanout = |name, is_internal| Exchange {
         name,
@@ -121,7 +122,7 @@ pub(super) fn exchanges() -> Vec<Exchange> {
     all
 }
 
-/// All queues; those that messages end in first.
+/// All queues. Those at the end of a message's route come first.
 pub(super) fn queues() -> Vec<PlannedQueue> {
     let mut all = Vec::from([UNROUTED, DEAD].map(|name| queue(name, [limit(NO_DELIVERY_LIMIT)])));
     all.extend(QueueName::ALL.map(|name| {
@@ -135,7 +136,7 @@ pub(super) fn queues() -> Vec<PlannedQueue> {
             "x-message-ttl",
             Value::Number(rung.delay.as_secs() as i64 * 1000),
         );
-        // Without a routing key of its own, so that the message's survives and leads it back.
+        // Without a dead-letter routing key, so that the message keeps its own key and returns to its queue.
         queue(rung.name, [time].into_iter().chain(dead_letters(EXCHANGE)))
     }));
     all
@@ -158,7 +159,7 @@ pub(super) fn bindings() -> Vec<Binding> {
     all
 }
 
-/// A full queue refuses instead of dropping its oldest, and the publisher hears of it.
+/// A full queue refuses a new message instead of dropping its oldest one, and the publisher gets a nack.
 fn queue(name: &'static str, own: impl IntoIterator<Item = Argument>) -> PlannedQueue {
     let common = [
         ("x-queue-type", Value::Text("quorum")),

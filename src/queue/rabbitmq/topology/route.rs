@@ -1,14 +1,14 @@
-//! Where a message goes so that it comes up after its delay.
+//! The route of a message that must become visible after a delay.
 
 use std::time::Duration;
 
 use super::plan::{DELAYS, EXCHANGE, Rung};
 use crate::ports::QueueName;
 
-/// The exchange and the routing key of a message for `queue` that shall be seen after `delay`.
+/// The exchange and the routing key of a message for `queue` that must become visible after `delay`.
 ///
-/// A delay that no rung fits is waited for in several hops: who receives the message before its time sends it round
-/// again with what is left. So a message comes late by at most half of its delay, or by 2 s if that is more.
+/// A delay that no rung fits takes several hops: a receiver that gets the message too early publishes it again with the
+/// remaining delay. So a message is late by at most half of its delay, or by 2 s if that is more.
 pub(crate) fn route(queue: QueueName, delay: Duration) -> (&'static str, &'static str) {
     let exchange = match rung(delay) {
         Some(rung) => rung.name,
@@ -17,7 +17,8 @@ pub(crate) fn route(queue: QueueName, delay: Duration) -> (&'static str, &'stati
     (exchange, queue.as_str())
 }
 
-/// The first rung that is not shorter, if it is at most half longer; else the longest shorter one. `None`: at once.
+/// The shortest rung that is not shorter than the delay, if it is at most half longer; otherwise the longest shorter
+/// one. `None`: no delay.
 pub(super) fn rung(delay: Duration) -> Option<Rung> {
     if delay.is_zero() {
         return None;

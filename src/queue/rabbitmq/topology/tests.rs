@@ -10,11 +10,11 @@ use super::route;
 use super::route::rung;
 use crate::ports::QueueName;
 
-/// Waits for `delay` in hops; how long that was in all, and how many hops.
+/// Simulates the hops of `delay`. Returns the total time and the number of hops.
 fn wait(delay: Duration) -> (Duration, u32) {
     let (mut waited, mut hops) = (Duration::ZERO, 0);
     while waited < delay {
-        let rung = rung(delay - waited).expect("something is left to wait for");
+        let rung = rung(delay - waited).expect("some delay remains");
         waited += rung.delay;
         hops += 1;
     }

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order.
+//! Random sequences of events.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -8,7 +8,7 @@ use super::*;
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Publish(usize),
-    Broker(Mood),
+    Broker(Behaviour),
     Kill,
     Stop,
 }
@@ -16,19 +16,19 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (1usize..20).prop_map(Step::Publish),
-        2 => Just(Step::Broker(Mood::Takes)),
-        2 => Just(Step::Broker(Mood::Unavailable)),
-        1 => Just(Step::Broker(Mood::Full)),
-        1 => Just(Step::Broker(Mood::Hangs)),
-        1 => Just(Step::Broker(Mood::Silent)),
+        2 => Just(Step::Broker(Behaviour::Takes)),
+        2 => Just(Step::Broker(Behaviour::Unavailable)),
+        1 => Just(Step::Broker(Behaviour::Full)),
+        1 => Just(Step::Broker(Behaviour::Hangs)),
+        1 => Just(Step::Broker(Behaviour::Silent)),
         2 => Just(Step::Kill),
         1 => Just(Step::Stop),
     ]
 }
 
-/// Runs the steps; at the end the broker takes everything and a last relay starts.
+/// Runs the steps. At the end the broker accepts every message and a last relay starts.
 async fn play(steps: Vec<Step>, bytes_max: u64) {
-    let mut bench = Bench::new(Mood::Takes);
+    let mut bench = Bench::new(Behaviour::Takes);
     bench.bytes_max = bytes_max;
     let mut accepted = Vec::new();
     let mut published = HashSet::new();
@@ -44,7 +44,7 @@ async fn play(steps: Vec<Step>, bytes_max: u64) {
                     }
                 }
             }
-            Step::Broker(mood) => bench.broker.set(mood),
+            Step::Broker(behaviour) => bench.broker.set(behaviour),
             Step::Kill => {
                 kill(spool).await;
                 spool = bench.open();
@@ -55,18 +55,22 @@ async fn play(steps: Vec<Step>, bytes_max: u64) {
             }
         }
     }
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     kill(spool).await;
     let last = bench.open();
     until_taken(&bench, &accepted).await;
     let own = usize::from(last.core.own.is_some());
     until("only the own one is left", async || {
-        bench.found().len() == own
+        bench.entries_found().len() == own
     })
     .await;
     until_empty(&last).await;
     last.close().await;
-    assert!(bench.found().is_empty(), "{:?}", bench.found());
+    assert!(
+        bench.entries_found().is_empty(),
+        "{:?}",
+        bench.entries_found()
+    );
     assert!(bench.broker.taken().iter().all(|id| published.contains(id)));
 }
 
@@ -87,9 +91,9 @@ fn every_accepted_event_reaches_the_broker_whatever_happens() {
     let bytes_max = prop_oneof![Just(0u64), Just(64 << 10), Just(64 << 20)];
     TestRunner::new(config)
         .run(&(steps, bytes_max), |(steps, bytes_max)| {
-            // Without a spool a publish waits for as long as the broker does: not what is claimed here.
+            // Without a spool a publish waits for as long as the broker does, so the property does not hold.
             let hangs = |step: &Step| {
-                matches!(step, Step::Broker(Mood::Hangs | Mood::Silent)) && bytes_max == 0
+                matches!(step, Step::Broker(Behaviour::Hangs | Behaviour::Silent)) && bytes_max == 0
             };
             prop_assume!(!steps.iter().any(hangs));
             runtime.block_on(play(steps, bytes_max));

@@ -1,14 +1,14 @@
-//! The way from the spool to the broker.
+//! Forwarding from the spool to the broker.
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backlog_is_forwarded_when_the_broker_is_back() {
-    let bench = Bench::new(Mood::Unavailable);
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 300).await;
     assert!(bench.broker.taken().is_empty());
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     until_taken(&bench, &ids).await;
     until_empty(&spool).await;
     assert_eq!(bench.broker.taken().len(), ids.len(), "none twice");
@@ -19,8 +19,8 @@ async fn backlog_is_forwarded_when_the_broker_is_back() {
 }
 
 #[tokio::test]
-async fn broker_that_refuses_is_tried_by_one_message_and_ever_more_seldom() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn broker_that_refuses_is_tried_with_one_message_and_growing_pauses() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     accept(&spool, 50).await;
     let before = bench.broker.asked();
@@ -30,31 +30,31 @@ async fn broker_that_refuses_is_tried_by_one_message_and_ever_more_seldom() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn broker_that_comes_and_goes_loses_nothing() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn broker_that_is_unavailable_repeatedly_loses_nothing() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let mut ids = Vec::new();
     for round in 0..30 {
         bench
             .broker
-            .set([Mood::Unavailable, Mood::Takes, Mood::Full][round % 3]);
+            .set([Behaviour::Unavailable, Behaviour::Takes, Behaviour::Full][round % 3]);
         ids.extend(accept(&spool, 10).await);
     }
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     until_taken(&bench, &ids).await;
     until_empty(&spool).await;
 }
 
 #[tokio::test]
 async fn message_stays_until_it_is_confirmed() {
-    let bench = Bench::new(Mood::Unavailable);
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 3).await;
-    bench.broker.set(Mood::Silent);
+    bench.broker.set(Behaviour::Silent);
     until("it was sent", async || !bench.broker.taken().is_empty()).await;
     assert_eq!(spool.level().await.messages, 3);
     kill(spool).await;
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     let spool = bench.open();
     until("each was confirmed", async || {
         bench.counts.forwarded.load(Ordering::SeqCst) == 3
@@ -65,15 +65,15 @@ async fn message_stays_until_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn message_that_cannot_be_deleted_is_not_sent_again_and_again() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn message_that_cannot_be_deleted_is_sent_once() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 1).await;
     let path = own_path(&spool);
     break_deleting(&path);
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     until_taken(&bench, &ids).await;
-    // Longer than it takes until the message comes again.
+    // Longer than it takes until the message is delivered again.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(bench.broker.taken(), ids);
     run(&path, "DROP TRIGGER broken");
@@ -82,13 +82,13 @@ async fn message_that_cannot_be_deleted_is_not_sent_again_and_again() {
 }
 
 #[tokio::test]
-async fn crash_between_confirm_and_deletion_makes_one_double_with_the_same_id() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn crash_between_confirm_and_deletion_makes_one_duplicate_with_the_same_id() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let ids = accept(&spool, 1).await;
     let path = own_path(&spool);
     break_deleting(&path);
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     until_taken(&bench, &ids).await;
     kill(spool).await;
     run(&path, "DROP TRIGGER broken");
@@ -99,14 +99,14 @@ async fn crash_between_confirm_and_deletion_makes_one_double_with_the_same_id() 
 }
 
 #[tokio::test]
-async fn message_that_the_broker_will_never_take_is_put_aside_and_holds_up_no_other() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn message_that_the_broker_never_accepts_is_returned_and_delays_no_other() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let before = accept(&spool, 5).await;
     spool.publish(event("bad")).await.unwrap();
     let after = accept(&spool, 5).await;
-    *bench.broker.minds.lock().unwrap() = Some("bad".to_owned());
-    bench.broker.set(Mood::Takes);
+    *bench.broker.rejected.lock().unwrap() = Some("bad".to_owned());
+    bench.broker.set(Behaviour::Takes);
     until_taken(&bench, &before).await;
     until_taken(&bench, &after).await;
     let returned = ReturnedMessages::receive(&spool, 10).await.unwrap();
@@ -126,15 +126,15 @@ async fn message_that_the_broker_will_never_take_is_put_aside_and_holds_up_no_ot
 }
 
 #[tokio::test]
-async fn message_that_cannot_be_removed_keeps_no_other_from_being_removed() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn message_that_cannot_be_removed_does_not_prevent_removing_others() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let mut returned = Vec::new();
     for _ in 0..2 {
-        *bench.broker.minds.lock().unwrap() = None;
-        bench.broker.set(Mood::Unavailable);
+        *bench.broker.rejected.lock().unwrap() = None;
+        bench.broker.set(Behaviour::Unavailable);
         spool.publish(event("bad")).await.unwrap();
-        *bench.broker.minds.lock().unwrap() = Some("bad".to_owned());
+        *bench.broker.rejected.lock().unwrap() = Some("bad".to_owned());
         returned.extend(ReturnedMessages::receive(&spool, 10).await.unwrap());
     }
     run(
@@ -143,32 +143,35 @@ async fn message_that_cannot_be_removed_keeps_no_other_from_being_removed() {
          WHEN OLD.number = (SELECT min(number) FROM messages)
          BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
     );
-    let receipts = returned.iter().map(|it| it.delivery.receipt).collect();
+    let receipts = returned
+        .iter()
+        .map(|message| message.delivery.receipt)
+        .collect();
     assert!(ReturnedMessages::settle(&spool, receipts).await.is_err());
     assert_eq!(spool.level().await.messages, 1);
 }
 
 #[tokio::test]
-async fn message_that_was_put_aside_and_not_kept_elsewhere_is_tried_at_the_next_start() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn returned_message_that_was_not_settled_is_tried_at_the_next_start() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     spool.publish(event("bad")).await.unwrap();
-    *bench.broker.minds.lock().unwrap() = Some("bad".to_owned());
-    bench.broker.set(Mood::Takes);
+    *bench.broker.rejected.lock().unwrap() = Some("bad".to_owned());
+    bench.broker.set(Behaviour::Takes);
     let returned = ReturnedMessages::receive(&spool, 10).await.unwrap();
     assert_eq!(returned.len(), 1);
     spool.close().await;
-    *bench.broker.minds.lock().unwrap() = None;
+    *bench.broker.rejected.lock().unwrap() = None;
     let _spool = bench.open();
     until_taken(&bench, &["bad".to_owned()]).await;
 }
 
 #[tokio::test]
-async fn close_does_not_wait_for_ever_and_keeps_what_is_not_confirmed() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn close_does_not_wait_for_ever_and_keeps_unconfirmed_messages() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     accept(&spool, 3).await;
-    bench.broker.set(Mood::Hangs);
+    bench.broker.set(Behaviour::Hangs);
     let asked = bench.broker.asked();
     until("a confirm is waited for", async || {
         bench.broker.asked() > asked
@@ -180,14 +183,14 @@ async fn close_does_not_wait_for_ever_and_keeps_what_is_not_confirmed() {
     assert!(own_path(&spool).join("queue.db").exists());
     let refused = ReturnedMessages::receive(&spool, 1).await.unwrap_err();
     assert_eq!(refused, QueueError::Closed);
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     let _next = bench.open();
     until("all are there", async || bench.broker.taken().len() == 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_queues_are_forwarded_to_themselves() {
-    let bench = Bench::new(Mood::Unavailable);
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     for queue in QueueName::ALL {
         let outgoing = Outgoing {
@@ -196,14 +199,14 @@ async fn other_queues_are_forwarded_to_themselves() {
         };
         spool.publish(outgoing).await.unwrap();
     }
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     until_empty(&spool).await;
     let mut taken = bench.broker.taken();
     taken.sort();
     assert_eq!(taken, ["chat", "chat.later", "conference", "events"]);
 }
 
-/// From now on nothing can be removed from the file.
+/// After this, no message can be removed from the file.
 fn break_deleting(path: &Path) {
     run(
         path,

@@ -1,10 +1,10 @@
-//! What becomes of an event at the door.
+//! Publishing an event through the spool.
 
 use super::*;
 
 #[tokio::test]
 async fn confirmed_event_is_not_spooled() {
-    let bench = Bench::new(Mood::Takes);
+    let bench = Bench::new(Behaviour::Takes);
     let spool = bench.open();
     spool.publish(event("a")).await.unwrap();
     assert_eq!(bench.broker.taken(), ["a"]);
@@ -13,24 +13,27 @@ async fn confirmed_event_is_not_spooled() {
 }
 
 #[tokio::test]
-async fn event_is_spooled_at_once_while_the_broker_says_that_it_is_away_or_full() {
-    for mood in [Mood::Unavailable, Mood::Full] {
-        let bench = Bench::new(mood);
+async fn event_is_spooled_at_once_while_the_broker_reports_that_it_is_unavailable_or_full() {
+    for behaviour in [Behaviour::Unavailable, Behaviour::Full] {
+        let bench = Bench::new(behaviour);
         let spool = bench.open();
         let began = Instant::now();
         let ids = accept(&spool, 3).await;
-        assert!(began.elapsed() < CONFIRM_WITHIN, "{mood:?}: nobody waits");
+        assert!(
+            began.elapsed() < CONFIRM_WITHIN,
+            "{behaviour:?}: no publish waits"
+        );
         let level = spool.level().await;
-        assert_eq!(level.messages, 3, "{mood:?}");
+        assert_eq!(level.messages, 3, "{behaviour:?}");
         assert!(level.has_room && level.bytes > 0, "{level:?}");
-        bench.broker.set(Mood::Takes);
+        bench.broker.set(Behaviour::Takes);
         until_taken(&bench, &ids).await;
     }
 }
 
 #[tokio::test]
 async fn only_the_first_event_waits_for_a_broker_that_does_not_answer() {
-    let bench = Bench::new(Mood::Hangs);
+    let bench = Bench::new(Behaviour::Hangs);
     let spool = bench.open();
     let began = Instant::now();
     spool.publish(event("first")).await.unwrap();
@@ -46,12 +49,12 @@ async fn only_the_first_event_waits_for_a_broker_that_does_not_answer() {
 
 #[tokio::test]
 async fn events_go_to_the_broker_again_once_it_confirmed_a_forwarded_one() {
-    let bench = Bench::new(Mood::Hangs);
+    let bench = Bench::new(Behaviour::Hangs);
     let spool = bench.open();
     spool.publish(event("first")).await.unwrap();
-    // What hangs now ends as it does when the connection is given up.
+    // Ends the publish that hangs, as closing the connection would.
     kill(spool).await;
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     let spool = bench.open();
     spool.core.is_detoured.store(true, Ordering::Relaxed);
     spool.publish(event("second")).await.unwrap();
@@ -66,13 +69,13 @@ async fn events_go_to_the_broker_again_once_it_confirmed_a_forwarded_one() {
 }
 
 #[tokio::test]
-async fn confirm_that_is_too_late_leaves_a_double_with_the_same_id() {
-    let bench = Bench::new(Mood::Silent);
+async fn late_confirm_leaves_a_duplicate_with_the_same_id() {
+    let bench = Bench::new(Behaviour::Silent);
     let spool = bench.open();
     spool.publish(event("a")).await.unwrap();
     assert_eq!(bench.broker.taken()[0], "a");
     kill(spool).await;
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     let spool = bench.open();
     until_empty(&spool).await;
     until("it came again", async || bench.broker.taken().len() >= 2).await;
@@ -81,8 +84,8 @@ async fn confirm_that_is_too_late_leaves_a_double_with_the_same_id() {
 
 #[tokio::test]
 async fn event_that_is_too_large_is_refused_and_not_spooled() {
-    let bench = Bench::new(Mood::Takes);
-    *bench.broker.minds.lock().unwrap() = Some("large".to_owned());
+    let bench = Bench::new(Behaviour::Takes);
+    *bench.broker.rejected.lock().unwrap() = Some("large".to_owned());
     let spool = bench.open();
     let refused = spool.publish(event("large")).await.unwrap_err();
     assert!(
@@ -94,7 +97,7 @@ async fn event_that_is_too_large_is_refused_and_not_spooled() {
 
 #[tokio::test]
 async fn full_spool_refuses_until_it_was_forwarded() {
-    let mut bench = Bench::new(Mood::Unavailable);
+    let mut bench = Bench::new(Behaviour::Unavailable);
     bench.bytes_max = 64 << 10;
     let spool = bench.open();
     let mut accepted = Vec::new();
@@ -114,16 +117,16 @@ async fn full_spool_refuses_until_it_was_forwarded() {
         "{why}"
     );
     assert!(!spool.level().await.has_room);
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     until_taken(&bench, &accepted).await;
     until("there is room", async || spool.level().await.has_room).await;
-    bench.broker.set(Mood::Unavailable);
+    bench.broker.set(Behaviour::Unavailable);
     accept(&spool, 1).await;
 }
 
 #[tokio::test]
-async fn disk_that_refuses_is_no_success_and_is_found_well_again() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn refusing_disk_fails_the_publish_and_its_recovery_is_detected() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let path = own_path(&spool);
     run(
@@ -142,7 +145,7 @@ async fn disk_that_refuses_is_no_success_and_is_found_well_again() {
 
 #[tokio::test]
 async fn refusing_spool_does_not_keep_events_from_a_broker_that_takes_them() {
-    let bench = Bench::new(Mood::Takes);
+    let bench = Bench::new(Behaviour::Takes);
     let spool = bench.open();
     run(
         &own_path(&spool),
@@ -155,8 +158,8 @@ async fn refusing_spool_does_not_keep_events_from_a_broker_that_takes_them() {
 }
 
 #[tokio::test]
-async fn spool_that_is_switched_off_passes_the_brokers_answer_on() {
-    let mut bench = Bench::new(Mood::Unavailable);
+async fn spool_that_is_switched_off_returns_the_brokers_answer() {
+    let mut bench = Bench::new(Behaviour::Unavailable);
     bench.bytes_max = 0;
     let spool = bench.open();
     let refused = spool.publish(event("a")).await.unwrap_err();
@@ -165,14 +168,14 @@ async fn spool_that_is_switched_off_passes_the_brokers_answer_on() {
         PublishError::Unavailable("the broker is down".to_owned())
     );
     assert_eq!(spool.level().await, SpoolLevel::default());
-    bench.broker.set(Mood::Takes);
+    bench.broker.set(Behaviour::Takes);
     spool.publish(event("a")).await.unwrap();
-    assert!(bench.found().is_empty(), "no folder is made");
+    assert!(bench.entries_found().is_empty(), "no folder is made");
 }
 
 #[tokio::test]
-async fn everything_but_publish_is_the_brokers() {
-    let bench = Bench::new(Mood::Unavailable);
+async fn every_call_but_publish_goes_to_the_broker() {
+    let bench = Bench::new(Behaviour::Unavailable);
     let spool = bench.open();
     let refused = spool.publish_all(vec![event("a")]).await.unwrap_err();
     assert!(matches!(refused, PublishError::Unavailable(_)), "{refused}");

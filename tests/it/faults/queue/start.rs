@@ -110,7 +110,7 @@ async fn q6_wrong_password_ends_the_start_with_one_line() {
         said.contains("queue.url amqp://somebody@127.0.0.1:"),
         "{said}"
     );
-    assert!(said.contains("refuses user name or password"), "{said}");
+    assert!(said.contains("refuses the user name or password"), "{said}");
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn q5_queue_with_other_arguments_ends_the_start_with_its_name() {
         .await;
     let said = Start::with(&broker.url(&vhost)).refusal().await;
     assert!(
-        said.contains("queue meetrelay.chat: is there with another x-dead-letter-exchange"),
+        said.contains("queue meetrelay.chat: exists with a different x-dead-letter-exchange"),
         "{said}"
     );
     assert!(!said.contains(broker.password()), "{said}");

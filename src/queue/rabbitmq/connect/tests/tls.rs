@@ -1,4 +1,4 @@
-//! TLS towards a broker: a TLS listener in front of the real one, with certificates made for the test.
+//! TLS to a broker: a TLS listener in front of the real one, with certificates made for the test.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use world::broker::Broker;
 use super::{complaint, dial, settings};
 use crate::queue::rabbitmq::connect::BrokerSettings;
 
-/// An authority with its PEM file.
+/// A certificate authority with its PEM file.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: TempDir,
@@ -38,8 +38,9 @@ impl Authority {
         self.folder.path().join("ca.pem")
     }
 
-    /// The address of a TLS listener before the broker, with a certificate for `name`; its virtual host is new.
-    async fn door(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> String {
+    /// Starts a TLS listener in front of the broker, with a certificate for `name`. Returns its address with a new
+    /// virtual host.
+    async fn listener(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> String {
         let broker = Broker::shared().await;
         let inside = url::Url::parse(&broker.url(&broker.new_vhost().await)).unwrap();
         let port = inside.port().unwrap();
@@ -84,8 +85,8 @@ fn trusting(url: &str, file: &Path) -> BrokerSettings {
     }
 }
 
-/// Without the path of the test's own directory.
-async fn told(settings: &BrokerSettings) -> String {
+/// The error text, without the path of the test's own directory.
+async fn error_text(settings: &BrokerSettings) -> String {
     let text = complaint(settings).await;
     match settings.ca_file.as_ref().and_then(|file| file.parent()) {
         Some(folder) => text.replace(folder.to_str().unwrap(), "FOLDER"),
@@ -94,9 +95,9 @@ async fn told(settings: &BrokerSettings) -> String {
 }
 
 #[tokio::test]
-async fn private_authority_vouches_for_the_broker() {
+async fn certificate_of_a_private_authority_is_accepted() {
     let authority = Authority::new();
-    let url = authority.door("127.0.0.1", |_| {}).await;
+    let url = authority.listener("127.0.0.1", |_| {}).await;
     let (connection, _cut) = dial(&trusting(&url, &authority.file()), "test")
         .await
         .unwrap();
@@ -106,27 +107,27 @@ async fn private_authority_vouches_for_the_broker() {
 #[tokio::test]
 async fn certificate_of_another_authority_is_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let url = authority.door("127.0.0.1", |_| {}).await;
-    insta::assert_snapshot!(told(&trusting(&url, &other.file())).await, @"refused: queue.url SHOWN: the broker's certificate comes from none of the authorities of queue.ca_file FOLDER/ca.pem: write the PEM file with the right one into queue.ca_file");
-    insta::assert_snapshot!(told(&settings(&url)).await, @"refused: queue.url SHOWN: the broker's certificate comes from none of the authorities of this system: write the PEM file with the right one into queue.ca_file");
+    let url = authority.listener("127.0.0.1", |_| {}).await;
+    insta::assert_snapshot!(error_text(&trusting(&url, &other.file())).await, @"refused: queue.url SHOWN: the broker's certificate comes from none of the authorities of queue.ca_file FOLDER/ca.pem: write the PEM file with the right one into queue.ca_file");
+    insta::assert_snapshot!(error_text(&settings(&url)).await, @"refused: queue.url SHOWN: the broker's certificate comes from none of the authorities of this system: write the PEM file with the right one into queue.ca_file");
 }
 
 #[tokio::test]
 async fn certificate_for_another_host_is_refused() {
     let authority = Authority::new();
-    let url = authority.door("broker.example.org", |_| {}).await;
-    insta::assert_snapshot!(told(&trusting(&url, &authority.file())).await, @"refused: queue.url SHOWN: the broker's certificate is not made out to 127.0.0.1: write a host that it names, or give the broker another certificate");
+    let url = authority.listener("broker.example.org", |_| {}).await;
+    insta::assert_snapshot!(error_text(&trusting(&url, &authority.file())).await, @"refused: queue.url SHOWN: the broker's certificate is not made out to 127.0.0.1: write a host that it names, or give the broker another certificate");
 }
 
 #[tokio::test]
-async fn certificate_past_its_time_is_refused() {
+async fn expired_certificate_is_refused() {
     let authority = Authority::new();
     let old = |params: &mut CertificateParams| {
         params.not_before = rcgen::date_time_ymd(2001, 1, 1);
         params.not_after = rcgen::date_time_ymd(2002, 1, 1);
     };
-    let url = authority.door("127.0.0.1", old).await;
-    let text = told(&trusting(&url, &authority.file())).await;
+    let url = authority.listener("127.0.0.1", old).await;
+    let text = error_text(&trusting(&url, &authority.file())).await;
     assert!(
         text.starts_with("refused: ") && text.contains("xpired"),
         "{text}"
@@ -134,18 +135,18 @@ async fn certificate_past_its_time_is_refused() {
 }
 
 #[tokio::test]
-async fn tls_and_plain_ports_are_told_apart() {
+async fn tls_and_plain_ports_are_distinguished() {
     let authority = Authority::new();
-    let tls = authority.door("127.0.0.1", |_| {}).await;
+    let tls = authority.listener("127.0.0.1", |_| {}).await;
     let plain_to_tls = tls.replacen("amqps:", "amqp:", 1);
-    insta::assert_snapshot!(told(&settings(&plain_to_tls)).await, @"refused: queue.url SHOWN: what answers there does not speak AMQP 0-9-1: write the address of RabbitMQ's AMQP listener (port 5672), with amqps:// for that of its TLS listener (port 5671)");
+    insta::assert_snapshot!(error_text(&settings(&plain_to_tls)).await, @"refused: queue.url SHOWN: the server there does not support AMQP 0-9-1: write the address of RabbitMQ's AMQP listener (port 5672), or amqps:// and the address of its TLS listener (port 5671)");
     let broker = Broker::shared().await;
     let tls_to_plain = broker.url("v").replacen("amqp:", "amqps:", 1);
-    insta::assert_snapshot!(told(&trusting(&tls_to_plain, &authority.file())).await, @"refused: queue.url SHOWN: what answers there does not speak TLS: write the port of the broker's TLS listener (5671), or amqp://");
+    insta::assert_snapshot!(error_text(&trusting(&tls_to_plain, &authority.file())).await, @"refused: queue.url SHOWN: what answers there does not speak TLS: write the port of the broker's TLS listener (5671), or amqp://");
 }
 
 #[tokio::test]
-async fn unusable_ca_file_is_refused_by_name() {
+async fn unusable_ca_file_is_refused_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -163,7 +164,7 @@ async fn unusable_ca_file_is_refused_by_name() {
         ),
         file("long.pem", &"x".repeat(2 * 1024 * 1024)),
     ] {
-        texts.push(told(&trusting(url, &path)).await);
+        texts.push(error_text(&trusting(url, &path)).await);
     }
     insta::assert_snapshot!(texts.join("\n"), @r#"
     refused: queue.ca_file FOLDER/missing.pem: No such file or directory (os error 2); name a PEM file that the relay's user can read

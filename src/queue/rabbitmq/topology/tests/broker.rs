@@ -1,4 +1,4 @@
-//! The plan in a real broker: what it makes, what it finds missing or different, and what it keeps from being lost.
+//! The plan in a real broker: what it creates, what it reports as missing or different, and which losses it prevents.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ fn is_confirmed(confirmation: &Confirmation) -> bool {
 }
 
 #[tokio::test]
-async fn create_makes_everything_and_again_finds_it_equal() {
+async fn create_makes_everything_and_a_second_time_changes_nothing() {
     let bench = Bench::new().await;
     ensure(&bench.connection, &bench.settings).await.unwrap();
     ensure(&bench.connection, &bench.settings).await.unwrap();
@@ -129,7 +129,7 @@ async fn replicas_that_start_at_once_do_not_disturb_each_other() {
 }
 
 #[tokio::test]
-async fn queue_with_other_arguments_is_named_with_the_argument() {
+async fn queue_with_different_arguments_is_named_with_the_argument() {
     let bench = Bench::new().await;
     let mut arguments = FieldTable::default();
     arguments.insert(
@@ -145,23 +145,23 @@ async fn queue_with_other_arguments_is_named_with_the_argument() {
         .unwrap();
     let text = refused(ensure(&bench.connection, &bench.settings).await);
     let text = text.replace(&bench.settings.shown, "SHOWN");
-    insta::assert_snapshot!(text, @"queue.url SHOWN: queue meetrelay.delay.10s: is there with another x-dead-letter-exchange (received the value 'meetrelay' of type 'longstr' but current is none), and arguments cannot be changed: delete the queue when it is empty, the relay makes it anew");
-    // Everything else is there now, and the connection is still good.
+    insta::assert_snapshot!(text, @"queue.url SHOWN: queue meetrelay.delay.10s: exists with a different x-dead-letter-exchange (received the value 'meetrelay' of type 'longstr' but current is none), and arguments cannot be changed: delete the queue when it is empty, then the relay creates it again");
+    // Everything else exists now, and the connection is still usable.
     assert!(bench.connection.status().connected());
     let found = check(&bench.settings).await.unwrap().differences;
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[tokio::test]
-async fn verify_names_all_that_is_missing_and_makes_nothing() {
+async fn verify_names_everything_missing_and_creates_nothing() {
     let bench = Bench::new().await;
     let text = refused(ensure(&bench.connection, &bench.verifying()).await);
-    insta::assert_snapshot!(text.replace(&bench.settings.shown, "SHOWN"), @"queue.url SHOWN: exchange meetrelay.unrouted: is missing: make it with `meetrelay topology apply --url ...` and an account that may, or import deploy/rabbitmq/definitions.json (and 16 more: `meetrelay topology check` names them)");
+    insta::assert_snapshot!(text.replace(&bench.settings.shown, "SHOWN"), @"queue.url SHOWN: exchange meetrelay.unrouted: is missing: create it with `meetrelay topology apply --url ...` and an account with configure permission, or import deploy/rabbitmq/definitions.json (and 16 more: `meetrelay topology check` names them)");
     assert!(bench.broker.queues(&bench.vhost).await.is_empty());
 }
 
 #[tokio::test]
-async fn least_rights_suffice_to_verify_to_publish_and_to_consume() {
+async fn least_permissions_suffice_to_verify_publish_and_consume() {
     let bench = Bench::new().await;
     assert_eq!(
         apply(&bench.verifying()).await.unwrap(),
@@ -202,13 +202,13 @@ async fn least_rights_suffice_to_verify_to_publish_and_to_consume() {
 }
 
 #[tokio::test]
-async fn delayed_message_comes_up_in_the_queue_that_it_was_for() {
+async fn delayed_message_becomes_visible_in_its_queue() {
     let bench = Bench::new().await;
     ensure(&bench.connection, &bench.settings).await.unwrap();
     let (exchange, key) = route(QueueName::ChatLater, Duration::from_secs(1));
     assert!(is_confirmed(&bench.publish(exchange, key).await));
     bench.wait_for_depth("meetrelay.chat.later", 1).await;
-    // RabbitMQ forgets it there once the other queue has confirmed it.
+    // RabbitMQ removes it from the delay queue once the other queue has confirmed it.
     bench.wait_for_depth(exchange, 0).await;
 }
 
@@ -244,11 +244,11 @@ async fn message_delivered_too_often_is_parked_and_not_dropped() {
     bench.wait_for_depth("meetrelay.events", 0).await;
 }
 
-/// What is given up while there is no room for it waits in its queue until the collector makes room.
+/// A message that is dead-lettered while the target is full waits in its queue until the collector makes room.
 #[tokio::test]
-async fn q12_full_parking_place_loses_nothing() {
+async fn q12_full_dead_letter_queue_loses_nothing() {
     let bench = Bench::new().await;
-    // How long the broker waits before it tries again; 3 min if nobody says otherwise.
+    // How long the broker waits before it tries again; the default is 3 min.
     let pause = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000)";
     bench.broker.eval(pause).await;
     ensure(&bench.connection, &bench.settings).await.unwrap();
@@ -294,7 +294,7 @@ async fn q12_full_parking_place_loses_nothing() {
 }
 
 #[tokio::test]
-async fn imported_definitions_are_found_equal() {
+async fn imported_definitions_match_the_plan() {
     let bench = Bench::new().await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), definitions(&bench.vhost)).unwrap();
@@ -305,7 +305,7 @@ async fn imported_definitions_are_found_equal() {
         check(&bench.settings).await.unwrap(),
         TopologyReport::default()
     );
-    // The bindings came with them.
+    // The bindings were imported as well.
     assert!(is_confirmed(
         &bench.publish("meetrelay", "chat.later").await
     ));
@@ -318,7 +318,7 @@ async fn imported_definitions_are_found_equal() {
 }
 
 #[tokio::test]
-async fn check_makes_nothing_and_says_what_it_could_not_compare() {
+async fn check_creates_nothing_and_reports_what_it_could_not_compare() {
     let bench = Bench::new().await;
     let all = plan::queues().len() + plan::exchanges().len();
     assert_eq!(check(&bench.settings).await.unwrap().differences.len(), all);
