@@ -259,8 +259,8 @@ pub trait Chat: Send + Sync + 'static {
         Err(no_account())
     }
 
-    /// Posts that people wrote in `channel` after `since` (on the server's clock), oldest first. Left out are posts that
-    /// were edited or deleted since, and those of bots, webhooks and the server itself.
+    /// Posts that people wrote in `channel` after `since` (on the server's clock), oldest first. Left out are posts
+    /// that were edited or deleted since, and those of bots, webhooks and the server itself.
     async fn written_posts(
         &self,
         channel: &ChannelId,

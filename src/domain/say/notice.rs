@@ -1,4 +1,5 @@
-//! What is told beside the start and the end where posts cannot be edited and have no thread.
+//! Notices other than those of a meeting's start and end. They are posted where posts can neither be edited nor have a
+//! thread.
 
 use crate::domain::card::{BLUE, GREY, plain};
 use crate::domain::{Attachment, Rendered};
@@ -6,7 +7,7 @@ use crate::domain::{Attachment, Rendered};
 use super::bold;
 use super::thread::{summary_text, whole_summary};
 
-/// A recording is ready; `link` is the relay's own.
+/// The notice that a recording is ready; `link` is the relay's page of the recording.
 pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The recording of {} is ready", bold(title)),
@@ -21,7 +22,7 @@ pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
     }
 }
 
-/// A summary; `text` is Markdown, `link` the meeting's.
+/// The notice with a summary; `text` is Markdown, `link` is the meeting's page.
 pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The summary of {}", bold(title)),
@@ -36,7 +37,7 @@ pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     }
 }
 
-/// A second start by a post: the running meeting, for everybody.
+/// The notice for everybody with the meeting that already runs, after a second start by a post.
 pub(crate) fn running_notice(title: &str, open_link: &str) -> Rendered {
     Rendered {
         message: format!("{} is running here already", bold(title)),

@@ -86,7 +86,7 @@ pub(crate) fn signs(text: &str) -> BTreeSet<Sign> {
 }
 
 /// What of `unwanted` is found in `text`.
-pub(crate) fn found(text: &str, unwanted: &[Sign]) -> Vec<Sign> {
+pub(crate) fn signs_among(text: &str, unwanted: &[Sign]) -> Vec<Sign> {
     let signs = signs(text).into_iter();
     signs.filter(|sign| unwanted.contains(sign)).collect()
 }

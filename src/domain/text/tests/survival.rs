@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-use super::super::reading::{LEADING, Sign, found, hostile, signs};
+use super::super::reading::{LEADING, Sign, hostile, signs, signs_among};
 use super::*;
 
 /// What another parser finds of what a line must not be; underscores may slant its letters.
@@ -99,7 +99,7 @@ proptest! {
     fn s2_nothing_in_a_summary_leads_anywhere(text in hostile(), chars_max in 0_usize..200) {
         let shown = neutralise_markdown(&text, chars_max);
         let unwanted = [LEADING.as_slice(), &[Sign::Emoji, Sign::Struck]].concat();
-        prop_assert_eq!(found(&shown, &unwanted), vec![], "{:?}", shown);
+        prop_assert_eq!(signs_among(&shown, &unwanted), vec![], "{:?}", shown);
         prop_assert_eq!(beyond_a_summary(&shown), None, "{:?}", shown);
     }
 
