@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Refusal;
 use crate::domain::card::{self, Late, WhyLate};
-use crate::domain::text::reading::{LEADING, Sign, hostile, signs_among};
+use crate::domain::text::reading::{LINKS_AND_MENTIONS, Markup, hostile, markup_among};
 
 const AT: Timestamp = Timestamp::from_seconds(1_795_269_720);
 
-/// The signs that Mattermost finds in `text` besides the relay's own links.
-fn remaining_signs(text: &str) -> Vec<Sign> {
+/// The markup that Mattermost finds in `text` besides the relay's own links.
+fn remaining_markup(text: &str) -> Vec<Markup> {
     let own = [
         format!("]({LINK})"),
         LINK.to_owned(),
@@ -19,21 +19,21 @@ fn remaining_signs(text: &str) -> Vec<Sign> {
     let text = own
         .iter()
         .fold(text.to_owned(), |text, own| text.replace(own, ""));
-    signs_among(
+    markup_among(
         &text,
         &[
-            LEADING.as_slice(),
-            &[Sign::Emoji, Sign::Block, Sign::Formula],
+            LINKS_AND_MENTIONS.as_slice(),
+            &[Markup::Emoji, Markup::Block, Markup::Formula],
         ]
         .concat(),
     )
 }
 
 /// The same for each line of a list, without the list's own `- `.
-fn remaining_signs_in_list(text: &str) -> Vec<Sign> {
+fn remaining_markup_in_list(text: &str) -> Vec<Markup> {
     let lines = text.lines();
     lines
-        .flat_map(|line| remaining_signs(line.strip_prefix("- ").unwrap_or(line)))
+        .flat_map(|line| remaining_markup(line.strip_prefix("- ").unwrap_or(line)))
         .collect()
 }
 
@@ -182,20 +182,20 @@ fn summaries(title: &str, text: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn s2_no_sign_remains_in_an_answer(title in hostile(), name in hostile()) {
+    fn s2_no_markup_remains_in_an_answer(title in hostile(), name in hostile()) {
         for text in answers(&title, &name) {
-            prop_assert_eq!(remaining_signs(&text), vec![], "{:?}", text);
+            prop_assert_eq!(remaining_markup(&text), vec![], "{:?}", text);
         }
         for text in lists(&title, &name) {
-            prop_assert_eq!(remaining_signs_in_list(&text), vec![], "{:?}", text);
+            prop_assert_eq!(remaining_markup_in_list(&text), vec![], "{:?}", text);
         }
     }
 
     #[test]
-    fn s2_no_sign_remains_in_a_card(title in hostile(), name in hostile(), shown in prop::option::of(hostile())) {
+    fn s2_no_markup_remains_in_a_card(title in hostile(), name in hostile(), shown in prop::option::of(hostile())) {
         for post in posts(&title, &name, shown.as_deref()) {
             for part in parts(&post) {
-                prop_assert_eq!(remaining_signs(&part), vec![], "{:?}", part);
+                prop_assert_eq!(remaining_markup(&part), vec![], "{:?}", part);
             }
         }
     }
@@ -203,8 +203,8 @@ proptest! {
     #[test]
     fn s2_forged_summary_links_and_mentions_nothing(title in hostile(), text in hostile()) {
         for part in summaries(&title, &text) {
-            let leading = remaining_signs(&part).into_iter().filter(|sign| LEADING.contains(sign));
-            prop_assert_eq!(leading.collect::<Vec<_>>(), vec![], "{:?}", part);
+            let unwanted = remaining_markup(&part).into_iter().filter(|markup| LINKS_AND_MENTIONS.contains(markup));
+            prop_assert_eq!(unwanted.collect::<Vec<_>>(), vec![], "{:?}", part);
         }
     }
 }
