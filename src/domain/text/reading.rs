@@ -7,9 +7,9 @@
 //! read at the commits c211e4c and 035220f:
 //!
 //! - An address is linked if it begins with one of three prefixes. First, a scheme (a letter, then letters, digits,
-//!   `.`, `+`, `-`), a colon, and one to three slashes, a letter, a digit or `%`. Second, `www`, up to three digits and a
-//!   dot. Third, a name, a dot, two to four letters and a slash. At least one more character that is no whitespace must
-//!   follow; U+200B is no whitespace. Which schemes are linked is a setting of the server, so all of them count here.
+//!   `.`, `+`, `-`), a colon, and one to three slashes, a letter, a digit or `%`. Second, `www`, up to three digits and
+//!   a dot. Third, a name, a dot, two to four letters and a slash. At least one more character that is no whitespace
+//!   must follow; U+200B is no whitespace. Which schemes are linked is a setting of the server, so all of them count.
 //! - `[]()`, `![]()` and `<...>` are links and images. `[][]` and `[]` are links only with a definition `[]:` at the
 //!   beginning of a line.
 //! - Mentions: `@` and a letter, digit, `.`, `-` or `_`; groups and `@all`, `@channel`, `@here` have the same syntax.
