@@ -75,7 +75,7 @@ pub(crate) fn render(view: &CardView, frame: &CardFrame) -> Rendered {
         attachment: Some(Attachment {
             fallback: fallback(view, &title, &starter, &times),
             color: color(view.state),
-            title_link: or_nothing(&frame.join_link),
+            title_link: non_empty(&frame.join_link),
             text: body::text(view, frame, &starter, &times),
             fields: body::fields(view),
             footer: format!("Room {}", view.room),
@@ -128,7 +128,7 @@ pub(crate) fn title(view: &CardView) -> String {
 
 /// A meeting's title, neutralised; "Meeting" if nothing is left of it.
 pub(super) fn plain(title: &str) -> String {
-    or(
+    non_empty_or(
         neutralise_line(title, super::rule::TITLE_CHARS_MAX),
         "Meeting",
     )
@@ -136,17 +136,17 @@ pub(super) fn plain(title: &str) -> String {
 
 pub(crate) fn starter(view: &CardView, frame: &CardFrame) -> String {
     let shown = frame.starter_name.as_deref().unwrap_or_default();
-    or(
+    non_empty_or(
         neutralise_line(shown, NAME_CHARS_MAX),
-        &or(neutralise_line(&view.starter, NAME_CHARS_MAX), "Somebody"),
+        &non_empty_or(neutralise_line(&view.starter, NAME_CHARS_MAX), "Somebody"),
     )
 }
 
-fn or_nothing(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn or(text: String, instead: &str) -> String {
+fn non_empty_or(text: String, instead: &str) -> String {
     if text.is_empty() {
         instead.to_owned()
     } else {

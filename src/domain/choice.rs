@@ -106,7 +106,7 @@ fn matching_words<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
     let number = words.trim_start_matches('#').parse::<u32>();
     let is_text = number.is_err();
     let is_number = |meeting: &Meeting| meeting.number > 0 && number == Ok(meeting.number);
-    let ways: [&dyn Fn(&Meeting) -> bool; 4] = [
+    let matchers: [&dyn Fn(&Meeting) -> bool; 4] = [
         &|meeting| fold(&meeting.rule.title) == words,
         &is_number,
         &|meeting| is_text && fold(&meeting.rule.title).starts_with(words),
@@ -117,7 +117,7 @@ fn matching_words<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
         meant.retain(|meeting| is_meant(meeting));
         meant
     };
-    let mut results = ways.into_iter().map(matching);
+    let mut results = matchers.into_iter().map(matching);
     results.find(|meant| !meant.is_empty()).unwrap_or_default()
 }
 

@@ -66,7 +66,7 @@ impl Phrase {
         let phrase = Self { words };
         match phrase.words.last() {
             None => Err(PhraseError::Empty),
-            Some(last) if !last.ends_with(is_word) => Err(PhraseError::NoWordAtEnd {
+            Some(last) if !last.ends_with(is_word_char) => Err(PhraseError::NoWordAtEnd {
                 phrase: phrase.to_string(),
             }),
             Some(_) => Ok(phrase),
@@ -88,8 +88,8 @@ impl Phrase {
         }
         let mut after = rest.chars();
         let goes_on = match after.next() {
-            Some('\'' | '’') => after.next().is_some_and(is_word),
-            Some(next) => is_word(next),
+            Some('\'' | '’') => after.next().is_some_and(is_word_char),
+            Some(next) => is_word_char(next),
             None => false,
         };
         (!goes_on).then_some(rest)
@@ -200,6 +200,6 @@ fn fold(c: char) -> impl Iterator<Item = char> {
     c.to_uppercase().flat_map(char::to_lowercase)
 }
 
-fn is_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }

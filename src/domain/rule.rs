@@ -171,8 +171,8 @@ impl Rules {
         Self::new(Vec::new())
     }
 
-    /// The options of the meeting that a post asks for, by the first rule whose conversation and phrase match; `None` if
-    /// it asks for none.
+    /// The options of the meeting that a post asks for, by the first rule whose conversation and phrase match; `None`
+    /// if it asks for none.
     pub fn choose_by_text(
         &self,
         place: &Conversation,

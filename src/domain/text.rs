@@ -27,14 +27,14 @@ const NEWLINE_SYMBOL: char = '\u{2424}';
 /// Markdown except underscores (which can only make letters italic), no mentions and no links. Hashtags are neutralised
 /// as well, because they link to a search.
 pub(crate) fn neutralise_line(text: &str, chars_max: usize) -> String {
-    fit(&one_line(text), chars_max, breaks::in_line)
+    fit(&clean_line(text), chars_max, breaks::break_line)
 }
 
 /// Cleans a title as it is stored, and as it is shown where Markdown is not rendered (plugNmeet, pages). It is one line
 /// of at most `chars_max` characters, with the same letters that [`neutralise_line`] shows, without emoji names and
 /// without breaks.
 pub(crate) fn clean_title(text: &str, chars_max: usize) -> String {
-    let mut title = one_line(text);
+    let mut title = clean_line(text);
     loop {
         let named = visible::without_emoji_names(&title);
         let words: Vec<&str> = named.split_whitespace().collect();
@@ -53,7 +53,7 @@ pub(crate) fn clean_title(text: &str, chars_max: usize) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
+fn clean_line(text: &str) -> String {
     let text = visible(text);
     let mut line = String::with_capacity(text.len());
     let mut is_gap = false;
@@ -65,7 +65,7 @@ fn one_line(text: &str) -> String {
         if std::mem::take(&mut is_gap) {
             line.push(' ');
         }
-        line.push(plain(c));
+        line.push(replace_markdown(c));
     }
     line
 }
@@ -101,7 +101,7 @@ pub(crate) fn neutralise_markdown(text: &str, chars_max: usize) -> String {
         empty_lines = 0;
         lines.push_str(clean);
     }
-    fit(&lines, chars_max, breaks::in_markdown)
+    fit(&lines, chars_max, breaks::break_markdown)
 }
 
 /// Cuts a text to at most `chars_max` characters; the last one of a cut text is "…".
@@ -145,7 +145,7 @@ fn is_line_end(c: char) -> bool {
 
 /// Replaces Markdown characters that no break can disable by similar ones. They cannot be escaped instead, because a
 /// backslash would be visible where Markdown is not rendered.
-const fn plain(c: char) -> char {
+const fn replace_markdown(c: char) -> char {
     match c {
         '<' => '‹',
         '>' => '›',

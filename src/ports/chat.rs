@@ -35,11 +35,11 @@ pub struct NewPost {
 /// A post as the server returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostView {
-    /// Its id.
+    /// The post's id.
     pub id: PostId,
     /// The channel that it is in.
     pub channel: ChannelId,
-    /// Its author.
+    /// The user id of its author.
     pub user: UserId,
     /// The root post of its thread; `None` when it is not a reply.
     pub root: Option<PostId>,
@@ -61,7 +61,7 @@ pub struct OwnChannels {
 /// A public channel that the relay's account is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnChannel {
-    /// Its id.
+    /// The channel's id.
     pub id: ChannelId,
     /// Its name in addresses.
     pub name: String,
@@ -87,13 +87,13 @@ pub struct RegisteredHook {
 /// A post that a person wrote and did not edit or delete since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenPost {
-    /// Its id.
+    /// The post's id.
     pub id: PostId,
-    /// Its author.
+    /// The user id of its author.
     pub user: UserId,
     /// When it was created, on the server's clock.
     pub created_at: Timestamp,
-    /// Its message.
+    /// Its message, as the person typed it.
     pub text: String,
 }
 
@@ -131,7 +131,7 @@ pub enum ChatError {
     /// No answer: refused, reset, timed out or unreadable. With `sent` the call may have been carried out.
     #[error("the chat server could not be reached: {why}")]
     Unreachable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
         /// Whether the request was sent, so that its effect is unknown.
         sent: bool,
@@ -140,7 +140,7 @@ pub enum ChatError {
     /// answered in its place. Whether a create succeeded is unknown.
     #[error("the chat server is unavailable: {why}")]
     Unavailable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
         /// What it asked for with Retry-After.
         after: Option<Duration>,
@@ -148,7 +148,7 @@ pub enum ChatError {
     /// A proxy in front of the server answered and did not forward the request: nothing was done.
     #[error("the chat server was not reached: {why}")]
     TurnedAway {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
         /// What it asked for with Retry-After.
         after: Option<Duration>,
@@ -162,45 +162,45 @@ pub enum ChatError {
     /// 401: the token is wrong or revoked, or its bot is disabled; an operator must correct it.
     #[error("the chat server refuses the relay's token: {why}")]
     Unauthorized {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// 403: the account is not a member, or has no permission.
     #[error("the chat server forbids it: {why}")]
     Forbidden {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// 404: it does not exist, or no longer.
     #[error("the chat server does not know it: {why}")]
     NotFound {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// The post can no longer be changed, because the server's time limit for edits has passed.
     #[error("the post can no longer be changed: {why}")]
     NotEditable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// Nothing was done. The same call may succeed once a person has changed something back, for instance unarchived
     /// the channel.
     #[error("the chat server does not take it for now: {why}")]
     Suspended {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// 400 of an incoming webhook: nothing was done. A permanent refusal and a passing failure of the server look the
     /// same (src/mattermost/README.md, "Refusals of incoming webhooks"), so a few more attempts are made.
     #[error("the chat server does not take it: {why}")]
     Failed {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// 400, 413 and all other answers after which the same call will never succeed.
     #[error("the chat server refuses it for good: {why}")]
     Refused {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
 }

@@ -24,7 +24,7 @@ pub struct NewRoom {
 /// A room that was created, or existed already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedRoom {
-    /// The room's session.
+    /// The id of the room's session.
     pub sid: Sid,
     /// When plugNmeet created it, on plugNmeet's clock.
     pub created_at: Timestamp,
@@ -44,7 +44,7 @@ pub struct Joiner {
 /// The state of a room, as a poll sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomActivity {
-    /// People can join.
+    /// The room runs: people can join.
     Active,
     /// plugNmeet answered `status:true` and `is_active:false`. No other answer to a poll proves the end of a session
     /// (src/plugnmeet/README.md, "Polling for an end").
@@ -76,13 +76,13 @@ pub enum ConferenceError {
     /// No answer: refused, reset, timed out or unreadable.
     #[error("plugNmeet could not be reached: {why}")]
     Unreachable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// HTTP 5xx or 429, or an answer that is not in plugNmeet's format (something else answered in its place).
     #[error("plugNmeet is unavailable: {why}")]
     Unavailable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
         /// The pause that the answer asked for with Retry-After.
         after: Option<Duration>,
@@ -91,7 +91,7 @@ pub enum ConferenceError {
     /// for the log only.
     #[error("plugNmeet had an internal error: {why}")]
     Internal {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// `ROOM_NOT_FOUND` or `ROOM_NOT_ACTIVE`, in a call that needs the room.
@@ -106,13 +106,13 @@ pub enum ConferenceError {
     /// 401: the API key or secret is wrong; an operator must correct it.
     #[error("plugNmeet refuses the relay's API key: {why}")]
     Unauthorized {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
     /// The same call will never succeed.
     #[error("plugNmeet refuses it for good: {why}")]
     Refused {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
 }

@@ -28,7 +28,7 @@ pub enum StoreError {
 /// An event with the randomness that apply needs for it. Apply is pure, so the caller draws it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// The event.
+    /// The event to apply.
     pub event: Event,
     /// Randomness drawn for it.
     pub fresh: Fresh,
@@ -46,13 +46,13 @@ pub struct MeetingFilter {
 /// A meeting as one line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingSummary {
-    /// Its id.
+    /// The meeting's id.
     pub id: MeetingId,
-    /// Its title.
+    /// The meeting's title.
     pub title: String,
-    /// Its state.
+    /// The meeting's state.
     pub state: State,
-    /// Its room.
+    /// The id of its room in plugNmeet.
     pub room: String,
     /// Its channel's name in addresses.
     pub channel_name: String,

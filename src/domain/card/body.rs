@@ -14,18 +14,18 @@ const NAMES_SHOWN_MAX: usize = 8;
 pub(super) fn text(view: &CardView, frame: &CardFrame, starter: &str, times: &Times) -> String {
     let mut paragraphs = match view.state {
         State::Creating if view.is_ending => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             "It is being cancelled…".to_owned(),
         ],
         State::Creating => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             "The room is being prepared… The link works already and waits for it.".to_owned(),
         ],
         State::Open | State::Live if view.is_ending => vec![
-            by(&times.started(), starter),
+            byline(&times.started(), starter),
             "The meeting is being ended…".to_owned(),
         ],
-        State::Open | State::Live => vec![by(&times.started(), starter)],
+        State::Open | State::Live => vec![byline(&times.started(), starter)],
         State::Ended | State::Missed | State::Cancelled | State::Failed => {
             end_and_reason(view, starter, times)
         }
@@ -39,11 +39,11 @@ pub(super) fn text(view: &CardView, frame: &CardFrame, starter: &str, times: &Ti
 pub(super) fn end_and_reason(view: &CardView, starter: &str, times: &Times) -> Vec<String> {
     match view.state {
         State::Cancelled => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             "It was ended before its room was ready.".to_owned(),
         ],
         State::Failed => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             format!("{} ref {}", failure(view.refused), view.room),
         ],
         _ => vec![start_and_end(view, starter, times)],
@@ -118,12 +118,12 @@ fn failure(refused: Option<Refusal>) -> &'static str {
     }
 }
 
-pub(super) fn by(when: &str, starter: &str) -> String {
+pub(super) fn byline(when: &str, starter: &str) -> String {
     format!("{} by {starter}", sentence(when))
 }
 
 fn start_and_end(view: &CardView, starter: &str, times: &Times) -> String {
-    let mut lines = by(&times.started(), starter);
+    let mut lines = byline(&times.started(), starter);
     if let Some(ended) = times.ended() {
         lines.push('\n');
         let is_about = view.ended.is_some_and(|ended| ended.is_about);

@@ -5,7 +5,7 @@ use crate::domain::meeting::CardView;
 use crate::domain::{Attachment, Rendered, State};
 
 use super::{
-    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, or_nothing, starter, title, words,
+    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, non_empty, starter, title, words,
 };
 
 /// Replaces what would need an edit: who is in the meeting and which artifacts it leaves.
@@ -18,10 +18,10 @@ pub(crate) fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
     let times = Times::new(view, frame);
     let mut paragraphs = match view.state {
         State::Creating => vec![
-            body::by(&times.requested(), &starter),
+            body::byline(&times.requested(), &starter),
             "The room is still to come; the link waits for it.".to_owned(),
         ],
-        State::Open | State::Live => vec![body::by(&times.started(), &starter)],
+        State::Open | State::Live => vec![body::byline(&times.started(), &starter)],
         State::Ended | State::Missed | State::Cancelled | State::Failed => {
             body::end_and_reason(view, &starter, &times)
         }
@@ -41,7 +41,7 @@ pub(crate) fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
         attachment: Some(Attachment {
             fallback: fallback(view, &title, &starter, &times),
             color: color(view.state),
-            title_link: or_nothing(&frame.join_link),
+            title_link: non_empty(&frame.join_link),
             text: paragraphs.join("\n\n"),
             // Who took part is final only when the meeting is over.
             fields: if view.state == State::Ended {

@@ -11,7 +11,7 @@ use super::thread::{summary_text, whole_summary};
 pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The recording of {} is ready", bold(title)),
-        attachment: Some(framed(
+        attachment: Some(attachment(
             GREY,
             format!("The recording of the meeting {} is ready.", plain(title)),
             format!("Recording of {}", plain(title)),
@@ -26,7 +26,7 @@ pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
 pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The summary of {}", bold(title)),
-        attachment: Some(framed(
+        attachment: Some(attachment(
             GREY,
             format!("The summary of the meeting {} is there.", plain(title)),
             format!("Summary of {}", plain(title)),
@@ -41,7 +41,7 @@ pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
 pub(crate) fn running_notice(title: &str, open_link: &str) -> Rendered {
     Rendered {
         message: format!("{} is running here already", bold(title)),
-        attachment: Some(framed(
+        attachment: Some(attachment(
             BLUE,
             format!("The meeting {} is running here already.", plain(title)),
             plain(title),
@@ -52,7 +52,7 @@ pub(crate) fn running_notice(title: &str, open_link: &str) -> Rendered {
     }
 }
 
-fn framed(
+fn attachment(
     color: &'static str,
     fallback: String,
     title: String,

@@ -16,7 +16,7 @@ pub(crate) fn beginning(text: &str, chars_max: usize, below: &str) -> String {
     if below.is_empty() || taken * 2 > chars_max {
         return cut(text, chars_max);
     }
-    let mut kept = at_a_border(text, chars_max - taken);
+    let mut kept = cut_at_boundary(text, chars_max - taken);
     let mut end = "\n\n".to_owned();
     if let Some((at, fence)) = open_fence(&kept) {
         if fence.chars().count() <= FENCE_CHARS_MAX {
@@ -30,17 +30,17 @@ pub(crate) fn beginning(text: &str, chars_max: usize, below: &str) -> String {
 
 /// At most `chars_max` characters that end with a paragraph, a line or a word: the first of these that keeps at least
 /// half of them.
-fn at_a_border(text: &str, chars_max: usize) -> String {
+fn cut_at_boundary(text: &str, chars_max: usize) -> String {
     let end = text
         .char_indices()
         .nth(chars_max)
         .map_or(text.len(), |(at, _)| at);
     let whole = &text[..end];
-    let border = ["\n\n", "\n", " "]
+    let boundary = ["\n\n", "\n", " "]
         .iter()
-        .filter_map(|border| whole.rfind(border))
+        .filter_map(|boundary| whole.rfind(boundary))
         .find(|at| *at >= end / 2);
-    match border {
+    match boundary {
         Some(at) => whole[..at].to_owned(),
         None => cut(text, chars_max),
     }

@@ -3,8 +3,8 @@
 use super::BREAK;
 
 /// Inserts breaks into a cleaned line: at most one for each character, which `fit` relies on.
-pub(super) fn in_line(line: &str) -> String {
-    let broken = without_formulas(&in_markdown(line));
+pub(super) fn break_line(line: &str) -> String {
+    let broken = without_formulas(&break_markdown(line));
     if begins_block(line) {
         let mut begun = String::with_capacity(broken.len() + BREAK.len_utf8());
         begun.push(BREAK);
@@ -15,7 +15,7 @@ pub(super) fn in_line(line: &str) -> String {
 }
 
 /// Inserts breaks into cleaned Markdown.
-pub(super) fn in_markdown(text: &str) -> String {
+pub(super) fn break_markdown(text: &str) -> String {
     let mut broken = String::with_capacity(text.len() + text.len() / 8);
     for (at, c) in text.char_indices() {
         let (before, rest) = (&text[..at], &text[at + c.len_utf8()..]);

@@ -43,7 +43,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Every ending.
+    /// All endings.
     pub const ALL: [Self; 4] = [Self::Done, Self::Obsolete, Self::Again, Self::GivenUp];
 
     /// The word for it in the store and in the output of `why`.
