@@ -294,7 +294,7 @@ pub(crate) fn listed(meetings: &[Listed<'_>]) -> String {
     lines.join("\n")
 }
 
-/// Answers a command that needs the store or the chat server while it is unavailable.
+/// Answers a command whose answer needs the store, while the store is unavailable.
 pub(crate) fn unavailable(reference: impl Display) -> String {
     format!("I cannot look this up right now. Please try again in a minute. ref {reference}")
 }
