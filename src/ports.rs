@@ -1,4 +1,5 @@
-//! The few traits that the inside needs of the outside. No vendor is named here.
+//! The traits through which the domain and the workers use the outside: chat server, conference server, queue, store,
+//! clock. No vendor is named here, so that a back end can be replaced without touching the code that uses it.
 
 pub(crate) mod chat;
 pub(crate) mod clock;

@@ -1,8 +1,8 @@
-//! The card: how a meeting looks in its channel. Pure; every text that people wrote is neutralised here once
-//! more, names for the first time.
+//! The card: how a meeting looks in its channel. Pure. Every text that people wrote is neutralised here again; names
+//! are neutralised here for the first time.
 //!
-//! The message stays short, so that Mattermost's edit mark stands behind it and notifications read well; the
-//! attachment says the rest.
+//! The message is short, so that Mattermost's "edited" mark fits behind it and notifications read well. The attachment
+//! holds the rest.
 
 mod body;
 mod notice;
@@ -29,42 +29,43 @@ pub(super) const BLUE: &str = "#1c58d9";
 pub(super) const GREY: &str = "#9e9e9e";
 const RED: &str = "#c62828";
 
-/// What a card needs besides the meeting's facts.
+/// What a card shows besides the meeting's facts.
 #[derive(Debug, Clone)]
 pub(crate) struct CardFrame {
-    /// The absolute address of the meeting's page: waits, joins, and is the recap afterwards. Empty: no link.
+    /// The absolute address of the meeting's page, which waits for the room, joins it, and shows the recap afterwards.
+    /// Empty: no link.
     pub join_link: String,
-    /// How Mattermost shows the starter's name; `None`: the username.
+    /// The starter's name as Mattermost shows it; `None`: the user name is shown.
     pub starter_name: Option<String>,
-    /// In which zone times are shown.
+    /// The zone in which times are shown.
     pub time_zone: TimeZone,
-    /// How late the card came and why, when that is worth a word.
+    /// How late the card was posted and why, if it was late enough to be mentioned.
     pub late: Option<Late>,
 }
 
-/// A card or notice that came late.
+/// The delay of a card or notice that was posted late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Late {
-    /// How long after it was asked for.
+    /// The time from the request to the post.
     pub by: Duration,
-    /// Why.
+    /// Why it was late.
     pub why: WhyLate,
 }
 
-/// Why a card came late.
+/// Why a card was posted late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhyLate {
-    /// No webhook told of the post in time; the relay found it later.
+    /// No webhook reported the post in time; the relay found it later by reading the channel.
     FoundLate,
     /// The bot was not in the channel.
     BotOutside,
-    /// It was tried in time, and Mattermost did not take it.
+    /// It was tried in time, but Mattermost did not accept it.
     NotTaken,
-    /// Nothing of this is known.
+    /// None of these reasons is known to apply.
     Unknown,
 }
 
-/// The card of a meeting.
+/// Renders the card of a meeting.
 pub(crate) fn render(view: &CardView, frame: &CardFrame) -> Rendered {
     let title = title(view);
     let starter = starter(view, frame);
@@ -74,7 +75,7 @@ pub(crate) fn render(view: &CardView, frame: &CardFrame) -> Rendered {
         attachment: Some(Attachment {
             fallback: fallback(view, &title, &starter, &times),
             color: color(view.state),
-            title_link: or_nothing(&frame.join_link),
+            title_link: non_empty(&frame.join_link),
             text: body::text(view, frame, &starter, &times),
             fields: body::fields(view),
             footer: format!("Room {}", view.room),
@@ -100,7 +101,7 @@ pub(crate) fn message(view: &CardView, title: &str, starter: &str) -> String {
     }
 }
 
-/// A whole sentence without Markdown.
+/// The attachment's fallback: a whole sentence without Markdown.
 fn fallback(view: &CardView, title: &str, starter: &str, times: &Times) -> String {
     match view.state {
         State::Creating => format!("{starter} is starting the meeting {title}."),
@@ -125,9 +126,9 @@ pub(crate) fn title(view: &CardView) -> String {
     plain(&view.title)
 }
 
-/// A meeting's title as it may be shown.
+/// A meeting's title, neutralised; "Meeting" if nothing is left of it.
 pub(super) fn plain(title: &str) -> String {
-    or(
+    non_empty_or(
         neutralise_line(title, super::rule::TITLE_CHARS_MAX),
         "Meeting",
     )
@@ -135,17 +136,17 @@ pub(super) fn plain(title: &str) -> String {
 
 pub(crate) fn starter(view: &CardView, frame: &CardFrame) -> String {
     let shown = frame.starter_name.as_deref().unwrap_or_default();
-    or(
+    non_empty_or(
         neutralise_line(shown, NAME_CHARS_MAX),
-        &or(neutralise_line(&view.starter, NAME_CHARS_MAX), "Somebody"),
+        &non_empty_or(neutralise_line(&view.starter, NAME_CHARS_MAX), "Somebody"),
     )
 }
 
-fn or_nothing(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn or(text: String, instead: &str) -> String {
+fn non_empty_or(text: String, instead: &str) -> String {
     if text.is_empty() {
         instead.to_owned()
     } else {

@@ -1,5 +1,5 @@
-//! Which of the meetings that run in a channel a person means. One rule for phrases and commands, for the immediate
-//! answer and for apply: a meeting stands where its card stands, and a channel holds its threads.
+//! Chooses the running meeting that a person means. Phrases and commands, the immediate answer and apply use the same
+//! rule: a meeting belongs to the conversation of its card, and a channel includes its threads.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,46 +7,48 @@ use super::rule::TITLE_CHARS_MAX;
 use super::text::clean_title;
 use super::{Conversation, Meeting, PostId, State, Timestamp, UserId};
 
-/// Most running meetings of one channel among which is chosen, the newest ones.
+/// Most running meetings of one channel that are considered; the newest ones.
 pub const CANDIDATES_MAX: usize = 50;
-/// Most of them that an answer lists.
+/// Most meetings that an answer lists.
 pub const LISTED_MAX: usize = 20;
-/// Longest title or number that is compared, in characters.
+/// Longest title or number that is compared, in characters; the rest is cut off.
 pub const WORDS_CHARS_MAX: usize = TITLE_CHARS_MAX;
 
-/// One line of a list to choose from.
+/// A meeting as one line of a list to choose from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// How it is called by number; 0: it has none.
+    /// The number that `end` takes instead of the title; 0: it has none.
     pub number: u32,
     /// Its title.
     pub title: String,
-    /// Who asked for it (username).
+    /// The user name of the person who asked for it.
     pub starter: String,
 }
 
-/// What `end` is about.
+/// The meeting that `end` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndChoice<'m> {
-    /// This meeting; whether the person may end it is another question.
+    /// This meeting. Whether the person may end it is checked elsewhere.
     One(&'m Meeting),
-    /// Nothing runs here.
+    /// No meeting runs in the channel.
     Nothing,
-    /// The person must say which of these.
+    /// More than one is possible; the person must choose one of these.
     Unclear(Vec<Candidate>),
 }
 
-/// Those of the channel's running meetings that people at `place` see: in a thread its own, else all of them.
+/// The channel's running meetings that concern people at `place`, newest first: in a thread those of the thread, else
+/// all of them.
 pub fn seen_from<'m>(running: &[&'m Meeting], place: &Conversation) -> Vec<&'m Meeting> {
     let thread = place.thread.as_ref();
-    let stands_here = |meeting: &Meeting| thread.is_none() || meeting.stands_in(thread);
+    let is_here = |meeting: &Meeting| thread.is_none() || meeting.stands_in(thread);
     let mut seen = running.to_vec();
-    seen.retain(|meeting| meeting.state().is_running() && stands_here(meeting));
+    seen.retain(|meeting| meeting.state().is_running() && is_here(meeting));
     newest_first(seen)
 }
 
-/// The running meeting that a start at `place` is offered: the newest that stands in the very same place, unless it is
-/// being ended.
+/// The running meeting that is offered to a person who starts one at `place`: the newest one of exactly this channel or
+/// thread. Not offered are meetings that are being ended, that passed their start deadline without a room, or that
+/// cannot store more requests.
 pub fn offered<'m>(
     running: &[&'m Meeting],
     place: &Conversation,
@@ -64,9 +66,9 @@ fn can_be_offered(meeting: &Meeting, received_at: Timestamp) -> bool {
     !meeting.is_ending() && !is_too_late && meeting.has_room_for_starts()
 }
 
-/// The meeting that `by` means with `end <words>` at `place`. Without words: the newest of their own, else the newest,
-/// because only the chat server knows whether they may end those of others. Words choose by title or number, in a
-/// thread among its own meetings first.
+/// The meeting that `by` means with `end <words>` at `place`. Without words it is the newest that they started, else
+/// the newest of all: only the chat server knows whether they may end meetings of others. Words choose by title or
+/// number; in a thread, the meetings of the thread are tried first.
 pub fn to_end<'m>(
     running: &[&'m Meeting],
     place: &Conversation,
@@ -88,7 +90,7 @@ pub fn to_end<'m>(
     }
     let matching = [&here, &all]
         .into_iter()
-        .map(|among| called(among, &words))
+        .map(|among| matching_words(among, &words))
         .find(|matching| !matching.is_empty());
     match matching.as_deref() {
         Some([one]) => EndChoice::One(one),
@@ -97,13 +99,14 @@ pub fn to_end<'m>(
     }
 }
 
-/// The meetings that `words` can mean: by the whole title, else by number, else by how the title begins, else by how one
-/// of its words begins. A number is no part of a title: that of a meeting which has ended must end no other.
-fn called<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
+/// The meetings that `words` can mean: by the whole title, else by number, else by the beginning of the title, else by
+/// the beginning of one of its words. A number is never compared with a part of a title: the number of a meeting that
+/// has ended must not end another meeting.
+fn matching_words<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
     let number = words.trim_start_matches('#').parse::<u32>();
     let is_text = number.is_err();
     let is_number = |meeting: &Meeting| meeting.number > 0 && number == Ok(meeting.number);
-    let ways: [&dyn Fn(&Meeting) -> bool; 4] = [
+    let matchers: [&dyn Fn(&Meeting) -> bool; 4] = [
         &|meeting| fold(&meeting.rule.title) == words,
         &is_number,
         &|meeting| is_text && fold(&meeting.rule.title).starts_with(words),
@@ -114,12 +117,12 @@ fn called<'m>(among: &[&'m Meeting], words: &str) -> Vec<&'m Meeting> {
         meant.retain(|meeting| is_meant(meeting));
         meant
     };
-    let mut found = ways.into_iter().map(matching);
-    found.find(|meant| !meant.is_empty()).unwrap_or_default()
+    let mut results = matchers.into_iter().map(matching);
+    results.find(|meant| !meant.is_empty()).unwrap_or_default()
 }
 
-/// The number of the next meeting in a channel where these run. It is not used again while a newer one runs, so that
-/// `end 1` typed twice ends one meeting.
+/// The number of the next meeting in a channel where the meetings `running` run. A number is not used again while a
+/// meeting with a higher one runs, so that `end 1` typed twice ends only one meeting.
 pub fn next_number(running: &[&Meeting]) -> u32 {
     let highest = running.iter().map(|meeting| meeting.number).max();
     highest.unwrap_or(0).saturating_add(1)
@@ -147,12 +150,13 @@ fn newest_first(mut meetings: Vec<&Meeting>) -> Vec<&Meeting> {
     meetings
 }
 
-/// A title as it is compared: what people copy, quote or write in other case is the same.
+/// A title as it is compared: without surrounding quotes or asterisks and in lower case, so that copied, quoted and
+/// differently written titles are equal.
 fn fold(text: &str) -> String {
-    let seen = clean_title(text, WORDS_CHARS_MAX);
+    let title = clean_title(text, WORDS_CHARS_MAX);
     let is_quote =
         |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '“' | '”' | '„' | '«' | '»' | '∗');
-    seen.trim_matches(is_quote).to_lowercase()
+    title.trim_matches(is_quote).to_lowercase()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Phrases: what starts a meeting when it is written in a channel. Mattermost compares first words only, and
-//! with their case, so what counts is the whole text, never the trigger word that it sends along.
+//! Phrases: a post that begins with one starts a meeting. Mattermost compares only the first word, and its case counts.
+//! So the relay matches the whole text and ignores the trigger word that Mattermost sends along.
 
 #[cfg(test)]
 mod tests;
@@ -17,19 +17,19 @@ pub(crate) struct Phrase {
     words: Vec<String>,
 }
 
-/// A phrase that cannot be one.
+/// Why a configured phrase is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PhraseError {
-    /// Nothing but space.
+    /// It is empty or only whitespace.
     #[error("a phrase must have at least one word")]
     Empty,
-    /// Too long.
+    /// It is longer than `PHRASE_CHARS_MAX`.
     #[error("a phrase may have at most {PHRASE_CHARS_MAX} characters, this one has {chars}")]
     TooLong {
-        /// Its length.
+        /// The length of the phrase, in characters.
         chars: usize,
     },
-    /// It ends with a sign, which would be taken for the one that separates the title.
+    /// It ends with punctuation, which could not be told apart from the separator before a title.
     #[error(
         "a phrase must end with a letter or digit, `{phrase}` does not: a title may follow it after `:` or `-`"
     )]
@@ -39,20 +39,21 @@ pub enum PhraseError {
     },
 }
 
-/// What a text asked for.
+/// A phrase that a text begins with, and the title behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Match<'p> {
     /// The phrase that it begins with.
     pub phrase: &'p Phrase,
-    /// What follows as a title, without separators, invisible characters and names of emoji; neither neutralised nor cut.
+    /// The rest of the text as a title, without separators, invisible characters and emoji names; neither neutralised
+    /// nor cut.
     pub title: Option<String>,
 }
 
 impl Phrase {
-    /// Takes a phrase as it stands in the configuration; its case does not matter.
+    /// Parses a phrase of the configuration; its case does not matter.
     ///
     /// # Errors
-    /// It is empty, too long, or ends with a sign.
+    /// It is empty, too long, or ends with punctuation.
     pub(crate) fn parse(text: &str) -> Result<Self, PhraseError> {
         let chars = text.chars().count();
         if chars > PHRASE_CHARS_MAX {
@@ -65,14 +66,14 @@ impl Phrase {
         let phrase = Self { words };
         match phrase.words.last() {
             None => Err(PhraseError::Empty),
-            Some(last) if !last.ends_with(is_word) => Err(PhraseError::NoWordAtEnd {
+            Some(last) if !last.ends_with(is_word_char) => Err(PhraseError::NoWordAtEnd {
                 phrase: phrase.to_string(),
             }),
             Some(_) => Ok(phrase),
         }
     }
 
-    /// What follows this phrase in `text`; `None` if `text` does not begin with it as whole words.
+    /// The rest of `text` behind this phrase; `None` if `text` does not begin with it as whole words.
     fn strip<'t>(&self, text: &'t str) -> Option<&'t str> {
         let mut rest = text.trim_start();
         for (index, word) in self.words.iter().enumerate() {
@@ -87,14 +88,14 @@ impl Phrase {
         }
         let mut after = rest.chars();
         let goes_on = match after.next() {
-            Some('\'' | '’') => after.next().is_some_and(is_word),
-            Some(next) => is_word(next),
+            Some('\'' | '’') => after.next().is_some_and(is_word_char),
+            Some(next) => is_word_char(next),
             None => false,
         };
         (!goes_on).then_some(rest)
     }
 
-    /// How its first word may be written: in lower case, with a capital, in capitals, each alone and before a colon.
+    /// The ways to write its first word: in lower case, capitalised and in upper case, each alone and before a colon.
     pub(crate) fn first_words(&self) -> Vec<String> {
         let Some(word) = self.words.first() else {
             return Vec::new();
@@ -119,11 +120,11 @@ impl fmt::Display for Phrase {
     }
 }
 
-/// The longest of `phrases` that `text` asks for.
+/// The longest of `phrases` with which `text` asks for a meeting.
 ///
 /// A phrase of one word must be the whole text, or be followed by `:` and a title: "meet me at noon" is no request.
-/// One of several words may be followed by a title, by the rest of a sentence ("meet now, please": no title), but by
-/// no question ("meet now?"). Invisible characters and names of emoji count for nothing.
+/// A phrase of several words may be followed by a title or by the rest of a sentence ("meet now, please" has no title),
+/// but not by a question ("meet now?"). Invisible characters and emoji names are ignored.
 pub(crate) fn match_phrase<'p>(phrases: &'p [Phrase], text: &str) -> Option<Match<'p>> {
     let text = without_emoji_names(&visible(text));
     let mut by_length: Vec<&Phrase> = phrases.iter().collect();
@@ -140,25 +141,27 @@ pub(crate) fn match_phrase<'p>(phrases: &'p [Phrase], text: &str) -> Option<Matc
     })
 }
 
-/// What may stand before a title of a one-word phrase; the second one is the wide form of East Asian keyboards.
+/// The separators before the title of a one-word phrase; the second is the wide form of East Asian keyboards.
 const COLONS: [char; 2] = [':', '：'];
-/// Behind these the rest of the sentence follows, and no title.
+/// Behind these follows the rest of a sentence, which is no title.
 const COMMAS: [char; 7] = [',', ';', '，', '；', '、', '،', '؛'];
-/// The same where they touch the phrase: a title may begin with them ("meet now .NET").
+/// The same, but only directly behind the phrase: a title may begin with one of them ("meet now .NET").
 const STOPS: [char; 6] = ['.', '!', '…', '。', '！', '।'];
+/// Question marks.
 const QUESTIONS: [char; 5] = ['?', '？', '؟', '⁇', '‽'];
 
-/// What stands between a phrase and a title.
+/// Whether `c` separates a phrase from a title.
 fn is_separator(c: char) -> bool {
     COLONS.contains(&c) || matches!(c, '-' | '–' | '—' | '|')
 }
 
-/// Whether the person asks the others and not us. A title behind a separator may be a question.
+/// Whether the person asks other people a question, which is no request to the relay. A title behind a separator may be
+/// a question.
 fn is_question(rest: &str) -> bool {
     let follows = rest.trim_start();
     let has_mark = || {
         let mut marks = follows.match_indices(QUESTIONS);
-        // Not within an address.
+        // A question mark within an address does not count.
         marks.any(|(at, mark)| {
             let next = follows[at + mark.len()..].chars().next();
             next.is_none_or(|next| {
@@ -177,6 +180,7 @@ fn title(rest: &str) -> Option<&str> {
     Some(rest.trim_matches(is_outside)).filter(|title| !title.is_empty())
 }
 
+/// The rest of `text` behind the word `folded`; `None` if `text` does not begin with it, whatever its case.
 fn strip_word<'t>(text: &'t str, folded: &str) -> Option<&'t str> {
     let mut wanted = folded.chars();
     let mut rest = text.chars();
@@ -190,11 +194,12 @@ fn strip_word<'t>(text: &'t str, folded: &str) -> Option<&'t str> {
     Some(rest.as_str())
 }
 
-/// Case folding: upper case first joins what lower case keeps apart (ß and SS, ς and σ).
+/// Case folding. Characters are converted to upper case first, because some have the same upper case, but not the same
+/// lower case (ß and SS, ς and σ).
 fn fold(c: char) -> impl Iterator<Item = char> {
     c.to_uppercase().flat_map(char::to_lowercase)
 }
 
-fn is_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }

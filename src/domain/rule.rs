@@ -1,4 +1,4 @@
-//! Rules: which phrases start a meeting where, and with what options. The first rule that fits wins.
+//! Rules: which phrases start a meeting in which conversation, and with what options. The first rule that matches wins.
 
 #[cfg(test)]
 mod tests;
@@ -10,30 +10,30 @@ use super::phrase::{Phrase, PhraseError, match_phrase};
 use super::{Conversation, ConversationKind, Moderators, Notify, RuleChoice};
 
 pub use title::{TITLE_CHARS_MAX, TITLE_DEFAULT, TITLE_VARIABLES, TitleError, TitleSource};
-use title::{TitleTemplate, Titled};
+use title::{TitleTemplate, TitleVariables};
 
-/// How long after a request a room may still be made, unless a rule says otherwise.
+/// How long after a request a room may still be created, unless a rule sets its own `start_deadline`.
 pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(15 * 60);
-/// Longest worth: nobody waits longer for a meeting that was to be now.
+/// Longest `start_deadline`: nobody waits longer for a meeting that was meant to start at once.
 pub const START_DEADLINE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A rule as it stands in the configuration, not yet checked.
+/// A rule as the configuration has it, not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSpec {
-    /// The phrases that start a meeting; without one the rule is for slash commands alone.
+    /// The phrases that start a meeting. Without one, the rule applies only to slash commands.
     pub phrases: Vec<String>,
-    /// Ids or names of teams; empty: every team.
+    /// Ids or names of the teams that the rule applies to; empty: every team.
     pub teams: Vec<String>,
-    /// Ids or names of channels; empty: every channel.
+    /// Ids or names of the channels that the rule applies to; empty: every channel.
     pub channels: Vec<String>,
     /// A minijinja template for titles ([`TITLE_VARIABLES`]); `None` for [`TITLE_DEFAULT`], and "Meeting" in a
     /// direct message.
     pub title: Option<String>,
-    /// Who is moderator.
+    /// Who joins as moderator.
     pub moderators: Moderators,
-    /// How long after the request a room may still be made.
+    /// How long after the request a room may still be created.
     pub start_deadline: Duration,
-    /// Whom the first thing that a meeting leaves behind mentions.
+    /// Whom the post about the first artifact of a meeting mentions.
     pub notify: Notify,
 }
 
@@ -54,18 +54,18 @@ impl Default for RuleSpec {
 /// What is wrong with a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// One of its phrases.
+    /// One of its phrases is not valid.
     #[error("phrases: {0}")]
     Phrase(#[from] PhraseError),
-    /// Its title.
+    /// Its title template is not valid.
     #[error("title: {0}")]
     Title(#[from] TitleError),
-    /// Its worth.
+    /// Its `start_deadline` is zero or longer than [`START_DEADLINE_MAX`].
     #[error("start_deadline: must be more than 0 s and at most {} h", START_DEADLINE_MAX.as_secs() / 3600)]
-    Worth,
+    StartDeadline,
 }
 
-/// One rule, checked.
+/// One rule that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     phrases: Vec<Phrase>,
@@ -78,10 +78,10 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Checks a rule; its title template is compiled and tried out.
+    /// Checks a rule. Its title template is compiled and rendered with examples.
     ///
     /// # Errors
-    /// Every complaint, not just the first.
+    /// Everything that is wrong, not only the first.
     pub fn new(spec: RuleSpec) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut phrases = Vec::with_capacity(spec.phrases.len());
@@ -92,7 +92,7 @@ impl Rule {
             }
         }
         if spec.start_deadline.is_zero() || spec.start_deadline > START_DEADLINE_MAX {
-            errors.push(RuleError::Worth);
+            errors.push(RuleError::StartDeadline);
         }
         let title = match TitleTemplate::new(spec.title) {
             Ok(title) => title,
@@ -115,7 +115,7 @@ impl Rule {
         })
     }
 
-    fn fits(&self, place: &Conversation) -> bool {
+    fn applies_to(&self, place: &Conversation) -> bool {
         let team = place.team.as_ref().map_or("", |team| team.as_str());
         is_listed(&self.teams, team, &place.team_name)
             && is_listed(&self.channels, place.channel.as_str(), &place.channel_name)
@@ -123,8 +123,8 @@ impl Rule {
 
     fn choose(&self, place: &Conversation, user_name: &str, written: Option<&str>) -> RuleChoice {
         let is_direct = place.kind == ConversationKind::Direct;
-        let (title, title_source) = self.title.render(&Titled {
-            // The name of a direct message's channel is two ids.
+        let (title, title_source) = self.title.render(&TitleVariables {
+            // The channel name of a direct message consists of two user ids.
             channel: if is_direct { "" } else { &place.channel_name },
             team: &place.team_name,
             user: user_name,
@@ -140,7 +140,7 @@ impl Rule {
     }
 }
 
-/// All rules, in order.
+/// All rules, in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     rules: Vec<Rule>,
@@ -148,7 +148,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// These rules; if there are none, the built-in one.
+    /// Takes these rules; if there are none, the built-in one.
     pub fn new(rules: Vec<Rule>) -> Self {
         let built_in = Rule {
             phrases: Vec::new(),
@@ -166,12 +166,13 @@ impl Rules {
         Self { rules, built_in }
     }
 
-    /// The rule that counts without any `[[rule]]`: "meet now" and "meet", everywhere.
+    /// The rule that applies if the configuration has no `[[rule]]`: "meet now" and "meet", in every channel.
     pub fn built_in() -> Self {
         Self::new(Vec::new())
     }
 
-    /// What a post asks for, by the first rule whose place and phrase fit; `None` if it asks for nothing.
+    /// The options of the meeting that a post asks for, by the first rule whose conversation and phrase match; `None`
+    /// if it asks for none.
     pub fn choose_by_text(
         &self,
         place: &Conversation,
@@ -180,15 +181,15 @@ impl Rules {
     ) -> Option<RuleChoice> {
         self.rules
             .iter()
-            .filter(|rule| rule.fits(place))
+            .filter(|rule| rule.applies_to(place))
             .find_map(|rule| {
-                let found = match_phrase(&rule.phrases, text)?;
-                Some(rule.choose(place, user_name, found.title.as_deref()))
+                let matched = match_phrase(&rule.phrases, text)?;
+                Some(rule.choose(place, user_name, matched.title.as_deref()))
             })
     }
 
-    /// The first words of all phrases as people write them, which outgoing webhooks compare as they stand: in lower
-    /// case, with a capital, in capitals, each alone and before a colon.
+    /// The first words of all phrases in the ways that people write them: in lower case, capitalised and in upper case,
+    /// each alone and before a colon. All are needed as trigger words, because outgoing webhooks compare them exactly.
     pub fn first_words(&self) -> Vec<String> {
         let phrases = self.rules.iter().flat_map(|rule| &rule.phrases);
         let mut words: Vec<String> = phrases.flat_map(Phrase::first_words).collect();
@@ -197,7 +198,8 @@ impl Rules {
         words
     }
 
-    /// What a slash command gets, by the first rule whose place fits, else by the built-in one.
+    /// The options of the meeting that a slash command asks for, by the first rule whose conversation matches, else by
+    /// the built-in one.
     pub fn choose_by_command(
         &self,
         place: &Conversation,
@@ -206,7 +208,7 @@ impl Rules {
     ) -> RuleChoice {
         self.rules
             .iter()
-            .find(|rule| rule.fits(place))
+            .find(|rule| rule.applies_to(place))
             .unwrap_or(&self.built_in)
             .choose(place, user_name, title)
     }
@@ -218,7 +220,8 @@ impl Default for Rules {
     }
 }
 
-/// Names are lower case in Mattermost; a configuration need not be.
+/// Whether `list` is empty or contains the id or the name. Mattermost's names are lower case, but people may write them
+/// differently in the configuration.
 fn is_listed(list: &[String], id: &str, name: &str) -> bool {
     let is_meant = |entry: &String| {
         (!id.is_empty() && entry == id) || (!name.is_empty() && entry.eq_ignore_ascii_case(name))

@@ -1,5 +1,5 @@
-//! Every text of the relay but the card, in one place. Pure; titles and names are neutralised here once more.
-//! Whatever tells that something went wrong ends with `ref <id>`.
+//! Every text that the relay posts, except the card. Pure. Titles and names are neutralised here again. A text that
+//! reports a failure ends with `ref <id>`, so that an operator can look it up.
 
 mod command;
 mod notice;
@@ -22,14 +22,14 @@ use std::fmt::Display;
 use super::rule::TITLE_CHARS_MAX;
 use super::text::neutralise_line;
 
-/// Nothing was accepted: the event could not be made durable. For commands and outgoing webhooks alike.
+/// Answers a command or an outgoing webhook whose event could not be made durable: nothing was accepted.
 pub(crate) fn not_stored(reference: impl Display) -> String {
     format!(
         "Your request could not be stored, so nothing was started or changed. Please try again in a minute. ref {reference}"
     )
 }
 
-/// The same for a post that the relay looks for by itself as soon as it can.
+/// Answers the same for a post that the relay reads again by itself as soon as the queue is available.
 pub(crate) fn not_stored_yet(reference: impl Display) -> String {
     format!(
         "Your request could not be stored yet, so nothing was started. I look for it again by myself; if no card \
@@ -37,11 +37,11 @@ pub(crate) fn not_stored_yet(reference: impl Display) -> String {
     )
 }
 
-/// The name over answers to commands, where the server lets integrations choose one
+/// The author's name of answers to commands, if the server lets integrations choose one
 /// (EnablePostUsernameOverride).
 pub(crate) const ANSWER_NAME: &str = "meetrelay";
 
-/// A title in a sentence.
+/// A title, neutralised and bold, for use in a sentence.
 fn bold(title: &str) -> String {
     let title = neutralise_line(title, TITLE_CHARS_MAX);
     if title.is_empty() {
@@ -51,7 +51,7 @@ fn bold(title: &str) -> String {
     }
 }
 
-/// A username as it may stand behind an `@` or in code: its own alphabet and nothing else.
+/// A user name for use behind an `@` or in code: only the characters that Mattermost allows in user names.
 fn name(user_name: &str) -> String {
     user_name
         .chars()

@@ -1,8 +1,8 @@
-//! Making harmless what people wrote, before it is shown in Mattermost. What comes out can stand in a message,
-//! an attachment's title (plain when it is a link, Markdown when not), a field or a page.
+//! Neutralises text of people before it is shown in Mattermost. The result is safe in a message, in an attachment's
+//! title (plain text if it is a link, Markdown if not), in a field and on a page.
 //!
-//! Three steps, in an order that makes a second round change nothing: clean (drop and replace characters), cut,
-//! break (put a zero-width space where a mention, link, emoji name or block would begin).
+//! There are three steps: clean (drop and replace characters), cut, and break (insert a zero-width space where a
+//! mention, link, emoji name or block would begin). In this order, neutralising twice gives the same result as once.
 
 mod beginning;
 mod breaks;
@@ -16,34 +16,35 @@ pub(crate) use visible::{visible, without_emoji_names};
 
 pub(crate) use beginning::beginning;
 
-/// What breaks a mention or link without being seen. Mattermost's parsers take it for neither letter nor space.
+/// Interrupts a mention or link invisibly. Mattermost's parsers treat it neither as a letter nor as whitespace.
 const BREAK: char = '\u{200B}';
 /// Ends a text that was cut.
 const ELLIPSIS: char = '…';
-/// The symbol for a newline: Mattermost's parser begins a new line there.
+/// The symbol for a newline (U+2424), which Mattermost's parser treats as a line break.
 const NEWLINE_SYMBOL: char = '\u{2424}';
 
-/// One line for a title, name or message: at most `chars_max` characters, no line breaks, no Markdown but
-/// underscores (which can only slant letters), nobody mentioned, nothing linked, hashtags included (they lead to a
-/// search).
+/// Neutralises a title, name or message to one line of at most `chars_max` characters. It contains no line breaks, no
+/// Markdown except underscores (which can only make letters italic), no mentions and no links. Hashtags are neutralised
+/// as well, because they link to a search.
 pub(crate) fn neutralise_line(text: &str, chars_max: usize) -> String {
-    fit(&one_line(text), chars_max, breaks::in_line)
+    fit(&clean_line(text), chars_max, breaks::break_line)
 }
 
-/// A title as it is kept, and shown where no Markdown is read (plugNmeet, pages): at most `chars_max` characters in one
-/// line, with the same letters that [`neutralise_line`] shows, without names of emoji and without breaks.
+/// Cleans a title as it is stored, and as it is shown where Markdown is not rendered (plugNmeet, pages). It is one line
+/// of at most `chars_max` characters, with the same letters that [`neutralise_line`] shows, without emoji names and
+/// without breaks.
 pub(crate) fn clean_title(text: &str, chars_max: usize) -> String {
-    let mut title = one_line(text);
+    let mut title = clean_line(text);
     loop {
         let named = visible::without_emoji_names(&title);
         let words: Vec<&str> = named.split_whitespace().collect();
         let cleaned = cut(&words.join(" "), chars_max);
-        // What is cut off may leave a name of an emoji that had been part of a word.
+        // Cutting may leave an emoji name that was part of a longer word before.
         if cleaned != title {
             title = cleaned;
             continue;
         }
-        // A name of an emoji may have been all that was seen.
+        // An emoji name may have been the only visible part.
         return if visible::is_seen(&title) {
             title
         } else {
@@ -52,7 +53,7 @@ pub(crate) fn clean_title(text: &str, chars_max: usize) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
+fn clean_line(text: &str) -> String {
     let text = visible(text);
     let mut line = String::with_capacity(text.len());
     let mut is_gap = false;
@@ -64,13 +65,13 @@ fn one_line(text: &str) -> String {
         if std::mem::take(&mut is_gap) {
             line.push(' ');
         }
-        line.push(plain(c));
+        line.push(replace_markdown(c));
     }
     line
 }
 
-/// Several lines for a summary: at most `chars_max` characters. Lists, tables, headings and emphasis stay;
-/// mentions, links, images, HTML, emoji names and hashtags are defused.
+/// Neutralises the Markdown of a summary to at most `chars_max` characters in several lines. Lists, tables, headings
+/// and emphasis stay. Mentions, links, images, HTML, emoji names and hashtags lose their effect.
 pub(crate) fn neutralise_markdown(text: &str, chars_max: usize) -> String {
     let text = visible(text).replace("\r\n", "\n");
     let mut lines = String::with_capacity(text.len().min(4 * chars_max));
@@ -83,7 +84,7 @@ pub(crate) fn neutralise_markdown(text: &str, chars_max: usize) -> String {
                 '\t' => clean.push_str("    "),
                 c if c.is_whitespace() || c.is_control() => clean.push(' '),
                 '<' => clean.push('‹'),
-                // A quote's mark may begin a line.
+                // A `>` at the beginning of a line is a quote and stays.
                 '>' if has_begun => clean.push('›'),
                 c => clean.push(c),
             }
@@ -100,10 +101,10 @@ pub(crate) fn neutralise_markdown(text: &str, chars_max: usize) -> String {
         empty_lines = 0;
         lines.push_str(clean);
     }
-    fit(&lines, chars_max, breaks::in_markdown)
+    fit(&lines, chars_max, breaks::break_markdown)
 }
 
-/// Cuts at a character's border to at most `chars_max` characters, the last of which is then "…".
+/// Cuts a text to at most `chars_max` characters; the last one of a cut text is "…".
 pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     if text.char_indices().nth(chars_max).is_none() {
         return text.to_owned();
@@ -115,13 +116,13 @@ pub(crate) fn cut(text: &str, chars_max: usize) -> String {
         .char_indices()
         .nth(chars_max - 1)
         .map_or(text.len(), |(at, _)| at);
-    // No joiner may bind what was cut away to the ellipsis.
+    // A joiner at the end would join the ellipsis to the character before it.
     let kept = text[..end].trim_end_matches(|c: char| c.is_whitespace() || visible::is_joiner(c));
     format!("{kept}{ELLIPSIS}")
 }
 
-/// Cuts `clean` until it fits with its breaks. A second round drops the breaks, has nothing to cut, and puts the
-/// same breaks in.
+/// Cuts `clean` until it fits together with its breaks. Neutralising the result again drops the breaks, has nothing to
+/// cut, and inserts the same breaks.
 fn fit(clean: &str, chars_max: usize, break_up: fn(&str) -> String) -> String {
     let mut keep = chars_max;
     loop {
@@ -130,7 +131,7 @@ fn fit(clean: &str, chars_max: usize, break_up: fn(&str) -> String) -> String {
         if over == 0 || keep == 0 {
             return broken;
         }
-        // A break adds at most as many characters as there are, so half of the excess is never too much.
+        // There is at most one break for each character, so cutting half of the excess never cuts too much.
         keep -= (over / 2).clamp(1, keep);
     }
 }
@@ -142,8 +143,9 @@ fn is_line_end(c: char) -> bool {
     )
 }
 
-/// Markdown's signs that no break stops, as their likes: a backslash would be seen where no Markdown is read.
-const fn plain(c: char) -> char {
+/// Replaces Markdown characters that no break can disable by similar ones. They cannot be escaped instead, because a
+/// backslash would be visible where Markdown is not rendered.
+const fn replace_markdown(c: char) -> char {
     match c {
         '<' => '‹',
         '>' => '›',

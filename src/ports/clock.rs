@@ -1,9 +1,9 @@
-//! Time as a parameter.
+//! Time as a parameter, so that tests set it.
 
 use crate::domain::Timestamp;
 
-/// Our clock.
+/// The relay's own clock ("our clock"); those of peers may differ.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }

@@ -1,4 +1,4 @@
-//! What the relay needs of the conference server.
+//! The conference server (plugNmeet), as the relay uses it.
 
 use std::time::Duration;
 
@@ -8,110 +8,111 @@ use url::Url;
 
 use crate::domain::{ArtifactId, ArtifactKind, Identity, MeetingId, RoomId, Sid, Timestamp};
 
-/// A room to be made.
+/// A room to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRoom {
-    /// Its id, drawn by apply.
+    /// The room's id, which apply draws at random.
     pub room: RoomId,
     /// The meeting that it belongs to (`extra_data.relay_meeting_id`).
     pub meeting: MeetingId,
-    /// Shown to its people; at most 255 characters.
+    /// The title that its participants see; at most 255 characters.
     pub title: String,
-    /// Where people go when they leave.
+    /// The page that participants are sent to when they leave.
     pub logout_url: Option<Url>,
 }
 
-/// A room that exists.
+/// A room that was created, or existed already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedRoom {
-    /// Its session.
+    /// The id of the room's session.
     pub sid: Sid,
-    /// When plugNmeet made it, on plugNmeet's clock.
+    /// When plugNmeet created it, on plugNmeet's clock.
     pub created_at: Timestamp,
 }
 
-/// Somebody who wants in.
+/// A person who wants to join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joiner {
     /// The user id in plugNmeet: a Mattermost user id or `g-` and 20 base32 characters.
     pub identity: Identity,
     /// The name to show, 1 to 100 characters.
     pub name: String,
-    /// Joins as moderator.
+    /// Whether the person joins as moderator.
     pub is_moderator: bool,
 }
 
-/// What asking for a room told.
+/// The state of a room, as a poll sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomActivity {
-    /// People can join.
+    /// The room runs: people can join.
     Active,
-    /// `status:true` and `is_active:false`: the only proof of an end that a poll can give
+    /// plugNmeet answered `status:true` and `is_active:false`. No other answer to a poll proves the end of a session
     /// (src/plugnmeet/README.md, "Polling for an end").
     Ended,
 }
 
-/// What became of the wish to end a room.
+/// The answer to a request to end a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndAnswer {
-    /// Taken on. `session_ended` follows, or the call must be repeated (src/plugnmeet/README.md, "Sessions that never
-    /// end").
+    /// Accepted. The webhook `session_ended` follows; if it does not, the call must be repeated
+    /// (src/plugnmeet/README.md, "Sessions that never end").
     Ending,
-    /// There is no such room (any more).
+    /// The room does not exist, or no longer.
     NotFound,
 }
 
-/// A recording or artifact found by asking.
+/// A recording or artifact that a poll found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundArtifact {
-    /// Its id.
+    /// Its id in plugNmeet.
     pub id: ArtifactId,
-    /// What it is.
+    /// Recording, transcript, summary or analytics.
     pub kind: ArtifactKind,
 }
 
-/// What a failed call means for the one who made it.
+/// Why a call failed, by what the caller has to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConferenceError {
     /// No answer: refused, reset, timed out or unreadable.
     #[error("plugNmeet could not be reached: {why}")]
     Unreachable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
-    /// HTTP 5xx or 429, or an answer that is not in plugNmeet's own form.
+    /// HTTP 5xx or 429, or an answer that is not in plugNmeet's format (something else answered in its place).
     #[error("plugNmeet is unavailable: {why}")]
     Unavailable {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
-        /// What it asked for with Retry-After.
+        /// The pause that the answer asked for with Retry-After.
         after: Option<Duration>,
     },
-    /// `INTERNAL_SERVER_ERROR` in a 200: one of its back ends is away, or it is busy. Its text is for the log only.
+    /// `INTERNAL_SERVER_ERROR` in a 200: one of plugNmeet's back ends is unavailable, or plugNmeet is busy. The text is
+    /// for the log only.
     #[error("plugNmeet had an internal error: {why}")]
     Internal {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
-    /// `ROOM_NOT_FOUND` or `ROOM_NOT_ACTIVE` where the room is needed.
+    /// `ROOM_NOT_FOUND` or `ROOM_NOT_ACTIVE`, in a call that needs the room.
     #[error("plugNmeet has no such room")]
     RoomGone,
-    /// `USER_BLOCKED`: this person was put out of this session.
+    /// `USER_BLOCKED`: this person was removed from this session and may not join it again.
     #[error("plugNmeet blocks this person in this session")]
     Blocked,
-    /// `NOT_FOUND` of an artifact or recording: may come a moment later.
+    /// `NOT_FOUND` for an artifact or recording, which may be ready a moment later.
     #[error("plugNmeet does not have it")]
     NotFound,
-    /// 401: key or secret wrong; a person must act.
+    /// 401: the API key or secret is wrong; an operator must correct it.
     #[error("plugNmeet refuses the relay's API key: {why}")]
     Unauthorized {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
-    /// Will never work the same way again.
+    /// The same call will never succeed.
     #[error("plugNmeet refuses it for good: {why}")]
     Refused {
-        /// For the log.
+        /// The cause, for the log.
         why: String,
     },
 }
@@ -119,32 +120,33 @@ pub enum ConferenceError {
 /// The conference server, as jobs and pages use it. Every call has one deadline over connect, headers and body.
 #[async_trait]
 pub trait Conference: Send + Sync + 'static {
-    /// Makes a room; the same room twice is one room and one session.
+    /// Creates a room. Creating the same room twice makes one room and one session.
     async fn create_room(&self, room: NewRoom) -> Result<CreatedRoom, ConferenceError>;
 
-    /// Mints a token and gives the address that a browser is sent to, which holds it: a secret.
+    /// Requests a join token and returns the address that a browser is sent to. It holds the token, so it is a secret.
     async fn join_address(
         &self,
         room: &RoomId,
         joiner: Joiner,
     ) -> Result<SecretString, ConferenceError>;
 
-    /// Whether the room runs.
+    /// Asks whether the room runs.
     async fn room_activity(&self, room: &RoomId) -> Result<RoomActivity, ConferenceError>;
 
     /// Ends the room for everybody.
     async fn end_room(&self, room: &RoomId) -> Result<EndAnswer, ConferenceError>;
 
-    /// Recordings and artifacts of one session, at most 200.
+    /// Lists the recordings and artifacts of one session, at most 200.
     async fn artifacts(&self, sid: &Sid) -> Result<Vec<FoundArtifact>, ConferenceError>;
 
-    /// Mints a download token and gives the address for a browser, which holds it: a secret.
+    /// Requests a download token and returns the address for a browser. It holds the token, so it is a secret.
     async fn download_address(
         &self,
         id: &ArtifactId,
         kind: ArtifactKind,
     ) -> Result<SecretString, ConferenceError>;
 
-    /// A summary's text as harmless Markdown, without plugNmeet's header, not yet cut to a post's length.
+    /// Reads the text of a summary, as neutralised Markdown without plugNmeet's header. It is not yet cut to the length
+    /// of a post.
     async fn summary_text(&self, id: &ArtifactId) -> Result<String, ConferenceError>;
 }

@@ -1,4 +1,4 @@
-//! What travels through the queue, as workers see it: typed envelopes instead of bytes.
+//! The content of the queue, as workers see it: typed envelopes instead of bytes.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use crate::domain::{CLOCKS_DIFFER_BY, Event, Fact, JobId, Timestamp};
 
 use super::{Outgoing, QueueName, Receipt, Settlement};
 
-/// What travels through the queue, with what is known of its way.
+/// An event, job or reply in the queue, with its delivery data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// When its first form was accepted or published, on our clock.
+    /// When it was first accepted or published, on our clock. A retry keeps this time.
     pub received_at: Timestamp,
-    /// This attempt's number, from 1, of those that count against the retry policy.
+    /// The attempt number, from 1, counting only attempts that count against the retry policy.
     pub attempt: u32,
-    /// This attempt's number, from 1, of all.
+    /// The attempt number, from 1, counting every attempt.
     pub tries: u32,
-    /// Not to be worked on before this, on our clock: for back ends whose delays are coarse.
+    /// A worker must not process it before this time, on our clock: some back ends have coarse delays.
     pub not_before: Option<Timestamp>,
-    /// When `not_before` was written, on our clock; that of older messages is not known.
+    /// When `not_before` was written, on our clock; `None` in messages of older versions.
     pub delayed_at: Option<Timestamp>,
-    /// W3C trace context (`traceparent`), if the trigger brought one.
+    /// W3C trace context (`traceparent`), if the trigger had one.
     pub trace: Option<String>,
-    /// What it is.
+    /// The event, job or reply itself.
     pub body: Body,
 }
 
@@ -33,25 +33,26 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "there is one at a time in a worker's hand; a box would be one more allocation for each"
+    reason = "a worker holds one at a time; a box would be one more allocation for each"
 )]
 pub enum Body {
     /// An event for apply.
     Event(Event),
     /// A job that a meeting owes.
     Job {
-        /// Which.
+        /// The meeting, the job and its round.
         id: JobId,
-        /// Owed since, on our clock.
+        /// Since when the meeting owes it, on our clock.
         since: Timestamp,
     },
-    /// An answer that belongs to no meeting.
+    /// A reply to a command that belongs to no meeting.
     Reply(Reply),
 }
 
 impl Body {
-    /// The mark under which work on message `id` with this body is counted, for as long as it may be poison: one for a
-    /// job whatever its round, one for all wakes of a meeting, and the message's id for everything else.
+    /// The name of the delivery mark that counts the redeliveries of message `id` with this body, for as long as it may
+    /// be poison. All rounds of a job share one mark, and so do all wakes of a meeting; everything else is counted by
+    /// the message's id.
     pub fn mark(&self, id: &str) -> String {
         match self {
             Self::Event(Event {
@@ -82,15 +83,15 @@ impl Envelope {
         }
     }
 
-    /// The same, to be worked on `delay` after `now`.
+    /// Delays it: a worker must not process it before `delay` has passed since `now`.
     pub fn delayed(mut self, now: Timestamp, delay: Duration) -> Self {
         self.not_before = (!delay.is_zero()).then(|| now.plus(delay));
         self.delayed_at = self.not_before.and(Some(now));
         self
     }
 
-    /// How long it still waits. Never longer than it was to wait in all; and not at all, if a clock delayed it that was
-    /// ahead and has been set back since.
+    /// How long it still waits at `now`. Clocks may differ or be set back, so this is never longer than the whole
+    /// delay. It is zero if the clock that delayed it was ahead by more than [`CLOCKS_DIFFER_BY`].
     pub fn left_to_wait(&self, now: Timestamp) -> Duration {
         let left = self.not_before.map_or(Duration::ZERO, |at| at.since(now));
         match (self.delayed_at, self.not_before) {
@@ -100,33 +101,33 @@ impl Envelope {
         }
     }
 
-    /// The message's id: the event's, the job's, or the request's whose answer it is.
+    /// The message's id: that of the event or the job, or `tell:` and the id of the request that is answered.
     pub fn id(&self) -> String {
         match &self.body {
             Body::Event(event) => event.id.to_string(),
             Body::Job { id, .. } => id.to_string(),
-            Body::Reply(tell) => format!("tell:{}", tell.request),
+            Body::Reply(reply) => format!("tell:{}", reply.request),
         }
     }
 }
 
-/// An envelope on its way into a queue.
+/// An envelope to be published.
 pub type Posting = Outgoing<Envelope>;
 
-/// A delivery, read. Debug shows only how long the message is, as that of `Message` does.
+/// A decoded delivery. `Debug` shows only the length of the message, as for [`super::Message`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The queue it comes from.
+    /// The queue that it was received from.
     pub queue: QueueName,
-    /// Names it when it is settled.
+    /// Identifies it when it is settled.
     pub receipt: Receipt,
     /// The message's id.
     pub message_id: String,
-    /// It was handed out before and not settled.
+    /// It was delivered before and not settled.
     pub redelivered: bool,
-    /// The message as it is, for a dead letter.
+    /// The encoded message, for a dead letter.
     pub raw: Bytes,
-    /// What it says, or why it cannot be read.
+    /// The envelope, or why the message cannot be decoded.
     pub content: Result<Envelope, String>,
 }
 
@@ -143,7 +144,7 @@ impl fmt::Debug for Received {
     }
 }
 
-/// What becomes of a delivery that was read.
+/// How a decoded delivery is settled.
 pub type Settled = Settlement<Envelope>;
 
 #[cfg(test)]
@@ -183,7 +184,7 @@ mod tests {
             message_id: "id".to_owned(),
             redelivered: false,
             raw: Bytes::from_static(b"CANARY"),
-            content: Err("it is no envelope".to_owned()),
+            content: Err("not an envelope".to_owned()),
         };
         let text = format!("{received:?}");
         assert!(

@@ -1,24 +1,26 @@
-//! What the broker itself put aside: messages that it gave up or could not route.
+//! Returned messages: those that the broker dead-lettered by itself or could not route. The relay collects them and
+//! keeps them as dead letters.
 
 use async_trait::async_trait;
 
 use super::{Delivery, QueueError, Receipt};
 
-/// One message that the broker put aside. It stays there until it is settled.
+/// One returned message. It stays in the broker until it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnedMessage<D = Delivery> {
-    /// The message. Its queue is the one it was last in, or should have come into; `Events` when that is unknown.
+    /// The message. Its queue is the one that it was last in, or that it should have been routed to; `Events` when that
+    /// is unknown.
     pub delivery: D,
-    /// Why it was put aside, as far as the broker tells; for the dead letter.
+    /// Why the broker returned it, as far as the broker reports a reason; for the dead letter.
     pub reason: String,
 }
 
-/// Where the broker puts aside what it cannot deliver: the queues `meetrelay.dead` and `meetrelay.unrouted`.
+/// The queues of returned messages: `meetrelay.dead` (dead-lettered) and `meetrelay.unrouted` (unroutable).
 #[async_trait]
 pub trait ReturnedMessages: Send + Sync + 'static {
-    /// Hands out 1 to `max`, waiting until there is one.
+    /// Receives 1 to `max` returned messages; waits until there is one.
     async fn receive(&self, max: usize) -> Result<Vec<ReturnedMessage>, QueueError>;
 
-    /// Removes what is kept elsewhere now.
+    /// Removes messages that are stored as dead letters by now.
     async fn settle(&self, done: Vec<Receipt>) -> Result<(), QueueError>;
 }

@@ -1,4 +1,4 @@
-//! Where meetings, posts and dead letters are kept.
+//! The store of meetings, posts, history and dead letters.
 
 mod history;
 
@@ -14,69 +14,69 @@ use crate::domain::{
 
 pub use history::{Attempt, DETAIL_BYTES_MAX, DeadFilter, Duty, Ending, Logged, Lookup, Note};
 
-/// Why the store did not do it. Nothing was changed.
+/// Why a call to the store failed. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Out of reach, full, or locked: later may be better, and nothing else can be done.
-    #[error("the store is away: {0}")]
+    /// The store cannot be reached, is full, or is locked. The only remedy is to try again later.
+    #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// This very call cannot work: a row that cannot be read, a statement that is refused.
-    #[error("the store refuses it: {0}")]
+    /// The same call will never succeed: a row cannot be read, or the database rejects the statement.
+    #[error("the store refuses the call: {0}")]
     Refused(String),
 }
 
-/// An event with what apply must not draw itself.
+/// An event with the randomness that apply needs for it. Apply is pure, so the caller draws it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// The event.
+    /// The event to apply.
     pub event: Event,
     /// Randomness drawn for it.
     pub fresh: Fresh,
 }
 
-/// What to list.
+/// Which meetings to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MeetingFilter {
-    /// Only requested, creating, open and live ones.
+    /// Only meetings that are requested, creating, open or live.
     pub running_only: bool,
-    /// At most so many, newest first; the store caps it at 500.
+    /// How many at most, newest first; the store caps it at 500.
     pub limit: usize,
 }
 
-/// One line of a listing.
+/// A meeting as one line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingSummary {
-    /// Its id.
+    /// The meeting's id.
     pub id: MeetingId,
-    /// Its title.
+    /// The meeting's title.
     pub title: String,
-    /// Its state.
+    /// The meeting's state.
     pub state: State,
-    /// Its room.
+    /// The id of its room in plugNmeet.
     pub room: String,
     /// Its channel's name in addresses.
     pub channel_name: String,
-    /// Who asked for it.
+    /// The user name of the person who asked for it.
     pub starter: String,
-    /// When, on our clock.
+    /// When it was asked for, on our clock.
     pub requested_at: Timestamp,
-    /// The first request: what a join link needs.
+    /// Its first request. A join link is made of it.
     pub request: RequestId,
 }
 
-/// What lies in a dead letter.
+/// What a dead letter holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadKind {
     /// An event that could not be applied.
     Event,
     /// A job that was given up.
     Job,
-    /// A message that could not even be read.
+    /// A message that could not be decoded.
     Unreadable,
 }
 
 impl DeadKind {
-    /// The word in listings.
+    /// The word for it in listings.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -89,47 +89,50 @@ impl DeadKind {
 /// A job or message given up, kept for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The message's id (event id, job id). Burying the same id again replaces the reason.
+    /// The message's id (event id or job id). Storing a dead letter with the same id again replaces the reason.
     pub id: String,
     /// The queue it was in.
     pub queue: String,
-    /// What it is.
+    /// Whether it holds an event, a job or an unreadable message.
     pub kind: DeadKind,
     /// The meeting it belongs to, if it is known.
     pub meeting: Option<MeetingId>,
     /// Why it was given up.
     pub reason: String,
-    /// When, on our clock.
+    /// When it was stored, on our clock.
     pub buried_at: Timestamp,
-    /// How many attempts it had.
+    /// How many attempts were made before it was given up.
     pub attempts: u32,
-    /// The message as it was.
+    /// The encoded message, unchanged.
     pub body: Vec<u8>,
 }
 
-/// Whether a duty may be done.
+/// The answer to a request for the lease of a duty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
-    /// It is ours until then.
+    /// The caller holds the lease.
     Taken {
-        /// On our clock.
+        /// When it expires, on our clock.
         until: Timestamp,
     },
-    /// Somebody else's until then.
+    /// Another owner holds the lease.
     Held {
-        /// On our clock.
+        /// When it expires, on our clock.
         until: Timestamp,
     },
 }
 
-/// The store. `apply` alone writes meetings; chat workers alone write posts.
+/// The store. Only [`Store::apply`] writes meetings, and only chat workers write posts.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Applies a batch in one transaction: for each event the dedup key is taken, the meeting that it concerns is
-    /// loaded (with the changes of the events before it), `domain::apply::decide` is asked, and what it says is
-    /// written together with one line of the event log, which every event gets once, whatever became of it. The
-    /// answers stand in the order of the batch. Stores that several replicas share take the places and meetings of
-    /// the batch in the order of their ids, so that two batches wait for each other instead of overwriting.
+    /// Applies a batch in one transaction; the answers have the order of the batch. For each event the store
+    /// 1. inserts the dedup key,
+    /// 2. loads the meeting that the event concerns, with the changes of the events before it,
+    /// 3. calls `domain::apply::decide` and writes its decision,
+    /// 4. writes one line of the event log; every event gets exactly one, whatever its effect.
+    ///
+    /// Stores that several replicas share lock the conversations and meetings of the batch in the order of their ids,
+    /// so that two batches wait for each other and neither overwrites the other's changes.
     ///
     /// # Errors
     /// Nothing of the batch was written.
@@ -140,57 +143,58 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<Applied>, StoreError>;
 
-    /// A meeting with its posts.
+    /// Loads a meeting with its posts.
     async fn meeting(&self, id: MeetingId) -> Result<Option<Meeting>, StoreError>;
 
-    /// The meeting of a request, its first or an alias.
+    /// Loads the meeting of a request: of the one that started it, or of a later one that joined it (an alias).
     async fn meeting_of_request(&self, request: RequestId) -> Result<Option<Meeting>, StoreError>;
 
-    /// The meeting that an artifact belongs to.
+    /// Loads the meeting that an artifact belongs to.
     async fn meeting_of_artifact(&self, id: &ArtifactId) -> Result<Option<Meeting>, StoreError>;
 
-    /// What runs in the channel of `place` and in its threads, whole, newest first, at most
+    /// Loads the meetings that run in the channel of `place` and in its threads, newest first, at most
     /// [`crate::domain::choice::CANDIDATES_MAX`].
     async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError>;
 
-    /// A listing, newest first.
+    /// Lists meetings, newest first.
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError>;
 
-    /// Meetings whose `wake_at` has passed, with their rounds, longest first, at most `limit`.
+    /// Meetings whose `wake_at` has passed, with their rounds; those that have waited longest come first, at most
+    /// `limit`.
     async fn due_meetings(
         &self,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(MeetingId, u32)>, StoreError>;
 
-    /// What is logged of one meeting, oldest first, at most 1000 lines.
+    /// The event log of one meeting, oldest first, at most 1000 lines.
     async fn history(&self, meeting: MeetingId) -> Result<Vec<Logged>, StoreError>;
 
-    /// Which of these events are settled: logged, kept as a dead letter, or discarded (its note tells);
-    /// at most 500 are looked up.
+    /// Which of these events are settled: in the event log, kept as a dead letter, or discarded (recorded by a note).
+    /// At most 500 are looked up.
     async fn settled_events(&self, events: Vec<EventId>) -> Result<Vec<EventId>, StoreError>;
 
-    /// What `reference` is the id of: a meeting, a request, a room, a session, an artifact, a post of ours or the one
-    /// that asked for a meeting, an event, or a dead letter. Nothing found is no error.
+    /// Finds what `reference` is the id of: a meeting, a request, a room, a session, an artifact, a post of the relay,
+    /// a post that asked for a meeting, an event, or a dead letter. An unknown id is no error: the answer is empty.
     async fn find(&self, reference: &str) -> Result<Lookup, StoreError>;
 
-    /// Keeps one attempt. Of one meeting the newest 500 are kept.
+    /// Stores one attempt. The newest 500 of each meeting are kept.
     async fn log_attempt(&self, attempt: Attempt) -> Result<(), StoreError>;
 
-    /// The attempts at one meeting's jobs, in the order in which they were kept, at most 500.
+    /// The attempts at one meeting's jobs, in the order in which they were stored, at most 500.
     async fn attempts(&self, meeting: MeetingId) -> Result<Vec<Attempt>, StoreError>;
 
-    /// Keeps what a person did.
+    /// Stores an action that an operator took.
     async fn log_note(&self, note: Note) -> Result<(), StoreError>;
 
-    /// What people did about one meeting or to one dead letter, oldest first, at most 500: notes whose meeting or
-    /// subject has this id.
+    /// The actions that operators took on one meeting or dead letter, oldest first, at most 500: the notes whose
+    /// meeting or subject has this id.
     async fn notes(&self, about: &str) -> Result<Vec<Note>, StoreError>;
 
     /// The row of one post, if there is one.
     async fn post(&self, meeting: MeetingId, key: &PostKey) -> Result<Option<PostRow>, StoreError>;
 
-    /// Writes the row of one post as a whole, and answers the meeting's version by now; 0 if there is no such meeting.
+    /// Writes the whole row of one post and returns the meeting's current version; 0 if there is no such meeting.
     async fn put_post(
         &self,
         meeting: MeetingId,
@@ -217,26 +221,26 @@ pub trait Store: Send + Sync + 'static {
         length: Duration,
     ) -> Result<Lease, StoreError>;
 
-    /// Gives the lease back if it is still `owner`'s.
+    /// Releases the lease if `owner` still holds it.
     async fn drop_lease(&self, duty: Duty, owner: &str) -> Result<(), StoreError>;
 
-    /// Marks that work on a redelivered message begins; answers how often it has, this time included.
+    /// Increments the delivery mark of a redelivered message before it is processed, and returns the new count.
     async fn mark_redelivered(&self, message: &str) -> Result<u32, StoreError>;
 
-    /// Forgets the mark: the message met a verdict.
+    /// Deletes the delivery mark, once the message has a verdict.
     async fn clear_mark(&self, message: &str) -> Result<(), StoreError>;
 
-    /// Keeps a dead letter.
+    /// Stores a dead letter.
     async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError>;
 
-    /// Dead letters, newest first, without their bodies.
+    /// Lists dead letters, newest first, without their bodies.
     async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// One dead letter, whole.
+    /// Loads one dead letter, with its body.
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError>;
 
-    /// Removes the dead letter of this id that was buried at this time, after it was replayed or discarded; tells
-    /// whether there was one. One that was buried anew meanwhile is another and stays.
+    /// Removes the dead letter with this id that was stored at this time, after it was replayed or discarded. Returns
+    /// whether there was one. One that was stored again meanwhile is a different dead letter and stays.
     async fn remove_dead_letter(&self, id: &str, buried_at: Timestamp) -> Result<bool, StoreError>;
 
     /// How many dead letters there are.
@@ -245,18 +249,18 @@ pub trait Store: Send + Sync + 'static {
     /// How many meetings are requested, creating, open or live.
     async fn count_running(&self) -> Result<u64, StoreError>;
 
-    /// A small value that outlives the process (the bot's user id, the signing secret).
+    /// Reads a setting: a small value that outlives the process (the bot's user id, the signing secret).
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
 
-    /// Writes such a value.
+    /// Writes a setting.
     async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
 
-    /// Writes it unless there is one, and answers what then stands there: all replicas agree.
+    /// Writes a setting unless it exists, and returns the stored value, so that all replicas use the same one.
     async fn setting_or_insert(&self, name: &str, value: &str) -> Result<String, StoreError>;
 
-    /// Forgets dedup keys, log lines, attempts and notes from before `before`; answers how many.
+    /// Deletes dedup keys, log lines, attempts and notes that are older than `before`, and returns how many.
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Closes the files.
+    /// Closes the files or connections.
     async fn close(&self);
 }

@@ -1,4 +1,4 @@
-//! What stands under the card's heading.
+//! The text and the fields of the card's attachment.
 
 use crate::domain::meeting::CardView;
 use crate::domain::text::neutralise_line;
@@ -7,27 +7,27 @@ use crate::domain::{Field, Refusal, State};
 use super::words::{duration, why_late};
 use super::{CardFrame, NAME_CHARS_MAX, Times, lasting};
 
-/// Most names in a field: more than a line or two is read by nobody.
+/// Most names in a field: nobody reads more than a line or two.
 const NAMES_SHOWN_MAX: usize = 8;
 
-/// The attachment's text: paragraphs, the link on a line of its own.
+/// The attachment's text: paragraphs, with the link in one of its own.
 pub(super) fn text(view: &CardView, frame: &CardFrame, starter: &str, times: &Times) -> String {
     let mut paragraphs = match view.state {
         State::Creating if view.is_ending => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             "It is being cancelled…".to_owned(),
         ],
         State::Creating => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             "The room is being prepared… The link works already and waits for it.".to_owned(),
         ],
         State::Open | State::Live if view.is_ending => vec![
-            by(&times.started(), starter),
+            byline(&times.started(), starter),
             "The meeting is being ended…".to_owned(),
         ],
-        State::Open | State::Live => vec![by(&times.started(), starter)],
+        State::Open | State::Live => vec![byline(&times.started(), starter)],
         State::Ended | State::Missed | State::Cancelled | State::Failed => {
-            over_and_why(view, starter, times)
+            end_and_reason(view, starter, times)
         }
     };
     paragraphs.extend(link(view, frame));
@@ -35,22 +35,22 @@ pub(super) fn text(view: &CardView, frame: &CardFrame, starter: &str, times: &Ti
     paragraphs.join("\n\n")
 }
 
-/// How it ended.
-pub(super) fn over_and_why(view: &CardView, starter: &str, times: &Times) -> Vec<String> {
+/// When and how the meeting ended, and why it failed.
+pub(super) fn end_and_reason(view: &CardView, starter: &str, times: &Times) -> Vec<String> {
     match view.state {
         State::Cancelled => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             "It was ended before its room was ready.".to_owned(),
         ],
         State::Failed => vec![
-            by(&times.requested(), starter),
+            byline(&times.requested(), starter),
             format!("{} ref {}", failure(view.refused), view.room),
         ],
-        _ => vec![over(view, starter, times)],
+        _ => vec![start_and_end(view, starter, times)],
     }
 }
 
-/// Who took part, and nothing that may still be counted.
+/// Only who took part: unlike the artifacts, that no longer changes once the meeting is over.
 pub(super) fn people_field(view: &CardView) -> Vec<Field> {
     vec![Field {
         title: "Took part".to_owned(),
@@ -58,7 +58,7 @@ pub(super) fn people_field(view: &CardView) -> Vec<Field> {
     }]
 }
 
-/// Short fields, in two columns.
+/// Short fields, which Mattermost shows in two columns.
 pub(super) fn fields(view: &CardView) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut add = |title: &str, value: String| {
@@ -95,7 +95,7 @@ pub(super) fn fields(view: &CardView) -> Vec<Field> {
     fields
 }
 
-/// Why there is no room, in words that the person can act on.
+/// Why there is no room, and what the person can do.
 fn failure(refused: Option<Refusal>) -> &'static str {
     match refused {
         Some(Refusal::TooLate) => {
@@ -118,12 +118,12 @@ fn failure(refused: Option<Refusal>) -> &'static str {
     }
 }
 
-pub(super) fn by(when: &str, starter: &str) -> String {
+pub(super) fn byline(when: &str, starter: &str) -> String {
     format!("{} by {starter}", sentence(when))
 }
 
-fn over(view: &CardView, starter: &str, times: &Times) -> String {
-    let mut lines = by(&times.started(), starter);
+fn start_and_end(view: &CardView, starter: &str, times: &Times) -> String {
+    let mut lines = byline(&times.started(), starter);
     if let Some(ended) = times.ended() {
         lines.push('\n');
         let is_about = view.ended.is_some_and(|ended| ended.is_about);

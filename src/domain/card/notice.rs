@@ -1,29 +1,29 @@
-//! Notices: posts that are made once and never edited. Each reads well alone and stays true whatever follows; where
-//! only the attachment is shown, it says everything.
+//! Notices: posts that are created once and never edited. Each is complete by itself and stays true whatever happens
+//! later. The attachment repeats everything, because some places show only the attachment.
 
 use crate::domain::meeting::CardView;
 use crate::domain::{Attachment, Rendered, State};
 
 use super::{
-    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, or_nothing, starter, title, words,
+    BLUE, CardFrame, GREY, RED, Times, body, fallback, message, non_empty, starter, title, words,
 };
 
-/// Who is in it and what comes of it would need an edit.
+/// Replaces what would need an edit: who is in the meeting and which artifacts it leaves.
 const DETAILS: &str = "Who is in it, and what it leaves behind, is behind the link.";
 
-/// The notice that a meeting starts, or how it ended.
+/// Renders the notice that a meeting starts, or how it ended.
 pub(crate) fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
     let title = title(view);
     let starter = starter(view, frame);
     let times = Times::new(view, frame);
     let mut paragraphs = match view.state {
         State::Creating => vec![
-            body::by(&times.requested(), &starter),
+            body::byline(&times.requested(), &starter),
             "The room is still to come; the link waits for it.".to_owned(),
         ],
-        State::Open | State::Live => vec![body::by(&times.started(), &starter)],
+        State::Open | State::Live => vec![body::byline(&times.started(), &starter)],
         State::Ended | State::Missed | State::Cancelled | State::Failed => {
-            body::over_and_why(view, &starter, &times)
+            body::end_and_reason(view, &starter, &times)
         }
     };
     paragraphs.extend(body::link(view, frame));
@@ -41,9 +41,9 @@ pub(crate) fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
         attachment: Some(Attachment {
             fallback: fallback(view, &title, &starter, &times),
             color: color(view.state),
-            title_link: or_nothing(&frame.join_link),
+            title_link: non_empty(&frame.join_link),
             text: paragraphs.join("\n\n"),
-            // Who takes part is true for good only when it is over.
+            // Who took part is final only when the meeting is over.
             fields: if view.state == State::Ended {
                 body::people_field(view)
             } else {
@@ -56,7 +56,7 @@ pub(crate) fn notice(view: &CardView, frame: &CardFrame) -> Rendered {
     }
 }
 
-/// Not green: that a meeting runs is true today only.
+/// Not green as on the card: the notice stays, but the meeting will not run for ever.
 const fn color(state: State) -> &'static str {
     match state {
         State::Creating | State::Open | State::Live => BLUE,

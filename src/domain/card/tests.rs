@@ -135,7 +135,7 @@ fn open_room_waits_for_people() {
 }
 
 #[test]
-fn live_meeting_shows_who_is_there() {
+fn live_meeting_shows_who_is_present() {
     let view = CardView {
         is_recording: true,
         ..with_people(State::Live, &["Ana", "Bob", "Carol"], 3, 3)
@@ -154,7 +154,7 @@ fn live_meeting_shows_who_is_there() {
 }
 
 #[test]
-fn live_meeting_tells_those_who_left_from_those_who_are_there() {
+fn live_meeting_separates_those_who_left_from_those_who_are_present() {
     let view = with_people(State::Live, &["Ana", "Bob", "Carol"], 3, 1);
     insta::assert_snapshot!(shown(&view, &frame()), @r"
     Ana started **Weekly sync**
@@ -190,7 +190,7 @@ fn meeting_is_being_ended() {
 }
 
 #[test]
-fn ended_meeting_shows_how_long_who_and_what_it_left() {
+fn ended_meeting_shows_its_duration_people_and_artifacts() {
     let names = [
         "Ana", "Bob", "Carol", "Dan", "Eve", "Fay", "Gil", "Hal", "Ida",
     ];
@@ -216,7 +216,7 @@ fn ended_meeting_shows_how_long_who_and_what_it_left() {
 }
 
 #[test]
-fn end_that_only_a_poll_saw_is_about() {
+fn end_that_only_a_poll_saw_is_marked_as_about() {
     let view = CardView {
         ended: ended(65, true),
         ..with_people(State::Ended, &["Ana"], 1, 0)
@@ -235,7 +235,7 @@ fn end_that_only_a_poll_saw_is_about() {
 }
 
 #[test]
-fn end_without_a_beginning_claims_no_duration() {
+fn end_without_a_known_beginning_shows_no_duration() {
     let ended = Some(Ended {
         at: START,
         is_about: false,
@@ -306,7 +306,7 @@ fn meeting_whose_webhooks_were_lost_does_not_say_that_nobody_came() {
 }
 
 #[test]
-fn cancelled_meeting_leads_nowhere_but_to_its_page() {
+fn cancelled_meeting_links_only_to_its_page() {
     insta::assert_snapshot!(shown(&view(State::Cancelled), &frame()), @r"
     **Weekly sync** was cancelled
     (#9e9e9e) Weekly sync -> https://relay.example.org/join/T
@@ -402,18 +402,18 @@ fn meeting_over_midnight_shows_both_dates_in_the_zone() {
 }
 
 #[test]
-fn durations_read_like_a_clock() {
-    let said = |seconds| words::duration(Duration::from_secs(seconds));
-    assert_eq!(said(0), "less than a minute");
-    assert_eq!(said(59), "less than a minute");
-    assert_eq!(said(60), "1 min");
-    assert_eq!(said(3599), "59 min");
-    assert_eq!(said(3900), "1 h 05 min");
-    assert_eq!(said(100 * 3600), "100 h 00 min");
+fn durations_are_in_hours_and_minutes() {
+    let text = |seconds| words::duration(Duration::from_secs(seconds));
+    assert_eq!(text(0), "less than a minute");
+    assert_eq!(text(59), "less than a minute");
+    assert_eq!(text(60), "1 min");
+    assert_eq!(text(3599), "59 min");
+    assert_eq!(text(3900), "1 h 05 min");
+    assert_eq!(text(100 * 3600), "100 h 00 min");
 }
 
 #[test]
-fn what_people_wrote_breaks_out_nowhere() {
+fn text_of_people_cannot_inject_markdown() {
     let evil = "@all [x](http://e.example) <!here> `x`\n# **x** \u{202E}";
     let mut view = CardView {
         is_recording: true,
@@ -432,7 +432,7 @@ fn what_people_wrote_breaks_out_nowhere() {
 }
 
 #[test]
-fn nothing_is_ever_empty() {
+fn empty_names_titles_and_links_have_a_replacement() {
     let mut view = view(State::Live);
     view.title = "\u{200B}".to_owned();
     view.starter = String::new();
@@ -450,7 +450,7 @@ fn nothing_is_ever_empty() {
 }
 
 #[test]
-fn times_beyond_every_calendar_are_borne() {
+fn times_beyond_the_calendar_do_not_panic() {
     let millis = [
         i64::MIN,
         -377_705_023_201_000,

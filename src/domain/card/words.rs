@@ -1,4 +1,5 @@
-//! Times and durations in words. Times are absolute with their zone: a card is read long after it was written.
+//! Times and durations in words. Times are absolute and name their zone, because a card is read long after it was
+//! written.
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ use crate::domain::meeting::CardView;
 
 use super::{CardFrame, WhyLate};
 
-/// The times of one card, in its zone.
+/// The times of one card, in the card's zone.
 pub(crate) struct Times {
     zone: TimeZone,
     began: Option<Timestamp>,
     requested_at: Timestamp,
-    /// The day on which whoever reads the card first sees it: times of that day need no date.
+    /// When the card was posted: times of that day need no date.
     posted_at: Timestamp,
     ended_at: Option<Timestamp>,
 }
@@ -38,7 +39,7 @@ impl Times {
         self.began.map(|at| self.at(at))
     }
 
-    /// "started 14:02 UTC", or when it was requested if nobody told the beginning.
+    /// "started 14:02 UTC", or when it was requested if the beginning is unknown.
     pub(super) fn started(&self) -> String {
         match self.began() {
             Some(at) => format!("started {at}"),
@@ -61,7 +62,7 @@ impl Times {
         let Some(time) = shown(at) else {
             return "at an unknown time".to_owned();
         };
-        // One time of another day, and all of them carry their date.
+        // If one of the times is on another day, all of them have a date.
         let all = [
             self.began,
             self.ended_at,
@@ -82,14 +83,14 @@ impl Times {
     }
 }
 
-/// `None` for times that no calendar holds: a peer may send anything.
+/// `None` for times outside the range of the calendar: a peer may send any number.
 fn zoned(at: Timestamp, zone: &TimeZone) -> Option<Zoned> {
     jiff::Timestamp::from_millisecond(at.millis())
         .ok()
         .map(|at| at.to_zoned(zone.clone()))
 }
 
-/// How long an ended meeting lasted, with "about" when only a poll saw its end.
+/// How long an ended meeting lasted, with "about" if only a poll saw its end.
 pub(crate) fn lasting(view: &CardView) -> Option<String> {
     let ended = view.ended?;
     let lasted = duration(ended.lasted?);

@@ -29,7 +29,7 @@ fn user(name: &str) -> UserId {
     name.parse().unwrap()
 }
 
-/// Meeting `number`, asked for that many seconds after the others' beginning.
+/// Meeting `number`, which was asked for `number` seconds after the Unix epoch.
 fn meeting(number: u32, title: &str, by: &str, thread: Option<&str>) -> Meeting {
     let id = Uuid::from_u128(u128::from(number));
     let at = Timestamp::from_seconds(i64::from(number));
@@ -76,8 +76,8 @@ fn meeting(number: u32, title: &str, by: &str, thread: Option<&str>) -> Meeting 
     }
 }
 
-/// Its card stands there.
-fn carded(mut meeting: Meeting, post: &str, root: Option<&str>) -> Meeting {
+/// The meeting with a card `post` in the thread `root`.
+fn with_card(mut meeting: Meeting, post: &str, root: Option<&str>) -> Meeting {
     let row = PostRow {
         post: Some(post.parse().unwrap()),
         root: root.map(|root| root.parse().unwrap()),
@@ -100,7 +100,7 @@ fn chosen(running: &[&Meeting], thread: Option<&str>, by: &str, words: &str) -> 
 }
 
 #[test]
-fn f21_end_without_words_is_about_the_newest_own_one() {
+fn f21_end_without_words_means_the_newest_own_meeting() {
     let (first, second) = (
         meeting(1, "Alpha", "ana", None),
         meeting(2, "Beta", "bob", None),
@@ -132,16 +132,16 @@ fn f21_words_choose_by_title_or_number() {
         ("🎉", &[4]),
         ("4", &[4]),
         ("#4", &[4]),
-        // A title before a number.
+        // A title is matched before a number.
         ("2", &[7]),
         ("3", &[0, 7, 4, 2, 1]),
         ("nothing of the kind", &[0, 7, 4, 2, 1]),
-        // No part of a word.
+        // The middle of a word does not match.
         ("ync", &[0, 7, 4, 2, 1]),
     ] {
         assert_eq!(chosen(&running, None, "eve", words), expected, "{words}");
     }
-    // A number of a meeting that has ended is no part of another's title.
+    // The number of a meeting that has ended does not match a part of another's title.
     let planning = meeting(8, "Q1 planning 1", "bob", None);
     assert_eq!(chosen(&[&planning], None, "eve", "1"), [0, 8]);
     let twin = meeting(9, "Weekly sync", "bob", None);
@@ -156,17 +156,17 @@ fn number_is_not_used_again_while_a_newer_meeting_runs() {
     assert_eq!(next_number(&[]), 1);
     let (third, old) = (meeting(3, "x", "ana", None), meeting(0, "x", "ana", None));
     assert_eq!(next_number(&[&third, &old]), 4);
-    // Meetings of earlier versions have none.
+    // Meetings of earlier versions have no number.
     assert_eq!(chosen(&[&old], None, "eve", "0"), [0, 0]);
 }
 
 #[test]
-fn f22_thread_is_where_the_card_stands() {
-    let outside = carded(meeting(1, "Outside", "ana", None), "card1", None);
+fn f22_meeting_belongs_to_the_thread_of_its_card() {
+    let outside = with_card(meeting(1, "Outside", "ana", None), "card1", None);
     let inside = meeting(2, "Inside", "ana", Some("root"));
-    // A phrase whose thread was learned with its card, and one whose thread was deleted.
-    let learned = carded(meeting(3, "Learned", "ana", None), "card3", Some("other"));
-    let homeless = carded(meeting(4, "Homeless", "ana", Some("gone")), "card4", None);
+    // A phrase whose thread became known with its card, and a meeting whose thread was deleted.
+    let learned = with_card(meeting(3, "Learned", "ana", None), "card3", Some("other"));
+    let homeless = with_card(meeting(4, "Homeless", "ana", Some("gone")), "card4", None);
     let running = [&outside, &inside, &learned, &homeless];
     let seen = |thread| {
         let seen = seen_from(&running, &place(thread));
@@ -190,7 +190,7 @@ fn f22_thread_is_where_the_card_stands() {
     let in_threads = [&inside, &learned];
     let at = Timestamp::from_seconds(5);
     assert_eq!(offered(&in_threads, &place(None), at), None);
-    // `end` in a thread is about the thread, unless the words lead out of it.
+    // `end` in a thread means the thread's meetings, unless its words match only others.
     assert_eq!(chosen(&running, Some("root"), "ana", ""), [2]);
     assert_eq!(chosen(&running, Some("root"), "ana", "outside"), [1]);
     assert_eq!(chosen(&running, Some("gone"), "ana", ""), [0, 4, 3, 2, 1]);

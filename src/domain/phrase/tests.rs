@@ -11,13 +11,13 @@ fn phrases(texts: &[&str]) -> Vec<Phrase> {
         .collect()
 }
 
-/// Of the built-in phrases: which one matches, and the title.
-fn of(text: &str) -> Option<(String, Option<String>)> {
+/// The built-in phrase that matches `text`, and the title.
+fn matched(text: &str) -> Option<(String, Option<String>)> {
     let phrases = phrases(&["meet", "meet now"]);
     match_phrase(&phrases, text).map(|m| (m.phrase.to_string(), m.title))
 }
 
-fn is(phrase: &str, title: &str) -> Option<(String, Option<String>)> {
+fn expected(phrase: &str, title: &str) -> Option<(String, Option<String>)> {
     Some((
         phrase.to_owned(),
         (!title.is_empty()).then(|| title.to_owned()),
@@ -43,32 +43,38 @@ fn recorded(name: &str) -> String {
 }
 
 #[test]
-fn recorded_posts_start_what_they_ask_for() {
-    assert_eq!(of(&recorded("outgoing-form-meet-now")), is("meet now", ""));
-    assert_eq!(of(&recorded("outgoing-form-word-only")), is("meet", ""));
+fn recorded_posts_match_the_phrase_that_they_begin_with() {
     assert_eq!(
-        of(&recorded("outgoing-form-leading-spaces")),
-        is("meet now", "")
+        matched(&recorded("outgoing-form-meet-now")),
+        expected("meet now", "")
     );
     assert_eq!(
-        of(&recorded("outgoing-form-newline-after-word")),
-        is("meet now", "")
+        matched(&recorded("outgoing-form-word-only")),
+        expected("meet", "")
     );
     assert_eq!(
-        of(&recorded("outgoing-form-case")),
-        is("meet now", "please")
+        matched(&recorded("outgoing-form-leading-spaces")),
+        expected("meet now", "")
     );
     assert_eq!(
-        of(&recorded("outgoing-form-title")),
-        is("meet now", "weekly sync")
+        matched(&recorded("outgoing-form-newline-after-word")),
+        expected("meet now", "")
     );
     assert_eq!(
-        of(&recorded("outgoing-form-thread-reply")),
-        is("meet now", "in thread")
+        matched(&recorded("outgoing-form-case")),
+        expected("meet now", "please")
     );
     assert_eq!(
-        of(&recorded("outgoing-form-unicode")),
-        is("meet now", "Übung „Q3“ ☕ 会議 👩\u{200D}💻 & <b>=?+%")
+        matched(&recorded("outgoing-form-title")),
+        expected("meet now", "weekly sync")
+    );
+    assert_eq!(
+        matched(&recorded("outgoing-form-thread-reply")),
+        expected("meet now", "in thread")
+    );
+    assert_eq!(
+        matched(&recorded("outgoing-form-unicode")),
+        expected("meet now", "Übung „Q3“ ☕ 会議 👩\u{200D}💻 & <b>=?+%")
     );
     for other in [
         "json",
@@ -77,13 +83,17 @@ fn recorded_posts_start_what_they_ask_for() {
         "json-from-bot",
         "json-prefix-match",
     ] {
-        assert_eq!(of(&recorded(&format!("outgoing-{other}"))), None, "{other}");
+        assert_eq!(
+            matched(&recorded(&format!("outgoing-{other}"))),
+            None,
+            "{other}"
+        );
     }
     let phrases = phrases(&["meetjson now"]);
     let text = recorded("outgoing-json");
-    let found = match_phrase(&phrases, &text).unwrap();
+    let result = match_phrase(&phrases, &text).unwrap();
     assert_eq!(
-        found.title.as_deref(),
+        result.title.as_deref(),
         Some("R&D <sync> \"Q3\" ☕ \u{2028}x")
     );
     assert_eq!(
@@ -93,12 +103,15 @@ fn recorded_posts_start_what_they_ask_for() {
 }
 
 #[test]
-fn one_word_starts_only_as_the_whole_text_or_before_a_colon() {
+fn one_word_matches_only_as_the_whole_text_or_before_a_colon() {
     for text in ["meet", " MEET\n", "Meet:", "meet : ", "\u{a0}meet"] {
-        assert_eq!(of(text), is("meet", ""), "{text:?}");
+        assert_eq!(matched(text), expected("meet", ""), "{text:?}");
     }
-    assert_eq!(of("meet: weekly sync"), is("meet", "weekly sync"));
-    assert_eq!(of("meet：週次"), is("meet", "週次"));
+    assert_eq!(
+        matched("meet: weekly sync"),
+        expected("meet", "weekly sync")
+    );
+    assert_eq!(matched("meet：週次"), expected("meet", "週次"));
     for text in [
         "meet me at noon",
         "meet - weekly",
@@ -108,7 +121,7 @@ fn one_word_starts_only_as_the_whole_text_or_before_a_colon() {
         "meet's",
         "meetup: x",
     ] {
-        assert_eq!(of(text), None, "{text:?}");
+        assert_eq!(matched(text), None, "{text:?}");
     }
     for text in [
         "",
@@ -119,42 +132,42 @@ fn one_word_starts_only_as_the_whole_text_or_before_a_colon() {
         "lets meet",
         "meetnow",
     ] {
-        assert_eq!(of(text), None, "{text:?}");
+        assert_eq!(matched(text), None, "{text:?}");
     }
 }
 
 #[test]
-fn several_words_start_whatever_follows() {
-    assert_eq!(of("meet now"), is("meet now", ""));
-    assert_eq!(of("meet\u{a0}\n now"), is("meet now", ""));
-    assert_eq!(of("mEEt NOW!"), is("meet now", ""));
+fn several_words_match_whatever_follows() {
+    assert_eq!(matched("meet now"), expected("meet now", ""));
+    assert_eq!(matched("meet\u{a0}\n now"), expected("meet now", ""));
+    assert_eq!(matched("mEEt NOW!"), expected("meet now", ""));
     assert_eq!(
-        of("meet now - weekly: part 2 -"),
-        is("meet now", "weekly: part 2")
+        matched("meet now - weekly: part 2 -"),
+        expected("meet now", "weekly: part 2")
     );
-    assert_eq!(of("meet now ☕"), is("meet now", "☕"));
-    assert_eq!(of("meet now: .NET"), is("meet now", ".NET"));
+    assert_eq!(matched("meet now ☕"), expected("meet now", "☕"));
+    assert_eq!(matched("meet now: .NET"), expected("meet now", ".NET"));
     for text in [
         "meet nowhere",
         "meet now's the time",
         "meet now_x",
         "meet no",
     ] {
-        assert_eq!(of(text), None, "{text:?}");
+        assert_eq!(matched(text), None, "{text:?}");
     }
 }
 
 #[test]
 fn longest_phrase_wins() {
     let phrases = phrases(&["call us", "call us now", "call"]);
-    let found = match_phrase(&phrases, "call us now please").unwrap();
+    let result = match_phrase(&phrases, "call us now please").unwrap();
     assert_eq!(
-        (found.phrase.to_string().as_str(), found.title),
+        (result.phrase.to_string().as_str(), result.title),
         ("call us now", Some("please".to_owned()))
     );
-    let found = match_phrase(&phrases, "call: us").unwrap();
+    let result = match_phrase(&phrases, "call: us").unwrap();
     assert_eq!(
-        (found.phrase.to_string().as_str(), found.title),
+        (result.phrase.to_string().as_str(), result.title),
         ("call", Some("us".to_owned()))
     );
 }
@@ -194,15 +207,18 @@ fn f28_question_starts_nothing() {
         "meet now ok؟",
         "meet?",
     ] {
-        assert_eq!(of(text), None, "{text:?}");
+        assert_eq!(matched(text), None, "{text:?}");
     }
-    // What stands behind a separator is a title, and an address is no question.
-    assert_eq!(of("meet now: what next?"), is("meet now", "what next?"));
-    assert_eq!(of("meet now - retro?"), is("meet now", "retro?"));
-    assert_eq!(of("meet: retro?"), is("meet", "retro?"));
+    // The text behind a separator is a title, and a question mark in an address is no question.
     assert_eq!(
-        of("meet now https://x.example/?a=b"),
-        is("meet now", "https://x.example/?a=b")
+        matched("meet now: what next?"),
+        expected("meet now", "what next?")
+    );
+    assert_eq!(matched("meet now - retro?"), expected("meet now", "retro?"));
+    assert_eq!(matched("meet: retro?"), expected("meet", "retro?"));
+    assert_eq!(
+        matched("meet now https://x.example/?a=b"),
+        expected("meet now", "https://x.example/?a=b")
     );
     let phrases = phrases(&["call us", "call us now"]);
     assert_eq!(match_phrase(&phrases, "call us now?"), None);
@@ -220,37 +236,46 @@ fn f28_rest_of_a_sentence_is_no_title() {
         "meet now，大家",
         "meet now، الآن",
     ] {
-        assert_eq!(of(text), is("meet now", ""), "{text:?}");
+        assert_eq!(matched(text), expected("meet now", ""), "{text:?}");
     }
-    assert_eq!(of("meet now: one, two"), is("meet now", "one, two"));
-    assert_eq!(of("meet now .NET"), is("meet now", ".NET"));
+    assert_eq!(
+        matched("meet now: one, two"),
+        expected("meet now", "one, two")
+    );
+    assert_eq!(matched("meet now .NET"), expected("meet now", ".NET"));
 }
 
 #[test]
-fn f28_invisible_signs_count_for_nothing() {
-    assert_eq!(of("meet\u{200B} now\u{FEFF}"), is("meet now", ""));
+fn f28_invisible_characters_are_ignored() {
     assert_eq!(
-        of("meet now\u{2060}: re\u{AD}tro\u{202E}"),
-        is("meet now", "retro")
+        matched("meet\u{200B} now\u{FEFF}"),
+        expected("meet now", "")
     );
-    assert_eq!(of("meet now\u{200B}?"), None);
-    assert_eq!(of("meet now: release :tada:"), is("meet now", "release"));
-    assert_eq!(of("meet now :tada:"), is("meet now", ""));
+    assert_eq!(
+        matched("meet now\u{2060}: re\u{AD}tro\u{202E}"),
+        expected("meet now", "retro")
+    );
+    assert_eq!(matched("meet now\u{200B}?"), None);
+    assert_eq!(
+        matched("meet now: release :tada:"),
+        expected("meet now", "release")
+    );
+    assert_eq!(matched("meet now :tada:"), expected("meet now", ""));
 }
 
 proptest! {
     #[test]
-    fn any_text_is_read(text in any::<String>()) {
-        if let Some((_, Some(title))) = of(&text) {
-            let read = without_emoji_names(&visible(&text));
-            prop_assert!(read.contains(&title) && title.trim() == title && !title.is_empty());
+    fn any_text_is_matched_without_panic(text in any::<String>()) {
+        if let Some((_, Some(title))) = matched(&text) {
+            let cleaned = without_emoji_names(&visible(&text));
+            prop_assert!(cleaned.contains(&title) && title.trim() == title && !title.is_empty());
         }
     }
 
     #[test]
     fn what_follows_is_the_title(title in "[a-z][a-z :,-]{0,20}[a-z]") {
         prop_assume!(without_emoji_names(&title) == title);
-        prop_assert_eq!(of(&format!("meet now: {title}")), is("meet now", &title));
-        prop_assert_eq!(of(&format!("Meet: {title}")), is("meet", &title));
+        prop_assert_eq!(matched(&format!("meet now: {title}")), expected("meet now", &title));
+        prop_assert_eq!(matched(&format!("Meet: {title}")), expected("meet", &title));
     }
 }

@@ -70,7 +70,7 @@ fn built_in_rule_names_the_meeting_after_its_channel() {
 }
 
 #[test]
-fn direct_message_is_a_meeting_by_default() {
+fn direct_message_has_the_default_title_meeting() {
     let rules = Rules::built_in();
     assert_eq!(
         rules.choose_by_command(&direct(), "ana", None).title,
@@ -89,7 +89,7 @@ fn direct_message_is_a_meeting_by_default() {
 }
 
 #[test]
-fn first_rule_that_fits_wins() {
+fn first_matching_rule_wins() {
     let named = |title: &str, teams: &[&str], channels: &[&str], phrases: &[&str]| RuleSpec {
         phrases: phrases.iter().map(|&p| p.to_owned()).collect(),
         teams: teams.iter().map(|&t| t.to_owned()).collect(),
@@ -130,7 +130,7 @@ fn first_rule_that_fits_wins() {
 }
 
 #[test]
-fn command_where_no_rule_fits_gets_the_built_in_options() {
+fn command_without_a_matching_rule_gets_the_built_in_options() {
     let rules = rules(vec![RuleSpec {
         channels: vec!["ops".to_owned()],
         moderators: Moderators::Starter,
@@ -190,8 +190,8 @@ fn f23_first_words_of_the_built_in_phrases_are_those_of_the_readme() {
 }
 
 #[test]
-fn f28_title_that_says_nothing_is_none() {
-    for nothing in [
+fn f28_title_of_only_punctuation_and_mentions_is_ignored() {
+    for written in [
         "@ana",
         "@ana, @ben & @all",
         "~town-square",
@@ -202,9 +202,9 @@ fn f28_title_that_says_nothing_is_none() {
         "<>",
     ] {
         assert_eq!(
-            titled("{{ channel }} call", Some(nothing)),
+            titled("{{ channel }} call", Some(written)),
             "dev call",
-            "{nothing:?}"
+            "{written:?}"
         );
     }
     for (written, title) in [
@@ -216,14 +216,14 @@ fn f28_title_that_says_nothing_is_none() {
     ] {
         assert_eq!(titled("{{ channel }} call", Some(written)), title);
     }
-    // The same for a template that shows it.
+    // The same for a template that uses the title.
     let template = "{{ channel }}{% if title %}: {{ title }}{% endif %}";
     assert_eq!(titled(template, Some("@ana")), "dev");
     assert_eq!(titled(template, Some("x :tada:")), "dev: x");
 }
 
 #[test]
-fn title_of_names_is_made_once_more_with_the_names_that_are_shown() {
+fn title_with_names_is_made_again_with_display_names() {
     let choose = |template: Option<&str>, written| {
         let title = template.map(str::to_owned);
         let rules = rules(vec![RuleSpec {
@@ -232,19 +232,19 @@ fn title_of_names_is_made_once_more_with_the_names_that_are_shown() {
         }]);
         rules.choose_by_command(&place("dev"), "ana", written)
     };
-    let shown = |choice: RuleChoice| {
+    let retitled = |choice: RuleChoice| {
         let source = choice.title_source?;
         Some(source.title("Engineering", "eng", "Ana Lopez"))
     };
     assert_eq!(
-        shown(choose(None, None)).as_deref(),
+        retitled(choose(None, None)).as_deref(),
         Some("Engineering meeting")
     );
-    assert_eq!(shown(choose(None, Some("Retro"))), None);
-    assert_eq!(shown(choose(Some("Standup"), None)), None);
+    assert_eq!(retitled(choose(None, Some("Retro"))), None);
+    assert_eq!(retitled(choose(Some("Standup"), None)), None);
     let template = "{{ user }} in {{ channel }}{% if title %}: {{ title }}{% endif %}";
     assert_eq!(
-        shown(choose(Some(template), Some("@ben sync"))).as_deref(),
+        retitled(choose(Some(template), Some("@ben sync"))).as_deref(),
         Some("Ana Lopez in Engineering: @ben sync")
     );
     let direct = Rules::built_in().choose_by_command(&direct(), "ana", None);
@@ -252,7 +252,7 @@ fn title_of_names_is_made_once_more_with_the_names_that_are_shown() {
 }
 
 #[test]
-fn template_that_fails_for_a_title_still_gives_a_meeting() {
+fn template_that_fails_for_a_title_does_not_prevent_the_meeting() {
     let template = "{% if title == 'x' %}{{ title.no.such }}{% else %}{{ title }}{% endif %}";
     assert_eq!(titled(template, Some("x")), "x");
 }
@@ -269,7 +269,7 @@ fn bad_rules_are_refused_with_every_reason() {
     phrases: a phrase must have at least one word
     phrases: a phrase must end with a letter or digit, `meet:` does not: a title may follow it after `:` or `-`
     start_deadline: must be more than 0 s and at most 24 h
-    title: `{{ chanel }} meeting`: there is no `chanel`; known are channel, team, user, title
+    title: `{{ chanel }} meeting`: unknown variable `chanel`; use channel, team, user, title
     ");
     let endless = "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}";
     for template in [

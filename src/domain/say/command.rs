@@ -1,4 +1,4 @@
-//! Answers to slash commands: seen by the caller alone.
+//! Answers to slash commands, which only the caller sees.
 
 use std::fmt::Display;
 
@@ -9,20 +9,21 @@ use crate::domain::{ConversationKind, DeliveryMethod, Presentation, State};
 
 use super::bold;
 
-/// Most unknown options that one answer names, and their length.
+/// Most unknown options that one answer names.
 const IGNORED_MAX: usize = 5;
+/// Longest word of a person that an answer repeats, in characters.
 const WORD_CHARS_MAX: usize = 32;
 
 /// A start that was accepted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Started<'a> {
-    /// What it will be called, if no meeting runs here already.
+    /// The title of the new meeting, which is made if none runs here already.
     pub title: &'a str,
-    /// What the others will see.
+    /// How the meeting is shown to the others in the conversation.
     pub presentation: Presentation<'a>,
-    /// The person's own link.
+    /// The caller's own link.
     pub own_link: &'a str,
-    /// The link for everybody, to be passed on where no card can be posted.
+    /// The link for everybody. The caller passes it on where nothing can be posted.
     pub open_link: &'a str,
     /// Options that the relay does not know.
     pub ignored: &'a [&'a str],
@@ -31,21 +32,21 @@ pub(crate) struct Started<'a> {
 /// One line of `list`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Listed<'a> {
-    /// What it is called beside its title; 0: nothing.
+    /// The number that `end` takes instead of the title; 0: none.
     pub number: u32,
-    /// Its title.
+    /// The meeting's title.
     pub title: &'a str,
-    /// It stands in a thread, and the list is the channel's.
+    /// Whether its card is in a thread while the list is for the channel.
     pub is_in_thread: bool,
-    /// How it is.
+    /// The meeting's state.
     pub state: State,
-    /// Who asked for it (username).
+    /// The user name of the person who asked for it.
     pub starter: &'a str,
     /// The caller's own link.
     pub link: &'a str,
 }
 
-/// `start`, at once, where nothing runs that would be offered: the room is not there yet.
+/// Answers `start` immediately, where no meeting runs that would be offered. The room does not exist yet.
 pub(crate) fn started(started: &Started<'_>) -> String {
     let Started {
         title,
@@ -69,7 +70,7 @@ pub(crate) fn started(started: &Started<'_>) -> String {
     answer + &ignored(started.ignored)
 }
 
-/// `start`, at once, while it is not known whether a meeting runs here: true either way.
+/// Answers `start` immediately, while it is unknown whether a meeting runs here. The text is true in both cases.
 pub(crate) fn started_or_running(started: &Started<'_>) -> String {
     let Started {
         title,
@@ -89,7 +90,7 @@ pub(crate) fn started_or_running(started: &Started<'_>) -> String {
     answer + &ignored(started.ignored)
 }
 
-/// A second start, at once: the meeting that runs, for this person.
+/// Answers a second `start` immediately, with this person's link to the meeting that runs.
 pub(crate) fn running(title: &str, own_link: &str, ignored_words: &[&str]) -> String {
     let answer = format!(
         "{} is running here already: **[Join the meeting]({own_link})**. Use `start --new` to start another one.",
@@ -98,7 +99,7 @@ pub(crate) fn running(title: &str, own_link: &str, ignored_words: &[&str]) -> St
     answer + &ignored(ignored_words)
 }
 
-/// The same, when it became known later.
+/// Answers the same later, when it was unknown at first that a meeting runs.
 pub(crate) fn running_offer(title: &str, own_link: &str, reference: impl Display) -> String {
     format!(
         "{} is running here already, so your link leads there: **[Join the meeting]({own_link})**. Use `start --new` \
@@ -107,7 +108,7 @@ pub(crate) fn running_offer(title: &str, own_link: &str, reference: impl Display
     )
 }
 
-/// A start whose person has read, at once, of a meeting that was over by then.
+/// Follows [`running`] when the meeting that it offered had ended by then: a new one starts.
 pub(crate) fn started_instead(title: &str, own_link: &str, reference: impl Display) -> String {
     format!(
         "The meeting that ran here has ended, so I start a new one: {}. Your own link to it: \
@@ -116,7 +117,7 @@ pub(crate) fn started_instead(title: &str, own_link: &str, reference: impl Displ
     )
 }
 
-/// Words that have no meaning here; empty if there are none.
+/// A line that lists the words without a meaning here; empty if there are none.
 pub(crate) fn ignored(words: &[&str]) -> String {
     if words.is_empty() {
         return String::new();
@@ -124,7 +125,7 @@ pub(crate) fn ignored(words: &[&str]) -> String {
     format!("\nIgnored unknown words: {}", code_words(words))
 }
 
-/// More starts in a minute than one person has in one channel.
+/// Answers a `start` beyond the rate limit per person, channel and minute.
 pub(crate) fn rate_limited(reference: impl Display) -> String {
     format!(
         "You have asked for several meetings here within a minute, so this one was not started. Please wait a minute. \
@@ -132,7 +133,7 @@ pub(crate) fn rate_limited(reference: impl Display) -> String {
     )
 }
 
-/// `end`, too often.
+/// Answers an `end` beyond the rate limit per person, channel and minute.
 pub(crate) fn ends_limited(reference: impl Display) -> String {
     format!(
         "You have asked several times within a minute to end the meeting here, so this was not asked again. Please \
@@ -140,20 +141,20 @@ pub(crate) fn ends_limited(reference: impl Display) -> String {
     )
 }
 
-/// What is known of an end when it is asked for.
+/// What is known when the answer to `end` is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EndAsked<'a> {
-    /// The meeting that is meant, and whether the person started it; `None`: that is still to be found out.
+    /// The title of the meeting that is meant, and whether the person started it; `None`: not known yet.
     pub meeting: Option<(&'a str, bool)>,
-    /// The person can be answered later.
+    /// Whether the person can be answered again later.
     pub can_hear: bool,
-    /// Where it was asked for. In a direct message the end may be told nowhere else.
+    /// The kind of the conversation. In a direct message nothing else may show that the meeting is over.
     pub kind: ConversationKind,
-    /// What the way out can do.
+    /// What the delivery method can do.
     pub delivery_method: DeliveryMethod,
 }
 
-/// `end`, at once. It promises a later answer only where there can be one.
+/// Answers `end` immediately. It promises a later answer only where one can be sent.
 pub(crate) fn end_asked(asked: &EndAsked<'_>) -> String {
     let over = match (asked.kind, asked.delivery_method) {
         (ConversationKind::Channel, DeliveryMethod::Posts) => "The card shows when it is over.",
@@ -185,11 +186,12 @@ pub(crate) fn end_asked(asked: &EndAsked<'_>) -> String {
     }
 }
 
-/// Where nobody can be looked up.
+/// The rule for delivery methods that cannot read who is an administrator.
 const STARTER_ONLY: &str =
     "only the person who started it can end it, because I cannot see here who is an administrator";
 
-/// It is not clear which meeting is meant by `words`, or none of a thread runs (no words): what there is to choose from.
+/// Answers `end` with the meetings to choose from: `words` match no single meeting, or (without words) none runs in the
+/// thread.
 pub(crate) fn choose_to_end(words: &str, running: &[Candidate], reference: impl Display) -> String {
     let mut lines = vec![if words.is_empty() {
         "No meeting is running in this thread. Running in its channel:".to_owned()
@@ -217,7 +219,7 @@ fn numbered(number: u32) -> String {
     }
 }
 
-/// The person may not end it.
+/// Answers an `end` that the person is not allowed to do.
 pub(crate) fn end_refused(
     title: &str,
     delivery_method: DeliveryMethod,
@@ -232,12 +234,12 @@ pub(crate) fn end_refused(
     format!("You cannot end {}: {who}. ref {reference}", bold(title))
 }
 
-/// The meeting was over before it was known whether the person may end it.
+/// Answers an `end` whose meeting was over before it was known whether the person may end it.
 pub(crate) fn ended_already(title: &str, reference: impl Display) -> String {
     format!("{} has ended already. ref {reference}", bold(title))
 }
 
-/// The end was tried in vain, and is tried no more.
+/// Answers an `end` that failed and is not tried again.
 pub(crate) fn end_failed(title: &str, reference: impl Display) -> String {
     format!(
         "{} could not be ended and still runs. Try `end` again; if it fails again, end it in the meeting itself, or \
@@ -246,7 +248,7 @@ pub(crate) fn end_failed(title: &str, reference: impl Display) -> String {
     )
 }
 
-/// The meeting keeps no more requests.
+/// Answers an `end` of a meeting that has reached its maximum of stored requests.
 pub(crate) fn no_room_for_end(reference: impl Display) -> String {
     format!(
         "Too many people have asked to end this meeting, so your request was not taken. End it in the meeting itself, \
@@ -254,12 +256,12 @@ pub(crate) fn no_room_for_end(reference: impl Display) -> String {
     )
 }
 
-/// No meeting runs here.
+/// Answers an `end` where no meeting runs.
 pub(crate) fn nothing_to_end(reference: impl Display) -> String {
     format!("No meeting is running here, so there is nothing to end. ref {reference}")
 }
 
-/// `list`: what runs here, newest first; at most 20 lines.
+/// Answers `list`: the meetings that run here, newest first; at most 20 lines.
 pub(crate) fn listed(meetings: &[Listed<'_>]) -> String {
     if meetings.is_empty() {
         return "No meeting is running here. Start one with `start`.".to_owned();
@@ -271,7 +273,7 @@ pub(crate) fn listed(meetings: &[Listed<'_>]) -> String {
             State::Creating => "being prepared",
             State::Open => "open, nobody in it yet",
             State::Live => "live",
-            over => over.as_str(),
+            ended => ended.as_str(),
         };
         let thread = if meeting.is_in_thread {
             " in a thread"
@@ -292,12 +294,12 @@ pub(crate) fn listed(meetings: &[Listed<'_>]) -> String {
     lines.join("\n")
 }
 
-/// Something that must be looked up cannot be now.
+/// Answers a command whose answer needs the store, while the store is unavailable.
 pub(crate) fn unavailable(reference: impl Display) -> String {
     format!("I cannot look this up right now. Please try again in a minute. ref {reference}")
 }
 
-/// `help`; `command` as it was typed, such as `/plugnmeet`.
+/// Answers `help`; `command` is as it was typed, such as `/plugnmeet`.
 pub(crate) fn help(command: &str) -> String {
     let command = command_word(command);
     format!(
@@ -313,20 +315,20 @@ pub(crate) fn help(command: &str) -> String {
     )
 }
 
-/// A subcommand that there is not, followed by the help.
+/// Answers an unknown subcommand, followed by the help.
 pub(crate) fn unknown_subcommand(word: &str, command: &str) -> String {
     format!("I do not know {}.\n{}", code_words(&[word]), help(command))
 }
 
-/// Words of a person in code, harmless and short.
+/// Words of a person as inline code, neutralised and cut.
 fn code_words(words: &[&str]) -> String {
     let shown: Vec<String> = words
         .iter()
         .take(IGNORED_MAX)
         .map(|word| neutralise_line(word, WORD_CHARS_MAX))
-        // No block begins within code.
+        // No block begins within inline code, so the break at the beginning is not needed.
         .map(|word| match word.trim_start_matches('\u{200B}') {
-            // Code without a word would begin longer code.
+            // Inline code must not be empty: its two backticks would open a longer code span.
             "" => "`…`".to_owned(),
             word => format!("`{word}`"),
         })

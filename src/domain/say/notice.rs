@@ -1,4 +1,5 @@
-//! What is told beside the start and the end where posts cannot be edited and have no thread.
+//! Notices other than those of a meeting's start and end. They are posted where posts can neither be edited nor have a
+//! thread.
 
 use crate::domain::card::{BLUE, GREY, plain};
 use crate::domain::{Attachment, Rendered};
@@ -6,11 +7,11 @@ use crate::domain::{Attachment, Rendered};
 use super::bold;
 use super::thread::{summary_text, whole_summary};
 
-/// A recording is ready; `link` is the relay's own.
+/// The notice that a recording is ready; `link` is the relay's page of the recording.
 pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The recording of {} is ready", bold(title)),
-        attachment: Some(framed(
+        attachment: Some(attachment(
             GREY,
             format!("The recording of the meeting {} is ready.", plain(title)),
             format!("Recording of {}", plain(title)),
@@ -21,11 +22,11 @@ pub(crate) fn recording_notice(title: &str, link: &str) -> Rendered {
     }
 }
 
-/// A summary; `text` is Markdown, `link` the meeting's.
+/// The notice with a summary; `text` is Markdown, `link` is the meeting's page.
 pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         message: format!("The summary of {}", bold(title)),
-        attachment: Some(framed(
+        attachment: Some(attachment(
             GREY,
             format!("The summary of the meeting {} is there.", plain(title)),
             format!("Summary of {}", plain(title)),
@@ -36,11 +37,11 @@ pub(crate) fn summary_notice(title: &str, text: &str, link: &str) -> Rendered {
     }
 }
 
-/// A second start by a post: the running meeting, for everybody.
+/// The notice for everybody with the meeting that already runs, after a second start by a post.
 pub(crate) fn running_notice(title: &str, open_link: &str) -> Rendered {
     Rendered {
         message: format!("{} is running here already", bold(title)),
-        attachment: Some(framed(
+        attachment: Some(attachment(
             BLUE,
             format!("The meeting {} is running here already.", plain(title)),
             plain(title),
@@ -51,7 +52,7 @@ pub(crate) fn running_notice(title: &str, open_link: &str) -> Rendered {
     }
 }
 
-fn framed(
+fn attachment(
     color: &'static str,
     fallback: String,
     title: String,

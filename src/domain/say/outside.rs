@@ -1,4 +1,4 @@
-//! To the person whose card cannot be posted: where, why, and who can change it.
+//! The text to a person whose card cannot be posted: where, why, and who can change that.
 
 use std::fmt::Display;
 
@@ -7,18 +7,18 @@ use super::{bold, name};
 /// Why the bot cannot post in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CannotPost {
-    /// It is not in the channel, and only its members can bring it in.
+    /// It is not in the channel, and only a member can invite it.
     NotInChannel,
     /// It is not in the channel's team.
     NotInTeam,
-    /// The channel is public, and it may not join by itself.
+    /// The channel is public, but the bot has no permission to join by itself.
     MayNotJoin,
-    /// It is a member of the channel, which is read-only for members.
+    /// It is a member of the channel, but members may not post there.
     MayNotPost,
 }
 
 impl CannotPost {
-    /// For the log and the history of the meeting.
+    /// The reason, for the log and the history of the meeting.
     pub(crate) const fn why(self) -> &'static str {
         match self {
             Self::NotInChannel => "the bot is not in the channel: invite it",
@@ -33,12 +33,12 @@ impl CannotPost {
     }
 }
 
-/// Where the card should stand, for a person.
+/// The channel that the card should be posted in, as it is shown to a person.
 #[derive(Debug, Clone)]
 pub(crate) struct Spot<'a> {
     /// The team's name in addresses; may be empty.
     pub team: &'a str,
-    /// The channel's name in addresses, and its address; `None` where the text is shown in that channel itself.
+    /// The channel's name in addresses, and its address. `None` if the text is shown in that channel itself.
     pub channel: Option<(&'a str, Option<String>)>,
     /// The bot's user name.
     pub bot: &'a str,
@@ -66,7 +66,7 @@ impl Spot<'_> {
         (!team.is_empty()).then(|| format!("**{team}**"))
     }
 
-    /// How to get there from where the text stands.
+    /// The word for the channel's location, from the reader's point of view.
     const fn there(&self) -> &'static str {
         match self.channel {
             Some(_) => "there",
@@ -75,7 +75,7 @@ impl Spot<'_> {
     }
 }
 
-/// The card cannot be posted, and what to change: in private. `link` is the person's own.
+/// Reports privately that the card cannot be posted, and what to change. `link` is the person's own.
 pub(crate) fn cannot_post(
     obstacle: CannotPost,
     spot: &Spot<'_>,
@@ -84,7 +84,7 @@ pub(crate) fn cannot_post(
     reference: impl Display,
 ) -> String {
     let (bot, channel, there, title) = (name(spot.bot), spot.channel(), spot.there(), bold(title));
-    let said = match obstacle {
+    let remedy = match obstacle {
         CannotPost::NotInChannel => format!(
             "I cannot post in {channel} yet, because I am not a member: type `/invite @{bot}` {there}, and the card of \
              {title} follows."
@@ -111,7 +111,7 @@ pub(crate) fn cannot_post(
         ),
     };
     format!(
-        "{said} The meeting's link works all the same: **[Join the meeting]({link})**. ref {reference}"
+        "{remedy} The meeting's link works all the same: **[Join the meeting]({link})**. ref {reference}"
     )
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
     const LINK: &str = "https://relay.example.org/join/T";
 
-    fn said(obstacle: CannotPost, channel: Option<(&str, Option<String>)>) -> String {
+    fn text_of(obstacle: CannotPost, channel: Option<(&str, Option<String>)>) -> String {
         let spot = Spot {
             team: "engineering",
             channel,
@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn f13_member_that_may_not_post_asks_for_no_invitation() {
-        insta::assert_snapshot!(said(CannotPost::MayNotPost, None), @r#"I may not post in this channel: I am a member, but its members may not post. A channel or system administrator can allow it (Channel Settings > Moderation > Create Posts), or make me a channel administrator. Then the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref"#);
+        insta::assert_snapshot!(text_of(CannotPost::MayNotPost, None), @r#"I may not post in this channel: I am a member, but its members may not post. A channel or system administrator can allow it (Channel Settings > Moderation > Create Posts), or make me a channel administrator. Then the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref"#);
     }
 
     #[test]
     fn f24_each_case_has_its_remedy_and_a_direct_message_names_the_place() {
-        insta::assert_snapshot!(said(CannotPost::NotInChannel, None), @"I cannot post in this channel yet, because I am not a member: type `/invite @meetrelay` here, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
-        insta::assert_snapshot!(said(CannotPost::NotInChannel, elsewhere()), @"I cannot post in [~dev](https://chat.example.org/engineering/channels/dev) (team **engineering**) yet, because I am not a member: type `/invite @meetrelay` there, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
-        insta::assert_snapshot!(said(CannotPost::MayNotJoin, Some(("dev", None))), @"I cannot post in ~dev (team **engineering**) yet, because I may not join it by myself: type `/invite @meetrelay` there, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
-        insta::assert_snapshot!(said(CannotPost::NotInTeam, elsewhere()), @r#"I cannot post in [~dev](https://chat.example.org/engineering/channels/dev) (team **engineering**) yet, because I am not in the team **engineering**: a team administrator can add @meetrelay with "Invite people" in the team's menu. A private channel needs `/invite @meetrelay` as well. Then the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref"#);
+        insta::assert_snapshot!(text_of(CannotPost::NotInChannel, None), @"I cannot post in this channel yet, because I am not a member: type `/invite @meetrelay` here, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
+        insta::assert_snapshot!(text_of(CannotPost::NotInChannel, elsewhere()), @"I cannot post in [~dev](https://chat.example.org/engineering/channels/dev) (team **engineering**) yet, because I am not a member: type `/invite @meetrelay` there, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
+        insta::assert_snapshot!(text_of(CannotPost::MayNotJoin, Some(("dev", None))), @"I cannot post in ~dev (team **engineering**) yet, because I may not join it by myself: type `/invite @meetrelay` there, and the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref");
+        insta::assert_snapshot!(text_of(CannotPost::NotInTeam, elsewhere()), @r#"I cannot post in [~dev](https://chat.example.org/engineering/channels/dev) (team **engineering**) yet, because I am not in the team **engineering**: a team administrator can add @meetrelay with "Invite people" in the team's menu. A private channel needs `/invite @meetrelay` as well. Then the card of **Weekly sync** follows. The meeting's link works all the same: **[Join the meeting](https://relay.example.org/join/T)**. ref 0193-ref"#);
     }
 }

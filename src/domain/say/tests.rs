@@ -67,7 +67,7 @@ fn refusals_say_why_and_end_with_a_reference() {
 }
 
 #[test]
-fn end_is_taken_on() {
+fn end_is_answered_with_what_happens_next() {
     let asked = |meeting, can_hear, kind, delivery_method| {
         end_asked(&EndAsked {
             meeting,
@@ -81,7 +81,7 @@ fn end_is_taken_on() {
     let (posts, notices) = (DeliveryMethod::Posts, DeliveryMethod::Notices);
     insta::assert_snapshot!(asked(own, true, channel, posts), @"Ending **Weekly sync**. The card shows when it is over.");
     insta::assert_snapshot!(asked(own, false, channel, notices), @"Ending **Weekly sync**. A notice tells when it is over.");
-    // The end may be told nowhere else.
+    // In a direct message nothing else may show the end.
     insta::assert_snapshot!(asked(own, false, direct, posts), @"Ending **Weekly sync**. Its link shows when it is over.");
     insta::assert_snapshot!(asked(other, true, channel, posts), @"You did not start **Weekly sync**, so I ask whether you may end it, and tell you if you may not. The card shows when it is over.");
     insta::assert_snapshot!(asked(other, false, channel, posts), @"You did not start **Weekly sync**: it ends if you are an administrator of this channel or system. The card shows when it is over.");
@@ -91,7 +91,7 @@ fn end_is_taken_on() {
 }
 
 #[test]
-fn f21_what_is_to_end_is_chosen_from_a_list() {
+fn f21_meeting_to_end_is_chosen_from_a_list() {
     let running = [(2, "Retro", "bob"), (1, "@all", "ana"), (0, "Old", "ana")];
     let running = running.map(|(number, title, starter)| Candidate {
         number,
@@ -176,7 +176,7 @@ fn recording_is_a_link_in_the_thread() {
 }
 
 #[test]
-fn summary_stands_under_its_heading_and_fits_into_a_post() {
+fn summary_has_a_heading_and_fits_into_a_post() {
     let reply = summary_reply(
         "Weekly sync",
         "\n- Decided: **ship**\n- Open: notes\n",
@@ -195,7 +195,7 @@ fn summary_stands_under_its_heading_and_fits_into_a_post() {
 }
 
 #[test]
-fn final_reply_is_the_card_once_more() {
+fn final_reply_shows_the_card_again() {
     let at = Timestamp::from_seconds(1_795_269_720);
     let lasted = Duration::from_secs(1440);
     let view = CardView {
@@ -232,7 +232,7 @@ fn final_reply_is_the_card_once_more() {
 }
 
 #[test]
-fn title_breaks_out_of_no_text() {
+fn title_cannot_inject_markdown_into_any_text() {
     let evil = "@all [x](http://e.example) **`<!here>`";
     let texts = [
         started(&Started {
@@ -310,7 +310,7 @@ fn framed(notice: Rendered) -> String {
 }
 
 #[test]
-fn notices_read_well_alone_and_so_do_their_attachments() {
+fn message_and_attachment_of_a_notice_are_each_complete() {
     let artifact = "https://relay.example.org/artifact/T";
     insta::assert_snapshot!(framed(recording_notice("Weekly sync", artifact)), @r"
     The recording of **Weekly sync** is ready

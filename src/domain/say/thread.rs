@@ -1,4 +1,4 @@
-//! What stands in the channel beside the card: replies in its thread and one line about a second start.
+//! Posts in the channel besides the card: replies in its thread, and one line about a second start.
 
 use crate::domain::Rendered;
 use crate::domain::card::{self, CardFrame, message};
@@ -8,7 +8,7 @@ use crate::domain::text::neutralise_markdown;
 
 use super::bold;
 
-/// A second start by a post: the running meeting, in one line for everybody.
+/// One line for everybody with the meeting that already runs, after a second start by a post.
 pub(crate) fn running_line(title: &str, open_link: &str) -> String {
     format!(
         "{} is running here already: **[Join the meeting]({open_link})**",
@@ -16,7 +16,7 @@ pub(crate) fn running_line(title: &str, open_link: &str) -> String {
     )
 }
 
-/// The final state of a card that can no longer be changed, as a reply.
+/// A reply that shows the final state of a card that can no longer be changed.
 pub(crate) fn final_reply(view: &CardView, frame: &CardFrame) -> Rendered {
     let mut reply = card::render(view, frame);
     let head = message(view, &card::title(view), &card::starter(view, frame));
@@ -24,7 +24,7 @@ pub(crate) fn final_reply(view: &CardView, frame: &CardFrame) -> Rendered {
     reply
 }
 
-/// A recording is ready; `link` is the relay's own.
+/// The reply that a recording is ready; `link` is the relay's page of the recording.
 pub(crate) fn recording_reply(title: &str, link: &str) -> Rendered {
     reply(format!(
         "The recording of {} is ready: [Watch or download]({link})",
@@ -32,7 +32,7 @@ pub(crate) fn recording_reply(title: &str, link: &str) -> Rendered {
     ))
 }
 
-/// A summary; `text` is Markdown, `link` the meeting's, where the whole of a long one is.
+/// The reply with a summary; `text` is Markdown. `link` is the meeting's page, which has the whole of a long summary.
 pub(crate) fn summary_reply(title: &str, text: &str, link: &str) -> Rendered {
     Rendered {
         continued: whole_summary(link),
@@ -44,13 +44,13 @@ pub(crate) fn summary_reply(title: &str, text: &str, link: &str) -> Rendered {
     }
 }
 
-/// A summary's Markdown, made harmless once more: it was when it was fetched, and came through the queue since.
+/// A summary's Markdown, neutralised again: it was neutralised when it was fetched, but came through the queue since.
 pub(super) fn summary_text(text: &str) -> String {
     let text = neutralise_markdown(text, SUMMARY_CHARS_MAX);
     text.trim().to_owned()
 }
 
-/// The same with a mention of the people of these user names before it.
+/// Puts a mention of the people with these user names before `content`.
 pub(crate) fn mentioning(user_names: &[String], mut content: Rendered) -> Rendered {
     let names = user_names.iter().map(|name| super::name(name));
     let mentions: Vec<String> = names
@@ -58,26 +58,27 @@ pub(crate) fn mentioning(user_names: &[String], mut content: Rendered) -> Render
         .map(|name| format!("@{name}"))
         .collect();
     if !mentions.is_empty() {
-        // A heading stays a heading.
-        let missed_posts = if content.message.starts_with('#') {
+        // A heading must stay at the beginning of a line.
+        let separator = if content.message.starts_with('#') {
             "\n\n"
         } else {
             " "
         };
-        content.message = format!("{}{missed_posts}{}", mentions.join(" "), content.message);
+        content.message = format!("{}{separator}{}", mentions.join(" "), content.message);
     }
     content
 }
 
-/// Mattermost gives nobody the name `all`, which would come from a forged event, and may take `@all.x` and `@all-x` for
-/// it: the few people of such names are not mentioned.
+/// Whether Mattermost could read `@name` as a mention of everybody. It gives nobody the name `all`, so such a name
+/// comes from a forged event. It may also read `@all.x` and `@all-x` as `@all`, so the few people with such names are
+/// not mentioned.
 fn mentions_everybody(name: &str) -> bool {
     let word = name.split(['.', '-', '_']).next().unwrap_or_default();
     let everybody = ["all", "channel", "here"];
     everybody.iter().any(|all| word.eq_ignore_ascii_case(all))
 }
 
-/// Below a summary that is too long for a post; nothing without a link.
+/// The last line of a summary that is cut because it is too long for a post; empty without a link.
 pub(super) fn whole_summary(link: &str) -> String {
     if link.is_empty() {
         String::new()

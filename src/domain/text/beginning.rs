@@ -1,12 +1,13 @@
-//! The beginning of a text that is too long to be shown.
+//! Shortening a text that is too long to be shown to its beginning.
 
 use super::cut;
 
-/// Longest mark of a code block that is closed again, in characters; what stands in one with a longer mark is left out.
+/// Longest fence of a code block that is closed again, in characters. A code block with a longer fence is left out.
 const FENCE_CHARS_MAX: usize = 16;
 
-/// Markdown of at most `chars_max` characters: `text` where it fits, else whole paragraphs or lines of its beginning
-/// with `below` as their last paragraph. An open code block is closed, so that `below` does not become part of it.
+/// Shortens Markdown to at most `chars_max` characters. A `text` that fits is unchanged. Of a longer one whole
+/// paragraphs or lines from its beginning are kept, with `below` as the last paragraph. An open code block is closed,
+/// so that `below` does not become part of it.
 pub(crate) fn beginning(text: &str, chars_max: usize, below: &str) -> String {
     if text.char_indices().nth(chars_max).is_none() {
         return text.to_owned();
@@ -15,7 +16,7 @@ pub(crate) fn beginning(text: &str, chars_max: usize, below: &str) -> String {
     if below.is_empty() || taken * 2 > chars_max {
         return cut(text, chars_max);
     }
-    let mut kept = at_a_border(text, chars_max - taken);
+    let mut kept = cut_at_boundary(text, chars_max - taken);
     let mut end = "\n\n".to_owned();
     if let Some((at, fence)) = open_fence(&kept) {
         if fence.chars().count() <= FENCE_CHARS_MAX {
@@ -27,24 +28,25 @@ pub(crate) fn beginning(text: &str, chars_max: usize, below: &str) -> String {
     format!("{}{end}{below}", kept.trim_end())
 }
 
-/// At most `chars_max` characters that end with a paragraph, a line or a word: the best that leaves at least half.
-fn at_a_border(text: &str, chars_max: usize) -> String {
+/// At most `chars_max` characters that end with a paragraph, a line or a word: the first of these that keeps at least
+/// half of them.
+fn cut_at_boundary(text: &str, chars_max: usize) -> String {
     let end = text
         .char_indices()
         .nth(chars_max)
         .map_or(text.len(), |(at, _)| at);
     let whole = &text[..end];
-    let border = ["\n\n", "\n", " "]
+    let boundary = ["\n\n", "\n", " "]
         .iter()
-        .filter_map(|border| whole.rfind(border))
+        .filter_map(|boundary| whole.rfind(boundary))
         .find(|at| *at >= end / 2);
-    match border {
+    match boundary {
         Some(at) => whole[..at].to_owned(),
         None => cut(text, chars_max),
     }
 }
 
-/// The code block that is still open at the end of `text`: where it begins, and its mark.
+/// The code block that is still open at the end of `text`: the byte offset where it begins, and its fence.
 fn open_fence(text: &str) -> Option<(usize, &str)> {
     let mut open: Option<(usize, &str)> = None;
     let mut at = 0;
@@ -53,7 +55,7 @@ fn open_fence(text: &str) -> Option<(usize, &str)> {
         let marks = bare.len() - bare.trim_start_matches('`').len();
         match open {
             None if marks >= 3 => open = Some((at, &bare[..marks])),
-            Some((_, mark)) if marks >= mark.len() && marks == bare.len() => open = None,
+            Some((_, fence)) if marks >= fence.len() && marks == bare.len() => open = None,
             _ => {}
         }
         at += line.len();
@@ -68,12 +70,12 @@ mod tests {
     const BELOW: &str = "[The whole](https://relay.example.org/join/T)";
 
     #[test]
-    fn f6_a_long_text_becomes_its_beginning_in_whole_paragraphs() {
+    fn f6_long_text_is_shortened_to_whole_paragraphs() {
         assert_eq!(beginning("short", 5, BELOW), "short");
         let long = format!("{}\n\n{}", "é".repeat(100), "word ".repeat(40));
         let short = beginning(&long, 200, BELOW);
         assert_eq!(short, format!("{}\n\n{BELOW}", "é".repeat(100)));
-        // Where a paragraph would leave too little, lines; then words; then characters.
+        // Where whole paragraphs would leave too little, whole lines are kept; then words; then characters.
         for (text, end) in [
             ("a line\n".repeat(100), "a line"),
             ("word ".repeat(100), "word"),
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn f6_what_leads_to_the_whole_never_stands_in_a_code_block() {
+    fn f6_link_to_the_whole_text_is_never_inside_a_code_block() {
         let code = format!("```\n{}", "let x = 1;\n".repeat(50));
         let short = beginning(&code, 200, BELOW);
         assert!(
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn f6_every_length_holds() {
+    fn f6_result_is_never_longer_than_the_maximum() {
         for unit in ["x", "é ", "```\n", "`````\n\n", "| a | b |\n"] {
             let text = unit.repeat(2_000);
             for chars_max in [1, 10, 100, 101, 500, 3_999] {

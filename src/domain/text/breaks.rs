@@ -1,10 +1,10 @@
-//! Where zero-width spaces go.
+//! Inserts zero-width spaces (breaks) where Mattermost would begin a mention, link, emoji or block.
 
 use super::BREAK;
 
-/// Breaks up a cleaned line. At most one break a character: `fit` counts on it.
-pub(super) fn in_line(line: &str) -> String {
-    let broken = without_formulas(&in_markdown(line));
+/// Inserts breaks into a cleaned line: at most one for each character, which `fit` relies on.
+pub(super) fn break_line(line: &str) -> String {
+    let broken = without_formulas(&break_markdown(line));
     if begins_block(line) {
         let mut begun = String::with_capacity(broken.len() + BREAK.len_utf8());
         begun.push(BREAK);
@@ -14,12 +14,12 @@ pub(super) fn in_line(line: &str) -> String {
     broken
 }
 
-/// Breaks up cleaned Markdown.
-pub(super) fn in_markdown(text: &str) -> String {
+/// Inserts breaks into cleaned Markdown.
+pub(super) fn break_markdown(text: &str) -> String {
     let mut broken = String::with_capacity(text.len() + text.len() / 8);
     for (at, c) in text.char_indices() {
         let (before, rest) = (&text[..at], &text[at + c.len_utf8()..]);
-        // Mattermost links `www.` and whatever follows, also a break.
+        // Mattermost links `www.` with whatever follows, even a break, so the break must come before the dot.
         if c == '.' && ends_with_www(before) {
             broken.push(BREAK);
         }
@@ -36,7 +36,7 @@ fn is_broken_after(before: &str, c: char, rest: &str) -> bool {
         return false;
     };
     match c {
-        // Mentions and mail addresses; the wide forms as well, some keyboards write them.
+        // Mentions and mail addresses. Some keyboards write the wide forms.
         '@' | '＠' | '﹫' => true,
         // Links to channels, and strikethrough.
         '~' => true,
@@ -64,7 +64,8 @@ fn ends_with_www(before: &str) -> bool {
         .is_some_and(|www| www.eq_ignore_ascii_case(b"www"))
 }
 
-/// A colon between two numbers, the second of which is short. `v2:30` is no time: `v2` may be an address's scheme.
+/// Whether the colon is between two numbers, the second of one or two digits. `v2:30` is no time, because `v2` may be
+/// the scheme of an address.
 fn is_time(before: &str, rest: &str) -> bool {
     let mut scheme = before
         .bytes()
@@ -78,14 +79,16 @@ fn is_time(before: &str, rest: &str) -> bool {
         && !rest.as_bytes().get(digits).is_some_and(goes_on)
 }
 
-/// `#64;`, `amp;`: a reference, but for its first sign. It has no `&`, so that a text's are read once.
+/// Whether `rest` begins with a character reference without its `&`, such as `#64;` or `amp;`. The name contains no
+/// `&`, so no part of a text is scanned twice.
 fn is_reference(rest: &str) -> bool {
     rest.bytes()
         .find(|b| !b.is_ascii_alphanumeric() && *b != b'#')
         == Some(b';')
 }
 
-/// A formula ends with a `$` that no letter or digit follows, and has its like instead: no break stops it.
+/// A formula ends with a `$` that no letter or digit follows. A break does not prevent it, so such a `$` is replaced by
+/// the wide `＄`.
 fn without_formulas(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
@@ -97,7 +100,7 @@ fn without_formulas(line: &str) -> String {
     plain
 }
 
-/// A heading, list, quote, rule or table would begin here.
+/// Whether a heading, list, quote, rule or table would begin with this line.
 fn begins_block(line: &str) -> bool {
     let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
     line.starts_with(['#', '-', '+', '=', '|', '_'])

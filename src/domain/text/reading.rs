@@ -1,33 +1,36 @@
-//! What Mattermost makes of a text, for tests: written from facts of its parsers and sharing nothing with the code that
-//! is tested. It reads too much rather than too little: it looks at every position, where a parser begins at some.
+//! A model of what Mattermost's parsers find in a text, for tests. It is written from facts about these parsers and
+//! shares no code with what is tested. It finds too much rather than too little: it checks every position, while a
+//! parser begins only at some.
 //!
-//! The facts: the rules of Mattermost's fork of marked (github.com/mattermost/marked, lib/marked.js) and the patterns
-//! of the web application (github.com/mattermost/mattermost, webapp/channels/src/utils/text_formatting.tsx), read at
-//! the commits c211e4c and 035220f:
+//! The facts are the rules of Mattermost's fork of marked (github.com/mattermost/marked, lib/marked.js) and the
+//! patterns of the web application (github.com/mattermost/mattermost, webapp/channels/src/utils/text_formatting.tsx),
+//! read at the commits c211e4c and 035220f:
 //!
-//! - An address is linked where it begins with a scheme (a letter, then letters, digits, `.`, `+`, `-`), a colon and one
-//!   to three slashes, a letter, a digit or `%`; or with `www`, up to three digits and a dot; or with a name, a dot, two
-//!   to four letters and a slash. At least one more sign that is no blank belongs to it; U+200B is no blank. Which schemes
-//!   are linked is a setting of the server, so all of them count here.
-//! - `[]()`, `![]()` and `<...>` are links and images; `[][]` and `[]` only with a definition `[]:` at a line's beginning.
-//! - Mentions: `@` and a letter, digit, `.`, `-` or `_`; groups and `@all`, `@channel`, `@here` look the same. Mail
-//!   addresses: a sign, `@`, a name, a dot, two to five letters. Channels: `~` and a name. Hashtags: `#` and a letter.
-//!   These and emoji are looked for after backslashes were taken off, which stand before punctuation.
+//! - An address is linked if it begins with one of three prefixes. First, a scheme (a letter, then letters, digits,
+//!   `.`, `+`, `-`), a colon, and one to three slashes, a letter, a digit or `%`. Second, `www`, up to three digits and
+//!   a dot. Third, a name, a dot, two to four letters and a slash. At least one more character that is no whitespace
+//!   must follow; U+200B is no whitespace. Which schemes are linked is a setting of the server, so all of them count.
+//! - `[]()`, `![]()` and `<...>` are links and images. `[][]` and `[]` are links only with a definition `[]:` at the
+//!   beginning of a line.
+//! - Mentions: `@` and a letter, digit, `.`, `-` or `_`; groups and `@all`, `@channel`, `@here` have the same syntax.
+//!   Mail addresses: a character, `@`, a name, a dot, two to five letters. Channels: `~` and a name. Hashtags: `#` and
+//!   a letter. Mattermost searches for these and for emoji after it has removed backslashes before punctuation.
 //! - Emoji: a name of letters, digits, `_`, `+`, `-` between colons. They are harmless: pictures of the server's own.
-//! - Blocks begin with a line: `#` to `######` and a blank; `*`, `+`, `-` or a number with a dot, and a blank; `>`; three or
-//!   more of `*`, `-`, `_` and nothing else; three backticks or tildes; four blanks. A line of two or more `=` or `-` makes
-//!   the line above a heading; a line of `-`, `:`, `|` makes a line above that has a `|` a table. U+2424 is a line break.
-//! - `$...$` is a formula, where the server's setting is on, unless a letter, digit or `_` follows. Blocks of formulas
+//! - Blocks begin with a line: `#` to `######` and a space; `*`, `+`, `-` or a number with a dot, and a space; `>`;
+//!   three or more of `*`, `-`, `_` and nothing else; three backticks or tildes; four spaces. A line of two or more `=`
+//!   or `-` makes the line above a heading. A line of `-`, `:`, `|` makes a line above that contains `|` a table.
+//!   U+2424 is a line break.
+//! - `$...$` is a formula, if the server's setting is on, unless a letter, digit or `_` follows. Blocks of formulas
 //!   are code with a language.
-//! - `**`, `*`, `_`, `~~` and backticks mark letters. HTML is shown as it stands.
+//! - `**`, `*`, `_`, `~~` and backticks format letters. HTML is shown unchanged.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-/// What stands in a text beside letters.
+/// Markup that Mattermost can find in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sign {
+pub(crate) enum Markup {
     Address,
     Link,
     Definition,
@@ -38,7 +41,7 @@ pub(crate) enum Sign {
     Hashtag,
     Reference,
     Struck,
-    /// With a name of more than two digits: others are a time of day.
+    /// A name of one or two digits does not count: it is part of a time of day.
     Emoji,
     /// A heading, list, quote, rule, table or block of code.
     Block,
@@ -47,48 +50,49 @@ pub(crate) enum Sign {
     Code,
 }
 
-/// Whatever leads somewhere, calls somebody or shows a picture from elsewhere.
-pub(crate) const LEADING: [Sign; 9] = [
-    Sign::Address,
-    Sign::Link,
-    Sign::Definition,
-    Sign::Angle,
-    Sign::Mention,
-    Sign::Mail,
-    Sign::Channel,
-    Sign::Hashtag,
-    Sign::Reference,
+/// All markup that links, mentions somebody or loads a picture from another server.
+pub(crate) const LINKS_AND_MENTIONS: [Markup; 9] = [
+    Markup::Address,
+    Markup::Link,
+    Markup::Definition,
+    Markup::Angle,
+    Markup::Mention,
+    Markup::Mail,
+    Markup::Channel,
+    Markup::Hashtag,
+    Markup::Reference,
 ];
 
-const WITHOUT_BACKSLASHES: [Sign; 5] = [
-    Sign::Mention,
-    Sign::Mail,
-    Sign::Channel,
-    Sign::Hashtag,
-    Sign::Emoji,
+/// Markup that Mattermost searches for after it has removed backslashes.
+const WITHOUT_BACKSLASHES: [Markup; 5] = [
+    Markup::Mention,
+    Markup::Mail,
+    Markup::Channel,
+    Markup::Hashtag,
+    Markup::Emoji,
 ];
 
-/// All that Mattermost would find.
-pub(crate) fn signs(text: &str) -> BTreeSet<Sign> {
-    let places = |text: &str| {
+/// All markup that Mattermost finds in `text`.
+pub(crate) fn markup_in(text: &str) -> BTreeSet<Markup> {
+    let inline = |text: &str| {
         let chars: Vec<char> = text.chars().collect();
-        let found = (0..chars.len()).flat_map(|at| at_place(&chars, at));
-        found.collect::<BTreeSet<Sign>>()
+        let markup = (0..chars.len()).flat_map(|at| markup_at(&chars, at));
+        markup.collect::<BTreeSet<Markup>>()
     };
-    let mut found = places(text);
-    let bare = places(&without_backslashes(text));
-    found.extend(
+    let mut markup = inline(text);
+    let bare = inline(&without_backslashes(text));
+    markup.extend(
         bare.into_iter()
-            .filter(|sign| WITHOUT_BACKSLASHES.contains(sign)),
+            .filter(|one| WITHOUT_BACKSLASHES.contains(one)),
     );
-    found.extend(blocks(text));
-    found
+    markup.extend(block_markup(text));
+    markup
 }
 
-/// What of `unwanted` is found in `text`.
-pub(crate) fn found(text: &str, unwanted: &[Sign]) -> Vec<Sign> {
-    let signs = signs(text).into_iter();
-    signs.filter(|sign| unwanted.contains(sign)).collect()
+/// The markup of `unwanted` that Mattermost finds in `text`.
+pub(crate) fn markup_among(text: &str, unwanted: &[Markup]) -> Vec<Markup> {
+    let markup = markup_in(text).into_iter();
+    markup.filter(|one| unwanted.contains(one)).collect()
 }
 
 fn without_backslashes(text: &str) -> String {
@@ -101,50 +105,54 @@ fn without_backslashes(text: &str) -> String {
     bare
 }
 
-fn at_place(chars: &[char], at: usize) -> Vec<Sign> {
+/// The inline markup that begins at position `at`.
+fn markup_at(chars: &[char], at: usize) -> Vec<Markup> {
     let (before, here) = (&chars[..at], &chars[at..]);
     let begins = |text: &str| here.starts_with(&text.chars().collect::<Vec<_>>());
     let next = here.get(1).copied();
     let all = [
         (
-            Sign::Address,
+            Markup::Address,
             has_scheme(here) || has_www(here) || has_path(before, here),
         ),
-        (Sign::Link, begins("](") && before.contains(&'[')),
-        (Sign::Definition, begins("]:") && is_label(before)),
+        (Markup::Link, begins("](") && before.contains(&'[')),
+        (Markup::Definition, begins("]:") && is_label(before)),
         (
-            Sign::Angle,
+            Markup::Angle,
             here[0] == '<' && next.is_some_and(|next| !next.is_whitespace()),
         ),
-        (Sign::Mention, here[0] == '@' && is_called(&here[1..])),
-        (Sign::Mail, here[0] == '@' && is_mail(before, &here[1..])),
-        (Sign::Channel, here[0] == '~' && is_called(&here[1..])),
+        (Markup::Mention, here[0] == '@' && is_called(&here[1..])),
+        (Markup::Mail, here[0] == '@' && is_mail(before, &here[1..])),
+        (Markup::Channel, here[0] == '~' && is_called(&here[1..])),
         (
-            Sign::Hashtag,
+            Markup::Hashtag,
             here[0] == '#' && next.is_some_and(char::is_alphabetic),
         ),
-        (Sign::Reference, here[0] == '&' && is_reference(&here[1..])),
-        (Sign::Struck, begins("~~")),
-        (Sign::Emoji, here[0] == ':' && is_emoji(&here[1..])),
-        (Sign::Formula, here[0] == '$' && is_formula(&here[1..])),
-        (Sign::Starred, here[0] == '*'),
-        (Sign::Code, here[0] == '`'),
+        (
+            Markup::Reference,
+            here[0] == '&' && is_reference(&here[1..]),
+        ),
+        (Markup::Struck, begins("~~")),
+        (Markup::Emoji, here[0] == ':' && is_emoji(&here[1..])),
+        (Markup::Formula, here[0] == '$' && is_formula(&here[1..])),
+        (Markup::Starred, here[0] == '*'),
+        (Markup::Code, here[0] == '`'),
     ];
-    let found = all.into_iter().filter(|(_, is_there)| *is_there);
-    found.map(|(sign, _)| sign).collect()
+    let present = all.into_iter().filter(|(_, is_present)| *is_present);
+    present.map(|(markup, _)| markup).collect()
 }
 
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
-/// A name begins that somebody may have.
+/// Whether `rest` begins with a name that a user, group or channel may have.
 fn is_called(rest: &[char]) -> bool {
     let name = &rest[..run(rest, is_name)];
     name.iter().any(char::is_ascii_alphanumeric)
 }
 
-/// It ends with what may be a definition's label: opened at the beginning of a line, not closed yet.
+/// Whether `before` ends with what may be the label of a definition: a `[` at the beginning of a line, not closed yet.
 fn is_label(before: &[char]) -> bool {
     let opened = before.rsplit(|c| *c == ']').next().unwrap_or_default();
     let at = before.len() - opened.len();
@@ -157,7 +165,7 @@ fn is_blank(c: Option<&char>) -> bool {
     c.is_none_or(|c| c.is_whitespace())
 }
 
-/// How many of `chars` from the first on are `wanted`.
+/// The number of characters at the beginning of `chars` that are `wanted`.
 fn run(chars: &[char], wanted: impl Fn(char) -> bool) -> usize {
     chars.iter().take_while(|c| wanted(**c)).count()
 }
@@ -177,7 +185,7 @@ fn has_www(here: &[char]) -> bool {
     if run(here, |c| c.eq_ignore_ascii_case(&'w')) < 3 {
         return false;
     }
-    // The last three of many.
+    // Of more than three `w`, the last three count.
     let digits = run(&here[3..], |c| c.is_ascii_digit());
     digits <= 3 && here.get(3 + digits) == Some(&'.') && !is_blank(here.get(4 + digits))
 }
@@ -225,11 +233,11 @@ fn is_formula(rest: &[char]) -> bool {
         && !behind.is_some_and(|c| c.is_ascii_alphanumeric() || *c == '_')
 }
 
-fn blocks(text: &str) -> Option<Sign> {
+fn block_markup(text: &str) -> Option<Markup> {
     let lines: Vec<&str> = text.split(['\n', '\r', '\u{2424}']).collect();
     let begin = lines.iter().any(|line| begins_block(line));
     let end = lines.windows(2).any(|pair| ends_block(pair[0], pair[1]));
-    (begin || end).then_some(Sign::Block)
+    (begin || end).then_some(Markup::Block)
 }
 
 fn begins_block(line: &str) -> bool {
@@ -254,7 +262,7 @@ fn begins_block(line: &str) -> bool {
         || blanks >= 4
 }
 
-/// The second line makes a heading or a table of the first.
+/// Whether the second line makes the first one a heading or a table.
 fn ends_block(first: &str, second: &str) -> bool {
     let second = second.trim();
     let is_all = |signs: &[char]| second.chars().all(|c| signs.contains(&c));
@@ -263,19 +271,19 @@ fn ends_block(first: &str, second: &str) -> bool {
     !first.trim().is_empty() && (is_underline || is_table)
 }
 
-/// What somebody writes who knows all this.
+/// Texts of somebody who knows all these rules.
 pub(crate) fn hostile() -> impl Strategy<Value = String> {
-    let signs = "@ @all @here @ana @a.b a@b.org <!channel> <@x> < > <https://x.y> | || :|- ]( ](https://x.y) ] [ ![ [a][b] \
+    let parts = "@ @all @here @ana @a.b a@b.org <!channel> <@x> < > <https://x.y> | || :|- ]( ](https://x.y) ] [ ![ [a][b] \
                  [a]:/b ]: ( ) : :tada: :100: :// // / https: http:// ftp://x mailto:a tel:1 tel:+1 x1:2 1:2 10:30 www \
                  www. WWW.x www1. www999.x w . .. .com/ a.io/x # ## #tag \u{2424} `` ` ``` ~ ~~ ~~~ ~dev * ** *** _ __ \
                  &#64; &#x40;all &commat; &amp; & ; $ $$ $x$ \\ \\( \\$ \\_ \\. = == === - -- --- + 1. 12) 1 … é 会 ＠ ： \
                  \u{200B} \u{200D} \u{200C} \u{FE0F} \u{FEFF} \u{202E} \u{AD} \u{2060} \u{301} \u{3164} \u{2800} \0 ‹ ∗ 👩";
-    let signs: Vec<&'static str> = signs.split(' ').filter(|sign| !sign.is_empty()).collect();
+    let parts: Vec<&'static str> = parts.split(' ').filter(|part| !part.is_empty()).collect();
     let blanks = vec![
         " ", "  ", "    ", "\n", "\n\n", "\r\n", "\t", "\u{A0}", "\u{2028}", "  \n",
     ];
     let piece = prop_oneof![
-        6 => prop::sample::select(signs).prop_map(String::from),
+        6 => prop::sample::select(parts).prop_map(String::from),
         2 => prop::sample::select(blanks).prop_map(String::from),
         2 => "[a-zA-Z0-9]{1,4}",
         1 => any::<char>().prop_map(String::from),
@@ -284,49 +292,53 @@ pub(crate) fn hostile() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn reader_knows_what_mattermost_finds() {
-    for (text, sign) in [
-        ("www.evil.example", Sign::Address),
-        ("see www12.evil.example/x", Sign::Address),
-        ("WWW.x", Sign::Address),
-        ("wwww.x", Sign::Address),
-        ("www.\u{200B}evil", Sign::Address),
-        ("https://x", Sign::Address),
-        ("ftp://x", Sign::Address),
-        ("mailto:ab", Sign::Address),
-        ("tel:+1 tel:12", Sign::Address),
-        ("web+x1:23", Sign::Address),
-        ("évil.com/x", Sign::Address),
-        ("[a](b)", Sign::Link),
-        ("![a](b)", Sign::Link),
-        ("[a]: /b", Sign::Definition),
-        ("<x>", Sign::Angle),
-        ("@all", Sign::Mention),
-        ("\\@dev-team", Sign::Mention),
-        ("@\\_x", Sign::Mention),
-        ("a@b\\.org", Sign::Mail),
-        ("~town-square", Sign::Channel),
-        ("#plan", Sign::Hashtag),
-        ("&#64;all", Sign::Reference),
-        ("&commat;", Sign::Reference),
-        (":tada:", Sign::Emoji),
-        ("5:100:", Sign::Emoji),
-        ("~~x~~", Sign::Struck),
-        ("$x$", Sign::Formula),
-        ("# x", Sign::Block),
-        ("x\u{2424}> y", Sign::Block),
-        ("x\n===", Sign::Block),
-        ("x\n--", Sign::Block),
-        ("a|b\n-|-", Sign::Block),
-        ("_ _ _", Sign::Block),
-        ("- x", Sign::Block),
-        ("12. x", Sign::Block),
-        ("~~~", Sign::Block),
-        ("    x", Sign::Block),
-        ("*x*", Sign::Starred),
-        ("`x`", Sign::Code),
+fn model_finds_what_mattermost_finds() {
+    for (text, markup) in [
+        ("www.evil.example", Markup::Address),
+        ("see www12.evil.example/x", Markup::Address),
+        ("WWW.x", Markup::Address),
+        ("wwww.x", Markup::Address),
+        ("www.\u{200B}evil", Markup::Address),
+        ("https://x", Markup::Address),
+        ("ftp://x", Markup::Address),
+        ("mailto:ab", Markup::Address),
+        ("tel:+1 tel:12", Markup::Address),
+        ("web+x1:23", Markup::Address),
+        ("évil.com/x", Markup::Address),
+        ("[a](b)", Markup::Link),
+        ("![a](b)", Markup::Link),
+        ("[a]: /b", Markup::Definition),
+        ("<x>", Markup::Angle),
+        ("@all", Markup::Mention),
+        ("\\@dev-team", Markup::Mention),
+        ("@\\_x", Markup::Mention),
+        ("a@b\\.org", Markup::Mail),
+        ("~town-square", Markup::Channel),
+        ("#plan", Markup::Hashtag),
+        ("&#64;all", Markup::Reference),
+        ("&commat;", Markup::Reference),
+        (":tada:", Markup::Emoji),
+        ("5:100:", Markup::Emoji),
+        ("~~x~~", Markup::Struck),
+        ("$x$", Markup::Formula),
+        ("# x", Markup::Block),
+        ("x\u{2424}> y", Markup::Block),
+        ("x\n===", Markup::Block),
+        ("x\n--", Markup::Block),
+        ("a|b\n-|-", Markup::Block),
+        ("_ _ _", Markup::Block),
+        ("- x", Markup::Block),
+        ("12. x", Markup::Block),
+        ("~~~", Markup::Block),
+        ("    x", Markup::Block),
+        ("*x*", Markup::Starred),
+        ("`x`", Markup::Code),
     ] {
-        assert!(signs(text).contains(&sign), "{text:?}: {:?}", signs(text));
+        assert!(
+            markup_in(text).contains(&markup),
+            "{text:?}: {:?}",
+            markup_in(text)
+        );
     }
     for text in [
         "Weekly sync 10:30",
@@ -338,6 +350,6 @@ fn reader_knows_what_mattermost_finds() {
         "v1.2.3",
         "x = y",
     ] {
-        assert_eq!(signs(text), BTreeSet::new(), "{text:?}");
+        assert_eq!(markup_in(text), BTreeSet::new(), "{text:?}");
     }
 }

@@ -47,7 +47,7 @@ fn line_links_nothing() {
 }
 
 #[test]
-fn line_is_no_markdown() {
+fn line_contains_no_markdown() {
     assert_eq!(line("# big"), "·# big");
     assert_eq!(line("- item"), "·- item");
     assert_eq!(line("1. item"), "·1. item");
@@ -71,7 +71,7 @@ fn line_keeps_what_is_harmless() {
 }
 
 #[test]
-fn line_has_no_breaks_and_controls() {
+fn line_has_no_line_breaks_and_no_control_characters() {
     assert_eq!(
         neutralise_line(" a\0b\r\n\tc\u{2028}d\u{a0}\u{202E}e\u{7}f ", 99),
         "ab c d e f"
@@ -92,7 +92,7 @@ fn cutting_keeps_whole_characters() {
 }
 
 #[test]
-fn summary_keeps_its_form_and_loses_its_teeth() {
+fn summary_keeps_its_formatting_and_is_harmless() {
     let summary = "# Decisions\r\n\r\n\r\n\r\n- **Ship** on _Friday_, says @bob\n    1. see [plan](http://x.example)\n\
         > quoted <b>html</b> > 3\n| Task | Who |\n|---|---|\n| Notes | `Bob` |\n![p](//t.example/p.png) @here\n\
         [r]: http://y.example\n\n";
@@ -111,7 +111,7 @@ fn summary_keeps_its_form_and_loses_its_teeth() {
 }
 
 #[test]
-fn escapes_bring_nothing_back() {
+fn escapes_do_not_restore_markup() {
     assert_eq!(
         markdown(r"\@all https\://x https:\//x"),
         r"\@·all https\:·//x https:·\//x"
@@ -119,7 +119,7 @@ fn escapes_bring_nothing_back() {
 }
 
 #[test]
-fn f28_invisible_signs_are_gone_and_scripts_and_emoji_stay_whole() {
+fn f28_invisible_characters_are_removed_and_scripts_and_emoji_stay_intact() {
     let clean = |text| clean_title(text, 200);
     assert_eq!(
         clean("a\u{200B}b\u{200D}c\u{200C} \u{FE0F}d\u{2066}e"),
@@ -208,7 +208,7 @@ fn hostile() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn twice_is_once(text in hostile(), chars_max in 0_usize..60) {
+    fn neutralising_twice_changes_nothing(text in hostile(), chars_max in 0_usize..60) {
         let line = neutralise_line(&text, chars_max);
         prop_assert_eq!(neutralise_line(&line, chars_max), line);
         let title = clean_title(&text, chars_max);
@@ -248,9 +248,9 @@ proptest! {
 }
 
 #[test]
-fn long_line_of_quote_marks_takes_no_square_of_its_length() {
+fn long_line_of_quote_marks_does_not_take_quadratic_time() {
     let (began, marks) = (std::time::Instant::now(), ">".repeat(200_000));
     assert_eq!(neutralise_markdown(&marks, 200_000), marks);
-    // With the square it is minutes.
+    // Quadratic time would be minutes.
     assert!(began.elapsed() < std::time::Duration::from_secs(10));
 }

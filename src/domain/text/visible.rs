@@ -1,14 +1,14 @@
-//! What of a text is seen. One rule for titles and names, wherever they are shown.
+//! The visible characters of a text: one rule for titles and names, wherever they are shown.
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// `text` without NUL and without the characters that are not seen and turn, hide or mark others (Unicode's
-/// `Default_Ignorable_Code_Point`, and the marks of annotations).
+/// `text` without NUL and without invisible characters, which can reorder, hide or mark others (Unicode's
+/// `Default_Ignorable_Code_Point`, and the characters that mark annotations).
 ///
-/// The joiners U+200C and U+200D and the variation selectors stay where they change what is seen, which Persian, Indic
-/// scripts and emoji need: a selector behind a character beyond ASCII, a joiner between two of them.
+/// The joiners U+200C and U+200D and the variation selectors are kept where they change what is visible, because
+/// Persian, Indic scripts and emoji need them: a selector behind a non-ASCII character, a joiner between two of them.
 ///
-/// Empty if nothing is left that is seen by itself: a lone accent, an empty Braille cell.
+/// Empty if nothing is left that is visible by itself: a lone accent or an empty Braille cell is not.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     let mut last = None;
@@ -34,8 +34,9 @@ pub(crate) fn visible(text: &str) -> String {
     }
 }
 
-/// Whether anything in `text` is seen by itself. Blanks, controls, formats and marks that only change the letter before
-/// them are not; what Unicode has not assigned may be an emoji that is newer than our tables.
+/// Whether `text` contains a character that is visible by itself. Whitespace, control and format characters are not,
+/// nor are marks that only change the letter before them. A code point that Unicode has not assigned counts as visible:
+/// it may be an emoji that is newer than our tables.
 pub(super) fn is_seen(text: &str) -> bool {
     text.chars().any(|c| {
         c.is_ascii_graphic()
@@ -48,8 +49,8 @@ fn is_mark_or_format(c: char) -> bool {
         || c.general_category() == GeneralCategory::Format
 }
 
-/// Letters and symbols without a shape: the empty Braille cell, the place of an object, blank hieroglyphs, a note without
-/// its head; and what becomes a blank.
+/// Letters and symbols without a shape: the empty Braille cell, the object replacement character, blank hieroglyphs,
+/// the null note head; and the newline symbol, which is replaced by a space.
 const fn is_blank(c: char) -> bool {
     matches!(
         c,
@@ -57,7 +58,7 @@ const fn is_blank(c: char) -> bool {
     )
 }
 
-/// U+200C and U+200D.
+/// U+200C (zero-width non-joiner) and U+200D (zero-width joiner).
 pub(super) const fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
@@ -66,7 +67,7 @@ const fn is_selector(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Something that a joiner or a selector can act on.
+/// Whether a joiner or a selector can change the shape of `c`.
 fn is_shaped(c: char) -> bool {
     let is_gap = c.is_whitespace() || c.is_control() || c == super::NEWLINE_SYMBOL;
     !c.is_ascii() && !is_gap && !is_joiner(c) && !is_selector(c)
@@ -82,11 +83,11 @@ fn is_dropped(c: char) -> bool {
             | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Longest name of an emoji, in bytes: Mattermost's custom ones have at most 64.
+/// Longest name of an emoji, in bytes: Mattermost's custom emoji have at most 64.
 const EMOJI_NAME_BYTES_MAX: usize = 64;
 
-/// `text` with a blank for each name of an emoji (`:tada:`). `10:30:45` and `a:b:c` have none: a name stands between
-/// colons that touch no letter or digit outside.
+/// Replaces each name of an emoji (`:tada:`) by a space. A name is enclosed by colons that have no letter or digit on
+/// their other side, so `10:30:45` and `a:b:c` contain none.
 pub(crate) fn without_emoji_names(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -107,7 +108,7 @@ pub(crate) fn without_emoji_names(text: &str) -> String {
     kept
 }
 
-/// The length of the emoji's name with which `text` begins, with its colons.
+/// The length in bytes of the emoji name at the beginning of `text`, including its colons.
 fn emoji_name(text: &str) -> Option<usize> {
     let name = text[1..].split(':').next()?;
     let end = 1 + name.len();

@@ -1,4 +1,4 @@
-//! What is kept of what happened, so that a person can be told why.
+//! What the store keeps of a meeting's history, so that `why` can show a person what happened and why.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::domain::{MeetingId, Timestamp};
 use super::{DeadKind, DeadLetter};
 use crate::ports::QueueName;
 
-/// Longest text of [`Attempt::detail`], in bytes; the rest is cut off.
+/// Longest [`Attempt::detail`], in bytes; the rest is cut off.
 pub const DETAIL_BYTES_MAX: usize = 500;
 
 /// One event that was settled.
@@ -19,9 +19,9 @@ pub struct Logged {
     pub event: String,
     /// Its kind (`Fact::kind`).
     pub kind: String,
-    /// Its source.
+    /// Where it came from: the source part of its [`crate::domain::Origin`].
     pub source: String,
-    /// What became of it.
+    /// What apply did with it.
     pub effect: Effect,
     /// When it was received, on our clock.
     pub received_at: Timestamp,
@@ -32,21 +32,21 @@ pub struct Logged {
 /// How an attempt at a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// Its effect is there.
+    /// The job's effect happened.
     Done,
-    /// Its effect was no longer wanted.
+    /// The job's effect was no longer needed.
     Obsolete,
-    /// It is tried again.
+    /// The attempt failed, and the job is tried again.
     Again,
-    /// It was given up.
+    /// The attempt failed, and the job was given up.
     GivenUp,
 }
 
 impl Ending {
-    /// Every ending.
+    /// All endings.
     pub const ALL: [Self; 4] = [Self::Done, Self::Obsolete, Self::Again, Self::GivenUp];
 
-    /// The word in the store and for people.
+    /// The word for it in the store and in the output of `why`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -60,73 +60,73 @@ impl Ending {
 /// One attempt at a job, written before the job is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Whose job.
+    /// The meeting whose job it is.
     pub meeting: MeetingId,
     /// The job's id.
     pub job: String,
-    /// The attempt's number, from 1, of all.
+    /// The attempt number, from 1, counting every attempt.
     pub number: u32,
     /// The queue it came from.
     pub queue: QueueName,
-    /// When it could have been worked on, on our clock: the time between this and `began_at` is its lag.
+    /// When it became due, on our clock. The time from this to `began_at` is its lag.
     pub due_at: Timestamp,
-    /// When work on it began, on our clock.
+    /// When the attempt began, on our clock.
     pub began_at: Timestamp,
-    /// How long it took; whole milliseconds are kept.
+    /// How long the attempt took; stored in whole milliseconds.
     pub took: Duration,
-    /// How it ended.
+    /// How the attempt ended.
     pub ending: Ending,
-    /// What the peer said, or what else was met; at most [`DETAIL_BYTES_MAX`] bytes, without secrets.
+    /// The peer's answer or the failure, without secrets; at most [`DETAIL_BYTES_MAX`] bytes.
     pub detail: String,
 }
 
-/// What a person did by hand.
+/// An action that an operator took by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// When, on our clock.
+    /// When it was taken, on our clock.
     pub at: Timestamp,
-    /// Who, as far as the caller tells.
+    /// Who took it, as the caller named themselves; this is not verified.
     pub by: String,
-    /// What: `replay`, `discard`, `end`.
+    /// The action: `replay`, `discard` or `end`.
     pub action: String,
-    /// Of what: the id of a dead letter or of a meeting.
+    /// Its subject: the id of a dead letter or of a meeting.
     pub subject: String,
-    /// The meeting that it concerns, if there is one.
+    /// The meeting that the subject belongs to, if there is one.
     pub meeting: Option<MeetingId>,
 }
 
-/// What an id belongs to.
+/// What an id belongs to, as [`super::Store::find`] answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lookup {
-    /// The meeting.
+    /// The meeting that the id belongs to.
     pub meeting: Option<MeetingId>,
-    /// The event of this id.
+    /// The event with this id.
     pub event: Option<Logged>,
-    /// The dead letter of this id, whole.
+    /// The dead letter with this id, with its body.
     pub letter: Option<DeadLetter>,
 }
 
-/// Which dead letters to list. What is `None` excludes nothing.
+/// Which dead letters to list. A field that is `None` excludes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadFilter {
-    /// Only of this queue (`QueueName::as_str`, or what stands in the letter).
+    /// Only those of this queue (`QueueName::as_str`, or the queue that the dead letter names).
     pub queue: Option<String>,
-    /// Only of this kind.
+    /// Only those of this kind.
     pub kind: Option<DeadKind>,
-    /// Only of this meeting.
+    /// Only those of this meeting.
     pub meeting: Option<MeetingId>,
-    /// Only those whose reason contains this text, whatever its case (of ASCII letters).
+    /// Only those whose reason contains this text; the case of ASCII letters is ignored.
     pub reason: Option<String>,
-    /// Only those buried at this time or later.
+    /// Only those stored at this time or later.
     pub since: Option<Timestamp>,
-    /// Only those buried before this time.
+    /// Only those stored before this time.
     pub before: Option<Timestamp>,
-    /// At most so many, newest first; the store caps it at 500.
+    /// How many at most, newest first; the store caps it at 500.
     pub limit: usize,
 }
 
 impl DeadFilter {
-    /// The newest of all.
+    /// The newest dead letters of every kind, at most `limit`.
     pub fn newest(limit: usize) -> Self {
         Self {
             limit,
@@ -135,16 +135,17 @@ impl DeadFilter {
     }
 }
 
-/// What only one worker of all replicas does at a time. Its text is the name in the store.
+/// Work that only one worker of all replicas does at a time, under a lease. `Display` is the name of the lease in the
+/// store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Duty {
     /// Writing the posts of this meeting.
     Posts(MeetingId),
-    /// Waking meetings that still owe.
+    /// Waking meetings that still owe jobs.
     Sweep,
-    /// Forgetting what is too old to matter.
+    /// Deleting dedup keys and history that are older than their retention.
     Prune,
-    /// Reading the channels for triggers that never came.
+    /// Reading the channels for posts whose trigger never arrived.
     CatchUp,
 }
 

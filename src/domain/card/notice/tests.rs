@@ -75,7 +75,7 @@ fn late(by: Duration) -> Option<Late> {
 }
 
 #[test]
-fn start_before_the_room_is_there() {
+fn start_before_the_room_exists() {
     insta::assert_snapshot!(shown(&view(State::Creating), &frame()), @r"
     ana is starting **Weekly sync**
     (#1c58d9) Weekly sync -> https://relay.example.org/join/T
@@ -185,7 +185,8 @@ fn late_notice_says_so() {
     ");
 }
 
-/// A plugin may post in a way that fires outgoing webhooks. (A user name has neither blanks nor colons.)
+/// A plugin may create posts in a way that triggers outgoing webhooks, so a notice must not match a phrase. (A user
+/// name contains neither spaces nor colons.)
 #[test]
 fn no_notice_starts_a_meeting_whatever_the_starter_is_called() {
     let rules = Rules::new(vec![]);
@@ -198,8 +199,8 @@ fn no_notice_starts_a_meeting_whatever_the_starter_is_called() {
         thread: None,
         kind: ConversationKind::Channel,
     };
-    let said = |text: &str| rules.choose_by_text(&place, "ana", text).is_some();
-    assert!(said("meet now"), "the rules are at work");
+    let starts_meeting = |text: &str| rules.choose_by_text(&place, "ana", text).is_some();
+    assert!(starts_meeting("meet now"), "the rules are in effect");
     for state in [State::Creating, State::Open, State::Ended, State::Failed] {
         for name in ["meet", "Meet", "meet.now"] {
             let view = CardView {
@@ -208,7 +209,7 @@ fn no_notice_starts_a_meeting_whatever_the_starter_is_called() {
                 ..view(state)
             };
             let message = notice(&view, &frame()).message;
-            assert!(!said(&message), "{message}");
+            assert!(!starts_meeting(&message), "{message}");
         }
     }
 }

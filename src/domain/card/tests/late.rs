@@ -1,11 +1,11 @@
-//! Why a card came late.
+//! The reason for a late card.
 
 use super::*;
 
 #[test]
 fn f23_late_card_gives_its_true_reason() {
     let view = with_people(State::Live, &["Ana"], 1, 1);
-    for (why, says) in [
+    for (why, reason) in [
         (WhyLate::FoundLate, "I found it later"),
         (
             WhyLate::BotOutside,
@@ -21,7 +21,7 @@ fn f23_late_card_gives_its_true_reason() {
         };
         for shown in [render(&view, &frame), notice(&view, &frame)] {
             let text = shown.attachment.unwrap().text;
-            assert!(text.contains(says), "{text}");
+            assert!(text.contains(reason), "{text}");
         }
     }
 }

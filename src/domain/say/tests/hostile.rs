@@ -1,16 +1,16 @@
-//! Titles, names, words and summaries that somebody wrote to be taken for more: in every text that the relay posts.
+//! Hostile titles, names, words and summaries in every text that the relay posts: none of their Markdown takes effect.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::Refusal;
 use crate::domain::card::{self, Late, WhyLate};
-use crate::domain::text::reading::{LEADING, Sign, found, hostile};
+use crate::domain::text::reading::{LINKS_AND_MENTIONS, Markup, hostile, markup_among};
 
 const AT: Timestamp = Timestamp::from_seconds(1_795_269_720);
 
-/// What Mattermost finds in `text` beside the relay's own links.
-fn left(text: &str) -> Vec<Sign> {
+/// The markup that Mattermost finds in `text` besides the relay's own links.
+fn remaining_markup(text: &str) -> Vec<Markup> {
     let own = [
         format!("]({LINK})"),
         LINK.to_owned(),
@@ -19,21 +19,21 @@ fn left(text: &str) -> Vec<Sign> {
     let text = own
         .iter()
         .fold(text.to_owned(), |text, own| text.replace(own, ""));
-    found(
+    markup_among(
         &text,
         &[
-            LEADING.as_slice(),
-            &[Sign::Emoji, Sign::Block, Sign::Formula],
+            LINKS_AND_MENTIONS.as_slice(),
+            &[Markup::Emoji, Markup::Block, Markup::Formula],
         ]
         .concat(),
     )
 }
 
-/// Every line but its own sign of a list.
-fn left_in_list(text: &str) -> Vec<Sign> {
+/// The same for each line of a list, without the list's own `- `.
+fn remaining_markup_in_list(text: &str) -> Vec<Markup> {
     let lines = text.lines();
     lines
-        .flat_map(|line| left(line.strip_prefix("- ").unwrap_or(line)))
+        .flat_map(|line| remaining_markup(line.strip_prefix("- ").unwrap_or(line)))
         .collect()
 }
 
@@ -155,7 +155,8 @@ fn posts(title: &str, name: &str, shown: Option<&str>) -> Vec<Rendered> {
     posts
 }
 
-/// What of a post is read as Markdown; the fallback is shown in notifications as it stands, and read all the same.
+/// The parts of a post that are read as Markdown. The fallback is shown unchanged in notifications, but is checked as
+/// well.
 fn parts(post: &Rendered) -> Vec<String> {
     let mut parts = vec![post.message.clone()];
     if let Some(framed) = &post.attachment {
@@ -181,35 +182,35 @@ fn summaries(title: &str, text: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn s2_nothing_survives_in_an_answer(title in hostile(), name in hostile()) {
+    fn s2_no_markup_remains_in_an_answer(title in hostile(), name in hostile()) {
         for text in answers(&title, &name) {
-            prop_assert_eq!(left(&text), vec![], "{:?}", text);
+            prop_assert_eq!(remaining_markup(&text), vec![], "{:?}", text);
         }
         for text in lists(&title, &name) {
-            prop_assert_eq!(left_in_list(&text), vec![], "{:?}", text);
+            prop_assert_eq!(remaining_markup_in_list(&text), vec![], "{:?}", text);
         }
     }
 
     #[test]
-    fn s2_nothing_survives_in_a_card(title in hostile(), name in hostile(), shown in prop::option::of(hostile())) {
+    fn s2_no_markup_remains_in_a_card(title in hostile(), name in hostile(), shown in prop::option::of(hostile())) {
         for post in posts(&title, &name, shown.as_deref()) {
             for part in parts(&post) {
-                prop_assert_eq!(left(&part), vec![], "{:?}", part);
+                prop_assert_eq!(remaining_markup(&part), vec![], "{:?}", part);
             }
         }
     }
 
     #[test]
-    fn s2_forged_summary_leads_nowhere(title in hostile(), text in hostile()) {
+    fn s2_forged_summary_links_and_mentions_nothing(title in hostile(), text in hostile()) {
         for part in summaries(&title, &text) {
-            let leading = left(&part).into_iter().filter(|sign| LEADING.contains(sign));
-            prop_assert_eq!(leading.collect::<Vec<_>>(), vec![], "{:?}", part);
+            let unwanted = remaining_markup(&part).into_iter().filter(|markup| LINKS_AND_MENTIONS.contains(markup));
+            prop_assert_eq!(unwanted.collect::<Vec<_>>(), vec![], "{:?}", part);
         }
     }
 }
 
 #[test]
-fn s2_summary_is_made_harmless_where_it_is_shown_and_keeps_its_form() {
+fn s2_summary_is_neutralised_where_it_is_shown_and_keeps_its_formatting() {
     let text = "## Plan\n\n- **Ship** [x](https://evil.example)\n- www.evil.example\n\n| a | b |\n| --- | --- |\n| @all | ![p](//t) |";
     for shown in [
         summary_reply("T", text, LINK).message,
@@ -223,7 +224,7 @@ fn s2_summary_is_made_harmless_where_it_is_shown_and_keeps_its_form() {
             ),
             "{shown}"
         );
-        // What was harmless already stays as it is.
+        // Text that is harmless already stays unchanged.
         let once = crate::domain::text::neutralise_markdown(text, 1000);
         let again = summary_reply("T", &once, LINK).message;
         assert!(again.ends_with(&once), "{again}");
@@ -231,7 +232,7 @@ fn s2_summary_is_made_harmless_where_it_is_shown_and_keeps_its_form() {
 }
 
 #[test]
-fn s2_nobody_is_called_all() {
+fn s2_names_that_mention_everybody_are_left_out() {
     let names = [
         "all", "All.", "here-x", "CHANNEL", "_", "ana", "allan", "b.all",
     ]
@@ -246,8 +247,8 @@ fn s2_nobody_is_called_all() {
 }
 
 #[test]
-fn s2_word_that_shows_nothing_opens_no_code() {
+fn s2_invisible_word_opens_no_code_span() {
     let words = ["\u{200B}", "@all", "\u{3164}"];
-    let said = ignored(&words).replace('\u{200B}', "·");
-    assert_eq!(said, "\nIgnored unknown words: `…`, `@·all`, `…`");
+    let line = ignored(&words).replace('\u{200B}', "·");
+    assert_eq!(line, "\nIgnored unknown words: `…`, `@·all`, `…`");
 }
