@@ -40,9 +40,8 @@ async fn default_address_and_room_address_that_both_tell_everything_change_nothi
     let world = World::start().await;
     let address = format!("{}/plugnmeet/webhook", world.relay.ports.public_url());
     world.conference.configure_webhooks(Some(&address), true);
-    world.chat.say("ana", "dev", "meet now: twice told").await;
-    let card = world.card("dev", "twice told").await;
-    let room = world.room().await.room_id;
+    let (card, room) = world.meeting("dev", "twice told").await;
+    let room = room.room_id;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     world.conference.start_recording(&room).unwrap();
     world.conference.finish_recording(&room).unwrap();
@@ -134,9 +133,8 @@ async fn answer_of_a_create_that_comes_after_the_end_opens_nothing() {
 #[tokio::test]
 async fn joining_that_is_told_after_the_end_corrects_a_missed_meeting() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: hindsight").await;
-    let card = world.card("dev", "hindsight").await;
-    let room = world.room().await.room_id;
+    let (card, room) = world.meeting("dev", "hindsight").await;
+    let room = room.room_id;
     until(&world, &card, |text| text.contains("Join the meeting")).await;
     world.conference.settle_webhooks(PATIENCE).await;
     world.conference.hold_webhooks();
@@ -156,8 +154,7 @@ async fn joining_that_is_told_after_the_end_corrects_a_missed_meeting() {
 async fn post_that_is_told_by_two_hooks_and_found_by_looking_makes_one_meeting() {
     let mut world = Setup::default().more_doors().start().await;
     world.relay.await_log("posts were caught up with").await;
-    world.chat.say("ana", "weekly", "meet now: threefold").await;
-    world.card("weekly", "threefold").await;
+    world.card_of("ana", "weekly", "threefold").await;
     world.relay.kill().await;
     world.relay.start_again().await;
     world.relay.await_log("the post was told in time").await;
@@ -174,9 +171,8 @@ async fn replies_whose_answers_were_lost_stand_in_the_thread_once() {
         .set("MATTERMOST__TIDY_AFTER", "1s")
         .start()
         .await;
-    world.chat.say("ana", "dev", "meet now: lost answers").await;
-    let card = world.card("dev", "lost answers").await;
-    let room = world.room().await.room_id;
+    let (card, room) = world.meeting("dev", "lost answers").await;
+    let room = room.room_id;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     let faults = world.chat.faults();
     faults.next("posts.create", 1, Fault::DropAfter);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use world::Fault;
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
 
 async fn why(world: &World, reference: &str) -> Value {
     let text = world.relay.cli_ok(&["why", reference, "--json"]).await;
@@ -54,13 +54,11 @@ async fn whole_story_of_a_troubled_meeting_is_told_from_every_id() {
         .await;
     world.chat.faults().clear();
     let replay = ["dead-letters", "replay", "--all", "--yes"];
-    let card = loop {
+    let card = eventually("the card, replayed", async || {
         world.relay.cli(&replay).await;
-        if let Some(card) = world.cards("dev").first() {
-            break card.clone();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+        world.cards("dev").first().cloned()
+    })
+    .await;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     world.relay.await_log("event came before").await;
     world.conference.end_room(&room);

@@ -176,8 +176,7 @@ async fn f20_start_ends_at_its_deadline_with_the_reason() {
         headers: vec![],
     };
     world.conference.faults().set("room.create", refusal);
-    world.chat.say("ana", "dev", "meet now: no key").await;
-    let card = world.card("dev", "no key").await;
+    let card = world.card_of("ana", "dev", "no key").await;
     until(&world, &card, |text| {
         text.contains("refuses the relay's API key")
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context;
-use meetrelay::admin::answer::{DeadLetters, Meeting as Answer, Meetings};
+use meetrelay::admin::answer::{DeadLettersAnswer, MeetingAnswer, MeetingsAnswer};
 use serde::de::DeserializeOwned;
 
 use super::ledger::{Discrepancy, Meeting, Notes, Seen, Session};
@@ -49,9 +49,11 @@ pub async fn look(stage: &Stage, number: u32, notes: &Notes) -> anyhow::Result<S
         })
         .collect();
     ids.extend(keyed.iter().map(|(meeting, _, _)| (*meeting).to_owned()));
-    let listed: Meetings = ask(stage, &format!("/api/meetings?all&limit={LINES_MAX}")).await?;
+    let listed: MeetingsAnswer =
+        ask(stage, &format!("/api/meetings?all&limit={LINES_MAX}")).await?;
     ids.extend(listed.meetings.into_iter().map(|line| line.id));
-    let letters: DeadLetters = ask(stage, &format!("/api/dead-letters?limit={LINES_MAX}")).await?;
+    let letters: DeadLettersAnswer =
+        ask(stage, &format!("/api/dead-letters?limit={LINES_MAX}")).await?;
     let letters = letters.dead_letters;
     for id in ids {
         let Some(answer) = ask_about(stage, &id).await? else {
@@ -147,7 +149,7 @@ fn at_zero(metrics: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
-fn meeting(answer: Answer, is_named: bool) -> Meeting {
+fn meeting(answer: MeetingAnswer, is_named: bool) -> Meeting {
     Meeting {
         id: answer.line.id,
         channel: answer.line.channel,
@@ -168,7 +170,7 @@ fn meeting(answer: Answer, is_named: bool) -> Meeting {
     }
 }
 
-async fn ask_about(stage: &Stage, id: &str) -> anyhow::Result<Option<Answer>> {
+async fn ask_about(stage: &Stage, id: &str) -> anyhow::Result<Option<MeetingAnswer>> {
     match asked(stage, &format!("/api/meetings/{id}")).await? {
         (404, _) => Ok(None),
         (_, text) => Ok(Some(serde_json::from_str(&text).with_context(|| text)?)),
