@@ -198,7 +198,7 @@ fn tests_wait_for_states_and_not_for_time() {
         }
         let is_slow = SLOW_PEERS.contains(&&*name);
         for (number, line) in code_lines(&text) {
-            let is_wait = names_a_sleep(line) || (line.contains(SLOW) && !is_slow);
+            let is_wait = lets_time_pass(line) || (line.contains(SLOW) && !is_slow);
             if is_wait {
                 complaints.push(format!("{name}:{number}: {}", line.trim()));
             }
@@ -211,7 +211,7 @@ fn tests_wait_for_states_and_not_for_time() {
 const SLOW: &str = concat!("slow_peer", "_takes(");
 
 /// Every way to let a fixed time pass.
-fn names_a_sleep(line: &str) -> bool {
+fn lets_time_pass(line: &str) -> bool {
     let ways = [
         concat!("sle", "ep("),
         concat!("sleep", "_until("),
@@ -227,9 +227,9 @@ fn sleep_is_recognised_however_it_is_written() {
         concat!("std::thread::sle", "ep(SECOND);"),
         concat!("sleep", "_until(then).await;"),
     ] {
-        assert!(names_a_sleep(line), "{line}");
+        assert!(lets_time_pass(line), "{line}");
     }
-    assert!(!names_a_sleep("eventually(what, probe).await;"));
+    assert!(!lets_time_pass("eventually(what, probe).await;"));
 }
 
 /// Lines that are code, with their numbers: comments and doc comments name modules freely.

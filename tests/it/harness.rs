@@ -22,7 +22,7 @@ pub use delivery_method::DeliveryConfig;
 pub use eventually::{
     eventually, eventually_within, page_with, slow_peer_takes, stays_true_for, within,
 };
-pub use meeting::link_in;
+pub use meeting::{is_over, link_in, shown};
 pub use reconcile::accepted;
 pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;

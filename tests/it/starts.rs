@@ -172,24 +172,22 @@ async fn commands_are_answered_while_neither_peer_answers_a_call() {
         assert_eq!(answer.status, 200, "{line}: {answer:?}");
     };
     // What it asks for keeps both peers busy.
+    let asked = world.chat.calls("");
     command("start Unhurried").await;
-    let under_way = || {
-        let of_chat = world.chat.requests().into_iter();
-        let of_chat = of_chat.filter(|one| one.status.is_none()).count();
+    let answered = || {
         let requests = world.conference.requests().into_iter();
-        let of_conference = requests.filter(|one| one.status.is_none()).count();
-        (of_chat, of_conference)
+        let of_conference = requests.filter(|one| one.status.is_some()).count();
+        (world.chat.requests().len(), of_conference)
     };
-    let busy = eventually("a call under way at each peer", async || {
-        let (of_chat, of_conference) = under_way();
-        (of_chat > 0 && of_conference > 0).then_some((of_chat, of_conference))
+    let before = eventually("a call under way at each peer", async || {
+        let is_busy = world.chat.calls("") > asked && world.conference.count("room.create") > 0;
+        is_busy.then(answered)
     })
     .await;
     for line in ["start Unhurried", "list", "help", "end"] {
         command(line).await;
     }
-    let now = under_way();
-    assert!(now.0 >= busy.0 && now.1 >= busy.1, "no call was answered");
+    assert_eq!(answered(), before, "no call was answered meanwhile");
     world.chat.faults().clear();
     world.conference.faults().clear();
     world.finish().await;

@@ -6,16 +6,9 @@ use world::Fault;
 use world::mattermost::{Model, Post};
 use world::plugnmeet::{Backend, RoomView};
 
-use crate::harness::{BackEnd, PATIENCE, Setup, StoreEnd, World, make_room, stays_true_for};
-
-fn shown(post: &Post) -> String {
-    format!("{} {}", post.message, post.attachments()[0])
-}
-
-fn is_over(chat: &Model, card: &Post) -> Option<()> {
-    let text = shown(chat.post(&card.id)?);
-    (text.contains("ended") && !text.contains("Join the meeting")).then_some(())
-}
+use crate::harness::{
+    BackEnd, PATIENCE, Setup, StoreEnd, World, is_over, make_room, shown, stays_true_for,
+};
 
 #[tokio::test]
 async fn doubled_and_reordered_webhooks_lead_to_the_same_card() {
@@ -39,7 +32,7 @@ async fn doubled_and_reordered_webhooks_lead_to_the_same_card() {
     let places: Vec<usize> = (0..count).rev().flat_map(|place| [place, place]).collect();
     world.conference.release_webhooks(&places);
     world.conference.stop_holding_webhooks();
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     let people = |chat: &Model| {
         let text = shown(chat.post(&card.id)?);
         (text.contains("2: ") && text.contains("Ana") && text.contains("Bob")).then_some(())
@@ -93,10 +86,9 @@ async fn with_a_slow_patch(world: &World, late: Duration) -> (Post, RoomView) {
 /// The end is shown, then what the slow call says, and then the end again.
 async fn overtaken(world: &World, card: &Post, room: &RoomView) {
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, card)).await;
-    let is_back = |chat: &Model| is_over(chat, card).is_none().then_some(());
-    world.see("the older state", is_back).await;
-    world.see("the end again", |chat| is_over(chat, card)).await;
+    world.until_over(card).await;
+    world.until(card, |text| !is_over(text)).await;
+    world.until_over(card).await;
 }
 
 #[tokio::test]
@@ -123,7 +115,7 @@ async fn back_ends_that_are_away_never_end_a_card() {
         shown(&card_now)
     );
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the true end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     world.finish().await;
 }
 
@@ -170,7 +162,7 @@ async fn breakout_rooms_make_and_change_no_card() {
         })
         .await;
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     world.conference.settle_webhooks(PATIENCE).await;
     assert!(!shown(&world.chat.post(&card.id).unwrap()).contains("Mallory"));
     assert_eq!(world.cards("dev").len(), 1);
@@ -319,7 +311,7 @@ async fn room_that_its_server_lost_ends_its_card() {
     assert!(world.conference.lose_room_state(&room.room_id));
     world
         .see("the end by a poll", |chat| {
-            is_over(chat, &card)?;
+            is_over(&shown(chat.post(&card.id)?)).then_some(())?;
             shown(chat.post(&card.id)?).contains("about").then_some(())
         })
         .await;
@@ -332,7 +324,7 @@ async fn stray_session_of_a_meeting_that_is_over_is_ended() {
     let (card, room) = world.meeting("dev", "haunted").await;
     world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     // plugNmeet counts whole seconds: the stray one is made in a later one.
     world.conference.skew_clock(5);
     let stray = make_room(&world, &room.room_id).await;
@@ -343,9 +335,7 @@ async fn stray_session_of_a_meeting_that_is_over_is_ended() {
             (!fake.room(&stray)?.is_running()).then_some(())
         })
         .await;
-    world
-        .see("the end, still", |chat| is_over(chat, &card))
-        .await;
+    world.until_over(&card).await;
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }
@@ -381,7 +371,7 @@ async fn transcripts_analytics_and_costs_are_not_posted() {
     let (card, room) = world.meeting("dev", "taciturn").await;
     world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     let room = &room.room_id;
     world
         .conference

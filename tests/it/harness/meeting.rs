@@ -1,6 +1,6 @@
 //! What most tests begin with: somebody asks for a meeting, its card comes, its room is made, people join it.
 
-use world::mattermost::Post;
+use world::mattermost::{Model, Post};
 use world::plugnmeet::RoomView;
 
 use super::World;
@@ -19,12 +19,36 @@ impl World {
         (card, self.room().await)
     }
 
+    /// Waits until the card's message and frame are so, and gives them.
+    pub async fn until(&self, card: &Post, is_so: impl Fn(&str) -> bool) -> String {
+        let look = |chat: &Model| {
+            let text = shown(chat.post(&card.id)?);
+            is_so(&text).then_some(text)
+        };
+        self.see("the card to change", look).await
+    }
+
+    /// Waits until the card says that the meeting is over.
+    pub async fn until_over(&self, card: &Post) -> String {
+        self.until(card, is_over).await
+    }
+
     /// A person joins the room: Ana as `u-ana`.
     pub fn join(&self, room: &RoomView, name: &str) {
         let identity = format!("u-{}", name.to_lowercase());
         let joined = self.conference.join(&room.room_id, name, &identity);
         joined.unwrap();
     }
+}
+
+/// The message and the frame of a card.
+pub fn shown(post: &Post) -> String {
+    format!("{} {}", post.message, post.attachments()[0])
+}
+
+/// What a card shows is the end of its meeting.
+pub fn is_over(text: &str) -> bool {
+    text.contains("ended") && !text.contains("Join the meeting")
 }
 
 /// The first link in `text` whose path contains `path`, such as `/join/`.

@@ -3,7 +3,7 @@
 use world::mattermost::Model;
 use world::plugnmeet::Backend;
 
-use super::{Running, until};
+use super::Running;
 use crate::harness::{PATIENCE, Setup, page_with};
 
 /// No webhook comes, and the meeting's own poll is far off.
@@ -34,7 +34,9 @@ async fn f16_start_after_an_end_that_nobody_told_makes_a_new_room() {
     let start = "/plugnmeet start second";
     world.chat.command("bob", "dev", start, None).await;
     let card = world.card("dev", "second").await;
-    until(world, &card, |text| text.contains("Join the meeting")).await;
+    world
+        .until(&card, |text| text.contains("Join the meeting"))
+        .await;
     running.until_over().await;
     assert_eq!(world.conference.rooms().len(), 2);
     assert_eq!(world.conference.count("room.active"), 1, "one poll");
@@ -60,7 +62,9 @@ async fn f16_join_link_of_a_dead_room_ends_its_meeting() {
     assert!(text.contains("about"), "{text}");
     let world = &running.world;
     let card = world.card_of("bob", "dev", "second").await;
-    until(world, &card, |text| text.contains("Join the meeting")).await;
+    world
+        .until(&card, |text| text.contains("Join the meeting"))
+        .await;
     assert_eq!(world.conference.rooms().len(), 2);
     running.world.finish().await;
 }
