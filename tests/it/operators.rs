@@ -1,7 +1,6 @@
 //! What an administrator does from the command line.
 
 use serde_json::Value;
-use world::Fault;
 
 use crate::harness::{PATIENCE, World};
 
@@ -24,12 +23,7 @@ fn rows(text: &str) -> Vec<Value> {
 #[tokio::test]
 async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
     let world = World::start().await;
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now: stuck").await;
     let id = world.relay.dead_letter().await;
     let shown = world.relay.cli_ok(&["dead-letters", "show", &id]).await;
@@ -52,12 +46,7 @@ async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
 #[tokio::test]
 async fn discarded_dead_letter_is_gone() {
     let world = World::start().await;
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now").await;
     let id = world.relay.dead_letter().await;
     world.relay.cli_ok(&["dead-letters", "discard", &id]).await;

@@ -1,5 +1,6 @@
 //! What most tests begin with: somebody asks for a meeting, its card comes, its room is made, people join it.
 
+use world::Fault;
 use world::mattermost::{Model, Post};
 use world::plugnmeet::RoomView;
 
@@ -31,6 +32,17 @@ impl World {
     /// Waits until the card says that the meeting is over.
     pub async fn until_over(&self, card: &Post) -> String {
         self.until(card, is_over).await
+    }
+
+    /// From now on Mattermost takes no post, for a reason that stays: cards become dead letters.
+    pub fn refuse_cards(&self) {
+        let body = r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#;
+        let refusal = Fault::Answer {
+            status: 400,
+            body: body.to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        };
+        self.chat.faults().set("posts.create", refusal);
     }
 
     /// A person joins the room: Ana as `u-ana`.

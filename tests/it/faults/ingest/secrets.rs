@@ -1,7 +1,5 @@
 //! Secrets that come in go nowhere (I18).
 
-use world::Fault;
-
 use super::door::{COMMAND, Door, FORM, JSON, OUTGOING, WEBHOOK};
 use super::raw::{post, request};
 
@@ -59,12 +57,7 @@ async fn i18_tokens_in_query_body_and_headers_stand_in_no_output() {
     }
     door.assert_quiet("the answers", &heard);
     // And one that is taken, and becomes a dead letter.
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     let typed = "/plugnmeet start Weekly";
     let answer = world.chat.command("ana", "dev", typed, None).await;
     let link = answer.text.split("/join/").nth(1).expect("a link");

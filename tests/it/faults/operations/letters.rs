@@ -4,17 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use serde_json::Value;
-use world::Fault;
 
 use crate::harness::{PATIENCE, Setup, World};
-
-fn refusal() -> Fault {
-    Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    }
-}
 
 /// Waits until so many meetings have a letter: one may have several, of several versions of its card.
 async fn until_buried(world: &World, meetings: usize) -> Vec<Value> {
@@ -48,7 +39,7 @@ async fn replay_all(world: &World) {
 #[tokio::test]
 async fn o5_letters_are_replayed_by_filter_once_each_and_it_is_told_by_whom() {
     let world = World::start().await;
-    world.chat.faults().set("posts.create", refusal());
+    world.refuse_cards();
     for channel in ["dev", "off-topic", "town-square"] {
         world.chat.say("ana", channel, "meet now: stuck").await;
     }
@@ -114,7 +105,7 @@ async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told(
         .set("MATTERMOST__STARTS_PER_MINUTE", "100")
         .start()
         .await;
-    world.chat.faults().set("posts.create", refusal());
+    world.refuse_cards();
     for title in ["one", "two", "three", "four", "five", "six"] {
         let line = format!("/plugnmeet start --new {title}");
         world.chat.command("ana", "dev", &line, None).await;
@@ -160,7 +151,7 @@ async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told(
 #[tokio::test]
 async fn o5_letters_are_read_and_replayed_while_no_relay_runs() {
     let mut world = World::start().await;
-    world.chat.faults().set("posts.create", refusal());
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now: stuck").await;
     let letters = until_buried(&world, 1).await;
     let id = letters[0]["id"].as_str().unwrap().to_owned();

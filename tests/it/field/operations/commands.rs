@@ -1,7 +1,6 @@
 //! Commands of operators, and what the log says of a meeting (row 30).
 
 use serde_json::Value;
-use world::Fault;
 
 use crate::harness::{PATIENCE, Setup, World, eventually};
 
@@ -56,12 +55,7 @@ async fn f30_every_command_takes_what_why_takes() {
 #[tokio::test]
 async fn f30_dead_letter_is_found_by_the_meeting_that_it_belongs_to() {
     let world = World::start().await;
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now: stuck").await;
     let room = world.room().await;
     let show = ["dead-letters", "show", &room.room_id];
