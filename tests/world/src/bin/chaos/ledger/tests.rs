@@ -115,7 +115,7 @@ fn missing_card_is_found() {
 #[test]
 fn doubled_card_is_found() {
     let said = said(|_, seen| *meeting(seen).posts.entry("card".to_owned()).or_default() = 2);
-    assert_eq!(said, ["meeting: 2 posts of \"card\" in "]);
+    assert_eq!(said, ["meeting: the post \"card\" in  is there 2 times"]);
 }
 
 #[test]
