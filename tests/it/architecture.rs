@@ -172,6 +172,66 @@ fn files_are_short_and_stand_beside_their_folders() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
+/// Where the integration tests sleep: a test waits for a state by `harness::eventually`.
+const SLEEPS_IN: &str = "harness/eventually.rs";
+
+/// Who may take time on purpose, by `harness::slow_peer_takes`.
+const SLOW_PEERS: &[&str] = &[
+    // Fakes of the peers, and peers that answer in drips.
+    "workers/peers.rs",
+    "faults/worker/liar.rs",
+    // Senders that are slow, or leave before they are answered.
+    "faults/ingest/connections.rs",
+    "faults/ingest/doubles.rs",
+    "security/slow_senders.rs",
+];
+
+#[test]
+fn tests_wait_for_states_and_not_for_time() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut complaints = Vec::new();
+    for (path, text) in files_below(&folder) {
+        let name = path.strip_prefix(&folder).expect("it lies there");
+        let name = name.to_string_lossy();
+        if name == SLEEPS_IN {
+            continue;
+        }
+        let is_slow = SLOW_PEERS.contains(&&*name);
+        for (number, line) in code_lines(&text) {
+            let is_wait = lets_time_pass(line) || (line.contains(SLOW) && !is_slow);
+            if is_wait {
+                complaints.push(format!("{name}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// A call of what slow peers use.
+const SLOW: &str = concat!("slow_peer", "_takes(");
+
+/// Every way to let a fixed time pass.
+fn lets_time_pass(line: &str) -> bool {
+    let ways = [
+        concat!("sle", "ep("),
+        concat!("sleep", "_until("),
+        concat!("sleep", "_ms("),
+    ];
+    ways.iter().any(|way| line.contains(way))
+}
+
+#[test]
+fn sleep_is_recognised_however_it_is_written() {
+    for line in [
+        concat!("tokio::time::sle", "ep(SECOND).await;"),
+        concat!("std::thread::sle", "ep(SECOND);"),
+        concat!("sleep", "_until(then).await;"),
+    ] {
+        assert!(lets_time_pass(line), "{line}");
+    }
+    assert!(!lets_time_pass("eventually(what, probe).await;"));
+}
+
 /// Lines that are code, with their numbers: comments and doc comments name modules freely.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
@@ -205,11 +265,15 @@ fn root() -> PathBuf {
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
+    files_below(&root())
+}
+
+fn files_below(root: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![root()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("src can be read") {
-            let path = entry.expect("src can be read").path();
+        for entry in fs::read_dir(&folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -218,6 +282,6 @@ fn sources() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(found.len() > 20, "src was found");
+    assert!(found.len() > 20, "the sources were found");
     found
 }

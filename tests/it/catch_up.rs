@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use world::mattermost::ChannelKind;
 
-use crate::harness::{PATIENCE, Setup, StoreEnd, World};
+use crate::harness::{Setup, StoreEnd, World};
 
 /// What counts phrases that no webhook told.
 const REPAIRS: &str = "meetrelay_reconcile_repairs_total{kind=\"missed_trigger\"}";
@@ -20,13 +20,7 @@ fn watchful() -> Setup {
 
 /// Waits until so many passes were finished, those before a restart included.
 async fn await_passed(world: &World, count: usize) {
-    let passed = async {
-        while passed(world) < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, passed).await;
-    assert!(in_time.is_ok(), "no pass:\n{}", world.relay.last_words());
+    world.relay.await_logged(PASSED, count).await;
 }
 
 fn passed(world: &World) -> usize {
@@ -85,8 +79,7 @@ async fn phrase_that_was_told_is_not_doubled_by_looking() {
         .set("PLUGNMEET__POLL_FIRST_AFTER", "1h")
         .set("PLUGNMEET__POLL_EVERY", "1h");
     let world = setup.start().await;
-    world.chat.say("ana", "dev", "meet now: heard").await;
-    world.card("dev", "heard").await;
+    world.card_of("ana", "dev", "heard").await;
     world.chat.clock().advance(A_WHILE);
     world.relay.await_log("the post was told in time").await;
     await_passes(&world).await;
@@ -260,14 +253,10 @@ async fn what_was_written_before_the_first_start_ever_starts_nothing() {
         .await;
     std::fs::remove_dir_all(world.data()).unwrap();
     // Seconds are the grain of what is known of Mattermost's clock.
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    world.chat.clock().advance(Duration::from_millis(2500));
     world.relay.start_again().await;
     await_passed(&world, 2).await;
-    world
-        .chat
-        .say("ana", "weekly", "meet now: here we are")
-        .await;
-    world.card("weekly", "here we are").await;
+    world.card_of("ana", "weekly", "here we are").await;
     assert!(world.cards("dev").is_empty());
     assert_eq!(world.conference.rooms().len(), 1);
     world.finish().await;

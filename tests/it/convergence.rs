@@ -3,26 +3,9 @@
 use std::time::Duration;
 
 use world::Fault;
-use world::mattermost::{Model, Post};
 use world::plugnmeet::FakePlugNmeet;
 
-use crate::harness::{PATIENCE, Setup, World, make_room};
-
-fn shown(post: &Post) -> String {
-    format!("{} {}", post.message, post.attachments()[0])
-}
-
-async fn until(world: &World, card: &Post, is_so: impl Fn(&str) -> bool) -> String {
-    let look = |chat: &Model| {
-        let text = shown(chat.post(&card.id)?);
-        is_so(&text).then_some(text)
-    };
-    world.see("the card to change", look).await
-}
-
-fn is_over(text: &str) -> bool {
-    text.contains("ended") && !text.contains("Join the meeting")
-}
+use crate::harness::{PATIENCE, Setup, World, is_over, make_room};
 
 /// Waits until webhooks of these names are held, and gives their places.
 async fn held(world: &World, names: &[&str]) -> Vec<usize> {
@@ -40,15 +23,16 @@ async fn default_address_and_room_address_that_both_tell_everything_change_nothi
     let world = World::start().await;
     let address = format!("{}/plugnmeet/webhook", world.relay.ports.public_url());
     world.conference.configure_webhooks(Some(&address), true);
-    world.chat.say("ana", "dev", "meet now: twice told").await;
-    let card = world.card("dev", "twice told").await;
-    let room = world.room().await.room_id;
+    let (card, room) = world.meeting("dev", "twice told").await;
+    let room = room.room_id;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     world.conference.start_recording(&room).unwrap();
     world.conference.finish_recording(&room).unwrap();
     assert!(world.conference.end_room(&room));
-    until(&world, &card, is_over).await;
-    until(&world, &card, |text| text.contains("\"Recordings\"")).await;
+    world.until_over(&card).await;
+    world
+        .until(&card, |text| text.contains("\"Recordings\""))
+        .await;
     world.conference.settle_webhooks(PATIENCE).await;
     world.relay.await_log("\"event came before\"").await;
     let told = |name: &str| {
@@ -56,7 +40,9 @@ async fn default_address_and_room_address_that_both_tell_everything_change_nothi
         deliveries.iter().filter(|one| one.event == name).count()
     };
     assert_eq!((told("session_ended"), told("recording_proceeded")), (2, 2));
-    let text = until(&world, &card, |text| text.contains("\"Recordings\"")).await;
+    let text = world
+        .until(&card, |text| text.contains("\"Recordings\""))
+        .await;
     assert!(text.contains("1: ") || text.contains("Ana"), "{text}");
     assert_eq!(world.cards("dev").len(), 1);
     assert_eq!(world.chat.thread(&card.id).len(), 2, "one recording");
@@ -89,9 +75,9 @@ async fn session_that_ended_before_its_create_was_answered_is_not_made_again() {
         .await;
     world.conference.faults().clear();
     let card = world.card("dev", "hasty").await;
-    until(&world, &card, is_over).await;
+    world.until_over(&card).await;
     world.conference.stop_holding_webhooks();
-    let text = until(&world, &card, |text| text.contains("Ana")).await;
+    let text = world.until(&card, |text| text.contains("Ana")).await;
     assert!(is_over(&text), "{text}");
     let running = world.conference.rooms();
     assert!(running.iter().all(|room| !room.is_running()));
@@ -126,7 +112,7 @@ async fn answer_of_a_create_that_comes_after_the_end_opens_nothing() {
     };
     world.conference.wait_for("the end", PATIENCE, over).await;
     let card = world.card("dev", "overtaken").await;
-    until(&world, &card, is_over).await;
+    world.until_over(&card).await;
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }
@@ -134,19 +120,22 @@ async fn answer_of_a_create_that_comes_after_the_end_opens_nothing() {
 #[tokio::test]
 async fn joining_that_is_told_after_the_end_corrects_a_missed_meeting() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: hindsight").await;
-    let card = world.card("dev", "hindsight").await;
-    let room = world.room().await.room_id;
-    until(&world, &card, |text| text.contains("Join the meeting")).await;
+    let (card, room) = world.meeting("dev", "hindsight").await;
+    let room = room.room_id;
+    world
+        .until(&card, |text| text.contains("Join the meeting"))
+        .await;
     world.conference.settle_webhooks(PATIENCE).await;
     world.conference.hold_webhooks();
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     assert!(world.conference.end_room(&room));
     let places = held(&world, &["session_ended", "participant_joined"]).await;
     world.conference.release_webhooks(&places[..1]);
-    until(&world, &card, |text| text.contains("nobody came")).await;
+    world
+        .until(&card, |text| text.contains("nobody came"))
+        .await;
     world.conference.stop_holding_webhooks();
-    let text = until(&world, &card, |text| text.contains("Ana")).await;
+    let text = world.until(&card, |text| text.contains("Ana")).await;
     assert!(is_over(&text) && !text.contains("nobody came"), "{text}");
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
@@ -156,8 +145,7 @@ async fn joining_that_is_told_after_the_end_corrects_a_missed_meeting() {
 async fn post_that_is_told_by_two_hooks_and_found_by_looking_makes_one_meeting() {
     let mut world = Setup::default().more_doors().start().await;
     world.relay.await_log("posts were caught up with").await;
-    world.chat.say("ana", "weekly", "meet now: threefold").await;
-    world.card("weekly", "threefold").await;
+    world.card_of("ana", "weekly", "threefold").await;
     world.relay.kill().await;
     world.relay.start_again().await;
     world.relay.await_log("the post was told in time").await;
@@ -174,18 +162,19 @@ async fn replies_whose_answers_were_lost_stand_in_the_thread_once() {
         .set("MATTERMOST__TIDY_AFTER", "1s")
         .start()
         .await;
-    world.chat.say("ana", "dev", "meet now: lost answers").await;
-    let card = world.card("dev", "lost answers").await;
-    let room = world.room().await.room_id;
+    let (card, room) = world.meeting("dev", "lost answers").await;
+    let room = room.room_id;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     let faults = world.chat.faults();
     faults.next("posts.create", 1, Fault::DropAfter);
     faults.next("posts.patch", 1, Fault::DropAfter);
     world.conference.start_recording(&room).unwrap();
     world.conference.finish_recording(&room).unwrap();
-    until(&world, &card, |text| text.contains("\"Recordings\"")).await;
+    world
+        .until(&card, |text| text.contains("\"Recordings\""))
+        .await;
     assert!(world.conference.end_room(&room));
-    until(&world, &card, is_over).await;
+    world.until_over(&card).await;
     // The look for doubles has been made too.
     world.relay.await_log("TidyPosts").await;
     world.conference.settle_webhooks(PATIENCE).await;

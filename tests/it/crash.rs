@@ -1,7 +1,6 @@
 //! Killed at any moment, the relay loses nothing and doubles nothing.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::harness::{Setup, World};
 
@@ -69,7 +68,9 @@ async fn kill_with_mattermost_down_gives_exactly_one_card_each() {
     // Whatever would double them has its chance: a kill in the middle of the refreshes, and a sweep.
     world.relay.kill().await;
     world.relay.start_again().await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    for _ in 0..3 {
+        world.relay.sweeps_again().await;
+    }
     assert!(
         counts(&world).values().all(|count| *count == 1),
         "{:?}",

@@ -2,6 +2,8 @@
 
 mod backend;
 mod delivery_method;
+mod eventually;
+mod meeting;
 mod reconcile;
 mod relay;
 mod store;
@@ -17,6 +19,10 @@ use world::plugnmeet::{CANARY, FakePlugNmeet, Options as ConferenceOptions, Room
 
 pub use backend::BackEnd;
 pub use delivery_method::DeliveryConfig;
+pub use eventually::{
+    eventually, eventually_within, page_with, slow_peer_takes, stays_true_for, within,
+};
+pub use meeting::{is_over, link_in, shown};
 pub use reconcile::accepted;
 pub use relay::{Ports, Relay, reqwest_client as client};
 pub use store::StoreEnd;
@@ -248,9 +254,17 @@ impl World {
 
     /// Waits for the room behind the newest request.
     pub async fn room(&self) -> RoomView {
-        self.conference
-            .wait_for("a room", PATIENCE, |fake| fake.rooms().last().cloned())
-            .await
+        self.rooms(1).await.pop().unwrap()
+    }
+
+    /// Waits until plugNmeet has had `count` rooms.
+    pub async fn rooms(&self, count: usize) -> Vec<RoomView> {
+        let what = format!("{count} rooms");
+        let looking = self.conference.wait_for(&what, PATIENCE, |fake| {
+            let rooms = fake.rooms();
+            (rooms.len() >= count).then_some(rooms)
+        });
+        looking.await
     }
 
     /// The bot's token, in a world with a bot.

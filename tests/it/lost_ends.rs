@@ -3,10 +3,10 @@
 
 use serde_json::json;
 use world::Fault;
-use world::mattermost::{Model, Post};
+use world::mattermost::Post;
 use world::plugnmeet::{Backend, Phase, RoomView};
 
-use crate::harness::{PATIENCE, Setup, World, client, make_room};
+use crate::harness::{PATIENCE, Setup, World, client, make_room, shown};
 
 /// A meeting with its card and its room.
 struct Begun {
@@ -40,16 +40,11 @@ impl Begun {
 
     /// Waits until the card shows it.
     async fn until(&self, is_so: impl Fn(&str) -> bool) -> String {
-        let look = |chat: &Model| {
-            let text = shown(chat.post(&self.card.id)?);
-            is_so(&text).then_some(text)
-        };
-        self.world.see("the card to change", look).await
+        self.world.until(&self.card, is_so).await
     }
 
     async fn until_ended(&self) -> String {
-        self.until(|text| text.contains("ended") && !text.contains("Join the meeting"))
-            .await
+        self.world.until_over(&self.card).await
     }
 
     /// Waits until the relay asked so often whether the room runs.
@@ -70,10 +65,6 @@ impl Begun {
         assert_eq!(self.world.cards("dev").len(), 1);
         self.world.finish().await;
     }
-}
-
-fn shown(post: &Post) -> String {
-    format!("{} {}", post.message, post.attachments()[0])
 }
 
 const MISSED_END: &str = "meetrelay_reconcile_repairs_total{kind=\"missed_end\"} 1";

@@ -11,9 +11,7 @@ fn attachment(post: &world::mattermost::Post) -> Value {
 #[tokio::test]
 async fn meet_now_becomes_one_card_that_ends_with_the_meeting() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: weekly sync").await;
-    let card = world.card("dev", "weekly sync").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "weekly sync").await;
     let shown = attachment(&card);
     assert!(
         shown["text"].as_str().unwrap().contains("/join/"),
@@ -28,10 +26,7 @@ async fn meet_now_becomes_one_card_that_ends_with_the_meeting() {
         .conference
         .join(&room.room_id, "Ana Lopez", "u-ana")
         .unwrap();
-    world
-        .conference
-        .join(&room.room_id, "Bob", "u-bob")
-        .unwrap();
+    world.join(&room, "Bob");
     world
         .see("both people on the card", |chat| {
             let post = chat.post(&card.id)?;
@@ -70,10 +65,7 @@ async fn recording_and_summary_follow_in_the_cards_thread_once_each() {
     world.chat.say("ana", "dev", "meet").await;
     let card = world.card("dev", "meeting").await;
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     world.conference.start_recording(&room.room_id).unwrap();
     let record = world.conference.finish_recording(&room.room_id).unwrap();
     assert!(
@@ -297,13 +289,8 @@ async fn direct_message_gets_a_personal_link_and_no_card() {
 async fn lost_webhooks_do_not_keep_a_card_alive() {
     let world = World::start().await;
     world.conference.lose_webhooks("", None);
-    world.chat.say("ana", "dev", "meet now: quiet").await;
-    let card = world.card("dev", "quiet").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "quiet").await;
+    world.join(&room, "Ana");
     world.conference.end_room(&room.room_id);
     world
         .see("an end that only a poll could see", |chat| {
@@ -355,21 +342,13 @@ async fn card_that_can_no_longer_be_edited_gets_one_reply_with_the_end() {
         ..Default::default()
     };
     let world = Setup::default().chat(options).start().await;
-    world
-        .chat
-        .say("ana", "dev", "meet now: too late to edit")
-        .await;
-    let card = world.card("dev", "too late").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "too late to edit").await;
     // The limit passes on the server's own clock.
     world
         .chat
         .clock()
         .advance(std::time::Duration::from_secs(60));
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
     let replies = |chat: &world::mattermost::Model| -> Vec<String> {
         let thread = chat
@@ -398,14 +377,9 @@ async fn card_that_can_no_longer_be_edited_gets_one_reply_with_the_end() {
 #[tokio::test]
 async fn deleted_card_is_not_posted_again_and_nothing_follows_it() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: unwanted").await;
-    let card = world.card("dev", "unwanted").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "unwanted").await;
     world.chat.delete_post(&card.id);
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     world.relay.await_log("a person deleted the card").await;
     world.conference.finish_recording(&room.room_id).unwrap();
     assert!(world.conference.end_room(&room.room_id));

@@ -76,10 +76,7 @@ async fn doubled_and_late_webhooks_tell_a_direct_message_nothing_twice() {
         .await;
     posts(&world, &channel, 1).await;
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     world.conference.start_recording(&room.room_id).unwrap();
     let record = world.conference.finish_recording(&room.room_id).unwrap();
     assert!(world.conference.end_room(&room.room_id));
@@ -130,10 +127,7 @@ async fn end_after_the_response_url_has_run_out_is_told_by_the_link_alone() {
         .await;
     let start = posts(&world, &channel, 1).await.remove(0);
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     // The URL's half hour passes on Mattermost's own clock; the relay learns of it by trying.
     world.chat.clock().advance(HALF_AN_HOUR);
     assert!(world.conference.end_room(&room.room_id));
@@ -160,10 +154,7 @@ async fn fifth_use_of_a_response_url_is_the_last() {
         .await;
     posts(&world, &channel, 1).await;
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     for _ in 0..4 {
         world.conference.start_recording(&room.room_id).unwrap();
         world.conference.finish_recording(&room.room_id).unwrap();

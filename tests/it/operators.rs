@@ -1,7 +1,6 @@
 //! What an administrator does from the command line.
 
 use serde_json::Value;
-use world::Fault;
 
 use crate::harness::{PATIENCE, World};
 
@@ -24,37 +23,16 @@ fn rows(text: &str) -> Vec<Value> {
 #[tokio::test]
 async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
     let world = World::start().await;
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now: stuck").await;
-    let id = loop {
-        let listed = rows(
-            &world
-                .relay
-                .cli_ok(&["dead-letters", "list", "--json"])
-                .await,
-        );
-        if let Some(letter) = listed.first() {
-            break letter["id"].as_str().unwrap().to_owned();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+    let id = world.relay.dead_letter().await;
     let shown = world.relay.cli_ok(&["dead-letters", "show", &id]).await;
     assert!(shown.contains("RefreshCard"), "{shown}");
     assert!(shown.contains("refuses"), "{shown}");
     world.chat.faults().clear();
     world.relay.cli_ok(&["dead-letters", "replay", &id]).await;
     world.card("dev", "stuck").await;
-    let left = rows(
-        &world
-            .relay
-            .cli_ok(&["dead-letters", "list", "--json"])
-            .await,
-    );
+    let left = world.relay.dead_letters().await;
     assert!(
         left.iter().all(|letter| letter["id"] != id.as_str()),
         "{left:?}"
@@ -68,41 +46,22 @@ async fn dead_letter_is_listed_shown_and_replayed_into_one_card() {
 #[tokio::test]
 async fn discarded_dead_letter_is_gone() {
     let world = World::start().await;
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now").await;
-    world
-        .relay
-        .await_log("a dead letter waits for a person")
-        .await;
-    let listed = rows(
-        &world
-            .relay
-            .cli_ok(&["dead-letters", "list", "--json"])
-            .await,
+    let id = world.relay.dead_letter().await;
+    world.relay.cli_ok(&["dead-letters", "discard", &id]).await;
+    let left = world.relay.dead_letters().await;
+    assert!(
+        left.iter().all(|letter| letter["id"] != id.as_str()),
+        "{left:?}"
     );
-    let id = listed[0]["id"].as_str().unwrap();
-    world.relay.cli_ok(&["dead-letters", "discard", id]).await;
-    let left = rows(
-        &world
-            .relay
-            .cli_ok(&["dead-letters", "list", "--json"])
-            .await,
-    );
-    assert!(left.iter().all(|letter| letter["id"] != id), "{left:?}");
     world.finish().await;
 }
 
 #[tokio::test]
 async fn meetings_are_listed_shown_and_ended_from_the_command_line() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: weekly sync").await;
-    let card = world.card("dev", "weekly sync").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "weekly sync").await;
     let listed = rows(&world.relay.cli_ok(&["meetings", "list", "--json"]).await);
     let id = listed[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(listed[0]["room"], room.room_id.as_str(), "{listed:?}");
@@ -136,8 +95,7 @@ async fn meetings_are_listed_shown_and_ended_from_the_command_line() {
 #[tokio::test]
 async fn one_event_id_leads_from_the_webhook_to_the_card_in_the_log() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: traced").await;
-    world.card("dev", "traced").await;
+    world.card_of("ana", "dev", "traced").await;
     world.relay.await_log("card posted").await;
     let log = world.relay.log();
     let lines: Vec<Value> = log
@@ -184,8 +142,7 @@ async fn probes_and_metrics_tell_the_truth() {
         let answer = http.get(format!("{admin}{path}")).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
-    world.chat.say("ana", "dev", "meet now: counted").await;
-    world.card("dev", "counted").await;
+    world.card_of("ana", "dev", "counted").await;
     // The card is seen before the relay has its answer: counted is it only then.
     world.relay.await_log("card posted").await;
     let metrics = http

@@ -2,18 +2,7 @@
 
 use world::plugnmeet::CANARY;
 
-use crate::harness::{PATIENCE, World, client};
-
-fn link_in(text: &str, path: &str) -> String {
-    let at = text
-        .find(path)
-        .unwrap_or_else(|| panic!("no {path} in {text}"));
-    let start = text[..at].rfind("http").unwrap();
-    let end = text[at..]
-        .find([')', '"', ' '])
-        .map_or(text.len(), |end| at + end);
-    text[start..end].to_owned()
-}
+use crate::harness::{World, client, eventually, link_in, page_with};
 
 #[tokio::test]
 async fn own_link_needs_no_name_and_the_same_link_is_the_recap_afterwards() {
@@ -108,37 +97,20 @@ async fn link_given_out_before_the_room_exists_waits_and_then_joins() {
         "the page looks again by itself: {body}"
     );
     world.conference.resume().await.unwrap();
-    let joins = async {
-        loop {
-            let sent = http
-                .post(&link)
-                .form(&[("name", "Bob")])
-                .send()
-                .await
-                .unwrap();
-            if sent.status() == 303
-                && sent.headers()["location"]
-                    .to_str()
-                    .unwrap()
-                    .contains("access_token=")
-            {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, joins)
-        .await
-        .expect("the link joins in the end");
+    eventually("the link to join in the end", async || {
+        let form = http.post(&link).form(&[("name", "Bob")]);
+        let sent = form.send().await.unwrap();
+        let location = sent.headers().get("location")?.to_str().unwrap();
+        (sent.status() == 303 && location.contains("access_token=")).then_some(())
+    })
+    .await;
     world.finish().await;
 }
 
 #[tokio::test]
 async fn link_of_the_card_asks_for_a_name_and_keeps_the_person() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: open house").await;
-    let card = world.card("dev", "open house").await;
-    world.room().await;
+    let (card, _) = world.meeting("dev", "open house").await;
     let text = card.attachments()[0]["text"].as_str().unwrap().to_owned();
     let link = link_in(&text, "/join/");
     let http = client();
@@ -193,18 +165,9 @@ async fn link_of_a_second_start_leads_to_the_running_meeting_and_a_forged_one_no
                 .then_some(())
         })
         .await;
-    let http = client();
     // The page waits by itself until the request is applied.
-    let joined = async {
-        loop {
-            let page = http.get(&link).send().await.unwrap().text().await.unwrap();
-            if page.contains("Join the meeting") {
-                return page;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    let page = tokio::time::timeout(PATIENCE, joined).await.unwrap();
+    let page = page_with(&link, "Join the meeting").await;
+    let http = client();
     assert!(page.contains("First"), "{page}");
     let end = if link.ends_with('A') { "B" } else { "A" };
     let forged = format!("{}{end}", &link[..link.len() - 1]);

@@ -6,7 +6,7 @@ use tokio::process::{Child, Command};
 use world::postgres::Postgres;
 
 use crate::faults::queue::start::{SECRET, Start};
-use crate::harness::{PATIENCE, Ports, Setup, StoreEnd, World, client};
+use crate::harness::{PATIENCE, Ports, Setup, StoreEnd, World, client, eventually};
 
 const URL: &str = "MEETRELAY__STORE__URL";
 /// What keeps ingress independent of the store.
@@ -122,29 +122,26 @@ async fn without_a_signing_secret_nothing_is_served_before_the_store_is_there() 
         let answer = client().get(format!("{base}/{path}")).send().await;
         answer.map(|answer| answer.status().as_u16()).ok()
     };
+    let answers = async |base: String, path: &str, expected: u16| {
+        let what = format!("{path} to answer {expected}");
+        eventually(&what, async || {
+            (status(base.clone(), path).await == Some(expected)).then_some(())
+        })
+        .await;
+    };
     let mut waiting = start.spawn();
     start.await_log("it keeps the signing secret").await;
     for (path, expected) in [("livez", 200), ("readyz", 503), ("startupz", 503)] {
-        until(async || status(ports.admin_url(), path).await == Some(expected)).await;
+        answers(ports.admin_url(), path, expected).await;
     }
     assert_eq!(status(ports.public_url(), "healthz").await, None);
     // A stop is no failure here either.
     assert_eq!(stop(&mut waiting).await, Some(0));
     let mut waiting = start.spawn();
     server.start_again().await;
-    until(async || status(ports.admin_url(), "readyz").await == Some(200)).await;
-    until(async || status(ports.public_url(), "healthz").await == Some(200)).await;
+    answers(ports.admin_url(), "readyz", 200).await;
+    answers(ports.public_url(), "healthz", 200).await;
     assert_eq!(stop(&mut waiting).await, Some(0));
-}
-
-async fn until(is_so: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.expect("it comes to be so");
 }
 
 /// SIGTERM, and the exit code.
@@ -160,9 +157,8 @@ async fn stop(child: &mut Child) -> Option<i32> {
 async fn store_killed_and_frozen_under_work_delays_and_loses_nothing() {
     let (store, server) = own_store().await;
     let world = hasty().store(store).start().await;
-    world.chat.say("ana", "dev", "meet now: before").await;
-    let card = world.card("dev", "before").await;
-    let room = world.room().await.room_id;
+    let (card, room) = world.meeting("dev", "before").await;
+    let room = room.room_id;
     for (number, channel) in ["town-square", "off-topic"].into_iter().enumerate() {
         if number == 0 {
             server.kill().await;
@@ -198,14 +194,8 @@ async fn store_killed_and_frozen_under_work_delays_and_loses_nothing() {
             (text.contains("Person 0") && text.contains("Person 1")).then_some(())
         })
         .await;
-    let dead = world
-        .relay
-        .cli_ok(&["dead-letters", "list", "--json"])
-        .await;
-    assert!(
-        dead.contains("\"total\": 0"),
-        "nothing was given up: {dead}"
-    );
+    let dead = world.relay.dead_letters().await;
+    assert!(dead.is_empty(), "nothing was given up: {dead:?}");
     world.finish().await;
 }
 
@@ -213,8 +203,7 @@ async fn store_killed_and_frozen_under_work_delays_and_loses_nothing() {
 async fn join_page_says_that_the_store_is_away() {
     let (store, server) = own_store().await;
     let world = hasty().store(store).start().await;
-    world.chat.say("ana", "dev", "meet now: doors").await;
-    let card = world.card("dev", "doors").await;
+    let card = world.card_of("ana", "dev", "doors").await;
     let text = card.attachments()[0].to_string();
     let from = text.find("/join/").unwrap();
     let end = text[from..].find([')', '"', ' ']).unwrap();
@@ -231,6 +220,10 @@ async fn join_page_says_that_the_store_is_away() {
     let page = answer.text().await.unwrap();
     assert!(page.contains("ref "), "{page}");
     server.start_again().await;
-    until(async || client().get(&link).send().await.unwrap().status() == 200).await;
+    eventually("the page, as before", async || {
+        let answer = client().get(&link).send().await.unwrap();
+        (answer.status() == 200).then_some(())
+    })
+    .await;
     world.finish().await;
 }

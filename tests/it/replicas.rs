@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -12,9 +11,6 @@ use world::mattermost::{ChannelKind, Post};
 use world::postgres::Postgres;
 
 use crate::harness::{BackEnd, PATIENCE, Ports, Relay, Setup, StoreEnd, World};
-
-/// When the sweep last looked, in the metrics.
-const SWEPT: &str = "meetrelay_reconcile_last_success_timestamp_seconds";
 
 /// What stands before the replicas: every connection goes to the next one that takes it.
 struct Balancer {
@@ -237,33 +233,16 @@ async fn what_a_killed_replica_had_in_work_is_finished_by_the_other() {
 #[tokio::test]
 async fn one_replica_sweeps_and_another_takes_over_when_it_dies_or_leaves() {
     let mut both = Replicas::start().await;
-    let swept = async |relay: &Relay| -> f64 {
-        let metrics = relay.metrics().await;
-        let line = metrics
-            .lines()
-            .find(|line| line.starts_with(SWEPT))
-            .unwrap();
-        line.split(' ').next_back().unwrap().parse().unwrap()
-    };
-    let begins = async |relay: &Relay, before: f64| {
-        let begun = async {
-            while swept(relay).await <= before {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let begun = tokio::time::timeout(PATIENCE, begun).await;
-        begun.expect("it takes over");
-    };
     // The first one was there first, and passes have gone by at the second.
-    begins(&both.world.relay, swept(&both.world.relay).await).await;
+    both.world.relay.sweeps_again().await;
     both.other.await_log("another replica does it").await;
-    assert!(swept(&both.other).await == 0.0, "only one sweeps");
+    assert!(both.other.swept_at().await == 0.0, "only one sweeps");
     both.world.relay.kill().await;
-    begins(&both.other, 0.0).await;
+    both.other.sweeps_again().await;
     both.world.relay.start_again().await;
     both.world.relay.await_log("another replica does it").await;
     // Given back at its end, so that nobody waits for it to run out.
     both.other.stop().await;
-    begins(&both.world.relay, swept(&both.world.relay).await).await;
+    both.world.relay.sweeps_again().await;
     both.world.finish().await;
 }

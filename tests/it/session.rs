@@ -15,8 +15,7 @@ async fn start() -> World {
 #[tokio::test]
 async fn relay_with_a_login_posts_edits_and_logs_out() {
     let mut world = start().await;
-    world.chat.say("ana", "dev", "meet now: weekly sync").await;
-    let card = world.card("dev", "weekly sync").await;
+    let card = world.card_of("ana", "dev", "weekly sync").await;
     assert_eq!(card.user_id, world.chat.user("meetrelay").id);
     world
         .relay
@@ -85,13 +84,8 @@ async fn wrong_password_is_told_once_locks_nothing_and_heals_after_a_restart() {
     world.chat.say("ana", "dev", "meet now: patience").await;
     world.room().await;
     // The job of the card wants to call again and again meanwhile.
-    let tried_often = async {
-        while world.relay.log().matches("job will be tried again").count() < 5 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, tried_often).await;
-    assert!(in_time.is_ok(), "{}", world.relay.last_words());
+    let again = "job will be tried again";
+    world.relay.await_logged(again, 5).await;
     world
         .relay
         .await_metric(r#"meetrelay_ready{check="mattermost"} 0"#)

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use world::Fault;
@@ -166,9 +165,7 @@ async fn w11_response_urls_of_other_hosts_are_not_called() {
 async fn w11_addresses_in_webhooks_are_not_called() {
     let world = World::start().await;
     let canary = Canary::start().await;
-    world.chat.say("ana", "dev", "meet now: lure").await;
-    let card = world.card("dev", "lure").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "lure").await;
     for address in canary.addresses() {
         let text = serde_json::to_string(&address).unwrap();
         let path = serde_json::to_string(&format!("{address}/file.mp4")).unwrap();
@@ -268,13 +265,8 @@ async fn w10_downloads_are_redirected_to_no_host_that_is_not_listed() {
         .start()
         .await;
     let canary = Canary::start().await;
-    world.chat.say("ana", "dev", "meet now: lure").await;
-    world.card("dev", "lure").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (_, room) = world.meeting("dev", "lure").await;
+    world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
     let addresses = canary.addresses();
     for (number, address) in addresses.iter().enumerate() {
@@ -293,22 +285,8 @@ async fn w10_downloads_are_redirected_to_no_host_that_is_not_listed() {
             })
             .await;
     }
-    let refused = || {
-        let log = world.relay.log();
-        log.matches("not one of plugnmeet.download_hosts").count()
-    };
-    let told = async {
-        while refused() < addresses.len() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, told).await;
-    assert!(
-        in_time.is_ok(),
-        "{} of {} refused",
-        refused(),
-        addresses.len()
-    );
+    let refused = "not one of plugnmeet.download_hosts";
+    world.relay.await_logged(refused, addresses.len()).await;
     canary.assert_silence();
     world.finish().await;
 }

@@ -6,33 +6,18 @@ use world::Fault;
 use world::mattermost::{Model, Post};
 use world::plugnmeet::{Backend, RoomView};
 
-use crate::harness::{BackEnd, PATIENCE, Setup, StoreEnd, World, make_room};
-
-fn shown(post: &Post) -> String {
-    format!("{} {}", post.message, post.attachments()[0])
-}
-
-fn is_over(chat: &Model, card: &Post) -> Option<()> {
-    let text = shown(chat.post(&card.id)?);
-    (text.contains("ended") && !text.contains("Join the meeting")).then_some(())
-}
+use crate::harness::{
+    BackEnd, PATIENCE, Setup, StoreEnd, World, is_over, make_room, shown, stays_true_for,
+};
 
 #[tokio::test]
 async fn doubled_and_reordered_webhooks_lead_to_the_same_card() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: shuffled").await;
-    let card = world.card("dev", "shuffled").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "shuffled").await;
     world.conference.settle_webhooks(PATIENCE).await;
     world.conference.hold_webhooks();
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
-    world
-        .conference
-        .join(&room.room_id, "Bob", "u-bob")
-        .unwrap();
+    world.join(&room, "Ana");
+    world.join(&room, "Bob");
     world.conference.leave(&room.room_id, "u-bob");
     assert!(world.conference.end_room(&room.room_id));
     let count = world
@@ -47,7 +32,7 @@ async fn doubled_and_reordered_webhooks_lead_to_the_same_card() {
     let places: Vec<usize> = (0..count).rev().flat_map(|place| [place, place]).collect();
     world.conference.release_webhooks(&places);
     world.conference.stop_holding_webhooks();
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     let people = |chat: &Model| {
         let text = shown(chat.post(&card.id)?);
         (text.contains("2: ") && text.contains("Ana") && text.contains("Bob")).then_some(())
@@ -84,18 +69,13 @@ async fn patch_of_a_killed_relay_that_is_carried_out_late_does_not_stay() {
 
 /// A meeting whose card the relay changes by a call that the server carries out that late.
 async fn with_a_slow_patch(world: &World, late: Duration) -> (Post, RoomView) {
-    world.chat.say("ana", "dev", "meet now: slow").await;
-    let card = world.card("dev", "slow").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "slow").await;
     world
         .chat
         .faults()
         .next("posts.patch", 1, Fault::Stall(late));
     let patches = world.chat.calls("posts.patch");
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     let tried = world
         .chat
         .wait_for_calls("posts.patch", patches + 1, PATIENCE);
@@ -106,22 +86,16 @@ async fn with_a_slow_patch(world: &World, late: Duration) -> (Post, RoomView) {
 /// The end is shown, then what the slow call says, and then the end again.
 async fn overtaken(world: &World, card: &Post, room: &RoomView) {
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, card)).await;
-    let is_back = |chat: &Model| is_over(chat, card).is_none().then_some(());
-    world.see("the older state", is_back).await;
-    world.see("the end again", |chat| is_over(chat, card)).await;
+    world.until_over(card).await;
+    world.until(card, |text| !is_over(text)).await;
+    world.until_over(card).await;
 }
 
 #[tokio::test]
 async fn back_ends_that_are_away_never_end_a_card() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: sturdy").await;
-    let card = world.card("dev", "sturdy").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "sturdy").await;
+    world.join(&room, "Ana");
     for backend in [Backend::Nats, Backend::Database, Backend::Redis] {
         world.conference.forget_cache();
         world.conference.set_down(backend, true);
@@ -141,20 +115,15 @@ async fn back_ends_that_are_away_never_end_a_card() {
         shown(&card_now)
     );
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the true end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     world.finish().await;
 }
 
 #[tokio::test]
 async fn lost_artifact_webhooks_are_made_up_for_by_asking() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: forgetful").await;
-    let card = world.card("dev", "forgetful").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "forgetful").await;
+    world.join(&room, "Ana");
     world.conference.lose_webhooks("recording_proceeded", None);
     world.conference.lose_webhooks("artifact_created", None);
     world.conference.start_recording(&room.room_id).unwrap();
@@ -177,13 +146,8 @@ async fn lost_artifact_webhooks_are_made_up_for_by_asking() {
 #[tokio::test]
 async fn breakout_rooms_make_and_change_no_card() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: groups").await;
-    let card = world.card("dev", "groups").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "groups").await;
+    world.join(&room, "Ana");
     let breakout = world.conference.breakout(&room.room_id).unwrap();
     world
         .conference
@@ -198,7 +162,7 @@ async fn breakout_rooms_make_and_change_no_card() {
         })
         .await;
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     world.conference.settle_webhooks(PATIENCE).await;
     assert!(!shown(&world.chat.post(&card.id).unwrap()).contains("Mallory"));
     assert_eq!(world.cards("dev").len(), 1);
@@ -281,20 +245,22 @@ start_deadline = \"10s\"
         })
         .await;
     world.conference.resume().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(
-        world.conference.rooms().is_empty(),
-        "no room is made any more"
+    // A later request gets its room, and no other room is made.
+    world.chat.say("bob", "weekly", "meet now: hopeful").await;
+    world.card("weekly", "hopeful").await;
+    let room = world.room().await;
+    assert_eq!(
+        room.title, "hopeful",
+        "no room is made for the first any more"
     );
+    assert_eq!(world.conference.rooms().len(), 1);
     world.finish().await;
 }
 
 #[tokio::test]
 async fn rooms_of_others_and_events_of_the_future_are_accepted_and_change_nothing() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: ours").await;
-    let card = world.card("dev", "ours").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "ours").await;
     make_room(&world, "somebody-elses").await;
     world
         .conference
@@ -335,13 +301,8 @@ async fn rooms_of_others_and_events_of_the_future_are_accepted_and_change_nothin
 #[tokio::test]
 async fn room_that_its_server_lost_ends_its_card() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: fragile").await;
-    let card = world.card("dev", "fragile").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "fragile").await;
+    world.join(&room, "Ana");
     world
         .see("Ana on the card", |chat| {
             shown(chat.post(&card.id)?).contains("Ana").then_some(())
@@ -350,7 +311,7 @@ async fn room_that_its_server_lost_ends_its_card() {
     assert!(world.conference.lose_room_state(&room.room_id));
     world
         .see("the end by a poll", |chat| {
-            is_over(chat, &card)?;
+            is_over(&shown(chat.post(&card.id)?)).then_some(())?;
             shown(chat.post(&card.id)?).contains("about").then_some(())
         })
         .await;
@@ -360,15 +321,10 @@ async fn room_that_its_server_lost_ends_its_card() {
 #[tokio::test]
 async fn stray_session_of_a_meeting_that_is_over_is_ended() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: haunted").await;
-    let card = world.card("dev", "haunted").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "haunted").await;
+    world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     // plugNmeet counts whole seconds: the stray one is made in a later one.
     world.conference.skew_clock(5);
     let stray = make_room(&world, &room.room_id).await;
@@ -379,9 +335,7 @@ async fn stray_session_of_a_meeting_that_is_over_is_ended() {
             (!fake.room(&stray)?.is_running()).then_some(())
         })
         .await;
-    world
-        .see("the end, still", |chat| is_over(chat, &card))
-        .await;
+    world.until_over(&card).await;
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }
@@ -397,7 +351,9 @@ async fn card_that_comes_late_says_why() {
             (!fake.rooms().is_empty()).then_some(())
         })
         .await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let late_after = Duration::from_millis(1100);
+    let is_owed = async || world.cards("dev").is_empty();
+    stays_true_for(late_after, "the card is owed", is_owed).await;
     world.chat.start_again().await.unwrap();
     let card = world.card("dev", "overdue").await;
     assert!(
@@ -412,15 +368,10 @@ async fn card_that_comes_late_says_why() {
 #[tokio::test]
 async fn transcripts_analytics_and_costs_are_not_posted() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: taciturn").await;
-    let card = world.card("dev", "taciturn").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "taciturn").await;
+    world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
-    world.see("the end", |chat| is_over(chat, &card)).await;
+    world.until_over(&card).await;
     let room = &room.room_id;
     world
         .conference

@@ -1,7 +1,5 @@
 //! The ways out without an account: an incoming webhook and a plugin's endpoint.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use world::Fault;
 use world::mattermost::{Model, Post};
@@ -40,38 +38,12 @@ async fn ask(world: &World, path: &str) -> (u16, String) {
     (status, answer.text().await.unwrap())
 }
 
-/// Asks /metrics until `line` stands there.
-async fn await_metric(world: &World, line: &str) {
-    let there = async {
-        while !ask(world, "/metrics")
-            .await
-            .1
-            .lines()
-            .any(|known| known == line)
-        {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, there).await;
-    assert!(in_time.is_ok(), "{line:?} never stood in /metrics");
-}
-
-/// Waits for the one dead letter and gives its listing and itself.
+/// Waits for the one dead letter and gives its id and itself.
 async fn dead_letter(world: &World) -> (String, String) {
-    world
-        .relay
-        .await_log("a dead letter waits for a person")
-        .await;
-    let listing = world
-        .relay
-        .cli_ok(&["dead-letters", "list", "--json"])
-        .await;
-    let letters: Value = serde_json::from_str(&listing).unwrap();
-    let letters = letters["dead_letters"].as_array().unwrap();
-    assert_eq!(letters.len(), 1, "{listing}");
-    let id = letters[0]["id"].as_str().unwrap();
-    let shown = world.relay.cli_ok(&["dead-letters", "show", id]).await;
-    (id.to_owned(), shown)
+    let id = world.relay.dead_letter().await;
+    assert_eq!(world.relay.dead_letters().await.len(), 1);
+    let shown = world.relay.cli_ok(&["dead-letters", "show", &id]).await;
+    (id, shown)
 }
 
 /// What leads in is nowhere that an administrator looks.
@@ -109,10 +81,7 @@ async fn incoming_webhook_tells_start_end_and_recording_in_the_asked_channel() {
     assert!(page.status().as_u16() < 400, "{page:?}");
 
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     world.conference.start_recording(&room.room_id).unwrap();
     world.conference.finish_recording(&room.room_id).unwrap();
     let recording = told(&world, "dev", 2).await.remove(1);
@@ -140,18 +109,23 @@ async fn incoming_webhook_tells_start_end_and_recording_in_the_asked_channel() {
 #[tokio::test]
 async fn relay_without_an_account_is_ready_and_asks_nobody_who_it_is() {
     let world = with_webhook().await;
-    await_metric(&world, r#"meetrelay_ready{check="mattermost"} 1"#).await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_ready{check="mattermost"} 1"#)
+        .await;
     let (status, text) = ask(&world, "/readyz?verbose").await;
     assert_eq!(status, 200);
     assert!(text.contains("[+] mattermost ok"), "{text}");
     world.chat.stop().await;
     world.chat.say("ana", "dev", "meet now: dark").await;
-    await_metric(
-        &world,
-        r#"meetrelay_circuit_breaker_state{state="open",target="mattermost"} 1"#,
-    )
-    .await;
-    await_metric(&world, r#"meetrelay_ready{check="mattermost"} 0"#).await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_circuit_breaker_state{state="open",target="mattermost"} 1"#)
+        .await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_ready{check="mattermost"} 0"#)
+        .await;
     assert_eq!(
         ask(&world, "/readyz").await.0,
         200,
@@ -159,7 +133,10 @@ async fn relay_without_an_account_is_ready_and_asks_nobody_who_it_is() {
     );
     world.chat.start_again().await.unwrap();
     told(&world, "dev", 1).await;
-    await_metric(&world, r#"meetrelay_ready{check="mattermost"} 1"#).await;
+    world
+        .relay
+        .await_metric(r#"meetrelay_ready{check="mattermost"} 1"#)
+        .await;
     let log = world.relay.log();
     assert!(!log.contains("who the relay is"), "{log}");
     assert_eq!(world.chat.calls(INCOMING), 1);

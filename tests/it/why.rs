@@ -3,7 +3,7 @@
 use serde_json::Value;
 use world::Fault;
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
 
 async fn why(world: &World, reference: &str) -> Value {
     let text = world.relay.cli_ok(&["why", reference, "--json"]).await;
@@ -34,15 +34,11 @@ async fn whole_story_of_a_troubled_meeting_is_told_from_every_id() {
         body: body.to_owned(),
         headers: vec![],
     };
-    let invalid = r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#;
     world
         .conference
         .faults()
         .next("room.create", 1, answer(500, "{}"));
-    world
-        .chat
-        .faults()
-        .set("posts.create", answer(400, invalid));
+    world.refuse_cards();
     world.conference.double_webhooks("participant_joined", None);
     world.conference.lose_webhooks("session_ended", None);
     world.conference.lose_webhooks("room_finished", None);
@@ -54,13 +50,11 @@ async fn whole_story_of_a_troubled_meeting_is_told_from_every_id() {
         .await;
     world.chat.faults().clear();
     let replay = ["dead-letters", "replay", "--all", "--yes"];
-    let card = loop {
+    let card = eventually("the card, replayed", async || {
         world.relay.cli(&replay).await;
-        if let Some(card) = world.cards("dev").first() {
-            break card.clone();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+        world.cards("dev").first().cloned()
+    })
+    .await;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
     world.relay.await_log("event came before").await;
     world.conference.end_room(&room);
@@ -171,14 +165,15 @@ async fn what_made_no_meeting_is_told_too() {
         .find(|line| line["event.kind"] == "end_requested" && line["event.id"].is_string())
         .map(|line| line["event.id"].as_str().unwrap().to_owned())
         .expect("the event's id is logged");
-    let told = loop {
+    let told = eventually("the event to be applied", async || {
         let told = why(&world, &id).await;
-        if told["is"] == "event" {
-            break told;
-        }
+        let is_applied = told["is"] == "event";
         let young = told["told"].to_string();
-        assert!(young.contains("may still be in the events queue"), "{told}");
-    };
+        let is_young = young.contains("may still be in the events queue");
+        assert!(is_applied || is_young, "{told}");
+        is_applied.then_some(told)
+    })
+    .await;
     assert!(
         told["told"].to_string().contains("concerned no meeting"),
         "{told}"

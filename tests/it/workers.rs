@@ -24,7 +24,7 @@ mod replaying;
 mod too_large;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -46,7 +46,7 @@ use meetrelay::store::SqliteStore;
 use meetrelay::worker::{BreakerSettings, CardFace, Deps, Silent, WorkerSettings, Workers};
 use peers::{Peers, PlainLinks};
 
-use crate::harness::{BackEnd, PATIENCE};
+use crate::harness::{BackEnd, PATIENCE, eventually, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLIS: Duration = Duration::from_millis(1);
@@ -202,45 +202,34 @@ impl House {
     /// Waits until the meeting is so.
     async fn until(&self, id: MeetingId, is_so: impl Fn(&Meeting) -> bool) -> Meeting {
         let mut last = None;
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        let meeting = within(PATIENCE, async || {
             last = self.load(id).await;
-            if let Some(meeting) = last.as_ref().filter(|meeting| is_so(meeting)) {
-                return meeting.clone();
-            }
-            tokio::time::sleep(10 * MILLIS).await;
-        }
-        panic!("it never came to be so: {last:#?}");
+            last.clone().filter(|meeting| is_so(meeting))
+        });
+        let meeting = meeting.await;
+        meeting.unwrap_or_else(|| panic!("it never came to be so: {last:#?}"))
     }
 
     /// Waits until nothing lies in `queue`.
     async fn until_empty(&self, queue: QueueName) {
         // A broker's queues are looked at one after the other: a message that moves meanwhile is missed once.
         let mut empty_looks = 0;
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        eventually(&format!("an empty {queue:?}"), async || {
             empty_looks = match self.lying(queue).await {
                 0 => empty_looks + 1,
                 _ => 0,
             };
-            if empty_looks == 5 {
-                return;
-            }
-            tokio::time::sleep(10 * MILLIS).await;
-        }
-        panic!("{queue:?} never became empty");
+            (empty_looks == 5).then_some(())
+        })
+        .await;
     }
 
     /// Waits until plugNmeet was asked for a room.
     async fn until_called(&self) {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.peers.world().creates > 0 {
-                return;
-            }
-            tokio::time::sleep(10 * MILLIS).await;
-        }
-        panic!("no room was ever asked for");
+        eventually("a call for a room", async || {
+            (self.peers.world().creates > 0).then_some(())
+        })
+        .await;
     }
 
     async fn lying(&self, queue: QueueName) -> u64 {

@@ -4,9 +4,9 @@
 //! or job does is idempotent or looked up before it is repeated, so that nothing at all is doubled in the chat; calls
 //! may be made twice, which plugNmeet and Mattermost cannot tell from once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::{PATIENCE, World};
+use crate::harness::{PATIENCE, World, eventually};
 
 /// What the process is killed over: a text of the event or job, and the stage of the meeting at which it comes.
 #[derive(Clone, Copy)]
@@ -136,6 +136,9 @@ async fn arm(world: &mut World, trap: &str, is_now: bool) {
     }
 }
 
+/// Without work for so long, nothing is on its way that would spring the trap.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// Waits until what came before is worked off, or it would spring the trap.
 async fn quiet(world: &World) {
     let worked = || {
@@ -147,11 +150,15 @@ async fn quiet(world: &World) {
         log.lines().filter(is_work).count()
     };
     world.conference.settle_webhooks(PATIENCE).await;
-    let mut before = None;
-    while before != Some(worked()) {
-        before = Some(worked());
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    let (mut before, mut since) = (worked(), Instant::now());
+    eventually("half a second without work", async || {
+        let now = worked();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        (since.elapsed() >= QUIET).then_some(())
+    })
+    .await;
 }
 
 /// Waits for the death, and starts the relay without the trap.
@@ -168,12 +175,8 @@ async fn killed_at(place: &str, steps: [Step; 4]) {
     for (step, channel) in steps.into_iter().zip(CHANNELS) {
         live_through(&mut world, place, step, channel).await;
     }
-    let letters = world
-        .relay
-        .cli_ok(&["dead-letters", "list", "--json"])
-        .await;
-    let letters: serde_json::Value = serde_json::from_str(&letters).unwrap();
-    assert_eq!(letters["total"], 0, "nothing was given up: {letters}");
+    let letters = world.relay.dead_letters().await;
+    assert!(letters.is_empty(), "nothing was given up: {letters:?}");
     world.finish().await;
 }
 

@@ -28,36 +28,20 @@ const DEATHS_OVER_A_JOB_MAX: u32 = 2 * DEATHS_MAX;
 /// Events in one batch, more than apply takes one by one on a quiet day.
 const NEIGHBOURS: u128 = 30;
 
-async fn letters(world: &World) -> Vec<Value> {
-    let listed = world
-        .relay
-        .cli_ok(&["dead-letters", "list", "--json"])
-        .await;
-    let listed: Value = serde_json::from_str(&listed).unwrap();
-    listed["dead_letters"].as_array().unwrap().clone()
-}
-
 /// Waits until there are so many letters; gives (kind, reason, queue) of each.
 async fn letters_of(world: &World, count: usize) -> Vec<(String, String, String)> {
-    for _ in 0..600 {
-        let letters = letters(world).await;
-        if letters.len() >= count {
-            let text = |letter: &Value, key: &str| letter[key].as_str().unwrap().to_owned();
-            let of = |letter| {
-                (
-                    text(letter, "kind"),
-                    text(letter, "reason"),
-                    text(letter, "queue"),
-                )
-            };
-            return letters.iter().map(of).collect();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!(
-        "{count} dead letters never came:\n{}",
-        world.relay.last_words()
-    );
+    let what = format!("{count} dead letters");
+    let letters = world.relay.eventually(&what, async || {
+        let letters = world.relay.dead_letters().await;
+        (letters.len() >= count).then_some(letters)
+    });
+    let letters = letters.await;
+    let text = |letter: &Value, key: &str| letter[key].as_str().unwrap().to_owned();
+    let of = |letter| {
+        let queue = text(letter, "queue");
+        (text(letter, "kind"), text(letter, "reason"), queue)
+    };
+    letters.iter().map(of).collect()
 }
 
 /// Somebody asks for a meeting in a channel of its own.
@@ -229,8 +213,7 @@ async fn q11_job_that_panics_becomes_a_letter_after_its_attempts() {
         .start()
         .await;
     world.chat.say("ana", "dev", "meet now: poison").await;
-    world.chat.say("bob", "weekly", "meet now: bread").await;
-    world.card("weekly", "bread").await;
+    world.card_of("bob", "weekly", "bread").await;
     let letters = letters_of(&world, 2).await;
     for (kind, reason, _) in &letters {
         assert_eq!(kind, "job");

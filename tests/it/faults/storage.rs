@@ -12,7 +12,7 @@ mod version;
 
 use world::mattermost::ChannelKind;
 
-use crate::harness::{BackEnd, PATIENCE, Setup, StoreEnd, World, client};
+use crate::harness::{BackEnd, Setup, StoreEnd, World, client};
 
 /// A world with everything in files.
 fn on_files() -> Setup {
@@ -43,18 +43,12 @@ pub(super) fn is_accepted(answer: &Result<(u16, String), String>) -> bool {
 /// Waits until `/readyz` answers with this status.
 pub(super) async fn ready(world: &World, status: u16) {
     let url = format!("{}/readyz", world.relay.ports.admin_url());
-    let there = async {
-        loop {
-            let answer = client().get(&url).send().await.unwrap();
-            if answer.status() == status {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, there).await.is_err() {
-        panic!("readyz never said {status}:\n{}", world.relay.last_words());
-    }
+    let what = format!("readyz to answer {status}");
+    let answered = world.relay.eventually(&what, async || {
+        let answer = client().get(&url).send().await.unwrap();
+        (answer.status() == status).then_some(())
+    });
+    answered.await;
 }
 
 /// Every one of these channels has exactly one card, and there is one room each.

@@ -1,10 +1,8 @@
 //! Work that nobody waits for, beside work that somebody waits for.
 
-use std::time::Duration;
-
 use world::mattermost::{ChannelKind, Options, RateLimit};
 
-use crate::harness::{PATIENCE, Setup};
+use crate::harness::Setup;
 
 /// Channels with posts that the relay has not read.
 const CHANNELS: usize = 120;
@@ -32,13 +30,12 @@ async fn f15_cards_go_before_reading_in_the_background() {
     }
     let earlier = world.chat.calls("channels.posts");
     world.relay.start_again().await;
-    let reading = async {
-        while world.chat.calls("channels.posts") < earlier + 25 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let is_reading = tokio::time::timeout(PATIENCE, reading).await;
-    assert!(is_reading.is_ok(), "{}", world.relay.last_words());
+    world
+        .relay
+        .eventually("reading in the background", async || {
+            (world.chat.calls("channels.posts") >= earlier + 25).then_some(())
+        })
+        .await;
     for number in 0..PEOPLE {
         let channel = format!("channel-{number}");
         world

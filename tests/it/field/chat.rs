@@ -3,7 +3,7 @@
 use world::Fault;
 use world::mattermost::Model;
 
-use crate::harness::{DeliveryConfig, PATIENCE, Setup, World};
+use crate::harness::{DeliveryConfig, PATIENCE, Setup, World, eventually};
 
 /// One line for what only a person can reverse, however many jobs wait.
 const ARCHIVED: &str = "the channel takes nothing for now";
@@ -286,43 +286,36 @@ async fn meetings(world: &World, title: &str) -> Vec<String> {
 }
 
 async fn await_no_running(world: &World) {
-    let ended = async {
-        loop {
-            let listed = world.relay.cli_ok(&["meetings", "list", "--json"]).await;
-            let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-            if listed["meetings"].as_array().unwrap().is_empty() {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    eventually("the end of every meeting", async || {
+        let listed = world.relay.cli_ok(&["meetings", "list", "--json"]).await;
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let running = listed["meetings"].as_array().unwrap();
+        running.is_empty().then_some(())
+    })
+    .await;
 }
 
 /// Waits until the relay has kept a row for this post of the meeting.
 async fn await_post_row(world: &World, title: &str, key: &str) {
-    let there = async {
-        loop {
-            for id in meetings(world, title).await {
-                let shown = ["meetings", "show", &id, "--json"];
-                let shown = world.relay.cli_ok(&shown).await;
-                let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
-                let posts = shown["posts"].as_array().unwrap();
-                if posts.iter().any(|post| post["key"] == key) {
-                    return;
-                }
+    eventually(&format!("the row of {key}"), async || {
+        for id in meetings(world, title).await {
+            let shown = ["meetings", "show", &id, "--json"];
+            let shown = world.relay.cli_ok(&shown).await;
+            let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            let posts = shown["posts"].as_array().unwrap();
+            if posts.iter().any(|post| post["key"] == key) {
+                return Some(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-    };
-    tokio::time::timeout(PATIENCE, there).await.unwrap();
+        None
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn f25_revoked_token_is_one_error_and_shown_everywhere_at_once() {
     let mut world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: before").await;
-    world.card("dev", "before").await;
+    world.card_of("ana", "dev", "before").await;
     let ready = r#"meetrelay_ready{check="mattermost"} 1"#;
     let refused = r#"meetrelay_ready{check="mattermost"} 0"#;
     world.relay.await_metric(ready).await;
@@ -380,14 +373,9 @@ async fn f25_deactivated_bot_that_comes_back_needs_no_reload() {
 #[tokio::test]
 async fn f26_archived_channel_is_written_again_when_it_is_unarchived() {
     let world = soon_again().await;
-    world.chat.say("ana", "dev", "meet now: shelved").await;
-    let card = world.card("dev", "shelved").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "shelved").await;
     world.chat.archive("dev");
-    world
-        .conference
-        .join(&room.room_id, "Bob", "u-bob")
-        .unwrap();
+    world.join(&room, "Bob");
     world.relay.await_log(ARCHIVED).await;
     assert!(world.conference.end_room(&room.room_id));
     await_calls(&world, "posts.patch", 2).await;

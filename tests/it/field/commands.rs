@@ -2,7 +2,7 @@
 
 use world::mattermost::{Ephemeral, Model, Options, Post};
 
-use crate::harness::{FORM, PATIENCE, Setup, World, client};
+use crate::harness::{FORM, Setup, World, client, eventually};
 
 /// A world whose Mattermost calls itself by an address that leads nowhere from here.
 async fn behind_another_name() -> World {
@@ -228,23 +228,17 @@ async fn f22_meeting_of_a_phrase_in_a_thread_is_found_there_and_in_the_channel()
         })
         .await;
     // The channel is another place for starts, whichever way.
-    world.chat.say("bob", "dev", "meet now: Outside").await;
-    let outside = world.card("dev", "Outside").await;
+    let outside = world.card_of("bob", "dev", "Outside").await;
     assert_eq!(outside.root_id, "");
     // In the thread of a card stands its meeting.
-    let in_its_thread = async {
-        loop {
-            let list = "/plugnmeet list";
-            let answer = world.chat.command("bob", "dev", list, Some(&outside.id));
-            let text = answer.await.text;
-            // The card is seen a moment before the relay has noted its id.
-            if text.contains("**Outside**") {
-                return text;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    let text = tokio::time::timeout(PATIENCE, in_its_thread).await.unwrap();
+    let text = eventually("the card's meeting in its thread", async || {
+        let list = "/plugnmeet list";
+        let answer = world.chat.command("bob", "dev", list, Some(&outside.id));
+        let text = answer.await.text;
+        // The card is seen a moment before the relay has noted its id.
+        text.contains("**Outside**").then_some(text)
+    })
+    .await;
     assert!(!text.contains("Inside"), "{text}");
     let answer = world
         .chat

@@ -4,7 +4,7 @@ mod away;
 mod doubt;
 mod foreign;
 
-use world::mattermost::{Model, Post};
+use world::mattermost::Post;
 use world::plugnmeet::{FakePlugNmeet, RoomView};
 
 use crate::harness::{PATIENCE, Setup, World};
@@ -25,7 +25,9 @@ impl Running {
         world.chat.say("ana", "dev", "meet now: first").await;
         let card = world.card("dev", "first").await;
         let room = world.room().await;
-        let text = until(&world, &card, |text| text.contains("Join the meeting")).await;
+        let text = world
+            .until(&card, |text| text.contains("Join the meeting"))
+            .await;
         let (_, rest) = text.split_once("/join/").unwrap();
         let token: String = rest
             .chars()
@@ -41,13 +43,12 @@ impl Running {
     }
 
     async fn until(&self, is_so: impl Fn(&str) -> bool) -> String {
-        until(&self.world, &self.card, is_so).await
+        self.world.until(&self.card, is_so).await
     }
 
     /// Waits until the card says that the meeting is over.
     async fn until_over(&self) -> String {
-        self.until(|text| text.contains("ended") && !text.contains("Join the meeting"))
-            .await
+        self.world.until_over(&self.card).await
     }
 
     /// Asks to be let in under a name.
@@ -59,16 +60,6 @@ impl Running {
         let answer = asked.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
-}
-
-/// Waits until a card shows it.
-async fn until(world: &World, card: &Post, is_so: impl Fn(&str) -> bool) -> String {
-    let look = |chat: &Model| {
-        let post = chat.post(&card.id)?;
-        let text = format!("{} {}", post.message, post.attachments()[0]);
-        is_so(&text).then_some(text)
-    };
-    world.see("the card to change", look).await
 }
 
 /// Waits until an operation was tried so often more.

@@ -2,16 +2,7 @@
 
 use world::mattermost::Post;
 
-use crate::harness::{World, client};
-
-fn link_in(text: &str, path: &str) -> String {
-    let at = text
-        .find(path)
-        .unwrap_or_else(|| panic!("no {path}: {text}"));
-    let start = text[..at].rfind("http").unwrap();
-    let end = text[at..].find([')', '"', ' ', '\\']);
-    text[start..end.map_or(text.len(), |end| at + end)].to_owned()
-}
+use crate::harness::{World, client, link_in};
 
 fn shown(post: &Post) -> String {
     post.attachments()[0].to_string()
@@ -19,9 +10,7 @@ fn shown(post: &Post) -> String {
 
 /// A meeting that runs, with its card and the link on it.
 async fn running(world: &World) -> (Post, String) {
-    world.chat.say("ana", "dev", "meet now: open house").await;
-    let card = world.card("dev", "open house").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "open house").await;
     let link = link_in(&shown(&card), "/join/");
     let sid = world.conference.rooms()[0].sid.clone();
     assert_eq!(room.sid, sid);

@@ -26,13 +26,7 @@ fn title(card: &Post) -> String {
 
 /// Waits until the catching up has looked at a post that no webhook would have told.
 async fn await_untold(world: &World, count: usize) {
-    let untold = async {
-        while world.relay.log().matches(UNTOLD).count() < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, untold).await;
-    assert!(in_time.is_ok(), "{}", world.relay.last_words());
+    world.relay.await_logged(UNTOLD, count).await;
 }
 
 #[tokio::test]

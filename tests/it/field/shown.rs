@@ -243,10 +243,7 @@ fn record(world: &World, room: &RoomView) {
 async fn f27_the_first_thing_left_behind_mentions_the_starter_once() {
     let world = World::start().await;
     let (card, room) = begun(&world, "recorded").await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     record(&world, &room);
     let first = reply_with(&world, &card, "/artifact/").await;
     assert!(

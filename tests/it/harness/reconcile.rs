@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use world::reconcile::{Reconciliation, settle};
 
 use super::{PATIENCE, Relay, StoreEnd};
 
@@ -28,24 +29,24 @@ pub fn accepted(log: &str) -> BTreeSet<String> {
 pub async fn await_settled(relay: &Relay, store: &StoreEnd, data: &Path) {
     let accepted = accepted(&relay.log());
     let mut missing = accepted.clone();
-    let all_settled = async {
-        loop {
-            let settled: BTreeSet<String> = store.select(data, SETTLED).await.into_iter().collect();
-            missing.retain(|event| !settled.contains(event));
-            if missing.is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let look = async || {
+        let settled: BTreeSet<String> = store.select(data, SETTLED).await.into_iter().collect();
+        missing.retain(|event| !settled.contains(event));
+        let mut wrong = Reconciliation::default();
+        for event in &missing {
+            wrong.count(event, "the end of this accepted event", 0, 1..=1);
         }
+        wrong.into_discrepancies()
     };
-    if tokio::time::timeout(PATIENCE, all_settled).await.is_err() {
-        panic!(
-            "{} of {} accepted events were never settled: {missing:?}\n{}",
-            missing.len(),
-            accepted.len(),
-            relay.last_words()
-        );
-    }
+    let pause = Duration::from_millis(50);
+    let wrong = settle(PATIENCE, pause, look, Vec::is_empty).await;
+    assert!(
+        wrong.is_empty(),
+        "{} of {} accepted events were never settled: {wrong:?}\n{}",
+        wrong.len(),
+        accepted.len(),
+        relay.last_words()
+    );
 }
 
 /// Nothing counts as lost, and memory stayed bounded.

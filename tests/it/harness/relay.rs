@@ -8,10 +8,11 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::process::{Child, Command};
 use world::plugnmeet::Options as ConferenceOptions;
 
-use super::PATIENCE;
+use super::{PATIENCE, within};
 
 /// The relay's two ports, the same over restarts.
 #[derive(Clone, Copy)]
@@ -154,23 +155,14 @@ impl Relay {
         self.spawn_writing_to(stdout, stderr);
         let http = reqwest_client();
         let url = format!("{}/readyz", self.ports.admin_url());
-        let ready = async {
-            loop {
-                if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                    panic!("the relay ended at once ({status}):\n{}", self.last_words());
-                }
-                if http
-                    .get(&url)
-                    .send()
-                    .await
-                    .is_ok_and(|answer| answer.status().is_success())
-                {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        let ready = within(PATIENCE, async || {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                panic!("the relay ended at once ({status}):\n{}", self.last_words());
             }
-        };
-        if tokio::time::timeout(PATIENCE, ready).await.is_err() {
+            let answer = http.get(&url).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        });
+        if ready.await.is_none() {
             panic!("the relay was not ready in time:\n{}", self.last_words());
         }
     }
@@ -225,19 +217,11 @@ impl Relay {
         let count = |relay: &Self| ENDS.map(|end| relay.log().matches(end).count());
         let before = count(self);
         self.signal("HUP").await;
-        let said = async {
-            loop {
-                let now = count(self);
-                if now != before {
-                    return now[0] > before[0];
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, said).await {
-            Ok(is_taken) => is_taken,
-            Err(_) => panic!("nothing is said of a reload:\n{}", self.last_words()),
-        }
+        self.eventually("what became of a reload", async || {
+            let now = count(self);
+            (now != before).then_some(now[0] > before[0])
+        })
+        .await
     }
 
     /// Sends a signal by name.
@@ -310,16 +294,11 @@ impl Relay {
 
     /// Waits until `words` have been logged `times` times.
     pub async fn await_logged(&self, words: &str, times: usize) {
-        let there = async {
-            while self.log().matches(words).count() < times {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(
-            tokio::time::timeout(PATIENCE, there).await.is_ok(),
-            "{words:?} was not logged {times} times:\n{}",
-            self.last_words()
-        );
+        let what = format!("{words:?} in the log, {times} times");
+        self.eventually(&what, async || {
+            (self.log().matches(words).count() >= times).then_some(())
+        })
+        .await;
     }
 
     /// The admin listener's /metrics.
@@ -331,13 +310,51 @@ impl Relay {
 
     /// Asks for the metrics until `line` stands there.
     pub async fn await_metric(&self, line: &str) {
-        let there = async {
-            while !self.metrics().await.lines().any(|known| known == line) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, there).await;
-        assert!(in_time.is_ok(), "{line:?} never stood in the metrics");
+        self.eventually(&format!("{line:?} in the metrics"), async || {
+            let metrics = self.metrics().await;
+            metrics.lines().any(|known| known == line).then_some(())
+        })
+        .await;
+    }
+
+    /// [`eventually`](super::eventually), with the relay's last words in a failure's text.
+    pub async fn eventually<T>(&self, what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
+        match within(PATIENCE, probe).await {
+            Some(found) => found,
+            None => panic!("waited in vain for {what}:\n{}", self.last_words()),
+        }
+    }
+
+    /// Every dead letter, as `dead-letters list --json` has them.
+    pub async fn dead_letters(&self) -> Vec<Value> {
+        let listed = ["dead-letters", "list", "--json", "--limit", "500"];
+        let listed: Value = serde_json::from_str(&self.cli_ok(&listed).await).unwrap();
+        let letters = listed["dead_letters"].as_array().unwrap();
+        letters.clone()
+    }
+
+    /// Waits for the first dead letter, and gives its id.
+    pub async fn dead_letter(&self) -> String {
+        self.await_log("a dead letter waits for a person").await;
+        let letters = self.dead_letters().await;
+        letters[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// When the sweep last succeeded, as Unix time; 0 before the first time.
+    pub async fn swept_at(&self) -> f64 {
+        const SWEPT: &str = "meetrelay_reconcile_last_success_timestamp_seconds ";
+        let metrics = self.metrics().await;
+        let at = metrics.lines().find_map(|line| line.strip_prefix(SWEPT));
+        at.unwrap().parse().unwrap()
+    }
+
+    /// Waits until the sweep has succeeded once more.
+    pub async fn sweeps_again(&self) {
+        let before = self.swept_at().await;
+        self.eventually("the next sweep", async || {
+            (self.swept_at().await > before).then_some(())
+        })
+        .await;
     }
 
     /// Whether the process was started and neither stopped nor killed since.

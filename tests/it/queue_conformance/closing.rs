@@ -3,6 +3,7 @@ use std::time::Duration;
 use meetrelay::ports::{Depth, Depths, PublishError, Queue, QueueError, QueueName, Settlement};
 
 use super::bench::{Bench, later, receive, to};
+use crate::harness::{stays_true_for, within};
 
 use QueueName::{Chat, ChatLater, Conference, Events};
 
@@ -15,7 +16,9 @@ pub(crate) async fn close_wakes_whoever_waits(bench: &impl Bench) {
             tokio::spawn(async move { queue.receive(from, 10).await })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let wait = async || waiting.iter().all(|waiting| !waiting.is_finished());
+    // Each has come to where it waits.
+    stays_true_for(Duration::from_millis(50), "they wait", wait).await;
     queue.close().await;
     for waiting in waiting {
         assert_eq!(waiting.await.unwrap(), Err(QueueError::Closed));
@@ -81,14 +84,13 @@ pub(crate) async fn depths_count(bench: &impl Bench) {
 async fn wait_for(queue: &dyn Queue, depths: [Depth; 4]) {
     let wanted: Vec<_> = QueueName::ALL.into_iter().zip(depths).collect();
     let mut found = Depths::default();
-    for _ in 0..100 {
+    let reached = within(Duration::from_secs(10), async || {
         found = queue.depths().await.unwrap();
-        if found == as_shared_by(&found, &wanted) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        (found == as_shared_by(&found, &wanted)).then_some(())
+    });
+    if reached.await.is_none() {
+        assert_eq!(found, as_shared_by(&found, &wanted));
     }
-    assert_eq!(found, as_shared_by(&found, &wanted));
 }
 
 /// What a back end like that of `found` should say.

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::bench::{
     Bench, assert_silent, ids, later, receive, receive_all, receive_one, reopen, to,
 };
+use crate::harness::eventually;
 
 use QueueName::{Chat, ChatLater, Conference, Events};
 
@@ -65,13 +66,14 @@ pub(crate) async fn concurrent_receivers_share_without_doubles(bench: &impl Benc
     }
     // A message on its way from a broker to us is counted by neither for a moment.
     let mut empty_looks = 0;
-    while empty_looks < 5 {
+    eventually("an empty queue", async || {
         empty_looks = match queue.depths().await.unwrap().queues.first() {
             Some((_, depth)) if depth.ready + depth.in_flight > 0 => 0,
             _ => empty_looks + 1,
         };
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+        (empty_looks == 5).then_some(())
+    })
+    .await;
     queue.close().await;
     let mut all = Vec::new();
     for receiver in receivers {

@@ -1,33 +1,17 @@
 //! Accounts that were deactivated: their links and roles count no more.
 
-use std::time::Duration;
-
 use world::Fault;
 use world::mattermost::Post;
 
-use crate::harness::{PATIENCE, World, client};
-
-fn own_link(answer: &str) -> String {
-    let at = answer.find("/join/").expect("a link");
-    let start = answer[..at].rfind("http").unwrap();
-    let end = answer[at..].find([')', '"', ' ', '\n']);
-    answer[start..end.map_or(answer.len(), |end| at + end)].to_owned()
-}
+use crate::harness::{PATIENCE, World, client, link_in, page_with};
 
 /// Starts a meeting in `dev` by command; gives its card and the starter's own link.
 async fn started(world: &World, user: &str, title: &str) -> (Post, String) {
     let line = format!("/plugnmeet start {title}");
     let answer = world.chat.command(user, "dev", &line, None).await;
     let card = world.card("dev", title).await;
-    let link = own_link(&answer.text);
-    let is_open = async {
-        let page = async || client().get(&link).send().await.unwrap().text().await;
-        while !page().await.unwrap().contains("<form") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let is_open = tokio::time::timeout(PATIENCE, is_open).await;
-    is_open.expect("the link lets people in");
+    let link = link_in(&answer.text, "/join/");
+    page_with(&link, "<form").await;
     (card, link)
 }
 

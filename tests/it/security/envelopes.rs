@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
-use serde_json::Value;
 use uuid::Uuid;
 
 use meetrelay::clock::SystemClock;
@@ -52,25 +51,15 @@ async fn publish(world: &World, id: &str, body: &[u8]) {
     connection.close(200, "done".into()).await.unwrap();
 }
 
-async fn letters(world: &World) -> Vec<Value> {
-    let listed = ["dead-letters", "list", "--json"];
-    let listed: Value = serde_json::from_str(&world.relay.cli_ok(&listed).await).unwrap();
-    listed["dead_letters"].as_array().unwrap().clone()
-}
-
 /// The reason of the letter of this id, once it is there.
 async fn reason_of(world: &World, id: &str) -> String {
-    let there = async {
-        loop {
-            let letters = letters(world).await;
-            if let Some(letter) = letters.iter().find(|letter| letter["id"] == id) {
-                return letter["reason"].as_str().unwrap().to_owned();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let found = tokio::time::timeout(PATIENCE, there).await;
-    found.unwrap_or_else(|_| panic!("no letter {id}:\n{}", world.relay.last_words()))
+    let what = format!("the dead letter {id}");
+    let reason = world.relay.eventually(&what, async || {
+        let letters = world.relay.dead_letters().await;
+        let letter = letters.iter().find(|letter| letter["id"] == id)?;
+        Some(letter["reason"].as_str().unwrap().to_owned())
+    });
+    reason.await
 }
 
 /// The one meeting's id.
@@ -100,9 +89,7 @@ async fn s11_forged_end_in_the_broker_ends_nothing_and_becomes_a_letter() {
         .await;
     // Nothing is left of an older version. (Polls of a running meeting would keep the queue from being empty.)
     world.relay.await_log(REFUSED_FROM_NOW_ON).await;
-    world.chat.say("ana", "dev", "meet now: weekly").await;
-    world.card("dev", "weekly").await;
-    let room = world.room().await;
+    let (_, room) = world.meeting("dev", "weekly").await;
     let meeting = meeting_of(&world).await;
     let forged = envelope::encode(&order(meeting)).unwrap();
     publish(&world, &forged.id, &forged.body).await;
@@ -149,9 +136,7 @@ async fn s11_what_an_older_version_left_unsigned_is_worked_on_after_the_update_a
         .store(StoreEnd::Sqlite)
         .start()
         .await;
-    world.chat.say("ana", "dev", "meet now: weekly").await;
-    world.card("dev", "weekly").await;
-    let room = world.room().await;
+    let (_, room) = world.meeting("dev", "weekly").await;
     let meeting = meeting_of(&world).await;
     world.relay.stop().await;
     // As an older version leaves it: no word of signatures in the store, and a message without one in the queue.
@@ -162,7 +147,7 @@ async fn s11_what_an_older_version_left_unsigned_is_worked_on_after_the_update_a
     leave(&world, order(meeting)).await;
     world.relay.start_again().await;
     await_end(&world, &room.sid).await;
-    assert!(letters(&world).await.is_empty());
+    assert!(world.relay.dead_letters().await.is_empty());
     // Its time is over: the queue need not become empty for that.
     world.relay.stop().await;
     let store = rusqlite::Connection::open(world.data().join("meetrelay.db")).unwrap();

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use world::Fault;
 use world::mattermost::Post;
 
-use crate::harness::{PATIENCE, World, client};
+use crate::harness::{PATIENCE, World, client, link_in, page_with};
 
 /// How long plugNmeet takes for a token.
 const TOKEN_TAKES: Duration = Duration::from_millis(150);
@@ -42,15 +42,6 @@ const BROWSERS: [&str; 3] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Mattermost/5.9.0 Chrome/126.0.0.0 Electron/31.2.1 Safari/537.36",
 ];
 
-fn link_in(text: &str, path: &str) -> String {
-    let at = text
-        .find(path)
-        .unwrap_or_else(|| panic!("no {path}: {text}"));
-    let start = text[..at].rfind("http").unwrap();
-    let end = text[at..].find([')', '"', ' ', '\\', '\n']);
-    text[start..end.map_or(text.len(), |end| at + end)].to_owned()
-}
-
 /// A meeting that runs in a channel: its card, its room and the card's link.
 async fn running(world: &World, channel: &str, title: &str) -> (Post, String, String) {
     let before = world.conference.rooms().len();
@@ -71,24 +62,8 @@ async fn running(world: &World, channel: &str, title: &str) -> (Post, String, St
             shown.contains("/join/").then(|| link_in(&shown, "/join/"))
         })
         .await;
-    await_open(&link).await;
+    page_with(&link, "<form").await;
     (card, room, link)
-}
-
-/// Waits until the page of a link lets people in.
-async fn await_open(link: &str) {
-    let http = client();
-    let is_open = async {
-        loop {
-            let page = http.get(link).send().await.unwrap().text().await.unwrap();
-            if page.contains("<form") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let is_open = tokio::time::timeout(PATIENCE, is_open).await;
-    is_open.expect("the link lets people in");
 }
 
 /// The link of a recording of this meeting.
@@ -184,7 +159,7 @@ async fn s6_guest_with_fifty_joins_at_once_keeps_nobody_out() {
         .command("bob", "weekly", "/plugnmeet start Retro", None)
         .await;
     let own = link_in(&answer.text, "/join/");
-    await_open(&own).await;
+    page_with(&own, "<form").await;
     let http = client();
     let first = join(&http, &link, "").await;
     assert_eq!(first.status(), 303);

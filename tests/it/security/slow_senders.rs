@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use world::plugnmeet::sign_webhook;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, World, eventually, slow_peer_takes};
 
 /// Sockets of the crowd: three times the places of the relay.
 const CROWD: usize = 3_000;
@@ -70,7 +70,7 @@ fn crowd(port: u16, over: &Arc<AtomicBool>, closed: &Arc<AtomicUsize>) {
             sockets.spawn(async move {
                 while !over.load(Ordering::Relaxed) {
                     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        slow_peer_takes(Duration::from_millis(10)).await;
                         continue;
                     };
                     let _ = stream.write_all(request.as_bytes()).await;
@@ -81,7 +81,7 @@ fn crowd(port: u16, over: &Arc<AtomicBool>, closed: &Arc<AtomicUsize>) {
             });
         }
         while !over.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            slow_peer_takes(Duration::from_millis(50)).await;
         }
         sockets.shutdown().await;
     });
@@ -101,10 +101,11 @@ async fn s1_thousands_of_half_bodies_delay_no_signed_webhook() {
         let (over, closed) = (Arc::clone(&over), Arc::clone(&closed));
         std::thread::spawn(move || crowd(port, &over, &closed))
     };
-    while closed.load(Ordering::Relaxed) < CROWD {
+    eventually("every place to be lost once", async || {
         assert!(!attack.is_finished());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        (closed.load(Ordering::Relaxed) >= CROWD).then_some(())
+    })
+    .await;
     let request = webhook(&world, 0, "close");
     let asked = tokio::task::spawn_blocking(move || {
         let one = || {

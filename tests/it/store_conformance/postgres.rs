@@ -15,7 +15,7 @@ use world::postgres::Postgres;
 
 use super::bench::Bench;
 use super::events::*;
-use crate::harness::PATIENCE;
+use crate::harness::eventually;
 
 super::store_conformance!(PostgresBench::new().await);
 
@@ -407,14 +407,10 @@ async fn killed_stopped_and_frozen_server_is_away_and_back_by_itself() {
         assert!(!why.contains(server.password()), "{why}");
     };
     let is_back = async |value: &str| {
-        let writing = async {
-            while store.put_setting("n", value).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, writing)
-            .await
-            .expect("it comes back");
+        eventually("the server to be back", async || {
+            store.put_setting("n", value).await.ok()
+        })
+        .await;
     };
     server.kill().await;
     is_unavailable().await;

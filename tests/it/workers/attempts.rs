@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::peers::Fate;
 use super::*;
+use crate::harness::eventually;
 use meetrelay::ports::{
     Attempt, ChatError, Delivery, Depths, Ending, Outgoing, PublishError, QueueError, Receipt,
     Settlement,
@@ -120,22 +121,15 @@ async fn attempts_tell_what_the_peer_said_and_how_each_ended() {
     house.until(id, is_carded).await;
     house.until_empty(QueueName::Chat).await;
     house.until_empty(QueueName::ChatLater).await;
-    let recorded = async {
-        loop {
-            // After an unknown outcome the card may be found by whichever job comes first.
-            let mut attempts = attempts_at(&house, id, ":RefreshCard:").await;
-            attempts.extend(attempts_at(&house, id, ":TidyPosts:").await);
-            // The card is there a moment before its attempt is recorded.
-            if attempts.iter().any(|one| one.ending == Ending::Done) {
-                return attempts;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(crate::harness::PATIENCE, recorded).await;
-    let Ok(attempts) = in_time else {
-        panic!("{:#?}", house.store.attempts(id).await);
-    };
+    let attempts = eventually("a finished attempt", async || {
+        // After an unknown outcome the card may be found by whichever job comes first.
+        let mut attempts = attempts_at(&house, id, ":RefreshCard:").await;
+        attempts.extend(attempts_at(&house, id, ":TidyPosts:").await);
+        // The card is there a moment before its attempt is recorded.
+        let is_done = attempts.iter().any(|one| one.ending == Ending::Done);
+        is_done.then_some(attempts)
+    })
+    .await;
     let again: Vec<_> = attempts
         .iter()
         .filter(|attempt| attempt.ending == Ending::Again)

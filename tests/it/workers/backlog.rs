@@ -1,6 +1,7 @@
 //! A long backlog and a fresh request; messages that were redelivered.
 
 use super::*;
+use crate::harness::eventually;
 use meetrelay::domain::Job;
 use meetrelay::domain::apply::Fresh;
 use meetrelay::ports::Incoming;
@@ -40,9 +41,10 @@ async fn thousands_that_wait_and_a_slow_mattermost_delay_no_fresh_card() {
     fill(&house).await;
     house.peers.world().post_takes = 300 * MILLIS;
     let _workers = house.start();
-    while house.peers.world().posts.is_empty() {
-        tokio::time::sleep(10 * MILLIS).await;
-    }
+    eventually("the first post", async || {
+        (!house.peers.world().posts.is_empty()).then_some(())
+    })
+    .await;
     let (began, before) = (
         tokio::time::Instant::now(),
         house.peers.world().tried_at.len(),

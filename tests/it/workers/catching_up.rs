@@ -11,6 +11,7 @@ use meetrelay::worker::{CatchUpSettings, begin_catching_up};
 
 use super::refusing::Refusing;
 use super::{House, MILLIS, SECOND};
+use crate::harness::{eventually, stays_true_for};
 
 fn settings(missed_posts: &MissedPosts) -> CatchUpSettings {
     CatchUpSettings {
@@ -52,15 +53,19 @@ async fn meetings(house: &House) -> Vec<MeetingId> {
     found.into_iter().map(|meeting| meeting.id).collect()
 }
 
+/// Waits until the channels were looked through so often.
+async fn until_scanned(house: &House, times: u32) {
+    eventually("a pass over the channels", async || {
+        (house.peers.world().scans >= times).then_some(())
+    })
+    .await;
+}
+
 async fn until_one_meeting(house: &House) {
-    let began = std::time::Instant::now();
-    while began.elapsed() < crate::harness::PATIENCE {
-        if meetings(house).await.len() == 1 {
-            return;
-        }
-        tokio::time::sleep(10 * MILLIS).await;
-    }
-    panic!("no meeting came about");
+    eventually("the one meeting", async || {
+        (meetings(house).await.len() == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -74,10 +79,10 @@ async fn trigger_that_was_not_taken_at_the_door_is_looked_for_at_once() {
         .unwrap();
     let workers = house.start();
     // Let the first pass go by: it finds nothing.
-    tokio::time::sleep(300 * MILLIS).await;
+    until_scanned(&house, 1).await;
     write(&house, "post1", house.deps.clock.now());
-    tokio::time::sleep(300 * MILLIS).await;
-    assert_eq!(meetings(&house).await, []);
+    let is_missed = async || meetings(&house).await.is_empty();
+    stays_true_for(300 * MILLIS, "nobody looks", is_missed).await;
     missed_posts.signal();
     until_one_meeting(&house).await;
     workers.drain(std::future::pending()).await;
@@ -105,7 +110,7 @@ async fn nothing_counts_as_looked_at_while_the_queue_takes_nothing() {
         .unwrap();
     write(&house, "post1", house.deps.clock.now().minus(30 * SECOND));
     let workers = house.start();
-    tokio::time::sleep(500 * MILLIS).await;
+    until_scanned(&house, 4).await;
     assert_eq!(meetings(&house).await, []);
     is_full.store(false, Ordering::SeqCst);
     until_one_meeting(&house).await;

@@ -15,6 +15,7 @@ use meetrelay::worker::Workers;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::harness::{eventually, stays_true_for};
 
 const REASON: &str = "delivered more than 100 times";
 
@@ -45,14 +46,10 @@ impl Aside {
     }
 
     async fn until_settled(&self) {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.unsettled() == 0 {
-                return;
-            }
-            tokio::time::sleep(10 * MILLIS).await;
-        }
-        panic!("{} were never settled", self.unsettled());
+        eventually("everything to be settled", async || {
+            (self.unsettled() == 0).then_some(())
+        })
+        .await;
     }
 }
 
@@ -272,8 +269,8 @@ async fn while_the_store_is_away_nothing_is_settled_and_nothing_lost() {
     scene.aside.put(vec![returned, unreadable(1, "", b"x")]);
     let workers = scene.start();
     // Longer than the pause between two tries.
-    tokio::time::sleep(1500 * MILLIS).await;
-    assert_eq!(scene.aside.unsettled(), 2);
+    let is_kept = async || scene.aside.unsettled() == 2;
+    stays_true_for(1500 * MILLIS, "nothing is settled", is_kept).await;
     scene.sql("ALTER TABLE away RENAME TO dead_letters");
     scene.aside.until_settled().await;
     assert!(scene.letter(&id).await.is_some());
@@ -288,7 +285,8 @@ async fn stop_while_the_store_is_away_leaves_everything_at_the_broker() {
     let returned = scene.event(1).await;
     scene.aside.put(vec![returned]);
     let workers = scene.start();
-    tokio::time::sleep(200 * MILLIS).await;
+    let is_kept = async || scene.aside.unsettled() == 1;
+    stays_true_for(200 * MILLIS, "nothing is settled", is_kept).await;
     assert!(workers.drain(std::future::pending()).await);
     assert_eq!(scene.aside.unsettled(), 1);
     scene.sql("ALTER TABLE away RENAME TO dead_letters");

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use crate::harness::slow_peer_takes;
 use meetrelay::clock::SystemClock;
 use meetrelay::domain::{
     ArtifactId, ArtifactKind, ChannelId, Conversation, PostId, Rendered, RequestId, ResponseHook,
@@ -45,6 +46,8 @@ pub(super) struct World {
     pub(super) answers: Vec<String>,
     /// The channels that the bot is in.
     pub(super) channels: Vec<OwnChannel>,
+    /// How often these were asked for.
+    pub(super) scans: u32,
     /// What people wrote, and where.
     pub(super) written: Vec<(ChannelId, WrittenPost)>,
     /// When POSTs came.
@@ -66,7 +69,7 @@ impl Peers {
     /// A POST without an id, as `fates` want it.
     async fn meet(&self, carry_out: impl FnOnce(&mut World)) -> Result<(), ChatError> {
         let takes = self.world().post_takes;
-        tokio::time::sleep(takes).await;
+        slow_peer_takes(takes).await;
         self.world().tried_at.push(Instant::now());
         self.chat(())?;
         let mut world = self.world();
@@ -127,7 +130,7 @@ impl Chat for Peers {
 
     async fn create_post(&self, post: NewPost) -> Result<PostView, ChatError> {
         let takes = self.world().post_takes;
-        tokio::time::sleep(takes).await;
+        slow_peer_takes(takes).await;
         self.world().tried_at.push(Instant::now());
         self.ask(())?;
         let mut world = self.world();
@@ -185,7 +188,11 @@ impl Chat for Peers {
     }
 
     async fn own_channels(&self) -> Result<OwnChannels, ChatError> {
-        let channels = self.world().channels.clone();
+        let channels = {
+            let mut world = self.world();
+            world.scans += 1;
+            world.channels.clone()
+        };
         self.ask(OwnChannels {
             now: SystemClock.now(),
             channels,
@@ -253,7 +260,7 @@ impl Conference for Peers {
             world.creates += 1;
             world.create_takes
         };
-        tokio::time::sleep(takes).await;
+        slow_peer_takes(takes).await;
         if let Some(error) = &self.world().create_fails {
             return Err(error.clone());
         }

@@ -2,6 +2,7 @@
 
 use super::refusing::Refusing;
 use super::*;
+use crate::harness::eventually;
 use meetrelay::envelope::decode;
 use meetrelay::ports::{DeadFilter, DeadKind, DeadLetter, MESSAGE_BYTES_MAX, PublishError};
 
@@ -19,16 +20,12 @@ async fn narrow(is_too_large: fn(&Body) -> bool) -> House {
 }
 
 async fn one_letter(house: &House) -> DeadLetter {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    eventually("the one letter", async || {
         let filter = DeadFilter::newest(10);
         let mut letters = house.store.dead_letters(filter).await.unwrap();
-        if letters.len() == 1 {
-            return letters.remove(0);
-        }
-        tokio::time::sleep(10 * MILLIS).await;
-    }
-    panic!("no letter came");
+        (letters.len() == 1).then(|| letters.remove(0))
+    })
+    .await
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub mod mattermost;
 pub mod plugnmeet;
 pub mod ports;
 pub mod postgres;
+pub mod reconcile;
 pub mod relay;
 pub mod unexpected;
 pub mod usage;

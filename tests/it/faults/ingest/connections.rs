@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::harness::Setup;
+use crate::harness::{Setup, eventually, slow_peer_takes};
 
 use super::door::{COMMAND, Door, FORM, OUTGOING};
 use super::raw;
@@ -60,7 +60,7 @@ async fn be_slow(
     let mut closed = 0;
     while !over.load(Ordering::Relaxed) {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            slow_peer_takes(Duration::from_millis(100)).await;
             continue;
         };
         let _ = stream.write_all(first).await;
@@ -77,7 +77,7 @@ async fn be_slow(
                 return closed;
             }
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        slow_peer_takes(Duration::from_millis(200)).await;
     }
     closed
 }
@@ -139,7 +139,10 @@ async fn i9_slow_and_idle_senders_lock_nobody_out() {
         };
         crowd.spawn(be_slow(port, first, drip, Arc::clone(&over)));
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    eventually("a slow sender at every place", async || {
+        (relay.open_files() >= PLACES).then_some(())
+    })
+    .await;
     let body = format!(
         "token={}&channel_id=c1&user_id=u1&text=help",
         door.world.command_token

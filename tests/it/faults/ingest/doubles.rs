@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use world::mattermost::ChannelKind;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, World, slow_peer_takes};
 
 use super::door::{Door, FORM, OUTGOING};
 use super::raw::{self, post};
@@ -13,13 +13,8 @@ use super::signatures::signed;
 
 /// A webhook that plugNmeet has sent about the meeting in `dev`: Ana joined.
 async fn joined(world: &World) -> String {
-    world.chat.say("ana", "dev", "meet now: told twice").await;
-    world.card("dev", "told twice").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (_, room) = world.meeting("dev", "told twice").await;
+    world.join(&room, "Ana");
     world
         .see("Ana on the card", |chat| {
             let card = chat.posts("dev").into_iter().next_back()?;
@@ -85,8 +80,7 @@ async fn i21_relays_own_post_is_no_trigger_whatever_it_says() {
     let world = Setup::default().configured(phrases).start().await;
     world.chat.add_user("meet", "", "");
     world.chat.join("meet", "dev");
-    world.chat.say("meet", "dev", "meet now: for ever").await;
-    let card = world.card("dev", "for ever").await;
+    let card = world.card_of("meet", "dev", "for ever").await;
     assert!(
         card.message.to_lowercase().starts_with("meet started"),
         "{}",
@@ -133,7 +127,7 @@ async fn i22_sender_that_does_not_wait_for_the_answer_gets_one_meeting() {
         let mut stream = raw::connect(&world.relay).await;
         stream.write_all(&request).await.unwrap();
         // From at once to when it has long been answered.
-        tokio::time::sleep(Duration::from_millis(number * 3)).await;
+        slow_peer_takes(Duration::from_millis(number * 3)).await;
         drop(stream);
         requests.push((name, request));
     }

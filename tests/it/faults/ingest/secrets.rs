@@ -1,7 +1,5 @@
 //! Secrets that come in go nowhere (I18).
 
-use world::Fault;
-
 use super::door::{COMMAND, Door, FORM, JSON, OUTGOING, WEBHOOK};
 use super::raw::{post, request};
 
@@ -59,31 +57,21 @@ async fn i18_tokens_in_query_body_and_headers_stand_in_no_output() {
     }
     door.assert_quiet("the answers", &heard);
     // And one that is taken, and becomes a dead letter.
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     let typed = "/plugnmeet start Weekly";
     let answer = world.chat.command("ana", "dev", typed, None).await;
     let link = answer.text.split("/join/").nth(1).expect("a link");
     let link = link.split([')', ' ', '\n']).next().unwrap().to_owned();
-    world
-        .relay
-        .await_log("a dead letter waits for a person")
-        .await;
-    let listed = world
-        .relay
-        .cli_ok(&["dead-letters", "list", "--json"])
-        .await;
-    let id = first_id(&listed);
+    let id = world.relay.dead_letter().await;
     let meetings = world.relay.cli_ok(&["meetings", "list", "--json"]).await;
     let meeting = first_id(&meetings);
     let outputs = [
         ("the log", world.relay.log()),
         ("the metrics", world.relay.metrics().await),
-        ("dead-letters list", listed),
+        (
+            "dead-letters list",
+            serde_json::Value::from(world.relay.dead_letters().await).to_string(),
+        ),
         (
             "dead-letters list, for people",
             world.relay.cli_ok(&["dead-letters", "list"]).await,

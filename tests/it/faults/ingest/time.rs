@@ -94,23 +94,12 @@ async fn i17_clock_that_jumps_back_stops_no_work_and_doubles_none() {
     // An hour wrong at the start, until somebody sets it.
     clock.set_ahead(3600);
     let world = clock.setup().start().await;
-    world
-        .chat
-        .say("ana", "dev", "meet now: before the jump")
-        .await;
-    let card = world.card("dev", "before the jump").await;
+    let card = world.card_of("ana", "dev", "before the jump").await;
     clock.set_ahead(0);
     world.conference.double_webhooks("", None);
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
-    world
-        .chat
-        .say("ana", "weekly", "meet now: after the jump")
-        .await;
-    world.card("weekly", "after the jump").await;
+    world.join(&room, "Ana");
+    world.card_of("ana", "weekly", "after the jump").await;
     assert!(world.conference.end_room(&room.room_id));
     world
         .see("the end", |chat| {
@@ -188,8 +177,7 @@ async fn i19_webhooks_of_both_api_secrets_are_taken_during_the_overlap_and_calls
     assert_eq!(send(&world, "2", "the-old-one", now()).await, 200);
     assert_eq!(send(&world, "3", new, now()).await, 200);
     // The fake takes calls of the one secret only.
-    world.chat.say("ana", "dev", "meet now: signed anew").await;
-    world.card("dev", "signed anew").await;
+    world.card_of("ana", "dev", "signed anew").await;
     world.relay.configure(|text| text.replace(&both, &line));
     assert!(world.relay.reload().await);
     assert_eq!(send(&world, "4", "the-old-one", now()).await, 401);

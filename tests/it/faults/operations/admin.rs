@@ -7,8 +7,7 @@ use crate::harness::{World, client};
 #[tokio::test]
 async fn o12_admin_api_is_closed_without_its_token_and_to_pages_of_browsers() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: guarded").await;
-    world.card("dev", "guarded").await;
+    world.card_of("ana", "dev", "guarded").await;
     let listed = world.relay.cli_ok(&["meetings", "list", "--json"]).await;
     let id = listed
         .split("\"id\"")

@@ -1,43 +1,24 @@
 //! Dead letters by the hand of people (O5).
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
-use world::Fault;
 
 use crate::harness::{PATIENCE, Setup, World};
 
-fn refusal() -> Fault {
-    Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    }
-}
-
-async fn letters(world: &World) -> Vec<Value> {
-    let arguments = ["dead-letters", "list", "--json", "--limit", "500"];
-    let listed: Value = serde_json::from_str(&world.relay.cli_ok(&arguments).await).unwrap();
-    listed["dead_letters"].as_array().unwrap().clone()
-}
-
 /// Waits until so many meetings have a letter: one may have several, of several versions of its card.
 async fn until_buried(world: &World, meetings: usize) -> Vec<Value> {
-    for _ in 0..600 {
-        let letters = letters(world).await;
-        let mut of: Vec<String> = letters
+    let what = format!("{meetings} meetings with dead letters");
+    let letters = world.relay.eventually(&what, async || {
+        let letters = world.relay.dead_letters().await;
+        let of = letters
             .iter()
-            .map(|l| l["meeting_id"].to_string())
-            .collect();
-        of.sort();
-        of.dedup();
-        if of.len() == meetings {
-            return letters;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never so many letters:\n{}", world.relay.last_words());
+            .map(|letter| letter["meeting_id"].to_string());
+        let of: BTreeSet<String> = of.collect();
+        (of.len() == meetings).then_some(letters)
+    });
+    letters.await
 }
 
 /// Replays until nothing is left: a later version of a card may be given up while the first is replayed.
@@ -48,17 +29,17 @@ async fn replay_all(world: &World) {
             .cli(&["dead-letters", "replay", "--all", "--yes"])
             .await;
         assert!(output.status.code().is_some());
-        if letters(world).await.is_empty() {
+        if world.relay.dead_letters().await.is_empty() {
             return;
         }
     }
-    panic!("letters are left: {:?}", letters(world).await);
+    panic!("letters are left: {:?}", world.relay.dead_letters().await);
 }
 
 #[tokio::test]
 async fn o5_letters_are_replayed_by_filter_once_each_and_it_is_told_by_whom() {
     let world = World::start().await;
-    world.chat.faults().set("posts.create", refusal());
+    world.refuse_cards();
     for channel in ["dev", "off-topic", "town-square"] {
         world.chat.say("ana", channel, "meet now: stuck").await;
     }
@@ -78,7 +59,7 @@ async fn o5_letters_are_replayed_by_filter_once_each_and_it_is_told_by_whom() {
         told.contains("dead letters would be replayed: add --yes"),
         "{told}"
     );
-    let all = letters(&world).await;
+    let all = world.relay.dead_letters().await;
     let id = all[0]["id"].as_str().unwrap().to_owned();
     world.chat.faults().clear();
     let listing = world.relay.cli_ok(&["dead-letters", "list"]).await;
@@ -124,7 +105,7 @@ async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told(
         .set("MATTERMOST__STARTS_PER_MINUTE", "100")
         .start()
         .await;
-    world.chat.faults().set("posts.create", refusal());
+    world.refuse_cards();
     for title in ["one", "two", "three", "four", "five", "six"] {
         let line = format!("/plugnmeet start --new {title}");
         world.chat.command("ana", "dev", &line, None).await;
@@ -141,8 +122,7 @@ async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told(
         .spawn()
         .unwrap();
     world.relay.await_log("dead letter replayed").await;
-    world.chat.say("ana", "weekly", "meet now: fresh").await;
-    world.card("weekly", "fresh").await;
+    world.card_of("ana", "weekly", "fresh").await;
     assert!(
         replay.try_wait().unwrap().is_none(),
         "the replay goes on beside it"
@@ -163,7 +143,7 @@ async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told(
         told.contains("stopped:") && told.contains("were not begun and stay"),
         "{told}"
     );
-    let left = letters(&world).await.len();
+    let left = world.relay.dead_letters().await.len();
     assert!(0 < left && left < before, "{left} of {before} are left");
     world.finish().await;
 }
@@ -171,7 +151,7 @@ async fn o5_replay_keeps_its_pace_lets_live_traffic_through_and_stops_when_told(
 #[tokio::test]
 async fn o5_letters_are_read_and_replayed_while_no_relay_runs() {
     let mut world = World::start().await;
-    world.chat.faults().set("posts.create", refusal());
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now: stuck").await;
     let letters = until_buried(&world, 1).await;
     let id = letters[0]["id"].as_str().unwrap().to_owned();

@@ -51,8 +51,7 @@ async fn o9_random_paths_methods_headers_and_names_make_no_new_series() {
             request.send().await.unwrap();
         }
     }
-    world.chat.say("ana", "dev", "meet now: canary").await;
-    world.card("dev", "canary").await;
+    world.card_of("ana", "dev", "canary").await;
     let after = series(&world).await;
     let new: Vec<&String> = after.difference(&before).collect();
     assert_eq!(new, Vec::<&String>::new());

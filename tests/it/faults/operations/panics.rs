@@ -29,8 +29,7 @@ async fn o11_panic_in_a_handler_is_answered_counted_and_isolated() {
     assert!(metric(&world, errors).await >= before + 1.0);
     let log = world.relay.log();
     assert!(log.contains("panicked: a defect"), "{log}");
-    world.chat.say("ana", "dev", "meet now: all the same").await;
-    world.card("dev", "all the same").await;
+    world.card_of("ana", "dev", "all the same").await;
     world.finish().await;
 }
 
@@ -40,9 +39,7 @@ async fn o11_panic_at_every_webhook_makes_plugnmeet_try_again_and_the_card_ends_
         .variable("MEETRELAY_PANIC_AT", "ingress.answer@/plugnmeet/webhook")
         .start()
         .await;
-    world.chat.say("ana", "dev", "meet now: untold").await;
-    let card = world.card("dev", "untold").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "untold").await;
     assert!(world.conference.end_room(&room.room_id));
     // plugNmeet tries what it got 500 for three times, and then forgets it: asking finds the end.
     world

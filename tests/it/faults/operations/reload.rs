@@ -25,8 +25,7 @@ async fn o3_invalid_file_leaves_everything_as_it_is_and_says_what_is_wrong() {
     assert!(complaint.contains("unknown key retry.attempts"), "{said}");
     let told = complaint.replace('"', "\\\"");
     assert!(world.relay.log().contains(&told), "{told} is not logged");
-    world.chat.say("ana", "dev", "meet now: as before").await;
-    world.card("dev", "as before").await;
+    world.card_of("ana", "dev", "as before").await;
     // A file that could not be served is none to be taken over either.
     world.relay.configure(|_| missing(good.borrow().clone()));
     assert!(!world.relay.reload().await);
@@ -34,8 +33,7 @@ async fn o3_invalid_file_leaves_everything_as_it_is_and_says_what_is_wrong() {
     world.relay.configure(|_| good.borrow().clone());
     assert!(world.relay.reload().await);
     world.relay.await_metric(&format!("{gauge} 1")).await;
-    world.chat.say("ana", "weekly", "meet now: and after").await;
-    world.card("weekly", "and after").await;
+    world.card_of("ana", "weekly", "and after").await;
     world.finish().await;
 }
 
@@ -56,8 +54,7 @@ async fn o3_key_that_needs_a_restart_is_named_and_the_others_are_taken_over() {
     assert!(named[0].contains("\"key\":\"sweep.every\""), "{named:?}");
     let debug = || world.relay.log().matches("\"level\":\"DEBUG\"").count();
     let before = debug();
-    world.chat.say("ana", "dev", "meet now: quietly").await;
-    world.card("dev", "quietly").await;
+    world.card_of("ana", "dev", "quietly").await;
     assert_eq!(debug(), before, "log.level is taken over");
     world.finish().await;
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use world::mattermost::ChannelKind;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, World, eventually};
 
 #[tokio::test]
 async fn o1_sigterm_under_work_exits_zero_and_loses_nothing() {
@@ -119,9 +119,10 @@ async fn o1_sigterm_under_load_keeps_every_start_that_was_accepted() {
             .map(|delivery| delivery.post_id)
             .collect()
     };
-    while accepted(&world).len() < first.len() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the answers to the first triggers", async || {
+        (accepted(&world).len() >= first.len()).then_some(())
+    })
+    .await;
     let talk = async {
         for channel in rest {
             posts.push(world.chat.say("ana", channel, "meet now").await);
@@ -149,6 +150,8 @@ async fn o2_sigint_after_sigterm_ends_at_once_too() {
     let mut world = Setup::default()
         // The lease of a process that ended lasts twice as long.
         .set("MATTERMOST__CALL_TIMEOUT", "8s")
+        // No deadline ends it.
+        .set("SERVER__DRAIN_TIMEOUT", "10m")
         .start()
         .await;
     let hang = world::Fault::Stall(Duration::from_secs(60));
@@ -158,10 +161,9 @@ async fn o2_sigint_after_sigterm_ends_at_once_too() {
     called.unwrap();
     world.relay.signal("INT").await;
     world.relay.await_log("draining").await;
-    let began = Instant::now();
     world.relay.signal("TERM").await;
     let status = world.relay.ended().await;
-    assert!(began.elapsed() < Duration::from_secs(3));
+    // After a call that ends by itself the code is 0.
     assert_eq!(status.code(), Some(1), "a cut is told");
     world.chat.faults().clear();
     world.relay.start_again().await;

@@ -17,15 +17,11 @@ async fn o6_relay_that_starts_in_1970_posts_cards_and_goes_on_when_the_clock_is_
         .start()
         .await;
     assert!(world.relay.log().contains("\"timestamp\":\"1970-01-01"));
-    world.chat.say("ana", "dev", "meet now: long ago").await;
-    let card = world.card("dev", "long ago").await;
+    let card = world.card_of("ana", "dev", "long ago").await;
     // A time server is found: 56 years pass at once.
     std::fs::write(&file, "0").unwrap();
     let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    world.join(&room, "Ana");
     assert!(world.conference.end_room(&room.room_id));
     world
         .see("the end", |chat| {
@@ -36,8 +32,7 @@ async fn o6_relay_that_starts_in_1970_posts_cards_and_goes_on_when_the_clock_is_
             .then_some(())
         })
         .await;
-    world.chat.say("ana", "weekly", "meet now: today").await;
-    world.card("weekly", "today").await;
+    world.card_of("ana", "weekly", "today").await;
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }

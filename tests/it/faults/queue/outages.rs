@@ -9,7 +9,7 @@ use world::broker::Broker;
 use world::mattermost::ChannelKind;
 use world::plugnmeet::sign_webhook;
 
-use crate::harness::{BackEnd, PATIENCE, Setup, World, client};
+use crate::harness::{BackEnd, Setup, World, client, eventually};
 
 /// Meetings that run when the trouble begins; half of them end while it lasts.
 const BEFORE: usize = 4;
@@ -160,11 +160,10 @@ struct Play {
 impl Play {
     /// Both of the relay's connections are there: its own gauges tell of an end a moment later.
     async fn links_are_up(&self) {
-        let since = tokio::time::Instant::now();
-        while self.broker().connections().await < 2 {
-            assert!(since.elapsed() < PATIENCE, "the relay does not connect");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("both connections of the relay", async || {
+            (self.broker().connections().await >= 2).then_some(())
+        })
+        .await;
     }
 
     async fn open(setup: Setup) -> Self {
@@ -394,19 +393,12 @@ impl Play {
     async fn until(&self, what: &str, is_so: impl Fn(u16, &str) -> bool) {
         let base = self.world.relay.ports.admin_url();
         let http = client();
-        let wait = async {
-            loop {
-                let ready = http.get(format!("{base}/readyz")).send().await.unwrap();
-                let metrics = http.get(format!("{base}/metrics")).send().await.unwrap();
-                if is_so(ready.status().as_u16(), &metrics.text().await.unwrap()) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-            panic!("waited for {what}\n{}", self.world.relay.last_words());
-        }
+        let wait = self.world.relay.eventually(what, async || {
+            let ready = http.get(format!("{base}/readyz")).send().await.unwrap();
+            let metrics = self.world.relay.metrics().await;
+            is_so(ready.status().as_u16(), &metrics).then_some(())
+        });
+        wait.await;
     }
 }
 

@@ -1,13 +1,12 @@
 //! How a relay starts with RabbitMQ, and what a person is told when it cannot.
 
 use std::process::Output;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use world::broker::Broker;
 
-use crate::harness::{BackEnd, PATIENCE, Setup, client};
+use crate::harness::{BackEnd, PATIENCE, Setup, client, eventually};
 
 /// A password that must show up nowhere.
 pub(crate) const SECRET: &str = "hidden-5f3a";
@@ -60,13 +59,11 @@ impl Start {
     /// Waits until a line of what was spawned contains `words`.
     pub(crate) async fn await_log(&self, words: &str) {
         let path = self.folder.path().join("relay.log");
-        let there = async {
-            while !std::fs::read_to_string(&path).unwrap().contains(words) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, there).await;
-        assert!(in_time.is_ok(), "{words:?} was never logged");
+        eventually(&format!("{words:?} in the log"), async || {
+            let log = std::fs::read_to_string(&path).unwrap();
+            log.contains(words).then_some(())
+        })
+        .await;
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
@@ -228,37 +225,20 @@ async fn q1_broker_that_comes_back_makes_the_publisher_ready() {
     let (broker, _) = world.back_end.broker().unwrap();
     let is_ready = async |wanted: &str| {
         let line = format!("meetrelay_ready{{check=\"amqp_publisher\"}} {wanted}");
-        let metrics = format!("{}/metrics", world.relay.ports.admin_url());
-        let reached = tokio::time::timeout(PATIENCE, async {
-            loop {
-                let text = client()
-                    .get(&metrics)
-                    .send()
-                    .await
-                    .unwrap()
-                    .text()
-                    .await
-                    .unwrap();
-                if text.contains(&line) {
-                    return text;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        });
-        reached.await.unwrap_or_else(|_| panic!("never: {line}"))
+        world.relay.await_metric(&line).await;
     };
     is_ready("1").await;
     broker.stop_app().await;
     is_ready("0").await;
     broker.start_app().await;
-    let text = is_ready("1").await;
+    is_ready("1").await;
+    let text = world.relay.metrics().await;
     assert!(
         text.contains("meetrelay_amqp_connected{role=\"publisher\"} 1"),
         "{text}"
     );
     world.relay.await_log("RabbitMQ takes messages again").await;
-    world.chat.say("ana", "dev", "meet now: after all").await;
-    world.card("dev", "after all").await;
+    world.card_of("ana", "dev", "after all").await;
     world.finish().await;
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use super::disk::queue_file;
 use super::{ask, each_has_one_card, is_accepted, on_files, ready};
@@ -18,9 +19,7 @@ async fn waiting(channels: &[&str]) -> World {
         assert!(is_accepted(&ask(&world, channel).await));
     }
     // Rooms are made, cards are owed.
-    while world.conference.rooms().len() < channels.len() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    world.rooms(channels.len()).await;
     world.relay.kill().await;
     world
 }
@@ -59,10 +58,7 @@ async fn q14_flipped_bit_in_a_message_makes_one_dead_letter_and_harms_no_neighbo
         .relay
         .await_log("given up: a dead letter waits for a person")
         .await;
-    let letters = world
-        .relay
-        .cli_ok(&["dead-letters", "list", "--json"])
-        .await;
+    let letters = Value::from(world.relay.dead_letters().await).to_string();
     assert!(letters.contains("checksum"), "{letters}");
     world.chat.start_again().await.unwrap();
     // What the job was to do is still owed.

@@ -10,9 +10,7 @@ async fn waiting() -> World {
     let mut world = on_files().start().await;
     world.chat.stop().await;
     assert!(is_accepted(&ask(&world, "room").await));
-    while world.conference.rooms().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    world.rooms(1).await;
     world.relay.kill().await;
     world
 }

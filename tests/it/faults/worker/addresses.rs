@@ -43,15 +43,14 @@ impl Trap {
 }
 
 /// Waits until calls to the chat server are counted as unreachable.
-async fn await_unreachable(world: &World) {
-    loop {
+async fn await_unreachable(world: &World, what: &str) {
+    let is_counted = |line: &str| line.contains(UNREACHABLE) && !line.ends_with("} 0");
+    let what = format!("calls that are counted as unreachable: {what}");
+    let counted = world.relay.eventually(&what, async || {
         let metrics = world.relay.metrics().await;
-        let is_counted = |line: &str| line.contains(UNREACHABLE) && !line.ends_with("} 0");
-        if metrics.lines().any(is_counted) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        metrics.lines().any(is_counted).then_some(())
+    });
+    counted.await;
 }
 
 #[tokio::test]
@@ -77,12 +76,7 @@ async fn w5_peers_that_cannot_be_reached_are_told_apart_and_tried_again() {
         world.chat.say("ana", "dev", "meet now: out of reach").await;
         // The other peer's part is done.
         world.room().await;
-        let counted = tokio::time::timeout(crate::harness::PATIENCE, await_unreachable(&world));
-        assert!(
-            counted.await.is_ok(),
-            "{what}: {}",
-            world.relay.last_words()
-        );
+        await_unreachable(&world, what).await;
         world.relay.await_metric("meetrelay_dead_letters 0").await;
         world.finish().await;
     }
@@ -104,8 +98,7 @@ async fn w17_proxies_of_the_environment_are_not_used() {
         setup = setup.variable(name, &proxy);
     }
     let world = setup.variable("NO_PROXY", "").start().await;
-    world.chat.say("ana", "dev", "meet now: directly").await;
-    world.card("dev", "directly").await;
+    world.card_of("ana", "dev", "directly").await;
     trap.assert_unvisited();
     world.finish().await;
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{Setup, World, eventually, slow_peer_takes};
 
 /// What it does with a connection.
 #[derive(Clone)]
@@ -120,13 +120,10 @@ impl Liar {
     /// Waits until it has lied to so many more requests.
     pub async fn await_told(&self, more: u64) {
         let enough = self.told() + more;
-        let there = async {
-            while self.told() < enough {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, there).await;
-        assert!(in_time.is_ok(), "the relay does not ask again");
+        eventually("another request to lie to", async || {
+            (self.told() >= enough).then_some(())
+        })
+        .await;
     }
 }
 
@@ -153,7 +150,7 @@ async fn meet(mut stream: TcpStream, manner: Manner, told: &AtomicU64, sent: &At
         After::Stall => std::future::pending().await,
         After::Drip => {
             while stream.write_all(b"y").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                slow_peer_takes(Duration::from_millis(50)).await;
             }
         }
         After::Endless => {

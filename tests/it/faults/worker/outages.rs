@@ -15,13 +15,8 @@ async fn w12_answer_lost_on_the_way_makes_no_second_card() {
         .chat
         .faults()
         .next("posts.create", 1, Fault::DropAfter);
-    world.chat.say("ana", "dev", "meet now: once").await;
-    let card = world.card("dev", "once").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "once").await;
+    world.join(&room, "Ana");
     world
         .see("the card goes on living", |chat| {
             chat.post(&card.id)?.attachments()[0]
@@ -41,8 +36,7 @@ async fn w12_lost_answers_of_plugnmeet_make_no_second_room() {
         .conference
         .faults()
         .next("room.create", 1, Fault::DropAfter);
-    world.chat.say("ana", "dev", "meet now: once").await;
-    world.card("dev", "once").await;
+    world.card_of("ana", "dev", "once").await;
     let joinable = |chat: &Model| {
         let posts = chat.posts("dev");
         let card = posts.iter().find(|post| !post.attachments().is_empty())?;
@@ -63,9 +57,7 @@ async fn w15_a_card_that_cannot_be_posted_makes_no_second_room() {
         headers: vec![],
     };
     world.chat.faults().next("posts.create", 4, trouble);
-    world.chat.say("ana", "dev", "meet now: patient").await;
-    world.card("dev", "patient").await;
-    world.room().await;
+    world.meeting("dev", "patient").await;
     assert!(world.chat.calls("posts.create") >= 5);
     assert_eq!(
         world.conference.count("room.create"),

@@ -5,7 +5,7 @@ use world::Fault;
 use world::mattermost::Model;
 use world::plugnmeet::Backend;
 
-use super::{NO_DEAD_LETTER, Running, lines, until, until_tried};
+use super::{NO_DEAD_LETTER, Running, lines, until_tried};
 use crate::harness::Setup;
 
 /// Far fewer attempts that count than a back end that is away lets fail.
@@ -150,12 +150,15 @@ async fn f20_meet_now_while_a_back_end_is_away_waits_for_it() {
         world.chat.say("ana", channel, "meet now: patience").await;
         until_tried(&world, "room.create", 4).await;
         let card = world.card(channel, "patience").await;
-        until(&world, &card, |text| text.contains("being prepared")).await;
+        world
+            .until(&card, |text| text.contains("being prepared"))
+            .await;
         world.conference.set_down(backend, false);
-        until(&world, &card, |text| {
-            text.contains("Join the meeting") && !text.contains("being prepared")
-        })
-        .await;
+        world
+            .until(&card, |text| {
+                text.contains("Join the meeting") && !text.contains("being prepared")
+            })
+            .await;
     }
     assert_eq!(world.conference.rooms().len(), 3);
     world.relay.await_metric(NO_DEAD_LETTER).await;
@@ -176,12 +179,10 @@ async fn f20_start_ends_at_its_deadline_with_the_reason() {
         headers: vec![],
     };
     world.conference.faults().set("room.create", refusal);
-    world.chat.say("ana", "dev", "meet now: no key").await;
-    let card = world.card("dev", "no key").await;
-    until(&world, &card, |text| {
-        text.contains("refuses the relay's API key")
-    })
-    .await;
+    let card = world.card_of("ana", "dev", "no key").await;
+    world
+        .until(&card, |text| text.contains("refuses the relay's API key"))
+        .await;
     world.relay.await_metric(NO_DEAD_LETTER).await;
     world.finish().await;
 }

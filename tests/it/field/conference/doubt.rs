@@ -1,12 +1,10 @@
 //! Signs of an end that no webhook told.
 
-use std::time::Duration;
-
 use world::mattermost::Model;
 use world::plugnmeet::Backend;
 
-use super::{Running, until};
-use crate::harness::{PATIENCE, Setup, client};
+use super::Running;
+use crate::harness::{PATIENCE, Setup, page_with};
 
 /// No webhook comes, and the meeting's own poll is far off.
 async fn unheard() -> Running {
@@ -14,17 +12,7 @@ async fn unheard() -> Running {
         .set("PLUGNMEET__POLL_FIRST_AFTER", "1h")
         .set("PLUGNMEET__POLL_EVERY", "1h");
     let running = Running::start(setup).await;
-    let can_be_joined = async {
-        loop {
-            let page = client().get(&running.page).send().await.unwrap();
-            if page.text().await.unwrap().contains("Join the meeting") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, can_be_joined).await;
-    assert!(in_time.is_ok(), "the relay does not know the room");
+    page_with(&running.page, "Join the meeting").await;
     running.world.conference.settle_webhooks(PATIENCE).await;
     running.world.conference.configure_webhooks(None, false);
     running
@@ -46,7 +34,9 @@ async fn f16_start_after_an_end_that_nobody_told_makes_a_new_room() {
     let start = "/plugnmeet start second";
     world.chat.command("bob", "dev", start, None).await;
     let card = world.card("dev", "second").await;
-    until(world, &card, |text| text.contains("Join the meeting")).await;
+    world
+        .until(&card, |text| text.contains("Join the meeting"))
+        .await;
     running.until_over().await;
     assert_eq!(world.conference.rooms().len(), 2);
     assert_eq!(world.conference.count("room.active"), 1, "one poll");
@@ -71,9 +61,10 @@ async fn f16_join_link_of_a_dead_room_ends_its_meeting() {
     let text = running.until_over().await;
     assert!(text.contains("about"), "{text}");
     let world = &running.world;
-    world.chat.say("bob", "dev", "meet now: second").await;
-    let card = world.card("dev", "second").await;
-    until(world, &card, |text| text.contains("Join the meeting")).await;
+    let card = world.card_of("bob", "dev", "second").await;
+    world
+        .until(&card, |text| text.contains("Join the meeting"))
+        .await;
     assert_eq!(world.conference.rooms().len(), 2);
     running.world.finish().await;
 }

@@ -3,7 +3,7 @@
 use world::Fault;
 use world::mattermost::Model;
 
-use super::{NO_DEAD_LETTER, Running, lines, until, until_tried};
+use super::{NO_DEAD_LETTER, Running, lines, until_tried};
 use crate::harness::{PATIENCE, Setup};
 
 /// Creates and ends a meeting while a proxy answers with this status, and then plugNmeet again.
@@ -26,10 +26,11 @@ async fn rides_out(status: u16) {
     faults.clear();
     running.until_over().await;
     let card = world.card("weekly", "second").await;
-    until(world, &card, |text| {
-        text.contains("Join the meeting") && !text.contains("being prepared")
-    })
-    .await;
+    world
+        .until(&card, |text| {
+            text.contains("Join the meeting") && !text.contains("being prepared")
+        })
+        .await;
     world.relay.await_metric(NO_DEAD_LETTER).await;
     assert_eq!(lines(world, &["\"ERROR\""]), 0);
     running.world.finish().await;

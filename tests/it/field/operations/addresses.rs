@@ -113,8 +113,7 @@ async fn f30_cards_of_running_meetings_show_the_new_address_after_a_restart() {
     let mut world = World::start().await;
     let old = world.relay.ports.public_url();
     let new = old.replace("127.0.0.1", "localhost");
-    world.chat.say("ana", "dev", "meet now: moved").await;
-    let card = world.card("dev", "moved").await;
+    let card = world.card_of("ana", "dev", "moved").await;
     let shows = |url: &str| {
         let (card, link) = (card.id.clone(), format!("{url}/join/"));
         move |chat: &Model| {

@@ -86,9 +86,7 @@ async fn f2_end_is_found_by_asking_after_the_clock_was_set_back() {
     let mut world = clock.world().await;
     world.conference.lose_webhooks("session_ended", None);
     world.conference.lose_webhooks("room_finished", None);
-    world.chat.say("ana", "dev", "meet now: lost").await;
-    let card = world.card("dev", "lost").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "lost").await;
     world
         .conference
         .wait_for("a poll", PATIENCE, |fake| {

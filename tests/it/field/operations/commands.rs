@@ -1,16 +1,13 @@
 //! Commands of operators, and what the log says of a meeting (row 30).
 
 use serde_json::Value;
-use world::Fault;
 
-use crate::harness::{PATIENCE, Setup, World};
+use crate::harness::{PATIENCE, Setup, World, eventually};
 
 #[tokio::test]
 async fn f30_every_command_takes_what_why_takes() {
     let world = World::start().await;
-    world.chat.say("ana", "dev", "meet now: by any name").await;
-    let card = world.card("dev", "by any name").await;
-    let room = world.room().await;
+    let (card, room) = world.meeting("dev", "by any name").await;
     world.relay.await_log("\"room_created\"").await;
     let listed = world.relay.cli_ok(&["meetings", "list", "--json"]).await;
     let listed: Value = serde_json::from_str(&listed).unwrap();
@@ -58,24 +55,16 @@ async fn f30_every_command_takes_what_why_takes() {
 #[tokio::test]
 async fn f30_dead_letter_is_found_by_the_meeting_that_it_belongs_to() {
     let world = World::start().await;
-    let refusal = Fault::Answer {
-        status: 400,
-        body: r#"{"id":"model.post.is_valid.msg.app_error","message":"Invalid message.","detailed_error":"","request_id":"x","status_code":400}"#.to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-    };
-    world.chat.faults().set("posts.create", refusal);
+    world.refuse_cards();
     world.chat.say("ana", "dev", "meet now: stuck").await;
     let room = world.room().await;
-    let shown = loop {
-        let output = world
-            .relay
-            .cli(&["dead-letters", "show", &room.room_id])
-            .await;
-        if output.status.success() {
-            break String::from_utf8_lossy(&output.stdout).into_owned();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+    let show = ["dead-letters", "show", &room.room_id];
+    let shown = eventually("the dead letter of the room", async || {
+        let output = world.relay.cli(&show).await;
+        let is_there = output.status.success();
+        is_there.then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    })
+    .await;
     assert!(shown.contains("RefreshCard"), "{shown}");
     world.chat.faults().clear();
     world
@@ -89,13 +78,8 @@ async fn f30_dead_letter_is_found_by_the_meeting_that_it_belongs_to() {
 #[tokio::test]
 async fn f30_log_at_info_has_a_few_lines_for_a_meeting_each_with_the_event() {
     let world = Setup::default().set("LOG__LEVEL", "info").start().await;
-    world.chat.say("ana", "dev", "meet now: quiet").await;
-    let card = world.card("dev", "quiet").await;
-    let room = world.room().await;
-    world
-        .conference
-        .join(&room.room_id, "Ana", "u-ana")
-        .unwrap();
+    let (card, room) = world.meeting("dev", "quiet").await;
+    world.join(&room, "Ana");
     world.relay.await_log("somebody joined").await;
     assert!(world.conference.end_room(&room.room_id));
     world

@@ -1,8 +1,7 @@
 //! A relay that dies at named places (src/crash_point.rs) and is started again.
 
-use std::time::Duration;
-
 use super::{PATIENCE, Relay};
+use crate::harness::eventually_within;
 
 impl Relay {
     /// From its next start on the process dies there.
@@ -63,9 +62,13 @@ impl Relay {
     pub fn logs(&self, words: &'static str) -> impl Future<Output = ()> + use<> {
         let path = self.log.clone();
         async move {
-            while !std::fs::read_to_string(&path).is_ok_and(|log| log.contains(words)) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let what = format!("{words:?} in the log");
+            // It dies and starts again meanwhile.
+            eventually_within(4 * PATIENCE, &what, async || {
+                let log = std::fs::read_to_string(&path).ok()?;
+                log.contains(words).then_some(())
+            })
+            .await;
         }
     }
 }

@@ -9,6 +9,7 @@ use world::broker::Broker;
 
 use super::super::bench::to;
 use super::bench::{Counts, VhostBench, settings, start, start_observed};
+use crate::harness::within;
 
 #[expect(clippy::print_stderr, reason = "what the measurement is for")]
 fn tell(line: &str) {
@@ -67,12 +68,11 @@ async fn thousand_reconnects_leave_nothing_behind() {
     );
     queue.publish(to(QueueName::Events, "a")).await.unwrap();
     let before = before.unwrap();
-    let began = Instant::now();
-    // Threads end a moment after their connections.
-    while began.elapsed() < Duration::from_secs(10) && (lapin_threads() > 2 || held().0 > before.0)
-    {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    // Threads end a moment after their connections; what is there after ten seconds is judged below.
+    within(Duration::from_secs(10), async || {
+        (lapin_threads() <= 2 && held().0 <= before.0).then_some(())
+    })
+    .await;
     let now = held();
     tell(&format!(
         "after {cycles} reconnects: (descriptors, threads) {before:?} -> {now:?}"

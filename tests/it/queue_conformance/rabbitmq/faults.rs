@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use meetrelay::ports::{PublishError, Queue, QueueError, QueueName, Settlement};
-use meetrelay::queue::rabbitmq::{LinkStates, RabbitMq, Role};
+use meetrelay::queue::rabbitmq::{BrokerSettings, LinkStates, RabbitMq, Role};
 use tokio::time::timeout;
 use world::broker::Broker;
 
 use super::super::bench::{ids, later, receipts, receive_all, receive_one, to};
 use super::bench::{Counts, settings, start, start_observed};
+use crate::harness::{eventually_within, stays_true_for};
 
 use QueueName::{Chat, ChatLater, Events};
 
@@ -21,6 +24,14 @@ async fn own_broker() -> (Broker, String) {
     let broker = Broker::start().await.unwrap_or_else(|why| panic!("{why}"));
     let vhost = broker.new_vhost().await;
     (broker, vhost)
+}
+
+/// Whoever waits for a broker that does not answer waits longer than the test.
+fn patient(url: &str) -> BrokerSettings {
+    BrokerSettings {
+        confirm_timeout: 10 * PATIENCE,
+        ..settings(url)
+    }
 }
 
 async fn wait_for(queue: &RabbitMq, is_so: impl FnMut(&LinkStates) -> bool) {
@@ -38,15 +49,15 @@ async fn wait_until_up(queue: &RabbitMq) {
 
 /// Publishes until it works: as whoever spools does.
 async fn insist(queue: &dyn Queue, number: usize) {
-    loop {
+    let what = format!("message {number} to be taken");
+    eventually_within(PATIENCE, &what, async || {
         match queue.publish(to(Events, number)).await {
-            Ok(()) => return,
-            Err(PublishError::Unavailable(_)) => {
-                tokio::time::sleep(Duration::from_millis(20)).await
-            }
+            Ok(()) => Some(()),
+            Err(PublishError::Unavailable(_)) => None,
             Err(error) => panic!("{error}"),
         }
-    }
+    })
+    .await;
 }
 
 /// Receives and settles until every one of `count` ids came.
@@ -69,7 +80,7 @@ async fn collect(queue: &dyn Queue, count: usize) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn confirmed_messages_survive_a_killed_broker() {
     let (broker, vhost) = own_broker().await;
-    let queue = start(settings(&broker.url(&vhost))).await.unwrap();
+    let queue = start(patient(&broker.url(&vhost))).await.unwrap();
     let batch = (0..50).map(|number| to(Events, number)).collect();
     queue.publish_all(batch).await.unwrap();
     let delay = Duration::from_secs(2);
@@ -83,10 +94,10 @@ async fn confirmed_messages_survive_a_killed_broker() {
         !links.publisher.is_up && !links.consumer.is_up
     })
     .await;
-    let refused = Instant::now();
-    let error = queue.publish(to(Chat, "now")).await.unwrap_err();
+    // Refused while the broker is dead: it was not waited for.
+    let refused = timeout(PATIENCE, queue.publish(to(Chat, "now")));
+    let error = refused.await.unwrap().unwrap_err();
     assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
-    assert!(refused.elapsed() < Duration::from_millis(100));
     let settled = queue.settle(vec![Settlement::Done(held[0].receipt)]).await;
     assert!(!matches!(settled, Err(QueueError::Closed)));
     broker.restart().await;
@@ -105,27 +116,27 @@ async fn nothing_is_lost_when_connections_are_closed_under_load() {
     let settings = settings(&broker.url(&vhost));
     let queue = start_observed(settings, counts.clone()).await.unwrap();
     let queue = Arc::new(queue);
-    let publishing: Vec<_> = (0..16)
-        .map(|first| {
-            let queue = queue.clone();
-            tokio::spawn(async move {
-                for number in (first..COUNT).step_by(16) {
-                    insist(&*queue, number).await;
-                }
-            })
-        })
-        .collect();
     let receiving = {
         let queue = queue.clone();
         tokio::spawn(async move { collect(&*queue, COUNT).await })
     };
-    for _ in 0..4 {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        broker.close_all_connections().await;
-    }
-    for publishing in publishing {
-        publishing.await.unwrap();
-    }
+    let published = AtomicUsize::new(0);
+    let publishing = join_all((0..16).map(async |first| {
+        for number in (first..COUNT).step_by(16) {
+            insist(&*queue, number).await;
+            published.fetch_add(1, Ordering::Relaxed);
+        }
+    }));
+    let closing = async {
+        for part in 1..=4 {
+            eventually_within(PATIENCE, "the load to go on", async || {
+                (published.load(Ordering::Relaxed) >= part * COUNT / 5).then_some(())
+            })
+            .await;
+            broker.close_all_connections().await;
+        }
+    };
+    tokio::join!(publishing, closing);
     let seen = timeout(PATIENCE, receiving).await.unwrap().unwrap();
     assert_eq!(seen.len(), COUNT);
     assert!(counts.reconnects(Role::Publisher) >= 1 && counts.reconnects(Role::Consumer) >= 1);
@@ -135,7 +146,7 @@ async fn nothing_is_lost_when_connections_are_closed_under_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocked_broker_refuses_at_once_and_still_takes_acknowledgements() {
     let (broker, vhost) = own_broker().await;
-    let queue = start(settings(&broker.url(&vhost))).await.unwrap();
+    let queue = start(patient(&broker.url(&vhost))).await.unwrap();
     queue
         .publish_all(vec![to(Events, "a"), to(Events, "b"), to(Events, "c")])
         .await
@@ -145,11 +156,7 @@ async fn blocked_broker_refuses_at_once_and_still_takes_acknowledgements() {
     // The alarm reaches the connections a moment later, and blocks whoever publishes then.
     let refused = timeout(PATIENCE, async {
         loop {
-            let began = Instant::now();
-            let published = queue.publish(to(Chat, "early")).await;
-            let took = began.elapsed();
-            assert!(took < Duration::from_secs(2), "{took:?}");
-            if let Err(error) = published {
+            if let Err(error) = queue.publish(to(Chat, "early")).await {
                 return error;
             }
         }
@@ -157,10 +164,10 @@ async fn blocked_broker_refuses_at_once_and_still_takes_acknowledgements() {
     let error = refused.await.expect("the alarm is felt");
     assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
     wait_for(&queue, |links| links.publisher.is_blocked).await;
-    let began = Instant::now();
-    let error = queue.publish(to(Chat, "second")).await.unwrap_err();
+    // Refused while the broker is blocked: it was not waited for.
+    let refused = timeout(PATIENCE, queue.publish(to(Chat, "second")));
+    let error = refused.await.unwrap().unwrap_err();
     assert!(error.to_string().contains("blocks"), "{error}");
-    assert!(began.elapsed() < Duration::from_millis(50));
     queue
         .settle(vec![Settlement::Done(held[0].receipt)])
         .await
@@ -182,8 +189,9 @@ async fn blocked_broker_refuses_at_once_and_still_takes_acknowledgements() {
                 .await
         })
     };
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!retrying.is_finished(), "a retry waits for the broker");
+    let waits = async || !retrying.is_finished();
+    let short = Duration::from_millis(300);
+    stays_true_for(short, "a retry waits for the broker", waits).await;
     assert_eq!(broker.depth(&vhost, "meetrelay.events").await, Some(2));
     broker.clear_memory_alarm().await;
     wait_until_up(&queue).await;
@@ -205,30 +213,20 @@ async fn blocked_broker_refuses_at_once_and_still_takes_acknowledgements() {
 async fn frozen_broker_is_noticed_and_publish_answers_in_time() {
     let (broker, vhost) = own_broker().await;
     let mut settings = settings(&broker.url(&vhost));
-    settings.heartbeat = Duration::from_secs(1);
+    // Long before a heartbeat is missed.
+    settings.heartbeat = Duration::from_secs(4);
     settings.confirm_timeout = Duration::from_secs(1);
     let queue = start(settings).await.unwrap();
     queue.publish(to(Events, "before")).await.unwrap();
     broker.freeze().await;
-    let began = Instant::now();
     let error = queue.publish(to(Events, "frozen")).await.unwrap_err();
     assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        began.elapsed()
-    );
     wait_for(&queue, |links| !links.publisher.is_up).await;
-    let again = Instant::now();
     queue.publish(to(Events, "at once")).await.unwrap_err();
-    assert!(again.elapsed() < Duration::from_millis(100));
+    let is_unnoticed = queue.link().borrow().consumer.is_up;
+    assert!(is_unnoticed, "both were refused before a heartbeat told");
     // Nothing is asked of this one: its heartbeat alone can tell.
     wait_for(&queue, |links| !links.consumer.is_up).await;
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
     broker.thaw().await;
     wait_until_up(&queue).await;
     queue.publish(to(Events, "after")).await.unwrap();

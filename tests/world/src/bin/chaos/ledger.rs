@@ -7,7 +7,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use reconcile::{Counts, Discrepancy, Verdict};
+pub use reconcile::{Counts, Verdict};
+pub use world::reconcile::Discrepancy;
 
 /// What a person wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use ledger::{Counts, Discrepancy, Ledger, Verdict};
 use plan::{Parts, Plan};
 use stage::Stage;
+use world::reconcile::settle as settled;
 
 /// How long everything may take to settle after the last trouble.
 const SETTLE_MAX: Duration = Duration::from_secs(150);
@@ -227,14 +228,14 @@ async fn settle(
 ) -> (Counts, Vec<Discrepancy>, Duration) {
     let began = Instant::now();
     let notes = ledger.notes();
-    loop {
+    let look = async || {
         // A start that was lost at its source is found late.
         people::end_all(stage);
         let mut wrong = look::unrest(stage).await;
         let counts = match look::look(stage, number, &notes).await {
             Ok(seen) => {
                 let verdict = Verdict::of(&notes, &seen);
-                wrong.extend(verdict.wrong);
+                wrong.extend(verdict.wrong.into_discrepancies());
                 verdict.counts
             }
             Err(error) => {
@@ -246,9 +247,9 @@ async fn settle(
                 Counts::default()
             }
         };
-        if wrong.is_empty() || began.elapsed() > SETTLE_MAX {
-            return (counts, wrong, began.elapsed());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+        (counts, wrong)
+    };
+    let is_settled = |(_, wrong): &(Counts, Vec<Discrepancy>)| wrong.is_empty();
+    let (counts, wrong) = settled(SETTLE_MAX, LOOK_EVERY, look, is_settled).await;
+    (counts, wrong, began.elapsed())
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use world::reconcile::{Discrepancy, Reconciliation, settle};
 
 use super::report::histogram;
 
@@ -70,30 +71,18 @@ impl Entry {
         card && end && again
     }
 
-    /// What is wrong, in words.
-    fn wrong(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let start = self.start.id();
-        if self.start.is_accepted() && self.cards == 0 {
-            wrong.push(format!("no card (request {start})"));
-        }
-        if self.cards > 1 {
-            wrong.push(format!("{} cards (request {start})", self.cards));
-        }
+    /// Adds what is wrong with the meeting of this number.
+    fn reconcile(&self, number: usize, wrong: &mut Reconciliation) {
+        let (start, again) = (self.start.id(), self.again.id());
+        let owed = |fate: &Fate| usize::from(fate.is_accepted())..=1;
+        let card = format!("the card of meeting {number}");
+        wrong.count(start, &card, self.cards as usize, owed(&self.start));
         if self.end_accepted && self.cards > 0 && !self.shows_end {
-            wrong.push(format!("the card does not show the end (request {start})"));
+            wrong.complain(start, format!("{card} does not show the end"));
         }
-        let again = self.again.id();
-        if self.again.is_accepted() && self.again_answers == 0 {
-            wrong.push(format!("second start without answer (request {again})"));
-        }
-        if self.again_answers > 1 {
-            let count = self.again_answers;
-            wrong.push(format!(
-                "second start with {count} answers (request {again})"
-            ));
-        }
-        wrong
+        let answer = format!("the answer to the second start of meeting {number}");
+        let answers = self.again_answers as usize;
+        wrong.count(again, &answer, answers, owed(&self.again));
     }
 }
 
@@ -122,29 +111,22 @@ impl Ledger {
         self.wait(patience, Entry::is_settled).await
     }
 
-    /// What is missing or doubled, a line each.
-    pub fn reconcile(&self) -> Vec<String> {
-        let entries = self.entries();
-        let mut lines = Vec::new();
+    /// What is missing or doubled.
+    pub fn reconcile(&self) -> Vec<Discrepancy> {
+        let mut wrong = Reconciliation::default();
         let mut ids = HashSet::new();
-        for (number, entry) in entries.iter().enumerate() {
-            lines.extend(
-                entry
-                    .wrong()
-                    .iter()
-                    .map(|wrong| format!("meeting {number}: {wrong}")),
-            );
+        for (number, entry) in self.entries().iter().enumerate() {
+            entry.reconcile(number, &mut wrong);
             for fate in [&entry.start, &entry.again] {
                 if let Fate::Accepted(id) = fate
-                    && !ids.insert(id)
+                    && !ids.insert(id.clone())
                 {
-                    lines.push(format!(
-                        "meeting {number}: request id {id} was given before"
-                    ));
+                    let what = format!("the request id of meeting {number} was given before");
+                    wrong.complain(id, what);
                 }
             }
         }
-        lines
+        wrong.into_discrepancies()
     }
 
     /// From when triggers were due to their cards, in microseconds.
@@ -160,24 +142,16 @@ impl Ledger {
     }
 
     async fn wait(&self, patience: Duration, is_so: impl Fn(&Entry) -> bool) -> bool {
-        let until = Instant::now() + patience;
         // Entries before this one are as they should be, and stay so.
         let mut first = 0;
-        loop {
-            {
-                let entries = self.entries();
-                while entries.get(first).is_some_and(&is_so) {
-                    first += 1;
-                }
-                if first == entries.len() {
-                    return true;
-                }
+        let look = async || {
+            let entries = self.entries();
+            while entries.get(first).is_some_and(&is_so) {
+                first += 1;
             }
-            if Instant::now() > until {
-                return false;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            first == entries.len()
+        };
+        settle(patience, LOOK_EVERY, look, |is_all| *is_all).await
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -209,33 +183,31 @@ mod tests {
     fn wrong_after(change: impl FnOnce(&mut Entry)) -> Vec<String> {
         let ledger = ledger();
         ledger.note(1, change).unwrap();
-        ledger.reconcile()
+        let wrong = ledger.reconcile();
+        wrong.iter().map(Discrepancy::to_string).collect()
     }
 
     #[test]
     fn nothing_is_wrong_when_each_has_one_ended_card() {
-        assert_eq!(ledger().reconcile(), Vec::<String>::new());
+        assert_eq!(ledger().reconcile(), []);
     }
 
     #[test]
     fn missing_and_doubled_cards_are_found() {
         assert_eq!(
             wrong_after(|entry| entry.cards = 0),
-            ["meeting 1: no card (request id-1)"]
+            ["id-1: the card of meeting 1 is missing"]
         );
         assert_eq!(
             wrong_after(|entry| entry.cards = 2),
-            ["meeting 1: 2 cards (request id-1)"]
+            ["id-1: the card of meeting 1 is there 2 times"]
         );
     }
 
     #[test]
     fn card_that_does_not_show_the_end_is_found() {
         let wrong = wrong_after(|entry| entry.shows_end = false);
-        assert_eq!(
-            wrong,
-            ["meeting 1: the card does not show the end (request id-1)"]
-        );
+        assert_eq!(wrong, ["id-1: the card of meeting 1 does not show the end"]);
         assert!(
             wrong_after(|entry| (entry.end_accepted, entry.shows_end) = (false, false)).is_empty(),
             "a refused webhook promises nothing"
@@ -270,7 +242,10 @@ mod tests {
     #[test]
     fn request_id_given_twice_is_found() {
         let wrong = wrong_after(|entry| entry.start = accepted("id-0"));
-        assert_eq!(wrong, ["meeting 1: request id id-0 was given before"]);
+        assert_eq!(
+            wrong,
+            ["id-0: the request id of meeting 1 was given before"]
+        );
     }
 
     #[tokio::test]

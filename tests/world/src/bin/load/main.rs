@@ -26,6 +26,7 @@ use plan::Plan;
 use relay::Relay;
 use report::Report;
 use sink::Sink;
+use world::reconcile::Discrepancy;
 use world::usage::Usage;
 
 /// Drives meetrelay with load and checks that nothing accepted is missing or doubled.
@@ -123,7 +124,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let discrepancies = if arguments.alone {
         Vec::new()
     } else {
-        ledger.reconcile()
+        let wrong = ledger.reconcile();
+        wrong.iter().map(Discrepancy::to_string).collect()
     };
     Ok(Report {
         arguments: arguments.clone(),

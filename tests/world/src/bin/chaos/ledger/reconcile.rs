@@ -2,15 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Asked, Fate, Meeting, Notes, Seen, Session, What};
+use world::reconcile::Reconciliation;
 
-/// One thing that is missing, doubled or untrue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discrepancy {
-    /// What to look for in the logs.
-    pub id: String,
-    pub what: String,
-}
+use super::{Asked, Fate, Meeting, Notes, Seen, Session, What};
 
 /// What came of everything, for the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +31,7 @@ pub struct Counts {
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     pub counts: Counts,
-    pub wrong: Vec<Discrepancy>,
+    pub wrong: Reconciliation,
 }
 
 impl Verdict {
@@ -106,12 +100,10 @@ impl Verdict {
         }
         let answers = seen.responses.get(&asked.response).copied().unwrap_or(0);
         let is_answered = asked.what == What::End && answers > 0;
-        if found == 0 && !seen.letters.contains_key(event) && !is_answered {
-            self.complain(event, format!("{who} was accepted and is in no meeting"));
-        }
-        if found > 1 {
-            self.complain(event, format!("{who} is in {found} meetings"));
-        }
+        let is_elsewhere = seen.letters.contains_key(event) || is_answered;
+        let meeting = format!("the meeting of {who}");
+        let owed = usize::from(!is_elsewhere);
+        self.wrong.count(event, &meeting, found, owed..=1);
         self.answer(asked, event, answers, seen);
     }
 
@@ -144,12 +136,8 @@ impl Verdict {
         self.counts.meetings += 1;
         let id = meeting.id.as_str();
         for (key, count) in &meeting.posts {
-            if *count > 1 {
-                self.complain(
-                    id,
-                    format!("{count} posts of {key:?} in {}", meeting.channel),
-                );
-            }
+            let post = format!("the post {key:?} in {}", meeting.channel);
+            self.wrong.count(id, &post, *count as usize, 0..=1);
         }
         let rooms: BTreeSet<&str> = sessions
             .iter()
@@ -230,8 +218,7 @@ impl Verdict {
     }
 
     fn complain(&mut self, id: &str, what: String) {
-        let id = id.to_owned();
-        self.wrong.push(Discrepancy { id, what });
+        self.wrong.complain(id, what);
     }
 }
 

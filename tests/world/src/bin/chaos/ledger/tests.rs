@@ -1,3 +1,5 @@
+use world::reconcile::Reconciliation;
+
 use super::*;
 
 fn asked(number: u32, what: What, response: String, event: Option<String>, fate: Fate) -> Asked {
@@ -74,7 +76,7 @@ fn run() -> (Notes, Seen) {
 fn said(spoil: impl FnOnce(&mut Notes, &mut Seen)) -> Vec<String> {
     let (mut notes, mut seen) = run();
     spoil(&mut notes, &mut seen);
-    let wrong = Verdict::of(&notes, &seen).wrong;
+    let wrong = Verdict::of(&notes, &seen).wrong.into_discrepancies();
     wrong
         .into_iter()
         .map(|one| format!("{}: {}", one.id, one.what))
@@ -113,7 +115,7 @@ fn missing_card_is_found() {
 #[test]
 fn doubled_card_is_found() {
     let said = said(|_, seen| *meeting(seen).posts.entry("card".to_owned()).or_default() = 2);
-    assert_eq!(said, ["meeting: 2 posts of \"card\" in "]);
+    assert_eq!(said, ["meeting: the post \"card\" in  is there 2 times"]);
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn accepted_request_without_meeting_is_found_unless_it_is_a_dead_letter() {
     let found = said(|_, seen| lose(seen));
     assert_eq!(
         found,
-        ["event-2: request Again of number 00001 was accepted and is in no meeting"]
+        ["event-2: the meeting of request Again of number 00001 is missing"]
     );
     let buried = said(|_, seen| {
         lose(seen);
@@ -144,7 +146,7 @@ fn request_in_two_meetings_is_found() {
     });
     assert_eq!(
         found,
-        ["event-1: request Start of number 00001 is in 2 meetings"]
+        ["event-1: the meeting of request Start of number 00001 is there 2 times"]
     );
 }
 
@@ -206,10 +208,10 @@ fn command_lost_at_its_source_is_counted_and_a_post_must_be_found_later() {
     lost.is_post = false;
     notes.asked.push(lost.clone());
     let verdict = Verdict::of(&notes, &seen);
-    assert!(verdict.wrong.is_empty());
+    assert_eq!(verdict.wrong, Reconciliation::default());
     assert_eq!(verdict.counts.lost, 1);
     lost.is_post = true;
     notes.asked.push(lost);
-    let wrong = Verdict::of(&notes, &seen).wrong;
+    let wrong = Verdict::of(&notes, &seen).wrong.into_discrepancies();
     assert!(wrong.len() == 1 && wrong[0].id == "channel-2", "{wrong:?}");
 }
