@@ -25,6 +25,7 @@ mod ledger;
 mod load;
 mod lost_ends;
 mod main_job;
+mod names;
 mod notices;
 mod operators;
 mod pages;
