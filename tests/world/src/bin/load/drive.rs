@@ -151,9 +151,6 @@ impl Driver {
             }
             What::Again(room) => (Kind::Again, self.command(room.number, 'a')),
             What::Webhook(step, room) => {
-                if WEBHOOKS[*step] == "session_ended" {
-                    self.ledger.note(room.number, |entry| entry.is_ended = true);
-                }
                 let body = body::webhook(*step, room, now);
                 let token = sign_webhook(API_KEY, API_SECRET, body.as_bytes(), now);
                 let outbound = Outbound::new("/plugnmeet/webhook", WEBHOOK, body);

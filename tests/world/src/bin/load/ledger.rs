@@ -54,8 +54,6 @@ pub struct Entry {
     pub card_at: Option<Instant>,
     /// What the card shows now is the ended notice.
     pub shows_end: bool,
-    /// plugNmeet's session is over.
-    pub is_ended: bool,
     /// A webhook that tells so was accepted.
     pub end_accepted: bool,
     /// All its requests have been sent.

@@ -51,7 +51,9 @@ impl State {
 
     fn is_active(&self, body: &Value) -> Option<Value> {
         let number = lock(&self.rooms).get(body["room_id"].as_str()?)?.number;
-        let is_active = !self.ledger.note(number, |entry| entry.is_ended)?;
+        // A room is active until the relay has heard of its end. A second start waits before the end in the relay's
+        // queue, for seconds under overload, and a room that had ended meanwhile would rightly get a successor.
+        let is_active = !self.ledger.note(number, |entry| entry.shows_end)?;
         Some(json!({
             "status": true, "msg": "success", "status_code": "SUCCESS", "is_active": is_active,
         }))
