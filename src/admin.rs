@@ -1,8 +1,8 @@
-//! The admin listeners: health, metrics, and the API behind the repairing commands. Never open to the outside.
+//! The admin listeners: health, metrics, and the API that the repair commands use. They must never be public.
 //!
-//! The commands of this program come through a Unix socket, whose permissions say who may. Over TCP `/livez`, `/readyz`,
-//! `/startupz` and `/metrics` are open to whoever reaches the listener; `/api/...` asks for the bearer token of
-//! [`AdminToken`].
+//! The commands of this program use a Unix socket, whose permissions decide who may connect. Over TCP `/livez`,
+//! `/readyz`, `/startupz` and `/metrics` are open to everybody who reaches the listener. `/api/...` needs the bearer
+//! token of [`AdminToken`].
 
 mod access;
 pub mod answer;
@@ -37,21 +37,21 @@ use health::Health;
 pub use readiness::Readiness;
 pub use token::{AdminToken, TokenError};
 
-/// What the admin listener shows and does.
+/// The parts that the admin listeners use.
 pub struct Admin {
-    /// What is listed and shown.
+    /// Holds the meetings and dead letters that are listed and shown.
     pub store: Arc<dyn Store>,
-    /// What is done.
+    /// Carries out the actions: replay, discard, end.
     pub repairs: Repairs,
-    /// How this replica is.
+    /// The readiness of this replica.
     pub readiness: Arc<Readiness>,
-    /// What `/metrics` answers.
+    /// The metrics that `/metrics` answers.
     pub metrics: Arc<Metrics>,
-    /// Our clock.
+    /// The relay's clock.
     pub clock: Arc<dyn Clock>,
-    /// When meetings owe what.
+    /// When a meeting owes each job.
     pub schedule: Schedule,
-    /// Knows our own links again.
+    /// Verifies the relay's own links.
     pub links: Links,
 }
 
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Admin {
     }
 }
 
-/// What the admin listener serves while there is nothing yet that could be listed or repaired: health and metrics.
+/// What an admin listener serves while the relay waits for its store: health and metrics only.
 pub fn health_routes(
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
@@ -73,7 +73,7 @@ pub fn health_routes(
         .unify()
 }
 
-/// Everything that an admin listener serves; unknown paths are 404, wrong methods 405.
+/// Everything that an admin listener serves. Unknown paths are answered with 404, wrong methods with 405.
 pub fn routes(
     admin: Arc<Admin>,
     access: Access,

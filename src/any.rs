@@ -1,11 +1,12 @@
-//! Bodies as no honest peer writes them, for the tests of every decoder: odd JSON, damaged recordings, plain noise.
-//! `CANARY` stands in many of them, so that a text that repeats it is caught. `PROPTEST_CASES` sets how many.
+//! Malformed bodies for the tests of every decoder: unusual JSON, damaged recordings and random bytes. Many of them
+//! contain [`CANARY`], so that a test catches an error text that repeats the input. The environment variable
+//! `PROPTEST_CASES` sets how many bodies a test tries.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// What must not come out again.
+/// Part of the input that no error text may repeat.
 pub(crate) const CANARY: &str = "CANARY";
 
 const ODD: [&str; 26] = [
@@ -37,12 +38,12 @@ const ODD: [&str; 26] = [
     "\"",
 ];
 
-/// Noise.
+/// Random bytes, fewer than 400.
 pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..400)
 }
 
-/// An object or something else, with these keys among others; not always JSON.
+/// Mostly objects, with these keys and others. Some of the texts are not valid JSON.
 pub(crate) fn json(keys: &'static [&'static str]) -> impl Strategy<Value = String> {
     let scalar = prop_oneof![
         8 => select(ODD.as_slice()).prop_map(str::to_owned),
@@ -74,7 +75,7 @@ enum Damage {
     Nest(Index, usize),
 }
 
-/// One of these, with a few things broken.
+/// One of `originals` with 1 to 3 damages.
 pub(crate) fn damaged(originals: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let damage = prop_oneof![
         4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Damage::Flip(at, 1 << bit)),
@@ -92,32 +93,32 @@ pub(crate) fn damaged(originals: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>>
 }
 
 fn apply(body: &mut Vec<u8>, damage: Damage) {
-    // Also the place behind the last byte.
-    let place = |body: &Vec<u8>, at: Index| at.index(body.len() + 1);
+    // The position behind the last byte is possible too.
+    let position = |body: &Vec<u8>, at: Index| at.index(body.len() + 1);
     match damage {
         Damage::Flip(at, bit) => {
-            let at = place(body, at);
+            let at = position(body, at);
             if let Some(byte) = body.get_mut(at) {
                 *byte ^= bit;
             }
         }
-        Damage::Cut(at) => body.truncate(place(body, at)),
+        Damage::Cut(at) => body.truncate(position(body, at)),
         Damage::Repeat(from, to) => {
-            let (from, to) = (place(body, from), place(body, to));
+            let (from, to) = (position(body, from), position(body, to));
             body.extend_from_within(from.min(to)..from.max(to));
         }
         Damage::Insert(at, more) => {
-            let at = place(body, at);
+            let at = position(body, at);
             body.splice(at..at, more);
         }
         Damage::Nest(at, depth) => {
-            let at = place(body, at);
+            let at = position(body, at);
             body.splice(at..at, std::iter::repeat_n(b'[', depth));
         }
     }
 }
 
-/// A text for people or the log: short, on one line, and without what came in.
+/// Checks a text that is meant for people or the log: it is short, on one line, and does not repeat the input.
 pub(crate) fn assert_harmless(text: &str) {
     assert!(text.chars().count() < 1000, "{} characters", text.len());
     assert!(!text.chars().any(char::is_control), "{text:?}");

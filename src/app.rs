@@ -1,4 +1,4 @@
-//! The composition root: the only file that names every adapter. What is decided is decided elsewhere.
+//! The composition root: the only module that names every adapter. It decides nothing itself.
 
 mod admin_api;
 mod admin_listeners;
@@ -60,33 +60,35 @@ use secrets::SigningSecrets;
 use unsigned::Unsigned;
 use watch::WatchedParts;
 
-/// Why the relay does not start. Each says what to change.
+/// Why the relay does not start. Each text says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration says too little to serve.
+    /// The configuration is not enough to serve.
     #[error(transparent)]
     Incomplete(#[from] Problems),
-    /// A file or folder.
+    /// A folder of the relay's files cannot be made.
     #[error("server.data_dir {}: {why}; make it a folder that the relay's user can write to, or name another", path.display())]
     DataDir {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         why: std::io::Error,
     },
-    /// A listener.
-    #[error("server.{key} {address}: {why}; stop what listens there, or write another address")]
+    /// A listener cannot be bound.
+    #[error(
+        "server.{key} {address}: {why}; stop the process that listens there, or write another address"
+    )]
     Listen {
         /// `listen` or `admin_listen`.
         key: &'static str,
-        /// Where.
+        /// The configured address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         why: std::io::Error,
     },
-    /// A setting that its part refuses.
+    /// A setting that the part that uses it refuses.
     #[error(transparent)]
     Setting(Box<dyn Error + Send + Sync>),
     /// RabbitMQ refuses: a person must change something.
@@ -95,42 +97,42 @@ pub enum StartError {
     /// PostgreSQL refuses: a person must change something.
     #[error(transparent)]
     Database(#[from] PostgresError),
-    /// A stop was asked for before everything was there.
-    #[error("stopped while it waited for the store")]
+    /// A stop was requested before the store was available.
+    #[error("stopped while waiting for the store")]
     Stopped,
-    /// The queue's file.
+    /// The queue's file cannot be opened.
     #[error(transparent)]
     Queue(#[from] crate::queue::QueueOpenError),
-    /// The spool's folder.
+    /// The spool cannot be opened.
     #[error(transparent)]
     Spool(#[from] crate::queue::SpoolError),
-    /// The store's file.
+    /// The store's file cannot be opened.
     #[error(transparent)]
     OpenStore(#[from] crate::store::sqlite::OpenError),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Another process has the data directory.
+    /// Another process uses the data directory.
     #[error(transparent)]
     InUse(#[from] LockError),
-    /// The HTTP client.
+    /// The HTTP client cannot be made.
     #[error(transparent)]
     Http(#[from] HttpSetupError),
 }
 
-/// A worker or watcher ended although nobody asked.
+/// A worker or watcher ended without a request to stop.
 #[derive(Debug, thiserror::Error)]
-#[error("a worker or watcher ended by itself, which is a defect; the log says more")]
+#[error("a worker or watcher ended by itself, which is a defect; see the log")]
 pub struct WorkerEnded;
 
-/// What a relay is made of besides its configuration.
+/// What a relay needs besides its configuration.
 #[derive(Debug, Clone)]
 pub struct AppContext {
-    /// Where parts count.
+    /// The metrics that every part updates.
     pub metrics: Arc<Metrics>,
-    /// Where parts tell how they are.
+    /// The readiness that every part reports to.
     pub readiness: Arc<Readiness>,
-    /// When to stop.
+    /// The request to stop, and its deadline.
     pub shutdown: Shutdown,
 }
 
@@ -141,21 +143,21 @@ pub struct App {
     workers: Workers,
     public_loop: JoinHandle<usize>,
     admin_loop: JoinHandle<usize>,
-    /// Ends the admin listeners, last.
+    /// Ends the admin listeners. They end last.
     drained: CancellationToken,
     watchers: JoinSet<()>,
     holders: Holders,
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
-    /// Nobody else has the data directory until everything is closed.
+    /// Keeps the data directory locked until everything is closed.
     _socket: Option<AdminSocket>,
 }
 
 impl App {
-    /// Opens the files, binds the listeners, starts the workers. Nothing is called yet.
+    /// Opens the files, binds the listeners and starts the workers. It does not wait for Mattermost or plugNmeet.
     ///
     /// # Errors
-    /// See [`StartError`]; whatever was begun is undone.
+    /// See [`StartError`]. Everything that was started is undone.
     pub async fn start(
         config: &Config,
         essentials: &Essentials,
@@ -173,7 +175,7 @@ impl App {
             ledger,
             ask_again: Arc::clone(&renewed),
         });
-        // First: its lock tells whether another relay has these files.
+        // The queue is opened first, because its lock shows whether another relay uses these files.
         let opened = queue::open(config, &clock, &meter).await?;
         let socket = AdminSocket::take_if_possible(config)?;
         let instance = Uuid::now_v7();
@@ -277,7 +279,7 @@ impl App {
         let public_loop = listen::serve(public, public_routes, limits.clone(), async move {
             stop.requested().await;
         });
-        // The admin listeners answer until the very end: /readyz and /metrics tell of the drain.
+        // The admin listeners answer until the end, because /readyz and /metrics report the drain.
         let drained = CancellationToken::new();
         let routes = move |access| admin::routes(Arc::clone(&admin), access);
         let admin_loop = admin_listeners.serve(routes, token, limits, drained.clone());
@@ -299,36 +301,37 @@ impl App {
         })
     }
 
-    /// Where the public listener listens.
+    /// The address of the public listener, with the port that the system chose if port 0 is configured.
     pub fn public_address(&self) -> SocketAddr {
         self.public
     }
 
-    /// What takes changes of `config` over while the relay runs. `config` is what it was started with, read from
-    /// `sources`.
+    /// Applies changes of the configuration while the relay runs. `config` is the configuration that it was started
+    /// with, read from `sources`.
     pub fn reloader(&self, sources: Sources, config: Config, level: LogLevelSwitch) -> Reloader {
         Reloader::new(self.holders.clone(), sources, config, level)
     }
 
-    /// Runs until a stop is asked for, then drains.
+    /// Runs until a stop is requested, then drains.
     ///
     /// # Errors
-    /// A worker or watcher ended by itself: a defect, after which the process should end with a failure and be started again.
+    /// A worker or watcher ended by itself. This is a defect: the process should end with a failure and be started
+    /// again.
     pub async fn run(mut self) -> Result<(), WorkerEnded> {
-        let is_asked_for = tokio::select! {
+        let is_requested = tokio::select! {
             () = self.context.shutdown.requested() => true,
             () = self.workers.any_ended() => false,
             Some(_) = self.watchers.join_next() => false,
         };
         self.stop().await;
-        if is_asked_for {
+        if is_requested {
             Ok(())
         } else {
             Err(WorkerEnded)
         }
     }
 
-    /// Asks for a stop and drains.
+    /// Requests a stop and drains. Returns whether all work in flight was finished in time.
     pub async fn stop(self) -> bool {
         self.context.shutdown.request();
         self.drain().await
@@ -341,9 +344,9 @@ impl App {
             ..
         } = &self.context;
         readiness.set(Check::NotDraining, false);
-        tracing::info!("draining: nothing new is taken, work in flight is finished");
-        // A listener that panicked has said so; there is nothing left to drain.
-        // Both have the same time: a slow sender must not use up what the jobs need.
+        tracing::info!("draining: no new work is accepted, work in flight is finished");
+        // A listener that panicked has logged it, and has nothing left to drain.
+        // The listener and the workers drain at the same time: a slow sender must not use up the time of the jobs.
         let (_, finished) = tokio::join!(self.public_loop, self.workers.drain(shutdown.expired()));
         self.watchers.shutdown().await;
         self.drained.cancel();

@@ -1,5 +1,5 @@
-//! Pauses between attempts; the only file that names the `backoff` crate, which computes the schedule and nothing
-//! else: it neither sleeps nor draws here.
+//! Pauses between attempts. This is the only file that names the `backoff` crate. The crate only computes the schedule:
+//! it neither sleeps nor draws random numbers here.
 
 #[cfg(test)]
 mod tests;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use backoff::backoff::Backoff as _;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
-/// No pause is shorter, however the dice fall, unless the schedule itself is.
+/// Lower bound of every pause, whatever the jitter is. Only a schedule that is shorter itself has shorter pauses.
 pub const DELAY_MIN: Duration = Duration::from_millis(100);
-/// No pause is longer, whatever is configured: far below what the crate's arithmetic can hold.
+/// Upper bound of every pause, whatever is configured. It is far below what the crate's arithmetic can hold.
 pub const DELAY_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// From this attempt on the schedule does not grow: 2^64 times any initial pause is more than [`DELAY_MAX`].
 const ATTEMPT_MAX: u32 = 65;
@@ -26,22 +26,22 @@ pub struct Backoff {
     pub max: Duration,
 }
 
-/// A job that waits for a peer is tried again after at most this part of the time for which it has waited, so that it
-/// goes on soon after a short outage.
-const PART_OF_OUTAGE: u32 = 3;
+/// A job that waits for a peer is tried again after at most a third of the time for which it has waited. So it is
+/// tried soon after a short outage.
+const OUTAGE_DIVISOR: u32 = 3;
 
 impl Backoff {
-    /// The same schedule with pauses in proportion to a wait that has lasted for `lasted`.
+    /// The same schedule, with pauses that are limited in proportion to a wait that has lasted for `lasted`.
     #[must_use]
     pub fn within(self, lasted: Duration) -> Self {
         let max = self
             .max
-            .min((lasted / PART_OF_OUTAGE).max(self.initial.min(self.max)));
+            .min((lasted / OUTAGE_DIVISOR).max(self.initial.min(self.max)));
         Self { max, ..self }
     }
 
-    /// The pause after attempt `attempt` (from 1; 0 counts as 1). `sample` is a number from 0 to 1 that the
-    /// caller drew; one outside is taken for the nearer end.
+    /// The pause after attempt `attempt` (from 1; 0 counts as 1). `sample` is a random number from 0 to 1 that the
+    /// caller drew. A number outside this range counts as the nearer end, and NaN as 1.
     pub fn delay(&self, attempt: u32, sample: f64) -> Duration {
         let longest = self.longest(attempt);
         let sample = if sample.is_nan() {
@@ -52,7 +52,7 @@ impl Backoff {
         longest.mul_f64(sample).max(DELAY_MIN).min(longest)
     }
 
-    /// The pause after attempt `attempt` before jitter: what the dice can at most give.
+    /// The longest pause after attempt `attempt`: the schedule before jitter.
     pub fn longest(&self, attempt: u32) -> Duration {
         let max = self.max.min(DELAY_MAX);
         let mut schedule: ExponentialBackoff = ExponentialBackoffBuilder::new()

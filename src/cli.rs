@@ -39,7 +39,7 @@ pub struct Arguments {
 enum Command {
     /// Run the relay until SIGTERM or SIGINT; a second one ends it at once
     Serve,
-    /// Read the configuration and tell every fault, and what is still missing to serve
+    /// Read the configuration and report every error, and what is still missing to serve
     Check,
     /// Show the configuration in force, or the reference of every key
     #[command(subcommand)]
@@ -48,12 +48,12 @@ enum Command {
     Meetings(meetings::MeetingsArgs),
     /// List, show, replay and discard what the running relay gave up
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
+    /// Show the whole history of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
     Why(why::WhyArgs),
     /// Make, check and export what the relay needs in RabbitMQ
     #[command(subcommand)]
     Topology(topology::Topology),
-    /// Tell whether the relay on this machine is ready; exit code 1 when it is not
+    /// Report whether the relay on this machine is ready; exit code 1 when it is not
     Healthcheck,
 }
 
@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments, environment: Environment) -> ExitCode {
         Err(error) => return finish(Err(Failure::failed(error))),
     };
     let outcome = runtime.block_on(carry_out(arguments.command, &sources));
-    // Whatever still runs was told to stop and had its time.
+    // Every task that still runs was asked to stop and had time to do so.
     runtime.shutdown_background();
     finish(outcome)
 }

@@ -24,20 +24,21 @@ impl Clock for SystemClock {
     }
 }
 
-/// Less than this is no set-back but the clock being slowed, or two readings out of order.
+/// A smaller difference does not count as set back: the system may slow the clock, or two readings come out of order.
 const SET_BACK_MIN: Duration = Duration::from_secs(1);
 
-/// Notices that a clock was set back, by the time that passes whatever the clock shows.
+/// Detects that the clock was set back, by comparing it with the monotonic clock.
 #[derive(Debug, Default)]
 pub struct SetBack(Mutex<Option<(Instant, Timestamp)>>);
 
 impl SetBack {
-    /// By how much the clock, which shows `now`, was set back since it was looked at last; `None`: it was not.
+    /// By how much the clock, which shows `now`, was set back since the last call; `None` if it was not.
     pub fn notice(&self, now: Timestamp) -> Option<Duration> {
         self.notice_at(now, Instant::now())
     }
 
-    /// What was noticed could not be acted on: the next look notices it again.
+    /// Call this when the caller could not act on the last set-back: the next [`notice`](Self::notice) returns it
+    /// again.
     pub fn keep(&self, back: Duration) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = seen.map(|(at, shown)| (at, shown.plus(back)));
@@ -63,7 +64,7 @@ const fn offset() -> i64 {
 #[cfg(feature = "crash-points")]
 use set_by_tests::offset;
 
-/// A clock that is wrong, or jumps: only builds with the feature `crash-points` (the tests' own) have it.
+/// A clock that is wrong, or jumps. Only builds with the feature `crash-points`, which the tests use, have it.
 #[cfg(feature = "crash-points")]
 mod set_by_tests {
     use std::path::PathBuf;
@@ -76,8 +77,8 @@ mod set_by_tests {
     static FILE: LazyLock<Option<PathBuf>> =
         LazyLock::new(|| std::env::var_os("MEETRELAY_CLOCK_FILE").map(PathBuf::from));
 
-    /// How far the clock is off, in milliseconds, as the file says that `MEETRELAY_CLOCK_FILE` names; it is read at
-    /// each look, so that a test can let the clock jump.
+    /// The offset of the clock in milliseconds, from the file that `MEETRELAY_CLOCK_FILE` names. The file is read
+    /// each time, so that a test can let the clock jump.
     pub(super) fn offset() -> i64 {
         let text = FILE
             .as_ref()
@@ -99,10 +100,10 @@ mod tests {
         for (passed, shown, back) in [
             (0, 3_600, None),
             (10, 3_610, None),
-            // Forward, as after a sleep of the machine, and slowed a little.
+            // The clock jumps forward, as after a sleep of the machine.
             (20, 7_200, None),
             (1_020, 8_200, None),
-            // Set back by an hour; by 70 s although the clock shows more than at the last look.
+            // The clock is set back by an hour; then by 70 s, although it shows more than at the last reading.
             (1_030, 4_610, Some(3_600)),
             (1_040, 4_620, None),
             (1_140, 4_650, Some(70)),

@@ -1,8 +1,9 @@
-//! Named places where a test ends the process, or makes it panic: what a power cut or a defect would do there. Only
-//! builds with the feature `crash-points` have them (the tests' own); in every other build the calls are nothing.
+//! Named places where a test ends the process or makes it panic, as a power cut or a defect would. Only builds with the
+//! feature `crash-points`, which the tests use, have them. In every other build the calls do nothing.
 //!
-//! `MEETRELAY_CRASH_AT=PLACE` ends the process when it comes there first, `PLACE#3` the third time, and `PLACE@TEXT`
-//! every time that what is worked on contains TEXT. `MEETRELAY_PANIC_AT` reads the same and panics instead.
+//! `MEETRELAY_CRASH_AT=PLACE` ends the process when it reaches PLACE for the first time, and `PLACE#3` for the third
+//! time. `PLACE@TEXT` ends it every time that the description of the work contains TEXT. `MEETRELAY_PANIC_AT` has the
+//! same format and makes the process panic instead.
 
 /// The process is at `place`.
 #[inline(always)]
@@ -10,7 +11,7 @@ pub(crate) fn reach(place: &'static str) {
     reach_for(place, String::new);
 }
 
-/// The process is at `place` and works on what `what` tells.
+/// The process is at `place` and works on what `what` describes.
 #[cfg(not(feature = "crash-points"))]
 #[inline(always)]
 pub(crate) fn reach_for(_place: &'static str, _what: impl FnOnce() -> String) {}
@@ -26,7 +27,7 @@ mod armed {
     static CRASH: LazyLock<Option<Trap>> = LazyLock::new(|| Trap::of("MEETRELAY_CRASH_AT"));
     static PANIC: LazyLock<Option<Trap>> = LazyLock::new(|| Trap::of("MEETRELAY_PANIC_AT"));
 
-    /// The process is at `place` and works on what `what` tells.
+    /// The process is at `place` and works on what `what` describes.
     pub(crate) fn reach_for(place: &'static str, what: impl FnOnce() -> String) {
         let (crash, panic) = (at(&CRASH, place), at(&PANIC, place));
         if crash.is_none() && panic.is_none() {
@@ -53,9 +54,9 @@ mod armed {
     }
 
     enum When {
-        /// The n-th time, counted down.
+        /// The n-th time; counts down to 1.
         Nth(AtomicU32),
-        /// Whenever the work contains it.
+        /// Each time that the description of the work contains this text.
         Contains(String),
     }
 
@@ -73,7 +74,7 @@ mod armed {
                 (place, When::Contains(needle.to_owned()))
             } else {
                 let (place, count) = text.split_once('#').unwrap_or((text, "1"));
-                // What is no number is a mistake of the test; it meets the first time.
+                // A count that is not a number is a mistake in the test and counts as 1.
                 (
                     place,
                     When::Nth(AtomicU32::new(count.parse().unwrap_or(1).max(1))),
@@ -88,7 +89,7 @@ mod armed {
         fn springs(&self, what: &str) -> bool {
             match &self.when {
                 When::Contains(needle) => what.contains(needle),
-                // Once it has come to 0 it wraps around and is never 1 again in a test's time.
+                // After 0 it wraps around, and does not reach 1 again while a test runs.
                 When::Nth(left) => left.fetch_sub(1, Ordering::Relaxed) == 1,
             }
         }

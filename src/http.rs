@@ -1,8 +1,8 @@
-//! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies, and no call more
-//! than the peer's rate limit has room for.
+//! The outbound HTTP client: one total deadline, bounded answers, no redirects, no proxy, no cookies, and no more calls
+//! than the peer's rate limit allows.
 //!
-//! Both peers are reached through it. What an answer means is theirs to say; here a call ends as an `HttpAnswer`
-//! of whatever status, or as a `CallError` that tells whether the request may have been carried out.
+//! Both peers are called through it. The module of each peer interprets the answers. Here a call ends as an
+//! `HttpAnswer` of any status, or as a `CallError` that shows whether the peer may have carried the request out.
 
 mod foreign;
 mod hints;
@@ -32,14 +32,14 @@ pub(crate) use hints::RateLimit;
 pub(crate) use observer::Unobserved;
 pub(crate) use observer::{CallObserver, CallOutcome, CallReport, Operation};
 pub(crate) use pace::Urgency;
-use pace::{Leave, Pace};
+use pace::{CallPermit, Pace};
 pub(crate) use why::log_text;
 
-/// Longest that name lookup, connecting and the TLS handshake may take together.
+/// Longest time for name lookup, connecting and the TLS handshake together.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long an idle connection is kept: less than the 60 s after which Mattermost closes one, so that few calls
-/// meet a connection that is being closed.
+/// How long an idle connection is kept. It is less than the 60 s after which Mattermost closes one, so that few calls
+/// use a connection that is being closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
 /// How many idle connections are kept for each host.
@@ -48,17 +48,17 @@ const IDLE_CONNECTIONS_MAX: usize = 16;
 /// How calls are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HttpSettings {
-    /// The time for connecting, sending, headers and body together. plugNmeet may rightly take 20 s, because calls wait
-    /// for a lock of their room (src/plugnmeet/README.md, "Answers").
+    /// The time for connecting, sending, headers and body together. A call to plugNmeet may take 20 s without a fault,
+    /// because calls wait for a lock of their room (src/plugnmeet/README.md, "Answers").
     pub deadline: Duration,
     /// Longest body that is read, in bytes, unless the request says otherwise.
     pub response_bytes_max: usize,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Whether the `X-RateLimit` headers keep further calls back: where all calls go to one server. The pause that a 429
-    /// asks for is kept by its caller.
+    /// Whether the `X-RateLimit` headers delay further calls. This needs one server behind all calls. The caller
+    /// observes the pause that a 429 asks for.
     pub heeds_rate_limit: bool,
-    /// Most calls that leave in a second; 0 for any number.
+    /// Most calls that are sent in a second; 0 for any number.
     pub calls_per_second: u32,
 }
 
@@ -79,7 +79,7 @@ impl Default for HttpSettings {
 #[error("the HTTP client cannot be made: {}", why::chain(.0.as_ref()))]
 pub struct HttpSetupError(#[source] Box<dyn Error + Send + Sync>);
 
-/// A request to be sent. It holds secrets and so cannot be printed.
+/// A request to send. It holds secrets, and therefore does not implement `Debug`.
 #[derive(Clone)]
 pub(crate) struct HttpRequest {
     method: Method,
@@ -109,7 +109,7 @@ impl HttpRequest {
         self
     }
 
-    /// With exactly these bytes, said to be JSON.
+    /// With exactly these bytes, and the content type of JSON.
     pub(crate) fn json(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self.header(
@@ -118,33 +118,33 @@ impl HttpRequest {
         )
     }
 
-    /// With another bound on the answer's body, in bytes.
+    /// With its own bound on the answer's body, in bytes.
     pub(crate) fn answer_bytes_max(mut self, bytes: usize) -> Self {
         self.answer_bytes_max = Some(bytes);
         self
     }
 
-    /// With another urgency than that of people's calls.
+    /// With this urgency. The default is [`Urgency::Urgent`].
     pub(crate) fn urgency(mut self, urgency: Urgency) -> Self {
         self.urgency = urgency;
         self
     }
 }
 
-/// A complete answer, of whatever status.
+/// A complete answer, of any status.
 #[derive(Clone)]
 pub(crate) struct HttpAnswer {
     /// The status, 100 to 999.
     pub status: u16,
-    /// When the peer says that it answered, to the second, on its clock.
+    /// The `Date` header: when the peer answered, to the second, on its own clock.
     pub date: Option<SystemTime>,
-    /// How long it asks to wait, at most `RETRY_AFTER_MAX`.
+    /// How long the peer asks to wait, at most `RETRY_AFTER_MAX`.
     pub retry_after: Option<Duration>,
-    /// What it says about its rate limit.
+    /// The peer's rate limit, from its headers.
     pub rate_limit: Option<RateLimit>,
-    /// All headers; may hold secrets.
+    /// All headers. They may hold secrets.
     pub headers: HeaderMap,
-    /// Where it redirects to; may hold a secret.
+    /// The target of a redirect. It may hold a secret.
     pub location: Option<String>,
     /// The body, not decompressed.
     pub body: Bytes,
@@ -160,25 +160,25 @@ impl HttpAnswer {
 /// A call without a complete answer. No text in it holds a secret, a query or a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// No connection came about: certainly not carried out.
+    /// No connection was made, so the request was certainly not carried out.
     #[error("not sent: {why}")]
     NotSent {
-        /// Name, connection or TLS.
+        /// The failure of the name lookup, the connection or TLS.
         why: String,
     },
-    /// Not even tried: the peer's rate limit is used up for longer than a call may wait.
+    /// Not tried: the peer's rate limit is used up for longer than a call may wait.
     #[error("not sent: the rate limit is used up for {after:?}")]
     Held {
-        /// So long.
+        /// The time until the next call may be sent.
         after: Duration,
     },
-    /// Sent, at least in part: whether it was carried out is unknown.
+    /// Sent, at least in part. It is unknown whether the request was carried out.
     #[error("no answer: {why}")]
     NoAnswer {
         /// What went wrong.
         why: String,
     },
-    /// Answered with more than the bound; what it did is unknown.
+    /// Answered with more bytes than the bound. It is unknown what the request did.
     #[error("the answer is longer than {limit} bytes")]
     TooLarge {
         /// The bound, in bytes.
@@ -206,7 +206,7 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// The client with these settings; every call is told to `observer`.
+    /// The client with these settings. `observer` receives a report of every call.
     pub(crate) fn new(
         settings: HttpSettings,
         observer: Arc<dyn CallObserver>,
@@ -236,50 +236,51 @@ impl Http {
         })
     }
 
-    /// Sends a request and reads its whole answer, within the deadline, which begins when the peer's rate limit has
-    /// room for it.
+    /// Sends a request and reads its whole answer within the deadline. The deadline begins when the peer's rate limit
+    /// allows the request.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpAnswer, CallError> {
-        let leave = self.pace.leave(request.urgency).await;
-        let leave = leave.map_err(|after| CallError::Held { after })?;
+        let permit = self.pace.acquire(request.urgency).await;
+        let permit = permit.map_err(|after| CallError::Held { after })?;
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
             Ok(Ok(answer)) => {
-                self.learn_pace(&leave, &answer);
+                self.learn_pace(&permit, &answer);
                 Ok(answer)
             }
             Ok(Err(error)) => Err(error),
-            // Connecting has a shorter deadline of its own, so this request had left.
+            // Connecting has a shorter deadline of its own, so this request was already sent.
             Err(_) => Err(CallError::NoAnswer {
                 why: format!("not answered within {:?}", self.deadline),
             }),
         }
     }
 
-    /// Tells the observer how a call ended.
+    /// Reports to the observer how a call ended.
     pub(crate) fn report(&self, report: &CallReport) {
         self.observer.call_ended(report);
     }
 
-    /// The peer itself answered, in its own form.
+    /// The peer itself answered, in its own format.
     pub(crate) fn peer_answered(&self) {
         self.foreign.clear();
     }
 
-    /// Something else answered in the peer's place, not in the peer's form. If that lasts, it is logged as a probably
-    /// wrong address in `setting`.
+    /// Something else answered instead of the peer, in another format. If this lasts, it is logged as a probably wrong
+    /// address in `setting`.
     pub(crate) fn foreign_answered(&self, setting: &'static str, answer: &HttpAnswer) {
         self.foreign.note(setting, answer);
     }
 
-    /// Tells the observer that `peer` refuses the relay's credential (why, and what to change), or takes it again.
+    /// Reports to the observer that `peer` refuses the relay's credential (`refusal`: why, and what to change), or
+    /// accepts it again (`None`).
     pub(crate) fn report_access(&self, peer: Peer, refusal: Option<&str>) {
         self.observer.access_changed(peer, refusal);
     }
 
-    fn learn_pace(&self, leave: &Leave<'_>, answer: &HttpAnswer) {
+    fn learn_pace(&self, permit: &CallPermit<'_>, answer: &HttpAnswer) {
         if let Some(limit) = answer.rate_limit
             && self.heeds_rate_limit
         {
-            self.pace.learn(leave, limit);
+            self.pace.learn(permit, limit);
         }
     }
 

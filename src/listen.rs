@@ -1,9 +1,9 @@
-//! The accept loop under both listeners. warp 0.4.3 has neither a deadline for headers nor a cap on connections: a
-//! sender of half a head held its connection for ever (measured).
+//! The accept loop of both listeners. warp 0.4.3 has no deadline for headers and no limit of connections: a client that
+//! sent half a head kept its connection for ever (measured).
 //!
-//! Every connection is HTTP/1.x. When the cap is reached, the connections that have been waiting longest without a
-//! whole request in work are closed, those that carried an authenticated request last, so that a crowd of idle or slow
-//! strangers does not lock out the others.
+//! Every connection is HTTP/1.x. When the limit is reached, connections without a complete request are closed, those
+//! that have waited longest first. Connections that carried an authenticated request are closed last. So many idle or
+//! slow unauthenticated clients cannot lock out the others.
 
 mod body;
 mod connection;
@@ -27,10 +27,10 @@ use tokio_util::task::TaskTracker;
 use warp::{Filter, Reply};
 
 use connection::Connection;
-use room::ConnectionRoom;
+use room::ConnectionLimiter;
 
-/// Connections that the system keeps until they are accepted, as far as `net.core.somaxconn` allows: one that finds the
-/// backlog full waits at least a second before it asks again.
+/// Connections that the system keeps until they are accepted, as far as `net.core.somaxconn` allows. A client that
+/// finds the backlog full waits at least a second before it tries again.
 const BACKLOG: u32 = 4096;
 
 /// Listens at an address.
@@ -43,13 +43,13 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
-    // Answers are one small write each; what is accepted here inherits this.
+    // Each answer is one small write. Accepted connections inherit this option.
     socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// What one listener allows. Every number is a bound on what strangers can hold.
+/// The limits of one listener. Every number bounds what an unauthenticated client can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListenLimits {
     /// Most connections at a time.
@@ -58,12 +58,12 @@ pub(crate) struct ListenLimits {
     pub head_deadline: Duration,
     /// From the end of the head to the answer, the reading of the body included; then 408.
     pub request_deadline: Duration,
-    /// Between two requests on one connection. Longer than the 90 s after which Go's clients (both peers) close by
-    /// themselves: a POST sent while we close is lost.
+    /// Between two requests on one connection. Longer than the 90 s after which Go's clients (both peers) close a
+    /// connection themselves, because a POST that is sent while the relay closes the connection is lost.
     pub idle_deadline: Duration,
-    /// For everything in work when the stop comes; then connections are cut.
+    /// For everything in work when the stop is requested. After it connections are cut.
     pub drain_deadline: Duration,
-    /// Longest request head, in bytes; over it 431.
+    /// Longest request head, in bytes. A longer one is answered with 431.
     pub head_bytes: usize,
 }
 
@@ -80,18 +80,18 @@ impl Default for ListenLimits {
     }
 }
 
-/// An extension of an answer: its request was of somebody whom the relay knows. Such a connection is closed last when
-/// places are short.
+/// An extension of an answer: its request was authenticated. When the limit of connections is reached, such a
+/// connection is closed last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authenticated;
 
-/// The other end of a connection, as an extension of each request.
+/// The client's address, as an extension of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PeerAddress(pub SocketAddr);
 
-/// The other end of a connection, as a kind of listener names it.
+/// The client's end of a connection, in the type that each kind of listener uses.
 pub(crate) trait OtherEnd {
-    /// Its address, if it has one.
+    /// The client's address. A Unix socket has none.
     fn address(&self) -> Option<PeerAddress>;
 }
 
@@ -107,8 +107,8 @@ impl OtherEnd for unix::SocketAddr {
     }
 }
 
-/// Serves `filter` on `listener` until `shutdown` resolves, then finishes what is in work within the drain
-/// deadline. Answers how many connections had to be cut.
+/// Serves `filter` on `listener` until `shutdown` resolves. Then it finishes the requests in work within the drain
+/// deadline. Returns how many connections had to be cut.
 pub(crate) async fn serve<L, F>(
     mut listener: L,
     filter: F,
@@ -123,7 +123,7 @@ where
     F::Extract: Reply,
 {
     let builder = http_builder(&limits);
-    let room = ConnectionRoom::new(limits.connections);
+    let limiter = ConnectionLimiter::new(limits.connections);
     let drain = CancellationToken::new();
     let cut = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -131,15 +131,15 @@ where
     loop {
         let admitted = async {
             let (stream, other_end) = accept(&mut listener).await;
-            let place = room.take().await;
-            (stream, other_end, place)
+            let slot = limiter.take().await;
+            (stream, other_end, slot)
         };
-        let (stream, other_end, place) = tokio::select! {
+        let (stream, other_end, slot) = tokio::select! {
             () = &mut shutdown => break,
             admitted = admitted => admitted,
         };
         let connection = Connection {
-            place,
+            slot,
             peer: other_end.address(),
             limits: limits.clone(),
             drain: drain.clone(),
@@ -164,17 +164,18 @@ fn http_builder(limits: &ListenLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // hyper's timer also runs between requests, so here it is the longer, idle one; the deadline of the head
-        // itself is `connection`'s.
+        // hyper's timer also runs between requests, so it is set to the longer idle deadline. `connection` enforces the
+        // deadline of the head.
         .header_read_timeout(limits.idle_deadline.max(limits.head_deadline))
         .max_header_size(limits.head_bytes)
         .max_headers(100)
-        // What is read and not handed on yet; 8 KiB is the least that hyper takes.
+        // Bytes that are read and not processed yet. 8 KiB is the least that hyper accepts.
         .max_buf_size(limits.head_bytes.max(8 * 1024));
     builder
 }
 
-/// The next connection. An error that is the whole process's (no more file descriptors or buffers) is waited out.
+/// The next connection. After an error that concerns the whole process (no file descriptors or buffers), it waits and
+/// tries again.
 async fn accept<L: Listener>(listener: &mut L) -> (L::Io, L::Addr) {
     let mut pause = Duration::from_millis(10);
     loop {

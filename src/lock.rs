@@ -1,4 +1,4 @@
-//! Lock files: each tells whether a living process has the files beside it, and an error names that process.
+//! Lock files. A lock shows whether a running process uses the file beside it, and the error names that process.
 
 use std::fmt;
 use std::fs::{File, Permissions, TryLockError};
@@ -6,21 +6,21 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// For its owner alone: whoever can open a lock file can also hold its lock.
+/// Permissions for the owner alone, because whoever can open a lock file can also hold its lock.
 const MODE: u32 = 0o600;
 
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error(
         "{} is in use by {holder}: stop it, or give this relay its own server.data_dir",
         path.display()
     )]
     InUse {
-        /// What the lock is for.
+        /// The path that the lock protects.
         path: PathBuf,
-        /// Who has it.
+        /// The process that holds it, as far as it can be found.
         holder: Holder,
     },
     /// The lock file cannot be made.
@@ -28,22 +28,23 @@ pub enum LockError {
     NotMade {
         /// The lock file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         why: io::Error,
     },
 }
 
 impl LockError {
-    /// The lock file is there, and not for this user: a command that ran as root has made it, or a relay of another user.
+    /// The lock file exists, but this user may not open it: a command that ran as root, or another user's relay, made
+    /// it.
     pub fn is_of_another_user(&self) -> bool {
         matches!(self, Self::NotMade { path, why }
             if why.kind() == io::ErrorKind::PermissionDenied && path.exists())
     }
 }
 
-/// The process that holds a lock, as far as the system tells: in another container, or where `/proc/locks` is hidden,
-/// nothing.
+/// The process that holds a lock, as far as the system reports it. Nothing is known of a process in another container,
+/// or where `/proc/locks` is hidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder(Option<Process>);
 
@@ -71,8 +72,8 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Takes the lock of `path` by the file beside it whose name ends in `.lock`. The system releases it when the process
-/// ends, however it ends.
+/// Locks `path`, by locking the file beside it whose name ends in `.lock`. The system releases the lock when the
+/// process ends, in whatever way it ends.
 ///
 /// # Errors
 /// See [`LockError`].
@@ -104,21 +105,21 @@ pub(crate) fn lock(path: &Path) -> Result<File, LockError> {
     }
 }
 
-/// Earlier versions made lock files that others can open.
+/// Makes the lock file private, because earlier versions made lock files that other users can open.
 fn make_private(file: &File) {
-    let is_open_to_others = |found: std::fs::Metadata| found.permissions().mode() & 0o077 != 0;
+    let is_open_to_others = |file: std::fs::Metadata| file.permissions().mode() & 0o077 != 0;
     if file.metadata().is_ok_and(is_open_to_others)
         && let Err(error) = file.set_permissions(Permissions::from_mode(MODE))
     {
-        tracing::debug!(%error, "the lock file stays readable for others");
+        tracing::debug!(%error, "the lock file remains readable for other users");
     }
 }
 
 fn holder_of(file: &File) -> Holder {
     let process = || {
-        let found = file.metadata().ok()?;
+        let metadata = file.metadata().ok()?;
         let locks = std::fs::read_to_string("/proc/locks").ok()?;
-        let pid = pid_in(&locks, found.dev(), found.ino())?;
+        let pid = pid_in(&locks, metadata.dev(), metadata.ino())?;
         Some(Process {
             pid,
             program: program_of(pid),
@@ -129,16 +130,17 @@ fn holder_of(file: &File) -> Holder {
 }
 
 /// The process that holds the lock of this file, in the lines of `/proc/locks`:
-/// `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`. A process of another namespace has the number 0 or none there.
+/// `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`. A process of another namespace has the number 0 there, or no
+/// line.
 fn pid_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
-    // As the system's C library splits it.
+    // The C library splits a device number in the same way.
     let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
     let minor = (device & 0xff) | ((device >> 12) & 0xffff_ff00);
-    let place = format!("{major:02x}:{minor:02x}:{inode}");
+    let wanted = format!("{major:02x}:{minor:02x}:{inode}");
     locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            [_, "FLOCK", _, _, pid, found, ..] if found == place => {
+            [_, "FLOCK", _, _, pid, locked, ..] if locked == wanted => {
                 pid.parse().ok().filter(|pid| *pid > 0)
             }
             _ => None,
@@ -146,14 +148,14 @@ fn pid_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
     })
 }
 
-/// The name that a process gives itself: nothing in it is sent to a terminal as it is.
+/// The name that a process gives itself, without control characters, because it is printed on a terminal.
 fn program_of(pid: u32) -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     let name: String = name.trim().chars().filter(|c| !c.is_control()).collect();
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// The user's name, or their number where it has no name here.
+/// The user's name, or the user id if `/etc/passwd` has no name for it.
 fn user_of(pid: u32) -> Option<String> {
     let id = std::fs::metadata(format!("/proc/{pid}")).ok()?.uid();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lock_file_is_private_also_when_an_earlier_version_made_it() {
+    fn lock_file_is_private_even_if_an_earlier_version_made_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.db");
         let name = folder.path().join("queue.db.lock");

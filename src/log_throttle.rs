@@ -1,27 +1,28 @@
-//! Keeps from filling the log what lasts, or what strangers can cause as often as they like.
+//! Limits how often one message is logged: for a fault that lasts, and for what anybody on the network can cause at any
+//! rate.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One line at most within this time; the next one tells how often it happened.
+/// At most one line is logged in this time. The next line carries the count.
 const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
-/// When something was logged last, by whichever task, and how often it happened since.
+/// When a message was last logged, by any task, and how often its cause happened since.
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle(Mutex<ThrottleState>);
 
 #[derive(Debug, Default)]
 struct ThrottleState {
     logged_at: Option<Instant>,
-    /// Since then.
+    /// Occurrences since `logged_at`.
     count: u64,
 }
 
 impl LogThrottle {
-    /// It happened once more. If it is to be logged now, how often it happened since the last line, this time
-    /// included; it counts as logged then.
+    /// Counts one more occurrence. If it should be logged now, returns how many happened since the last line, this one
+    /// included, and counts it as logged.
     pub(crate) fn next_line(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.count = state.count.saturating_add(1);
@@ -34,12 +35,12 @@ impl LogThrottle {
         })
     }
 
-    /// Whether it is to be logged now; if so, it counts as logged.
+    /// Whether this occurrence should be logged now. If so, it counts as logged.
     pub(crate) fn should_log(&self) -> bool {
         self.next_line().is_some()
     }
 
-    /// The trouble is over: the next one is logged at once. Whether there was one.
+    /// The fault is over: the next one is logged at once. Returns whether a fault had been logged.
     pub(crate) fn clear(&self) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *state).logged_at.is_some()
@@ -51,18 +52,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_lasting_trouble_is_told_once_a_minute() {
+    async fn lasting_fault_is_logged_once_a_minute() {
         let throttle = LogThrottle::default();
-        let mut told = 0;
+        let mut lines = 0;
         for _ in 0..180 {
-            told += u32::from(throttle.should_log());
+            lines += u32::from(throttle.should_log());
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        assert_eq!(told, 3);
+        assert_eq!(lines, 3);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_trouble_is_told_at_once() {
+    async fn new_fault_is_logged_at_once() {
         let throttle = LogThrottle::default();
         assert!(!throttle.clear());
         assert!(throttle.should_log() && !throttle.should_log());

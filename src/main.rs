@@ -1,4 +1,4 @@
-//! The relay's program: arguments, run, exit code.
+//! The relay's program: parses the arguments, runs the command and returns its exit code.
 
 use std::process::ExitCode;
 

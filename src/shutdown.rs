@@ -1,7 +1,8 @@
-//! How the process stops, and is told to look again (SIGHUP): the first SIGTERM or SIGINT begins the drain, a second one ends the process at once.
+//! The signals of the process. The first SIGTERM or SIGINT begins the drain, and a second one ends the process at once.
+//! SIGHUP reloads the configuration.
 //!
-//! Every part holds a [`Shutdown`]: it takes on nothing new once [`Shutdown::requested`] resolves, and gives up what
-//! is in flight when [`Shutdown::expired`] does.
+//! Every part holds a [`Shutdown`]. It accepts no new work once [`Shutdown::requested`] resolves, and abandons work in
+//! flight when [`Shutdown::expired`] resolves.
 
 mod notify;
 
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use notify::ServiceManager;
 
-/// The wish to stop and the deadline that comes with it. Clones share both.
+/// The request to stop, and its deadline. Clones share both.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
     drain: CancellationToken,
@@ -25,7 +26,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Nothing wants to stop yet; once something does, work in flight has `timeout`.
+    /// No stop is requested yet. Once one is, work in flight has `timeout` to finish.
     pub fn new(timeout: Duration) -> Self {
         Self {
             drain: CancellationToken::new(),
@@ -37,7 +38,7 @@ impl Shutdown {
     /// Begins the drain; a second call changes nothing. Needs a running runtime.
     #[expect(
         clippy::disallowed_methods,
-        reason = "it only lets a time pass, and ends with it"
+        reason = "it only waits for the deadline, and ends with it"
     )]
     pub fn request(&self) {
         if self.drain.is_cancelled() {
@@ -68,12 +69,12 @@ impl Shutdown {
     }
 }
 
-/// SIGHUP of this process: the configuration changed. Several at once count as one.
+/// SIGHUP of this process, which asks it to reload the configuration. Several at once count as one.
 #[derive(Debug)]
 pub struct Hangups(Signal);
 
 impl Hangups {
-    /// Takes the signal over from the system, which would end the process.
+    /// Handles the signal from now on. By default it would end the process.
     ///
     /// # Errors
     /// The system refuses.
@@ -81,7 +82,7 @@ impl Hangups {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Resolves at the next one.
+    /// Resolves at the next SIGHUP.
     pub async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;
@@ -97,7 +98,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes both signals over from the system.
+    /// Handles both signals from now on.
     ///
     /// # Errors
     /// The system refuses.
@@ -108,7 +109,7 @@ impl Signals {
         })
     }
 
-    /// Resolves at the next of the two, with its name.
+    /// Resolves at the next of the two signals, with its name.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -116,13 +117,13 @@ impl Signals {
         }
     }
 
-    /// The first signal begins the drain; resolves at the second one, when the process should end at once.
+    /// Begins the drain at the first signal. Resolves at the second one, when the process should end at once.
     pub async fn drive(mut self, shutdown: Shutdown) {
         let first = self.next().await;
         let drain = shutdown.timeout();
-        tracing::info!(signal = first, drain_s = drain.as_secs(), "stop asked for");
+        tracing::info!(signal = first, drain_s = drain.as_secs(), "stop requested");
         shutdown.request();
         let second = self.next().await;
-        tracing::warn!(signal = second, "second stop asked for: ending at once");
+        tracing::warn!(signal = second, "second stop requested: ending at once");
     }
 }

@@ -1,7 +1,7 @@
-//! What the relay tells of itself: log lines on standard output, and `metrics`.
+//! Telemetry: log lines on standard output, and `metrics`.
 //!
-//! A log line has a constant message and its data in fields. Bodies, tokens, links
-//! and people's names never stand in one.
+//! A log line has a constant message, and its data in fields. It never contains bodies, tokens, links or people's
+//! names.
 
 mod line;
 pub(crate) mod metrics;
@@ -23,21 +23,21 @@ use line::{human, json};
 pub use metrics::Metrics;
 use metrics::labels;
 
-/// The version that runs.
+/// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit that it was built from, as `build.rs` found it.
+/// The commit that this program was built from, as `build.rs` determined it, or `unknown`.
 pub const REVISION: &str = match option_env!("MEETRELAY_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
 
-/// Longest text of a panic that is logged, in characters.
+/// Longest logged text of a panic, in characters.
 const PANIC_CHARS_MAX: usize = 500;
 
 /// Sends every log line of the process to standard output from now on, and counts them.
 ///
 /// # Errors
-/// Something else receives the lines of this process already.
+/// This process already has a receiver of log lines.
 pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlobalDefaultError> {
     let is_human = match log.format {
         LogFormat::Human => true,
@@ -46,19 +46,19 @@ pub fn start(log: &Log, metrics: Arc<Metrics>) -> Result<LogLevelSwitch, SetGlob
     };
     let (subscriber, switch) = subscriber(log, is_human, output::Stdout, metrics);
     tracing::subscriber::set_global_default(subscriber)?;
-    std::panic::set_hook(Box::new(tell_panic));
+    std::panic::set_hook(Box::new(log_panic));
     Ok(switch)
 }
 
-/// One line for each doubt about a configuration that is taken.
+/// Logs each warning about an accepted configuration.
 pub fn warn_of(loaded: &Loaded) {
     for reason in loaded.warnings() {
         tracing::warn!(reason, "configuration accepted with a warning");
     }
 }
 
-/// A panic is a line like any other and counted like one, instead of loose text on standard error.
-fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+/// Logs a panic as a log line, which is counted like any other, instead of text on standard error.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     let payload = panic.payload();
     let text = payload
@@ -73,15 +73,15 @@ fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
     tracing::error!(
         location,
         reason,
-        "panicked: a defect of meetrelay, please report it; what was in work is done again or kept as a dead letter"
+        "panicked: a defect of meetrelay, please report it; work in flight is done again or kept as a dead letter"
     );
 }
 
-/// Sets the least severity that is written, while the process runs.
+/// Sets the lowest severity that is logged, while the process runs.
 pub struct LogLevelSwitch(Box<dyn Fn(&Log) + Send + Sync>);
 
 impl LogLevelSwitch {
-    /// From now on the level of `log` holds.
+    /// Uses the level of `log` from now on.
     pub fn set(&self, log: &Log) {
         (self.0)(log);
     }
@@ -93,7 +93,7 @@ impl std::fmt::Debug for LogLevelSwitch {
     }
 }
 
-/// The receiver of log lines that [`start`] installs, with its parts chosen, and the switch of its level.
+/// The receiver of log lines that [`start`] installs, for this format and output, and the switch of its level.
 pub(crate) fn subscriber<W>(
     log: &Log,
     is_human: bool,
@@ -110,14 +110,15 @@ where
         .with(lines.with_filter(of_lines))
         .with(CountLines(metrics).with_filter(of_counts));
     let switch = move |log: &Log| {
-        // They fail only when the subscriber is gone, and then nothing is written any more.
+        // `reload` fails only when the subscriber is gone, and then nothing is logged any more.
         drop(lines_switch.reload(filter(log)));
         drop(counts_switch.reload(filter(log)));
     };
     (subscriber, LogLevelSwitch(Box::new(switch)))
 }
 
-/// Ours at the configured level; libraries at `warn` unless everything is wanted.
+/// The filter: meetrelay's own lines at the configured level, those of libraries at `warn` or above, or at `debug` when
+/// the level is `trace`.
 fn filter(log: &Log) -> Targets {
     use tracing_subscriber::filter::LevelFilter;
     let level: LevelFilter = log.level.as_str().parse().unwrap_or(LevelFilter::INFO);
@@ -126,7 +127,7 @@ fn filter(log: &Log) -> Targets {
     } else {
         level.min(LevelFilter::WARN)
     };
-    // lapin tells at `error` what the queue's supervisor tells with what to do about it.
+    // lapin logs at `error` what the queue's supervisor also logs, with what to do about it.
     let of_lapin = if level >= LevelFilter::DEBUG {
         of_libraries
     } else {

@@ -1,5 +1,5 @@
-//! TLS towards a server that is configured, with the authorities of one file or with those of the system; and what a
-//! person is told when it cannot be had.
+//! TLS to a configured server, with the certificate authorities of one file or those of the system. Error texts name
+//! the setting to change.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,28 +10,28 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore};
 use tokio::io::AsyncReadExt;
 
-/// Most bytes of a CA file: all public authorities together have some 200 KiB.
+/// Largest CA file that is read: all public authorities together take about 200 KiB.
 const CA_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Whom TLS is spoken with, for texts.
+/// The server and its settings, as error texts name them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TlsPeer<'a> {
     /// "the broker"
     pub(crate) name: &'a str,
-    /// The key of its address, like `queue.url`.
+    /// The configuration key of its address, like `queue.url`.
     pub(crate) url_key: &'a str,
-    /// The key of the file with its authorities, like `queue.ca_file`.
+    /// The configuration key of the file with its certificate authorities, like `queue.ca_file`.
     pub(crate) ca_key: &'a str,
-    /// That file, if one is configured.
+    /// That file, if one is configured. Otherwise the authorities of the system count.
     pub(crate) ca_file: Option<&'a Path>,
-    /// What to change when there is no TLS at the other end.
+    /// What to change when the server does not use TLS.
     pub(crate) without_tls: &'a str,
 }
 
-/// A configuration with ring's cryptography, whatever provider the process has installed.
+/// A TLS configuration that uses ring's cryptography, whatever provider the process has installed.
 ///
 /// # Errors
-/// What is wrong with the file, in one line.
+/// One line that says what is wrong with the CA file.
 pub(crate) async fn client_config(peer: TlsPeer<'_>) -> Result<Arc<ClientConfig>, String> {
     let roots = match peer.ca_file {
         Some(path) => roots_of(path, peer.name)
@@ -42,18 +42,18 @@ pub(crate) async fn client_config(peer: TlsPeer<'_>) -> Result<Arc<ClientConfig>
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("{}: no TLS: {error}", peer.url_key))?
+        .map_err(|error| format!("{}: TLS cannot be used: {error}", peer.url_key))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
 
-/// What TLS complained about, if it was TLS: at any depth below `error`.
+/// The TLS error among the causes of `error`, at any depth.
 pub(crate) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(found) = error.downcast_ref() {
         return Some(found);
     }
-    // An I/O error's source is that of the error in it, and skips the error itself.
+    // `source` of an I/O error returns the source of the error inside it, and skips that error itself.
     let inner = error
         .downcast_ref::<std::io::Error>()
         .and_then(std::io::Error::get_ref);
@@ -63,12 +63,12 @@ pub(crate) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::
     }
 }
 
-/// Why there is no TLS with `host`, and what to change.
+/// Why TLS with `host` failed, and what to change.
 pub(crate) fn complaint(peer: TlsPeer<'_>, host: &str, error: &rustls::Error) -> String {
     use rustls::Error;
     let name = peer.name;
     match error {
-        // A bad signature: an authority of the same name with another key.
+        // A bad signature means an authority of the same name with another key.
         Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => {
@@ -78,26 +78,26 @@ pub(crate) fn complaint(peer: TlsPeer<'_>, host: &str, error: &rustls::Error) ->
                 None => "of this system".to_owned(),
             };
             format!(
-                "{name}'s certificate comes from none of the authorities {who}: write the PEM file with the right \
+                "{name}'s certificate is not issued by any of the authorities {who}: write the PEM file with the right \
                  one into {key}"
             )
         }
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => format!(
-            "{name}'s certificate is not made out to {host}: write a host that it names, or give {name} another \
+            "{name}'s certificate is not valid for {host}: write a host that it names, or give {name} another \
              certificate"
         ),
         Error::InvalidCertificate(why) => {
-            format!("{name}'s certificate is not good ({why:?}): give {name} another one")
+            format!("{name}'s certificate is not valid ({why:?}): give {name} another one")
         }
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             format!(
-                "what answers there does not speak TLS: {}",
+                "the server at this address does not use TLS: {}",
                 peer.without_tls
             )
         }
-        other => format!("no TLS with {name}: {other}"),
+        other => format!("TLS with {name} failed: {other}"),
     }
 }
 
@@ -117,7 +117,7 @@ async fn roots_of(path: &Path, name: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| {
-            format!("is no PEM file ({error}); write certificates as PEM text into it")
+            format!("is not a PEM file ({error}); write certificates as PEM text into it")
         })?;
         roots.add(certificate).map_err(|error| {
             format!("holds a certificate that cannot be used ({error}); replace it")

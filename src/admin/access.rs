@@ -1,4 +1,4 @@
-//! From where a request comes, and what it needs there.
+//! Access control: what a request needs, by the listener that it came through.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,12 @@ use warp::{Filter, Rejection};
 
 use super::AdminToken;
 
-/// How the listener is reached that a request came through.
+/// The kind of listener that a request came through.
 #[derive(Debug, Clone)]
 pub enum Access {
-    /// Through the socket in the data directory. The permissions of its file say who may.
+    /// The socket in the data directory. The permissions of its file decide who may connect.
     Socket,
-    /// Over TCP: the API asks for the token.
+    /// TCP: the API needs the token.
     Tcp {
         /// The API's token.
         token: AdminToken,
@@ -31,9 +31,9 @@ impl Access {
         }
     }
 
-    /// Whether a request is for this machine by name. A page of a browser here may have a name of its own resolved to
-    /// the loopback address (DNS rebinding): the browser then takes the relay's answers for the page's own, but still
-    /// sends the page's name. A request without a name is no browser's.
+    /// Whether the Host header of a request names this machine. A web page can make its own name resolve to the
+    /// loopback address (DNS rebinding). A browser on this machine then treats the relay's answers as answers of the
+    /// page, but still sends the page's name. A request without a Host header does not come from a browser.
     fn is_for_us(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::Tcp {
@@ -47,13 +47,13 @@ impl Access {
     }
 }
 
-/// The request is for a name that no page of a browser has.
+/// The request is for another host than this machine.
 #[derive(Debug)]
 pub(super) struct WrongHost;
 
 impl warp::reject::Reject for WrongHost {}
 
-/// Lets requests by that are for this listener; others are rejected with [`WrongHost`].
+/// Passes requests that are for this host. Others are rejected with [`WrongHost`].
 pub(super) fn for_us(
     access: Access,
 ) -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_no_page_can_have_are_of_this_machine() {
+    fn only_loopback_names_are_of_this_machine() {
         for ours in [
             "localhost",
             "LocalHost:9090",

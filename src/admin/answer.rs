@@ -29,9 +29,9 @@ pub struct MeetingLine {
     pub room: String,
     /// Its channel's name.
     pub channel: String,
-    /// Who asked for it.
+    /// The user name of the person who requested it.
     pub starter: String,
-    /// When.
+    /// When the request was received.
     pub requested_at: String,
 }
 
@@ -43,13 +43,13 @@ pub struct MeetingAnswer {
     pub line: MeetingLine,
     /// The channel's id.
     pub channel_id: String,
-    /// The thread that it was asked for in.
+    /// The root post of the thread in which it was requested.
     pub thread: Option<String>,
     /// When its room was made, on plugNmeet's clock.
     pub started_at: Option<String>,
     /// When it ended.
     pub ended_at: Option<String>,
-    /// The end was only seen by asking: the true one was earlier.
+    /// The end was only found by polling, so the meeting really ended earlier.
     pub is_end_about: bool,
     /// How long it lasted, in seconds.
     pub lasted_s: Option<u64>,
@@ -59,45 +59,45 @@ pub struct MeetingAnswer {
     pub present: usize,
     /// Why there is no room.
     pub refused: Option<String>,
-    /// Since when somebody wants it ended.
+    /// When somebody first requested its end.
     pub end_wanted_at: Option<String>,
-    /// How often plugNmeet was told to end it.
+    /// How many times plugNmeet was asked to end it.
     pub end_tried: u32,
-    /// Who asked for it or for its end.
+    /// The requests to start or end it.
     pub requests: Vec<RequestAnswer>,
     /// plugNmeet's sessions.
     pub sessions: Vec<SessionAnswer>,
-    /// What it left behind.
+    /// Its recordings, transcripts, summaries and analytics.
     pub artifacts: Vec<ArtifactAnswer>,
     /// Its posts in Mattermost.
     pub posts: Vec<PostAnswer>,
     /// The version that the card should show.
     pub card_version: u64,
-    /// How often the sweep woke it.
+    /// How many times the sweep woke it.
     pub round: u32,
-    /// When the sweep looks after it; absent when nothing is owed.
+    /// When the sweep checks it next; absent when nothing is owed.
     pub wake_at: Option<String>,
-    /// Jobs that were given up and lie among the dead letters.
+    /// Jobs that were given up and kept as dead letters.
     pub given_up: Vec<String>,
-    /// What its jobs wait for that a person must change.
+    /// What a person must change before its jobs can continue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
     /// Its events, oldest first.
     pub history: Vec<HistoryLine>,
 }
 
-/// One person's wish.
+/// One person's request to start or end a meeting.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RequestAnswer {
     /// Its id: the `ref` that the person saw.
     pub id: String,
-    /// Who.
+    /// The person's user name.
     pub by: String,
     /// `outgoing_webhook` or `slash_command`.
     pub via: String,
-    /// What it wants and what became of it.
+    /// What the request asks for, and its result.
     pub purpose: String,
-    /// When.
+    /// When it was received.
     pub received_at: String,
 }
 
@@ -108,7 +108,7 @@ pub struct SessionAnswer {
     pub sid: String,
     /// When it was made, on plugNmeet's clock.
     pub created_at: Option<String>,
-    /// It is over.
+    /// Whether it has ended.
     pub is_ended: bool,
 }
 
@@ -117,7 +117,7 @@ pub struct SessionAnswer {
 pub struct ArtifactAnswer {
     /// plugNmeet's id of it.
     pub id: String,
-    /// What it is.
+    /// The kind of artifact.
     pub kind: String,
     /// When it became known.
     pub known_at: String,
@@ -126,7 +126,7 @@ pub struct ArtifactAnswer {
 /// One post.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PostAnswer {
-    /// Which: card, final, artifact:..., answer:..., invite.
+    /// Which post it is: card, final, artifact:..., answer:..., invite.
     pub key: String,
     /// Its id, once it is known.
     pub post_id: Option<String>,
@@ -134,9 +134,10 @@ pub struct PostAnswer {
     pub posted_at: Option<String>,
     /// The card's version that it shows.
     pub rendered: u64,
-    /// Never touched again: deleted or not_editable.
+    /// Why the relay never edits it again: deleted or not_editable.
     pub frozen: Option<String>,
-    /// The channel takes nothing of the bot since then: it is outside, may not post, or the channel is archived.
+    /// Since when the channel refuses posts of the bot: the bot is not a member, may not post, or the channel is
+    /// archived.
     pub outside_since: Option<String>,
 }
 
@@ -177,9 +178,9 @@ pub struct DeadLetterLine {
     pub meeting_id: Option<String>,
     /// Why it was given up.
     pub reason: String,
-    /// When.
+    /// When it was given up.
     pub buried_at: String,
-    /// After how many attempts.
+    /// The number of attempts before that.
     pub attempts: u32,
 }
 
@@ -191,7 +192,7 @@ pub struct DeadLetterAnswer {
     pub line: DeadLetterLine,
     /// The length of the message.
     pub bytes: usize,
-    /// The message without its secrets; absent when it is no JSON.
+    /// The message without its secrets; absent when it is not JSON.
     pub message: Option<Value>,
 }
 
@@ -200,10 +201,10 @@ pub struct DeadLetterAnswer {
 pub struct Done {
     /// What was done.
     pub done: String,
-    /// The event that carries it.
+    /// The event that was published for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// What will come of it, if that may not be what is wanted.
+    /// A warning, if the action may not have the effect that the caller wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `/api/...`: who may, which route, and how refusals look.
+//! `/api/...`: access control, routing, and the answers to refused requests.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{Admin, dead_letters, meetings, why};
 
 /// Longest name of a caller that is logged.
 const CALLER_CHARS_MAX: usize = 64;
-/// The header in which the commands say who calls.
+/// The header in which the commands send the caller's name.
 pub(crate) const CALLER_HEADER: &str = "x-meetrelay-by";
 
 pub(super) fn route(
@@ -34,25 +34,26 @@ pub(super) fn route(
                     query,
                     by: caller(by),
                 };
-                // On the heap: the future of all routes holds one of each, and each level of `or` moves it.
+                // The future is on the heap, because the future of all routes contains that of each route, and each
+                // level of `or` moves it.
                 Box::pin(serve(call, method, path, is_allowed))
             },
         )
 }
 
-/// The answer to everything else while the relay waits for its store.
+/// The answer to a request that no route takes while the relay waits for its store.
 pub(super) fn refuse_all(rejection: &Rejection) -> Response {
     if rejection.find::<WrongHost>().is_some() {
         return refuse(rejection);
     }
-    let why = "the relay waits for its store; the log says why".to_owned();
+    let why = "the relay waits for its store; see the log for the reason".to_owned();
     ApiRefusal(StatusCode::SERVICE_UNAVAILABLE, why).reply()
 }
 
-/// What no route took.
+/// The answer to a request that no route takes.
 pub(super) fn refuse(rejection: &Rejection) -> Response {
     let refused = if rejection.find::<WrongHost>().is_some() {
-        let why = "requests are answered for localhost or a loopback address only, as server.admin_listen is one; \
+        let why = "only requests for localhost or a loopback address are answered, because server.admin_listen is one; \
                    change the Host header (the name in the address) of the caller";
         ApiRefusal(StatusCode::FORBIDDEN, why.to_owned())
     } else if rejection.is_not_found() {
@@ -69,7 +70,7 @@ pub(super) fn refuse(rejection: &Rejection) -> Response {
 async fn serve(call: ApiCall, method: Method, path: Tail, is_allowed: bool) -> Response {
     if !is_allowed {
         let why =
-            "the bearer token is needed: server.admin_token, or that in {data_dir}/admin-token"
+            "the bearer token is needed: server.admin_token, or the content of {data_dir}/admin-token"
                 .to_owned();
         return ApiRefusal(StatusCode::UNAUTHORIZED, why).reply();
     }
@@ -115,7 +116,7 @@ async fn dispatch(call: &ApiCall, method: &Method, parts: &[&str]) -> Result<Res
     }
 }
 
-/// A name that a log line can hold.
+/// The caller's name, made fit for a log line.
 fn caller(by: Option<String>) -> String {
     let name: String = by
         .unwrap_or_default()

@@ -1,4 +1,4 @@
-//! One call of `/api/...` and its answer: what every handler works with.
+//! One call of `/api/...` and its answer, as every handler uses them.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -14,11 +14,11 @@ use super::answer::RefusalAnswer;
 use crate::ports::StoreError;
 use crate::repair::RepairError;
 
-/// One call.
+/// One call of `/api/...`.
 pub(super) struct ApiCall {
     pub(super) admin: Arc<Admin>,
     pub(super) query: String,
-    /// Who calls, as they say themselves: for the log.
+    /// The name that the caller gave itself, for the log. It is not verified.
     pub(super) by: String,
 }
 
@@ -96,12 +96,12 @@ pub(super) fn ok(body: &impl Serialize) -> Response {
     answer(StatusCode::OK, body)
 }
 
-/// GET, and HEAD as its short form: the server leaves the body out.
+/// Accepts GET and HEAD. The server leaves out the body of the answer to HEAD.
 pub(super) fn reading() -> impl Filter<Extract = (), Error = Rejection> + Clone {
     warp::get().or(warp::head()).unify()
 }
 
-/// The query as it came; empty when there is none.
+/// The query as it was sent; empty when there is none.
 pub(super) fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
     warp::query::raw().or(warp::any().map(String::new)).unify()
 }

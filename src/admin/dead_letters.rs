@@ -11,10 +11,11 @@ use super::reference;
 use crate::domain::Timestamp;
 use crate::ports::{DeadFilter, DeadKind, DeadLetter, QueueName};
 
-/// Longest text that reasons are searched for, in bytes.
+/// Longest text that can be searched in reasons, in bytes.
 const REASON_BYTES_MAX: usize = 200;
 
-/// `?queue=`, `kind=`, `meeting=`, `reason=`, `since=` and `before=` (an age or a time) narrow it down.
+/// Lists dead letters. `?queue=`, `kind=`, `meeting=`, `reason=`, `since=` and `before=` (an age or a time) filter
+/// them.
 pub(super) async fn list(call: &ApiCall) -> Result<Response, ApiRefusal> {
     let store = &call.admin.store;
     let letters = store.dead_letters(filter(call).await?).await?;
@@ -35,7 +36,7 @@ pub(super) async fn show(call: &ApiCall, id: &str) -> Result<Response, ApiRefusa
     }))
 }
 
-/// `?now`: a person's request counts as received now.
+/// Replays one. With `?now` a person's request counts as received now.
 pub(super) async fn replay(call: &ApiCall, id: &str) -> Result<Response, ApiRefusal> {
     let letter = reference::letter(call, id).await?;
     let reset_age = call.parameter("now").is_some();
@@ -76,8 +77,8 @@ pub(super) fn line(letter: &DeadLetter) -> DeadLetterLine {
 fn too_late(over: Duration) -> String {
     let over = Duration::from_secs(over.as_secs().max(1));
     format!(
-        "the request is {} older than its rule's start_deadline: the person is told that it is too late (with --now a room is \
-         made all the same)",
+        "the request is {} older than its rule's start_deadline: the person is answered that it is too late (with --now \
+         a room is made all the same)",
         humantime::format_duration(over)
     )
 }

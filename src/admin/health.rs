@@ -12,7 +12,7 @@ use crate::telemetry::Metrics;
 /// Content type of the text format 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What health is told from.
+/// The parts that health and metrics are read from.
 #[derive(Clone)]
 pub(super) struct Health {
     pub(super) readiness: Arc<Readiness>,
@@ -23,15 +23,15 @@ pub(super) fn routes(
     health: Health,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let with_health = warp::any().map(move || health.clone());
-    // It answers, and the loops turn: a worker or watcher that ends by itself ends the process. Never a dependency:
-    // restarting does not bring a peer back.
+    // Alive means that the process answers and its watching loop runs. A worker or watcher that ends by itself ends the
+    // process. A dependency is never checked here, because a restart does not repair a peer.
     let livez = warp::path!("livez")
         .and(with_health.clone())
         .map(|health: Health| match health.readiness.is_alive() {
             true => plain(StatusCode::OK, "ok\n"),
             false => plain(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the loops of this process stand still\n",
+                "the watching loop of this process has stopped\n",
             ),
         });
     let readyz = warp::path!("readyz")

@@ -13,7 +13,7 @@ use crate::domain::owed::owed;
 use crate::domain::{Meeting, Peer, PostKey, PostRow, TriggerSource};
 use crate::ports::{Logged, MeetingFilter, MeetingSummary};
 
-/// `?all` lists those that are over as well.
+/// Lists running meetings. With `?all` it also lists those that are over.
 pub(super) async fn list(call: &ApiCall) -> Result<Response, ApiRefusal> {
     let filter = MeetingFilter {
         running_only: call.parameter("all").is_none(),
@@ -100,7 +100,7 @@ fn whole(meeting: &Meeting, history: &[Logged]) -> answer::MeetingAnswer {
     }
 }
 
-/// The refusals of peers that jobs of this meeting wait for, with what to change.
+/// The refusals of peers because of which jobs of this meeting wait, with what to change.
 pub(super) fn waits_for(call: &ApiCall, meeting: &Meeting) -> Vec<String> {
     let jobs = owed(meeting, &call.admin.schedule);
     let is_needed = |peer: &Peer| jobs.iter().any(|owed| owed.job.peer() == *peer);

@@ -1,5 +1,5 @@
-//! How this replica is. Ready means: it can make an event durable and is not draining. A peer's or the store's
-//! outage is shown but takes no replica out of service: that is what the queue is for.
+//! Readiness of this replica. Ready means that it can make an event durable and is not draining. An outage of a peer or
+//! the store is shown, but the replica stays in service, because the queue bridges such an outage.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,23 +12,23 @@ use crate::domain::label::LabelSet;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::labels::Check;
 
-/// How long the process counts as alive after the last sign of life.
+/// How long the process counts as alive after the last heartbeat.
 const ALIVE_FOR: Duration = Duration::from_secs(30);
 
-/// Named conditions, set by the parts that know them, shown by `/readyz` and `meetrelay_ready`.
+/// Named conditions. The parts that know them set them; `/readyz` and `meetrelay_ready` show them.
 #[derive(Debug)]
 pub struct Readiness {
     holds: Box<[AtomicBool]>,
-    /// What is known of each peer: Mattermost, plugNmeet.
+    /// The state of each peer: Mattermost, plugNmeet.
     peers: Mutex<[PeerState; 2]>,
     is_started: AtomicBool,
     born: Instant,
-    /// When the last sign of life came, in milliseconds from `born` on.
+    /// The time of the last heartbeat, in milliseconds since `born`.
     beat: AtomicU64,
     metrics: Arc<Metrics>,
 }
 
-/// A peer as the parts of the relay know it, each from what it met.
+/// The state of a peer, as the parts of the relay report it.
 #[derive(Debug, Clone, Default)]
 struct PeerState {
     is_reached: bool,
@@ -36,7 +36,7 @@ struct PeerState {
 }
 
 impl Readiness {
-    /// Nothing is known to hold yet, but that no stop was asked for.
+    /// No condition holds yet, except that no stop was requested.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         let readiness = Self {
             peers: Mutex::default(),
@@ -50,7 +50,7 @@ impl Readiness {
         readiness
     }
 
-    /// A condition holds, or does not.
+    /// Sets whether a condition holds.
     pub fn set(&self, check: Check, holds: bool) {
         self.holds[check.index()].store(holds, Ordering::Relaxed);
         self.metrics.ready.with(check).set(i64::from(holds));
@@ -59,30 +59,30 @@ impl Readiness {
         }
     }
 
-    /// Whether the peer answered lately.
+    /// Sets whether the peer counts as reachable.
     pub fn set_reached(&self, peer: Peer, is_reached: bool) {
         self.change_peer(peer, |state| state.is_reached = is_reached);
     }
 
-    /// The peer refuses the relay's credential (why, and what to change), or takes it.
+    /// The peer refuses the relay's credential (`refusal`: why, and what to change), or accepts it (`None`).
     pub fn set_refusal(&self, peer: Peer, refusal: Option<String>) {
         self.change_peer(peer, |state| state.refusal = refusal);
     }
 
-    /// Why the peer refuses the relay's credential, and what to change, while it does.
+    /// While the peer refuses the relay's credential: why, and what to change.
     pub fn refusal(&self, peer: Peer) -> Option<String> {
-        self.lock()[place(peer)].refusal.clone()
+        self.lock()[index_of(peer)].refusal.clone()
     }
 
     fn change_peer(&self, peer: Peer, change: impl FnOnce(&mut PeerState)) {
         let mut peers = self.lock();
-        let state = &mut peers[place(peer)];
+        let state = &mut peers[index_of(peer)];
         change(state);
         let check = match peer {
             Peer::Mattermost => Check::Mattermost,
             Peer::PlugNmeet => Check::PlugNmeet,
         };
-        // It answers, but not to us: that is no better.
+        // A peer that answers but refuses the credential is not usable.
         self.set(check, state.is_reached && state.refusal.is_none());
     }
 
@@ -95,17 +95,18 @@ impl Readiness {
         self.holds[check.index()].load(Ordering::Relaxed)
     }
 
-    /// This replica can make an event durable and is not draining.
+    /// Whether this replica can make an event durable and is not draining.
     pub fn is_ready(&self) -> bool {
         self.holds(Check::Queue) && self.holds(Check::NotDraining)
     }
 
-    /// A sign of life of the loop that watches this replica and waits for nobody.
+    /// A heartbeat of the loop that watches this replica. The loop does not wait for a peer.
     pub fn beat(&self) {
         self.beat.store(self.age(), Ordering::Relaxed);
     }
 
-    /// There was a sign of life lately. A peer's outage never changes this: a restart would not bring it back.
+    /// Whether the last heartbeat is recent, or the start is not finished. An outage of a peer never changes this,
+    /// because a restart would not repair it.
     pub fn is_alive(&self) -> bool {
         let silent = self.age().saturating_sub(self.beat.load(Ordering::Relaxed));
         !self.is_started() || Duration::from_millis(silent) < ALIVE_FOR
@@ -115,18 +116,18 @@ impl Readiness {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Everything was started once.
+    /// The start is finished.
     pub fn mark_started(&self) {
         self.beat();
         self.is_started.store(true, Ordering::Relaxed);
     }
 
-    /// Whether everything was started once.
+    /// Whether the start is finished.
     pub fn is_started(&self) -> bool {
         self.is_started.load(Ordering::Relaxed)
     }
 
-    /// One line a condition, as `/readyz?verbose` shows it.
+    /// One line for each condition, as `/readyz?verbose` shows them.
     pub(crate) fn verbose(&self) -> String {
         let line = |check: Check| {
             let mark = if self.holds(check) { "+" } else { "-" };
@@ -146,7 +147,7 @@ impl Readiness {
     }
 }
 
-const fn place(peer: Peer) -> usize {
+const fn index_of(peer: Peer) -> usize {
     match peer {
         Peer::Mattermost => 0,
         Peer::PlugNmeet => 1,

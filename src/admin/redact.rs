@@ -1,4 +1,4 @@
-//! Hides what a stored message must not show.
+//! Hides secrets in a stored message before it is shown.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const SECRET_NAMES: [&str; 8] = [
     "metadata",
 ];
 
-/// `value` with every secret field's content replaced, however deep. `serde_json` bounds the depth.
+/// Replaces the content of every secret field in `value`, at any depth. `serde_json` bounds the depth.
 pub(super) fn redact(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -33,7 +33,8 @@ pub(super) fn redact(value: &mut Value) {
     }
 }
 
-/// The dedup key of a command holds the id of its response URL, which is a secret while it can be used.
+/// Whether this is the dedup key of a command. It holds the id of the response URL, which is a secret while it is
+/// valid.
 fn is_of_command(key: &Value) -> bool {
     key.as_str().is_some_and(|key| key.starts_with("command:"))
 }

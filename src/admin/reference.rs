@@ -1,27 +1,27 @@
-//! From what a person has in hand to ids that the store can look for.
+//! Turns a reference that a person gives (an id, a link, an error text) into ids that the store can look up.
 
 use super::call::{ApiCall, ApiRefusal};
 use crate::domain::{EventId, JobId, Meeting, MeetingId, Timestamp};
 use crate::ports::{DeadFilter, DeadLetter, Lookup};
 use crate::token::Link;
 
-/// Longest reference that is looked at, in bytes: a link with its token, or a text around an id.
+/// Longest reference that is read, in bytes: a link with its token, or a text around an id.
 const REFERENCE_BYTES_MAX: usize = 1000;
-/// Most dead letters of one meeting that are named when one has to be chosen.
+/// Most dead letters of one meeting that are named when the caller must choose one.
 const LETTERS_NAMED_MAX: usize = 10;
 
-/// What a text may be the reference of.
+/// What a text may refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Reference {
-    /// Ids to look for, the likeliest first; never empty.
+    /// Ids to look up, the most likely first; never empty.
     pub(super) ids: Vec<String>,
     /// The meeting that a job's id names.
     pub(super) meeting: Option<MeetingId>,
-    /// It was a link of ours.
+    /// Whether it was a link of the relay.
     pub(super) is_link: bool,
 }
 
-/// Reads `text` and looks for what it may name: the first of its ids that anything is known of, else the first.
+/// Reads `text` and looks its ids up. Returns the first id that is known, or the first id if none is.
 pub(super) async fn resolve(
     call: &ApiCall,
     text: &str,
@@ -32,55 +32,55 @@ pub(super) async fn resolve(
     let (links, store) = (&call.admin.links, &call.admin.store);
     let reference = read(text, |token| links.verify(token))?;
     for id in &reference.ids {
-        let found = store.find(id).await?;
-        if found != Lookup::default() {
+        let lookup = store.find(id).await?;
+        if lookup != Lookup::default() {
             let id = id.clone();
-            return Ok((reference, id, found));
+            return Ok((reference, id, lookup));
         }
     }
     let id = reference.ids.first().cloned().unwrap_or_default();
-    let mut found = Lookup::default();
-    // Its letter may be gone, its meeting not.
+    let mut lookup = Lookup::default();
+    // The dead letter may be gone while its meeting is still stored.
     if let Some(meeting) = reference.meeting
         && store.meeting(meeting).await?.is_some()
     {
-        found.meeting = Some(meeting);
+        lookup.meeting = Some(meeting);
     }
-    Ok((reference, id, found))
+    Ok((reference, id, lookup))
 }
 
-/// The meeting that `text` leads to.
+/// The meeting that `text` refers to.
 pub(super) async fn meeting(call: &ApiCall, text: &str) -> Result<Meeting, ApiRefusal> {
     if let Ok(id) = text.parse::<MeetingId>()
         && let Some(meeting) = call.admin.store.meeting(id).await?
     {
         return Ok(meeting);
     }
-    let (_, id, found) = resolve(call, text).await?;
-    let meeting = match found.meeting {
+    let (_, id, lookup) = resolve(call, text).await?;
+    let meeting = match lookup.meeting {
         Some(meeting) => call.admin.store.meeting(meeting).await?,
         None => None,
     };
     meeting.ok_or_else(|| ApiRefusal::not_found(&format!("meeting of {id}")))
 }
 
-/// The dead letter of this id, or the only one of the meeting that `text` leads to.
+/// The dead letter of this id, or the only one of the meeting that `text` refers to.
 pub(super) async fn letter(call: &ApiCall, text: &str) -> Result<DeadLetter, ApiRefusal> {
     let store = &call.admin.store;
     if let Some(letter) = store.dead_letter(text).await? {
         return Ok(letter);
     }
-    let (reference, id, found) = resolve(call, text).await?;
+    let (reference, id, lookup) = resolve(call, text).await?;
     let none = || ApiRefusal::not_found(&format!("dead letter of {id}"));
-    if let Some(letter) = found.letter {
+    if let Some(letter) = lookup.letter {
         return store.dead_letter(&letter.id).await?.ok_or_else(none);
     }
-    // A job or an event is meant by itself: if it has no letter, no other one may be taken for it.
-    if reference.meeting.is_some() || found.event.is_some() {
+    // The id of a job or an event stands only for itself: if it has no dead letter, no other one may be used instead.
+    if reference.meeting.is_some() || lookup.event.is_some() {
         return Err(none());
     }
     let filter = DeadFilter {
-        meeting: Some(found.meeting.ok_or_else(none)?),
+        meeting: Some(lookup.meeting.ok_or_else(none)?),
         ..DeadFilter::newest(LETTERS_NAMED_MAX)
     };
     let letters = store.dead_letters(filter).await?;
@@ -90,17 +90,18 @@ pub(super) async fn letter(call: &ApiCall, text: &str) -> Result<DeadLetter, Api
         several => {
             let ids: Vec<&str> = several.iter().map(|letter| letter.id.as_str()).collect();
             Err(ApiRefusal::bad(&format!(
-                "its meeting has several dead letters, name one: {}",
+                "its meeting has several dead letters; name one of them: {}",
                 ids.join(", ")
             )))
         }
     }
 }
 
-/// Reads an id, a permalink, a link of ours, or a text as it is shown to people (`... ref <id>`).
+/// Reads an id, a permalink, a link of the relay, or a text as it is shown to people (`... ref <id>`).
 ///
 /// # Errors
-/// A link of ours with a token that is not: nothing of it may be looked for.
+/// The text has no id, or it is a link of the relay whose token does not verify: no part of such a link may be looked
+/// up.
 pub(super) fn read(
     text: &str,
     verify: impl Fn(&str) -> Option<Link>,
@@ -109,10 +110,10 @@ pub(super) fn read(
     let link = match token_in(text) {
         Some(token) => Some(verify(token).ok_or_else(|| {
             ApiRefusal::bad(
-                "this link is none of this relay's: its token was changed, cut, or signed with another secret",
+                "this link was not made by this relay: its token was changed, cut, or signed with another secret",
             )
         })?),
-        // A token alone; nothing else of ours verifies.
+        // The text may be a token alone. No other text verifies.
         None => verify(text),
     };
     if let Some(link) = link {
@@ -134,7 +135,7 @@ pub(super) fn read(
             ..Reference::default()
         });
     }
-    // `... ref <id>`, as every error that people see ends.
+    // Every error that people see ends with `... ref <id>`.
     let text = text
         .rsplit_once("ref ")
         .map_or(text, |(_, id)| id)
@@ -143,7 +144,7 @@ pub(super) fn read(
         });
     if text.contains(char::is_whitespace) || text.is_empty() {
         return Err(ApiRefusal::bad(
-            "this is no id: give an event, meeting, request, room, session, artifact, post or job id, a permalink, a \
+            "this is not an id: give an event, meeting, request, room, session, artifact, post or job id, a permalink, a \
              link of this relay, or an error text with its ref",
         ));
     }
@@ -160,13 +161,13 @@ pub(super) fn read(
     })
 }
 
-/// When an id of ours was made, by the clock of the instance that made it; `None` for anything else.
+/// When an id of the relay was made, on the clock of the instance that made it; `None` for any other text.
 pub(super) fn made_at(id: &str, now: Timestamp) -> Option<Timestamp> {
     let id: EventId = id.parse().ok()?;
     if id.uuid().get_version_num() != 7 {
         return None;
     }
-    // A time to come is no time of making: another program's UUID.
+    // A UUID with a time in the future was made by another program.
     let at = id.made_at();
     (at.since(now).as_secs() < 3600).then_some(at)
 }

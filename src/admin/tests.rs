@@ -48,7 +48,7 @@ async fn readiness_needs_the_queue_and_no_drain_but_no_peer() {
 }
 
 #[tokio::test]
-async fn liveness_and_startup_are_told() {
+async fn liveness_and_startup_are_reported() {
     let bench = bench();
     assert_eq!(bench.get("/livez").await.0, StatusCode::OK);
     assert_eq!(
@@ -65,7 +65,7 @@ async fn process_is_alive_while_its_loops_turn() {
     let bench = bench();
     tokio::time::advance(100 * second).await;
     let starting = bench.get("/livez").await.0;
-    assert_eq!(starting, StatusCode::OK, "a long start is no death");
+    assert_eq!(starting, StatusCode::OK, "a long start counts as alive");
     bench.readiness.mark_started();
     for _ in 0..10 {
         tokio::time::advance(20 * second).await;
@@ -95,7 +95,7 @@ async fn the_api_is_closed_without_the_token() {
 }
 
 #[tokio::test]
-async fn wrong_paths_and_methods_are_told_apart() {
+async fn wrong_paths_and_methods_have_their_status() {
     let bench = bench();
     for (method, path, status) in [
         ("GET", "/nowhere", 404),
@@ -173,7 +173,7 @@ async fn dead_letters_are_shown_without_secrets() {
 }
 
 #[tokio::test]
-async fn letters_are_replayed_and_discarded_and_refusals_have_their_status() {
+async fn dead_letters_are_replayed_and_discarded_and_refusals_have_their_status() {
     let bench = bench();
     let path = |act: &str| format!("/api/dead-letters/late/{act}");
     let replayed = bench.api("POST", &path("replay")).await.1;
@@ -235,9 +235,9 @@ async fn dead_letters_are_narrowed_down() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_a_503() {
+async fn an_unavailable_store_is_a_503() {
     let bench = bench();
-    bench.take_store_away();
+    bench.make_store_unavailable();
     for path in ["/api/meetings", "/api/dead-letters", "/api/dead-letters/x"] {
         let (status, body) = bench.api("GET", path).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
@@ -257,7 +257,7 @@ fn the_token_is_private_and_new_each_time_unless_it_is_configured() {
     assert!(token.is_in(&bearer(&first)));
     assert!(!token.is_in(first.trim()));
     assert!(!format!("{token:?}").contains(first.trim()));
-    // A clone is the same token, as the routes and the reload have it.
+    // A clone shares the token: the routes and the reload each hold one.
     token.clone().renew(None, &path).unwrap();
     let second = std::fs::read_to_string(&path).unwrap();
     assert!(token.is_in(&bearer(&second)) && !token.is_in(&bearer(&first)));

@@ -1,5 +1,5 @@
-//! The admin API's token, for callers over TCP: what the configuration says, or a new one at each start, in a file that
-//! only the relay's own user can read.
+//! The admin API's token, for callers over TCP: the configured one, or a new one at each start. A new one is written to
+//! a file that only the relay's own user can read.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,14 +11,14 @@ use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-/// Length of a token that is made here, in bytes.
+/// Length of a generated token, in bytes.
 const TOKEN_BYTES: usize = 32;
 
-/// Who holds it may use the admin API over TCP. Clones share it.
+/// The bearer token of the admin API over TCP. Clones share it.
 #[derive(Debug, Clone)]
 pub struct AdminToken(Arc<ArcSwap<SecretString>>);
 
-/// The token's file could not be written: nobody can know the token.
+/// The token's file could not be written, so nobody knows the token.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be written: {why}", path.display())]
 pub struct TokenError {
@@ -33,14 +33,14 @@ impl AdminToken {
         Self(Arc::new(ArcSwap::from_pointee(random())))
     }
 
-    /// From now on the configured token counts, or without one a new one, which replaces the one in the file.
+    /// Uses the configured token from now on. If there is none, makes a new one, which replaces the one in the file.
     ///
     /// # Errors
-    /// The file cannot be written; the token is new all the same.
+    /// The file cannot be written. The token is replaced all the same.
     pub fn renew(&self, configured: Option<&SecretString>, path: &Path) -> Result<(), TokenError> {
         if let Some(token) = configured {
             self.0.store(Arc::new(token.clone()));
-            // One of an earlier start is good for nothing any more; the configured one may be read from this very file.
+            // A token of an earlier start is no longer valid. But the configured token may be read from this same file.
             let kept = fs::read_to_string(path).unwrap_or_default();
             if kept.trim() != token.expose_secret().trim() {
                 drop(fs::remove_file(path));
@@ -56,7 +56,7 @@ impl AdminToken {
         })
     }
 
-    /// Whether an `Authorization` header carries it; takes the same time whatever it carries.
+    /// Whether an `Authorization` header carries the token. The comparison takes constant time.
     pub(super) fn is_in(&self, header: &str) -> bool {
         let given = header.strip_prefix("Bearer ").unwrap_or_default();
         let known = self.0.load();
@@ -71,7 +71,7 @@ fn random() -> SecretString {
     hex::encode(rand::random::<[u8; TOKEN_BYTES]>()).into()
 }
 
-/// Writes beside and renames, so that a reader never sees half a token.
+/// Writes another file and renames it, so that a reader never sees half a token.
 fn write(path: &Path, token: &str) -> io::Result<()> {
     let beside = path.with_extension("new");
     match fs::remove_file(&beside) {

@@ -1,4 +1,4 @@
-//! The story of one meeting, found by whatever id a person has in hand.
+//! The history of one meeting, found by any id that a person has.
 
 #[cfg(test)]
 mod tests;
@@ -17,29 +17,29 @@ use crate::domain::owed::owed;
 use crate::domain::{Meeting, MeetingId, PostKey, Timestamp};
 use crate::ports::{DeadFilter, Logged, Lookup};
 
-/// Most dead letters of a meeting that are told.
+/// Most dead letters of a meeting that are shown.
 const LETTERS_MAX: usize = 100;
-/// An id of ours that is younger may still be on its way through the queue, even a busy one.
+/// The message of an id that is younger than this may still be in the queue, even a busy one.
 const YOUNG: Duration = Duration::from_secs(60);
 
-/// `?ref=` is an id, a permalink, a link of ours or a text with one of them in it.
+/// `?ref=` is an id, a permalink, a link of the relay, or a text that contains one of them.
 pub(super) async fn why(call: &ApiCall) -> Result<Response, ApiRefusal> {
     let text = call.parameter("ref").unwrap_or_default();
-    let (reference, id, found) = reference::resolve(call, &text).await?;
-    Ok(ok(&tell(call, &reference, id, found).await?))
+    let (reference, id, lookup) = reference::resolve(call, &text).await?;
+    Ok(ok(&explain(call, &reference, id, lookup).await?))
 }
 
-async fn tell(
+async fn explain(
     call: &ApiCall,
     reference: &Reference,
     id: String,
-    found: Lookup,
+    lookup: Lookup,
 ) -> Result<WhyAnswer, ApiRefusal> {
     let store = &call.admin.store;
     let now = call.admin.clock.now();
     let mut why = WhyAnswer {
         made_at: reference::made_at(&id, now).map(time),
-        is: kind(&id, reference, &found).to_owned(),
+        is: kind(&id, reference, &lookup).to_owned(),
         id,
         told: Vec::new(),
         meeting: None,
@@ -47,10 +47,10 @@ async fn tell(
         owed: Vec::new(),
         dead_letters: Vec::new(),
     };
-    if let Some(event) = &found.event {
-        why.told.push(of_event(event, found.meeting.is_some()));
+    if let Some(event) = &lookup.event {
+        why.told.push(of_event(event, lookup.meeting.is_some()));
     }
-    if let Some(letter) = &found.letter {
+    if let Some(letter) = &lookup.letter {
         why.told.push(format!(
             "It is a dead letter: {}. `meetrelay dead-letters show` has its message, `dead-letters replay` tries it \
              again.",
@@ -58,15 +58,15 @@ async fn tell(
         ));
         why.dead_letters.push(dead_letters::line(letter));
     }
-    let meeting = match found.meeting {
+    let meeting = match lookup.meeting {
         Some(meeting) => store.meeting(meeting).await?,
         None => None,
     };
     let Some(meeting) = meeting else {
         let notes = store.notes(&why.id).await?;
         why.told
-            .extend(without_meeting(&why, &found, reference, now));
-        why.timeline = timeline::of_one(found.event, &why.dead_letters, notes);
+            .extend(without_meeting(&why, &lookup, reference, now));
+        why.timeline = timeline::of_one(lookup.event, &why.dead_letters, notes);
         return Ok(why);
     };
     let letters = store
@@ -85,12 +85,12 @@ async fn tell(
     why.owed = owed_now(call, &meeting);
     let waits_for = meetings::waits_for(call, &meeting).into_iter();
     why.told
-        .extend(waits_for.map(|what| format!("What it owes waits: {what}.")));
+        .extend(waits_for.map(|what| format!("Its owed jobs wait: {what}.")));
     why.timeline = timeline::of_meeting(
         &meeting,
         timeline::TimelineSources {
             events: store.history(meeting.id).await?,
-            event: found.event,
+            event: lookup.event,
             attempts: store.attempts(meeting.id).await?,
             notes: notes(call, meeting.id, &why.id).await?,
             letters: &why.dead_letters,
@@ -100,7 +100,7 @@ async fn tell(
     Ok(why)
 }
 
-/// Those of the meeting, and those of the very thing that was asked for.
+/// The notes about the meeting, and those about the id that was given.
 async fn notes(
     call: &ApiCall,
     meeting: MeetingId,
@@ -116,11 +116,11 @@ async fn notes(
     Ok(notes)
 }
 
-fn kind(id: &str, reference: &Reference, found: &Lookup) -> &'static str {
-    let is_meeting = found
+fn kind(id: &str, reference: &Reference, lookup: &Lookup) -> &'static str {
+    let is_meeting = lookup
         .meeting
         .is_some_and(|meeting| meeting.to_string() == id);
-    match found {
+    match lookup {
         _ if is_meeting => "meeting",
         Lookup {
             letter: Some(_), ..
@@ -142,14 +142,14 @@ fn of_event(event: &Logged, has_meeting: bool) -> String {
     match event.effect {
         Effect::Applied if has_meeting => format!("{came} was applied to the meeting below."),
         Effect::Applied => format!(
-            "{came} was applied and concerned no meeting: none ran where it was asked for, and the person was told so \
+            "{came} was applied and concerned no meeting: none ran where it was requested. The person got this answer \
              if the relay could reach them."
         ),
         Effect::Duplicate => format!(
-            "{came} had come before under another id and changed nothing; a doubled webhook is normal."
+            "{came} was received before under another id and changed nothing; a repeated webhook is normal."
         ),
         Effect::Conflict => format!(
-            "{came} had come before with another content; the first one counts, this one changed nothing."
+            "{came} was received before with another content; the first one counts, this one changed nothing."
         ),
         Effect::Foreign => format!(
             "{came} belongs to no meeting of this relay: a room that somebody else made at plugNmeet, or a meeting \
@@ -158,45 +158,46 @@ fn of_event(event: &Logged, has_meeting: bool) -> String {
     }
 }
 
-/// What can be said when there is no meeting to tell of.
+/// What is known of an id without a meeting, and where to find more.
 fn without_meeting(
     why: &WhyAnswer,
-    found: &Lookup,
+    lookup: &Lookup,
     reference: &Reference,
     now: Timestamp,
 ) -> Vec<String> {
-    if found.event.is_some() || found.letter.is_some() {
+    if lookup.event.is_some() || lookup.letter.is_some() {
         return Vec::new();
     }
     let id = &why.id;
     let mut told = vec![format!("Nothing is stored under {id}.")];
     match reference::made_at(id, now) {
         Some(made_at) if reference.is_link => told.push(format!(
-            "The link is genuine and was given out {}; its request was never applied.",
+            "The link is genuine and was issued {}; its request was never applied.",
             ago(now, made_at)
         )),
         Some(made_at) => told.push(format!(
-            "By its own time it was made {}.",
+            "The time in the id shows that it was made {}.",
             ago(now, made_at)
         )),
         None => {}
     }
     match reference::made_at(id, now) {
         Some(made_at) if now.since(made_at) < YOUNG => told.push(
-            "If it was shown with an error, it was never accepted. Else it may still be in the events queue or in the \
-             spool: look again in a moment, and at meetrelay_queue_depth{queue=\"events\"} and meetrelay_spool_depth on /metrics."
+            "If it was shown with an error, it was never accepted. Otherwise it may still be in the events queue or in \
+             the spool: ask again in a moment, and see meetrelay_queue_depth{queue=\"events\"} and meetrelay_spool_depth \
+             on /metrics."
                 .to_owned(),
         ),
         Some(_) => told.push(
-            "If a person or plugNmeet was shown it with an error, it was never accepted, and that is all there is: the \
-             sender was told so. If it was accepted, it is still in the events queue or the spool (/metrics: \
+            "If a person or plugNmeet got it with an error, it was never accepted, and nothing else is known of it. If \
+             it was accepted, it is still in the events queue or the spool (/metrics: \
              meetrelay_queue_depth{queue=\"events\"}, meetrelay_spool_depth), or its record is older than dedup.keep \
              (30 days)."
                 .to_owned(),
         ),
         None => told.push(
-            "It is no id of the relay's own. Posts, rooms, sessions and artifacts are known once a meeting has them; \
-             what people wrote that started nothing leaves no trace."
+            "It is not an id that the relay made. Posts, rooms, sessions and artifacts are known once a meeting has \
+             them. A post that started nothing is not recorded."
                 .to_owned(),
         ),
     }

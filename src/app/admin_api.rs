@@ -11,10 +11,10 @@ use crate::token::Links;
 
 use super::{AppContext, settings};
 
-/// What the admin API works with.
+/// The parts that the admin API uses.
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
-    /// None: this process cannot publish, because it only looks into the files.
+    /// `None` if this process cannot publish, because it only opens the files and RabbitMQ holds the queue.
     pub(super) queue: Option<EnvelopeQueue>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) links: Links,

@@ -1,5 +1,5 @@
-//! The two ways to the admin API: the socket in the data directory for the commands of this program, TCP for whatever
-//! asks for health and metrics, and for callers with the token.
+//! The two listeners of the admin API. The socket in the data directory serves the commands of this program. TCP serves
+//! health and metrics to everybody, and the API to callers with the token.
 
 use std::convert::Infallible;
 
@@ -18,10 +18,10 @@ use super::data_dir::AdminSocket;
 /// Most connections at a time through the socket.
 const SOCKET_CONNECTIONS_MAX: usize = 32;
 
-/// Both, bound.
+/// Both listeners, bound.
 pub(super) struct AdminListeners {
     tcp: TcpListener,
-    /// None: it could not be made, which the log says.
+    /// `None` if it could not be made, which was logged.
     socket: Option<UnixListener>,
 }
 
@@ -33,7 +33,8 @@ impl AdminListeners {
         })
     }
 
-    /// Serves what `routes` makes for each of them until `stop`.
+    /// Serves on each listener the routes that `routes` makes for it, until `stop`. Returns how many connections were
+    /// cut.
     pub(super) async fn serve<F>(
         self,
         routes: impl Fn(Access) -> F,
@@ -63,8 +64,8 @@ impl AdminListeners {
     }
 }
 
-/// Takes the configured token over, or makes one. One that cannot be written is known to nobody, which is no reason not
-/// to run: the commands of this program need none.
+/// Uses the configured token, or makes one. If the token cannot be written, nobody knows it. The relay runs all the
+/// same, because the commands of this program need no token.
 pub(super) fn renew_token(token: &AdminToken, config: &Config) {
     let configured = config.server.admin_token.as_ref();
     if let Err(error) = token.renew(configured, &config.admin_token_path()) {

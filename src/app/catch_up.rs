@@ -1,4 +1,4 @@
-//! Whether and how posts are caught up with.
+//! The settings of catching up: whether and how missed posts are found.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::worker::{CatchUpSettings, Deps, begin_catching_up};
 
 use super::{StartError, public_routes};
 
-/// `None` where it is switched off, where there is no account that could read channels, and where no post starts a
-/// meeting because no outgoing webhook is let in.
+/// `None` if catching up is switched off, if no account can read channels, or if no post starts a meeting because no
+/// token of an outgoing webhook is configured.
 ///
 /// # Errors
-/// A rule that configuration did not refuse: says which.
+/// A rule is wrong although the configuration was accepted. The text names it.
 pub(super) async fn settings(
     config: &Config,
     essentials: &Essentials,
@@ -29,9 +29,9 @@ pub(super) async fn settings(
     if !is_wanted {
         return Ok(None);
     }
-    // A store that is away now is asked again by the worker.
+    // If the store is unavailable now, the worker asks it again.
     if let Err(error) = begin_catching_up(deps.store.as_ref(), deps.clock.now()).await {
-        tracing::warn!(%error, "it is not noted from when on posts are caught up with");
+        tracing::warn!(%error, "the time from which missed posts are read could not be stored");
     }
     let rules =
         Arc::new(public_routes::rules(config).map_err(|why| StartError::Setting(why.into()))?);

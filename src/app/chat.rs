@@ -1,4 +1,4 @@
-//! The way out to Mattermost: an account that posts, or notices.
+//! The delivery method: how the relay posts in Mattermost, with an account or with notices.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::ports::{Chat, Clock};
 use super::observers::Meter;
 use super::{StartError, public_routes, settings};
 
-/// The client of the configured way out.
+/// The client of the configured delivery method.
 #[derive(Clone)]
 pub(super) enum ChatClient {
     /// `mattermost.enabled` is false.
     Off,
-    /// A bot or a login.
+    /// A bot, or an account that logs in.
     Account(Arc<Mattermost>),
     /// An incoming webhook or a plugin's endpoint.
     Notices(Arc<Notices>),
 }
 
-/// What a client is to prove itself with from now on.
+/// The credential that a client uses after a reload.
 pub(super) enum Proof {
     /// Nothing changes.
     None,
@@ -61,7 +61,7 @@ impl ChatClient {
         Ok(Self::Account(Arc::new(chat)))
     }
 
-    /// The port that workers know.
+    /// The port that the workers use.
     pub(super) fn port(&self) -> Arc<dyn Chat> {
         match self {
             Self::Off => Arc::new(public_routes::NoChat),
@@ -70,8 +70,8 @@ impl ChatClient {
         }
     }
 
-    /// What `access` says, for [`Proof::take_over`]. A change between an account and notices needs a restart, and
-    /// changes nothing here.
+    /// The credential in `access`, for [`Proof::take_over`]. A change between an account and notices needs a restart:
+    /// it is logged and changes nothing here.
     pub(super) fn proof(
         &self,
         access: Option<&MattermostAccess>,
@@ -91,7 +91,7 @@ impl ChatClient {
                 }
                 _ => {
                     tracing::warn!(
-                        "the way out of mattermost changes between an account and notices: that needs a restart, the one in use stays"
+                        "the delivery method to Mattermost changes between an account and notices: this needs a restart, the present one is kept"
                     );
                     Proof::None
                 }
@@ -108,7 +108,7 @@ impl ChatClient {
 }
 
 impl Proof {
-    /// From now on this counts.
+    /// Makes the client use this credential from now on.
     pub(super) async fn take_over(self) {
         match self {
             Self::None => {}
@@ -118,7 +118,7 @@ impl Proof {
     }
 }
 
-/// What an account proves itself with; `None` for notices.
+/// The credential of an account; `None` for notices.
 fn credential(access: &MattermostAccess) -> Option<Credential> {
     match access.delivery_method.clone() {
         DeliveryConfig::Bot { token } => Some(Credential::Token(token)),

@@ -1,4 +1,5 @@
-//! The data directory: made for the relay's user alone, one relay's at a time, with the socket of the commands in it.
+//! The data directory: made for the relay's user alone, used by one relay at a time. It holds the socket that the
+//! program's commands use.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -12,10 +13,10 @@ use crate::lock::{LockError, lock};
 
 use super::StartError;
 
-/// The permissions of everybody but the owner and the group.
+/// The permission bits of everybody but the owner and the group.
 const OTHERS: u32 = 0o007;
 
-/// Makes the folders of the relay's files, for its user alone. One that is there is left as it is.
+/// Makes the folders of the relay's files, for its user alone. A folder that exists keeps its permissions.
 pub(super) fn make(config: &Config) -> Result<(), StartError> {
     let mut paths = vec![config.admin_socket_path(), config.queue_path()];
     if let StoreUrl::Sqlite(path) = config.store_url() {
@@ -32,35 +33,36 @@ pub(super) fn make(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Warns of a data directory that an earlier version or a person made, and that every user of this machine can enter.
+/// Warns if every user of this machine can enter the data directory. An earlier version, or a person, made it so.
 pub(super) fn warn_if_open(config: &Config) {
     let path = &config.server.data_dir;
-    if fs::metadata(path).is_ok_and(|found| found.permissions().mode() & OTHERS != 0) {
+    if fs::metadata(path).is_ok_and(|folder| folder.permissions().mode() & OTHERS != 0) {
         tracing::warn!(
             path = %path.display(),
-            "server.data_dir is open to every user of this machine: chmod 0700 it"
+            "server.data_dir can be entered by every user of this machine: set its permissions to 0700"
         );
     }
 }
 
-/// The right to this data directory, and the place of its socket. Dropped, both are free.
+/// The lock of the data directory, and the path of its socket. When dropped, it releases the lock and removes the
+/// socket.
 pub(super) struct AdminSocket {
     path: PathBuf,
     _lock: File,
 }
 
 impl AdminSocket {
-    /// Takes the data directory for this process.
+    /// Locks the data directory for this process.
     pub(super) fn take(config: &Config) -> Result<Self, LockError> {
         let path = config.admin_socket_path();
         let lock = lock(&path)?;
         Ok(Self { path, _lock: lock })
     }
 
-    /// The same, where a directory in which no lock can be made (on a full disk, say) is no reason not to start.
+    /// The same, but returns `None` if no lock can be made, for example on a full disk: the relay starts all the same.
     ///
     /// # Errors
-    /// Another process has it, or another user made its lock.
+    /// Another process holds the lock, or another user made the lock file.
     pub(super) fn take_if_possible(config: &Config) -> Result<Option<Self>, StartError> {
         match Self::take(config) {
             Ok(socket) => Ok(Some(socket)),
@@ -73,7 +75,7 @@ impl AdminSocket {
         }
     }
 
-    /// Makes the socket, in the place of one that a killed relay left. One that cannot be made is told in the log.
+    /// Makes the socket. It replaces one that a killed relay left. If it cannot be made, that is logged.
     pub(super) fn listen(&self) -> Option<UnixListener> {
         make_socket(&self.path)
             .map_err(|why| format!("{} cannot be made: {why}", self.path.display()))
@@ -84,7 +86,7 @@ impl AdminSocket {
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
-        // It may never have been made.
+        // The socket may never have been made.
         drop(fs::remove_file(&self.path));
     }
 }
@@ -93,13 +95,13 @@ fn warn_of(error: &dyn std::fmt::Display) {
     tracing::warn!(%error, "the commands of this program cannot reach this relay");
 }
 
-/// A socket takes connections as soon as it is bound, with whatever permissions it then has. So it is bound in a folder
-/// that nobody else can enter, and moved to its place when its permissions are right. The name of that folder is short
-/// because the system takes no socket whose path is longer than 107 bytes.
+/// A socket accepts connections as soon as it is bound, with the permissions that it has at that moment. So it is bound
+/// in a folder that nobody else can enter, and moved to its final path when its permissions are right. The name of that
+/// folder is short, because the path of a socket may have at most 107 bytes.
 fn make_socket(path: &Path) -> io::Result<UnixListener> {
     let folder = path.with_file_name(".sock");
     let socket = folder.join("s");
-    // Left by a relay that was killed just here.
+    // A relay that was killed in this function may have left them.
     missing_is_fine(fs::remove_file(&socket))?;
     missing_is_fine(fs::remove_dir(&folder))?;
     DirBuilder::new().mode(0o700).create(&folder)?;

@@ -1,8 +1,9 @@
-//! What became of the events that this process accepted: each must be settled, or lie in a queue or spool. One that is
-//! nowhere was lost, and somebody must be told.
+//! Detects lost events. Every event that this process accepted must be settled, or wait in a queue or spool. An event
+//! that is in none of these places was lost, and this is logged for an operator.
 //!
-//! Nothing here is on the way of an event: who accepts or settles one drops a line into a bounded channel and goes on.
-//! Only events that are not settled in time are looked up, in the store, where another replica's work shows too.
+//! The ledger does not delay an event: the code that accepts or settles one sends a line into a bounded channel and
+//! continues. Only events that are not settled in time are looked up in the store, which also knows the work of other
+//! replicas.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,21 +18,21 @@ use crate::telemetry::Metrics;
 
 use super::queue;
 
-/// Most events that are watched at one time; more are accepted all the same, but not watched.
+/// Most events that are watched at one time. Further events are accepted all the same, but not watched.
 const WATCHED_MAX: usize = 100_000;
-/// Most lines that wait to be read.
+/// Most lines that wait in the channel.
 const LINES_MAX: usize = 10_000;
-/// Most events looked up in one pass.
+/// Most events that are looked up in one scan.
 const LOOKED_UP_MAX: usize = 500;
-/// How often it is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// So many looks in a row must not find an event before it counts as lost: one on its way from one place to another
-/// may be missed once.
-const LOOKS: u32 = 3;
-/// Most ids in one line of the log.
-const TOLD_MAX: usize = 10;
+/// Time between two scans.
+const SCAN_EVERY: Duration = Duration::from_secs(2);
+/// An event counts as lost when this many scans in a row did not find it. One scan may not see an event that moves from
+/// one place to another.
+const SCANS_MIN: u32 = 3;
+/// Most event ids in one log line.
+const LOGGED_IDS_MAX: usize = 10;
 
-/// Takes note of events; cheap to clone.
+/// Records accepted and settled events; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct EventLedger {
     lines: mpsc::Sender<LedgerLine>,
@@ -44,42 +45,42 @@ enum LedgerLine {
 }
 
 impl EventLedger {
-    /// A ledger, and what is to be given to [`watch`].
+    /// A ledger, and the lines that [`watch`] reads.
     pub(super) fn new() -> (Self, LedgerLines) {
         let (lines, read) = mpsc::channel(LINES_MAX);
         (Self { lines }, LedgerLines(read))
     }
 
-    /// The event is on stable storage, and its sender was told so.
+    /// The event is on stable storage, and its sender was answered with success.
     pub(super) fn accepted(&self, event: EventId) {
-        // A full channel loses a line: then this event is not watched.
+        // A full channel drops the line: then this event is not watched.
         let _ = self.lines.try_send(LedgerLine::Accepted(event));
     }
 
     /// The event was applied by this process.
     pub(super) fn settled(&self, event: EventId) {
-        // If the line is lost, the store tells.
+        // If the line is dropped, the store shows that the event is settled.
         let _ = self.lines.try_send(LedgerLine::Settled(event));
     }
 }
 
-/// What was noted and not yet read.
+/// The receiving end of the channel, for [`watch`].
 #[derive(Debug)]
 pub(super) struct LedgerLines(mpsc::Receiver<LedgerLine>);
 
-/// Where events may be, and where it is shown what is missing.
+/// The places where events may be, and the metrics that show how many are lost.
 pub(super) struct Places {
     pub(super) store: Arc<dyn Store>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) metrics: Arc<Metrics>,
-    /// An event is looked for when it is not settled so long after it was accepted.
+    /// An event that is not settled this long after it was accepted is looked up.
     pub(super) settled_within: Duration,
 }
 
 /// Watches until it is dropped.
 pub(super) async fn watch(mut lines: LedgerLines, places: Places) {
     let mut watched = OpenEvents::default();
-    let mut next = Instant::now() + LOOK_EVERY;
+    let mut next = Instant::now() + SCAN_EVERY;
     loop {
         tokio::select! {
             line = lines.0.recv() => match line {
@@ -87,8 +88,8 @@ pub(super) async fn watch(mut lines: LedgerLines, places: Places) {
                 None => return,
             },
             () = tokio::time::sleep_until(next) => {
-                watched.look(&places).await;
-                next = Instant::now() + LOOK_EVERY;
+                watched.scan(&places).await;
+                next = Instant::now() + SCAN_EVERY;
             }
         }
     }
@@ -96,15 +97,15 @@ pub(super) async fn watch(mut lines: LedgerLines, places: Places) {
 
 #[derive(Default)]
 struct OpenEvents {
-    /// Accepted and not known to be settled, by id: in the order of time, as ids are.
+    /// Events that were accepted and are not known to be settled, by id. Ids are in the order of time.
     open: BTreeMap<EventId, OpenEvent>,
-    /// How many were last told to be lost.
-    told: usize,
+    /// How many lost events the last scan reported.
+    reported_lost: usize,
 }
 
 struct OpenEvent {
     since: Instant,
-    /// Looks that found it nowhere.
+    /// Scans in a row that did not find it.
     missed: u32,
 }
 
@@ -122,13 +123,13 @@ impl OpenEvents {
         }
     }
 
-    async fn look(&mut self, places: &Places) {
+    async fn scan(&mut self, places: &Places) {
         let late = self.late(places.settled_within);
         if late.is_empty() {
             return self.show(&[], &places.metrics);
         }
-        // The queue first: what leaves it afterwards is in the store when that is asked. While nobody knows, what was
-        // shown last stays.
+        // The queue is asked first: an event that leaves it afterwards is in the store when the store is asked. If one
+        // of them does not answer, the gauge keeps its value.
         if let Some(waiting) = waiting(places).await
             && let Ok(settled) = places.store.settled_events(late.clone()).await
         {
@@ -137,7 +138,7 @@ impl OpenEvents {
         }
     }
 
-    /// The oldest ones that should be settled by now.
+    /// The oldest events that should be settled by now.
     fn late(&self, settled_within: Duration) -> Vec<EventId> {
         let late = self
             .open
@@ -146,8 +147,8 @@ impl OpenEvents {
         late.map(|(event, _)| *event).take(LOOKED_UP_MAX).collect()
     }
 
-    /// Those of the late ones that are nowhere. The queue does not tell whose messages it holds: as many as wait
-    /// there may be any of them.
+    /// Those of the late events that are lost. The queue reports only how many messages wait in it, so that many of the
+    /// missing events may still be there.
     fn judge(&mut self, late: &[EventId], waiting: u64, settled: &[EventId]) -> Vec<EventId> {
         for event in settled {
             self.open.remove(event);
@@ -162,7 +163,7 @@ impl OpenEvents {
                 continue;
             };
             open.missed = if is_any_lost { open.missed + 1 } else { 0 };
-            if open.missed >= LOOKS {
+            if open.missed >= SCANS_MIN {
                 lost.push(event);
             }
         }
@@ -173,19 +174,23 @@ impl OpenEvents {
     fn show(&mut self, lost: &[EventId], metrics: &Metrics) {
         let count = i64::try_from(lost.len()).unwrap_or(i64::MAX);
         metrics.unaccounted_events.with(()).set(count);
-        if lost.len() > self.told {
-            let ids: Vec<String> = lost.iter().take(TOLD_MAX).map(EventId::to_string).collect();
+        if lost.len() > self.reported_lost {
+            let ids: Vec<String> = lost
+                .iter()
+                .take(LOGGED_IDS_MAX)
+                .map(EventId::to_string)
+                .collect();
             tracing::error!(
                 events = lost.len(),
                 event.ids = ids.join(" "),
                 "events were accepted and are neither settled nor in a queue: was a queue purged, or a file removed?"
             );
         }
-        self.told = lost.len();
+        self.reported_lost = lost.len();
     }
 }
 
-/// How many events wait or are in work, here or at another replica; `None` if the queue does not say.
+/// How many events wait or are being processed, here or at another replica; `None` if the queue does not answer.
 async fn waiting(places: &Places) -> Option<u64> {
     let depths = queue::depths(places.queue.as_ref()).await?;
     let events = depths

@@ -1,10 +1,10 @@
-//! The relay's signed links as the port that workers know.
+//! The relay's signed links, as the port that the workers use.
 
 use crate::domain::{ArtifactId, ArtifactKind, RequestId, UserId};
 use crate::ports;
 use crate::token::Links;
 
-/// Links of `token.rs` behind the port.
+/// Implements the port with the links of `token.rs`.
 pub(super) struct SignedLinks(pub(super) Links);
 
 impl ports::MeetingLinks for SignedLinks {

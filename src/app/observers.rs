@@ -1,4 +1,4 @@
-//! What parts tell about themselves, turned into metrics. Each part knows its own words only; here they meet.
+//! Turns what each part reports to its observer into metrics. No part knows the metrics or another part.
 
 #[cfg(test)]
 mod tests;
@@ -25,14 +25,14 @@ use crate::worker::{BreakerState, DeadReason, JobOutcome, Repair, WorkObserver};
 
 use super::ledger::EventLedger;
 
-/// Metrics with the clock that some of them need.
+/// Implements the observer of every part.
 #[derive(Clone)]
 pub(super) struct Meter {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ledger: EventLedger,
-    /// Tells whoever asks Mattermost now and then who the relay is to ask at once.
+    /// Wakes the watcher that asks Mattermost for the relay's own user id, so that it asks at once.
     pub(super) ask_again: Arc<Notify>,
 }
 
@@ -50,7 +50,7 @@ impl WorkObserver for Meter {
             .with((source, settled))
             .inc();
         self.ledger.settled(event.id);
-        // What jobs, polls, the sweep and catching up publish is accepted without passing the door.
+        // Events of jobs, polls, the sweep and catching up are accepted without passing the ingress.
         if source == labels::EventSource::Relay || event.is_caught_up() {
             self.metrics.events_accepted_total.with(source).inc();
         }
@@ -174,7 +174,7 @@ impl IngressObserver for Meter {
             let reason = labels::LostAnswer::ForeignResponseUrl;
             self.metrics.answers_lost_total.with(reason).inc();
         }
-        tracing::debug!(what = what.as_str(), "noted at the door");
+        tracing::debug!(what = what.as_str(), "noted at ingress");
     }
 
     fn answered(&self, route: Route, method: &'static str, status: u16, took: Duration) {

@@ -1,4 +1,4 @@
-//! The admin API without a relay: for commands on the files of one that does not run.
+//! The admin API for commands with `--offline`, which open the files of a relay that does not run.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,32 +29,32 @@ use super::{AppContext, StartError, store};
 /// Why the files cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OfflineError {
-    /// A relay has them.
+    /// A running relay uses them.
     #[error(
-        "{} is in use by {holder}: a relay runs with this configuration, so leave --offline away, or stop it",
+        "{} is in use by {holder}: a relay runs with this configuration; omit --offline, or stop the relay",
         path.display()
     )]
     Running {
-        /// What that relay has.
+        /// The path that the relay locked.
         path: std::path::PathBuf,
-        /// That relay.
+        /// The relay's process, as far as it can be found.
         holder: Holder,
     },
-    /// There is nothing to be opened.
+    /// The store's file does not exist.
     #[error("there is no {}: no relay has run with this configuration (server.data_dir, store.url)", .0.display())]
     Missing(std::path::PathBuf),
-    /// Anything that would stop a relay from starting too.
+    /// An error that would also stop a relay from starting.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
-/// The admin API on the files of a relay that does not run. No relay of this configuration starts meanwhile, and
-/// nothing is worked on.
+/// The admin API on the files of a relay that does not run. While it is open, no relay of this configuration can start,
+/// and no job runs.
 pub(crate) struct Offline {
     admin: Arc<Admin>,
     queue: Option<Arc<EmbeddedQueue>>,
     store: Arc<dyn Store>,
-    /// Nobody else has the data directory until everything is closed.
+    /// Keeps the data directory locked until everything is closed.
     _socket: AdminSocket,
 }
 
@@ -95,7 +95,7 @@ impl Offline {
         let context = AppContext {
             readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
             metrics,
-            // Nothing runs that would have to stop.
+            // No workers run that would have to stop.
             shutdown: Shutdown::new(Duration::ZERO),
         };
         let parts = Parts {
@@ -113,17 +113,17 @@ impl Offline {
         })
     }
 
-    /// What a relay on these files answers through its socket.
+    /// The answer that a relay on these files would give through its socket.
     pub(crate) async fn answer(&self, request: Request<String>) -> Response<Bytes> {
         let routes = admin::routes(Arc::clone(&self.admin), Access::Socket);
         let Ok(answer): Result<_, Infallible> = warp::service(routes).call(request).await;
         let (head, body) = answer.into_parts();
-        // It is made in this process and holds no stream that could fail.
+        // The body is made in this process, and holds no stream that could fail.
         let body = body.collect().await;
         Response::from_parts(head, body.map(|body| body.to_bytes()).unwrap_or_default())
     }
 
-    /// Gives the files free.
+    /// Closes the files and releases their locks.
     pub(crate) async fn close(self) {
         if let Some(queue) = self.queue {
             queue.close().await;
@@ -132,7 +132,7 @@ impl Offline {
     }
 }
 
-/// The embedded queue under its lock; with RabbitMQ none, since nothing is to be put there without a relay's spool.
+/// The embedded queue, locked. `None` with RabbitMQ, because nothing is published there without a relay's spool.
 fn queue(
     config: &Config,
     clock: &Arc<dyn Clock>,
@@ -152,7 +152,7 @@ fn queue(
     }
 }
 
-/// Knows the links of the relay whose files these are; only their tokens count, not the host.
+/// Verifies the links of the relay whose files these are. Only their tokens matter, not the host.
 fn links(config: &Config, signing: &SigningSecrets) -> Result<Links, StartError> {
     let placeholder = "http://localhost/".parse();
     let base: Url = match &config.server.public_url {

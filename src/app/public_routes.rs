@@ -1,4 +1,4 @@
-//! The public routes with everything behind them.
+//! The public routes, built from the parts of this process.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::worker::Deps;
 
 use super::observers::Meter;
 
-/// The routes, ready to be served, and what callers are known by.
+/// The routes, ready to be served, and the keyring that holds the callers' tokens and secrets.
 ///
 /// # Errors
-/// A rule or a page's template that configuration did not refuse: says which.
+/// A rule or a page's template is wrong although the configuration was accepted. The text names it.
 pub(super) fn open(
     config: &Config,
     essentials: &Essentials,
@@ -62,7 +62,7 @@ pub(super) fn open(
     Ok((ingress.filter(), keyring))
 }
 
-/// What the door is told of the configuration.
+/// The settings of the ingress.
 pub(super) fn settings(config: &Config, essentials: &Essentials) -> IngressSettings {
     let plugnmeet = &essentials.plugnmeet;
     let mattermost = &config.mattermost;
@@ -101,7 +101,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, String> {
             phrases: rule.phrases.clone(),
             teams: rule.teams.clone(),
             channels: rule.channels.clone(),
-            // The default is another one in direct messages.
+            // `None` stands for the default title, which differs in direct messages.
             title: (title != TITLE_DEFAULT).then(|| title.to_owned()),
             moderators: rule.moderators,
             notify: rule.notify,
@@ -115,7 +115,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, String> {
     Ok(Rules::new(rules))
 }
 
-/// The chat of a relay with `mattermost.enabled = false`: whatever is owed waits until it is switched on.
+/// The chat of a relay with `mattermost.enabled = false`: owed jobs wait until Mattermost is switched on.
 pub(super) struct NoChat;
 
 fn off<T>() -> Result<T, ChatError> {

@@ -1,4 +1,4 @@
-//! The queue that `queue.url` names, and what it says about readiness.
+//! The queue that `queue.url` names, and its part of readiness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,30 +17,31 @@ use crate::telemetry::metrics::labels::{Check, Holding};
 use super::observers::Meter;
 use super::{StartError, settings};
 
-/// A queue that does not tell its depths within this time does not answer.
+/// Deadline for reading the queue's depths. A queue that does not answer in this time is not ready.
 const DEPTHS_WITHIN: Duration = Duration::from_secs(5);
 
-/// A back end, opened.
+/// An opened back end.
 pub(super) struct QueueParts {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) side: QueueSide,
-    /// What RabbitMQ gave up; the embedded queue gives nothing up by itself.
+    /// The messages that RabbitMQ returned. The embedded queue returns none.
     pub(super) returned: Vec<Arc<dyn ReturnedMessages>>,
 }
 
-/// The queue's back end as the application sees it besides its port.
+/// What the application uses of the queue's back end besides its port.
 pub(super) struct QueueSide {
-    /// None: embedded.
+    /// `None` with the embedded queue.
     links: Option<watch::Receiver<LinkStates>>,
-    /// None: RabbitMQ.
+    /// `None` with RabbitMQ.
     embedded: Option<Arc<EmbeddedQueue>>,
-    away: LogThrottle,
+    unavailable: LogThrottle,
 }
 
-/// Opens the embedded queue's file, or tries once to connect to RabbitMQ. A broker that is away stops no start.
+/// Opens the embedded queue's file, or tries once to connect to RabbitMQ. The relay starts even if the broker is
+/// unavailable.
 ///
 /// # Errors
-/// Another relay has the file; the broker refuses, so that a person must change something.
+/// Another relay uses the file, or the broker refuses, so that a person must change something.
 pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
@@ -80,13 +81,13 @@ impl QueueSide {
         Self {
             links,
             embedded,
-            away: LogThrottle::default(),
+            unavailable: LogThrottle::default(),
         }
     }
 
-    /// Sets the readiness of both links; tells once a minute why RabbitMQ takes nothing. Whether an event can be made
-    /// durable by this queue. RabbitMQ itself is not asked: its links know sooner.
-    pub(super) async fn look(&self, readiness: &Readiness, queue: &dyn Queue) -> bool {
+    /// Sets the readiness of both links, and logs at most once a minute why RabbitMQ takes no messages. Returns whether
+    /// this queue can make an event durable. RabbitMQ itself is not asked, because its links know sooner.
+    pub(super) async fn update_readiness(&self, readiness: &Readiness, queue: &dyn Queue) -> bool {
         let Some(links) = &self.links else {
             let is_answering = depths(queue).await.is_some() && self.has_room().await;
             readiness.set(Check::AmqpPublisher, is_answering);
@@ -98,17 +99,18 @@ impl QueueSide {
         readiness.set(Check::AmqpPublisher, is_usable);
         readiness.set(Check::AmqpConsumer, states.consumer.is_usable());
         if is_usable {
-            if self.away.clear() {
+            if self.unavailable.clear() {
                 tracing::info!("RabbitMQ takes messages again");
             }
-        } else if self.away.should_log() {
+        } else if self.unavailable.should_log() {
             let why = states.publisher.reason.unwrap_or_default();
             tracing::warn!(error = why, "RabbitMQ takes no messages");
         }
         is_usable
     }
 
-    /// Whether the embedded queue would take an event, as far as it says so in time; tells once a minute that not.
+    /// Whether the embedded queue would take an event. If it would not, or does not answer in time, that is logged at
+    /// most once a minute.
     async fn has_room(&self) -> bool {
         let Some(embedded) = &self.embedded else {
             return true;
@@ -116,18 +118,18 @@ impl QueueSide {
         let asked = tokio::time::timeout(DEPTHS_WITHIN, embedded.has_room()).await;
         let has_room = asked.unwrap_or(false);
         if has_room {
-            if self.away.clear() {
+            if self.unavailable.clear() {
                 tracing::info!("the queue's file takes events again");
             }
-        } else if self.away.should_log() {
+        } else if self.unavailable.should_log() {
             tracing::error!(
-                "the queue's file takes no events, senders are told so: is its disk full, or queue.bytes_max too small?"
+                "the queue's file takes no events, and senders are refused: is its disk full, or queue.bytes_max too small?"
             );
         }
         has_room
     }
 
-    /// Waits until a link's state is another one; for ever with the embedded queue, which has none.
+    /// Waits until the state of a link changes. With the embedded queue, which has no links, it waits for ever.
     pub(super) async fn changed(&mut self) {
         if let Some(links) = &mut self.links
             && links.changed().await.is_ok()
@@ -138,13 +140,13 @@ impl QueueSide {
     }
 }
 
-/// How much lies where, if the queue says so in time.
+/// How many messages each queue holds; `None` if the queue does not answer in time.
 pub(super) async fn depths(queue: &dyn Queue) -> Option<Depths> {
     let depths = tokio::time::timeout(DEPTHS_WITHIN, queue.depths()).await;
     depths.ok()?.ok()
 }
 
-/// Shows how much lies where.
+/// Sets the gauges of the queues' depths.
 pub(super) fn show(depths: &Depths, metrics: &Metrics) {
     let set = |place, messages| {
         let messages = i64::try_from(messages).unwrap_or(i64::MAX);

@@ -1,5 +1,5 @@
-//! SIGHUP: what is rotated in the configuration is taken over while the relay works. All of it or nothing: a faulty
-//! configuration changes nothing.
+//! Reload at SIGHUP: changed secrets and settings are applied while the relay runs. Either all changes are applied or
+//! none: a faulty configuration changes nothing.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -34,29 +34,29 @@ pub(super) struct Holders {
     pub(super) chat: ChatClient,
     pub(super) store: Arc<dyn Store>,
     pub(super) metrics: Arc<Metrics>,
-    /// Tells whoever asks peers now and then that they may answer otherwise now.
+    /// Wakes the watcher that asks Mattermost for the relay's own user id, because the answer may have changed.
     pub(super) renewed: Arc<Notify>,
 }
 
-/// Why a changed configuration was not taken over.
+/// Why a changed configuration was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// What stands in the sources could not be served.
+    /// The configuration in the sources has errors, or is not enough to serve.
     #[error(transparent)]
     Faulty(#[from] Problems),
     /// The signing secret that the relay made for itself could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A setting that its part refuses.
+    /// A setting that the part that uses it refuses.
     #[error(transparent)]
     Setting(Box<dyn Error + Send + Sync>),
 }
 
-/// Takes changed configurations over, one after the other.
+/// Applies changed configurations, one after the other.
 pub struct Reloader {
     holders: Holders,
     sources: Sources,
-    /// What is in force.
+    /// The configuration in force.
     config: Config,
     level: LogLevelSwitch,
 }
@@ -86,34 +86,34 @@ impl Reloader {
             if let Err(error) = &result {
                 tracing::error!(
                     %error,
-                    "the changed configuration is refused, the one in force stays: see `meetrelay check`, then reload again"
+                    "the changed configuration is refused, the present one stays in force: run `meetrelay check`, then reload again"
                 );
             }
             self.show(result.is_ok());
         }
     }
 
-    /// Reads the sources again and takes over what does not need a restart.
+    /// Reads the sources again and applies every change that does not need a restart.
     ///
     /// # Errors
-    /// See [`ReloadError`]; nothing has changed then.
+    /// See [`ReloadError`]. Nothing has changed then.
     pub async fn reload(&mut self) -> Result<(), ReloadError> {
-        let found = load(&self.sources)?;
-        found.config.essentials()?;
-        let next = self.config.with_reloaded_keys_of(&found.config);
+        let loaded = load(&self.sources)?;
+        loaded.config.essentials()?;
+        let next = self.config.with_reloaded_keys_of(&loaded.config);
         let essentials = next.essentials()?;
         self.take_over(&next, &essentials).await?;
-        let taken = self.config.changed_in(&next);
-        for key in next.changed_in(&found.config) {
+        let applied = self.config.changed_in(&next);
+        for key in next.changed_in(&loaded.config) {
             tracing::warn!(key, "changed, but needs a restart");
         }
-        telemetry::warn_of(&found);
-        tracing::info!(changed = ?taken, "configuration reloaded");
+        telemetry::warn_of(&loaded);
+        tracing::info!(changed = ?applied, "configuration reloaded");
         self.config = next;
         Ok(())
     }
 
-    /// First everything that can fail, then everything else.
+    /// Does every step that can fail first, so that a failure changes nothing.
     async fn take_over(&self, config: &Config, essentials: &Essentials) -> Result<(), ReloadError> {
         let holders = &self.holders;
         let access = &essentials.plugnmeet;
@@ -150,7 +150,7 @@ impl Reloader {
     }
 }
 
-/// The configured admin token.
+/// The configured admin token, as text.
 fn exposed(config: &Config) -> Option<&str> {
     let token = config.server.admin_token.as_ref();
     token.map(ExposeSecret::expose_secret)

@@ -1,4 +1,4 @@
-//! The secret that signs links and envelopes, with those before it.
+//! The secret that signs links and envelopes, and the previous ones.
 
 use secrecy::SecretString;
 
@@ -7,20 +7,20 @@ use crate::envelope::EnvelopeSigner;
 use crate::ports::{Store, StoreError};
 use crate::token::{Links, Signer};
 
-/// The setting of the store under which a signing secret is kept that nobody configured.
+/// The store's setting that holds the signing secret that the relay made for itself.
 const SIGNING_SECRET: &str = "signing_secret";
 
-/// What signs, and what was signed with. Links live long, therefore everything that ever signed can be named.
+/// The secret that signs now, and those that signed before. Links live long, so every earlier secret can be configured.
 pub(super) struct SigningSecrets {
     /// Signs links, and makes the ids of pending posts unguessable.
     pub(super) present: SecretString,
-    /// Knows links of earlier times.
+    /// Verify what was signed before.
     previous: Vec<SecretString>,
 }
 
 impl SigningSecrets {
-    /// The configured ones. Without a present one: one that is made once and kept in the store, so that links outlive
-    /// a restart; once it is there it counts as a previous one when another is configured.
+    /// The configured secrets. If no present one is configured, the relay makes one and keeps it in the store, so that
+    /// links stay valid after a restart. When one is configured later, the kept one counts as a previous one.
     pub(super) async fn of(config: &Config, store: &dyn Store) -> Result<Self, StoreError> {
         let mut previous = config.server.previous_signing_secrets.clone();
         let present = match &config.server.signing_secret {
@@ -37,7 +37,7 @@ impl SigningSecrets {
         Ok(Self { present, previous })
     }
 
-    /// The same, but without the one that is kept in a store that is away now, if another is configured.
+    /// The same, but if the store is unavailable now and a secret is configured, without the one that the store keeps.
     pub(super) async fn known_now(config: &Config, store: &dyn Store) -> Result<Self, StoreError> {
         match (Self::of(config, store).await, &config.server.signing_secret) {
             (Err(StoreError::Unavailable(_)), Some(secret)) => Ok(Self {
@@ -48,17 +48,17 @@ impl SigningSecrets {
         }
     }
 
-    /// Of links.
+    /// Signs and verifies links.
     pub(super) fn signer(&self) -> Signer {
         Signer::new(&self.present, &self.previous)
     }
 
-    /// Of envelopes.
+    /// Signs and verifies envelopes.
     pub(super) fn envelope_signer(&self) -> EnvelopeSigner {
         EnvelopeSigner::new(&self.present, &self.previous)
     }
 
-    /// Both sign with these secrets from now on.
+    /// Makes both sign with these secrets from now on.
     pub(super) fn take_over(&self, links: &Links, envelopes: &EnvelopeSigner) {
         links.replace_signer(self.signer());
         envelopes.replace_secrets(&self.present, &self.previous);

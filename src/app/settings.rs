@@ -1,4 +1,4 @@
-//! From the configuration to what each part wants to know.
+//! Turns the configuration into the settings of each part.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::{mattermost, plugnmeet};
 
 /// The most events that are applied in one transaction.
 const BATCH_MAX: usize = 64;
-/// A message that was redelivered and begun this often without a verdict is poison.
+/// A message that was redelivered and started this many times without a verdict is poison.
 const POISON_MAX: u32 = 5;
 
-/// The broker that `url` names, with everything else as configured.
+/// The settings of the broker that `url` names. Everything else is as configured.
 pub(super) fn broker(config: &Config, url: &AmqpUrl) -> BrokerSettings {
     let queue = &config.queue;
     BrokerSettings {
@@ -56,7 +56,7 @@ pub(super) fn worker(
         retry: RetryPolicy {
             attempts_max: retry.attempts_max,
             age_max: retry.age_max,
-            // What is known of a meeting is kept for so long.
+            // The facts of a meeting are kept for this long.
             rest_max: config.dedup.keep.max(retry.age_max),
             hint_max: retry.hint_max,
         },
@@ -131,7 +131,7 @@ pub(super) fn mattermost(
     }
 }
 
-/// `None` for a way out with an account.
+/// `None` for a delivery method with an account.
 pub(super) fn notices(access: &MattermostAccess) -> Option<mattermost::NoticeSettings> {
     let (way, format) = match &access.delivery_method {
         DeliveryConfig::IncomingWebhook { url, format } => {
@@ -162,7 +162,7 @@ pub(super) fn notices(access: &MattermostAccess) -> Option<mattermost::NoticeSet
 }
 
 /// # Errors
-/// The public address cannot have the webhook's path appended.
+/// The webhook's path cannot be appended to the public address.
 pub(super) fn plugnmeet(
     config: &Config,
     access: &PlugNmeetAccess,

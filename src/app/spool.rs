@@ -1,4 +1,4 @@
-//! The spool before RabbitMQ's queue, and what it says about readiness.
+//! The spool in front of RabbitMQ, and its part of readiness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,31 +12,31 @@ use crate::telemetry::Metrics;
 
 use super::observers::Meter;
 
-/// Longest wait for what the spool says. While a damaged file is saved it says nothing.
+/// Deadline for reading the spool's level. While the spool saves a damaged file, it does not answer.
 const LEVEL_WITHIN: Duration = Duration::from_secs(5);
 
-/// The spool as the application has it.
+/// What the application uses of the spool.
 #[derive(Clone)]
 pub(super) struct SpoolSide {
     spool: Option<Arc<Spool>>,
-    /// The queue itself is on this machine's disk.
+    /// Whether the queue itself is on this machine's disk.
     is_embedded: bool,
 }
 
-/// What the spool says about readiness.
+/// The spool's part of readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SpoolChecks {
-    /// An event that the queue does not take would be made durable here.
+    /// Whether the spool would make an event durable that the queue does not take.
     pub(super) has_room: bool,
     /// `Check::Spool`: it has room, or is not needed.
     pub(super) is_well: bool,
 }
 
-/// Puts the spool before `queue`. The embedded queue needs none; but what an earlier relay with RabbitMQ left in its
-/// spool was accepted, so it is forwarded to whatever queue there is now.
+/// Puts the spool in front of `queue`. The embedded queue needs none. But events that an earlier relay with RabbitMQ
+/// left in its spool were accepted, so they are forwarded to the present queue, whichever it is.
 ///
 /// # Errors
-/// Its folder or file cannot be made.
+/// The spool's folder or file cannot be made.
 pub(super) fn before(
     queue: Arc<dyn Queue>,
     config: &Config,
@@ -73,7 +73,7 @@ pub(super) fn before(
 }
 
 impl SpoolSide {
-    /// The embedded queue's, where no spool was left.
+    /// No spool, with the embedded queue.
     #[cfg(test)]
     pub(super) const fn none() -> Self {
         Self {
@@ -82,13 +82,13 @@ impl SpoolSide {
         }
     }
 
-    /// What the queue would never take.
+    /// The messages that the queue would never take.
     pub(super) fn returned(&self) -> Option<Arc<dyn ReturnedMessages>> {
         self.spool.clone().map(|spool| spool as _)
     }
 
-    /// Brings the gauges up to date and tells how the spool is.
-    pub(super) async fn look(&self, metrics: &Metrics) -> SpoolChecks {
+    /// Updates the gauges and returns the spool's part of readiness.
+    pub(super) async fn update_gauges(&self, metrics: &Metrics) -> SpoolChecks {
         let level = match &self.spool {
             Some(spool) => ask(spool.level()).await,
             None => Some(SpoolLevel::default()),
@@ -96,7 +96,7 @@ impl SpoolSide {
         self.judge(level, metrics)
     }
 
-    /// Whether nothing lies in it; not if it does not say so in time.
+    /// Whether the spool is empty. `false` if it does not answer in time.
     pub(super) async fn is_empty(&self) -> bool {
         match &self.spool {
             Some(spool) => ask(spool.level())
@@ -106,7 +106,7 @@ impl SpoolSide {
         }
     }
 
-    /// A spool that says nothing has no room; what was shown last stays shown.
+    /// A spool that does not answer counts as having no room, and its gauges keep their values.
     fn judge(&self, level: Option<SpoolLevel>, metrics: &Metrics) -> SpoolChecks {
         if let Some(level) = level {
             let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -121,7 +121,7 @@ impl SpoolSide {
     }
 }
 
-/// What the spool says, if it does in time: whoever asks must go on.
+/// The spool's level, if it answers in time: the caller must not hang.
 async fn ask(level: impl Future<Output = SpoolLevel>) -> Option<SpoolLevel> {
     tokio::time::timeout(LEVEL_WITHIN, level).await.ok()
 }

@@ -1,4 +1,5 @@
-//! The store that `store.url` names. A PostgreSQL that is away stops no start: it is tried until it is there.
+//! The store that `store.url` names. The relay starts even if PostgreSQL is unavailable, and tries until it is
+//! available.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,27 +20,27 @@ use super::secrets::SigningSecrets;
 use super::unsigned::Unsigned;
 use super::{AppContext, StartError};
 
-/// How often a PostgreSQL that is away is tried.
+/// Pause before an unavailable PostgreSQL is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// A back end, opened.
+/// An opened back end.
 pub(super) struct StoreParts {
     pub(super) store: Arc<dyn Store>,
     pub(super) side: StoreSide,
 }
 
-/// The store's back end as the application sees it besides its port.
+/// What the application uses of the store's back end besides its port.
 #[derive(Clone)]
 pub(super) struct StoreSide {
-    /// None: SQLite.
+    /// `None` with SQLite.
     postgres: Option<Arc<PostgresStore>>,
-    away: Arc<LogThrottle>,
+    unavailable: Arc<LogThrottle>,
 }
 
 /// Opens the SQLite file, or tries once to prepare the PostgreSQL database.
 ///
 /// # Errors
-/// The file cannot be used; the database refuses, so that a person must change something.
+/// The file cannot be used, or the database refuses, so that a person must change something.
 pub(super) async fn open(config: &Config) -> Result<StoreParts, StartError> {
     let url = match config.store_url() {
         StoreUrl::Sqlite(path) => {
@@ -54,7 +55,7 @@ pub(super) async fn open(config: &Config) -> Result<StoreParts, StartError> {
     let side = StoreSide::new(Some(Arc::clone(&postgres)));
     match postgres.prepare().await {
         Err(error @ PostgresError::Refused(_)) => return Err(error.into()),
-        prepared => side.tell(prepared),
+        prepared => side.log(prepared),
     }
     Ok(StoreParts {
         store: postgres,
@@ -62,7 +63,7 @@ pub(super) async fn open(config: &Config) -> Result<StoreParts, StartError> {
     })
 }
 
-/// Opens the store for one command, which waits for nothing.
+/// Opens the store for one command, which does not wait until the store is available.
 ///
 /// # Errors
 /// It cannot be used now.
@@ -81,46 +82,46 @@ impl StoreSide {
     fn new(postgres: Option<Arc<PostgresStore>>) -> Self {
         Self {
             postgres,
-            away: Arc::default(),
+            unavailable: Arc::default(),
         }
     }
 
-    /// Tells once a minute why the store is away, and that it is there.
-    fn tell(&self, prepared: Result<(), PostgresError>) {
+    /// Logs at most once a minute why the store is unavailable, and when it is available again.
+    fn log(&self, prepared: Result<(), PostgresError>) {
         match prepared {
             Ok(()) => {
-                if self.away.clear() {
-                    tracing::info!("the store is there: what waited goes on");
+                if self.unavailable.clear() {
+                    tracing::info!("the store is available again: waiting work continues");
                 }
             }
             Err(error) => {
-                if self.away.should_log() {
-                    tracing::error!(%error, "the store is away: events wait, nothing is lost");
+                if self.unavailable.should_log() {
+                    tracing::error!(%error, "the store is unavailable: events wait, nothing is lost");
                 }
             }
         }
     }
 
-    /// Tries until the store is prepared; at once for SQLite.
+    /// Tries until the store is prepared. Returns at once for SQLite.
     pub(super) async fn prepare(&self) {
         let Some(postgres) = &self.postgres else {
             return;
         };
         while !postgres.is_prepared() {
             tokio::time::sleep(AGAIN_AFTER).await;
-            self.tell(postgres.prepare().await);
+            self.log(postgres.prepare().await);
         }
     }
 
-    /// Prepares the store beside everything else, then lets links and envelopes know what the store keeps that signed
-    /// before, then goes on with `unsigned`; never ends.
+    /// Prepares the store while the relay already runs. Then links and envelopes learn the signing secret that the
+    /// store keeps, and `unsigned` is watched. It never ends.
     pub(super) async fn watch(self, config: Config, links: Links, unsigned: Unsigned) {
         loop {
             self.prepare().await;
             match SigningSecrets::of(&config, unsigned.store.as_ref()).await {
                 Ok(signing) => break signing.take_over(&links, &unsigned.signer),
-                Err(error) if self.away.should_log() => {
-                    tracing::error!(%error, "the store does not tell what signed before: what is in the queue waits");
+                Err(error) if self.unavailable.should_log() => {
+                    tracing::error!(%error, "previous signing secrets cannot be read from the store: messages in the queue wait");
                 }
                 Err(_) => {}
             }
@@ -134,10 +135,10 @@ impl StoreSide {
     }
 
     /// Prepares the store before anything else, for a relay that keeps its signing secret there. Meanwhile the admin
-    /// listeners answer that nothing is ready.
+    /// listeners answer that the relay is not ready.
     ///
     /// # Errors
-    /// The admin listener cannot be had; a stop was asked for.
+    /// The admin listener cannot be bound, or a stop was requested.
     pub(super) async fn wait(
         &self,
         config: &Config,
@@ -148,8 +149,8 @@ impl StoreSide {
             return Ok(());
         }
         tracing::warn!(
-            "nothing is served before the store is there: it keeps the signing secret, as server.signing_secret \
-             is not set"
+            "waiting for the store before serving: it keeps the signing secret, because server.signing_secret is not \
+             set"
         );
         context.readiness.set(Check::Store, false);
         let listeners = AdminListeners::bind(config, socket)?;
@@ -164,11 +165,11 @@ impl StoreSide {
         let prepared = tokio::select! {
             () = self.prepare() => Ok(()),
             () = context.shutdown.requested() => Err(StartError::Stopped),
-            // Only a listener that was told to end does.
+            // A listener ends only after a request to stop.
             _ = &mut serving => return Err(StartError::Stopped),
         };
         served.cancel();
-        // The listeners are closed before the relay's own are opened.
+        // These listeners are closed before the relay's own listeners are bound to the same addresses.
         serving.await;
         prepared
     }

@@ -1,4 +1,4 @@
-//! What lies in the broker, for the commands about it: there the configuration and the queue's module meet.
+//! The broker's topology, for the commands `meetrelay topology ...`.
 
 use crate::config::{AmqpUrl, Config, QueueUrl};
 use crate::queue::rabbitmq::{BrokerError, topology};
@@ -7,28 +7,28 @@ pub(crate) use crate::queue::rabbitmq::topology::{TopologyReport, counts, defini
 
 use super::settings;
 
-/// Why nothing can be said about the broker.
+/// Why the topology cannot be made or checked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TopologyError {
     /// `queue.url` names the embedded queue.
     #[error("queue.url is \"embedded\", which has no topology; name a broker there or with --url")]
     NoBroker,
-    /// The broker refused, or is away.
+    /// The broker refused, or is unavailable.
     #[error(transparent)]
     Broker(#[from] BrokerError),
 }
 
 impl TopologyError {
-    /// A person must change something first.
+    /// Whether a person must change something first.
     pub(crate) fn is_configuration(&self) -> bool {
         !matches!(self, Self::Broker(BrokerError::Unavailable(_)))
     }
 }
 
-/// Makes everything that the relay needs, with the account of `url`, else with the configured one.
+/// Makes everything that the relay needs, with the account of `url`, or with the configured one if there is none.
 ///
 /// # Errors
-/// See [`TopologyError`]; what is in the way is told by the report.
+/// See [`TopologyError`]. Differences that prevent it are in the report.
 pub(crate) async fn apply(
     config: &Config,
     url: Option<&AmqpUrl>,
@@ -36,7 +36,7 @@ pub(crate) async fn apply(
     Ok(topology::apply(&settings::broker(config, named(config, url)?)).await?)
 }
 
-/// Tells what is missing or different, and changes nothing.
+/// Reports what is missing or different, and changes nothing.
 ///
 /// # Errors
 /// See [`TopologyError`].

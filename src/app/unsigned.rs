@@ -1,6 +1,6 @@
-//! Until when messages without a signature are read: a relay of a version before signatures left them behind. Once the
-//! queue was seen empty they are refused for good, and so they are when their time is over, because whoever can write
-//! into a broker could keep its queue from becoming empty.
+//! Decides until when messages without a signature are read. A relay of a version before signatures may have left such
+//! messages. Once the queue was empty, they are refused for good. They are also refused after [`READ_FOR`], because an
+//! attacker who can publish to the broker could keep the queue from becoming empty.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,18 @@ use crate::ports::{Clock, Queue, Store};
 use super::queue;
 use super::spool::SpoolSide;
 
-/// The setting of the store: [`REFUSED`], or until when they are read, in milliseconds.
+/// The store's setting: [`REFUSED`], or the time until which unsigned messages are read, in milliseconds since 1970.
 const SETTING: &str = "unsigned_envelopes";
 const REFUSED: &str = "refused";
-/// They are read so long after the first start of this version at most.
+/// Unsigned messages are read for at most this long after the first start of this version.
 const READ_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How often it is looked whether the queue is empty, and how soon a store that is away is asked again.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// So many looks in a row must find nothing: a message on its way from one place to another may be missed once.
-const LOOKS: u32 = 3;
+/// Time between two checks whether the queue is empty, and before an unavailable store is asked again.
+const SCAN_EVERY: Duration = Duration::from_secs(2);
+/// The queue counts as empty when this many checks in a row found no message. One check may not see a message that
+/// moves from one place to another.
+const SCANS_MIN: u32 = 3;
 
-/// Where it is looked, and who is told.
+/// The parts that are checked, and the signer that is switched.
 pub(super) struct Unsigned {
     pub(super) store: Arc<dyn Store>,
     pub(super) queue: Arc<dyn Queue>,
@@ -33,7 +34,7 @@ pub(super) struct Unsigned {
 }
 
 impl Unsigned {
-    /// Tells the signer what may be read, and keeps it up to date; never ends.
+    /// Switches the signer between reading and refusing unsigned messages. It never ends.
     pub(super) async fn watch(self) {
         self.run().await;
         std::future::pending().await
@@ -44,23 +45,23 @@ impl Unsigned {
         let until = self.clock.now().plus(READ_FOR).millis().to_string();
         let asked = || self.store.setting_or_insert(SETTING, &until);
         let until = insist(asked).await.parse().map(Timestamp::from_millis);
-        // Also where somebody wrote something else there.
+        // The setting is `REFUSED`, or a text that is not a time.
         let Ok(until) = until else {
             return self.signer.set_reads_unsigned(false);
         };
-        let mut empty_looks = 0;
-        while empty_looks < LOOKS && self.clock.now() < until {
+        let mut empty_scans = 0;
+        while empty_scans < SCANS_MIN && self.clock.now() < until {
             self.signer.set_reads_unsigned(true);
-            tokio::time::sleep(LOOK_EVERY).await;
-            empty_looks = if self.is_empty().await {
-                empty_looks + 1
+            tokio::time::sleep(SCAN_EVERY).await;
+            empty_scans = if self.is_empty().await {
+                empty_scans + 1
             } else {
                 0
             };
         }
         self.signer.set_reads_unsigned(false);
         insist(|| self.store.put_setting(SETTING, REFUSED)).await;
-        tracing::info!("messages in the queue that are not signed are refused from now on");
+        tracing::info!("unsigned messages in the queue are refused from now on");
     }
 
     async fn is_empty(&self) -> bool {
@@ -75,16 +76,16 @@ where
     E: std::fmt::Display,
     F: Future<Output = Result<T, E>>,
 {
-    let away = LogThrottle::default();
+    let throttle = LogThrottle::default();
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(error) if away.should_log() => {
-                tracing::warn!(%error, "the store does not tell whether messages that are not signed may be read: what is in the queue waits");
+            Err(error) if throttle.should_log() => {
+                tracing::warn!(%error, "the store does not answer whether unsigned messages may be read: messages in the queue wait");
             }
             Err(_) => {}
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(SCAN_EVERY).await;
     }
 }
 

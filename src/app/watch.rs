@@ -1,4 +1,5 @@
-//! What is looked at again and again: who the relay is in Mattermost, how full the queues are, whether the peers answer.
+//! What is checked periodically: the relay's own user id in Mattermost, the depths of the queues, and whether the peers
+//! answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,27 +20,28 @@ use super::AppContext;
 use super::queue::{self, QueueSide};
 use super::spool::SpoolSide;
 
-/// How often gauges are brought up to date.
+/// Time between two updates of the gauges.
 const GAUGES_EVERY: Duration = Duration::from_secs(2);
-/// How often Mattermost is asked who we are, until it said so.
+/// Time between two requests for the relay's own user id, until Mattermost has answered.
 const OWN_USER_EVERY: Duration = Duration::from_secs(5);
-/// And afterwards: finds a revoked token before people do, when no job calls Mattermost meanwhile.
+/// Time between two such requests after that. They find a revoked token before people do, even if no job calls
+/// Mattermost.
 const OWN_USER_AGAIN_EVERY: Duration = Duration::from_secs(60);
 /// A peer that answered within this time counts as reachable.
 const REACHED_WITHIN: Duration = Duration::from_secs(600);
-/// The store must have said within this time who we were.
+/// Deadline for reading the relay's own user id from the store.
 const REMEMBERED_WITHIN: Duration = Duration::from_secs(1);
-/// The setting of the store under which our own user id is kept.
+/// The store's setting that holds the relay's own user id.
 const OWN_USER: &str = "bot_user_id";
 
-/// What is watched, and by what.
+/// The parts that the watchers use.
 pub(super) struct WatchedParts {
     pub(super) deps: Deps,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) side: QueueSide,
     pub(super) spool: SpoolSide,
     pub(super) own_user: OwnUser,
-    /// Told when Mattermost is to be asked at once who the relay is.
+    /// Notified when Mattermost should be asked at once for the relay's own user id.
     pub(super) renewed: Arc<Notify>,
     pub(super) context: AppContext,
 }
@@ -56,7 +58,7 @@ impl WatchedParts {
             renewed,
             context,
         } = self;
-        // Notices come from no account that could be asked for, and they fire no outgoing webhook
+        // Notices have no account that Mattermost could name, and they do not fire an outgoing webhook
         // (src/mattermost/README.md, "Which posts fire").
         if deps.chat.kind() == DeliveryMethod::Posts {
             watchers.spawn(watch_own_user(deps.clone(), own_user, renewed));
@@ -67,8 +69,8 @@ impl WatchedParts {
     }
 }
 
-/// Reads who the relay was when Mattermost last said so, before the first post can come. A store that is away is not
-/// waited for.
+/// Reads the relay's own user id that Mattermost last reported, before the first post can come. It does not wait for an
+/// unavailable store.
 pub(super) async fn remember_own_user(store: &dyn Store, own_user: &OwnUser) {
     let kept = tokio::time::timeout(REMEMBERED_WITHIN, store.setting(OWN_USER)).await;
     if let Ok(Ok(Some(kept))) = kept
@@ -78,14 +80,15 @@ pub(super) async fn remember_own_user(store: &dyn Store, own_user: &OwnUser) {
     }
 }
 
-/// Learns our own user id and keeps it, so that own posts are known after a restart with Mattermost away.
+/// Reads the relay's own user id from Mattermost and stores it, so that own posts are recognized after a restart while
+/// Mattermost is unavailable.
 async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
-    let away = LogThrottle::default();
+    let unavailable = LogThrottle::default();
     loop {
         let pause = match deps.chat.own_account().await {
             Ok(account) => {
-                if away.clear() {
-                    tracing::info!("Mattermost says who the relay is again");
+                if unavailable.clear() {
+                    tracing::info!("Mattermost reports the relay's own user id again");
                 }
                 own_user.set(account.user_id.clone());
                 let kept = deps
@@ -93,15 +96,15 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
                     .put_setting(OWN_USER, account.user_id.as_str())
                     .await;
                 if let Err(error) = kept {
-                    tracing::warn!(%error, "the relay's own user id is not kept");
+                    tracing::warn!(%error, "the relay's own user id could not be stored");
                 }
                 OWN_USER_AGAIN_EVERY
             }
-            // The client has told it already, as of any call.
+            // The client has already logged it, as for any call.
             Err(ChatError::Unauthorized { .. }) => OWN_USER_EVERY,
             Err(error) => {
-                if away.should_log() {
-                    tracing::warn!(%error, "Mattermost does not say who the relay is: is it up, and mattermost.url right? Cards wait meanwhile");
+                if unavailable.should_log() {
+                    tracing::warn!(%error, "Mattermost does not report the relay's own user id: is it up, and is mattermost.url right? Cards wait meanwhile");
                 }
                 OWN_USER_EVERY
             }
@@ -113,7 +116,8 @@ async fn watch_own_user(deps: Deps, own_user: OwnUser, renewed: Arc<Notify>) {
     }
 }
 
-/// Whether events can be made durable. It waits for no peer, so that it is true at once when one hangs.
+/// Keeps readiness up to date: whether events can be made durable. It waits for no peer, so that readiness stays
+/// correct when a peer hangs.
 async fn watch_readiness(
     queue: Arc<dyn Queue>,
     mut side: QueueSide,
@@ -126,9 +130,9 @@ async fn watch_readiness(
     loop {
         crash_point::reach("watch.readiness");
         readiness.beat();
-        let is_durable = side.look(&readiness, queue.as_ref()).await;
-        let spooling = spool.look(&metrics).await;
-        // RabbitMQ or the spool: either makes an event durable.
+        let is_durable = side.update_readiness(&readiness, queue.as_ref()).await;
+        let spooling = spool.update_gauges(&metrics).await;
+        // Either RabbitMQ or the spool is enough to make an event durable.
         readiness.set(Check::Queue, is_durable || spooling.has_room);
         readiness.set(Check::Spool, spooling.is_well);
         tokio::select! {
@@ -161,7 +165,7 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, context: AppContext) {
                 .set(i64::try_from(dead).unwrap_or(i64::MAX));
         }
         for peer in Peer::ALL {
-            // Where nothing can be asked, Mattermost is called only when there is something to tell.
+            // With notices, Mattermost is called only when there is something to post.
             let is_asked = peer != Peer::Mattermost || deps.chat.kind() == DeliveryMethod::Posts;
             let is_reached = was_reached(&metrics, peer, is_asked, deps.clock.as_ref());
             readiness.set_reached(peer, is_reached);
@@ -170,7 +174,7 @@ async fn watch_gauges(deps: Deps, queue: Arc<dyn Queue>, context: AppContext) {
     }
 }
 
-/// The peer answered lately, or was not needed lately and did not fail.
+/// Whether the peer answered within [`REACHED_WITHIN`], or has not been failing since its last answer.
 fn was_reached(metrics: &Metrics, peer: Peer, is_asked: bool, clock: &dyn Clock) -> bool {
     let last = metrics
         .downstream_last_success_timestamp_seconds

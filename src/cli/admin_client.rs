@@ -1,5 +1,6 @@
-//! Speaks to the admin API: of the running relay through the socket in its data directory, or of this process on the
-//! files of one that does not run. Nothing secret is sent: whoever may open the socket may do everything.
+//! The client of the admin API: that of the running relay, through the socket in its data directory, or that of this
+//! process, on the files of a relay that does not run. No secret is sent: whoever may open the socket may do
+//! everything.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -19,18 +20,18 @@ use crate::config::{Sources, load};
 
 /// Deadline of one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest answer that is read, in bytes: 500 lines, or one meeting with its story.
+/// Longest answer that is read, in bytes: enough for 500 lines, or one meeting with its history.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// What requests through the socket are for; it only has to be an address.
+/// The base address of requests. The socket ignores it, but a request needs one.
 const BASE: &str = "http://localhost";
 
 /// Why a call changed nothing.
 pub(super) enum AdminCallError {
-    /// This one was refused.
+    /// This call was refused. The next one may succeed.
     Refused(String),
-    /// The relay, its queue or its store is away.
+    /// The relay, its queue or its store is unavailable. The next call would fail too.
     Unavailable(String),
-    /// The versions.
+    /// Any other failure, for example because the versions of the relay and this program differ.
     Other(Failure),
 }
 
@@ -41,16 +42,16 @@ pub(super) struct AdminClient {
     by: String,
 }
 
-/// How its answers are had.
+/// Where the answers come from.
 enum Reach {
-    /// From the relay that runs.
+    /// The running relay.
     Relay(reqwest::Client),
-    /// From the files of one that does not run.
+    /// The files of a relay that does not run.
     Files(Files),
 }
 
 impl AdminClient {
-    /// The relay of this configuration, or its files.
+    /// A client for the relay of this configuration, or for its files.
     pub(super) async fn of(sources: &Sources, offline: OfflineArgs) -> Result<Self, Failure> {
         let config = load(sources)?.config;
         let socket = config.admin_socket_path();
@@ -66,24 +67,24 @@ impl AdminClient {
         })
     }
 
-    /// Gives the files free, if they are open.
+    /// Closes and releases the files, if they are open.
     pub(super) async fn close(self) {
         if let Reach::Files(files) = self.reach {
             files.close().await;
         }
     }
 
-    /// Reads `/api/{path}`.
+    /// `GET /api/{path}`
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::GET, path).await
     }
 
-    /// Does `/api/{path}`.
+    /// `POST /api/{path}`
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::POST, path).await
     }
 
-    /// Does `/api/{path}`, telling apart what the next call would meet too.
+    /// `POST /api/{path}`. The error shows whether the next call would fail too.
     pub(super) async fn try_post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -128,8 +129,8 @@ impl AdminClient {
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
         serde_json::from_slice(body).map_err(|error| {
             Failure::failed(format!(
-                "the relay on {} answers with something else than this program expects ({error}); are both of the \
-                 same version?",
+                "the relay on {} gives an answer that this program does not expect ({error}); do both have the same \
+                 version?",
                 self.socket.display()
             ))
         })
@@ -137,7 +138,7 @@ impl AdminClient {
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
         match serde_json::from_slice::<RefusalAnswer>(body) {
-            // What was asked for must be changed first.
+            // The request itself is wrong: the user must change the command.
             Ok(refusal) if status == StatusCode::BAD_REQUEST => Failure::usage(refusal.error),
             Ok(refusal) => Failure::failed(refusal.error),
             Err(_) => Failure::failed(format!(
@@ -208,7 +209,7 @@ impl AdminClient {
 }
 
 fn http_client(socket: &Path) -> Result<reqwest::Client, Failure> {
-    // A second command in this process finds it installed already.
+    // If another command of this process has installed it, this fails, which does not matter.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
@@ -219,7 +220,7 @@ fn http_client(socket: &Path) -> Result<reqwest::Client, Failure> {
         .map_err(Failure::failed)
 }
 
-/// What the system said of the connection, if it was the system that refused it.
+/// The system's error, if the system refused the connection.
 fn refusal_of(error: &reqwest::Error) -> Option<&io::Error> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -231,7 +232,7 @@ fn refusal_of(error: &reqwest::Error) -> Option<&io::Error> {
     None
 }
 
-/// This machine's name, as far as it tells.
+/// This machine's name, or `unknown`.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
@@ -240,12 +241,12 @@ fn host_name() -> String {
     }
 }
 
-/// The part of a name that a header takes.
+/// A name without the characters that a header cannot hold.
 fn header_text(name: &str) -> String {
     name.chars().filter(char::is_ascii_graphic).collect()
 }
 
-/// One part of a path.
+/// A text, encoded as one segment of a path.
 pub(super) fn path_part(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -12,31 +12,33 @@ pub(super) fn check(sources: &Sources) -> CommandResult {
         Some(path) => path.display().to_string(),
         None => "no file, only the environment and defaults".to_owned(),
     };
-    let mut told = summary(config);
+    let mut details = summary(config);
     if let Some(public_url) = &config.server.public_url {
-        told.push_str(&addresses(public_url, config.mattermost.enabled));
+        details.push_str(&addresses(public_url, config.mattermost.enabled));
     }
     for warning in loaded.warnings() {
-        told.push_str(&format!("\nWarning: {warning}\n"));
+        details.push_str(&format!("\nWarning: {warning}\n"));
     }
     match config.essentials() {
         Ok(_) => Ok(format!(
-            "OK: the configuration has no errors ({file}).\n{told}"
+            "OK: the configuration has no errors ({file}).\n{details}"
         )),
-        // Without errors, and yet `serve` would end at once: whoever asks first must hear it in the exit code.
+        // There are no errors, but `serve` would end at once. A script that checks first must see this in the exit
+        // code.
         Err(missing) => Err(Failure::usage(format!(
-            "the configuration has no errors ({file}), but is not enough to serve.\n{told}\nStill missing to serve:\n{missing}"
+            "the configuration has no errors ({file}), but is not enough to serve.\n{details}\nStill missing to serve:\n{missing}"
         ))),
     }
 }
 
-/// What is configured elsewhere, to be copied. `public_url` ends in one `/`.
+/// The addresses to copy into Mattermost and plugNmeet. `public_url` ends in one `/`.
 fn addresses(public_url: &url::Url, is_mattermost_served: bool) -> String {
     let of_mattermost = [
         ("outgoing webhook's callback", "mattermost/outgoing"),
         ("slash command's request URL", "mattermost/command"),
     ];
-    // Each room is told by the relay; this is for plugNmeet's own configuration, where all rooms share one.
+    // The relay sets the address for each room. This one is for plugNmeet's own configuration, which has one address
+    // for all rooms.
     let of_plugnmeet = [("plugNmeet's webhook", "plugnmeet/webhook")];
     let of_mattermost = of_mattermost.iter().filter(|_| is_mattermost_served);
     let rows = of_mattermost.chain(&of_plugnmeet);
@@ -60,7 +62,7 @@ fn store(config: &Config) -> String {
     }
 }
 
-/// The setting in force, and what comes of it.
+/// The setting in force, and its effect.
 fn delivery_method(config: &Config) -> String {
     let notices = |format| match format {
         NoticeFormatSetting::Mattermost => "notices that are never edited",
@@ -92,13 +94,13 @@ fn summary(config: &Config) -> String {
         ("admin listen", config.server.admin_listen.to_string()),
         ("public URL", or_not(&config.server.public_url)),
         ("Mattermost", mattermost),
-        ("way out", delivery_method(config)),
+        ("delivery method", delivery_method(config)),
         ("plugNmeet", or_not(&config.plugnmeet.url)),
         ("queue", queue(config)),
         ("store", store(config)),
         ("rules", config.rules.len().to_string()),
     ];
     rows.iter()
-        .map(|(name, value)| format!("  {name:<13} {value}\n"))
+        .map(|(name, value)| format!("  {name:<16} {value}\n"))
         .collect()
 }

@@ -29,7 +29,7 @@ enum DeadLettersCommand {
     List {
         #[command(flatten)]
         filter: Filter,
-        /// At most so many, 1 to 500
+        /// At most this many, 1 to 500
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
         limit: u16,
         /// As JSON
@@ -38,7 +38,7 @@ enum DeadLettersCommand {
     },
     /// One of them with its message; secrets are hidden
     Show {
-        /// Its id; or whatever `why` takes that leads to a meeting with one dead letter
+        /// Its id; or any REF of `why` that leads to a meeting with one dead letter
         id: String,
         /// As JSON
         #[arg(long)]
@@ -48,8 +48,8 @@ enum DeadLettersCommand {
     Replay {
         #[command(flatten)]
         which: Which,
-        /// People's requests count as received now; without it one that is older than its rule's worth is answered
-        /// as too late
+        /// People's requests count as received now; without it one that is older than its rule's start_deadline is
+        /// answered as too late
         #[arg(long)]
         now: bool,
     },
@@ -60,10 +60,10 @@ enum DeadLettersCommand {
     },
 }
 
-/// Ids, a filter, or all of them.
+/// Which dead letters an action is for: ids, a filter, or all of them.
 #[derive(Debug, Args)]
 struct Which {
-    /// Their ids, or whatever `why` takes that leads to a meeting with one dead letter; instead of them a filter or --all
+    /// Their ids, or any REF of `why` that leads to a meeting with one dead letter; instead of them a filter or --all
     ids: Vec<String>,
     /// All of them
     #[arg(long)]
@@ -188,7 +188,7 @@ fn show(letter: &answer::DeadLetterAnswer) -> String {
     text.push('\n');
     match &letter.message {
         Some(message) => text.push_str(&clean_lines(&format!("{message:#}\n"))),
-        None => text.push_str("the message is no JSON; it can only be discarded\n"),
+        None => text.push_str("the message is not JSON; it can only be discarded\n"),
     }
     text
 }

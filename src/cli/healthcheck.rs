@@ -1,4 +1,4 @@
-//! `meetrelay healthcheck`: what a container's health check runs.
+//! `meetrelay healthcheck`: the command for a container's health check.
 
 use super::admin_client::AdminClient;
 use super::offline::OfflineArgs;
@@ -9,6 +9,6 @@ pub(super) async fn healthcheck(sources: &Sources) -> CommandResult {
     let relay = AdminClient::of(sources, OfflineArgs::default()).await?;
     match relay.readiness().await? {
         (true, text) => Ok(text),
-        (false, text) => Err(Failure::told(text)),
+        (false, text) => Err(Failure::plain(text)),
     }
 }

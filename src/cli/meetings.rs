@@ -24,7 +24,7 @@ enum MeetingsCommand {
         /// Those that are over as well
         #[arg(long)]
         all: bool,
-        /// At most so many, 1 to 500
+        /// At most this many, 1 to 500
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
         limit: u16,
         /// As JSON
@@ -33,7 +33,7 @@ enum MeetingsCommand {
     },
     /// One meeting with its requests, sessions, posts and events
     Show {
-        /// Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
+        /// Any REF of `why`: any id, a permalink, a link, or an error's text with its ref
         #[arg(value_name = "REF", required = true, num_args = 1..)]
         reference: Vec<String>,
         /// As JSON
@@ -42,7 +42,7 @@ enum MeetingsCommand {
     },
     /// End one for everybody
     End {
-        /// Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
+        /// Any REF of `why`: any id, a permalink, a link, or an error's text with its ref
         #[arg(value_name = "REF", required = true, num_args = 1..)]
         reference: Vec<String>,
     },
@@ -82,7 +82,7 @@ impl MeetingsCommand {
     }
 }
 
-/// As JSON, or as people read it.
+/// The answer as JSON, or as text for people.
 pub(super) fn print<T: serde::Serialize>(
     json: bool,
     answer: &T,
@@ -154,11 +154,11 @@ fn show(meeting: &answer::MeetingAnswer) -> String {
             )),
         ),
         (
-            "end wanted",
-            end_wanted.map(|at| format!("{at}, told {} times", meeting.end_tried)),
+            "end requested",
+            end_wanted.map(|at| format!("{at}, sent to plugNmeet {} times", meeting.end_tried)),
         ),
         ("card version", Some(meeting.card_version.to_string())),
-        ("looked after", meeting.wake_at.clone()),
+        ("next sweep", meeting.wake_at.clone()),
         (
             "given up",
             Some(meeting.given_up.join(", ")).filter(|jobs| !jobs.is_empty()),
@@ -182,7 +182,7 @@ fn show(meeting: &answer::MeetingAnswer) -> String {
     text
 }
 
-/// A table below its heading, if it has rows.
+/// A table with its heading, if it has rows.
 fn part<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> Option<String> {
     (!rows.is_empty()).then(|| table(head, &rows))
 }
@@ -198,7 +198,7 @@ fn requests(meeting: &answer::MeetingAnswer) -> Option<String> {
         ]
     };
     let rows = meeting.requests.iter().map(row).collect();
-    part(["REQUEST", "RECEIVED", "BY", "VIA", "WISH"], rows)
+    part(["REQUEST", "RECEIVED", "BY", "VIA", "PURPOSE"], rows)
 }
 
 fn sessions(meeting: &answer::MeetingAnswer) -> Option<String> {
@@ -241,7 +241,7 @@ fn posts(meeting: &answer::MeetingAnswer) -> Option<String> {
         ]
     };
     let rows = meeting.posts.iter().map(row).collect();
-    part(["POST", "ID", "VERSION", "FROZEN", "TROUBLE"], rows)
+    part(["POST", "ID", "VERSION", "FROZEN", "FAILURE"], rows)
 }
 
 fn history(meeting: &answer::MeetingAnswer) -> Option<String> {

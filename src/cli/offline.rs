@@ -1,11 +1,11 @@
-//! `--offline`: on the files of a relay that does not run.
+//! The option `--offline`: the command uses the files of a relay that does not run.
 
 use clap::Args;
 
 use super::outcome::Failure;
 use crate::app::offline::OfflineError;
 
-/// Where a command finds what it works on.
+/// Whether a command asks the running relay or opens the files.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct OfflineArgs {
     /// Open the files of a relay that does not run, instead of asking one that does
@@ -14,7 +14,7 @@ pub(super) struct OfflineArgs {
 }
 
 impl OfflineArgs {
-    /// The files are to be opened.
+    /// Whether the files should be opened.
     pub(super) const fn is_wanted(self) -> bool {
         self.offline
     }

@@ -1,4 +1,4 @@
-//! What a command leaves behind: a text on standard output, or a failure on standard error and an exit code.
+//! The result of a command: a text on standard output, or a failure on standard error and an exit code.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::Problems;
 
-/// What is printed, or why it failed.
+/// The text to print, or why the command failed.
 pub(super) type CommandResult = Result<String, Failure>;
 
 /// Why a command failed.
@@ -14,7 +14,7 @@ pub(super) type CommandResult = Result<String, Failure>;
 pub(super) struct Failure {
     text: String,
     code: u8,
-    /// What was done before it failed, for standard output.
+    /// The text for standard output: what was done before the failure.
     before: String,
 }
 
@@ -37,8 +37,8 @@ impl Failure {
         }
     }
 
-    /// Exit code 1 with a text of its own.
-    pub(super) fn told(text: String) -> Self {
+    /// Exit code 1 with exactly this text, without the program's name before it.
+    pub(super) fn plain(text: String) -> Self {
         Self {
             text,
             code: 1,
@@ -46,7 +46,7 @@ impl Failure {
         }
     }
 
-    /// What is told of it, without the program's name.
+    /// The text without the program's name.
     pub(super) fn into_text(self) -> String {
         match self.text.strip_prefix("meetrelay: ") {
             Some(text) => text.to_owned(),
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// The same failure after this was done, which is told on standard output.
+    /// The same failure, with a text for standard output about what was done before.
     pub(super) fn after(mut self, before: String) -> Self {
         self.before = before;
         self
@@ -89,7 +89,7 @@ impl From<Problems> for Failure {
     }
 }
 
-/// Prints and gives the exit code. A reader that hung up is no failure.
+/// Prints the result and returns the exit code. If the reader of the output has gone, that is not a failure.
 pub(super) fn finish(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(text) => {

@@ -9,7 +9,7 @@ use crate::config::{Config, Environment, Essentials, Sources, load};
 use crate::shutdown::{Hangups, ServiceManager, Shutdown, Signals};
 use crate::telemetry::{self, LogLevelSwitch, Metrics};
 
-/// Nothing is bound or written before the configuration is known to be good.
+/// Runs the relay. Nothing is bound or written before the configuration is checked.
 pub(super) async fn serve(sources: &Sources) -> CommandResult {
     let loaded = load(sources)?;
     let essentials = loaded.config.essentials()?;
@@ -18,11 +18,11 @@ pub(super) async fn serve(sources: &Sources) -> CommandResult {
     let level = telemetry::start(&config.log, Arc::clone(&metrics)).map_err(Failure::failed)?;
     let shutdown = Shutdown::new(config.server.drain_timeout);
     let signals = Signals::listen().map_err(Failure::failed)?;
-    // From here on, so that one that comes during the start does not end the process.
+    // SIGHUP is handled from here on, so that one during the start does not end the process.
     let hangups = Hangups::listen().map_err(Failure::failed)?;
     announce(config, &essentials);
     telemetry::warn_of(&loaded);
-    let surroundings = AppContext {
+    let context = AppContext {
         readiness: Arc::new(Readiness::new(Arc::clone(&metrics))),
         shutdown: shutdown.clone(),
         metrics,
@@ -34,7 +34,7 @@ pub(super) async fn serve(sources: &Sources) -> CommandResult {
         hangups,
     };
     tokio::select! {
-        ended = until_stopped(config, &essentials, surroundings, &manager, reload) => {
+        ended = until_stopped(config, &essentials, context, &manager, reload) => {
             match &ended {
                 Ok(()) => tracing::info!("stopped"),
                 Err(error) => tracing::error!(error = error.to_string(), "meetrelay cannot serve: stopped"),
@@ -42,12 +42,12 @@ pub(super) async fn serve(sources: &Sources) -> CommandResult {
             ended.map(|()| String::new()).map_err(failure)
         }
         () = signals.drive(shutdown) => {
-            Err(Failure::failed("ended at once by a second signal; what was in work is done again at the next start"))
+            Err(Failure::failed("ended at once by a second signal; work in flight is done again after the next start"))
         }
     }
 }
 
-/// What the broker or the database refuses is a matter of configuration.
+/// A refusal of the broker or the database counts as wrong configuration.
 fn failure(error: anyhow::Error) -> Failure {
     match error.downcast_ref() {
         Some(StartError::Broker(_) | StartError::Database(_)) => Failure::usage(error),
@@ -79,16 +79,16 @@ struct Reload {
     hangups: Hangups,
 }
 
-/// Drives the relay from its start to its end.
+/// Runs the relay from its start to its end.
 async fn until_stopped(
     config: &Config,
     essentials: &Essentials,
-    surroundings: AppContext,
+    context: AppContext,
     manager: &ServiceManager,
     reload: Reload,
 ) -> anyhow::Result<()> {
-    let shutdown = surroundings.shutdown.clone();
-    let app = match App::start(config, essentials, surroundings).await {
+    let shutdown = context.shutdown.clone();
+    let app = match App::start(config, essentials, context).await {
         Err(StartError::Stopped) => return Ok(()),
         started => started?,
     };

@@ -1,6 +1,6 @@
-//! Listings as people read them.
+//! Formats listings for people.
 
-/// Columns as wide as their widest cell, two blanks between them; the last one runs free.
+/// A table. Each column is as wide as its widest cell, with two spaces between columns.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -21,7 +21,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
     text
 }
 
-/// Names and values, one a line; values that are absent are left out.
+/// Names and values, one pair a line. Names without a value are left out.
 pub(super) fn facts(facts: &[(&str, Option<String>)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     facts
@@ -31,8 +31,8 @@ pub(super) fn facts(facts: &[(&str, Option<String>)]) -> String {
         .collect()
 }
 
-/// Words in lines of at most [`LINE_CHARS_MAX`], each begun with `indent` blanks but the first, which begins at
-/// `column`. A word that is longer than a line has a line of its own.
+/// Wraps a text to lines of at most [`LINE_CHARS_MAX`] characters. The first line begins at `column`, the others with
+/// `indent` spaces. A word that is longer than a line gets a line of its own.
 pub(super) fn wrapped(text: &str, column: usize, indent: usize) -> String {
     let mut wrapped = String::new();
     let mut at = column;
@@ -59,10 +59,10 @@ pub(super) fn wrapped(text: &str, column: usize, indent: usize) -> String {
     wrapped
 }
 
-/// Longest line of what is wrapped, in characters.
+/// Longest line of a wrapped text, in characters.
 const LINE_CHARS_MAX: usize = 100;
 
-/// A text of people in a listing, cut to what a line can bear.
+/// A text that people wrote, cut to at most 60 characters for a listing.
 pub(super) fn cell(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     if text.chars().count() <= CHARS_MAX {
@@ -73,13 +73,13 @@ pub(super) fn cell(text: &str) -> String {
     cut
 }
 
-/// Lines that are printed as they are, but without other control characters.
+/// A text without control characters except line breaks.
 pub(super) fn clean_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(clean).collect();
     lines.join("\n")
 }
 
-/// Without control characters: nothing that was stored can steer a terminal.
+/// A text without control characters, so that no stored text can control a terminal.
 fn clean(text: &str) -> String {
     let blank = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(blank).collect()
@@ -90,7 +90,7 @@ mod tests {
     use super::clean_lines;
 
     #[test]
-    fn nothing_that_was_stored_steers_a_terminal() {
+    fn stored_text_cannot_control_a_terminal() {
         let message = serde_json::json!({ "title": "\u{9b}31m\u{7f}\u{1b}[2J" });
         let shown = clean_lines(&format!("{message:#}"));
         assert_eq!(shown, "{\n  \"title\": \" 31m \\u001b[2J\"\n}");

@@ -19,7 +19,7 @@ const LETTERS: &str = r#"{"dead_letters":[{"id":"0192:CreateRoom:room:1","kind":
     "meeting_id":"0192","reason":"refused\u001b[31m for good","buried_at":"2026-01-01T00:00:00.000Z","attempts":6}],
     "total":3}"#;
 
-/// A relay that gives one answer to everything, and what it was asked.
+/// A relay that gives the same answer to every request, and records the requests.
 struct Relay {
     sources: Sources,
     asked: Arc<Mutex<Vec<String>>>,
@@ -45,7 +45,7 @@ async fn relay(status: &'static str, body: &'static str) -> Relay {
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    // Of no use to a command: it must not even be read.
+    // A command needs no token and must not even read the file.
     fs::write(folder.path().join("admin-token"), "secret-token\n").unwrap();
     let data = folder.path().display().to_string();
     let variables = [
@@ -94,7 +94,7 @@ fn the_help_names_every_command() {
     insta::assert_snapshot!(text, @r###"
     meetrelay: Turns "meet now" in Mattermost into a plugNmeet meeting and its card
     meetrelay serve: Run the relay until SIGTERM or SIGINT; a second one ends it at once
-    meetrelay check: Read the configuration and tell every fault, and what is still missing to serve
+    meetrelay check: Read the configuration and report every error, and what is still missing to serve
     meetrelay config: Show the configuration in force, or the reference of every key
     meetrelay config show: The values in force and where each comes from; secrets are hidden
         --json: As JSON
@@ -103,64 +103,64 @@ fn the_help_names_every_command() {
     meetrelay meetings: List, show and end meetings of the running relay
     meetrelay meetings list: The running ones, newest first
         --all: Those that are over as well
-        --limit: At most so many, 1 to 500
+        --limit: At most this many, 1 to 500
         --json: As JSON
     meetrelay meetings show: One meeting with its requests, sessions, posts and events
-        REFERENCE: Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
+        REFERENCE: Any REF of `why`: any id, a permalink, a link, or an error's text with its ref
         --json: As JSON
     meetrelay meetings end: End one for everybody
-        REFERENCE: Whatever `why` takes: any id, a permalink, a link, or an error's text with its ref
+        REFERENCE: Any REF of `why`: any id, a permalink, a link, or an error's text with its ref
     meetrelay dead-letters: List, show, replay and discard what the running relay gave up
     meetrelay dead-letters list: What was given up and waits for a person, newest first
         --queue: Only from this queue: events, conference, chat, chat.later
         --kind: Only of this kind
-        --meeting: Only of this meeting: whatever `why` takes
+        --meeting: Only of this meeting: any REF of `why`
         --reason: Only those whose reason contains this text
         --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
         --before: Only those given up before then
-        --limit: At most so many, 1 to 500
+        --limit: At most this many, 1 to 500
         --json: As JSON
     meetrelay dead-letters show: One of them with its message; secrets are hidden
-        ID: Its id; or whatever `why` takes that leads to a meeting with one dead letter
+        ID: Its id; or any REF of `why` that leads to a meeting with one dead letter
         --json: As JSON
     meetrelay dead-letters replay: Do their work after all, once the cause is repaired; the oldest first
-        IDS: Their ids, or whatever `why` takes that leads to a meeting with one dead letter; instead of them a filter or --all
+        IDS: Their ids, or any REF of `why` that leads to a meeting with one dead letter; instead of them a filter or --all
         --all: All of them
         --queue: Only from this queue: events, conference, chat, chat.later
         --kind: Only of this kind
-        --meeting: Only of this meeting: whatever `why` takes
+        --meeting: Only of this meeting: any REF of `why`
         --reason: Only those whose reason contains this text
         --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
         --before: Only those given up before then
         --yes: Don't ask before a filter or --all is carried out
         --json: What was done to each, as JSON
-        --now: People's requests count as received now; without it one that is older than its rule's worth is answered as too late
+        --now: People's requests count as received now; without it one that is older than its rule's start_deadline is answered as too late
     meetrelay dead-letters discard: Drop them for good
-        IDS: Their ids, or whatever `why` takes that leads to a meeting with one dead letter; instead of them a filter or --all
+        IDS: Their ids, or any REF of `why` that leads to a meeting with one dead letter; instead of them a filter or --all
         --all: All of them
         --queue: Only from this queue: events, conference, chat, chat.later
         --kind: Only of this kind
-        --meeting: Only of this meeting: whatever `why` takes
+        --meeting: Only of this meeting: any REF of `why`
         --reason: Only those whose reason contains this text
         --since: Only those given up since then: 2h ago, or since 2026-01-31T08:00:00Z
         --before: Only those given up before then
         --yes: Don't ask before a filter or --all is carried out
         --json: What was done to each, as JSON
-    meetrelay why: Tell the whole story of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
+    meetrelay why: Show the whole history of one meeting, found by any id: of an event, a post, a room, an error's ref, a link
         REFERENCE: An event, meeting, request, room, session, artifact, post, job or dead letter id; a permalink; a link of the relay; or an error's whole text with its ref
         --json: As JSON
     meetrelay topology: Make, check and export what the relay needs in RabbitMQ
     meetrelay topology apply: Make every exchange, queue and binding in RabbitMQ; exit code 1 when something different is in the way
         --url: Another account or broker than queue.url. Other users of this machine can read it here, but not in MEETRELAY__QUEUE__URL
-    meetrelay topology check: Tell what is missing or different in RabbitMQ and change nothing; exit code 1 when something is
+    meetrelay topology check: Report what is missing or different in RabbitMQ and change nothing; exit code 1 when something is
         --url: Another account or broker than queue.url. Other users of this machine can read it here, but not in MEETRELAY__QUEUE__URL
     meetrelay topology export: Print it as definitions for `rabbitmqctl import_definitions`, without users
         --vhost: The virtual host that it is for
-    meetrelay healthcheck: Tell whether the relay on this machine is ready; exit code 1 when it is not
+    meetrelay healthcheck: Report whether the relay on this machine is ready; exit code 1 when it is not
     "###);
 }
 
-/// The about line of every command and its arguments.
+/// Collects the help line of every command and its arguments.
 fn collect_help(command: &mut clap::Command, above: &str, text: &mut String) {
     let name = format!("{above}{}", command.get_name());
     let about = command
@@ -280,7 +280,7 @@ async fn filters_are_asked_for_and_nothing_is_done_without_a_yes() {
 }
 
 #[tokio::test]
-async fn which_letters_are_meant_must_be_said_once() {
+async fn dead_letters_must_be_selected_in_one_way() {
     let relay = relay("200 OK", LETTERS).await;
     for wrong in [
         &["dead-letters", "replay"][..],
@@ -295,13 +295,13 @@ async fn which_letters_are_meant_must_be_said_once() {
 }
 
 #[tokio::test]
-async fn relay_that_goes_away_ends_a_replay_of_many() {
-    let away = relay(
+async fn relay_that_becomes_unavailable_ends_a_replay_of_many() {
+    let unavailable = relay(
         "503 Service Unavailable",
         r#"{"error":"not now: the queue is full"}"#,
     )
     .await;
-    let failure = away
+    let failure = unavailable
         .run(&["dead-letters", "replay", "one", "two"])
         .await
         .unwrap_err();
@@ -310,11 +310,11 @@ async fn relay_that_goes_away_ends_a_replay_of_many() {
         text.contains("the queue is full; 0 were replayed, 2 stay"),
         "{text}"
     );
-    assert_eq!(away.asked().len(), 1);
+    assert_eq!(unavailable.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn relay_that_does_not_run_is_told_with_its_socket() {
+async fn relay_that_does_not_run_is_reported_with_its_socket() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
     let variables = [("MEETRELAY__SERVER__DATA_DIR", data.as_str())];
@@ -326,14 +326,14 @@ async fn relay_that_does_not_run_is_told_with_its_socket() {
     for what in ["there is no ", "nothing answers on "] {
         for command in [&["meetings", "list"][..], &["healthcheck"]] {
             let failure = run_with(&sources, command).await.unwrap_err();
-            let told = failure.text();
-            assert!(told.contains("does not run"), "{told}");
+            let text = failure.text();
+            assert!(text.contains("does not run"), "{text}");
             assert!(
-                told.contains(&format!("{what}{}", socket.display())),
-                "{told}"
+                text.contains(&format!("{what}{}", socket.display())),
+                "{text}"
             );
         }
-        // What a killed relay leaves, for the second round.
+        // For the second round: a killed relay leaves its socket.
         if !socket.exists() {
             drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
         }
@@ -358,19 +358,19 @@ async fn healthcheck_fails_when_the_relay_is_not_ready() {
 }
 
 #[tokio::test]
-async fn check_tells_what_is_missing_to_serve() {
+async fn check_reports_what_is_missing_to_serve() {
     let failure = run_with(&nothing(), &["check"]).await.unwrap_err();
     insta::assert_snapshot!(failure.text(), @r###"
     meetrelay: the configuration has no errors (no file, only the environment and defaults), but is not enough to serve.
-      listen        127.0.0.1:8080
-      admin listen  127.0.0.1:9090
-      public URL    not set
-      Mattermost    not set
-      way out       not set
-      plugNmeet     not set
-      queue         data/queue.db
-      store         data/meetrelay.db
-      rules         1
+      listen           127.0.0.1:8080
+      admin listen     127.0.0.1:9090
+      public URL       not set
+      Mattermost       not set
+      delivery method  not set
+      plugNmeet        not set
+      queue            data/queue.db
+      store            data/meetrelay.db
+      rules            1
 
     Still missing to serve:
     server.public_url: is missing; write how Mattermost, plugNmeet and browsers reach the relay, like "https://relay.example.org"
@@ -384,7 +384,7 @@ async fn check_tells_what_is_missing_to_serve() {
 }
 
 #[tokio::test]
-async fn check_names_the_way_out_in_force_and_no_secret() {
+async fn check_names_the_delivery_method_in_force_and_no_secret() {
     const URL: &str = "https://chat.example.org/hooks/canary5hook5canary";
     let token = ("BOT_TOKEN", "canary6token6canary");
     let login = [("LOGIN_ID", "relay"), ("PASSWORD", "canary7word7canary")];
@@ -427,7 +427,7 @@ async fn check_names_the_way_out_in_force_and_no_secret() {
         };
         let failure = run_with(&sources, &["check"]).await.unwrap_err();
         let text = failure.text();
-        let line = format!("  way out       {expected}\n");
+        let line = format!("  delivery method  {expected}\n");
         assert!(text.contains(&line), "{expected}: {text}");
         assert!(!text.contains("canary"), "{text}");
     }

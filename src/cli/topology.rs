@@ -10,7 +10,7 @@ use crate::config::{AmqpUrl, Config, Sources, load};
 pub(super) enum Topology {
     /// Make every exchange, queue and binding in RabbitMQ; exit code 1 when something different is in the way
     Apply(Broker),
-    /// Tell what is missing or different in RabbitMQ and change nothing; exit code 1 when something is
+    /// Report what is missing or different in RabbitMQ and change nothing; exit code 1 when something is
     Check(Broker),
     /// Print it as definitions for `rabbitmqctl import_definitions`, without users
     Export {
@@ -35,22 +35,22 @@ impl Topology {
             Self::Apply(broker) => {
                 let (config, url) = broker.read(sources)?;
                 let report = topology::apply(&config, url.as_ref()).await?;
-                told(
+                outcome_of(
                     &report,
                     &place(&config, url.as_ref()),
-                    "made or found equal",
+                    "made, or existed with the expected arguments",
                 )
             }
             Self::Check(broker) => {
                 let (config, url) = broker.read(sources)?;
                 let report = topology::check(&config, url.as_ref()).await?;
                 let done = match report.not_compared {
-                    0 => "there, with equal arguments".to_owned(),
+                    0 => "present, with the expected arguments".to_owned(),
                     some => format!(
-                        "there; the arguments of {some} were not compared, since the account has no right to configure"
+                        "present; the arguments of {some} were not compared, because the account has no right to configure"
                     ),
                 };
-                told(&report, &place(&config, url.as_ref()), &done)
+                outcome_of(&report, &place(&config, url.as_ref()), &done)
             }
         }
     }
@@ -60,10 +60,10 @@ impl Broker {
     fn read(&self, sources: &Sources) -> Result<(Config, Option<AmqpUrl>), Failure> {
         let config = load(sources)?.config;
         let url = match &self.url {
-            // What is wrong with it is not repeated: it holds a password.
+            // The text is not repeated in the error, because it contains a password.
             Some(text) => Some(AmqpUrl::parse(text).ok_or_else(|| {
                 Failure::usage(
-                    "--url is no address of a broker; write one like amqp://user:password@host:5672/vhost, \
+                    "--url is not the address of a broker; write one like amqp://user:password@host:5672/vhost, \
                      special characters percent-encoded",
                 )
             })?),
@@ -88,8 +88,8 @@ fn place(config: &Config, url: Option<&AmqpUrl>) -> String {
     url.map_or_else(configured, |url| url.shown().to_owned())
 }
 
-/// All differences at once, one line each.
-fn told(report: &TopologyReport, place: &str, done: &str) -> CommandResult {
+/// Reports all differences at once, one line each.
+fn outcome_of(report: &TopologyReport, place: &str, done: &str) -> CommandResult {
     if report.differences.is_empty() {
         let (exchanges, queues, bindings) = topology::counts();
         return Ok(format!(
@@ -104,7 +104,7 @@ fn told(report: &TopologyReport, place: &str, done: &str) -> CommandResult {
         .collect();
     let count = report.differences.len();
     let noun = if count == 1 { "thing is" } else { "things are" };
-    Err(Failure::told(format!(
+    Err(Failure::plain(format!(
         "meetrelay: {count} {noun} not as needed in {place}:\n{lines}"
     )))
 }

@@ -10,7 +10,7 @@ use super::table::{cell, facts, wrapped};
 use crate::admin::answer::{HistoryOf, MomentAnswer, What, WhyAnswer as Answer};
 use crate::config::Sources;
 
-/// Where the text of a moment begins: behind its time and offset.
+/// The column at which the text of a moment begins, after its time and offset.
 const TEXT_AT: usize = 26;
 
 #[derive(Debug, Args)]
@@ -35,24 +35,24 @@ impl WhyArgs {
     }
 
     async fn ask(&self, relay: &AdminClient) -> CommandResult {
-        // An error's text without quotes comes as several words.
+        // An error's text without quotes arrives as several arguments.
         let reference = self.reference.join(" ");
         let why: Answer = relay
             .get(&format!("why?ref={}", path_part(&reference)))
             .await?;
-        let told = print(self.json, &why, text)?;
-        // One of our own ids tells when it was made; of anything else nothing is known.
+        let printed = print(self.json, &why, text)?;
+        // An id of the relay shows when it was made, which is an answer. For any other unknown id, nothing is known.
         if why.is == "unknown" && why.made_at.is_none() {
-            return Err(Failure::told(String::new()).after(told));
+            return Err(Failure::plain(String::new()).after(printed));
         }
-        Ok(told)
+        Ok(printed)
     }
 }
 
 fn text(why: &Answer) -> String {
     let mut text = format!("{} {}\n", why.is.replace('_', " "), why.id);
-    for told in &why.told {
-        text.push_str(&format!("  {}", wrapped(told, 2, 2)));
+    for line in &why.told {
+        text.push_str(&format!("  {}", wrapped(line, 2, 2)));
     }
     if let Some(meeting) = &why.meeting {
         text.push('\n');
@@ -77,7 +77,7 @@ fn text(why: &Answer) -> String {
             offset(moment.offset_ms)
         );
         text.push_str(&format!("{head:<TEXT_AT$}"));
-        text.push_str(&wrapped(&said(moment), TEXT_AT, TEXT_AT));
+        text.push_str(&wrapped(&describe(moment), TEXT_AT, TEXT_AT));
     }
     text
 }
@@ -109,13 +109,13 @@ fn state(meeting: &HistoryOf, why: &Answer) -> String {
     let owed = why.owed.iter();
     let owed = owed.map(|owed| format!("{} from {}", owed.job, owed.due_at));
     lines.extend(one_below_the_other("owed now", "nothing", owed));
-    lines.push(("looked after", meeting.wake_at.clone()));
+    lines.push(("next sweep", meeting.wake_at.clone()));
     let letters = why.dead_letters.iter().map(|letter| letter.id.clone());
     lines.extend(one_below_the_other("dead letters", "none", letters));
     facts(&lines)
 }
 
-/// A name, and as many lines as there are.
+/// A name with several values, one below the other.
 fn one_below_the_other<'a>(
     name: &'a str,
     none: &str,
@@ -136,7 +136,7 @@ fn card(meeting: &HistoryOf) -> String {
     let (shows, wants) = (meeting.card_shows, meeting.card_version);
     match &meeting.card_frozen {
         Some(frozen) => format!(
-            "post {post}, never touched again ({})",
+            "post {post}, never edited again ({})",
             frozen.replace('_', " ")
         ),
         None if shows < wants => format!("post {post}, shows version {shows} of {wants}"),
@@ -150,7 +150,7 @@ fn offset(millis: i64) -> String {
     format!("{sign}{}.{:03}", millis / 1000, millis % 1000)
 }
 
-fn said(moment: &MomentAnswer) -> String {
+fn describe(moment: &MomentAnswer) -> String {
     match &moment.what {
         What::Event {
             event_id,

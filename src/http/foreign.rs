@@ -1,5 +1,6 @@
-//! Answers that are not in a peer's own form: something in front of it, or in its place, answers. For a moment that is an
-//! outage like any other; if it lasts, the configured address is probably wrong.
+//! Foreign answers: answers that are not in the peer's format, because something in front of the peer, or instead of
+//! it, answers. For a short time this is an outage like any other. If it lasts, the configured address is probably
+//! wrong.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,10 +10,10 @@ use tokio::time::Instant;
 
 use super::{HttpAnswer, log_text};
 
-/// So many foreign answers in a row make the configured address doubtful.
+/// After this many foreign answers in a row, the configured address is probably wrong.
 const IN_A_ROW: u32 = 3;
 
-/// While they go on, the line comes again after this time.
+/// While foreign answers continue, the log line is repeated after this time.
 const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The foreign answers of one peer since it last answered itself.
@@ -34,8 +35,8 @@ impl ForeignAnswers {
         }
     }
 
-    /// Something else answered at the address in `setting`. Trouble of a gateway (5xx, 429) says nothing about the
-    /// address and is not for here.
+    /// Something else answered at the address in `setting`. Do not report failures of a gateway (5xx, 429) here,
+    /// because they do not show that the address is wrong.
     pub(super) fn note(&self, setting: &'static str, answer: &HttpAnswer) {
         if self.should_log() {
             tracing::warn!(
@@ -65,7 +66,8 @@ impl ForeignAnswers {
     }
 }
 
-/// Status, type and, of a redirect, the host: no path and no query, which may hold secrets.
+/// The status, the media type and, for a redirect, the host. The path and the query are left out, because they may hold
+/// secrets.
 pub(crate) fn described(answer: &HttpAnswer) -> String {
     let mut text = format!("HTTP {}", answer.status);
     let media_type = answer
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn f4_only_answers_that_last_are_logged_and_once_in_a_while() {
+    async fn f4_only_lasting_foreign_answers_are_logged_and_repeated_every_ten_minutes() {
         let foreign = ForeignAnswers::default();
         for _ in 0..2 {
             assert!(!foreign.should_log() && !foreign.should_log());

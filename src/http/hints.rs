@@ -1,24 +1,24 @@
-//! What a peer says about when to come back.
+//! Reads from a peer's headers when the next call may be sent.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, HeaderName};
 
-/// Longest wait that a peer is granted by Retry-After; what it asks beyond is cut to this.
+/// Longest wait that Retry-After can ask for. A longer one is cut to this.
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// What the `X-RateLimit-*` headers say (src/mattermost/README.md, "Rate limit").
+/// The values of the `X-RateLimit-*` headers (src/mattermost/README.md, "Rate limit").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     /// Requests that fit into a burst.
     pub limit: u64,
-    /// Requests left of it.
+    /// Requests that remain of the burst.
     pub remaining: u64,
-    /// Until the burst is whole again: seconds from now, whatever the OpenAPI text says.
+    /// Time until the burst is full again. The header holds seconds from now, although the OpenAPI text says otherwise.
     pub reset: Duration,
 }
 
-/// Reads the three headers; `None` unless all are there and whole numbers. The first of doubled ones counts.
+/// Reads the three headers. `None` unless all are present and whole numbers. If a header is repeated, the first counts.
 pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
     let number = |name: &'static str| {
         text(headers, &HeaderName::from_static(name))?
@@ -33,8 +33,8 @@ pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
     })
 }
 
-/// Reads Retry-After: seconds, also with a fraction, or an HTTP date, which is compared with `now`, the answer's
-/// own `Date`, so that our clock does not matter. A date in the past is zero; `None` for anything else.
+/// Reads Retry-After: seconds, possibly with a fraction, or an HTTP date. A date is compared with `now`, the `Date` of
+/// the same answer, so that the relay's clock does not matter. A date in the past is zero; `None` for anything else.
 pub(crate) fn retry_after(value: &str, now: Option<SystemTime>) -> Option<Duration> {
     let value = value.trim();
     if value.starts_with(|first: char| first.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! How metrics learn of calls without this module knowing them.
+//! The trait through which calls are reported to the metrics, so that this module does not depend on them.
 
 use std::time::Duration;
 
@@ -36,9 +36,9 @@ labels! {
         Refused = "4xx",
         /// The relay's token or key is wrong.
         Unauthorized = "unauthorized",
-        /// Told to wait.
+        /// The peer asks to wait.
         RateLimited = "rate_limited",
-        /// The peer has trouble of its own.
+        /// The peer failed by itself.
         ServerError = "5xx",
         /// No connection, or no whole answer within the deadline.
         Unreachable = "unreachable",
@@ -57,32 +57,32 @@ impl Operation {
     }
 }
 
-/// One call, with all that it took.
+/// How one call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallReport {
-    /// Who was called, and what for.
+    /// The purpose of the call, and with it the peer.
     pub operation: Operation,
-    /// How it ended.
+    /// The result.
     pub outcome: CallOutcome,
-    /// From the call to its last byte.
+    /// Time from the call to the last byte of its answer.
     pub duration: Duration,
-    /// What the peer said about its rate limit.
+    /// The peer's rate limit, if the answer has it.
     pub rate_limit: Option<RateLimit>,
 }
 
-/// Somebody who counts calls. Called in the path of every call: it must not block.
+/// Receives reports of calls. It is called during every call, so it must not block.
 pub(crate) trait CallObserver: Send + Sync + 'static {
     /// A call has ended.
     fn call_ended(&self, report: &CallReport);
 
-    /// A peer refuses the relay's credential from now on (`refusal`: why, and what to change), or takes it again
-    /// (`None`): told at the first answer that says so.
+    /// A peer refuses the relay's credential from now on (`refusal`: why, and what to change), or accepts it again
+    /// (`None`). It is called at the first answer that shows it.
     fn access_changed(&self, peer: Peer, refusal: Option<&str>) {
         let _ = (peer, refusal);
     }
 }
 
-/// Nobody.
+/// An observer that ignores everything.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Unobserved;

@@ -1,4 +1,4 @@
-//! A scripted peer for tests: answers each request with the next of the given replies and keeps what it was sent.
+//! A scripted peer for tests. It answers each request with the next of the given replies, and records the requests.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{CallObserver, CallOutcome, CallReport, Operation};
 
-/// What a stub does with one request.
+/// How a stub answers one request.
 #[derive(Clone)]
 pub(crate) enum StubReply {
     /// Writes these bytes and closes.
     Raw(Vec<u8>),
     /// Accepts, reads the request, never answers.
     Silence,
-    /// Writes these bytes, then `y` over and over with a pause between.
+    /// Writes these bytes, then one `y` at a time with a pause between.
     Drip(Vec<u8>, Duration),
     /// Writes these bytes, then `y` without end.
     Endless(Vec<u8>),
@@ -99,8 +99,8 @@ impl Recorded {
             let end = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
             let line = String::from_utf8_lossy(&rest[..end]).into_owned();
             rest = rest.get(end + 1..).unwrap_or_default();
-            if let Some(said) = line.strip_prefix('>') {
-                request.push(said.strip_prefix(' ').unwrap_or(said).to_owned());
+            if let Some(sent) = line.strip_prefix('>') {
+                request.push(sent.strip_prefix(' ').unwrap_or(sent).to_owned());
             } else if let Some(code) = line.strip_prefix("HTTP/1.1 ") {
                 status = code[..3].parse().unwrap();
             } else if let Some((name, value)) = line.split_once(": ") {
@@ -123,7 +123,7 @@ impl Recorded {
     }
 }
 
-/// The class of a call's result: the name of the error, or what was learned.
+/// The class of a call's result: the name of the error, or the text of `ok`.
 pub(crate) fn class<T, E: std::fmt::Debug>(
     result: Result<T, E>,
     ok: impl FnOnce(T) -> String,
@@ -137,7 +137,7 @@ pub(crate) fn class<T, E: std::fmt::Debug>(
     }
 }
 
-/// Keeps what it is told of calls.
+/// Records the reports of calls.
 #[derive(Default)]
 pub(crate) struct Observer(pub(crate) Mutex<Vec<CallReport>>);
 
@@ -155,16 +155,16 @@ impl Observer {
     }
 }
 
-/// A request that the stub was sent.
+/// A request that the stub received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    /// Such as `POST`.
+    /// The method, such as `POST`.
     pub(crate) method: String,
-    /// With its query.
+    /// The path and the query.
     pub(crate) target: String,
-    /// Names in lower case.
+    /// Names in lower case, with their values.
     pub(crate) headers: Vec<(String, String)>,
-    /// Byte for byte.
+    /// The body, byte for byte.
     pub(crate) body: Vec<u8>,
 }
 
@@ -188,7 +188,7 @@ impl Seen {
 
 /// The running stub.
 pub(crate) struct Stub {
-    /// Where it listens.
+    /// The address that it listens at.
     pub(crate) url: Url,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: tokio::task::JoinHandle<()>,
@@ -201,7 +201,7 @@ impl Drop for Stub {
 }
 
 impl Stub {
-    /// Listens, and answers with `replies` in order; connections beyond them are closed unanswered.
+    /// Listens, and answers with `replies` in order. Further connections are closed without an answer.
     pub(crate) async fn start(replies: Vec<StubReply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -236,19 +236,19 @@ impl Stub {
         }
     }
 
-    /// What it was sent so far.
+    /// The requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The only request that it was sent.
+    /// The only request. Panics if there is not exactly one.
     pub(crate) fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "{seen:?}");
         seen[0].clone()
     }
 
-    /// Method and target of all that it was sent.
+    /// Method and target of every request so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.seen().iter().map(Seen::line).collect()
     }

@@ -76,8 +76,8 @@ async fn a_request_arrives_as_given_and_its_answer_comes_back() {
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
-        let away = StubReply::new(status, &[("Location", "/elsewhere?secret=1")], "");
-        let stub = Stub::start(vec![away, StubReply::new(200, &[], "followed")]).await;
+        let redirect = StubReply::new(status, &[("Location", "/elsewhere?secret=1")], "");
+        let stub = Stub::start(vec![redirect, StubReply::new(200, &[], "followed")]).await;
         let answer = get(&patient(), stub.url.as_str()).await.unwrap();
         assert_eq!(answer.status, status);
         assert_eq!(answer.location.as_deref(), Some("/elsewhere?secret=1"));
@@ -100,7 +100,7 @@ async fn a_refused_connection_is_known_not_to_be_sent() {
 
 #[tokio::test]
 async fn an_unknown_name_is_known_not_to_be_sent() {
-    // A label of more than 63 characters fails in the resolver itself, without a question to the network.
+    // A label of more than 63 characters fails in the resolver itself, without a DNS query.
     let url = format!("http://{}.invalid/p?token=hunter3", "a".repeat(64));
     let why = not_sent(get(&patient(), &url).await);
     assert!(why.contains("lookup"), "{why}");

@@ -1,11 +1,11 @@
-//! TLS with the certificates that this machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured).
+//! TLS with the certificates that this machine trusts. The variables `SSL_CERT_FILE` and `SSL_CERT_DIR` are used too.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// A configuration with ring's cryptography, whatever provider the process has installed. Without any trusted
-/// certificate it can be made all the same, since peers on plain http need none.
+/// A TLS configuration that uses ring's cryptography, whatever provider the process has installed. It can be made even
+/// without a trusted certificate, because peers on plain http need none.
 pub(super) fn client_config() -> Result<ClientConfig, rustls::Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

@@ -1,11 +1,11 @@
-//! Texts for the log: bounded, on one line, without tokens and addresses' queries.
+//! Texts for the log: bounded, on one line, without tokens and without the queries of addresses.
 
 use std::error::Error;
 
 /// Longest text about a failure, in characters.
 const WHY_CHARS_MAX: usize = 300;
 
-/// The words of an error and of all that caused it.
+/// The text of an error and of all its causes.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -20,8 +20,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     log_text(&text)
 }
 
-/// A peer's words fit for the log: control characters become spaces, words that hold a JSON web token, a query
-/// or credentials are masked, and what is too long is cut.
+/// Makes a peer's text fit for the log. Control characters become spaces, words that contain a JSON web token, a query
+/// or credentials are masked, and a text that is too long is cut.
 pub(crate) fn log_text(text: &str) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -43,7 +43,7 @@ pub(crate) fn log_text(text: &str) -> String {
     line
 }
 
-/// Whether a word looks as if it held something secret: a token, or an address with a query or credentials.
+/// Whether a word probably contains a secret: a token, or an address with a query or credentials.
 fn is_secret(word: &str) -> bool {
     let is_address = word.contains("://");
     word.contains("eyJ") || (is_address && (word.contains('?') || word.contains('@')))

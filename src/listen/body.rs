@@ -1,4 +1,4 @@
-//! The body of a request, telling its connection's seat when it is complete.
+//! The body of a request, which reports to the connection's [`Activity`] when it is complete.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::room::{Phase, Seat};
+use super::room::{Activity, Phase};
 
-/// A body that is read from a connection. Whoever sends a head and then nothing has no request in work.
+/// A body that is read from a connection. A client that sends a head and no complete body has no request in work.
 pub(super) struct WatchedBody {
     body: Incoming,
-    seat: Arc<Seat>,
+    activity: Arc<Activity>,
 }
 
 impl WatchedBody {
-    pub(super) fn new(body: Incoming, seat: &Arc<Seat>) -> Self {
+    pub(super) fn new(body: Incoming, activity: &Arc<Activity>) -> Self {
         let is_complete = body.is_end_stream();
-        seat.enter(if is_complete {
+        activity.enter(if is_complete {
             Phase::Request
         } else {
             Phase::Body
         });
         Self {
             body,
-            seat: Arc::clone(seat),
+            activity: Arc::clone(activity),
         }
     }
 }
@@ -40,7 +40,7 @@ impl Body for WatchedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let read = Pin::new(&mut self.body).poll_frame(cx);
         if matches!(read, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.seat.complete_body();
+            self.activity.complete_body();
         }
         read
     }

@@ -1,4 +1,4 @@
-//! One connection: its deadlines, and its end.
+//! Serves one connection and enforces its deadlines.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,14 +20,14 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::body::WatchedBody;
-use super::room::{ConnectionSlot, Phase, Seat};
+use super::room::{Activity, ConnectionSlot, Phase};
 use super::{Authenticated, ListenLimits, PeerAddress};
 
-/// Time to write the 408 after the deadline of a request.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Time to write the 408 after the deadline of a request, and for a connection without a request during a drain.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 pub(super) struct Connection {
-    pub(super) place: ConnectionSlot,
+    pub(super) slot: ConnectionSlot,
     pub(super) peer: Option<PeerAddress>,
     pub(super) limits: ListenLimits,
     pub(super) drain: CancellationToken,
@@ -35,30 +35,30 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Serves it to its end.
+    /// Serves the connection until it ends.
     pub(super) async fn run<S, F>(self, builder: http1::Builder, stream: S, filter: F)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
     {
-        let seat = Arc::clone(self.place.seat());
-        // On a busy machine it is a while since it was accepted, and nothing was read meanwhile.
-        seat.enter(Phase::Head);
+        let activity = Arc::clone(self.slot.activity());
+        // On a busy machine, some time may have passed since it was accepted, in which nothing was read.
+        activity.enter(Phase::Head);
         let stream = WatchedStream {
             stream,
-            seat: Arc::clone(&seat),
+            activity: Arc::clone(&activity),
         };
         let service = service_fn(|mut request: Request<Incoming>| {
             if let Some(peer) = self.peer {
                 request.extensions_mut().insert(peer);
             }
             super::path::normalize(request.uri_mut());
-            let request = request.map(|body| WatchedBody::new(body, &seat));
+            let request = request.map(|body| WatchedBody::new(body, &activity));
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             let answer = super::host::checked(request, |it| warp::service(filter.clone()).call(it));
-            let (seat, deadline) = (Arc::clone(&seat), self.limits.request_deadline);
-            // On the heap, while there is a request: a connection that waits for one holds no room for its answer.
+            let (activity, deadline) = (Arc::clone(&activity), self.limits.request_deadline);
+            // The future is on the heap, so that a connection that waits for a request needs no memory for its answer.
             Box::pin(async move {
                 let mut answer = match tokio::time::timeout(deadline, answer).await {
                     Ok(Ok(answer)) => answer,
@@ -68,9 +68,9 @@ impl Connection {
                     close_after(&mut answer);
                 }
                 if answer.extensions().get::<Authenticated>().is_some() {
-                    seat.authenticate();
+                    activity.authenticate();
                 }
-                seat.enter(Phase::Idle);
+                activity.enter(Phase::Idle);
                 Ok::<_, Infallible>(answer)
             })
         });
@@ -78,7 +78,7 @@ impl Connection {
         let mut draining = false;
         loop {
             tokio::select! {
-                // What came in and what goes out is looked at before whether the place is needed.
+                // Reading and writing come before the check whether another connection needs this slot.
                 biased;
                 ended = http.as_mut() => {
                     if let Err(error) = ended {
@@ -91,16 +91,16 @@ impl Connection {
                     http.as_mut().graceful_shutdown();
                 }
                 () = self.cut.cancelled() => return,
-                () = seat.given_up.notified() => {
-                    if seat.can_be_spared() {
+                () = activity.close_requested.notified() => {
+                    if activity.can_be_closed() {
                         tracing::debug!(peer = self.peer.map(|peer| tracing::field::display(peer.0)), "connection closed to make room");
                         return;
                     }
                 }
-                () = seat.head_began.notified() => {}
+                () = activity.head_began.notified() => {}
                 () = tokio::time::sleep_until(self.deadline(draining)) => {
                     if self.deadline(draining) <= Instant::now() {
-                        tracing::debug!(peer = self.peer.map(|peer| tracing::field::display(peer.0)), phase = ?seat.state().phase, "connection closed at its deadline");
+                        tracing::debug!(peer = self.peer.map(|peer| tracing::field::display(peer.0)), phase = ?activity.state().phase, "connection closed at its deadline");
                         return;
                     }
                 }
@@ -109,15 +109,15 @@ impl Connection {
     }
 
     fn deadline(&self, draining: bool) -> Instant {
-        let state = self.place.seat().state();
+        let state = self.slot.activity().state();
         state.since
             + match state.phase {
-                // A connection that says nothing has no claim on the time of a stop.
-                Phase::Idle if draining => LAST_WORDS,
-                Phase::Head if draining => self.limits.head_deadline.min(LAST_WORDS),
+                // A connection without a request must not delay the stop.
+                Phase::Idle if draining => CLOSE_GRACE,
+                Phase::Head if draining => self.limits.head_deadline.min(CLOSE_GRACE),
                 Phase::Idle => self.limits.idle_deadline,
                 Phase::Head => self.limits.head_deadline,
-                Phase::Body | Phase::Request => self.limits.request_deadline + LAST_WORDS,
+                Phase::Body | Phase::Request => self.limits.request_deadline + CLOSE_GRACE,
             }
     }
 }
@@ -128,19 +128,19 @@ fn too_slow() -> Response {
     answer
 }
 
-/// Nothing more is read of this connection. After a chunked request: one with a Content-Length besides is read by its
-/// chunks alone (RFC 9112 6.3), and whatever a proxy that counts the other way believes to follow must not be taken
-/// for a request. Neither peer sends chunks.
+/// Closes the connection after this answer, so that no further request is read from it. This is needed after a chunked
+/// request that also has a Content-Length. The relay reads it by its chunks alone (RFC 9112 6.3). A proxy may use the
+/// length instead, and then the bytes that follow must not be taken for a request. Neither peer sends chunks.
 fn close_after(answer: &mut Response) {
     answer
         .headers_mut()
         .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
 }
 
-/// The stream, telling its seat when bytes come.
+/// The stream, which reports to the connection's [`Activity`] when bytes arrive.
 struct WatchedStream<S> {
     stream: S,
-    seat: Arc<Seat>,
+    activity: Arc<Activity>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
@@ -152,7 +152,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.seat.note_read();
+            self.activity.note_read();
         }
         read
     }

@@ -1,4 +1,4 @@
-//! One request names one host (RFC 9112 3.2): of two, a proxy and the relay may each believe another one.
+//! A request must name one host only (RFC 9112 3.2): if it names two, a proxy and the relay may use different ones.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use warp::Reply;
 use warp::reply::Response;
 
-/// What an answer comes to.
+/// The result of a call, which cannot fail.
 type HostAnswer = Result<Response, Infallible>;
 
 /// The answer of `call`, or the refusal of a request that names several hosts.
@@ -26,12 +26,12 @@ where
     }
 }
 
-/// hyper takes such a request.
+/// Refuses a request with several Host headers, which hyper accepts.
 fn refusal(headers: &HeaderMap) -> Option<Response> {
     let is_ambiguous = headers.get_all(HOST).iter().nth(1).is_some();
     is_ambiguous.then(|| {
         let mut answer = StatusCode::BAD_REQUEST.into_response();
-        // What follows on this connection is as doubtful.
+        // The requests that follow on this connection cannot be trusted either.
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(CONNECTION, close);
         answer

@@ -1,9 +1,9 @@
-//! One spelling for each path: people and proxies write `//mattermost/outgoing` and `/mattermost/command/`.
+//! Normalizes paths, because people and proxies write `//mattermost/outgoing` and `/mattermost/command/`.
 
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// Repeated slashes count as one, and one at the end as none.
+/// Replaces repeated slashes by one, and removes one at the end.
 pub(super) fn normalize(uri: &mut Uri) {
     let path = uri.path();
     let is_normal = !path.contains("//") && (path.len() <= 1 || !path.ends_with('/'));

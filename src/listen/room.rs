@@ -1,4 +1,4 @@
-//! Places for connections, and whose is taken away when there are none left.
+//! Limits the number of connections, and chooses which ones are closed when the limit is reached.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// A connection younger than this in its phase is not closed for another one. Who waits in the system's backlog passes
-/// within `BACKLOG / connections` times this.
-const SPARED: Duration = Duration::from_millis(100);
-/// Most connections that are closed at a time to make room.
-const GIVEN_UP_MAX: usize = 32;
+/// A connection that entered its phase less than this time ago is not closed for another one. A client in the system's
+/// backlog waits at most `BACKLOG / connections` times this.
+const SPARED_FOR: Duration = Duration::from_millis(100);
+/// Most connections that are closed at one time for new ones.
+const CLOSED_AT_ONCE_MAX: usize = 32;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,91 +20,91 @@ pub(super) enum Phase {
     Idle,
     /// It connected, or began to send a head.
     Head,
-    /// A head is there, and its body is not complete.
+    /// The head is complete, and the body is not.
     Body,
     /// A whole request is in work.
     Request,
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionState {
     pub(super) phase: Phase,
     /// Since when it is in this phase.
     pub(super) since: Instant,
-    /// It carried a request of somebody whom the relay knows.
+    /// Whether it carried an authenticated request.
     is_authenticated: bool,
 }
 
 impl ConnectionState {
-    /// Whether it may be closed for another connection. A whole request in work never is.
-    fn can_be_spared(&self, now: Instant) -> bool {
-        self.phase != Phase::Request && now.duration_since(self.since) >= SPARED
+    /// Whether it may be closed for another connection. A connection with a complete request is never closed.
+    fn can_be_closed(&self, now: Instant) -> bool {
+        self.phase != Phase::Request && now.duration_since(self.since) >= SPARED_FOR
     }
 
-    /// The lowest is closed first: strangers before those whom the relay knows, connections without a request before
-    /// those that have begun one, and the oldest.
+    /// The connection with the lowest rank is closed first: unauthenticated ones before authenticated ones, those
+    /// without a request before those that began one, and older ones before younger ones.
     fn rank(&self) -> (bool, bool, Instant) {
         let has_begun = self.phase != Phase::Idle;
         (self.is_authenticated, has_begun, self.since)
     }
 }
 
-/// One connection's place. Dropped, it is free for the next.
+/// The slot of one connection. When dropped, it is free for the next one.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     id: u64,
-    seat: Arc<Seat>,
-    room: Arc<ConnectionSlots>,
+    activity: Arc<Activity>,
+    all: Arc<OpenConnections>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is known of the connection in a place.
+/// The state of a connection, shared between its task and the limiter.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Activity {
     state: Mutex<ConnectionState>,
-    /// Woken when a head begins: the deadline came nearer.
+    /// Notified when a head begins, because the deadline is then earlier.
     pub(super) head_began: Notify,
-    /// Woken when the place is needed for another connection.
-    pub(super) given_up: Notify,
+    /// Notified when another connection needs this slot.
+    pub(super) close_requested: Notify,
 }
 
-/// All places of a listener.
+/// Gives each connection of a listener a slot.
 #[derive(Debug)]
-pub(super) struct ConnectionRoom {
+pub(super) struct ConnectionLimiter {
     permits: Arc<Semaphore>,
-    shared: Arc<ConnectionSlots>,
+    open: Arc<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct ConnectionSlots {
-    seats: Mutex<(u64, BTreeMap<u64, Arc<Seat>>)>,
+struct OpenConnections {
+    connections: Mutex<(u64, BTreeMap<u64, Arc<Activity>>)>,
 }
 
-impl ConnectionRoom {
+impl ConnectionLimiter {
     pub(super) fn new(connections: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
-            shared: Arc::default(),
+            open: Arc::default(),
         }
     }
 
-    /// A place, if need be somebody else's.
+    /// A slot for one connection. If none is free, it closes other connections and waits.
     pub(super) async fn take(&self) -> ConnectionSlot {
         loop {
             let permit = Arc::clone(&self.permits).acquire_owned();
-            // The semaphore is never closed, so that an error is as good as waiting.
-            if let Ok(Ok(permit)) = tokio::time::timeout(self.patience(), permit).await {
-                return ConnectionSlot::new(permit, Arc::clone(&self.shared));
+            // The semaphore is never closed, so an error cannot occur.
+            if let Ok(Ok(permit)) = tokio::time::timeout(self.make_room(), permit).await {
+                return ConnectionSlot::new(permit, Arc::clone(&self.open));
             }
         }
     }
 
-    /// How long to wait before somebody else (too) has to go.
-    fn patience(&self) -> Duration {
+    /// Closes some connections if no slot is free. Returns how long to wait before more have to be closed.
+    fn make_room(&self) -> Duration {
         if self.permits.available_permits() > 0 {
             Duration::from_secs(1)
-        } else if self.shared.give_up_some(Instant::now()) {
+        } else if self.open.close_some(Instant::now()) {
             Duration::from_millis(100)
         } else {
             Duration::from_millis(20)
@@ -112,70 +112,77 @@ impl ConnectionRoom {
     }
 }
 
-impl ConnectionSlots {
-    /// Closes the connections that can best be spared; tells whether there are any. One that the relay knows is closed
-    /// alone: whoever sends on it at that moment loses the request.
-    fn give_up_some(&self, now: Instant) -> bool {
-        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut spare: Vec<_> = seats
+impl OpenConnections {
+    /// Closes the connections of the lowest rank. Returns whether there are any that may be closed. Only one
+    /// authenticated connection is closed at a time: a client that sends on it at that moment loses the request.
+    fn close_some(&self, now: Instant) -> bool {
+        let connections = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut closable: Vec<_> = connections
             .1
             .values()
-            .map(|seat| (seat.state(), seat))
+            .map(|activity| (activity.state(), activity))
             .filter(|(state, _)| state.phase != Phase::Request)
             .collect();
-        spare.sort_by_key(|(state, _)| state.rank());
-        // Strangers who are too young to be closed are waited for before somebody known is.
-        let strangers = spare.partition_point(|(state, _)| !state.is_authenticated);
-        spare.truncate(strangers.max(1));
-        spare.retain(|(state, _)| state.can_be_spared(now));
-        for (_, seat) in spare.iter().take(GIVEN_UP_MAX) {
-            seat.given_up.notify_one();
+        closable.sort_by_key(|(state, _)| state.rank());
+        // While there are unauthenticated connections, even if they are too young to be closed, no authenticated one is
+        // closed.
+        let unauthenticated = closable.partition_point(|(state, _)| !state.is_authenticated);
+        closable.truncate(unauthenticated.max(1));
+        closable.retain(|(state, _)| state.can_be_closed(now));
+        for (_, activity) in closable.iter().take(CLOSED_AT_ONCE_MAX) {
+            activity.close_requested.notify_one();
         }
-        !spare.is_empty()
+        !closable.is_empty()
     }
 }
 
 impl ConnectionSlot {
-    fn new(permit: OwnedSemaphorePermit, room: Arc<ConnectionSlots>) -> Self {
-        let seat = Arc::new(Seat {
+    fn new(permit: OwnedSemaphorePermit, all: Arc<OpenConnections>) -> Self {
+        let activity = Arc::new(Activity {
             state: Mutex::new(ConnectionState {
                 phase: Phase::Head,
                 since: Instant::now(),
                 is_authenticated: false,
             }),
             head_began: Notify::new(),
-            given_up: Notify::new(),
+            close_requested: Notify::new(),
         });
-        let mut seats = room.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = seats.0;
-        seats.0 = seats.0.wrapping_add(1);
-        seats.1.insert(id, Arc::clone(&seat));
-        drop(seats);
+        let mut connections = all
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let id = connections.0;
+        connections.0 = connections.0.wrapping_add(1);
+        connections.1.insert(id, Arc::clone(&activity));
+        drop(connections);
         Self {
             id,
-            seat,
-            room,
+            activity,
+            all,
             _permit: permit,
         }
     }
 
-    pub(super) fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut seats = self
-            .room
-            .seats
+        let mut connections = self
+            .all
+            .connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        seats.1.remove(&self.id);
+        connections.1.remove(&self.id);
     }
 }
 
-impl Seat {
+impl Activity {
     /// What the connection is doing.
     pub(super) fn state(&self) -> ConnectionState {
         *self.lock()
@@ -187,24 +194,24 @@ impl Seat {
         state.since = Instant::now();
     }
 
-    /// The body of the request in hand is complete.
+    /// The body of the present request is complete.
     pub(super) fn complete_body(&self) {
         if self.state().phase == Phase::Body {
             self.enter(Phase::Request);
         }
     }
 
-    /// It carried a request of somebody whom the relay knows.
+    /// The connection carried an authenticated request.
     pub(super) fn authenticate(&self) {
         self.lock().is_authenticated = true;
     }
 
-    /// Whether it still may be closed for another one: it may have sent something since it was chosen.
-    pub(super) fn can_be_spared(&self) -> bool {
-        self.state().can_be_spared(Instant::now())
+    /// Whether it may still be closed for another one: it may have sent something since it was chosen.
+    pub(super) fn can_be_closed(&self) -> bool {
+        self.state().can_be_closed(Instant::now())
     }
 
-    /// Bytes came: between requests they begin a head.
+    /// Bytes arrived. Between two requests they begin a head.
     pub(super) fn note_read(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Idle {

@@ -37,7 +37,8 @@ struct Listening {
     go_on: Arc<Notify>,
 }
 
-/// `/peer` tells the peer's address, `/echo` the length of the body, `/wait` answers when told, `/known` knows its caller.
+/// `/peer` answers the client's address, `/echo` the length of the body, `/wait` when it is notified, and `/known` as
+/// if the client was authenticated.
 async fn listening(limits: ListenLimits) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -252,7 +253,7 @@ async fn s1_half_bodies_lock_out_nobody_and_close_neither_known_connections_nor_
     let mut good = connect(&listening).await;
     let whole = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
     ask(&mut good, whole, "3").await;
-    // The crowd is still there, in and before the eight places.
+    // The crowd is still connected: some in the eight slots, the others in the backlog.
     ask(&mut known, &get("/known"), "known").await;
     listening.go_on.notify_one();
     read_until(&mut busy, "waited").await;

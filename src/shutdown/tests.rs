@@ -55,19 +55,19 @@ async fn the_first_signal_drains_and_the_second_ends() {
 }
 
 #[test]
-fn the_service_manager_hears_ready_and_stopping() {
+fn service_manager_is_notified_of_ready_and_stopping() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let heard = UnixDatagram::bind(&path).unwrap();
+    let socket = UnixDatagram::bind(&path).unwrap();
     let name = path.display().to_string();
     let manager = ServiceManager::at(Some(&name));
     manager.ready();
     manager.stopping();
     let mut bytes = [0; 64];
-    let mut hear = || {
-        let length = heard.recv(&mut bytes).unwrap();
+    let mut receive = || {
+        let length = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     };
-    assert_eq!([hear(), hear()], ["READY=1", "STOPPING=1"]);
+    assert_eq!([receive(), receive()], ["READY=1", "STOPPING=1"]);
     ServiceManager::at(None).ready();
 }

@@ -1,4 +1,4 @@
-//! How one log line looks.
+//! The format of one log line.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::ports::Clock;
 
 type LineLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// One JSON object a line, the fields of the event and of its spans beside the message.
+/// One JSON object for each line, with the fields of the event and of its spans beside the message.
 pub(super) fn json<W>(to: W) -> LineLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -27,7 +27,7 @@ where
         .boxed()
 }
 
-/// For people at a terminal.
+/// Text for people at a terminal.
 pub(super) fn human<W>(to: W) -> LineLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -39,7 +39,7 @@ where
         .boxed()
 }
 
-/// RFC 3339, UTC, milliseconds.
+/// Times in RFC 3339, in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rfc3339Millis;
 

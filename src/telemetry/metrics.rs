@@ -1,14 +1,15 @@
 //! The metrics, all with the prefix `meetrelay_`. The doc comment of a metric is its HELP text and its line of
 //! deploy/reference/metrics.md. Every series exists at 0 from the start, so that `increase()` sees the first event.
 //!
-//! Latency and outcome are apart (`..._requests_total` counts by outcome, `..._request_duration_seconds` measures by
-//! route or operation): with both in one histogram the series would be a multiple of what the budget allows.
+//! Latency and outcome are separate metrics: `..._requests_total` counts by outcome, `..._request_duration_seconds`
+//! measures by route or operation. One histogram with both would have many times more series than the budget allows.
 //!
-//! To add a metric (three files besides the caller; two, 2 and 3, where a part reports it already or the app reads it):
-//! 1. In the observer of the part that knows it (such as src/ingress/observe.rs, src/worker/observer.rs): an enum in
-//!    `domain::label::labels!` with a word for each value, and a method of the trait that takes it.
-//! 2. In `metrics!` below: its help text, name, kind, enum and the name of its label.
-//! 3. In src/app/observers.rs: that method, `self.metrics.NAME.with(label).inc()`. Then call it where it happens.
+//! To add a metric, follow these steps. If a part already reports the value, or the app reads it, leave out step 1.
+//! 1. In the observer of the part that knows the value (such as src/ingress/observe.rs, src/worker/observer.rs): add an
+//!    enum in `domain::label::labels!` with a word for each value, and a method of the trait that takes it.
+//! 2. In `metrics!` below: add its help text, name, kind, enum and the name of its label.
+//! 3. In src/app/observers.rs: implement that method with `self.metrics.NAME.with(label).inc()`. Then call the method
+//!    in the part.
 //! 4. `cargo run -- config reference --metrics > deploy/reference/metrics.md`. The tests check the page, the names, the
 //!    budget, and that every series is there from the start.
 
@@ -40,18 +41,19 @@ use crate::worker::{BreakerState, DeadReason, JobOutcome, Repair};
 /// Most series that one instance may have.
 pub(crate) const SERIES_MAX: usize = 1500;
 
-/// From trigger to card: 5 s is the edge of the promise and must stay.
+/// Buckets from trigger to card. The bucket of 5 s must stay, because it is the guaranteed time.
 const E2E: &[f64] = &[
     0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0,
 ];
-/// Waiting in a queue: how far a backlog reaches.
+/// Buckets of the wait in a queue, which shows how long a backlog is.
 const WAIT: &[f64] = &[0.05, 0.25, 1.0, 5.0, 30.0, 300.0];
-/// RabbitMQ's confirm: a disk's sync is some milliseconds, and after 0.5 s an event goes to the spool.
+/// Buckets of RabbitMQ's confirm: the sync of a disk takes some milliseconds, and after 0.5 s an event goes to the
+/// spool.
 const CONFIRM: &[f64] = &[0.005, 0.025, 0.1, 0.5, 2.5];
-/// A request over the network, ours or to us; 1 s is the longest that a webhook may be kept waiting.
+/// Buckets of an inbound or outbound request. A webhook must be answered within 1 s.
 const NET: &[f64] = &[0.01, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
-/// What the reference page says of one metric.
+/// One metric as the reference page describes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Described {
     pub(crate) name: &'static str,
@@ -110,7 +112,7 @@ metrics! {
     http_requests_total: Counter<(Endpoint, StatusClass)> [route, method, code],
     /// Time to answer a request to the public listener.
     http_request_duration_seconds: Seconds<Route> [route] in NET,
-    /// Authenticated webhooks and commands, by what became of them at the door.
+    /// Authenticated webhooks and commands, by their result at ingress.
     webhooks_received_total: Counter<(Trigger, ReceivedAs)> [source, event, result],
     /// Webhooks and commands that were refused, by reason.
     webhooks_rejected_total: Counter<(Source, Rejected)> [source, reason],
@@ -120,19 +122,19 @@ metrics! {
     events_accepted_total: Counter<EventSource> [source],
     /// Events that went to the spool, because RabbitMQ did not take them in time.
     events_spooled_total: Counter<()>,
-    /// Events of a spool that RabbitMQ has confirmed since; also those of a spool that another relay left.
+    /// Events of a spool that RabbitMQ has confirmed since, also from a spool that another relay left.
     events_forwarded_total: Counter<()>,
-    /// Events applied, dropped or given up: what came in and comes out must be the same.
+    /// Events applied, dropped or given up: in the long run as many as were accepted.
     events_settled_total: Counter<(EventSource, SettledAs)> [source, outcome],
     /// Events that this process accepted and that are neither settled nor in a queue: anything but 0 means loss.
     unaccounted_events: Level<()>,
-    /// Time from accepting a start to its card standing in the channel.
+    /// Time from accepting a start to posting its card.
     trigger_to_card_seconds: Seconds<TriggerKind> [kind] in E2E,
     /// Time from accepting an event to the card showing it.
     event_to_card_update_seconds: Seconds<CardChange> [event] in E2E,
     /// Messages in a queue, waiting or in work.
     queue_depth: Level<Holding> [queue],
-    /// 1 while the connection to RabbitMQ is there and set up; 0 with the embedded queue.
+    /// 1 while the connection to RabbitMQ is open and set up; 0 with the embedded queue.
     amqp_connected: Level<Role> [role],
     /// Connections to RabbitMQ that ended or could not be made.
     amqp_reconnects_total: Counter<(Role, ReconnectReason)> [role, reason],
@@ -142,11 +144,11 @@ metrics! {
     amqp_publishes_total: Counter<PublishResult> [result],
     /// Time until RabbitMQ confirmed a message.
     amqp_publish_confirm_duration_seconds: Seconds<()> in CONFIRM,
-    /// Events in the spool, and in those of others that this relay forwards.
+    /// Events in the spool, and in spools of other relays that this relay forwards.
     spool_depth: Level<()>,
     /// Bytes of the spool that are in use; `spool.max_bytes` bounds them.
     spool_bytes: Level<()>,
-    /// Time between a message being due and being taken up.
+    /// Time from when a message is due to the start of its processing.
     queue_wait_seconds: Seconds<QueueName> [queue] in WAIT,
     /// Time of one attempt.
     job_processing_duration_seconds: Seconds<QueueName> [queue] in NET,
@@ -166,29 +168,29 @@ metrics! {
     dead_letters: Level<()>,
     /// Calls to Mattermost and plugNmeet, by outcome.
     downstream_requests_total: Counter<(Operation, CallOutcome)> [target, operation, outcome],
-    /// Time of a call to Mattermost or plugNmeet, whatever it met.
+    /// Time of a call to Mattermost or plugNmeet, with any outcome.
     downstream_request_duration_seconds: Seconds<Operation> [target, operation] in NET,
-    /// Calls that the peer still allows in its present window; -1 when it does not say.
+    /// Calls that the peer still allows in its present window; -1 when it does not report this.
     downstream_rate_limit_remaining: Level<Peer> [target],
     /// When a call to the peer last succeeded.
     downstream_last_success_timestamp_seconds: Moment<Peer> [target],
     /// 1 for the state that the peer's breaker is in.
     circuit_breaker_state: Level<(Peer, BreakerState)> [target, state],
-    /// How often the peer's breaker opened and closed.
+    /// How many times the peer's breaker opened and closed.
     circuit_breaker_transitions_total: Counter<(Peer, BreakerState)> [target, to],
-    /// Late answers to slash commands that nobody got.
+    /// Late answers to slash commands that could not be delivered.
     answers_lost_total: Counter<LostAnswer> [reason],
-    /// What was found by asking because no webhook told it: the loss at the source.
+    /// Changes found by polling because no webhook reported them: the loss at the source.
     reconcile_repairs_total: Counter<Repair> [kind],
-    /// When the sweep last looked through all meetings; of several relays only one sweeps: take the greatest.
+    /// When the sweep last checked all meetings; of several relays only one sweeps: take the greatest value.
     reconcile_last_success_timestamp_seconds: Moment<()>,
-    /// Meetings that are being made or run.
+    /// Meetings that are being created or are running.
     meetings_active: Level<()>,
     /// 1 for each condition of readiness that holds.
     ready: Level<Check> [check],
-    /// 1 once a stop was asked for.
+    /// 1 once a stop was requested.
     draining: Level<()>,
-    /// 1 while the configuration in force is the one that stands in its sources; 0 after a reload that was refused.
+    /// 1 while the configuration in force is the one in its sources; 0 after a reload that was refused.
     config_last_reload_successful: Level<()>,
     /// When the configuration in force was read.
     config_last_reload_success_timestamp_seconds: Moment<()>,
@@ -197,10 +199,10 @@ metrics! {
 }
 
 impl Metrics {
-    /// All metrics at their start.
+    /// All metrics, with their initial values.
     ///
     /// # Errors
-    /// Two metrics have the same name; the tests make every one, so that it cannot happen later.
+    /// Two metrics have the same name. The tests make every metric, so a released program has no such error.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;

@@ -1,10 +1,10 @@
-//! Standard output that may go away: a reader that hung up must not stop the relay.
+//! Standard output whose reader may close it: that must not stop the relay.
 
 use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Standard output; what cannot be written is dropped.
+/// Standard output. A line that cannot be written is dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stdout;
 
@@ -21,8 +21,8 @@ impl<'a> MakeWriter<'a> for Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The subscriber reports a failed write on standard error, which may be gone as well; the line is lost
-        // either way, and the count of lines in the metrics stays true.
+        // If this failed, the subscriber would report it on standard error, which may be closed too. The line is lost
+        // in any case, and the count of lines in the metrics stays correct.
         let _ = io::stdout().write_all(bytes);
         Ok(bytes.len())
     }

@@ -138,7 +138,7 @@ async fn relay_without_an_account_is_ready_and_asks_nobody_who_it_is() {
         .await_metric(r#"meetrelay_ready{check="mattermost"} 1"#)
         .await;
     let log = world.relay.log();
-    assert!(!log.contains("who the relay is"), "{log}");
+    assert!(!log.contains("report the relay's own user id"), "{log}");
     assert_eq!(world.chat.calls(INCOMING), 1);
     world.finish().await;
 }

@@ -99,7 +99,7 @@ async fn store_away_at_the_start_is_waited_for_while_events_are_accepted() {
         .await;
     let log = world.relay.log();
     assert!(
-        log.contains("the store is there: what waited goes on"),
+        log.contains("the store is available again: waiting work continues"),
         "{log}"
     );
     assert!(!log.contains(server.password()));

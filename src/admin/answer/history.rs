@@ -1,4 +1,4 @@
-//! The answer to `GET /api/why`: what is known of one thing, and the whole story of its meeting.
+//! The answer to `GET /api/why`: what is known of one id, and the whole history of its meeting.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use super::{DeadLetterLine, MeetingLine};
 /// `GET /api/why?ref=...`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WhyAnswer {
-    /// The id that was looked for; a link's token is never repeated.
+    /// The id that was looked up. The token of a link is never repeated.
     pub id: String,
     /// What it is: meeting, event, job, dead_letter or unknown.
     pub is: String,
-    /// When it was made, by the id itself (only ids of ours tell).
+    /// When the id was made, as the id itself shows. Only ids of the relay hold a time.
     pub made_at: Option<String>,
-    /// What is known of it, and where to look on, in sentences.
+    /// What is known of it and where to find more, in sentences.
     pub told: Vec<String>,
     /// Its meeting.
     pub meeting: Option<HistoryOf>,
@@ -25,7 +25,7 @@ pub struct WhyAnswer {
     pub dead_letters: Vec<DeadLetterLine>,
 }
 
-/// How the meeting is now.
+/// The present state of the meeting.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HistoryOf {
     /// As in the listing.
@@ -35,31 +35,31 @@ pub struct HistoryOf {
     pub refused: Option<String>,
     /// plugNmeet's sessions of it, newest last.
     pub sessions: Vec<String>,
-    /// Its card's or start notice's post.
+    /// The id of the post that is its card or start notice.
     pub card_post: Option<String>,
     /// The version that the card shows.
     pub card_shows: u64,
     /// The version that it should show.
     pub card_version: u64,
-    /// Never touched again: deleted or not_editable.
+    /// Why the relay never edits the card again: deleted or not_editable.
     pub card_frozen: Option<String>,
-    /// When the sweep looks after it; absent when nothing is owed.
+    /// When the sweep checks it next; absent when nothing is owed.
     pub wake_at: Option<String>,
 }
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MomentAnswer {
-    /// When.
+    /// When it happened.
     pub at: String,
-    /// Milliseconds since the first one.
+    /// Milliseconds since the first moment of the timeline.
     pub offset_ms: i64,
     /// What happened.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What happened.
+/// The kinds of moments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum What {
@@ -84,40 +84,40 @@ pub enum What {
         job: String,
         /// The job's id.
         job_id: String,
-        /// Which try, from 1.
+        /// The attempt number, from 1.
         number: u32,
-        /// The queue.
+        /// The queue that it came from.
         queue: String,
-        /// From due to begun, in milliseconds.
+        /// Time from due to started, in milliseconds.
         lag_ms: u64,
         /// How long it took, in milliseconds.
         took_ms: u64,
         /// done, obsolete, again or given_up.
         ending: String,
-        /// What the peer answered, or what else was met; may be empty.
+        /// The peer's answer, or another cause of the result; may be empty.
         detail: String,
     },
-    /// A post became known to be there.
+    /// The relay learned that a post exists.
     Posted {
-        /// Which: card, final, artifact:..., answer:...
+        /// Which post it is: card, final, artifact:..., answer:...
         post: String,
         /// Its id in Mattermost.
         post_id: String,
     },
-    /// Something was given up.
+    /// A message was given up and kept as a dead letter.
     Buried {
         /// The dead letter's id.
         letter: String,
-        /// Why.
+        /// Why it was given up.
         reason: String,
     },
     /// A person did something by hand.
     Note {
-        /// Who.
+        /// The person, as `user@host`.
         by: String,
         /// replay, discard or end.
         action: String,
-        /// Of what.
+        /// The id of the dead letter or meeting.
         subject: String,
     },
 }
@@ -127,8 +127,8 @@ pub enum What {
 pub struct OwedJobAnswer {
     /// `<kind>:<detail>`.
     pub job: String,
-    /// Not before.
+    /// It is not started before this time.
     pub due_at: String,
-    /// Owed since.
+    /// Since when it is owed.
     pub since: String,
 }

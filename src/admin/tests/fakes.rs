@@ -1,4 +1,4 @@
-//! A store that answers from constants, and notes what was done.
+//! A store that answers from constants and records the repairs.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,7 +71,7 @@ impl Bench {
         self.routes_at(false)
     }
 
-    /// What is served over TCP, at a loopback address or another.
+    /// The routes over TCP, at a loopback address or another.
     pub(in crate::admin) fn routes_at(
         &self,
         is_loopback: bool,
@@ -82,7 +82,7 @@ impl Bench {
         routes(Arc::clone(&self.admin), access)
     }
 
-    /// What is served through the socket.
+    /// The routes through the socket.
     pub(in crate::admin) fn routes_of_socket(
         &self,
     ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
@@ -106,7 +106,7 @@ impl Bench {
         (reply.status(), body)
     }
 
-    /// What was noted of repairs.
+    /// The notes of repairs.
     pub(in crate::admin) fn done(&self) -> Vec<String> {
         self.fake.done.lock().unwrap().clone()
     }
@@ -116,7 +116,7 @@ impl Bench {
         self.queue.kinds.lock().unwrap().clone()
     }
 
-    /// What was listed last.
+    /// The filter of the last listing.
     pub(in crate::admin) fn filter(&self) -> DeadFilter {
         self.fake.filter.lock().unwrap().clone()
     }
@@ -125,7 +125,7 @@ impl Bench {
         *self.queue.error.lock().unwrap() = Some(error);
     }
 
-    pub(in crate::admin) fn take_store_away(&self) {
+    pub(in crate::admin) fn make_store_unavailable(&self) {
         self.fake.is_unavailable.store(true, Ordering::Relaxed);
     }
 }
@@ -138,7 +138,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn here(&self) -> Result<(), StoreError> {
+    fn check_available(&self) -> Result<(), StoreError> {
         match self.is_unavailable.load(Ordering::Relaxed) {
             true => Err(StoreError::Unavailable("locked".to_owned())),
             false => Ok(()),
@@ -149,7 +149,7 @@ impl Fake {
 pub(in crate::admin) const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 fn letters() -> Vec<DeadLetter> {
-    // The clock stands at a minute past: an hour more than it is worth.
+    // The clock is a minute past `NEW_YEAR`, so this request is an hour older than its start_deadline.
     let late = request(NEW_YEAR.minus(Duration::from_secs(3600 + 900 - 60)));
     let letter = |id: &str, kind, body: &[u8]| DeadLetter {
         id: id.to_owned(),
@@ -181,7 +181,7 @@ pub(in crate::admin) fn schedule() -> Schedule {
     }
 }
 
-/// The clock stands a minute after everything happened.
+/// The clock is one minute past `NEW_YEAR`.
 struct NewYear;
 
 impl Clock for NewYear {
@@ -233,7 +233,7 @@ fn request(received_at: Timestamp) -> Event {
     }
 }
 
-/// The meeting that apply makes of it.
+/// The meeting that apply makes of the request.
 fn meeting() -> Meeting {
     let policy = Policy {
         schedule: schedule(),
@@ -260,7 +260,7 @@ impl Store for Fake {
         Ok(Vec::new())
     }
     async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
-        self.here()?;
+        self.check_available()?;
         let MeetingFilter {
             running_only,
             limit,
@@ -288,19 +288,19 @@ impl Store for Fake {
         }])
     }
     async fn dead_letters(&self, filter: DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
-        self.here()?;
+        self.check_available()?;
         *self.filter.lock().unwrap() = filter;
         Ok(letters())
     }
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError> {
-        self.here()?;
+        self.check_available()?;
         Ok(letters().into_iter().find(|letter| letter.id == id))
     }
     async fn count_dead_letters(&self) -> Result<u64, StoreError> {
         Ok(letters().len() as u64)
     }
 
-    // What the admin API never asks.
+    // The admin API never calls the methods below that are unreachable.
     async fn apply(
         &self,
         _: Vec<Incoming>,
@@ -332,7 +332,7 @@ impl Store for Fake {
         unreachable!()
     }
     async fn find(&self, reference: &str) -> Result<Lookup, StoreError> {
-        self.here()?;
+        self.check_available()?;
         Ok(match reference {
             MEETING | "mm-room" | "postid" => Lookup {
                 meeting: MEETING.parse().ok(),

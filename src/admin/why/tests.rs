@@ -52,7 +52,7 @@ fn every_form_of_a_reference_is_understood() {
 }
 
 #[test]
-fn only_ids_of_ours_tell_their_time() {
+fn only_ids_of_the_relay_hold_their_time() {
     let at = |id: &str| made_at(id, NEW_YEAR).map(Timestamp::millis);
     assert_eq!(
         at("0190e2a4-5b00-7000-8000-000000000000"),
@@ -74,7 +74,7 @@ async fn why(reference: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn story_of_a_meeting_is_ordered_and_tells_its_lags() {
+async fn history_of_a_meeting_is_ordered_and_has_its_lags() {
     for reference in [MEETING, "mm-room", "https:%2F%2Fchat%2Feng%2Fpl%2Fpostid"] {
         let (status, why) = why(reference).await;
         assert_eq!(status, StatusCode::OK, "{why}");
@@ -120,7 +120,7 @@ async fn story_of_a_meeting_is_ordered_and_tells_its_lags() {
 }
 
 #[tokio::test]
-async fn what_has_no_meeting_is_told_for_what_it_is() {
+async fn what_has_no_meeting_is_explained() {
     let (_, foreign) = why("foreign").await;
     assert_eq!(
         (&foreign["is"], &foreign["meeting"]),
@@ -147,7 +147,7 @@ async fn what_has_no_meeting_is_told_for_what_it_is() {
 
 #[tokio::test]
 async fn unknown_id_says_how_old_it_is_and_where_to_look() {
-    // Made 61 s before the bench's now, then 1 s before it.
+    // One id was made 61 s before the bench's now, the other 1 s before it.
     let at = |millis: i64| {
         let hex = format!("{:012x}", NEW_YEAR.millis() + 60_000 - millis);
         format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..])
@@ -167,7 +167,7 @@ async fn unknown_id_says_how_old_it_is_and_where_to_look() {
     let (_, strange) = why("strange").await;
     let strange = strange["told"].to_string();
     assert!(
-        strange.contains("no id of the relay's own") && strange.contains("grep strange"),
+        strange.contains("not an id that the relay made") && strange.contains("grep strange"),
         "{strange}"
     );
     let (status, _) = why("https:%2F%2Frelay%2Fjoin%2FAAAA").await;

@@ -1,13 +1,13 @@
-//! Everything that is known to have happened, in its order.
+//! The timeline: everything that is known to have happened, in order of time.
 
 use crate::admin::answer::{DeadLetterLine, MomentAnswer, What, time};
 use crate::domain::{Meeting, Timestamp};
 use crate::ports::{Attempt, Logged, Note};
 
-/// What the store knows of a meeting.
+/// The records of a meeting in the store.
 pub(super) struct TimelineSources<'a> {
     pub(super) events: Vec<Logged>,
-    /// The event that was asked for, which may not be the meeting's own.
+    /// The event whose id was given. It may not be an event of the meeting.
     pub(super) event: Option<Logged>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) notes: Vec<Note>,
@@ -22,18 +22,18 @@ pub(super) fn of_meeting(meeting: &Meeting, sources: TimelineSources<'_>) -> Vec
     {
         events.push(event);
     }
-    let mut found: Vec<(Timestamp, What)> = events.into_iter().map(event).collect();
-    found.extend(sources.attempts.into_iter().map(attempt));
-    found.extend(sources.notes.into_iter().map(note));
-    found.extend(sources.letters.iter().filter_map(buried));
-    found.extend(meeting.posts.iter().filter_map(|(key, row)| {
+    let mut moments: Vec<(Timestamp, What)> = events.into_iter().map(event).collect();
+    moments.extend(sources.attempts.into_iter().map(attempt));
+    moments.extend(sources.notes.into_iter().map(note));
+    moments.extend(sources.letters.iter().filter_map(buried));
+    moments.extend(meeting.posts.iter().filter_map(|(key, row)| {
         let what = What::Posted {
             post: key.to_string(),
             post_id: row.post.as_ref()?.to_string(),
         };
         Some((row.posted_at?, what))
     }));
-    ordered(found)
+    ordered(moments)
 }
 
 /// The timeline of something without a meeting.
@@ -42,17 +42,19 @@ pub(super) fn of_one(
     letters: &[DeadLetterLine],
     notes: Vec<Note>,
 ) -> Vec<MomentAnswer> {
-    let mut found: Vec<(Timestamp, What)> = logged.into_iter().map(event).collect();
-    found.extend(letters.iter().filter_map(buried));
-    found.extend(notes.into_iter().map(note));
-    ordered(found)
+    let mut moments: Vec<(Timestamp, What)> = logged.into_iter().map(event).collect();
+    moments.extend(letters.iter().filter_map(buried));
+    moments.extend(notes.into_iter().map(note));
+    ordered(moments)
 }
 
-fn ordered(mut found: Vec<(Timestamp, What)>) -> Vec<MomentAnswer> {
-    // A stable sort: what has the same time stays in the order in which it was kept.
-    found.sort_by_key(|(at, _)| *at);
-    let first = found.first().map_or_else(Timestamp::default, |(at, _)| *at);
-    found
+fn ordered(mut moments: Vec<(Timestamp, What)>) -> Vec<MomentAnswer> {
+    // The sort is stable: moments with the same time keep the order in which they were stored.
+    moments.sort_by_key(|(at, _)| *at);
+    let first = moments
+        .first()
+        .map_or_else(Timestamp::default, |(at, _)| *at);
+    moments
         .into_iter()
         .map(|(at, what)| MomentAnswer {
             at: time(at),
@@ -77,7 +79,7 @@ fn event(logged: Logged) -> (Timestamp, What) {
 
 fn attempt(attempt: Attempt) -> (Timestamp, What) {
     let meeting = attempt.meeting.to_string();
-    // Of `<meeting>:<kind>:<detail>:<round>` what differs within one meeting's story.
+    // The part of `<meeting>:<kind>:<detail>:<round>` that differs within the history of one meeting.
     let job = attempt.job.strip_prefix(&meeting).unwrap_or(&attempt.job);
     let job = job.trim_start_matches(':');
     let job = job.rsplit_once(':').map_or(job, |(key, _)| key);

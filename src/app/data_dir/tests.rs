@@ -56,7 +56,7 @@ async fn what_a_killed_relay_left_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let path = config.admin_socket_path();
-    // Both places: it was killed while it served, and an earlier one while it made its socket.
+    // One relay was killed while it served, and an earlier one while it made its socket.
     fs::create_dir(folder.path().join(".sock")).unwrap();
     for left in [path.clone(), folder.path().join(".sock/s")] {
         drop(std::os::unix::net::UnixListener::bind(left).unwrap());

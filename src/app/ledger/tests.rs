@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 
-/// A ledger into which these were accepted so long ago that each is late.
+/// A ledger with `count` accepted events.
 fn watched(count: u128) -> (OpenEvents, Vec<EventId>) {
     let mut watched = OpenEvents::default();
     let events: Vec<EventId> = (1..=count)
@@ -17,10 +17,15 @@ fn watched(count: u128) -> (OpenEvents, Vec<EventId>) {
     (watched, events)
 }
 
-/// What is lost after so many looks that found the same.
-fn looked(watched: &mut OpenEvents, looks: u32, waiting: u64, settled: &[EventId]) -> Vec<EventId> {
+/// The lost events after this many scans with the same result.
+fn scanned(
+    watched: &mut OpenEvents,
+    scans: u32,
+    waiting: u64,
+    settled: &[EventId],
+) -> Vec<EventId> {
     let mut lost = Vec::new();
-    for _ in 0..looks {
+    for _ in 0..scans {
         let late = watched.late(Duration::ZERO);
         lost = watched.judge(&late, waiting, settled);
     }
@@ -28,11 +33,11 @@ fn looked(watched: &mut OpenEvents, looks: u32, waiting: u64, settled: &[EventId
 }
 
 #[test]
-fn event_that_is_nowhere_is_lost_after_three_looks() {
+fn event_that_is_nowhere_is_lost_after_three_scans() {
     let (mut watched, events) = watched(1);
-    assert_eq!(looked(&mut watched, LOOKS - 1, 0, &[]), []);
-    assert_eq!(looked(&mut watched, 1, 0, &[]), events);
-    assert_eq!(looked(&mut watched, 1, 0, &[]), events, "and stays so");
+    assert_eq!(scanned(&mut watched, SCANS_MIN - 1, 0, &[]), []);
+    assert_eq!(scanned(&mut watched, 1, 0, &[]), events);
+    assert_eq!(scanned(&mut watched, 1, 0, &[]), events, "and stays so");
 }
 
 #[test]
@@ -40,16 +45,16 @@ fn settled_event_is_no_longer_watched() {
     let (mut watched, events) = watched(3);
     watched.note(LedgerLine::Settled(events[0]));
     assert_eq!(watched.late(Duration::ZERO), events[1..]);
-    assert_eq!(looked(&mut watched, LOOKS, 0, &events[1..]), []);
+    assert_eq!(scanned(&mut watched, SCANS_MIN, 0, &events[1..]), []);
     assert!(watched.open.is_empty());
 }
 
 #[test]
 fn event_that_may_wait_in_the_queue_is_not_lost() {
     let (mut watched, events) = watched(3);
-    assert_eq!(looked(&mut watched, 9, 3, &[]), []);
-    assert_eq!(looked(&mut watched, LOOKS, 1, &[]).len(), 2);
-    assert_eq!(looked(&mut watched, 1, 0, &events), []);
+    assert_eq!(scanned(&mut watched, 9, 3, &[]), []);
+    assert_eq!(scanned(&mut watched, SCANS_MIN, 1, &[]).len(), 2);
+    assert_eq!(scanned(&mut watched, 1, 0, &events), []);
 }
 
 #[test]
@@ -59,21 +64,21 @@ fn event_is_not_late_before_its_time() {
 }
 
 #[test]
-fn more_than_can_be_watched_are_let_go() {
+fn events_above_the_limit_are_not_watched() {
     let (watched, _) = watched(WATCHED_MAX as u128 + 5);
     assert_eq!(watched.open.len(), WATCHED_MAX);
     assert_eq!(watched.late(Duration::ZERO).len(), LOOKED_UP_MAX);
 }
 
 proptest! {
-    /// However many wait and are settled: never more are lost than are neither.
+    /// However many events wait or are settled, no more count as lost than are neither.
     #[test]
-    fn never_more_are_lost_than_are_missing(count in 0_u128..40, waiting in 0_u64..50, settled in 0_usize..50, looks in 0_u32..6) {
+    fn never_more_are_lost_than_are_missing(count in 0_u128..40, waiting in 0_u64..50, settled in 0_usize..50, scans in 0_u32..6) {
         let (mut watched, events) = watched(count);
         let settled = &events[..settled.min(events.len())];
-        let lost = looked(&mut watched, looks, waiting, settled);
+        let lost = scanned(&mut watched, scans, waiting, settled);
         let missing = (events.len() - settled.len()).saturating_sub(waiting as usize);
-        let expected = if looks >= LOOKS { missing } else { 0 };
+        let expected = if scans >= SCANS_MIN { missing } else { 0 };
         prop_assert_eq!(lost.len(), expected);
         prop_assert!(lost.iter().all(|event| !settled.contains(event)));
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::ports::{Delivery, Outgoing, PublishError, QueueError, Settlement};
 
-/// A broker that takes connections and answers nothing.
+/// A broker that accepts connections and never answers.
 struct Frozen;
 
 #[async_trait]
@@ -34,7 +34,7 @@ fn readiness() -> Readiness {
 }
 
 #[tokio::test(start_paused = true)]
-async fn links_tell_of_readiness_while_the_broker_answers_nothing() {
+async fn links_report_readiness_while_the_broker_does_not_answer() {
     let (states, links) = watch::channel(LinkStates::default());
     let (mut side, readiness) = (QueueSide::new(Some(links), None), readiness());
     let began = Instant::now();
@@ -43,11 +43,11 @@ async fn links_tell_of_readiness_while_the_broker_answers_nothing() {
         states.consumer.is_up = true;
     });
     side.changed().await;
-    assert!(side.look(&readiness, &Frozen).await);
+    assert!(side.update_readiness(&readiness, &Frozen).await);
     assert!(readiness.holds(Check::AmqpPublisher) && readiness.holds(Check::AmqpConsumer));
     states.send_modify(|states| states.publisher.is_blocked = true);
     side.changed().await;
-    assert!(!side.look(&readiness, &Frozen).await);
+    assert!(!side.update_readiness(&readiness, &Frozen).await);
     assert!(!readiness.holds(Check::AmqpPublisher));
     assert!(readiness.holds(Check::AmqpConsumer));
     assert_eq!(began.elapsed(), Duration::ZERO, "nothing was waited for");
@@ -58,7 +58,7 @@ async fn queue_that_does_not_answer_in_time_is_not_ready() {
     let (side, readiness) = (QueueSide::new(None, None), readiness());
     readiness.set(Check::AmqpPublisher, true);
     let began = Instant::now();
-    assert!(!side.look(&readiness, &Frozen).await);
+    assert!(!side.update_readiness(&readiness, &Frozen).await);
     assert!(!readiness.holds(Check::AmqpPublisher));
     assert_eq!(began.elapsed(), DEPTHS_WITHIN);
 }

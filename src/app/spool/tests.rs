@@ -12,7 +12,7 @@ fn side(is_embedded: bool) -> SpoolSide {
 }
 
 #[tokio::test(start_paused = true)]
-async fn spool_that_says_nothing_has_no_room_and_holds_nobody_up() {
+async fn spool_that_does_not_answer_has_no_room_and_delays_nobody() {
     let metrics = Metrics::new().unwrap();
     let level = SpoolLevel {
         messages: 3,

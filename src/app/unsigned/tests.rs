@@ -11,12 +11,12 @@ use crate::store::SqliteStore;
 
 const UNSIGNED: &[u8] = br#"{"v":1}"#;
 
-/// So many messages wait in it.
+/// A queue in which this many messages wait.
 #[derive(Default)]
-struct Lying(AtomicU64);
+struct WaitingQueue(AtomicU64);
 
 #[async_trait]
-impl Queue for Lying {
+impl Queue for WaitingQueue {
     async fn publish(&self, _: Outgoing) -> Result<(), PublishError> {
         Ok(())
     }
@@ -48,7 +48,7 @@ impl Clock for Noon {
 
 struct Bench {
     store: Arc<SqliteStore>,
-    queue: Arc<Lying>,
+    queue: Arc<WaitingQueue>,
     _directory: TempDir,
 }
 
@@ -58,12 +58,12 @@ impl Bench {
         let store = SqliteStore::open(&directory.path().join("store.db")).unwrap();
         Self {
             store: Arc::new(store),
-            queue: Arc::new(Lying(AtomicU64::new(waiting))),
+            queue: Arc::new(WaitingQueue(AtomicU64::new(waiting))),
             _directory: directory,
         }
     }
 
-    /// What a relay does after a start.
+    /// The state after a start of the relay.
     fn started(&self) -> Unsigned {
         Unsigned {
             store: Arc::clone(&self.store) as _,
@@ -81,8 +81,8 @@ async fn s11_unsigned_messages_are_read_until_the_queue_was_empty_and_after_no_l
     let unsigned = bench.started();
     let draining = async {
         unsigned.signer.can_read().await;
-        tokio::time::sleep(100 * LOOK_EVERY).await;
-        assert!(unsigned.signer.verify(UNSIGNED).is_ok(), "they wait there");
+        tokio::time::sleep(100 * SCAN_EVERY).await;
+        assert!(unsigned.signer.verify(UNSIGNED).is_ok(), "they still wait");
         bench.queue.0.store(0, Ordering::Relaxed);
     };
     tokio::join!(unsigned.run(), draining);

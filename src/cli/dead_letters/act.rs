@@ -1,4 +1,4 @@
-//! Replays or discards dead letters, one after the other; the relay sets the pace of replays.
+//! Replays or discards dead letters, one after the other. The relay sets the pace of replays.
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
@@ -13,37 +13,37 @@ use crate::cli::admin_client::{AdminCallError, AdminClient, path_part};
 use crate::cli::outcome::{CommandResult, Failure};
 use crate::cli::table::clean_lines;
 
-/// Most dead letters that one command works on; it can be given again.
-const LETTERS_MAX: usize = 100_000;
-/// Letters asked for at once: what the admin API gives at most.
+/// Most dead letters that one command works on. The command can be repeated.
+const DEAD_LETTERS_MAX: usize = 100_000;
+/// Dead letters in one page of the listing: the most that the admin API returns.
 const PAGE: usize = 500;
-/// How often progress is told.
+/// Time between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
-/// Most failures that are told one by one.
-const TOLD_MAX: usize = 20;
+/// Most failures that are printed one by one.
+const FAILURES_PRINTED_MAX: usize = 20;
 
-/// What is done to a dead letter.
+/// The action on a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Put back into the queue; `now`: requests count as received now.
+    /// Publish it to the queue again. With `now`, requests count as received now.
     Replay {
         /// `--now`
         now: bool,
     },
-    /// Dropped.
+    /// Delete it.
     Discard,
 }
 
-/// One command's work.
+/// One command, with everything that it needs.
 pub(super) struct Act<'a> {
     pub(super) relay: &'a AdminClient,
     pub(super) action: Action,
     pub(super) json: bool,
 }
 
-/// What became of one letter.
+/// The result for one dead letter.
 #[derive(Debug, Serialize)]
-struct LetterOutcome {
+struct DeadLetterOutcome {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     done: Option<String>,
@@ -59,7 +59,7 @@ struct LetterOutcome {
 enum Stop {
     /// A person pressed Ctrl-C.
     Asked,
-    /// The relay, its queue or its store is away: the next ones would meet the same.
+    /// The relay, its queue or its store is unavailable, so that the next ones would fail too.
     Unavailable(String),
 }
 
@@ -88,14 +88,15 @@ impl Action {
 }
 
 impl Act<'_> {
-    /// Tells how many match, asks unless `yes`, and works on those that matched then: what is buried meanwhile stays.
+    /// Prints how many match, asks for confirmation unless `yes`, and works on those. Dead letters that are added
+    /// meanwhile are left.
     pub(super) async fn on_matching(&self, filter: &Filter, yes: bool) -> CommandResult {
         let (ids, left_out) = self.matching(filter).await?;
         let stays = match left_out {
             0 => String::new(),
             count => format!(
-                "\n{} of messages that nobody may have signed stay: look at them, then replay them with --kind unreadable",
-                letters(count)
+                "\nnot replayed: {} with a message that the relay may not have signed; check the messages, then replay them with --kind unreadable",
+                dead_letters(count)
             ),
         };
         if ids.is_empty() {
@@ -105,7 +106,7 @@ impl Act<'_> {
                 Ok(format!("no dead letter matches{stays}"))
             };
         }
-        let (count, verb) = (letters(ids.len()), self.action.verb());
+        let (count, verb) = (dead_letters(ids.len()), self.action.verb());
         if !yes {
             if !io::stdin().is_terminal() {
                 return Err(Failure::usage(format!(
@@ -114,7 +115,7 @@ impl Act<'_> {
                 )));
             }
             if !confirm(&format!("{verb} {count}? [y/N] ")).await {
-                return Err(Failure::told("meetrelay: nothing was done".to_owned()));
+                return Err(Failure::plain("meetrelay: nothing was done".to_owned()));
             }
         }
         let done = self.on(&ids).await?;
@@ -127,16 +128,17 @@ impl Act<'_> {
 
     /// Works on these, in this order, until the end or Ctrl-C.
     pub(super) async fn on(&self, ids: &[String]) -> CommandResult {
-        let mut told = Vec::with_capacity(ids.len());
+        let mut outcomes = Vec::with_capacity(ids.len());
         let mut progress = ReplayProgress::new(ids.len(), self.action);
         let mut interrupted = pin!(tokio::signal::ctrl_c());
         let mut stop = None;
         for id in ids {
             let path = self.action.path(id);
-            // One that was begun is waited for, so that what is told is true; so Ctrl-C is looked for between two.
+            // A call that was started is waited for, so that the printed result is correct. So Ctrl-C is checked
+            // between two calls.
             let answer = self.relay.try_post::<answer::Done>(&path).await;
             match answer {
-                Ok(done) => told.push(LetterOutcome {
+                Ok(done) => outcomes.push(DeadLetterOutcome {
                     id: id.clone(),
                     done: Some(done.done),
                     event_id: done.event_id,
@@ -147,7 +149,7 @@ impl Act<'_> {
                     stop = Some(Stop::Unavailable(why));
                     break;
                 }
-                Err(AdminCallError::Refused(why)) => told.push(LetterOutcome {
+                Err(AdminCallError::Refused(why)) => outcomes.push(DeadLetterOutcome {
                     id: id.clone(),
                     done: None,
                     event_id: None,
@@ -156,29 +158,38 @@ impl Act<'_> {
                 }),
                 Err(AdminCallError::Other(failure)) => return Err(failure),
             }
-            progress.tell(told.len());
+            progress.print(outcomes.len());
             if futures_util::poll!(interrupted.as_mut()).is_ready() {
                 stop = Some(Stop::Asked);
                 break;
             }
         }
         progress.end();
-        self.outcome(ids.len(), &told, stop)
+        self.outcome(ids.len(), &outcomes, stop)
     }
 
-    fn outcome(&self, wanted: usize, told: &[LetterOutcome], stop: Option<Stop>) -> CommandResult {
-        let done = told.iter().filter(|told| told.error.is_none()).count();
+    fn outcome(
+        &self,
+        wanted: usize,
+        outcomes: &[DeadLetterOutcome],
+        stop: Option<Stop>,
+    ) -> CommandResult {
+        let done = outcomes
+            .iter()
+            .filter(|outcome| outcome.error.is_none())
+            .count();
         let text = if self.json {
-            serde_json::to_string_pretty(told).map_err(Failure::failed)?
+            serde_json::to_string_pretty(outcomes).map_err(Failure::failed)?
         } else {
-            self.text(wanted, told)
+            self.text(wanted, outcomes)
         };
-        let left = wanted - told.len();
+        let left = wanted - outcomes.len();
         match stop {
             None if done == wanted => Ok(text),
-            // What was done is told on standard output, and why not all of it on standard error.
+            // The results go to standard output, and the reason why not all were done to standard error.
             None => Err(
-                Failure::failed(format!("{} of {wanted} failed", told.len() - done)).after(text),
+                Failure::failed(format!("{} of {wanted} failed", outcomes.len() - done))
+                    .after(text),
             ),
             Some(Stop::Asked) if left == 0 && done == wanted => Ok(text),
             Some(Stop::Asked) => {
@@ -195,21 +206,30 @@ impl Act<'_> {
         }
     }
 
-    fn text(&self, wanted: usize, told: &[LetterOutcome]) -> String {
+    fn text(&self, wanted: usize, outcomes: &[DeadLetterOutcome]) -> String {
         let mut text = String::new();
-        let failed: Vec<&LetterOutcome> = told.iter().filter(|told| told.error.is_some()).collect();
-        for told in failed.iter().take(TOLD_MAX) {
-            let why = told.error.as_deref().unwrap_or_default();
+        let failed: Vec<&DeadLetterOutcome> = outcomes
+            .iter()
+            .filter(|outcome| outcome.error.is_some())
+            .collect();
+        for outcome in failed.iter().take(FAILURES_PRINTED_MAX) {
+            let why = outcome.error.as_deref().unwrap_or_default();
             text.push_str(&format!(
                 "not {}: {}\n  {why}\n",
                 self.action.done(),
-                told.id
+                outcome.id
             ));
         }
-        if failed.len() > TOLD_MAX {
-            text.push_str(&format!("and {} more\n", failed.len() - TOLD_MAX));
+        if failed.len() > FAILURES_PRINTED_MAX {
+            text.push_str(&format!(
+                "and {} more\n",
+                failed.len() - FAILURES_PRINTED_MAX
+            ));
         }
-        let hints: Vec<&LetterOutcome> = told.iter().filter(|told| told.hint.is_some()).collect();
+        let hints: Vec<&DeadLetterOutcome> = outcomes
+            .iter()
+            .filter(|outcome| outcome.hint.is_some())
+            .collect();
         if let Some(first) = hints.first() {
             let hint = first.hint.as_deref().unwrap_or_default();
             match hints.len() {
@@ -217,8 +237,8 @@ impl Act<'_> {
                 more => text.push_str(&format!("{more} of them, like {}:\n  {hint}\n", first.id)),
             }
         }
-        let done = told.len() - failed.len();
-        if let ([only], 1) = (told, wanted) {
+        let done = outcomes.len() - failed.len();
+        if let ([only], 1) = (outcomes, wanted) {
             if only.error.is_none() {
                 let event = only.event_id.as_ref();
                 let event = event.map_or_else(String::new, |id| format!(" (meetrelay why {id})"));
@@ -230,8 +250,8 @@ impl Act<'_> {
         clean_lines(&text)
     }
 
-    /// The ids of everything that matches, oldest first, and how many are left out: an unreadable message may be somebody
-    /// else's order, which nobody replays without having chosen it.
+    /// The ids of everything that matches, oldest first, and how many are left out. An unreadable message may be
+    /// forged, so it is replayed only if the user chose this kind.
     async fn matching(&self, filter: &Filter) -> Result<(Vec<String>, usize), Failure> {
         let leaves_out = matches!(self.action, Action::Replay { .. }) && !filter.has_kind();
         let mut left_out = 0;
@@ -253,10 +273,11 @@ impl Act<'_> {
                     ids.push(letter.id.clone());
                 }
             }
-            if is_last || ids.len() >= LETTERS_MAX {
+            if is_last || ids.len() >= DEAD_LETTERS_MAX {
                 break;
             }
-            // Several may have been buried in the millisecond of the last one, so that one is asked for once more.
+            // Several may have been buried in the same millisecond as the last one, so the next page includes that
+            // millisecond.
             let last = page.dead_letters.last().and_then(|letter| {
                 let at: jiff::Timestamp = letter.buried_at.parse().ok()?;
                 at.checked_add(Duration::from_millis(1)).ok()
@@ -264,13 +285,13 @@ impl Act<'_> {
             let Some(last) = last else { break };
             query = filter.before(last).query()?;
         }
-        ids.truncate(LETTERS_MAX);
+        ids.truncate(DEAD_LETTERS_MAX);
         ids.reverse();
         Ok((ids, left_out))
     }
 }
 
-fn letters(count: usize) -> String {
+fn dead_letters(count: usize) -> String {
     match count {
         1 => "1 dead letter".to_owned(),
         count => format!("{count} dead letters"),
@@ -288,12 +309,12 @@ async fn confirm(question: &str) -> bool {
     matches!(answer, Ok(Ok(answer)) if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
-/// Tells on standard error how far it is: over and over in one line of a terminal.
+/// Prints progress on standard error. On a terminal, each line replaces the one before.
 struct ReplayProgress {
     wanted: usize,
     action: Action,
-    told_at: Instant,
-    has_told: bool,
+    printed_at: Instant,
+    has_printed: bool,
 }
 
 impl ReplayProgress {
@@ -301,28 +322,28 @@ impl ReplayProgress {
         Self {
             wanted,
             action,
-            told_at: Instant::now(),
-            has_told: false,
+            printed_at: Instant::now(),
+            has_printed: false,
         }
     }
 
-    fn tell(&mut self, worked: usize) {
-        if self.told_at.elapsed() < PROGRESS_EVERY || worked == self.wanted {
+    fn print(&mut self, worked: usize) {
+        if self.printed_at.elapsed() < PROGRESS_EVERY || worked == self.wanted {
             return;
         }
-        self.told_at = Instant::now();
+        self.printed_at = Instant::now();
         let end = if io::stderr().is_terminal() {
             "\r"
         } else {
             "\n"
         };
-        self.has_told = true;
+        self.has_printed = true;
         let done = self.action.done();
         let _ = write!(io::stderr(), "{done} {worked} of {}{end}", self.wanted);
     }
 
     fn end(&self) {
-        if self.has_told && io::stderr().is_terminal() {
+        if self.has_printed && io::stderr().is_terminal() {
             let _ = writeln!(io::stderr());
         }
     }

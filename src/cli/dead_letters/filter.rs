@@ -1,14 +1,14 @@
-//! Which dead letters are meant.
+//! The filter that selects dead letters.
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::admin_client::path_part;
 use crate::cli::outcome::Failure;
 
-/// The kind of messages that are no envelope, or not signed with the relay's key.
+/// The kind of messages that are not an envelope, or not signed with the relay's key.
 pub(super) const UNREADABLE: &str = "unreadable";
 
-/// Narrows the dead letters down; everything given must hold.
+/// Selects dead letters. All given conditions must hold.
 #[derive(Debug, Clone, Args, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     /// Only from this queue: events, conference, chat, chat.later
@@ -17,7 +17,7 @@ pub(super) struct Filter {
     /// Only of this kind
     #[arg(long, value_enum)]
     kind: Option<KindFilter>,
-    /// Only of this meeting: whatever `why` takes
+    /// Only of this meeting: any REF of `why`
     #[arg(long, value_name = "REF")]
     meeting: Option<String>,
     /// Only those whose reason contains this text
@@ -31,7 +31,7 @@ pub(super) struct Filter {
     before: Option<String>,
 }
 
-/// What lies in a dead letter.
+/// The kind of message in a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KindFilter {
     Event,
@@ -40,20 +40,20 @@ enum KindFilter {
 }
 
 impl Filter {
-    /// Nothing is narrowed down.
+    /// Whether no condition is given.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// A kind of letters was chosen.
+    /// Whether a kind was chosen.
     pub(super) fn has_kind(&self) -> bool {
         self.kind.is_some()
     }
 
-    /// As the end of the listing's query.
+    /// The conditions as the end of the listing's query.
     ///
     /// # Errors
-    /// A time is none.
+    /// `--since` or `--before` is neither an age nor a time.
     pub(super) fn query(&self) -> Result<String, Failure> {
         for (option, text) in [("--since", &self.since), ("--before", &self.before)] {
             check_moment(option, text.as_deref())?;
@@ -94,7 +94,7 @@ impl KindFilter {
     }
 }
 
-/// The relay counts ages from its own now; here they are only read, so that a mistake is told as one of usage.
+/// Checks a time or an age, so that a mistake is reported as wrong usage. The relay itself computes ages, on its clock.
 fn check_moment(option: &str, text: Option<&str>) -> Result<(), Failure> {
     let is_moment = |text: &str| {
         text.parse::<jiff::Timestamp>().is_ok() || humantime::parse_duration(text).is_ok()

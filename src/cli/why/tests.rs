@@ -25,7 +25,7 @@ fn attempt(number: u32, ending: &str, detail: &str) -> What {
 }
 
 #[test]
-fn story_is_a_timeline_that_fits_a_terminal() {
+fn history_is_a_timeline_that_fits_a_terminal() {
     let reason = "plugNmeet answers 500 Internal Server Error: the room could not be made because its own database \
                   did not answer in time\u{1b}[31m";
     let why: Answer = Answer {

@@ -1,4 +1,4 @@
-//! Headers as no honest peer writes them.
+//! Property tests with malformed headers.
 
 use proptest::prelude::*;
 

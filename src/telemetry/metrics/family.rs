@@ -1,4 +1,4 @@
-//! One metric with all its series, each made at the start and found without a lock.
+//! One metric with all its series. Every series is made at the start, and found without a lock.
 
 use std::marker::PhantomData;
 
@@ -10,10 +10,10 @@ use prometheus::{
 
 use crate::domain::label::LabelSet;
 
-/// What the names of all metrics begin with.
+/// The prefix of every metric's name.
 pub(crate) const PREFIX: &str = "meetrelay_";
 
-/// One metric, one series for each value of `L`.
+/// One metric, with one series for each value of `L`.
 #[derive(Debug)]
 pub struct Family<M, L> {
     series: Box<[M]>,
@@ -32,14 +32,14 @@ pub(crate) type Seconds<L = ()> = Family<Histogram, L>;
 impl<M, L: LabelSet> Family<M, L> {
     /// The series of these labels.
     pub fn with(&self, labels: L) -> &M {
-        // `index` stands below the number of combinations, of which each has its series: see `make`.
+        // `index` is less than the number of combinations, and `family` makes a series for each.
         &self.series[labels.index()]
     }
 }
 
-/// What `metrics!` needs of each of the four kinds.
+/// What `metrics!` needs from each of the four kinds of metrics.
 pub(crate) trait MetricKind: Sized {
-    /// The word of the text format.
+    /// The name of the kind in the text format.
     const KIND: &'static str;
     /// Makes and registers it with all its series.
     fn make(

@@ -1,17 +1,17 @@
-//! Labels of metrics that no part has an enum for.
+//! Labels of metrics for which no part of the relay has an enum.
 
 use crate::domain::label::labels;
 
 labels! {
     /// The first digit of an HTTP status.
     pub enum StatusClass {
-        /// Done.
+        /// The request succeeded.
         Success = "2xx",
-        /// Redirected.
+        /// The client was redirected.
         Redirect = "3xx",
-        /// The sender's fault.
+        /// The client made an error.
         Refused = "4xx",
-        /// Ours.
+        /// The relay failed, or could not accept the request now.
         Failed = "5xx",
     }
 
@@ -19,7 +19,7 @@ labels! {
     pub enum TriggerKind {
         /// A phrase in a post.
         OutgoingWebhook = "outgoing_webhook",
-        /// A command.
+        /// A slash command.
         SlashCommand = "slash_command",
     }
 
@@ -33,13 +33,13 @@ labels! {
         Relay = "relay",
     }
 
-    /// What became of an event.
+    /// How an event was settled.
     pub enum SettledAs {
         /// Applied to its meeting.
         Delivered = "delivered",
-        /// It had come before.
+        /// It was received before.
         Duplicate = "duplicate",
-        /// It had come before with another content; the first one counts.
+        /// It was received before with another content; the first one counts.
         Conflict = "conflict",
         /// It belongs to no meeting of the relay.
         Foreign = "foreign",
@@ -47,17 +47,17 @@ labels! {
         DeadLettered = "dead_lettered",
     }
 
-    /// What changed in a meeting, as far as its card is concerned.
+    /// What changed on a meeting's card.
     pub enum CardChange {
-        /// The room opened, somebody came or went, a recording began or stopped.
+        /// The room opened, somebody joined or left, or a recording started or stopped.
         Running = "running",
-        /// It ended.
+        /// The meeting ended.
         Ended = "ended",
-        /// A recording or summary came.
+        /// A recording or summary became available.
         Artifact = "artifact",
     }
 
-    /// Where messages lie.
+    /// Where messages wait.
     pub enum Holding {
         /// The queue of events.
         Events = "events",
@@ -67,27 +67,27 @@ labels! {
         Chat = "chat",
         /// Refreshes, artifacts and retries.
         ChatLater = "chat.later",
-        /// Messages of whatever queue that wait for their time in RabbitMQ's delay queues.
+        /// Messages of any queue that wait for their time in RabbitMQ's delay queues.
         Delay = "delay",
     }
 
-    /// Why a late answer to a slash command never came.
+    /// Why a late answer to a slash command was not delivered.
     pub enum LostAnswer {
-        /// Mattermost did not take it: its response URL has run out, or was never one.
+        /// Mattermost did not accept it: its response URL has expired, or was never valid.
         Refused = "refused",
-        /// The command's response URL is not of the form of Mattermost's.
+        /// The command's response URL does not have the format of Mattermost's.
         ForeignResponseUrl = "foreign_response_url",
     }
 
     /// A named condition of readiness.
     pub enum Check {
-        /// An event can be made durable: by the queue, or by the spool while RabbitMQ is away.
+        /// An event can be made durable: by the queue, or by the spool while RabbitMQ is unavailable.
         Queue = "queue",
-        /// RabbitMQ takes and confirms messages; holds always with the embedded queue.
+        /// RabbitMQ accepts and confirms messages. With the embedded queue: that queue answers and has room.
         AmqpPublisher = "amqp_publisher",
-        /// RabbitMQ hands out messages; holds always with the embedded queue.
+        /// RabbitMQ delivers messages. With the embedded queue: that queue answers and has room.
         AmqpConsumer = "amqp_consumer",
-        /// The spool has room; holds not when it is switched off, and always with the embedded queue.
+        /// The spool has room. It never holds when the spool is switched off, and always with the embedded queue.
         Spool = "spool",
         /// The store answers.
         Store = "store",
@@ -95,21 +95,21 @@ labels! {
         Mattermost = "mattermost",
         /// plugNmeet answers.
         PlugNmeet = "plugnmeet",
-        /// No stop was asked for.
+        /// No stop was requested.
         NotDraining = "not_draining",
     }
 
     /// The severity of a log line.
     pub enum LogLevel {
-        /// A person must look.
+        /// Something failed, and a person must act.
         Error = "error",
-        /// Went wrong and was survived.
+        /// Something failed, and the relay continues.
         Warn = "warn",
-        /// One line at accept and at settle.
+        /// One line when an event is accepted and one when it is settled.
         Info = "info",
         /// Each step.
         Debug = "debug",
-        /// Everything.
+        /// Everything, with the details of libraries.
         Trace = "trace",
     }
 }

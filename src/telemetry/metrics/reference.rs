@@ -1,4 +1,4 @@
-//! The reference of every metric, from the same table that makes them.
+//! The reference page of every metric, generated from the table that defines them.
 
 use super::family::PREFIX;
 use super::{BUILD_INFO, BUILD_INFO_HELP, Described, Metrics, SERIES_MAX};

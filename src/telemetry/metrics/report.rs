@@ -1,4 +1,4 @@
-//! What is told in one call although several metrics show it.
+//! Reports that update several metrics in one call.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Metrics {
         duration.observe(took.as_secs_f64());
     }
 
-    /// A call to a peer was made; `now` on our clock.
+    /// A call to a peer has ended at `now`, on the relay's clock.
     pub fn called(&self, call: Operation, outcome: CallOutcome, took: Duration, now: Timestamp) {
         self.downstream_requests_total.with((call, outcome)).inc();
         let duration = self.downstream_request_duration_seconds.with(call);
@@ -52,13 +52,13 @@ impl Metrics {
     }
 }
 
-/// A point in time as metrics write it.
+/// A point in time as metrics show it: seconds since 1970.
 fn seconds(at: Timestamp) -> f64 {
     Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0)).as_secs_f64()
 }
 
 impl<L: LabelSet> super::Moment<L> {
-    /// It happened now, on our clock.
+    /// Sets the time of these labels to `now`, on the relay's clock.
     pub fn mark(&self, labels: L, now: Timestamp) {
         self.with(labels).set(seconds(now));
     }

@@ -16,7 +16,7 @@ use world::plugnmeet::FakePlugNmeet;
 use crate::harness::{BackEnd, PATIENCE, Setup, StoreEnd, World};
 
 /// From then on the relay reads nothing that is not signed.
-const REFUSED_FROM_NOW_ON: &str = "messages in the queue that are not signed are refused";
+const REFUSED_FROM_NOW_ON: &str = "unsigned messages in the queue are refused";
 
 /// The order to end a meeting, as an administrator's command would publish it.
 fn order(meeting: MeetingId) -> Envelope {

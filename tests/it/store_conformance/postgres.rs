@@ -444,7 +444,7 @@ async fn connection_is_encrypted_and_the_certificate_verified() {
         assert!(why.contains("store.ca_file"), "{why}");
         let why = refusal(with(encryption, Some(server.wrong_ca_file()))).await;
         assert!(
-            why.contains("none of the authorities of store.ca_file"),
+            why.contains("is not issued by any of the authorities of store.ca_file"),
             "{why}"
         );
         let good = prepared(with(encryption, Some(server.ca_file())))

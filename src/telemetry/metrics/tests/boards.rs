@@ -1,4 +1,4 @@
-//! The boards in grafana/ show metrics that exist, say what bad means, and are laid out without overlap.
+//! Checks that the boards in grafana/ show metrics that exist, have descriptions, and are laid out without overlap.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// What every target, annotation and variable asks with.
+/// The selector that every expression contains.
 const SELECTOR: &str = r#"job=~"$job", instance=~"$instance""#;
 
 fn boards() -> Vec<(String, Value)> {
@@ -31,7 +31,7 @@ fn boards() -> Vec<(String, Value)> {
     boards
 }
 
-/// Panels with those inside collapsed rows; rows themselves as well.
+/// All panels: also rows, and the panels inside collapsed rows.
 fn panels(board: &Value) -> Vec<&Value> {
     let top = board["panels"].as_array().unwrap();
     let inside = |panel: &'_ Value| panel["panels"].as_array().is_some();
@@ -52,7 +52,7 @@ fn expressions(board: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Names and label names that stand in an expression.
+/// The words in an expression, among them the names of metrics and labels.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }

@@ -161,7 +161,7 @@ async fn o5_letters_are_read_and_replayed_while_no_relay_runs() {
         .await;
     assert_eq!(running.status.code(), Some(1), "a relay runs");
     let told = String::from_utf8_lossy(&running.stderr).into_owned();
-    assert!(told.contains("leave --offline away"), "{told}");
+    assert!(told.contains("omit --offline"), "{told}");
     world.relay.stop().await;
     world.chat.faults().clear();
     let listed = world

@@ -262,7 +262,7 @@ async fn topology_is_checked_applied_and_checked_again() {
     assert_eq!(run("apply").await.0, Some(0));
     let (code, said) = run("check").await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("with equal arguments"), "{said}");
+    assert!(said.contains("with the expected arguments"), "{said}");
     let embedded = start.run(&["topology", "check"]).await;
     assert_eq!(embedded.status.code(), Some(2));
 }

@@ -108,15 +108,15 @@ async fn certificate_of_a_private_authority_is_accepted() {
 async fn certificate_of_another_authority_is_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
     let url = authority.listener("127.0.0.1", |_| {}).await;
-    insta::assert_snapshot!(error_text(&trusting(&url, &other.file())).await, @"refused: queue.url SHOWN: the broker's certificate comes from none of the authorities of queue.ca_file FOLDER/ca.pem: write the PEM file with the right one into queue.ca_file");
-    insta::assert_snapshot!(error_text(&settings(&url)).await, @"refused: queue.url SHOWN: the broker's certificate comes from none of the authorities of this system: write the PEM file with the right one into queue.ca_file");
+    insta::assert_snapshot!(error_text(&trusting(&url, &other.file())).await, @"refused: queue.url SHOWN: the broker's certificate is not issued by any of the authorities of queue.ca_file FOLDER/ca.pem: write the PEM file with the right one into queue.ca_file");
+    insta::assert_snapshot!(error_text(&settings(&url)).await, @"refused: queue.url SHOWN: the broker's certificate is not issued by any of the authorities of this system: write the PEM file with the right one into queue.ca_file");
 }
 
 #[tokio::test]
 async fn certificate_for_another_host_is_refused() {
     let authority = Authority::new();
     let url = authority.listener("broker.example.org", |_| {}).await;
-    insta::assert_snapshot!(error_text(&trusting(&url, &authority.file())).await, @"refused: queue.url SHOWN: the broker's certificate is not made out to 127.0.0.1: write a host that it names, or give the broker another certificate");
+    insta::assert_snapshot!(error_text(&trusting(&url, &authority.file())).await, @"refused: queue.url SHOWN: the broker's certificate is not valid for 127.0.0.1: write a host that it names, or give the broker another certificate");
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn tls_and_plain_ports_are_distinguished() {
     insta::assert_snapshot!(error_text(&settings(&plain_to_tls)).await, @"refused: queue.url SHOWN: the server there does not support AMQP 0-9-1: write the address of RabbitMQ's AMQP listener (port 5672), or amqps:// and the address of its TLS listener (port 5671)");
     let broker = Broker::shared().await;
     let tls_to_plain = broker.url("v").replacen("amqp:", "amqps:", 1);
-    insta::assert_snapshot!(error_text(&trusting(&tls_to_plain, &authority.file())).await, @"refused: queue.url SHOWN: what answers there does not speak TLS: write the port of the broker's TLS listener (5671), or amqp://");
+    insta::assert_snapshot!(error_text(&trusting(&tls_to_plain, &authority.file())).await, @"refused: queue.url SHOWN: the server at this address does not use TLS: write the port of the broker's TLS listener (5671), or amqp://");
 }
 
 #[tokio::test]
