@@ -167,7 +167,7 @@ async fn request_that_the_store_does_not_know_waits_until_it_is_too_late() {
     }
     let page = seen(&house, &ago(902)).await;
     assert!(
-        page.contains("did not come about") && !page.contains("refresh"),
+        page.contains("was not started") && !page.contains("refresh"),
         "{page}"
     );
 }
@@ -422,7 +422,7 @@ async fn refusals_of_the_meeting_server_become_pages() {
             Err(ConferenceError::Blocked),
             false,
             403,
-            "put out of this meeting",
+            "removed from this meeting",
         ),
         (Err(unreachable), false, 503, "Try again"),
         (Ok("https://meet.example.org/"), true, 503, "Try again"),

@@ -178,8 +178,8 @@ async fn wrong_calls_are_answered_with_their_status_and_never_with_a_value() {
         ),
         (FORM, "channel_id=c1".to_owned(), 401, "unauthorized"),
         (FORM, String::new(), 401, "unauthorized"),
-        (JSON, String::new(), 400, "no JSON object"),
-        (JSON, "[\"CANARY\"]".to_owned(), 400, "no JSON object"),
+        (JSON, String::new(), 400, "not a JSON object"),
+        (JSON, "[\"CANARY\"]".to_owned(), 400, "not a JSON object"),
         (
             JSON,
             r#"{"token":["CANARY"]}"#.to_owned(),
@@ -206,7 +206,7 @@ async fn wrong_calls_are_answered_with_their_status_and_never_with_a_value() {
             400,
             "field timestamp",
         ),
-        (FORM, format!("{good}%"), 400, "no valid form"),
+        (FORM, format!("{good}%"), 400, "not a valid form"),
         ("text/plain", good.to_owned(), 415, "content type"),
         (
             "application/webhook+json",
