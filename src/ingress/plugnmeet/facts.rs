@@ -237,7 +237,7 @@ mod tests {
                 ..
             }) = read(body.as_bytes(), now)
             else {
-                panic!("{told} is no event");
+                panic!("{told} is not an event");
             };
             let expected = expected.map(Timestamp::from_seconds);
             assert_eq!(ended_at, expected.unwrap_or(now), "{told}");

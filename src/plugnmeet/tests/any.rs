@@ -67,7 +67,7 @@ proptest! {
             body: body.into(),
         };
         let read = || answer::envelope(&answer);
-        harmless(&answer::not_its_word(&answer));
+        harmless(&answer::foreign_answer(&answer));
         match read() {
             Err(error) => harmless(&error),
             Ok(envelope) => harmless(&envelope.failure()),
