@@ -33,7 +33,7 @@ use crate::ports::{
     Body, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError, QueueName, Settlement,
 };
 
-pub(super) use house::{House, meeting, people, request};
+pub(super) use house::{IngressBench, meeting, people, request};
 pub(super) use outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
 
 /// 2026-11-21 in the morning; the recordings are of that day.

@@ -20,13 +20,13 @@ use crate::log_throttle::LogThrottle;
 
 const SECRET: &str = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
 
-struct Door {
+struct WebhookBench {
     route: Webhook,
     sink: Arc<Sink>,
     notes: Arc<Notes>,
 }
 
-fn door(storage: Storage) -> Door {
+fn bench(storage: Storage) -> WebhookBench {
     let (sink, notes) = (Sink::new(storage), Arc::new(Notes::default()));
     let route = Webhook {
         key: WebhookKey::new("plugnmeet", &SecretString::from(SECRET), &[]),
@@ -36,7 +36,7 @@ fn door(storage: Storage) -> Door {
         unverified: LogThrottle::default(),
         stale: LogThrottle::default(),
     };
-    Door { route, sink, notes }
+    WebhookBench { route, sink, notes }
 }
 
 fn told(body: &str) -> facts::WebhookContent {
@@ -175,16 +175,16 @@ fn every_constructed_event_becomes_its_fact() {
 
 #[tokio::test]
 async fn recorded_webhook_is_accepted_as_it_came_and_counted() {
-    let door = door(Storage::Works);
+    let bench = bench(Storage::Works);
     let mut inbound = recorded_inbound("plugnmeet/recorded/webhook-20-session_ended.http");
     let event: serde_json::Value = serde_json::from_slice(inbound.body.as_ref().unwrap()).unwrap();
     let said = event["created_at"].as_str().unwrap().parse().unwrap();
     inbound.received_at = Timestamp::from_seconds(said);
     let id = inbound.id;
-    let answer = door.route.answer(inbound).await;
+    let answer = bench.route.answer(inbound).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(answer.body().is_empty());
-    let events = door.sink.take();
+    let events = bench.sink.take();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].id, id);
     assert_eq!(events[0].origin.source, "plugnmeet:default");
@@ -206,7 +206,7 @@ async fn recorded_webhook_is_accepted_as_it_came_and_counted() {
     );
     assert_eq!(session.sid.as_str(), event["room"]["sid"]);
     assert!(session.created_at.is_some());
-    assert_eq!(door.notes.take(), ["received session_ended accepted"]);
+    assert_eq!(bench.notes.take(), ["received session_ended accepted"]);
 }
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
         inbound.received_at = Timestamp::from_seconds(said);
         inbound
     };
-    let door = door(Storage::Works);
+    let bench = bench(Storage::Works);
     let mut cases = Vec::new();
     let mut inbound = good();
     inbound.method = Method::GET;
@@ -297,13 +297,13 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
     inbound.body = Err(crate::ingress::inbound::Unread::Broken);
     cases.push((inbound, 400, "malformed"));
     for (inbound, status, reason) in cases {
-        let answer = door.route.answer(inbound).await;
+        let answer = bench.route.answer(inbound).await;
         assert_eq!(answer.status().as_u16(), status, "{reason}");
         let expected = match reason {
             "" => Vec::new(),
             reason => vec![format!("rejected plugnmeet {reason}")],
         };
-        assert_eq!(door.notes.take(), expected, "{reason}");
+        assert_eq!(bench.notes.take(), expected, "{reason}");
     }
     for content_type in [
         "application/webhook+json",
@@ -313,10 +313,10 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
         inbound
             .headers
             .insert("content-type", HeaderValue::from_str(content_type).unwrap());
-        assert_eq!(door.route.answer(inbound).await.status(), StatusCode::OK);
+        assert_eq!(bench.route.answer(inbound).await.status(), StatusCode::OK);
     }
-    assert_eq!(door.sink.take().len(), 2);
-    let answer = door.route.answer(post("application/json", "{}")).await;
+    assert_eq!(bench.sink.take().len(), 2);
+    let answer = bench.route.answer(post("application/json", "{}")).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(answer.body(), "unauthorized\n");
 }
@@ -324,20 +324,20 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stored_in_time_is_answered_503_with_retry_after() {
     for storage in [Storage::Fails, Storage::Hangs] {
-        let door = door(storage);
+        let bench = bench(storage);
         let mut inbound = recorded_inbound("plugnmeet/recorded/webhook-20-session_ended.http");
         let event: serde_json::Value =
             serde_json::from_slice(inbound.body.as_ref().unwrap()).unwrap();
         let said = event["created_at"].as_str().unwrap().parse().unwrap();
         inbound.received_at = Timestamp::from_seconds(said);
         let (id, began) = (inbound.id, tokio::time::Instant::now());
-        let answer = door.route.answer(inbound).await;
+        let answer = bench.route.answer(inbound).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()["retry-after"], "5");
         assert!(String::from_utf8_lossy(answer.body()).contains(&id.to_string()));
         assert!(began.elapsed() <= std::time::Duration::from_millis(901));
         assert_eq!(
-            door.notes.take(),
+            bench.notes.take(),
             [
                 "received session_ended rejected",
                 "rejected plugnmeet backpressure"

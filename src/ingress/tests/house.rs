@@ -1,4 +1,4 @@
-//! A whole door over fakes, and meetings in every state.
+//! A whole ingress over fakes, and meetings in every state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -22,8 +22,8 @@ use crate::ports::DeliveryMethod;
 use crate::token::{Links, Signer};
 use crate::trigger::{MissedPosts, OwnUser};
 
-/// A door and what stands behind it.
-pub(in crate::ingress) struct House {
+/// A ingress and what stands behind it.
+pub(in crate::ingress) struct IngressBench {
     pub(in crate::ingress) sink: Arc<Sink>,
     pub(in crate::ingress) store: Arc<OneMeeting>,
     pub(in crate::ingress) chat: Arc<OnePerson>,
@@ -35,7 +35,7 @@ pub(in crate::ingress) struct House {
     pub(in crate::ingress) rules: Arc<Rules>,
 }
 
-impl House {
+impl IngressBench {
     /// Everything works, and this is the only meeting.
     pub(in crate::ingress) fn new(meeting: Option<Meeting>) -> Self {
         let public_url = Url::parse("https://relay.example.org").unwrap();
@@ -69,8 +69,8 @@ impl House {
         }
     }
 
-    /// The door itself.
-    pub(in crate::ingress) fn door(&self) -> Ingress {
+    /// The ingress itself.
+    pub(in crate::ingress) fn ingress(&self) -> Ingress {
         let mut settings = IngressSettings::new(
             "plugnmeet".to_owned(),
             SecretString::from("zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6"),

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{House, NOW, post, vectors};
+use super::{IngressBench, NOW, post, vectors};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
 
 /// The files below a folder of tests/vectors, with their folder, sorted.
@@ -51,7 +51,7 @@ fn fields(body: &[u8]) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// The fields as a form under a token that the door admits.
+/// The fields as a form under a token that the ingress admits.
 fn form(fields: &[(String, Value)], token: &str) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in fields.iter().filter(|(name, _)| name != "token") {
@@ -63,7 +63,7 @@ fn form(fields: &[(String, Value)], token: &str) -> String {
     form.append_pair("token", token).finish()
 }
 
-/// The fields as an object under a token that the door admits.
+/// The fields as an object under a token that the ingress admits.
 fn object(fields: &[(String, Value)], token: &str) -> String {
     let mut object: serde_json::Map<_, _> = fields.iter().cloned().collect();
     object.insert("token".to_owned(), token.into());
@@ -119,8 +119,8 @@ async fn any_recorded_body_at_any_route_is_answered_and_only_its_own_kind_become
     let mut names = BTreeSet::new();
     files_below(&vectors(), &mut names);
     assert!(names.len() > 500, "{}", names.len());
-    let house = House::new(None);
-    let door = house.door();
+    let bench = IngressBench::new(None);
+    let ingress = bench.ingress();
     let (mut wrong, mut taken) = (Vec::new(), BTreeSet::new());
     // No two requests are so near to each other that one may be too many.
     let mut since = Instant::now();
@@ -135,13 +135,13 @@ async fn any_recorded_body_at_any_route_is_answered_and_only_its_own_kind_become
                     .get(http::header::CONTENT_TYPE)
                     .is_some_and(|kind| kind == JSON);
                 let (answer, fine): (_, &[u16]) = match route {
-                    "outgoing" => (door.outgoing.answer(inbound).await, &[200, 400]),
-                    "command" if is_json => (door.command.answer(inbound).await, &[415]),
-                    "command" => (door.command.answer(inbound).await, &[200, 400]),
-                    _ => (door.webhook.answer(inbound).await, &[200, 400]),
+                    "outgoing" => (ingress.outgoing.answer(inbound).await, &[200, 400]),
+                    "command" if is_json => (ingress.command.answer(inbound).await, &[415]),
+                    "command" => (ingress.command.answer(inbound).await, &[200, 400]),
+                    _ => (ingress.webhook.answer(inbound).await, &[200, 400]),
                 };
                 let status = answer.status().as_u16();
-                let events = house.sink.take();
+                let events = bench.sink.take();
                 let is_own = name.contains(own) && !is_call;
                 if !fine.contains(&status) || !(events.is_empty() || is_own) {
                     wrong.push(format!("{route} {name}: {status} {events:?}"));
