@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_beyond_every_calendar_are_borne() {
+    fn times_beyond_every_calendar_are_tolerated() {
         let url = Url::parse("https://meet.example.org").unwrap();
         for hours in [-25, 0, 25] {
             let pages = Pages::new(&url, TimeZone::fixed(jiff::tz::offset(hours))).unwrap();

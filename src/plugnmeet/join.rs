@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_stands_under_the_external_path() {
+    fn the_address_is_below_the_external_path() {
         for (external, expected) in [
             (
                 "https://meet.example.org",

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use crate::domain::{ArtifactKind, State};
 use crate::ingress::inbound::{FORM, Inbound};
 use crate::ingress::reply::Answer;
-use crate::ingress::tests::{IngressBench, Mint, Mood, OneMeeting, meeting, post, request};
+use crate::ingress::tests::{FakeBehavior, IngressBench, Mint, OneMeeting, meeting, post, request};
 use crate::ports::ConferenceError;
 use crate::token::Link;
 
@@ -45,10 +45,10 @@ async fn page_links_to_the_file_and_mints_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn page_needs_no_store() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
         let mut bench = IngressBench::new(None);
         bench.store = Arc::new(OneMeeting {
-            mood,
+            behavior,
             meeting: None,
             asked: std::sync::Mutex::default(),
         });
@@ -137,7 +137,7 @@ async fn s6_downloads_of_one_link_share_the_bound() {
     let downloads = (0..300).map(|_| ingress.artifacts.file(&token, get()));
     let answers = futures_util::future::join_all(downloads).await;
     assert!(answers.iter().all(|answer| answer.status() == 503));
-    // Those whose turn did not come in time are told to come again, and not that plugNmeet is away.
+    // Requests whose turn does not come in time get a page to try again, and not one that plugNmeet is unavailable.
     let crowded = |answer: &&Answer| answer.headers().get("retry-after").is_some();
     assert_eq!(answers.iter().filter(crowded).count(), 300 - 2);
     assert_eq!(bench.mint.downloads.lock().unwrap().len(), 2);

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn response_url_of_another_form_is_not_used() {
+    fn response_url_in_another_format_is_not_used() {
         for url in [
             "https://chat.example.org/hooks/h4yz9k1e7p",
             "https://chat.example.org/hooks/commands/../../api/v4/users",

@@ -10,7 +10,8 @@ use crate::domain::{ConversationKind, Fact, State, TriggerSource};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
 use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
-    IngressBench, Mood, OneMeeting, Sink, Storage, meeting, post, recorded_inbound, vectors_in,
+    FakeBehavior, IngressBench, OneMeeting, Sink, Storage, meeting, post, recorded_inbound,
+    vectors_in,
 };
 use crate::token::Link;
 
@@ -47,7 +48,7 @@ fn typed(text: &str, more: &[(&str, &str)]) -> Inbound {
     post(FORM, form.finish())
 }
 
-/// The text that the person sees; asserts that they do.
+/// The text that the person sees. Asserts that Mattermost would show it.
 fn shown(answer: &Answer) -> String {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()["content-type"], "application/json");
@@ -143,7 +144,7 @@ async fn start_is_answered_at_once_with_the_persons_own_link() {
 }
 
 #[tokio::test]
-async fn start_new_and_end_are_told_as_such() {
+async fn start_new_and_end_become_events_of_their_own_kind() {
     let bench = IngressBench::new(None);
     shown(
         &bench
@@ -217,8 +218,8 @@ async fn list_shows_what_runs_here_with_the_callers_own_links() {
     assert_eq!(asked[0].channel_key(), "default|c1");
 }
 
-/// The meeting that the immediate answer of the only event named.
-fn told(bench: &IngressBench) -> Option<crate::domain::MeetingId> {
+/// The meeting that the immediate answer named, according to the only event.
+fn answered_meeting(bench: &IngressBench) -> Option<crate::domain::MeetingId> {
     let events = bench.sink.take();
     match &events[0].fact {
         Fact::MeetingRequested { told, .. } | Fact::EndRequested { told, .. } => *told,
@@ -227,7 +228,7 @@ fn told(bench: &IngressBench) -> Option<crate::domain::MeetingId> {
 }
 
 #[tokio::test]
-async fn second_start_is_told_at_once_and_no_second_time() {
+async fn second_start_is_answered_at_once_and_only_once() {
     let running = meeting(State::Live);
     let bench = IngressBench::new(Some(running.clone()));
     let ingress = bench.ingress();
@@ -236,7 +237,7 @@ async fn second_start_is_told_at_once_and_no_second_time() {
         text.starts_with("**Weekly ‹sync›** is running here already") && text.contains("/join/"),
         "{text}"
     );
-    assert_eq!(told(&bench), Some(running.id));
+    assert_eq!(answered_meeting(&bench), Some(running.id));
     let text = shown(
         &ingress
             .command
@@ -244,15 +245,15 @@ async fn second_start_is_told_at_once_and_no_second_time() {
             .await,
     );
     assert!(text.starts_with("Starting **Retro**"), "{text}");
-    assert_eq!(told(&bench), None);
+    assert_eq!(answered_meeting(&bench), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn store_that_does_not_answer_delays_nobody_and_makes_no_text_untrue() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
         let mut bench = IngressBench::new(None);
         bench.store = Arc::new(OneMeeting {
-            mood,
+            behavior,
             meeting: Some(meeting(State::Live)),
             asked: std::sync::Mutex::default(),
         });
@@ -261,13 +262,13 @@ async fn store_that_does_not_answer_delays_nobody_and_makes_no_text_untrue() {
             let text = shown(&bench.ingress().command.answer(typed(line, &[])).await);
             assert!(began.elapsed() <= std::time::Duration::from_millis(160));
             assert!(text.starts_with(begins), "{text}");
-            assert_eq!(told(&bench), None);
+            assert_eq!(answered_meeting(&bench), None);
         }
     }
 }
 
 #[tokio::test]
-async fn f1_nothing_is_promised_where_nobody_could_be_told() {
+async fn f1_nothing_is_promised_when_no_late_answer_is_possible() {
     let running = meeting(State::Live);
     let starter = running.starter().unwrap().user_id.as_str().to_owned();
     let bench = IngressBench::new(Some(running));
@@ -293,11 +294,11 @@ async fn f1_nothing_is_promised_where_nobody_could_be_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn list_is_answered_within_a_second_when_the_store_is_away() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
+async fn list_is_answered_within_a_second_when_the_store_is_unavailable() {
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
         let mut bench = IngressBench::new(None);
         bench.store = Arc::new(OneMeeting {
-            mood,
+            behavior,
             meeting: None,
             asked: std::sync::Mutex::default(),
         });
@@ -343,11 +344,11 @@ async fn command_that_cannot_be_stored_is_answered_200_with_a_reference() {
         bench.sink = Sink::new(storage);
         let inbound = typed(text, &[]);
         let (id, began) = (inbound.id, tokio::time::Instant::now());
-        let told = shown(&bench.ingress().command.answer(inbound).await);
+        let answer = shown(&bench.ingress().command.answer(inbound).await);
         assert!(began.elapsed() < std::time::Duration::from_secs(1));
         assert!(
-            told.ends_with(&format!("ref {id}")) && !told.contains("/join/"),
-            "{told}"
+            answer.ends_with(&format!("ref {id}")) && !answer.contains("/join/"),
+            "{answer}"
         );
         assert_eq!(
             bench.notes.take(),

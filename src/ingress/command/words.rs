@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn f21_no_word_is_passed_over_in_silence() {
+    fn f21_no_word_is_ignored_silently() {
         assert_eq!(read("end").sub_command, end(""));
         assert_eq!(read(" END  Weekly  sync ").sub_command, end("Weekly  sync"));
         let words = read("list all of them");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn new_is_meant_behind_the_title_too() {
+    fn new_also_counts_after_the_title() {
         for text in ["start Weekly sync --new", "start Weekly sync —new "] {
             let expected = start(true, Some("Weekly sync"));
             assert_eq!(read(text).sub_command, expected, "{text}");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_help_as_programs_are_asked_starts_nothing() {
+    fn help_options_as_of_programs_start_nothing() {
         for text in ["--help", "-h", "—help", "--HELP"] {
             assert_eq!(read(text).sub_command, help(None), "{text}");
         }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_options_are_passed_over_and_named() {
+    fn unknown_options_are_ignored_and_named() {
         let words = read("start --record --new --with=everybody Weekly");
         assert_eq!(words.sub_command, start(true, Some("Weekly")));
         assert_eq!(words.ignored, ["--record", "--with=everybody"]);

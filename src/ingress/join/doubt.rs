@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn f16_meeting_is_asked_about_once_a_second_and_others_beside_it() {
+    async fn f16_each_meeting_is_asked_about_once_a_second() {
         let doubts = RecentlyAsked::default();
         let meeting = |number| MeetingId::from_uuid(Uuid::from_u128(number));
         assert!(doubts.admit(meeting(1)) && !doubts.admit(meeting(1)));

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn f29_typed_name_comes_back_and_is_trusted_with_nothing() {
+    fn f29_typed_name_comes_back_and_is_untrusted_input() {
         let links = links();
         let kept = keep_name("Ana Müller <b>", &links).unwrap();
         let pair = kept.to_str().unwrap().split(';').next().unwrap();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_that_was_only_seen_makes_nobody() {
+    fn identity_alone_does_not_make_a_guest() {
         let links = links();
         let guest = "g-abcdefghijklmnopqrst".parse().unwrap();
         let signed = links.sign_guest(&guest);

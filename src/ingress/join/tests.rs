@@ -11,7 +11,8 @@ use crate::domain::{ConversationKind, Meeting, Moderators, RequestId, State};
 use crate::ingress::inbound::{FORM, Inbound, fresh_id};
 use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
-    IngressBench, Mint, Mood, NOW, OneMeeting, OnePerson, Standing, meeting, people, post, request,
+    AccountState, FakeBehavior, IngressBench, Mint, NOW, OneMeeting, OnePerson, meeting, people,
+    post, request,
 };
 use crate::ports::{ConferenceError, DeliveryMethod};
 use crate::token::Link;
@@ -146,7 +147,7 @@ async fn recap_lists_everybody_and_not_only_those_of_the_card() {
 }
 
 #[tokio::test]
-async fn what_did_not_come_about_says_so_in_words_to_act_on() {
+async fn failed_and_cancelled_meetings_say_what_to_do() {
     let page = seen(&bench(State::Failed), &open()).await;
     assert!(
         page.contains("refuses the key") && page.contains("administrator"),
@@ -189,11 +190,11 @@ async fn bad_link_is_a_404_like_any_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn page_says_so_and_tries_again_when_the_store_is_away() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
+async fn page_says_so_and_reloads_when_the_store_is_unavailable() {
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
         let mut bench = bench(State::Live);
         bench.store = Arc::new(OneMeeting {
-            mood,
+            behavior,
             meeting: None,
             asked: std::sync::Mutex::default(),
         });
@@ -251,7 +252,7 @@ async fn style_sheet_of_a_page_is_the_one_that_the_policy_allows() {
 }
 
 #[tokio::test]
-async fn looking_mints_nothing_whoever_looks() {
+async fn get_never_mints_a_token() {
     let bench = bench(State::Live);
     for method in [Method::GET, Method::HEAD] {
         let mut inbound = get();
@@ -321,19 +322,19 @@ async fn guest_without_a_name_is_asked_again() {
 
 #[tokio::test(start_paused = true)]
 async fn owner_joins_under_the_chats_name_for_them_else_under_the_one_known() {
-    for (mood, user, name) in [
-        (Mood::Answers, ANA, "Ana Müller"),
-        (Mood::Refuses, ANA, "ana"),
-        (Mood::Hangs, ANA, "ana"),
-        (Mood::Hangs, "somebodyelse", "Guest"),
+    for (behavior, user, name) in [
+        (FakeBehavior::Answers, ANA, "Ana Müller"),
+        (FakeBehavior::Refuses, ANA, "ana"),
+        (FakeBehavior::Hangs, ANA, "ana"),
+        (FakeBehavior::Hangs, "somebodyelse", "Guest"),
     ] {
         let mut bench = bench(State::Open);
         bench.chat = Arc::new(OnePerson {
-            mood,
+            behavior,
             display_name: "Ana Müller".to_owned(),
             is_system_admin: false,
             is_channel_admin: false,
-            standing: Standing::Active,
+            account_state: AccountState::Active,
             delivery_method: DeliveryMethod::Posts,
         });
         let began = tokio::time::Instant::now();
@@ -355,11 +356,11 @@ async fn moderators_are_everyone_or_the_starter_and_the_administrators() {
     for (is_system_admin, is_channel_admin) in rights {
         let mut bench = with(|meeting| meeting.rule.moderators = Moderators::Starter);
         bench.chat = Arc::new(OnePerson {
-            mood: Mood::Answers,
+            behavior: FakeBehavior::Answers,
             display_name: "X".to_owned(),
             is_system_admin,
             is_channel_admin,
-            standing: Standing::Active,
+            account_state: AccountState::Active,
             delivery_method: DeliveryMethod::Posts,
         });
         answer(&bench, &own(ANA), post(FORM, "")).await;
@@ -448,17 +449,17 @@ async fn refusals_of_the_meeting_server_become_pages() {
 }
 
 #[tokio::test]
-async fn owner_whom_nobody_can_tell_is_asked_for_a_name() {
+async fn owner_of_a_link_without_a_known_name_is_asked_for_one() {
     let mut bench = bench(State::Live);
     bench.chat = Arc::new(OnePerson {
-        mood: Mood::Answers,
+        behavior: FakeBehavior::Answers,
         display_name: "Ana Müller".to_owned(),
         is_system_admin: false,
         is_channel_admin: false,
-        standing: Standing::Active,
+        account_state: AccountState::Active,
         delivery_method: DeliveryMethod::Notices,
     });
-    // The starter is known by the request, and asked nothing.
+    // The request identifies the starter, so no rights are asked for.
     assert!(!seen(&bench, &own(ANA)).await.contains("name=\"name\""));
     answer(&bench, &own(ANA), post(FORM, "name=Mallory")).await;
     let stranger = own("somebodyelse");

@@ -273,7 +273,7 @@ async fn post_that_cannot_be_stored_is_answered_503_with_a_text_for_the_channel(
 }
 
 #[tokio::test(start_paused = true)]
-async fn post_that_cannot_be_stored_is_looked_for_by_those_who_catch_up() {
+async fn post_that_cannot_be_stored_signals_a_scan_for_missed_posts() {
     for (storage, is_lost) in [(Storage::Fails, true), (Storage::Works, false)] {
         let mut bench = IngressBench::new(None);
         bench.sink = Sink::new(storage);

@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn times_outside_1970_to_2100_count_as_missing() {
         let now = Timestamp::from_seconds(1_795_269_720);
-        for (told, expected) in [
+        for (sent, expected) in [
             ("1795269000", Some(1_795_269_000)),
             ("\"1795269000\"", Some(1_795_269_000)),
             ("1", Some(1)),
@@ -227,7 +227,7 @@ mod tests {
             ("1e15", None),
         ] {
             let body = format!(
-                r#"{{"event":"session_ended","id":"e1","created_at":{told},"room":{{"sid":"s1","creation_time":{told}}}}}"#
+                r#"{{"event":"session_ended","id":"e1","created_at":{sent},"room":{{"sid":"s1","creation_time":{sent}}}}}"#
             );
             let Ok(WebhookContent {
                 fact:
@@ -237,12 +237,12 @@ mod tests {
                 ..
             }) = read(body.as_bytes(), now)
             else {
-                panic!("{told} is not an event");
+                panic!("{sent} is not an event");
             };
             let expected = expected.map(Timestamp::from_seconds);
-            assert_eq!(ended_at, expected.unwrap_or(now), "{told}");
-            assert_eq!(session.said_at, expected.unwrap_or(now), "{told}");
-            assert_eq!(session.created_at, expected, "{told}");
+            assert_eq!(ended_at, expected.unwrap_or(now), "{sent}");
+            assert_eq!(session.said_at, expected.unwrap_or(now), "{sent}");
+            assert_eq!(session.created_at, expected, "{sent}");
         }
     }
 }

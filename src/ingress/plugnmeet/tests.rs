@@ -39,12 +39,12 @@ fn bench(storage: Storage) -> WebhookBench {
     WebhookBench { route, sink, notes }
 }
 
-fn told(body: &str) -> facts::WebhookContent {
+fn parsed(body: &str) -> facts::WebhookContent {
     facts::read(body.as_bytes(), NOW).unwrap_or_else(|_| panic!("no event: {body}"))
 }
 
 fn fact(body: &str) -> Fact {
-    told(body)
+    parsed(body)
         .fact
         .unwrap_or_else(|why| panic!("{why:?}: {body}"))
 }
@@ -59,10 +59,10 @@ fn lines(names: &[String]) -> String {
             std::fs::read(vectors().join(name)).unwrap().into()
         };
         let short = name.rsplit('/').next().unwrap().split('.').next().unwrap();
-        let Ok(told) = facts::read(&body, NOW) else {
+        let Ok(content) = facts::read(&body, NOW) else {
             panic!("{name} is no event");
         };
-        let said = match &told.fact {
+        let said = match &content.fact {
             Ok(fact) => {
                 let more = match fact {
                     Fact::ArtifactCreated { kind, .. } => kind.as_str(),
@@ -222,7 +222,7 @@ async fn secrets_and_canaries_of_any_event_reach_neither_event_nor_debug_output(
         } else {
             std::fs::read(vectors().join(&name)).unwrap().into()
         };
-        let Ok(told) = facts::read(&body, NOW) else {
+        let Ok(content) = facts::read(&body, NOW) else {
             assert!(name.contains("redirect"), "{name}");
             continue;
         };
@@ -241,9 +241,9 @@ async fn secrets_and_canaries_of_any_event_reach_neither_event_nor_debug_output(
                     .map(|rest| rest.split('\\').next().unwrap().to_owned()),
             );
         }
-        if let Ok(fact) = &told.fact {
+        if let Ok(fact) = &content.fact {
             facts.push_str(&serde_json::to_string(fact).unwrap());
-            facts.push_str(&format!("{fact:?} {}", told.event_id));
+            facts.push_str(&format!("{fact:?} {}", content.event_id));
         }
     }
     secrets.retain(|secret| secret.len() >= 4);
@@ -367,7 +367,7 @@ fn integers_come_as_texts_or_numbers_and_enums_by_name_or_number() {
         let body = format!(
             r#"{{"event":"artifact_created","id":"e","room":{{"sid":"s"}},"room_artifact":{{"type":{kind},"artifact_id":"a-1"}}}}"#
         );
-        match (told(&body).fact, expected) {
+        match (parsed(&body).fact, expected) {
             (Ok(Fact::ArtifactCreated { kind, .. }), Some(expected)) => assert_eq!(kind, expected),
             (Err(why), None) => assert_eq!(why, Ignored::NoUse),
             (other, _) => panic!("{kind}: {other:?}"),
@@ -378,12 +378,12 @@ fn integers_come_as_texts_or_numbers_and_enums_by_name_or_number() {
 #[test]
 fn missing_event_id_is_made_of_the_body_and_the_same_body_makes_the_same() {
     let body = r#"{"event":"room_created","room":{"sid":"s-1"}}"#;
-    assert!(told(body).event_id.starts_with("sha256-"));
-    assert_eq!(told(body).event_id, told(body).event_id);
+    assert!(parsed(body).event_id.starts_with("sha256-"));
+    assert_eq!(parsed(body).event_id, parsed(body).event_id);
     let other = body.replace("s-1", "s-2");
-    assert_ne!(told(body).event_id, told(&other).event_id);
+    assert_ne!(parsed(body).event_id, parsed(&other).event_id);
     let hostile = r#"{"event":"room_created","id":"a\nb","room":{"sid":"s-1"}}"#;
-    assert!(told(hostile).event_id.starts_with("sha256-"));
+    assert!(parsed(hostile).event_id.starts_with("sha256-"));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn unknown_events_and_fields_are_let_pass_whatever_they_hold() {
         r#"{"event":"track_published","room":"?"}"#,
         r"{}",
     ] {
-        assert_eq!(told(body).fact.err(), Some(Ignored::NoUse), "{body}");
+        assert_eq!(parsed(body).fact.err(), Some(Ignored::NoUse), "{body}");
     }
     for body in ["", "[]", "null", "{", "\"room_created\""] {
         assert!(facts::read(body.as_bytes(), NOW).is_err(), "{body}");
@@ -412,7 +412,7 @@ fn what_cannot_be_an_identifier_is_ignored() {
             "s".repeat(129)
         ),
     ] {
-        assert_eq!(told(body).fact.err(), Some(Ignored::BadId), "{body}");
+        assert_eq!(parsed(body).fact.err(), Some(Ignored::BadId), "{body}");
     }
 }
 

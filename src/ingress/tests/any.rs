@@ -1,4 +1,5 @@
-//! Whole requests as nobody sends them: each is answered, none becomes an event, none is repeated.
+//! Property tests with whole requests that nobody sends: each gets an answer, none becomes an event, and no answer
+//! repeats a value.
 
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -1,4 +1,4 @@
-//! A whole ingress over fakes, and meetings in every state.
+//! A complete ingress over fakes, and meetings in every state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 
-use super::outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
+use super::outside::{AccountState, FakeBehavior, Mint, OneMeeting, OnePerson};
 use super::{FixedClock, NOW, Notes, Sink, Storage, envelope_queue};
 use crate::domain::meeting::{Artifact, Presence, Request, RequestPurpose, Session};
 use crate::domain::rule::Rules;
@@ -22,7 +22,7 @@ use crate::ports::DeliveryMethod;
 use crate::token::{Links, Signer};
 use crate::trigger::{MissedPosts, OwnUser};
 
-/// A ingress and what stands behind it.
+/// The fakes of an ingress under test.
 pub(in crate::ingress) struct IngressBench {
     pub(in crate::ingress) sink: Arc<Sink>,
     pub(in crate::ingress) store: Arc<OneMeeting>,
@@ -43,16 +43,16 @@ impl IngressBench {
         Self {
             sink: Sink::new(Storage::Works),
             store: Arc::new(OneMeeting {
-                mood: Mood::Answers,
+                behavior: FakeBehavior::Answers,
                 meeting,
                 asked: Mutex::default(),
             }),
             chat: Arc::new(OnePerson {
-                mood: Mood::Answers,
+                behavior: FakeBehavior::Answers,
                 display_name: "Ana Müller".to_owned(),
                 is_system_admin: false,
                 is_channel_admin: false,
-                standing: Standing::Active,
+                account_state: AccountState::Active,
                 delivery_method: DeliveryMethod::Posts,
             }),
             mint: Arc::new(Mint {
@@ -69,7 +69,7 @@ impl IngressBench {
         }
     }
 
-    /// The ingress itself.
+    /// The ingress with these fakes.
     pub(in crate::ingress) fn ingress(&self) -> Ingress {
         let mut settings = IngressSettings::new(
             "plugnmeet".to_owned(),

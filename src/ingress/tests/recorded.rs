@@ -1,5 +1,4 @@
-//! Everything that was ever recorded, sent to every route: each body is answered as designed, and none is taken for
-//! what it is not.
+//! Sends every recorded body to every route. Each gets the designed answer, and none is mistaken for another kind.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,7 +24,7 @@ fn files_below(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The bodies in a file: a recorded request's, or those of both sides, or the file as it is.
+/// The bodies in a file: that of a recorded request, those of both sides, or the file itself.
 fn bodies(name: &str) -> Vec<Vec<u8>> {
     let file = std::fs::read(vectors().join(name)).unwrap();
     if !name.ends_with(".http") {
@@ -41,7 +40,7 @@ fn bodies(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What a body says by name: the fields of an object, or of a form.
+/// The named fields of a body: of a JSON object or of a form.
 fn fields(body: &[u8]) -> Vec<(String, Value)> {
     if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
         return object.into_iter().collect();
@@ -81,7 +80,7 @@ fn signed(body: &[u8]) -> Inbound {
     inbound
 }
 
-/// A command by GET: what a body would say stands in the query.
+/// A command by GET: the fields are in the query.
 fn by_get(form: &str) -> Inbound {
     let mut inbound = post(FORM, "");
     inbound.method = Method::GET;
@@ -90,7 +89,7 @@ fn by_get(form: &str) -> Inbound {
     inbound
 }
 
-/// The body at each route that takes events: the route, the files that are meant for it, the request.
+/// The body as a request to each route that accepts events: the route, the files that belong to it, the request.
 fn requests(body: &[u8]) -> Vec<(&'static str, &'static str, Inbound)> {
     let fields = fields(body);
     let as_form = |token| form(&fields, token);
@@ -105,7 +104,7 @@ fn requests(body: &[u8]) -> Vec<(&'static str, &'static str, Inbound)> {
         ("command", "/command-", post(JSON, as_object("command-1"))),
         ("webhook", "plugnmeet/", signed(body)),
     ];
-    // An object's fields as a form would be a command that nobody sends: without text it is a start.
+    // The fields of a JSON object as a form would be a command that nobody sends: without text it is a start.
     if serde_json::from_slice::<Value>(body).is_err() {
         let form = as_form("command-1");
         requests.push(("command", "/command-", by_get(&form)));
@@ -122,7 +121,7 @@ async fn any_recorded_body_at_any_route_is_answered_and_only_its_own_kind_become
     let bench = IngressBench::new(None);
     let ingress = bench.ingress();
     let (mut wrong, mut taken) = (Vec::new(), BTreeSet::new());
-    // No two requests are so near to each other that one may be too many.
+    // The requests are far enough apart that no rate limit applies.
     let mut since = Instant::now();
     for name in &names {
         let is_call = name.contains("/rest/") || name.contains("/api-");

@@ -39,7 +39,7 @@ impl Served {
     /// Sends bytes and reads the answer until the other end closes.
     async fn say(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // The other end may answer and close before it has read everything.
+        // The server may answer and close before it has read everything.
         let _ = stream.write_all(request).await;
         let mut answer = Vec::new();
         let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
@@ -141,7 +141,7 @@ async fn answers_are_noted_by_route_and_never_by_address() {
 }
 
 #[tokio::test]
-async fn header_that_plugins_are_told_users_by_proves_nothing_and_changes_nothing() {
+async fn header_that_names_users_to_plugins_proves_nothing_and_changes_nothing() {
     const FORM: &str = "application/x-www-form-urlencoded";
     const ADMIN: &str =
         "Mattermost-User-Id: sceiur5yg3dazx153r5crygdte\r\nMattermost-Plugin-ID: x\r\n";
@@ -176,7 +176,7 @@ async fn header_that_plugins_are_told_users_by_proves_nothing_and_changes_nothin
             let answer = served.say(format!("{head}{body}").as_bytes()).await;
             assert_eq!(status(&answer), expected, "{path} {token}: {answer}");
             let stored = bench.sink.take();
-            // Each asks for a meeting of its own.
+            // Each request asks for a separate meeting.
             facts.extend(stored.iter().map(|event| {
                 let fact = format!("{:?}", event.fact);
                 fact.split_once(", place:").unwrap().1.to_owned()
@@ -223,9 +223,13 @@ async fn body_over_the_limit_is_refused_with_and_without_a_length_and_not_read_o
             "application/x-www-form-urlencoded"
         };
         let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n");
-        // Only told, never sent: an answer shows that it is not waited for.
-        let told = format!("{head}Content-Length: 1048577\r\n\r\n");
-        assert_eq!(status(&served.say(told.as_bytes()).await), "413", "{path}");
+        // The body is announced but never sent. An answer shows that the relay does not wait for it.
+        let announced = format!("{head}Content-Length: 1048577\r\n\r\n");
+        assert_eq!(
+            status(&served.say(announced.as_bytes()).await),
+            "413",
+            "{path}"
+        );
         let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
         let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
         for _ in 0..17 {

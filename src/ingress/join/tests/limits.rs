@@ -1,4 +1,4 @@
-//! Who may come in how often, and whose link counts no more.
+//! How often people may join, and links whose owner has no active account.
 
 use super::*;
 use crate::domain::MeetingId;
@@ -16,7 +16,7 @@ fn guest_cookie(answer: &Answer) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s6_guest_who_tries_again_and_again_is_told_to_wait_and_others_are_not() {
+async fn s6_guest_who_tries_too_often_must_wait_and_others_need_not() {
     let bench = bench(State::Live);
     let ingress = bench.ingress();
     let token = token(&bench, &open());
@@ -50,11 +50,11 @@ async fn s6_guest_who_tries_again_and_again_is_told_to_wait_and_others_are_not()
 async fn s6_owner_of_a_link_is_bounded_before_the_chat_is_asked() {
     let mut bench = bench(State::Live);
     bench.chat = Arc::new(OnePerson {
-        mood: Mood::Hangs,
+        behavior: FakeBehavior::Hangs,
         display_name: "Ana Müller".to_owned(),
         is_system_admin: false,
         is_channel_admin: false,
-        standing: Standing::Active,
+        account_state: AccountState::Active,
         delivery_method: DeliveryMethod::Posts,
     });
     let ingress = bench.ingress();
@@ -71,20 +71,20 @@ async fn s6_owner_of_a_link_is_bounded_before_the_chat_is_asked() {
 
 #[tokio::test]
 async fn s8_deactivated_or_deleted_account_cannot_join_and_moderates_nothing() {
-    for standing in [Standing::Deactivated, Standing::Deleted] {
+    for account_state in [AccountState::Deactivated, AccountState::Deleted] {
         for moderators in [Moderators::Everyone, Moderators::Starter] {
             let mut bench = with(|meeting| meeting.rule.moderators = moderators);
             bench.chat = Arc::new(OnePerson {
-                mood: Mood::Answers,
+                behavior: FakeBehavior::Answers,
                 display_name: "Ana Müller".to_owned(),
                 is_system_admin: false,
                 is_channel_admin: true,
-                standing,
+                account_state,
                 delivery_method: DeliveryMethod::Posts,
             });
             for user in [ANA, "somebodyelse"] {
                 let answer = answer(&bench, &own(user), post(FORM, "")).await;
-                assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{standing:?}");
+                assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{account_state:?}");
                 let page = text(&answer);
                 assert!(page.contains("deactivated"), "{page}");
             }
