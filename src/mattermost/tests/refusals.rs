@@ -48,7 +48,7 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
     bench.client.own_account().await.unwrap();
     bench.client.own_account().await.unwrap_err();
     let reports = bench.observer.0.lock().unwrap();
-    let told: Vec<_> = reports
+    let reported: Vec<_> = reports
         .iter()
         .map(|r| {
             (
@@ -59,7 +59,7 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
         })
         .collect();
     assert_eq!(
-        post_json,
+        reported,
         [
             (Operation::Read, CallOutcome::Success, Some(9)),
             (Operation::Read, CallOutcome::RateLimited, Some(0)),
