@@ -60,7 +60,7 @@ fn lines(names: &[String]) -> String {
         };
         let short = name.rsplit('/').next().unwrap().split('.').next().unwrap();
         let Ok(content) = facts::read(&body, NOW) else {
-            panic!("{name} is no event");
+            panic!("{name} is not an event");
         };
         let said = match &content.fact {
             Ok(fact) => {
