@@ -1,17 +1,18 @@
-//! The public door: authenticates what comes, turns it into at most one event, makes that durable, answers.
+//! The public HTTP routes. Each request is authenticated and turned into at most one event. The event is made durable
+//! before the answer is sent.
 //!
-//! Webhooks call no peer and read no store; start and end commands look for no longer than 150 ms at what runs and how
-//! it is called. No target of a later call ever comes from a body. Every answer carries the id of its (possible) event
-//! as `X-Request-Id`.
+//! Webhooks call no peer and read no store. Start and end commands spend at most 150 ms on reading the running meetings
+//! and their shown names. No target of a later call ever comes from a body. Every answer carries the id of its
+//! (possible) event as `X-Request-Id`.
 //!
 //! To add a route, such as that of a button on the card (four files, and what it answers):
 //! 1. A file in src/ingress with a struct of what it needs and one method from `Inbound` to `Answer`: authenticate,
-//!    read the body within its bound, make one [`Fact`](crate::domain::Fact), give it to the `EventSink`, answer.
+//!    read the body within its bound, make one [`Fact`](crate::domain::Fact), pass it to the `EventSink`, answer.
 //! 2. In this file: the struct in [`Ingress`], made in `new`, and the route in `filter`.
 //! 3. In observe.rs: a variant of `Route` (and of `Source` and `Trigger`, if others call it).
-//! 4. For a button: in src/domain/card/body.rs where it stands and what it carries, which src/token.rs signs. The first
-//!    button also gives `domain::Attachment` its list of them, and src/mattermost/body.rs their wire form.
-//! 5. The tests: a folder in src/ingress/tests for what anybody may send, tests/it/field for what a person does.
+//! 4. For a button: in src/domain/card/body.rs its position and its content, which src/token.rs signs. The first button
+//!    also adds a list of buttons to `domain::Attachment`, and their wire format to src/mattermost/body.rs.
+//! 5. The tests: a folder in src/ingress/tests for requests of any sender, tests/it/field for the actions of people.
 
 mod artifact;
 mod command;
@@ -62,41 +63,42 @@ use mint_limits::MintLimits;
 use pages::Pages;
 use reply::Answer;
 
-/// Longest body of a form of our own pages, in bytes.
+/// Longest body of a form on our own pages, in bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
-/// What the door needs of the configuration.
+/// The configuration of the ingress.
 #[derive(Debug, Clone)]
 pub(crate) struct IngressSettings {
-    /// Tokens of outgoing webhooks; without any all are refused.
+    /// Tokens of outgoing webhooks. When the list is empty, every outgoing webhook is refused.
     pub outgoing_tokens: Vec<SecretString>,
-    /// Tokens of slash commands; without any all are refused.
+    /// Tokens of slash commands. When the list is empty, every command is refused.
     pub command_tokens: Vec<SecretString>,
     /// plugNmeet's API key: the issuer of its webhooks.
     pub plugnmeet_api_key: String,
     /// plugNmeet's API secret: signs its webhooks.
     pub plugnmeet_api_secret: SecretString,
-    /// Secrets before it, whose webhooks are taken too.
+    /// Earlier API secrets; webhooks signed with one of them are still accepted.
     pub plugnmeet_previous_api_secrets: Vec<SecretString>,
-    /// What browsers open plugNmeet at: where the join form may lead.
+    /// The address at which browsers reach plugNmeet: the join form may redirect to it.
     pub external_url: Url,
-    /// How long a link of a request that the store does not know waits; the longest `worth` of all rules.
+    /// How long a join page waits for a request that is not in the store yet: the longest `start_deadline` of all
+    /// rules.
     pub start_deadline: Duration,
-    /// The zone of times on pages.
+    /// The time zone of the times on pages.
     pub time_zone: TimeZone,
     /// Longest body of a webhook or command, in bytes.
     pub body_bytes: usize,
-    /// How often a person may start meetings in one channel within a minute, and how often ask for an end there; in all
-    /// channels together five times as often.
+    /// Most starts of one person in one channel per minute, and most requests to end there. For all channels together
+    /// the limit is five times as high.
     pub starts_per_minute: usize,
-    /// For what a page reads of the store.
+    /// Longest that a page waits for the store.
     pub store_deadline: Duration,
-    /// For the minting of a token by plugNmeet; below the listener's `request_deadline`.
+    /// Longest that a page waits until plugNmeet has minted a token; below the listener's `request_deadline`.
     pub conference_deadline: Duration,
 }
 
 impl IngressSettings {
-    /// The default of everything that has one.
+    /// The required settings, with the default of all others.
     pub(crate) fn new(
         plugnmeet_api_key: String,
         plugnmeet_api_secret: SecretString,
@@ -119,28 +121,28 @@ impl IngressSettings {
     }
 }
 
-/// What the door stands on.
+/// The parts of the relay that the ingress uses.
 #[derive(Clone)]
 pub(crate) struct IngressDeps {
     /// Makes events durable.
     pub queue: EnvelopeQueue,
-    /// What starts meetings.
+    /// Decide which texts start meetings.
     pub rules: Arc<Rules>,
-    /// Signs and knows links.
+    /// Signs and verifies links.
     pub links: Arc<Links>,
     /// Read by pages and `list`.
     pub store: Arc<dyn Store>,
-    /// Asked for the name behind a personal link.
+    /// Supplies the names of people and channels.
     pub chat: Arc<dyn Chat>,
     /// Mints join and download tokens.
     pub conference: Arc<dyn Conference>,
     /// Our clock.
     pub clock: Arc<dyn Clock>,
-    /// The relay's own user, as soon as it is known.
+    /// The relay's own user in the chat, once it is known; its posts are ignored.
     pub own_user: OwnUser,
-    /// Who looks for posts that could not be taken; `None`: nobody does.
+    /// Signals a scan for posts that could not be accepted; `None`: there is no such scan.
     pub missed_posts: Option<MissedPosts>,
-    /// Who is told.
+    /// Counts what happens, for metrics.
     pub observer: Arc<dyn IngressObserver>,
 }
 
@@ -159,10 +161,10 @@ pub(crate) struct Ingress {
 }
 
 impl Ingress {
-    /// Puts the routes together.
+    /// Builds the routes.
     ///
     /// # Errors
-    /// A page's template is broken, which a test excludes.
+    /// A page's template is invalid. A test excludes this.
     pub(crate) fn new(
         settings: IngressSettings,
         deps: IngressDeps,
@@ -250,7 +252,7 @@ impl Ingress {
         })
     }
 
-    /// What callers are known by, to be replaced while the routes serve.
+    /// The tokens and secrets of callers. They can be replaced while the routes serve requests.
     pub(crate) fn keyring(&self) -> Keyring {
         self.keyring.clone()
     }
@@ -264,10 +266,10 @@ impl Ingress {
     + Sync
     + 'static
     + use<> {
-        let door = Arc::new(self);
+        let ingress = Arc::new(self);
         let outgoing = warp::path!("mattermost" / "outgoing").and(
-            door.answered(Route::Outgoing, |door, inbound| async move {
-                door.outgoing.answer(inbound).await
+            ingress.answered(Route::Outgoing, |ingress, inbound| async move {
+                ingress.outgoing.answer(inbound).await
             }),
         );
         let command = warp::path!("mattermost" / "command")
@@ -275,38 +277,43 @@ impl Ingress {
             .unify()
             .or(warp::path!("api" / "mattermost" / "command"))
             .unify()
-            .and(door.answered(Route::Command, |door, inbound| async move {
-                door.command.answer(inbound).await
-            }));
+            .and(
+                ingress.answered(Route::Command, |ingress, inbound| async move {
+                    ingress.command.answer(inbound).await
+                }),
+            );
         let webhook = warp::path!("plugnmeet" / "webhook").and(
-            door.answered(Route::Webhook, |door, inbound| async move {
-                door.webhook.answer(inbound).await
+            ingress.answered(Route::Webhook, |ingress, inbound| async move {
+                ingress.webhook.answer(inbound).await
             }),
         );
         let health =
-            warp::path!("healthz").and(door.answered(Route::Health, |_, inbound| async move {
+            warp::path!("healthz").and(ingress.answered(Route::Health, |_, inbound| async move {
                 health::answer(&inbound)
             }));
-        let join = warp::path!("join" / String).and(door.inbound(FORM_BYTES_MAX));
-        let join = door.with_token(Route::Join, join, |door, token, inbound| async move {
-            door.join.answer(&token, inbound).await
+        let join = warp::path!("join" / String).and(ingress.inbound(FORM_BYTES_MAX));
+        let join = ingress.with_token(Route::Join, join, |ingress, token, inbound| async move {
+            ingress.join.answer(&token, inbound).await
         });
-        let artifact = warp::path!("artifact" / String).and(door.inbound(FORM_BYTES_MAX));
-        let artifact = door.with_token(
+        let artifact = warp::path!("artifact" / String).and(ingress.inbound(FORM_BYTES_MAX));
+        let artifact = ingress.with_token(
             Route::Artifact,
             artifact,
-            |door, token, inbound| async move { door.artifacts.page(&token, inbound).await },
+            |ingress, token, inbound| async move { ingress.artifacts.page(&token, inbound).await },
         );
-        let file = warp::path!("artifact" / String / "file").and(door.inbound(FORM_BYTES_MAX));
-        let file = door.with_token(
+        let file = warp::path!("artifact" / String / "file").and(ingress.inbound(FORM_BYTES_MAX));
+        let file = ingress.with_token(
             Route::ArtifactFile,
             file,
-            |door, token, inbound| async move { door.artifacts.file(&token, inbound).await },
+            |ingress, token, inbound| async move { ingress.artifacts.file(&token, inbound).await },
         );
-        let other = warp::any().and(door.answered(Route::Other, |door, inbound| async move {
-            door.lost.note(inbound.method_label(), &inbound.path);
-            door.join.pages.not_found(inbound.id)
-        }));
+        let other = warp::any().and(ingress.answered(
+            Route::Other,
+            |ingress, inbound| async move {
+                ingress.lost.note(inbound.method_label(), &inbound.path);
+                ingress.join.pages.not_found(inbound.id)
+            },
+        ));
         outgoing
             .or(command)
             .unify()
@@ -342,13 +349,13 @@ impl Ingress {
         F: Fn(Arc<Self>, Inbound) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
-        let door = Arc::clone(self);
+        let ingress = Arc::clone(self);
         self.inbound(self.body_bytes).then(move |inbound: Inbound| {
-            let noted = Noting::of(route, &inbound);
-            let answer = defect::caught(route, inbound.id, answer(Arc::clone(&door), inbound));
-            let door = Arc::clone(&door);
-            // On the heap: the future of all routes holds one of each, and each level of `or` moves it.
-            Box::pin(async move { noted.finish(&door, answer.await) })
+            let record = AnswerRecord::of(route, &inbound);
+            let answer = defect::caught(route, inbound.id, answer(Arc::clone(&ingress), inbound));
+            let ingress = Arc::clone(&ingress);
+            // Boxed because the future of all routes holds one future per route, and each level of `or` moves it.
+            Box::pin(async move { record.finish(&ingress, answer.await) })
         })
     }
 
@@ -363,26 +370,26 @@ impl Ingress {
         F: Fn(Arc<Self>, String, Inbound) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
-        let door = Arc::clone(self);
+        let ingress = Arc::clone(self);
         inbound.then(move |token: String, inbound: Inbound| {
-            let noted = Noting::of(route, &inbound);
+            let record = AnswerRecord::of(route, &inbound);
             let id = inbound.id;
-            let answer = defect::caught(route, id, answer(Arc::clone(&door), token, inbound));
-            let door = Arc::clone(&door);
-            Box::pin(async move { noted.finish(&door, answer.await) })
+            let answer = defect::caught(route, id, answer(Arc::clone(&ingress), token, inbound));
+            let ingress = Arc::clone(&ingress);
+            Box::pin(async move { record.finish(&ingress, answer.await) })
         })
     }
 }
 
-/// What is told of every answer.
-struct Noting {
+/// What is logged and counted for every answer.
+struct AnswerRecord {
     route: Route,
     method: &'static str,
     id: crate::domain::EventId,
     since: tokio::time::Instant,
 }
 
-impl Noting {
+impl AnswerRecord {
     fn of(route: Route, inbound: &Inbound) -> Self {
         Self {
             route,
@@ -392,13 +399,14 @@ impl Noting {
         }
     }
 
-    fn finish(self, door: &Ingress, mut answer: Answer) -> Answer {
+    fn finish(self, ingress: &Ingress, mut answer: Answer) -> Answer {
         if let Ok(id) = HeaderValue::from_str(&self.id.to_string()) {
             answer.headers_mut().insert(reply::REQUEST_ID, id);
         }
         let (status, took) = (answer.status().as_u16(), self.since.elapsed());
         tracing::debug!(event.id = %self.id, route = self.route.as_str(), method = self.method, status, duration_ms = took.as_millis(), "answered");
-        door.observer
+        ingress
+            .observer
             .answered(self.route, self.method, status, took);
         answer
     }

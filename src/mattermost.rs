@@ -1,5 +1,5 @@
-//! Mattermost as the chat server: REST v4 with a bot's token or a session of its own, or notices through an incoming
-//! webhook or a plugin's endpoint.
+//! Mattermost as the chat server: REST v4 with a bot's token or with a session, or notices through an incoming webhook
+//! or a plugin's endpoint.
 //!
 #![doc = include_str!("mattermost/README.md")]
 
@@ -52,45 +52,46 @@ use names::Names;
 use server_clock::ServerClock;
 use server_config::ServerConfigCache;
 
-/// Longest that logging out may hold up the end of the process.
+/// Longest that logging out may delay the end of the process.
 const LOG_OUT_DEADLINE: Duration = Duration::from_secs(2);
 
 pub(crate) use identity::Identity;
 pub(crate) use notice_body::NoticeFormat;
 pub(crate) use notices::{NoticeRoute, NoticeSettings, NoticeWay, Notices};
 
-/// Where Mattermost is and who the relay is there.
+/// The address of Mattermost and the relay's credential there.
 #[derive(Debug, Clone)]
 pub(crate) struct MattermostSettings {
-    /// The server's address as people know it (SiteURL), with its path if it has one.
+    /// The server's address as people use it (SiteURL), with its path if it has one.
     pub url: Url,
-    /// What proves it.
+    /// The relay's credential.
     pub credential: Credential,
-    /// Makes the ids of pending posts unguessable: the same on every replica, at least 32 bytes.
+    /// The secret that makes the ids of pending posts unguessable. It must be the same on every replica and at least 32
+    /// bytes long.
     pub post_secret: SecretString,
 }
 
-/// What proves who the relay is.
+/// How the relay authenticates at Mattermost.
 #[derive(Debug, Clone)]
 pub(crate) enum Credential {
     /// An access token, a bot's or a person's.
     Token(SecretString),
-    /// A name and a password, with which the relay logs in when it first has to.
+    /// A name and a password, with which the relay logs in before its first call.
     Login {
-        /// Name or e-mail address.
+        /// The user name or e-mail address.
         login_id: String,
         /// The password.
         password: SecretString,
     },
 }
 
-/// Settings that cannot work; says which and why.
+/// A setting that cannot work, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("mattermost.{key}: {why}")]
 pub(crate) struct MattermostSettingsError {
-    /// Which setting.
+    /// The key of the setting, without the section `mattermost`.
     pub key: &'static str,
-    /// What is wrong with it.
+    /// What is wrong with its value.
     pub why: &'static str,
 }
 
@@ -109,7 +110,7 @@ pub(crate) struct Mattermost {
 }
 
 impl Mattermost {
-    /// The client with these settings. `clock` is compared with the server's.
+    /// The client with these settings. `clock` is compared with the server's clock.
     pub(crate) fn new(
         settings: MattermostSettings,
         http: Http,
@@ -138,10 +139,10 @@ impl Mattermost {
         })
     }
 
-    /// Another credential or post secret for this server, to be taken over with [`Mattermost::replace_identity`].
+    /// Prepares another credential or post secret for this server; [`Mattermost::replace_identity`] applies it.
     ///
     /// # Errors
-    /// A token that cannot stand in a header.
+    /// The token has characters that are not allowed in an HTTP header.
     pub(crate) fn identity(
         &self,
         credential: Credential,
@@ -155,8 +156,8 @@ impl Mattermost {
         Identity::new(&settings, &self.http)
     }
 
-    /// From the next call on the relay proves itself with this; calls that were begun finish with what they had. A
-    /// session of the old credential is logged out.
+    /// Replaces the identity from the next call on. Calls that have started finish with the old one. A session of the
+    /// old credential is logged out.
     pub(crate) async fn replace_identity(&self, identity: Identity) {
         if !self.identity.load().is_same(&identity) {
             let old = self.identity.swap(Arc::new(identity));
@@ -165,8 +166,8 @@ impl Mattermost {
         }
     }
 
-    /// Logs out of the session that the relay logged in for, if there is one, so that sessions do not pile up. From
-    /// then on calls are [`ChatError::Unavailable`].
+    /// Logs out of the relay's session, if there is one, so that sessions do not pile up. After that every call fails
+    /// with [`ChatError::Unavailable`].
     pub(crate) async fn log_out(&self) {
         let identity = self.identity.load_full();
         self.leave(&identity).await;
@@ -177,17 +178,19 @@ impl Mattermost {
             return;
         };
         let log_out = async {
-            let Some(pass) = session.close().await else {
+            let Some(token) = session.close().await else {
                 return Ok(());
             };
             let call = MattermostCall::new(Operation::Read, Method::POST, &["users", "logout"]);
-            let done: Result<Confirmed, _> = self.make(call, Some(&pass.authorization)).await;
+            let done: Result<Confirmed, _> = self.make(call, Some(&token.authorization)).await;
             done.map(drop)
         };
         match tokio::time::timeout(LOG_OUT_DEADLINE, log_out).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "not logged out: the session ends by itself"),
-            Err(_) => tracing::debug!("not logged out in time: the session ends by itself"),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "logout failed; the session expires by itself")
+            }
+            Err(_) => tracing::debug!("logout timed out; the session expires by itself"),
         }
     }
 }
@@ -200,7 +203,7 @@ impl Chat for Mattermost {
 
     async fn post_notice(&self, _: &Conversation, _: Rendered) -> Result<(), ChatError> {
         Err(ChatError::Refused {
-            why: "an account makes posts, no notices".to_owned(),
+            why: "a bot or session makes posts and cannot post notices".to_owned(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! plugNmeet as the conference server: its signed API over HTTP.
+//! plugNmeet as the conference server, called through its signed HTTP API.
 //!
 #![doc = include_str!("plugnmeet/README.md")]
 
@@ -35,38 +35,39 @@ use crate::ports::{
 pub(crate) use keys::ApiKeys;
 pub(crate) use room::{LockSettings, RoomSettings};
 
-/// The setting with the address of the API.
+/// The setting that holds the address of the API.
 const URL_SETTING: &str = "plugnmeet.url";
 
-/// Longest `webhook_url` that plugNmeet's database holds, in characters (src/plugnmeet/README.md, "Creating a room").
+/// Longest `webhook_url` that plugNmeet's database can store, in characters (src/plugnmeet/README.md, "Creating a
+/// room").
 const WEBHOOK_URL_CHARS_MAX: usize = 255;
 
-/// Where plugNmeet is and what its rooms are like.
+/// The addresses of plugNmeet, its API key and the options of its rooms.
 #[derive(Debug, Clone)]
 pub(crate) struct PlugNmeetSettings {
-    /// Where the relay calls its API and downloads.
+    /// The address at which the relay calls the API and downloads files.
     pub url: Url,
-    /// Where browsers reach it; may have a path.
+    /// The address at which browsers reach plugNmeet; it may have a path.
     pub external_url: Url,
-    /// The API key: not secret, but not shown either.
+    /// The API key. It is not secret, but it is not shown either.
     pub api_key: String,
     /// The API secret, which signs everything.
     pub api_secret: SecretString,
-    /// Where plugNmeet sends the events of every room, at most 255 characters.
+    /// The address to which plugNmeet sends the events of every room, at most 255 characters.
     pub webhook_url: Url,
     /// Hosts, besides that of `url`, that a download may be redirected to: `host` or `host:port`.
     pub download_hosts: Vec<String>,
-    /// What the rooms offer.
+    /// The options of every room.
     pub room: RoomSettings,
 }
 
-/// Settings that cannot work; says which and why.
+/// A setting that cannot work, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("plugnmeet.{key}: {why}")]
 pub(crate) struct PlugNmeetSettingsError {
-    /// Which setting.
+    /// The key of the setting, without the section `plugnmeet`.
     pub key: &'static str,
-    /// What is wrong with it.
+    /// What is wrong with its value.
     pub why: &'static str,
 }
 
@@ -75,7 +76,7 @@ pub(crate) struct PlugNmeet {
     settings: PlugNmeetSettings,
     keys: ArcSwap<ApiKeys>,
     http: Http,
-    /// The newest answer about the keys in use was that they are refused.
+    /// The latest answer about the current keys was a refusal.
     is_key_refused: AtomicBool,
 }
 
@@ -110,12 +111,12 @@ impl PlugNmeet {
         })
     }
 
-    /// From the next call on the relay signs with these; calls that were begun finish as they began. Join and download
-    /// tokens are plugNmeet's own: it mints them at the call, so a rotation needs nothing else here.
+    /// Replaces the keys from the next call on. Calls that have started finish with the old keys. plugNmeet mints join
+    /// and download tokens itself at each call, so a rotation needs nothing else.
     pub(crate) fn replace_keys(&self, keys: ApiKeys) {
         self.keys.store(Arc::new(keys));
         if self.is_key_refused.swap(false, Ordering::Relaxed) {
-            // Until an answer says otherwise.
+            // The new keys count as accepted until an answer refuses them.
             self.http.report_access(Peer::PlugNmeet, None);
         }
     }
@@ -186,7 +187,7 @@ impl Conference for PlugNmeet {
         let token = self.download_token(id, ArtifactKind::Summary).await?;
         let address = download::address(&self.settings.url, ArtifactKind::Summary, &token);
         let file = self.download(address).await?;
-        // Parsing may take a moment with a hostile text: not on a thread that serves others.
+        // Parsing a hostile text may take long, so it must not block a thread of the async runtime.
         tokio::task::spawn_blocking(move || summary::markdown(&file))
             .await
             .map_err(|_| ConferenceError::Refused {

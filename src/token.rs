@@ -1,9 +1,9 @@
-//! Signed links: what a link may do is in the link, and nobody else can make one. They do not expire.
+//! Signed links. A link contains everything that it permits, and only the relay can make one. Links do not expire.
 //!
-//! A token is `base64url(content ‖ first 16 bytes of HMAC-SHA256(content))`; the content begins with a byte that
-//! tells version and kind. It ends in a letter or digit, because linkers leave other signs out: where the last sign
-//! would be a whole sextet, and could be `-` or `_`, one byte more of the HMAC makes it a part of one. Tokens without
-//! that byte, from before, stay good.
+//! A token is `base64url(content ‖ first 16 bytes of HMAC-SHA256(content))`. The content begins with a byte for version
+//! and kind. A token always ends in a letter or digit, because programs that detect links omit other characters at the
+//! end. If the last character would encode a whole sextet, it could be `-` or `_`; then one more byte of the HMAC is
+//! included, so that it encodes only a part of one. Older tokens without that byte stay valid.
 
 mod copied;
 
@@ -21,29 +21,29 @@ use uuid::Uuid;
 
 use crate::domain::{ArtifactId, ArtifactKind, Identity, RequestId, UserId};
 
-/// Longest token that is looked at, in bytes; those that are made are shorter.
+/// Longest token that is verified, in bytes; those that the relay makes are shorter.
 pub(crate) const TOKEN_BYTES_MAX: usize = 256;
 
 const TAG_BYTES: usize = 16;
-/// Keeps these signatures apart from any other use of the same secret.
+/// Separates these signatures from any other use of the same secret.
 const PURPOSE: &[u8] = b"meetrelay link 1\0";
-/// The same for guests: no link is ever a guest, and no guest a link. Before 2 the identity in a cookie was the one that
-/// everybody in the room saw.
+/// The same for guests, so that no link is valid as a guest and no guest as a link. In version 1 the identity in a
+/// cookie was the one that everybody in the room saw.
 const GUEST_PURPOSE: &[u8] = b"meetrelay guest 2\0";
 
-/// What a link leads to.
+/// The target of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Link {
-    /// A request's meeting, for whoever has the link.
+    /// The meeting of a request, for everybody who has the link.
     Open(RequestId),
-    /// A request's meeting, for one person of Mattermost.
+    /// The meeting of a request, for one user of Mattermost.
     Own(RequestId, UserId),
     /// A recording or artifact.
     Artifact(ArtifactId, ArtifactKind),
 }
 
 impl Link {
-    /// The request whose meeting it leads to, if it leads to one.
+    /// The request whose meeting is the target; `None` for an artifact.
     pub const fn request(&self) -> Option<RequestId> {
         match self {
             Self::Open(request) | Self::Own(request, _) => Some(*request),
@@ -52,15 +52,15 @@ impl Link {
     }
 }
 
-/// Signs links with the signing secret, and knows them again.
+/// Signs links with the signing secret, and verifies them.
 #[derive(Clone)]
 pub struct Signer {
-    /// The first signs; all verify, so that links outlive a rotation of the secret.
+    /// The first key signs. All keys verify, so that links stay valid after a rotation of the secret.
     keys: Vec<Hmac<Sha256>>,
 }
 
 impl Signer {
-    /// A signer with the secret in use and the ones before it, whose links stay good.
+    /// A signer with the current secret and the previous ones, whose links stay valid.
     pub fn new(current: &SecretString, previous: &[SecretString]) -> Self {
         let keys = std::iter::once(current).chain(previous).map(key).collect();
         Self { keys }
@@ -78,7 +78,7 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(content)
     }
 
-    /// The link that a token stands for; `None` for anything that this signer's secrets did not make.
+    /// The link of a token; `None` if none of this signer's secrets signed it.
     pub fn verify(&self, token: &str) -> Option<Link> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
@@ -86,7 +86,7 @@ impl Signer {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let with_tag_of = |tag_bytes: usize| {
             let (content, tag) = bytes.split_at_checked(bytes.len().checked_sub(tag_bytes)?)?;
-            // Constant time for each key; which of the keys fits is no secret.
+            // The check of each key takes constant time; which of the keys matches is not secret.
             self.keys
                 .iter()
                 .any(|key| is_signed(key, PURPOSE, content, tag))
@@ -99,7 +99,7 @@ impl Signer {
         with_tag_of(TAG_BYTES).or_else(|| is_longer.then(|| with_tag_of(TAG_BYTES + 1))?)
     }
 
-    /// What a guest keeps to be the same person again: `<identity>.<base64url of the tag>`.
+    /// The cookie value with which a guest is recognized: `<identity>.<base64url of the tag>`.
     pub fn sign_guest(&self, guest: &Identity) -> String {
         let tag = self.keys.first().map(|key| {
             let tag = purposed(key, GUEST_PURPOSE, guest.as_str().as_bytes()).finalize();
@@ -108,7 +108,7 @@ impl Signer {
         format!("{guest}.{}", tag.unwrap_or_default())
     }
 
-    /// The guest that [`Self::sign_guest`] wrote; `None` for anything that this signer's secrets did not make.
+    /// The guest in a value of [`Self::sign_guest`]; `None` if none of this signer's secrets signed it.
     pub fn verify_guest(&self, kept: &str) -> Option<Identity> {
         if kept.len() > TOKEN_BYTES_MAX {
             return None;
@@ -155,17 +155,17 @@ impl Links {
         }
     }
 
-    /// From now on links are signed and known by this signer; for all clones.
+    /// Replaces the signer of this and all cloned `Links`, from the next link on.
     pub fn replace_signer(&self, signer: Signer) {
         self.signer.store(Arc::new(signer));
     }
 
-    /// The link on the card: for everybody who sees it.
+    /// The link on the card, for everybody who sees it.
     pub fn join_open(&self, request: RequestId) -> String {
         self.join(&Link::Open(request))
     }
 
-    /// One person's own link: joins under their name.
+    /// The personal link of one user, who joins under their own name.
     pub fn join_own(&self, request: RequestId, user: &UserId) -> String {
         self.join(&Link::Own(request, user.clone()))
     }
@@ -181,7 +181,7 @@ impl Links {
         format!("{}/join/{}", self.base, self.signer.load().sign(link))
     }
 
-    /// The link that a token stands for, also with what linkers and mail programs write behind it or leave out.
+    /// The link of a token, also if programs have added characters after it or omitted its last one.
     pub fn verify(&self, token: &str) -> Option<Link> {
         let signer = self.signer.load();
         copied::readings(token)
@@ -189,28 +189,29 @@ impl Links {
             .find_map(|token| signer.verify(token))
     }
 
-    /// What a guest keeps to be the same person again; whoever sees a guest's identity cannot make it.
+    /// The cookie value with which a guest is recognized. It cannot be made from the guest's identity alone.
     pub fn sign_guest(&self, guest: &Identity) -> String {
         self.signer.load().sign_guest(guest)
     }
 
-    /// The guest that was given this.
+    /// The guest in a value of [`Self::sign_guest`].
     pub fn verify_guest(&self, kept: &str) -> Option<Identity> {
         self.signer.load().verify_guest(kept)
     }
 
-    /// What browsers call the site of these links.
+    /// The web origin of these links.
     pub const fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// How the names of cookies begin: with `__Host-` no other host of the domain can set them. Browsers refuse that
-    /// prefix over plain HTTP, and on a cookie whose path a proxy has changed, as is usual below a path.
+    /// The prefix of cookie names. With `__Host-` no other host of the domain can set these cookies. Browsers refuse
+    /// this prefix over plain HTTP, and for a cookie whose path was changed by a proxy, as is usual for a relay below a
+    /// path.
     pub const fn cookie_prefix(&self) -> &'static str {
         self.cookie_prefix
     }
 
-    /// The links are used over TLS.
+    /// Whether the links use HTTPS.
     pub fn is_https(&self) -> bool {
         self.base.starts_with("https:")
     }
@@ -228,7 +229,7 @@ fn purposed(key: &Hmac<Sha256>, purpose: &[u8], content: &[u8]) -> Hmac<Sha256> 
     mac
 }
 
-/// How long the tag behind a content of so many bytes is, so that the token ends in a letter or digit.
+/// The length of the tag after a content of this many bytes, so that the token ends in a letter or digit.
 const fn tag_bytes(content: usize) -> usize {
     if (content + TAG_BYTES).is_multiple_of(3) {
         TAG_BYTES + 1
@@ -237,7 +238,7 @@ const fn tag_bytes(content: usize) -> usize {
     }
 }
 
-/// A shorter tag, which would be easier to guess, is none.
+/// Whether the tag is valid. A tag shorter than [`TAG_BYTES`] would be easier to guess, so it never is.
 fn is_signed(key: &Hmac<Sha256>, purpose: &[u8], content: &[u8], tag: &[u8]) -> bool {
     tag.len() >= TAG_BYTES
         && purposed(key, purpose, content)

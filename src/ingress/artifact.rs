@@ -1,7 +1,8 @@
-//! `/artifact/{token}` and `/artifact/{token}/file`: what a meeting left behind.
+//! `/artifact/{token}` and `/artifact/{token}/file`: the recordings and other artifacts of a meeting.
 //!
-//! The page only links to the file: a form would make the CSP stop plugNmeet's redirect to its storage. The download
-//! token is minted when a person follows that link, never for what looks ahead or makes previews: it gets the page.
+//! The page only links to the file, because with a form the CSP would block plugNmeet's redirect to its storage. The
+//! download token is minted when a person follows that link. Prefetching browsers and link previews get the page
+//! instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +23,11 @@ use super::observe::{IngressObserver, Noted};
 use super::pages::{MessagePage, Pages, redirect_to_secret};
 use super::reply::{self, Answer};
 
-/// Both routes.
+/// The handler of both routes.
 pub(super) struct Artifacts {
     pub(super) links: Arc<Links>,
     pub(super) store: Arc<dyn Store>,
-    /// Asked for the names in a title.
+    /// Supplies the names in a meeting's title.
     pub(super) chat: Arc<dyn Chat>,
     pub(super) conference: Arc<dyn Conference>,
     pub(super) pages: Arc<Pages>,
@@ -37,7 +38,7 @@ pub(super) struct Artifacts {
     pub(super) store_unavailable: LogThrottle,
 }
 
-/// What people call it.
+/// The name of an artifact's kind on pages.
 pub(super) const fn label(kind: ArtifactKind) -> &'static str {
     match kind {
         ArtifactKind::Recording => "Recording",
@@ -56,7 +57,7 @@ impl Artifacts {
         }
     }
 
-    /// 302 to the file, for people.
+    /// Redirects people to the file with 302.
     pub(super) async fn file(&self, token: &str, inbound: Inbound) -> Answer {
         let (artifact, kind) = match self.asked_for(token, &inbound) {
             Ok(found) => found,
@@ -72,7 +73,7 @@ impl Artifacts {
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(over) => {
-                tracing::debug!(event.id = %id, %artifact, ?over, "no download token: too many are wanted");
+                tracing::debug!(event.id = %id, %artifact, ?over, "no download token minted: too many requests");
                 self.observer.noted(Noted::MintsLimited);
                 return over.page(&self.pages, id, &self.links.artifact(&artifact, kind));
             }
@@ -92,7 +93,7 @@ impl Artifacts {
                         return answer;
                     }
                     None => ConferenceError::Refused {
-                        why: "the download address is no address".to_owned(),
+                        why: "the download address is not a valid URL".to_owned(),
                     },
                 }
             }
@@ -101,7 +102,7 @@ impl Artifacts {
                 why: format!("no answer within {} s", self.conference_deadline.as_secs()),
             },
         };
-        tracing::warn!(event.id = %id, %artifact, %error, "no download token");
+        tracing::warn!(event.id = %id, %artifact, %error, "no download token minted");
         self.observer.noted(Noted::NotMinted);
         self.not_minted(id, &error)
     }
@@ -126,7 +127,7 @@ impl Artifacts {
     async fn show(&self, id: EventId, artifact: &ArtifactId, kind: ArtifactKind) -> Answer {
         let found = self.store.meeting_of_artifact(artifact);
         let found = tokio::time::timeout(self.store_deadline, found).await;
-        // The link is enough for the file; without the store only the title is missing.
+        // The link alone leads to the file. Without the store only the title is missing.
         let mut meeting = found.ok().and_then(Result::ok).unwrap_or_else(|| {
             if let Some(requests) = self.store_unavailable.next_line() {
                 tracing::warn!(event.id = %id, %artifact, requests, "artifact page: the store does not answer");
@@ -187,20 +188,20 @@ impl Artifacts {
     }
 }
 
-/// HEAD, previews of links, crawlers and browsers that fetch ahead get the page instead.
+/// Whether a person follows the link. HEAD requests, link previews, crawlers and prefetching browsers get the page.
 fn is_person(inbound: &Inbound) -> bool {
     let agent = inbound.header(header::USER_AGENT.as_str());
     let is_bot = agent.is_some_and(is_bot);
-    let is_ahead = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
+    let is_prefetch = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
         inbound
             .header(name)
             .is_some_and(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
     });
-    inbound.method == Method::GET && !is_bot && !is_ahead
+    inbound.method == Method::GET && !is_bot && !is_prefetch
 }
 
-/// Whether a user agent calls itself a program that looks at links for others. There is no list of all of them; most
-/// say `bot`, which is also the end of one maker's name for its telephones.
+/// Whether a user agent names a program that reads links for others. There is no complete list of them. Most names
+/// contain a word that ends in `bot`; `Cubot` is a maker of telephones.
 fn is_bot(agent: &str) -> bool {
     let agent = agent.to_ascii_lowercase();
     let says_bot = agent
@@ -209,8 +210,8 @@ fn is_bot(agent: &str) -> bool {
     says_bot || BOT_WORDS.iter().any(|word| agent.contains(word))
 }
 
-/// What the others call themselves. WhatsApp's name stands only in its previews' requests (and in those of Signal, which
-/// uses it too): people open links in their browser.
+/// Words in the user agents of the others. WhatsApp's name is only in the requests of its previews (and of Signal's,
+/// which uses the same name), because people open links in their browser.
 const BOT_WORDS: [&str; 7] = [
     "crawler",
     "embedly",

@@ -1,14 +1,14 @@
-//! `POST` or `GET /mattermost/command`: what people type (src/mattermost/README.md, "Slash commands").
+//! `POST` or `GET /mattermost/command`: slash commands (src/mattermost/README.md, "Slash commands").
 //!
-//! Once the caller is authenticated the status is always 200: with any other the person would not see the text.
+//! Once the caller is authenticated, the status is always 200: with any other status the person does not see the text.
 //!
-//! To add a sub-command (four files; a fifth if it makes an event of a new kind):
-//! 1. In words.rs: a variant of [`SubCommand`] and its line in `read`, with the options that it knows.
-//! 2. In this file: its line in `obey`, and a method that reads the store or makes a [`Fact`]. A fact of a new kind
-//!    begins in src/domain/event.rs, and the compiler names the rest of its way.
+//! To add a sub-command (four files, or five if it makes an event of a new kind):
+//! 1. In words.rs: a variant of [`SubCommand`] and its line in `read`, with the options that it accepts.
+//! 2. In this file: its line in `execute`, and a method that reads the store or makes a [`Fact`]. A fact of a new kind
+//!    starts in src/domain/event.rs; the compiler names the other places.
 //! 3. In src/domain/say/command.rs: what it answers, and its line in `help`.
-//! 4. In observe.rs: a variant of `Trigger` with its word for the metrics, then the command for the metrics' page.
-//! 5. The tests: words.rs reads it, tests/it/field/commands.rs uses it as a person does.
+//! 4. In observe.rs: a variant of `Trigger` with its word for the metrics. Then update the page of metrics.
+//! 5. The tests: in words.rs for its parsing, in tests/it/field/commands.rs for its use by a person.
 
 mod hook;
 mod look;
@@ -41,7 +41,7 @@ use super::verify::Tokens;
 use hook::{ResponseUrl, dedup_key, hook};
 use words::SubCommand;
 
-/// The fields that are read.
+/// The fields that are read; others are ignored.
 const FIELDS: [&str; 12] = [
     "token",
     "team_id",
@@ -56,26 +56,26 @@ const FIELDS: [&str; 12] = [
     "response_url",
     "root_id",
 ];
-/// The route.
+/// The handler of slash commands.
 pub(super) struct CommandRoute {
     pub(super) tokens: Tokens,
     pub(super) server: ServerName,
-    /// By which people are told what they will see.
+    /// Decides which answer announces the meeting.
     pub(super) delivery_method: DeliveryMethod,
     pub(super) rules: Arc<Rules>,
     pub(super) starts: Arc<Starts>,
-    /// Counted as starts are: each end asks the chat who may end.
+    /// Limits requests to end, as `starts` limits starts: each of them asks the chat server who may end the meeting.
     pub(super) ends: Starts,
     pub(super) links: Arc<Links>,
     pub(super) store: Arc<dyn Store>,
-    /// Asked for the names that people see.
+    /// Supplies the names that people see.
     pub(super) chat: Arc<dyn Chat>,
     pub(super) sink: EventSink,
     pub(super) observer: Arc<dyn IngressObserver>,
     pub(super) bad_tokens: LogThrottle,
 }
 
-/// Seen by the caller alone.
+/// An answer that only the caller sees.
 #[derive(Serialize)]
 struct Ephemeral<'a> {
     response_type: &'static str,
@@ -118,14 +118,14 @@ impl CommandRoute {
         };
         if !self.tokens.admit(fields.text("token")) {
             if let Some(requests) = self.bad_tokens.next_line() {
-                tracing::warn!(event.id = %inbound.id, requests, "command refused: its token is none of mattermost.command_tokens");
+                tracing::warn!(event.id = %inbound.id, requests, "command refused: its token does not match any of mattermost.command_tokens");
             }
             self.observer
                 .rejected(Source::SlashCommand, Rejected::BadToken);
             return reply::unauthorized();
         }
         let text = match self.typed(&inbound, &fields) {
-            Ok(typed) => self.obey(&typed).await,
+            Ok(typed) => self.execute(&typed).await,
             Err(bad) => {
                 self.observer
                     .rejected(Source::SlashCommand, Rejected::Malformed);
@@ -147,7 +147,7 @@ impl CommandRoute {
         })
     }
 
-    async fn obey(&self, typed: &Typed<'_>) -> String {
+    async fn execute(&self, typed: &Typed<'_>) -> String {
         let words = words::read(typed.fields.text("text"));
         let command = typed.fields.text("command");
         let ignored: Vec<&str> = words.ignored.iter().map(String::as_str).collect();
@@ -191,7 +191,7 @@ impl CommandRoute {
         let rule = self.rules.choose_by_command(place, &by.user_name, title);
         let title = rule.title.clone();
         let via = self.via(typed);
-        // One that wants a meeting of its own is offered none.
+        // A person who asks for a new meeting is not offered a running one.
         let running = match always_new {
             true => Some(Vec::new()),
             false => self.running(place).await,
@@ -247,7 +247,8 @@ impl CommandRoute {
         let running = self.running(&typed.place).await.unwrap_or_default();
         let running: Vec<&Meeting> = running.iter().collect();
         let choice = choice::to_end(&running, &typed.place, user, &words);
-        // What is found now is told now; what is not may still come, so that only apply can say so.
+        // A meeting that is found now is named in this answer. One that is not found may still be under way in the
+        // queue, so only the apply worker can answer that there is none.
         let meeting = match &choice {
             EndChoice::One(meeting) => Some(*meeting),
             EndChoice::Nothing | EndChoice::Unclear(_) => None,
@@ -285,14 +286,14 @@ impl CommandRoute {
         })
     }
 
-    /// How the person can be answered later; a URL of another form stops nothing but the late answer.
+    /// How the person can be answered later. A `response_url` in another format disables only the late answer.
     fn via(&self, typed: &Typed<'_>) -> TriggerSource {
         let url = typed.fields.text("response_url");
         let hook = match hook(url) {
             ResponseUrl::Usable(hook) => Some(hook),
             ResponseUrl::Absent => None,
             ResponseUrl::Unusable => {
-                tracing::warn!(event.id = %typed.inbound.id, "command without late answers: its response_url does not end in /hooks/commands/<id>");
+                tracing::warn!(event.id = %typed.inbound.id, "command accepted without late answers: its response_url does not end in /hooks/commands/<id>");
                 self.observer.noted(Noted::ForeignResponseUrl);
                 None
             }

@@ -1,4 +1,4 @@
-//! A handler that panics is a defect of the relay, and no reason to leave its caller without an answer.
+//! Answers requests whose handler panics. A panic is a defect of the relay, and the caller still needs an answer.
 
 use std::panic::AssertUnwindSafe;
 
@@ -12,7 +12,7 @@ use crate::crash_point;
 use crate::domain::EventId;
 use crate::domain::say::ANSWER_NAME;
 
-/// The handler's answer; where it panicked, one that makes plugNmeet try again and tells a person the event's id.
+/// The handler's answer. If the handler panics, the answer makes plugNmeet try again and shows a person the event's id.
 pub(super) async fn caught(
     route: Route,
     id: EventId,
@@ -25,15 +25,16 @@ pub(super) async fn caught(
     match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(answer) => answer,
         Err(_) => {
-            tracing::error!(event.id = %id, route = route.as_str(), "a request could not be answered because of a defect; the line before says where");
+            tracing::error!(event.id = %id, route = route.as_str(), "the handler of a request panicked; the log line before names the place");
             apology(route, id)
         }
     }
 }
 
-/// Mattermost shows the text of an outgoing webhook whatever the status, that of a command only with 200.
+/// The answer after a panic. Mattermost shows the text of an outgoing webhook with any status, that of a command only
+/// with 200.
 fn apology(route: Route, id: EventId) -> Answer {
-    let text = format!("meetrelay met an error of its own; please try again. ref {id}");
+    let text = format!("meetrelay failed because of an internal error; please try again. ref {id}");
     match route {
         Route::Outgoing => reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "text": text })),
         Route::Command => reply::json(

@@ -1,6 +1,6 @@
-//! Flat bodies: forms, query strings and JSON objects, all read into the same few known fields.
+//! Flat bodies: forms, query strings and JSON objects are all read into the same few known fields.
 //!
-//! Of repeated keys the first wins; unknown keys are passed over; everything is counted and bounded.
+//! Of repeated keys the first one counts. Unknown keys are ignored. The number of keys is bounded.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,25 +21,25 @@ pub(super) const KEYS_MAX: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Fields(BTreeMap<&'static str, String>);
 
-/// Why a body cannot be understood; names a field, never a value.
+/// Why a body is malformed. The text names a field, never a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadFields {
-    #[error("the body is no valid form: it must be %-encoded UTF-8")]
+    #[error("the body is not a valid form: it must be %-encoded UTF-8")]
     Form,
-    #[error("the body is no JSON object")]
+    #[error("the body is not a JSON object")]
     Json,
     #[error("the body has more than {KEYS_MAX} keys")]
     TooMany,
-    #[error("field {0} must be a text")]
+    #[error("field {0} must be a string")]
     NoText(&'static str),
-    #[error("field {0} is missing or no valid identifier")]
+    #[error("field {0} is missing or is not a valid identifier")]
     BadId(&'static str),
     #[error("field {0} must be a whole number")]
     NoNumber(&'static str),
 }
 
 impl Fields {
-    /// Reads `key=value&...`; every key and value must be properly encoded UTF-8.
+    /// Reads `key=value&...`; every key and value must be %-encoded UTF-8.
     pub(super) fn from_form(body: &[u8], known: &[&'static str]) -> Result<Self, BadFields> {
         let mut fields = BTreeMap::new();
         let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
@@ -57,7 +57,7 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// Reads one JSON object; numbers are taken as their text, null as absent.
+    /// Reads one JSON object. A number is read as its text, and null as absent.
     pub(super) fn from_json(body: &[u8], known: &[&'static str]) -> Result<Self, BadFields> {
         let mut reader = serde_json::Deserializer::from_slice(body);
         let pairs = Object { known }
@@ -79,17 +79,17 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// A field's text; empty if it is absent.
+    /// The text of a field; empty if the field is absent.
     pub(super) fn text(&self, name: &'static str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// An identifier that must be there.
+    /// A required identifier.
     pub(super) fn id<T: FromStr>(&self, name: &'static str) -> Result<T, BadFields> {
         self.text(name).parse().map_err(|_| BadFields::BadId(name))
     }
 
-    /// An identifier that may be absent or empty.
+    /// An optional identifier: `None` if it is absent or empty.
     pub(super) fn optional_id<T: FromStr>(
         &self,
         name: &'static str,
@@ -100,7 +100,7 @@ impl Fields {
         }
     }
 
-    /// A whole number that may be absent or empty.
+    /// An optional whole number: `None` if it is absent or empty.
     pub(super) fn optional_number(&self, name: &'static str) -> Result<Option<i64>, BadFields> {
         match self.text(name) {
             "" => Ok(None),
@@ -111,23 +111,24 @@ impl Fields {
         }
     }
 
-    /// At most `max` characters of a field, without control characters.
+    /// A field as a name of at most `max` characters, see [`clean_name`].
     pub(super) fn name(&self, name: &'static str, max: usize) -> String {
         clean_name(self.text(name), max)
     }
 }
 
-/// At most `max` characters of a name, without control characters, without what is not seen but turns or marks
-/// others (pages and plugNmeet show names as they are), and without outer blanks. Empty if nothing of it is seen.
+/// At most `max` characters of a name, without control characters and without surrounding white space. Invisible
+/// characters that change the direction or look of others are removed too, because pages and plugNmeet show names as
+/// they are. Empty if nothing visible is left.
 pub(super) fn clean_name(text: &str, max: usize) -> String {
     let seen = visible(text);
     let name: String = seen.chars().filter(|c| !c.is_control()).take(max).collect();
-    // What was seen may be what was cut off.
+    // Checked again because the visible part may have been cut off.
     visible(name.trim())
 }
 
 impl BadFields {
-    /// 400 with the field's name.
+    /// Status 400 with the name of the field.
     pub(super) fn answer(self) -> Answer {
         reply::plain(StatusCode::BAD_REQUEST, &self.to_string())
     }
@@ -155,7 +156,7 @@ fn decode(text: &[u8]) -> Result<String, BadFields> {
     String::from_utf8(bytes).map_err(|_| BadFields::Form)
 }
 
-/// The known keys of an object with their first values; `None` if there are too many keys.
+/// Reads the known keys of an object with their first values; `None` if there are too many keys.
 struct Object<'k> {
     known: &'k [&'static str],
 }

@@ -1,4 +1,5 @@
-//! `GET /healthz`: is anybody there? What works behind it is the admin listener's to tell.
+//! `GET /healthz`: answers 200 while the public listener serves. The admin listener reports the state of all other
+//! parts.
 
 use http::{Method, StatusCode};
 

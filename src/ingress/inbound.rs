@@ -1,4 +1,4 @@
-//! A request as the routes see it: its body already read, within the limit.
+//! A request as the routes receive it: its body is already read, within the limit.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,26 +20,29 @@ use super::observe::Rejected;
 use super::reply::{self, Answer};
 use super::sink::TraceParent;
 
-/// A body of so many bytes is always read: webhooks and commands are shorter. Times the listener's connections this
-/// bounds what strangers can make the relay keep before it knows who they are.
+/// A body of up to this many bytes is always read; webhooks and commands are shorter. Multiplied by the listener's
+/// connections, this bounds the memory that unauthenticated senders can use.
 const BODY_BYTES_FREE: usize = 16 * 1024;
-/// Longer bodies of one route together may be as long as so many of the longest; more are refused.
+/// The longer bodies of one route may together hold as many bytes as this number of bodies of the longest size. Bodies
+/// beyond that are refused.
 const LARGE_BODIES_MAX: usize = 8;
 
-/// A longer body is complete within this time from the byte on that makes it one: it holds room that others need.
+/// A longer body must be complete within this time, counted from the byte that makes it longer than
+/// [`BODY_BYTES_FREE`], because it uses memory that other bodies need.
 const LARGE_BODY_WITHIN: Duration = Duration::from_secs(2);
 
-/// Of a body that is too large so many bytes are taken and thrown away, within this time.
-const THROWN_AWAY_BYTES_MAX: usize = 8 * 1024 * 1024;
-const THROWN_AWAY_WITHIN: Duration = Duration::from_millis(500);
+/// Most bytes of a body that is too large which are read and discarded.
+const DISCARD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest that discarding may take.
+const DISCARD_WITHIN: Duration = Duration::from_millis(500);
 
-/// One request.
+/// One request with its body.
 pub(super) struct Inbound {
-    /// The id of the event that it may become.
+    /// The id of the event that the request may become.
     pub(super) id: EventId,
-    /// When it was there as a whole, on our clock.
+    /// When the request was complete, on our clock.
     pub(super) received_at: Timestamp,
-    /// The same for deadlines.
+    /// The same moment on the monotonic clock, for deadlines.
     pub(super) since: Instant,
     pub(super) method: Method,
     pub(super) path: String,
@@ -48,32 +51,32 @@ pub(super) struct Inbound {
     pub(super) body: Result<Bytes, Unread>,
 }
 
-/// Why there is no body.
+/// Why the body of a request was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// Over the limit; the rest was not kept.
+    /// It is over the limit; what was read is dropped.
     TooLarge,
-    /// It ended before it was complete, or was no valid chunked body.
+    /// It ended before it was complete, or its chunked encoding was invalid.
     Broken,
-    /// Too many large bodies are held at this moment.
+    /// Large bodies use all the memory that is reserved for them at this moment.
     NoRoom,
-    /// It was longer than most, and did not come in time.
+    /// It was longer than [`BODY_BYTES_FREE`] and did not arrive in time.
     TooSlow,
 }
 
-/// Why a request is refused before its body is looked at.
+/// Why a request is refused before its body is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RefusedRequest {
-    /// A content encoding: nothing is unpacked.
+    /// The body has a content encoding; nothing is decompressed.
     Encoded,
-    /// Another content type, none, or several.
+    /// The content type is not accepted here, is missing, or is given several times.
     MediaType,
-    /// There is no body.
+    /// The body could not be read.
     Unread(Unread),
 }
 
 impl RefusedRequest {
-    /// The label.
+    /// The reason as a metric label.
     pub(super) const fn reason(self) -> Rejected {
         match self {
             Self::Encoded | Self::MediaType => Rejected::UnsupportedMedia,
@@ -83,7 +86,7 @@ impl RefusedRequest {
         }
     }
 
-    /// 415, 413, 400, or 503 where the same request may be taken a moment later.
+    /// Status 415, 413, 400 or 408, or 503 where the same request may be accepted a moment later.
     pub(super) fn answer(self) -> Answer {
         let (status, text) = match self {
             Self::Encoded => (
@@ -99,10 +102,10 @@ impl RefusedRequest {
             }
             Self::Unread(Unread::Broken) => (StatusCode::BAD_REQUEST, "the body is incomplete"),
             Self::Unread(Unread::TooSlow) => {
-                (StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
+                (StatusCode::REQUEST_TIMEOUT, "the body arrived too slowly")
             }
             Self::Unread(Unread::NoRoom) => {
-                let text = "too many large bodies at a time, try again";
+                let text = "too many large bodies at the same time, try again";
                 let answer = reply::plain(StatusCode::SERVICE_UNAVAILABLE, text);
                 return reply::with(answer, header::RETRY_AFTER, "5");
             }
@@ -111,7 +114,8 @@ impl RefusedRequest {
     }
 }
 
-/// Takes any request, reading at most `body_max` bytes. Every call makes a route's own room for large bodies.
+/// Accepts any request and reads at most `body_max` bytes of its body. Each call reserves separate memory for the large
+/// bodies of one route.
 pub(super) fn inbound(
     clock: Arc<dyn Clock>,
     body_max: usize,
@@ -143,7 +147,8 @@ pub(super) fn inbound(
 }
 
 impl Inbound {
-    /// The body, if its kind is one of `types` (parameters do not matter), not encoded, whole, and within the limit.
+    /// The body, if its media type is one of `types` (parameters are ignored) and it is not encoded, complete and
+    /// within the limit.
     pub(super) fn body_of(&self, types: &[&str]) -> Result<(&Bytes, &'static str), RefusedRequest> {
         let is_encoded = self
             .headers
@@ -163,7 +168,7 @@ impl Inbound {
         }
     }
 
-    /// The media type, if there is exactly one and it is one that some route knows.
+    /// The media type, if there is exactly one and some route accepts it.
     fn media_type(&self) -> Option<&'static str> {
         let mut values = self.headers.get_all(header::CONTENT_TYPE).iter();
         let (value, None) = (values.next()?, values.next()) else {
@@ -179,7 +184,7 @@ impl Inbound {
         TraceParent::of(&self.headers)
     }
 
-    /// The method as a label.
+    /// The method as a metric label.
     pub(super) fn method_label(&self) -> &'static str {
         match self.method {
             Method::GET => "GET",
@@ -189,7 +194,7 @@ impl Inbound {
         }
     }
 
-    /// One header as text.
+    /// The first value of a header as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -199,7 +204,7 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) const JSON: &str = "application/json";
 pub(super) const WEBHOOK_JSON: &str = "application/webhook+json";
 
-/// A UUIDv7 of our clock's time.
+/// A UUIDv7 with the time of our clock.
 pub(super) fn fresh_id(now: Timestamp) -> EventId {
     let millis = u64::try_from(now.millis()).unwrap_or(0);
     let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
@@ -216,12 +221,12 @@ async fn read(
     max: usize,
     room: &Arc<Semaphore>,
 ) -> Result<Bytes, Unread> {
-    let told = headers
+    let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut body = pin!(body);
-    if told.is_some_and(|told| told > max as u64) {
-        throw_away(body).await;
+    if announced.is_some_and(|length| length > max as u64) {
+        discard_rest(body).await;
         return Err(Unread::TooLarge);
     }
     let mut read = BytesMut::new();
@@ -231,15 +236,15 @@ async fn read(
         let mut chunk = chunk.map_err(|_| Unread::Broken)?;
         let length = chunk.remaining();
         if read.len() + length > max {
-            throw_away(body).await;
+            discard_rest(body).await;
             return Err(Unread::TooLarge);
         }
         if read.len() + length > BODY_BYTES_FREE {
-            // What has come holds room, and not what was announced: that costs its sender nothing.
+            // Only received bytes reserve memory: announcing a length costs the sender nothing.
             let bytes = length + if place.is_none() { read.len() } else { 0 };
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             let Ok(taken) = Arc::clone(room).try_acquire_many_owned(bytes) else {
-                throw_away(body).await;
+                discard_rest(body).await;
                 return Err(Unread::NoRoom);
             };
             match &mut place {
@@ -259,7 +264,7 @@ async fn read(
     })
 }
 
-/// The next part of a body, in time.
+/// The next chunk of a body, within the deadline.
 async fn next<S: Stream + ?Sized>(
     body: &mut Pin<&mut S>,
     due: Option<Instant>,
@@ -273,7 +278,7 @@ async fn next<S: Stream + ?Sized>(
     }
 }
 
-/// A large body; its place is free again when the last copy is dropped.
+/// A large body. Its reserved memory is released when the last copy is dropped.
 struct Large {
     body: Bytes,
     _place: OwnedSemaphorePermit,
@@ -285,11 +290,11 @@ impl AsRef<[u8]> for Large {
     }
 }
 
-/// Takes the rest of a body that is too large, within bounds: a connection closed over unread bytes is reset, and the
-/// sender never sees the 413.
-async fn throw_away(mut body: Pin<&mut impl Stream<Item = Result<impl Buf, warp::Error>>>) {
+/// Reads and discards the rest of a body that is too large, within bounds. A connection that is closed with unread
+/// bytes is reset, and then the sender never sees the 413.
+async fn discard_rest(mut body: Pin<&mut impl Stream<Item = Result<impl Buf, warp::Error>>>) {
     let rest = async {
-        let mut left = THROWN_AWAY_BYTES_MAX;
+        let mut left = DISCARD_BYTES_MAX;
         while let Some(Ok(chunk)) = body.next().await {
             let Some(less) = left.checked_sub(chunk.remaining()) else {
                 return;
@@ -297,6 +302,6 @@ async fn throw_away(mut body: Pin<&mut impl Stream<Item = Result<impl Buf, warp:
             left = less;
         }
     };
-    // In vain or not, the answer is the same.
-    let _ = tokio::time::timeout(THROWN_AWAY_WITHIN, rest).await;
+    // A timeout changes nothing: the answer is the same.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, rest).await;
 }

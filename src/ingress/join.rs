@@ -1,7 +1,7 @@
-//! `/join/{token}`: one link for the whole life of a meeting. It waits while the room is being made, lets
-//! people in while it runs, and tells afterwards what came of it.
+//! `/join/{token}`: one link for the whole life of a meeting. The page waits while the room is being created, lets
+//! people join while the meeting runs, and shows a recap afterwards.
 //!
-//! A GET mints nothing, whoever sends it; previews and crawlers do no harm.
+//! A GET never mints a token, so link previews and crawlers do no harm.
 
 mod doubt;
 mod guest;
@@ -31,10 +31,10 @@ pub(super) use doubt::RecentlyAsked;
 pub(super) use guest::brought as guest_of;
 pub(super) use mint::CHAT_DEADLINE;
 
-/// The waiting page loads itself again after so many seconds.
+/// The waiting page reloads after this many seconds.
 const WAIT_SECONDS: u32 = 2;
 
-/// The route.
+/// The handler of the join page.
 pub(super) struct Join {
     pub(super) links: Arc<Links>,
     pub(super) store: Arc<dyn Store>,
@@ -43,28 +43,28 @@ pub(super) struct Join {
     pub(super) sink: EventSink,
     pub(super) pages: Arc<Pages>,
     pub(super) observer: Arc<dyn IngressObserver>,
-    /// How long a request that the store does not know may still be under way.
+    /// How long a request that is not in the store yet may still be under way in the queue.
     pub(super) start_deadline: Duration,
     pub(super) store_deadline: Duration,
     pub(super) chat_deadline: Duration,
     pub(super) conference_deadline: Duration,
     pub(super) mint_limits: Arc<MintLimits>,
-    /// Which meetings were asked about lately because no token was minted for them.
+    /// The meetings that plugNmeet was recently asked about because no token was minted for them.
     pub(super) doubts: RecentlyAsked,
     pub(super) foreign_forms: LogThrottle,
     pub(super) store_unavailable: LogThrottle,
 }
 
-/// Who follows the link, to which request.
+/// One visit of a link that leads to a request.
 struct Visit {
-    /// For the log.
+    /// The id of the HTTP request, for the log.
     id: EventId,
-    /// For people: the event that asked for the meeting, by which its whole story is found.
+    /// The id that people see: that of the event that asked for the meeting. With it the whole history is found.
     reference: EventId,
     now: Timestamp,
     link: Link,
     request: RequestId,
-    /// The name that was typed in this browser before; may be empty.
+    /// The name that was typed earlier in this browser; may be empty.
     typed_name: String,
 }
 
@@ -92,7 +92,7 @@ impl Join {
         let meeting = match tokio::time::timeout(self.store_deadline, found).await {
             Ok(Ok(meeting)) => meeting,
             Ok(Err(error)) => return self.store_unavailable(&visit, &error),
-            Err(_) => return self.store_unavailable(&visit, &"it does not answer in time"),
+            Err(_) => return self.store_unavailable(&visit, &"no answer in time"),
         };
         match meeting {
             Some(meeting) if is_post => self.enter(&visit, &meeting, &inbound).await,
@@ -109,11 +109,11 @@ impl Join {
         meeting
     }
 
-    /// The page for what the meeting is now.
+    /// The page for the current state of the meeting.
     fn show(&self, visit: &Visit, meeting: &Meeting) -> Answer {
         match meeting.state() {
             State::Creating => self.waiting(visit, Some(meeting)),
-            State::Open | State::Live => self.door(visit, meeting, StatusCode::OK, ""),
+            State::Open | State::Live => self.join_form(visit, meeting, StatusCode::OK, ""),
             State::Ended | State::Missed => recap::page(self, visit.reference, meeting),
             State::Cancelled => self.pages.message(
                 visit.reference,
@@ -128,8 +128,14 @@ impl Join {
         }
     }
 
-    /// The way in: a name for those whose name is not known, and a button.
-    fn door(&self, visit: &Visit, meeting: &Meeting, status: StatusCode, error: &str) -> Answer {
+    /// The form to join: a button, and a field for the name if it is not known.
+    fn join_form(
+        &self,
+        visit: &Visit,
+        meeting: &Meeting,
+        status: StatusCode,
+        error: &str,
+    ) -> Answer {
         let view = meeting.card_view();
         self.pages.page(
             status,
@@ -150,8 +156,8 @@ impl Join {
         )
     }
 
-    /// Whether the person must write a name: with a link for everybody, and with one of their own where nobody can be
-    /// asked for it.
+    /// Whether the person must write a name: always with a link for everybody, and with a link of their own if no chat
+    /// account can be asked for their name.
     fn asks_name(&self, visit: &Visit, meeting: &Meeting) -> bool {
         match visit.link {
             Link::Own(..) => {
@@ -176,7 +182,7 @@ impl Join {
         )
     }
 
-    /// A good link whose request the store does not have (yet): its event may lie in a queue.
+    /// A valid link whose request is not in the store (yet): its event may still be in a queue.
     fn not_known(&self, visit: &Visit) -> Answer {
         if visit.now.since(visit.request.made_at()) <= self.start_deadline {
             return self.waiting(visit, None);
@@ -185,7 +191,7 @@ impl Join {
             visit.reference,
             &MessagePage {
                 state: "Too late",
-                title: "This meeting did not come about",
+                title: "This meeting was not started",
                 lines: &["Its room could not be made in time. Start a new meeting in the chat."],
                 ..MessagePage::default()
             },
@@ -226,18 +232,18 @@ impl Join {
     fn store_unavailable(&self, visit: &Visit, error: &dyn std::fmt::Display) -> Answer {
         match self.store_unavailable.next_line() {
             Some(requests) => {
-                tracing::warn!(event.id = %visit.id, request = %visit.request, requests, %error, "join page: the store is away");
+                tracing::warn!(event.id = %visit.id, request = %visit.request, requests, %error, "join page: the store is unavailable");
             }
-            // The page shows a reference.
+            // Logged at debug level so that the reference on this page can be found.
             None => {
-                tracing::debug!(event.id = %visit.id, request = %visit.request, %error, "join page: the store is away");
+                tracing::debug!(event.id = %visit.id, request = %visit.request, %error, "join page: the store is unavailable");
             }
         }
         self.observer.noted(Noted::StoreAway);
         self.pages.unavailable(visit.reference)
     }
 
-    /// 303 to the page itself, which shows how things are.
+    /// Redirects with 303 to the page itself, which shows the current state.
     fn see_page(&self, visit: &Visit) -> Answer {
         let mut answer = reply::empty(StatusCode::SEE_OTHER);
         if let Ok(location) = HeaderValue::from_str(&self.links.join(&visit.link)) {
@@ -247,7 +253,7 @@ impl Join {
     }
 }
 
-/// The channel's name, where it means something to people.
+/// The name of the channel. That of a direct message means nothing to people and is replaced.
 fn place_name(meeting: &Meeting) -> &str {
     match meeting.place.kind {
         ConversationKind::Channel => &meeting.place.channel_name,

@@ -1,9 +1,9 @@
-//! The door's tokens and secrets, replaced while it is open.
+//! The tokens and secrets of callers. They are replaced at a reload while the routes serve requests.
 
 use super::IngressSettings;
 use super::verify::{Tokens, WebhookKey};
 
-/// What the open door knows its callers by. No request ever waits for a change of it.
+/// The tokens and secrets by which the ingress authenticates callers. No request ever waits for a change of them.
 #[derive(Clone)]
 pub(crate) struct Keyring {
     pub(super) outgoing: Tokens,
@@ -12,7 +12,7 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// What `settings` say about callers.
+    /// The tokens and secrets in `settings`.
     pub(super) fn new(settings: &IngressSettings) -> Self {
         Self {
             outgoing: Tokens::new(&settings.outgoing_tokens),
@@ -25,7 +25,7 @@ impl Keyring {
         }
     }
 
-    /// From the next request on the tokens and secrets of `settings` count and no others.
+    /// Replaces all tokens and secrets by those in `settings`, from the next request on.
     pub(crate) fn replace(&self, settings: &IngressSettings) {
         self.outgoing.replace(&settings.outgoing_tokens);
         self.command.replace(&settings.command_tokens);

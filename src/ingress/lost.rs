@@ -1,10 +1,10 @@
-//! Requests that look like a peer's and came to an address that the relay does not have.
+//! Requests that look like a webhook or a command but were sent to a path that the relay does not have.
 
 use crate::log_throttle::LogThrottle;
 
 /// Most segments of a path that are shown.
 const SEGMENTS_MAX: usize = 8;
-/// What the relay's own paths consist of.
+/// The segments of the relay's own paths.
 const WORDS: [&str; 11] = [
     "api",
     "auth",
@@ -21,12 +21,12 @@ const WORDS: [&str; 11] = [
 /// A path with one of these was meant for the relay.
 const MEANT: [&str; 5] = ["mattermost", "plugnmeet", "outgoing", "command", "webhook"];
 
-/// What was lost lately.
+/// Logs such requests, with a limited rate.
 #[derive(Debug, Default)]
 pub(super) struct Lost(LogThrottle);
 
 impl Lost {
-    /// Logs it if it looks like a webhook or command that missed its address.
+    /// Logs the request if it looks like a webhook or command that was sent to a wrong path.
     pub(super) fn note(&self, method: &'static str, path: &str) {
         let Some(shape) = shape(path) else { return };
         let Some(requests) = self.0.next_line() else {
@@ -36,7 +36,7 @@ impl Lost {
             method,
             path = shape,
             requests,
-            "a request came to an address that the relay does not have: correct it where it is configured; \
+            "a request was sent to a path that the relay does not have: correct the address where it is configured; \
              an outgoing webhook goes to <server.public_url>/mattermost/outgoing, a slash command to \
              <server.public_url>/mattermost/command, plugNmeet's webhook to <server.public_url>/plugnmeet/webhook; \
              `meetrelay check` prints them. A reverse proxy must take a sub-path off"
@@ -44,7 +44,8 @@ impl Lost {
     }
 }
 
-/// The path with only our own words in it, since anything else may be a secret; `None` when it was hardly meant for us.
+/// The path with only our own words in it, because other segments may be secrets; `None` if the request was probably
+/// not meant for the relay.
 fn shape(path: &str) -> Option<String> {
     let known =
         |segment: &str, words: &[&str]| words.iter().any(|word| segment.eq_ignore_ascii_case(word));

@@ -1,8 +1,7 @@
-//! How many tokens plugNmeet is asked for: one bound for the join page and for downloads.
+//! Limits how many tokens plugNmeet is asked for. The join page and downloads share these limits.
 //!
-//! A link is known by what it leads to, not by the text of its token, which is not unique. Nobody who asks without a
-//! link of their own and without a guest's cookie can be told apart from others, so only the link's bounds hold for
-//! them.
+//! A link is identified by its target, not by the text of its token, which is not unique. People without a personal
+//! link and without a guest's cookie cannot be distinguished, so only the limits of the link apply to them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,30 +20,31 @@ use crate::token::Link;
 use super::pages::{MessagePage, Pages};
 use super::reply::Answer;
 
-/// Longest that a request waits for its turn; with the call of plugNmeet (8 s) it stays below the listener's deadline.
+/// Longest that a request waits for its turn. Together with the call of plugNmeet (8 s) it stays below the listener's
+/// deadline.
 const TURN_WITHIN: Duration = Duration::from_secs(3);
-/// Most tokens that are minted at a time.
+/// Most tokens that are minted at the same time.
 const MINTS_MAX: usize = 16;
-/// Most tokens that are minted at a time for one link.
+/// Most tokens that are minted at the same time for one link.
 const MINTS_PER_LINK_MAX: usize = 2;
 /// Most requests that wait for one link's turn; more are refused at once.
 const WAITING_PER_LINK_MAX: usize = 32;
-/// When those who were refused for that may try again.
+/// When a request that was refused because of that may be repeated.
 const CROWDED_AGAIN_AFTER: Duration = Duration::from_secs(2);
-/// Everybody in a large channel follows the card's link within a minute.
+/// Enough for a large channel in which everybody follows the card's link within a minute.
 const LINK_RATE: Rate = Rate {
     burst: 300,
     every: Duration::from_millis(200),
 };
-/// What one person needs, with a browser that is started several times.
+/// Enough for one person, also with a browser that is restarted several times.
 const PERSON_RATE: Rate = Rate {
     burst: 10,
     every: Duration::from_secs(6),
 };
-/// Most links, and most people, whose recent use is remembered.
+/// Most links whose recent use is remembered; the same number applies to people.
 const KEYS_MAX: usize = 10_000;
 
-/// The bounds, shared by both routes.
+/// The limits, shared by both routes.
 #[derive(Debug)]
 pub(super) struct MintLimits {
     places: Semaphore,
@@ -55,23 +55,23 @@ pub(super) struct MintLimits {
 struct Usage {
     links: Buckets<Link>,
     people: Buckets<Identity>,
-    /// The links that tokens are being minted for.
+    /// The links for which tokens are being minted now.
     busy: HashMap<Link, Busy>,
 }
 
 #[derive(Debug)]
 struct Busy {
     places: Arc<Semaphore>,
-    /// Requests that mint or wait.
+    /// The number of requests that mint or wait.
     requests: usize,
 }
 
-/// Why no token is minted now.
+/// Which limit a request exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OverLimit {
-    /// This person has asked too often; may ask again after this time.
+    /// The person asked too often and may ask again after this time.
     Person(Duration),
-    /// The link was used too often, by whomever; may be used again after this time.
+    /// The link was used too often, by any number of people. It may be used again after this time.
     Link(Duration),
     /// Too many requests wait for this link's turn.
     Crowded,
@@ -91,8 +91,8 @@ impl Default for MintLimits {
 }
 
 impl MintLimits {
-    /// Whether `person` may have a token of `link` minted; counts it if so. What is refused is not counted, so that
-    /// whoever waits as told is admitted.
+    /// Admits a request for a token of `link` and counts it. A refused request is not counted, so a person who waits
+    /// for the returned time is admitted.
     pub(super) fn admit(
         &self,
         link: &Link,
@@ -100,22 +100,22 @@ impl MintLimits {
         now: Instant,
     ) -> Result<Admitted<'_>, OverLimit> {
         let mut guard = self.lock();
-        let used = &mut *guard;
-        if let Some(wait) = person.and_then(|person| used.people.wait(person, now)) {
+        let usage = &mut *guard;
+        if let Some(wait) = person.and_then(|person| usage.people.wait(person, now)) {
             return Err(OverLimit::Person(wait));
         }
-        if let Some(wait) = used.links.wait(link, now) {
+        if let Some(wait) = usage.links.wait(link, now) {
             return Err(OverLimit::Link(wait));
         }
-        let requests = used.busy.get(link).map_or(0, |busy| busy.requests);
+        let requests = usage.busy.get(link).map_or(0, |busy| busy.requests);
         if requests >= MINTS_PER_LINK_MAX + WAITING_PER_LINK_MAX {
             return Err(OverLimit::Crowded);
         }
         if let Some(person) = person {
-            used.people.take(person, now);
+            usage.people.take(person, now);
         }
-        used.links.take(link, now);
-        let busy = used.busy.entry(link.clone()).or_insert_with(|| Busy {
+        usage.links.take(link, now);
+        let busy = usage.busy.entry(link.clone()).or_insert_with(|| Busy {
             places: Arc::new(Semaphore::new(MINTS_PER_LINK_MAX)),
             requests: 0,
         });
@@ -132,7 +132,7 @@ impl MintLimits {
     }
 }
 
-/// A request that may mint; counts among the link's until it is dropped.
+/// A request that may mint a token. It counts as one of the link's requests until it is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted<'l> {
     limits: &'l MintLimits,
@@ -141,15 +141,15 @@ pub(super) struct Admitted<'l> {
 }
 
 impl Admitted<'_> {
-    /// Mints when it is this request's turn. The link's place comes first, so that requests that only wait for their
-    /// link hold no place that another link needs. The inner error is a call that did not end within the deadline, the
-    /// outer one a turn that did not come within [`TURN_WITHIN`].
+    /// Mints when it is this request's turn. The permit of the link is acquired first, so that requests that wait for
+    /// their link hold no permit that another link needs. The outer error: the turn did not come within
+    /// [`TURN_WITHIN`]. The inner error: the call did not end within the deadline.
     pub(super) async fn mint<T>(
         &self,
         deadline: Duration,
         minting: impl Future<Output = T>,
     ) -> Result<Result<T, Elapsed>, Elapsed> {
-        // No semaphore is ever closed; an error is as good as a place.
+        // The semaphores are never closed, so an error cannot occur.
         let turn = async {
             let of_link = self.places.acquire().await;
             (of_link, self.limits.places.acquire().await)
@@ -161,8 +161,8 @@ impl Admitted<'_> {
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        let mut used = self.limits.lock();
-        if let Entry::Occupied(mut busy) = used.busy.entry(self.link.clone()) {
+        let mut usage = self.limits.lock();
+        if let Entry::Occupied(mut busy) = usage.busy.entry(self.link.clone()) {
             busy.get_mut().requests -= 1;
             if busy.get().requests == 0 {
                 busy.remove();
@@ -172,7 +172,7 @@ impl Drop for Admitted<'_> {
 }
 
 impl OverLimit {
-    /// The page that says so; `back` is where the person may try again.
+    /// The page for a request over the limit; `back` is the address for another try.
     pub(super) fn page(self, pages: &Pages, id: EventId, back: &str) -> Answer {
         let (status, why, wait) = match self {
             Self::Person(wait) => (
@@ -191,7 +191,7 @@ impl OverLimit {
                 CROWDED_AGAIN_AFTER,
             ),
         };
-        // Rounded up: whoever comes back after whole seconds is not too early.
+        // Rounded up, so that a person who waits for whole seconds is not too early.
         let seconds = wait.as_millis().div_ceil(1000).max(1);
         let unit = if seconds == 1 { "second" } else { "seconds" };
         let line = format!("{why} Wait {seconds} {unit}, then try again.");
@@ -214,15 +214,15 @@ impl OverLimit {
     }
 }
 
-/// So many at once, and from then on one at this interval.
+/// The rate of a token bucket: `burst` at once, then one per `every`.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     burst: u32,
     every: Duration,
 }
 
-/// A token bucket for each key, kept as the one time at which it is full again (the generic cell rate algorithm). A
-/// full bucket is the same as none.
+/// A token bucket for each key, stored as the time at which it is full again (the generic cell rate algorithm). A full
+/// bucket need not be stored.
 #[derive(Debug)]
 struct Buckets<K> {
     rate: Rate,
@@ -237,7 +237,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         }
     }
 
-    /// How long until one more may be taken; `None`: now.
+    /// How long until one more token may be taken from the bucket; `None`: it may be taken now.
     fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
         let until_full = self.full_at.get(key)?.saturating_duration_since(now);
         let one_left = self.rate.every * (self.rate.burst - 1);
@@ -254,7 +254,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         *full_at = (*full_at).max(now) + self.rate.every;
     }
 
-    /// Forgets the full ones; if there are none, the one that is full first.
+    /// Removes the full buckets, or the one that is full first if there are none.
     fn make_room(&mut self, now: Instant) {
         self.full_at.retain(|_, full_at| *full_at > now);
         if self.full_at.len() < KEYS_MAX {

@@ -1,4 +1,4 @@
-//! What ingress tells about itself.
+//! What ingress reports about itself: the labels of its metrics and the trait of its observer.
 
 use std::time::Duration;
 
@@ -6,17 +6,18 @@ use crate::domain::Event;
 use crate::domain::label::labels;
 
 labels! {
-    /// Who calls us.
+    /// The sender of a call.
     pub enum Source {
-        /// Mattermost, about a post.
+        /// Mattermost, with an outgoing webhook for a post.
         OutgoingWebhook = "outgoing_webhook",
-        /// Mattermost, about a command.
+        /// Mattermost, with a slash command.
         SlashCommand = "slash_command",
-        /// plugNmeet.
+        /// plugNmeet, with a webhook.
         Plugnmeet = "plugnmeet",
     }
 
-    /// What an authenticated call was: plugNmeet's own word for it. What the relay has no use for is counted together.
+    /// The kind of an authenticated call, in plugNmeet's own words for its events. Kinds that the relay does not use
+    /// share one label.
     pub enum Trigger of source {
         /// An outgoing webhook of Mattermost.
         OutgoingWebhook = "post",
@@ -26,11 +27,11 @@ labels! {
         CommandEnd = "end",
         /// A slash command: `list`.
         CommandList = "list",
-        /// A slash command: `help`, and whatever is not understood.
+        /// A slash command: `help`, and every text that is not understood.
         CommandHelp = "help",
-        /// plugNmeet: a room was made.
+        /// plugNmeet: a room was created.
         RoomCreated = "room_created",
-        /// plugNmeet: the first media came.
+        /// plugNmeet: LiveKit opened its room.
         RoomStarted = "room_started" in "room_created",
         /// plugNmeet: somebody joined.
         ParticipantJoined = "participant_joined",
@@ -40,7 +41,7 @@ labels! {
         TrackPublished = "track_published" in "other",
         /// plugNmeet: a camera or microphone was switched off.
         TrackUnpublished = "track_unpublished" in "other",
-        /// plugNmeet: a recording began, or failed to.
+        /// plugNmeet: a recording began, or failed to begin.
         StartRecording = "start_recording" in "recording",
         /// plugNmeet: a recording stopped.
         EndRecording = "end_recording" in "recording",
@@ -50,7 +51,7 @@ labels! {
         EndRtmp = "end_rtmp" in "other",
         /// plugNmeet: a recording's file is ready.
         RecordingProceeded = "recording_proceeded" in "recording",
-        /// plugNmeet: the recorder is done with a file, or failed.
+        /// plugNmeet: the recorder has finished a file, or failed.
         RecordingTranscodingFinished = "recording_transcoding_finished" in "other",
         /// plugNmeet: a session ended.
         SessionEnded = "session_ended",
@@ -58,73 +59,73 @@ labels! {
         RoomFinished = "room_finished" in "session_ended",
         /// plugNmeet: an artifact is ready.
         ArtifactCreated = "artifact_created",
-        /// plugNmeet: the analytics are ready, told a second time.
+        /// plugNmeet: the analytics are ready; `artifact_created` reports the same.
         AnalyticsProceeded = "analytics_proceeded" in "other",
-        /// plugNmeet: an event of the future.
+        /// plugNmeet: an event with a name that the relay does not know.
         UnknownEvent = "unknown" in "other",
     }
 
-    /// What became of an authenticated call. Doubles are found later, by apply.
+    /// The result of an authenticated call. Duplicates are detected later, by apply.
     pub enum ReceivedAs {
         /// An event is on stable storage, or the question was answered.
         Accepted = "accepted",
-        /// Nothing for us.
+        /// The call asks the relay for nothing.
         Ignored = "ignored",
-        /// Not taken; the reason is counted besides.
+        /// The call was refused; the reason is counted separately.
         Rejected = "rejected",
     }
 
-    /// Why a call was not taken.
+    /// Why a call was refused.
     pub enum Rejected {
-        /// No signature of plugNmeet's over this body.
+        /// No valid signature of plugNmeet over this body.
         BadSignature = "bad_signature",
-        /// Not one of the tokens.
+        /// The token does not match any of the configured ones.
         BadToken = "bad_token",
-        /// A good signature, at another time.
+        /// The signature is valid, but its time is too far from ours.
         Stale = "stale",
-        /// A body that cannot be understood.
+        /// The body is malformed.
         Malformed = "malformed",
-        /// A body over the limit.
+        /// The body is over the limit.
         TooLarge = "too_large",
-        /// A content type or encoding that is not expected.
+        /// The content type or encoding is not accepted.
         UnsupportedMedia = "unsupported_media",
-        /// Too many starts of one person in one channel.
+        /// Too many requests of one person in one channel.
         RateLimited = "rate_limited",
-        /// It could not be made durable in time.
+        /// The event could not be made durable in time.
         Backpressure = "backpressure",
     }
 
-    /// Why an authenticated call was nothing for us.
+    /// Why an authenticated call was ignored.
     pub(crate) enum Ignored {
         /// No rule matches the text.
         NoRule = "no_rule",
-        /// The relay's own post.
+        /// The post is the relay's own.
         OwnPost = "own_post",
-        /// An event that the relay has no use for.
+        /// The relay does not use this kind of event.
         NoUse = "no_use",
-        /// Something in it cannot be an identifier.
+        /// A field does not hold a valid identifier.
         BadId = "bad_id",
     }
 
-    /// Something that an operator may want to know of.
+    /// Other occurrences that are counted for operators.
     pub(crate) enum Noted {
-        /// A response_url is not of the form of Mattermost's: no late answers.
+        /// A `response_url` does not have Mattermost's format, so late answers are not possible.
         ForeignResponseUrl = "foreign_response_url",
         /// A page could not read the store in time.
         StoreAway = "store_away",
         /// A join or download token was minted.
         Minted = "minted",
-        /// plugNmeet did not mint one.
+        /// plugNmeet did not mint a token.
         NotMinted = "not_minted",
-        /// plugNmeet was not asked: too many are wanted.
+        /// plugNmeet was not asked for a token because there were too many requests.
         MintsLimited = "mints_limited",
-        /// The owner of a link has no active account any more.
+        /// The owner of a personal link has no active account any more.
         AccountGone = "account_gone",
-        /// A link with a bad signature.
+        /// A link has an invalid signature.
         BadLink = "bad_link",
     }
 
-    /// The templates of the public routes.
+    /// The public routes, named by their path templates.
     pub enum Route {
         /// Outgoing webhooks.
         Outgoing = "/mattermost/outgoing",
@@ -136,27 +137,27 @@ labels! {
         Join = "/join/{token}",
         /// The page of an artifact.
         Artifact = "/artifact/{token}",
-        /// The way to its file.
+        /// The redirect to the file of an artifact.
         ArtifactFile = "/artifact/{token}/file" in "/artifact/{token}",
-        /// Is anybody there?
+        /// The check that the listener serves.
         Health = "/healthz" in "other",
-        /// No route.
+        /// Every other path.
         Other = "other",
     }
 
-    /// A route with the method that it is for.
+    /// A route with a method that it accepts.
     pub enum Endpoint of route {
         /// Outgoing webhooks.
         Outgoing = "POST",
         /// Slash commands.
         CommandPost = "POST",
-        /// Slash commands that are set up for GET.
+        /// Slash commands that Mattermost sends with GET.
         CommandGet = "GET",
         /// Webhooks of plugNmeet.
         Webhook = "POST",
         /// The join page.
         JoinGet = "GET",
-        /// Joining.
+        /// The form of the join page.
         JoinPost = "POST",
         /// Artifact pages and downloads.
         Artifact = "GET",
@@ -166,7 +167,7 @@ labels! {
 }
 
 impl Trigger {
-    /// Who sends it.
+    /// The sender of such calls.
     pub const fn source(self) -> Source {
         match self {
             Self::OutgoingWebhook => Source::OutgoingWebhook,
@@ -179,7 +180,7 @@ impl Trigger {
 }
 
 impl Endpoint {
-    /// What a request by `method` to `route` is for.
+    /// The endpoint of a request by `method` to `route`.
     pub fn of(route: Route, method: &str) -> Self {
         match (route, method) {
             (Route::Outgoing, "POST") => Self::Outgoing,
@@ -193,7 +194,7 @@ impl Endpoint {
         }
     }
 
-    /// Its route; [`Route::Other`] for a wrong method.
+    /// The route of this endpoint; [`Route::Other`] also for a wrong method.
     pub const fn route(self) -> Route {
         match self {
             Self::Outgoing => Route::Outgoing,
@@ -206,18 +207,18 @@ impl Endpoint {
     }
 }
 
-/// Takes note of what happens at the door; must not block.
+/// Receives what happens at the ingress. Its methods must not block.
 pub(crate) trait IngressObserver: Send + Sync + 'static {
     /// An event is on stable storage.
     fn accepted(&self, event: &Event);
-    /// An authenticated call and what became of it.
+    /// An authenticated call was handled with this result.
     fn received(&self, trigger: Trigger, result: ReceivedAs);
-    /// A call that was not taken.
+    /// A call was refused.
     fn rejected(&self, source: Source, reason: Rejected);
-    /// An authenticated call that was nothing for us.
+    /// An authenticated call was ignored.
     fn ignored(&self, trigger: Trigger, reason: Ignored);
-    /// Something else worth a counter.
+    /// Another occurrence that has a counter.
     fn noted(&self, what: Noted);
-    /// An answer left: `method` is one of GET, HEAD, POST and `other`.
+    /// An answer was sent. `method` is one of GET, HEAD, POST and `other`.
     fn answered(&self, route: Route, method: &'static str, status: u16, took: Duration);
 }

@@ -1,7 +1,7 @@
 //! `POST /mattermost/outgoing`: posts that may ask for a meeting (src/mattermost/README.md, "Outgoing webhooks").
 //!
-//! Mattermost sends each once and ignores the status; a JSON `text` in the answer is posted in the channel, so that an
-//! empty body is the answer to everything that is fine.
+//! Mattermost sends each webhook once and ignores the status. A JSON `text` in the answer is posted in the channel, so
+//! a success is answered with an empty body.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::reply::{self, Answer};
 use super::sink::EventSink;
 use super::verify::Tokens;
 
-/// The fields that are read. `trigger_word` is not, because it may carry the word of another webhook
+/// The fields that are read. `trigger_word` is not read because it may hold the word of another webhook
 /// (src/mattermost/README.md, "Trigger words").
 const FIELDS: [&str; 10] = [
     "token",
@@ -35,12 +35,12 @@ const FIELDS: [&str; 10] = [
     "text",
 ];
 
-/// The route.
+/// The handler of outgoing webhooks.
 pub(super) struct OutgoingRoute {
     pub(super) tokens: Tokens,
     pub(super) triggers: Triggers,
     pub(super) missed_posts: Option<MissedPosts>,
-    /// Requests for which there was no room.
+    /// Limits the scans that unread requests can cause.
     pub(super) unread: LogThrottle,
     pub(super) sink: EventSink,
     pub(super) observer: Arc<dyn IngressObserver>,
@@ -63,7 +63,7 @@ impl OutgoingRoute {
                 self.observer
                     .rejected(Source::OutgoingWebhook, refused.reason());
                 return match refused {
-                    // Mattermost does not send it again.
+                    // Mattermost does not send the post again, so a scan must find it.
                     RefusedRequest::Unread(Unread::NoRoom) => self.not_read(&inbound),
                     refused => refused.answer(),
                 };
@@ -80,7 +80,7 @@ impl OutgoingRoute {
         };
         if !self.tokens.admit(fields.text("token")) {
             if let Some(requests) = self.bad_tokens.next_line() {
-                tracing::warn!(event.id = %inbound.id, requests, "outgoing webhook refused: its token is none of mattermost.outgoing_tokens");
+                tracing::warn!(event.id = %inbound.id, requests, "outgoing webhook refused: its token does not match any of mattermost.outgoing_tokens");
             }
             self.observer
                 .rejected(Source::OutgoingWebhook, Rejected::BadToken);
@@ -89,7 +89,7 @@ impl OutgoingRoute {
         reply::authenticated(self.act(&inbound, &fields, kind).await)
     }
 
-    /// What the post asks for is made durable.
+    /// Makes the event durable that the post asks for.
     async fn act(&self, inbound: &Inbound, fields: &Fields, kind: &str) -> Answer {
         match self.asked(inbound, fields, kind) {
             Ok(Asked::For { origin, fact }) => {
@@ -181,18 +181,20 @@ impl OutgoingRoute {
         }
     }
 
-    /// Nobody knows whose request it was: strangers must not make the relay read channels more than once a minute.
+    /// Answers a request whose body was not read. Its sender is unknown, and strangers must not make the relay read
+    /// channels more than once a minute.
     fn not_read(&self, inbound: &Inbound) -> Answer {
         let is_due = self.unread.should_log();
-        self.answer_gap(inbound, is_due)
+        self.answer_missed(inbound, is_due)
     }
 
-    /// Posts that may have asked for a meeting are looked for soon, where that is switched on.
+    /// Answers a request whose event was not stored. If the scan for missed posts is switched on, it runs soon and
+    /// finds the post.
     fn not_stored(&self, inbound: &Inbound) -> Answer {
-        self.answer_gap(inbound, true)
+        self.answer_missed(inbound, true)
     }
 
-    fn answer_gap(&self, inbound: &Inbound, is_due: bool) -> Answer {
+    fn answer_missed(&self, inbound: &Inbound, is_due: bool) -> Answer {
         let text = &match &self.missed_posts {
             Some(missed_posts) => {
                 if is_due {
@@ -206,10 +208,10 @@ impl OutgoingRoute {
     }
 }
 
-/// When the post was made, on Mattermost's clock. A form tells seconds, JSON milliseconds.
+/// When the post was made, on Mattermost's clock. The unit is seconds in a form and milliseconds in JSON.
 fn posted_at(fields: &Fields, kind: &str) -> Result<Option<Timestamp>, BadFields> {
-    let told = fields.optional_number("timestamp")?;
-    Ok(told.map(if kind == JSON {
+    let posted_at = fields.optional_number("timestamp")?;
+    Ok(posted_at.map(if kind == JSON {
         Timestamp::from_millis
     } else {
         Timestamp::from_seconds

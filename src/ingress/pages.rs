@@ -1,6 +1,6 @@
-//! The pages that people see: templates, one style sheet, and the headers that keep a page to itself.
+//! The pages that people see: templates, one style sheet, and security headers.
 //!
-//! There is no script and nothing from elsewhere; the style sheet is allowed by its hash.
+//! There is no script and nothing is loaded from other sites. The CSP allows the style sheet by its hash.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,23 +32,23 @@ pub(super) struct Pages {
     zone: TimeZone,
 }
 
-/// A page that says one thing.
+/// A page with a short message.
 #[derive(Default)]
 pub(super) struct MessagePage<'a> {
     pub(super) status: StatusCode,
-    /// `bad` for trouble, `waiting` for what passes by itself, empty else.
+    /// The CSS class: `bad` for a failure, `waiting` for a state that passes by itself, else empty.
     pub(super) look: &'static str,
     pub(super) state: &'static str,
     pub(super) title: &'a str,
     pub(super) lines: &'a [&'a str],
-    /// Where a button leads, and what is on it.
+    /// The address and the label of a button.
     pub(super) back: Option<(&'a str, &'a str)>,
-    /// Loads itself again after so many seconds.
+    /// The page reloads after this many seconds.
     pub(super) refresh_seconds: Option<u32>,
 }
 
 impl Pages {
-    /// Pages whose forms may lead to `external_url`; times in `zone`.
+    /// Pages whose forms may redirect to `external_url`, with times in `zone`.
     pub(super) fn new(external_url: &Url, zone: TimeZone) -> Result<Self, minijinja::Error> {
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -57,21 +57,21 @@ impl Pages {
         }
         templates.add_global("style", STYLE);
         let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-        // Browsers hold the redirect that follows a form against form-action too.
+        // Browsers also apply form-action to the redirect that follows a form.
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
             external_url.origin().ascii_serialization()
         );
         Ok(Self {
             templates,
-            // An origin has only ASCII, so that this cannot fail; if it did, nothing would be allowed.
+            // An origin is always ASCII, so this cannot fail. The fallback allows nothing.
             policy: HeaderValue::from_str(&policy)
                 .unwrap_or(HeaderValue::from_static("default-src 'none'")),
             zone,
         })
     }
 
-    /// A page; `values` are escaped, `id` stands at its foot.
+    /// Renders a page. `values` are escaped, and `id` is shown in the footer.
     pub(super) fn page(
         &self,
         status: StatusCode,
@@ -105,7 +105,7 @@ impl Pages {
         answer
     }
 
-    /// A page that says one thing.
+    /// Renders a page with a short message.
     pub(super) fn message(&self, id: EventId, message: &MessagePage<'_>) -> Answer {
         let (back, back_label) = message.back.unzip();
         self.page(
@@ -124,7 +124,7 @@ impl Pages {
         )
     }
 
-    /// 404, the same for everything that is not there.
+    /// Status 404 with the same page for every unknown path and invalid link.
     pub(super) fn not_found(&self, id: EventId) -> Answer {
         self.message(
             id,
@@ -132,14 +132,14 @@ impl Pages {
                 status: StatusCode::NOT_FOUND,
                 title: "There is nothing here",
                 lines: &[
-                    "The link is incomplete or was never given out. Follow it from the chat again.",
+                    "The link is incomplete or was never issued. Follow it from the chat again.",
                 ],
                 ..MessagePage::default()
             },
         )
     }
 
-    /// 503 for trouble that passes; the page tries again by itself.
+    /// Status 503 for a passing failure. The page reloads by itself.
     pub(super) fn unavailable(&self, id: EventId) -> Answer {
         let answer = self.message(
             id,
@@ -156,12 +156,12 @@ impl Pages {
         reply::with(answer, header::RETRY_AFTER, "10")
     }
 
-    /// "Sat 21 Nov 2026, 14:02 UTC".
+    /// A time with its date, like "Sat 21 Nov 2026, 14:02 UTC".
     pub(super) fn date_and_time(&self, at: Timestamp) -> String {
         self.format(at, "%a %-d %b %Y, %H:%M %Z")
     }
 
-    /// The end of something: without the date if it began on the same day.
+    /// The time of an end, without the date if the meeting began on the same day.
     pub(super) fn end(&self, began: Option<Timestamp>, ended: Timestamp) -> String {
         let day = |at| self.format(at, "%F");
         if began.is_some_and(|began| day(began) == day(ended)) {
@@ -171,7 +171,7 @@ impl Pages {
         }
     }
 
-    /// "14:02 UTC".
+    /// A time without its date, like "14:02 UTC".
     pub(super) fn time(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M %Z")
     }
@@ -183,7 +183,7 @@ impl Pages {
     }
 }
 
-/// Pages change with their meeting, name people, and are nobody else's business.
+/// Pages change with their meeting and show names, so they are neither cached nor indexed.
 const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CACHE_CONTROL, "no-store"),
@@ -192,7 +192,7 @@ const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// A redirect to an address that holds a secret: never kept, never passed on.
+/// A redirect to an address that holds a secret. The headers forbid to cache it and to send it as a referrer.
 pub(super) fn redirect_to_secret(status: StatusCode, address: &str) -> Option<Answer> {
     let mut location = HeaderValue::from_str(address).ok()?;
     location.set_sensitive(true);
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_beyond_every_calendar_are_borne() {
+    fn times_beyond_every_calendar_are_tolerated() {
         let url = Url::parse("https://meet.example.org").unwrap();
         for hours in [-25, 0, 25] {
             let pages = Pages::new(&url, TimeZone::fixed(jiff::tz::offset(hours))).unwrap();

@@ -1,4 +1,5 @@
-//! Who asks from where: the fields that outgoing webhooks and slash commands have in common.
+//! Reads the person and the conversation of a call: the fields that outgoing webhooks and slash commands have in
+//! common.
 
 use crate::domain::{ChannelId, Conversation, ConversationKind, Person, ServerName, UserId};
 
@@ -7,7 +8,7 @@ use super::fields::{BadFields, Fields};
 /// Longest name of a person, team or channel that is kept, in characters; Mattermost's have at most 64.
 const NAME_CHARS_MAX: usize = 64;
 
-/// The place of a call; `thread` is of slash commands of newer servers alone.
+/// The conversation of a call. `thread` is set only in slash commands of newer servers.
 pub(super) fn place(fields: &Fields, server: &ServerName) -> Result<Conversation, BadFields> {
     let channel: ChannelId = fields.id("channel_id")?;
     let channel_name = fields.name("channel_name", NAME_CHARS_MAX);
@@ -27,7 +28,7 @@ pub(super) fn place(fields: &Fields, server: &ServerName) -> Result<Conversation
     })
 }
 
-/// The person of a call.
+/// The person who made the call. Without a name, the user id is shown instead.
 pub(super) fn person(fields: &Fields) -> Result<Person, BadFields> {
     let user_id: UserId = fields.id("user_id")?;
     let name = fields.name("user_name", NAME_CHARS_MAX);
@@ -41,8 +42,9 @@ pub(super) fn person(fields: &Fields) -> Result<Person, BadFields> {
     })
 }
 
-/// A direct message is named `id__id`, a group message by a SHA-1 in hex, and nobody names a channel like that. Both
-/// are closed to bots (src/mattermost/README.md, "Direct and group messages").
+/// Whether a channel is a direct or group message. A direct message is named `id__id` and a group message by a SHA-1 in
+/// hex; no other channel is named like that. Bots have no access to either (src/mattermost/README.md, "Direct and group
+/// messages").
 fn is_direct(channel_name: &str) -> bool {
     let is_id = |id: &str| {
         id.len() == 26

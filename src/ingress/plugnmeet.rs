@@ -1,6 +1,6 @@
-//! `POST /plugnmeet/webhook`: what plugNmeet tells.
+//! `POST /plugnmeet/webhook`: the webhooks of plugNmeet.
 //!
-//! It tries an event three times and then forgets it, and a receiver that hangs makes it drop others
+//! plugNmeet sends an event at most three times and then drops it. A receiver that hangs makes it drop other events
 //! (src/plugnmeet/README.md, "Webhook delivery"). So an event is verified, made durable and answered at once. 4xx is
 //! final for plugNmeet, so it is never the answer to a failure of our own.
 
@@ -20,15 +20,15 @@ use super::reply::{self, Answer};
 use super::sink::EventSink;
 use super::verify::WebhookKey;
 
-/// The route.
+/// The handler of plugNmeet's webhooks.
 pub(super) struct Webhook {
     pub(super) key: WebhookKey,
     pub(super) server: ServerName,
     pub(super) sink: EventSink,
     pub(super) observer: Arc<dyn IngressObserver>,
-    /// Of webhooks without a good signature, which anybody can send.
+    /// For webhooks without a valid signature, which anybody can send.
     pub(super) unverified: LogThrottle,
-    /// Of webhooks with a good signature of another time.
+    /// For webhooks with a valid signature of another time.
     pub(super) stale: LogThrottle,
 }
 
@@ -50,7 +50,7 @@ impl Webhook {
                 _ => &self.unverified,
             };
             if let Some(requests) = throttle.next_line() {
-                tracing::warn!(event.id = %inbound.id, reason = reason.as_str(), requests, "webhook refused: do plugnmeet.api_key and api_secret match the server's, and the clocks?");
+                tracing::warn!(event.id = %inbound.id, reason = reason.as_str(), requests, "webhook refused: check that plugnmeet.api_key and plugnmeet.api_secret match those of plugNmeet, and that both clocks are right");
             }
             self.observer.rejected(Source::Plugnmeet, reason);
             return reply::unauthorized();
@@ -58,27 +58,30 @@ impl Webhook {
         reply::authenticated(self.accept(&inbound, body).await)
     }
 
-    /// The event is made durable before it is answered.
+    /// Makes the event durable, then answers it.
     async fn accept(&self, inbound: &Inbound, body: &[u8]) -> Answer {
-        let Ok(told) = facts::read(body, inbound.received_at) else {
-            tracing::warn!(event.id = %inbound.id, "webhook refused: the body is no event");
+        let Ok(content) = facts::read(body, inbound.received_at) else {
+            tracing::warn!(event.id = %inbound.id, "webhook refused: the body is not an event");
             self.observer
                 .rejected(Source::Plugnmeet, Rejected::Malformed);
-            return reply::plain(StatusCode::BAD_REQUEST, "the body is no event of plugNmeet");
+            return reply::plain(
+                StatusCode::BAD_REQUEST,
+                "the body is not an event of plugNmeet",
+            );
         };
-        let fact = match told.fact {
+        let fact = match content.fact {
             Ok(fact) => fact,
             Err(why) => {
-                tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), reason = why.as_str(), "webhook ignored");
-                self.observer.received(told.trigger, ReceivedAs::Ignored);
-                self.observer.ignored(told.trigger, why);
+                tracing::debug!(event.id = %inbound.id, peer_event = content.trigger.as_str(), reason = why.as_str(), "webhook ignored");
+                self.observer.received(content.trigger, ReceivedAs::Ignored);
+                self.observer.ignored(content.trigger, why);
                 return reply::empty(StatusCode::OK);
             }
         };
-        tracing::debug!(event.id = %inbound.id, peer_event = told.trigger.as_str(), peer_id = %told.event_id, "webhook received");
+        tracing::debug!(event.id = %inbound.id, peer_event = content.trigger.as_str(), peer_id = %content.event_id, "webhook received");
         let event = Event {
             id: inbound.id,
-            origin: Origin::plugnmeet(&self.server, &told.event_id),
+            origin: Origin::plugnmeet(&self.server, &content.event_id),
             received_at: inbound.received_at,
             fact,
         };
@@ -88,11 +91,13 @@ impl Webhook {
             .await
         {
             Ok(()) => {
-                self.observer.received(told.trigger, ReceivedAs::Accepted);
+                self.observer
+                    .received(content.trigger, ReceivedAs::Accepted);
                 reply::empty(StatusCode::OK)
             }
             Err(_) => {
-                self.observer.received(told.trigger, ReceivedAs::Rejected);
+                self.observer
+                    .received(content.trigger, ReceivedAs::Rejected);
                 self.observer
                     .rejected(Source::Plugnmeet, Rejected::Backpressure);
                 let answer = reply::plain(

@@ -1,4 +1,4 @@
-//! Answers.
+//! Builds HTTP answers.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -11,21 +11,21 @@ pub(super) type Answer = Response<Bytes>;
 /// The header that carries the event id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// No body at all: `Content-Length: 0`.
+/// An answer without a body (`Content-Length: 0`).
 pub(super) fn empty(status: StatusCode) -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = status;
     answer
 }
 
-/// A short text for the one who reads the log of the caller.
+/// A short plain text for people who read the log of the caller.
 pub(super) fn plain(status: StatusCode, text: &str) -> Answer {
     let mut answer = Answer::new(Bytes::from(format!("{text}\n")));
     *answer.status_mut() = status;
     with(answer, header::CONTENT_TYPE, "text/plain; charset=utf-8")
 }
 
-/// A JSON body.
+/// An answer with a JSON body.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     let Ok(body) = serde_json::to_vec(body) else {
         return empty(StatusCode::INTERNAL_SERVER_ERROR);
@@ -35,7 +35,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     with(answer, header::CONTENT_TYPE, "application/json")
 }
 
-/// 405 with the methods there are.
+/// Status 405 with the allowed methods.
 pub(super) fn method_not_allowed(allow: &'static str) -> Answer {
     with(
         plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
@@ -44,18 +44,18 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Answer {
     )
 }
 
-/// 401 without detail.
+/// Status 401 without details, so that a stranger learns nothing.
 pub(super) fn unauthorized() -> Answer {
     plain(StatusCode::UNAUTHORIZED, "unauthorized")
 }
 
-/// The answer to a caller whom the relay knows by a token or signature.
+/// Marks the answer to a caller whose token or signature is valid.
 pub(super) fn authenticated(mut answer: Answer) -> Answer {
     answer.extensions_mut().insert(Authenticated);
     answer
 }
 
-/// The answer with one header more.
+/// The answer with this header set.
 pub(super) fn with(mut answer: Answer, name: HeaderName, value: &'static str) -> Answer {
     answer
         .headers_mut()

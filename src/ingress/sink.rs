@@ -1,4 +1,4 @@
-//! Where accepted events go, and by when.
+//! Publishes accepted events to the queue within a deadline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::ports::{Body, Clock, Envelope, Posting, PublishError, QueueName};
 
 use super::observe::IngressObserver;
 
-/// After this time the sender is told that its event was not taken. It is counted from the end of the request's body.
-/// A queue with a spool turns to it well before.
+/// Longest that an event may take to become durable, counted from the end of the request's body. After that the sender
+/// gets an answer that the event was not accepted. A queue with a spool uses the spool well before that.
 pub(crate) const DURABLE_WITHIN: Duration = Duration::from_millis(900);
 
 /// Why an event is not on stable storage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SinkError {
-    /// The queue does not take it.
+    /// The queue refused it.
     #[error("the event could not be made durable: {0}")]
     Refused(#[source] PublishError),
-    /// It did not become durable in time.
+    /// It did not become durable within [`DURABLE_WITHIN`].
     #[error("the event could not be made durable: no confirmation within {} ms", DURABLE_WITHIN.as_millis())]
     TooLate,
 }
@@ -34,7 +34,7 @@ pub(super) enum SinkError {
 pub(crate) struct TraceParent(String);
 
 impl TraceParent {
-    /// Takes the header's value; `None` if it is none, or of a version other than 00.
+    /// Parses the header's value; `None` if it is invalid or has a version other than 00.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         let mut parts = value.split('-');
         let (version, trace, span, flags) =
@@ -66,10 +66,11 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// Most events of one source that are published at a time; more wait their turn within their own deadline.
+/// Most events of one source that are published at the same time. More events wait, each within its own deadline.
 const IN_FLIGHT_MAX: usize = 128;
 
-/// Where one source's events become durable: a source that sends more than is stored in time holds up itself alone.
+/// Publishes the events of one source. Each source has its own sink, so that a source that sends too much delays only
+/// its own events.
 pub(super) struct EventSink {
     queue: EnvelopeQueue,
     clock: Arc<dyn Clock>,
@@ -78,7 +79,7 @@ pub(super) struct EventSink {
 }
 
 impl EventSink {
-    /// The share of one source.
+    /// The sink of one source.
     pub(super) fn new(
         queue: EnvelopeQueue,
         clock: Arc<dyn Clock>,
@@ -92,8 +93,8 @@ impl EventSink {
         }
     }
 
-    /// Waits until the event is on stable storage, at most until [`DURABLE_WITHIN`] after `since`. When the wait ends
-    /// before, it may be stored or not.
+    /// Waits until the event is on stable storage, at most until [`DURABLE_WITHIN`] after `since`. After an error the
+    /// event may be stored or not.
     pub(super) async fn accept(
         &self,
         event: Event,
@@ -109,7 +110,7 @@ impl EventSink {
             delay: Duration::ZERO,
         };
         let publishing = async {
-            // The semaphore is never closed; an error is as good as a place.
+            // The semaphore is never closed, so an error cannot occur.
             let _place = self.places.acquire().await;
             self.queue.accept(&posting).await
         };

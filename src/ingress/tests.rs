@@ -1,4 +1,4 @@
-//! What the tests of the routes share.
+//! Fixtures that the tests of the routes share.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -33,17 +33,17 @@ use crate::ports::{
     Body, Clock, Delivery, Depths, Outgoing, PublishError, Queue, QueueError, QueueName, Settlement,
 };
 
-pub(super) use house::{House, meeting, people, request};
-pub(super) use outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
+pub(super) use house::{IngressBench, meeting, people, request};
+pub(super) use outside::{AccountState, FakeBehavior, Mint, OneMeeting, OnePerson};
 
-/// 2026-11-21 in the morning; the recordings are of that day.
+/// 2026-11-21 in the morning, the day of the recordings.
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_795_246_600);
 
 pub(super) fn vectors() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
-/// Names of the vectors in `folder` that begin with `prefix`, sorted; never none.
+/// Names of the vectors in `folder` that begin with `prefix`, sorted. There is always at least one.
 pub(super) fn vectors_in(folder: &str, prefix: &str) -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(vectors().join(folder))
         .unwrap()
@@ -128,7 +128,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// How the sink behaves.
+/// How the fake queue behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Storage {
     Works,
@@ -136,12 +136,12 @@ pub(super) enum Storage {
     Hangs,
 }
 
-/// Keeps what was accepted.
+/// A fake queue that keeps the accepted events.
 #[derive(Debug)]
 pub(super) struct Sink {
     pub(super) storage: Storage,
     pub(super) events: Mutex<Vec<Event>>,
-    /// How often it was asked while its disk was not full.
+    /// The number of events offered while its disk was not full.
     pub(super) asked: AtomicUsize,
 }
 
@@ -196,19 +196,19 @@ impl Queue for Sink {
     async fn close(&self) {}
 }
 
-/// Envelopes over the fake.
+/// The envelope queue over the fake.
 pub(super) fn envelope_queue(queue: &Arc<Sink>) -> EnvelopeQueue {
     let signer = EnvelopeSigner::new(&"the queue's secret".to_owned().into(), &[]);
     EnvelopeQueue::new(Arc::clone(queue) as _, signer)
 }
 
-/// One source's share of it.
+/// The sink of one source over the fake.
 pub(super) fn event_sink(queue: &Arc<Sink>, notes: &Arc<Notes>) -> EventSink {
     let (clock, observer) = (Arc::new(FixedClock), Arc::clone(notes));
     EventSink::new(envelope_queue(queue), clock, observer)
 }
 
-/// Writes down what it is told, one word a thing.
+/// An observer that records each call as a line of words.
 #[derive(Debug, Default)]
 pub(super) struct Notes(Mutex<Vec<String>>);
 

@@ -1,4 +1,4 @@
-//! Who may call: tokens of Mattermost, signatures of plugNmeet.
+//! Authenticates callers: tokens of Mattermost, signatures of plugNmeet.
 
 mod jwt;
 
@@ -19,29 +19,30 @@ use crate::domain::Timestamp;
 
 use super::observe::Rejected;
 
-/// How far plugNmeet's clock may be from ours; plugNmeet's own verifier allows as much.
+/// How far plugNmeet's clock may differ from ours. plugNmeet's own verifier allows the same difference.
 const LEEWAY: Duration = Duration::from_secs(60);
-/// Longest signature that is looked at, in bytes; real ones have about 300.
+/// Longest signature that is checked, in bytes; real ones have about 300.
 const SIGNATURE_BYTES_MAX: usize = 4096;
-/// Most values of one header that are looked at.
+/// Most values of one header that are checked.
 const VALUES_MAX: usize = 4;
 
-/// The tokens that one kind of call may carry; several at a time, so that they can be rotated. Clones share them.
+/// The tokens that are valid for one kind of call. There may be several, so that they can be rotated. Clones share
+/// them.
 #[derive(Clone)]
 pub(super) struct Tokens(Arc<ArcSwap<Vec<[u8; 32]>>>);
 
 impl Tokens {
-    /// Empty tokens are no tokens.
+    /// The given tokens; empty ones are ignored.
     pub(super) fn new(tokens: &[SecretString]) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(digests(tokens))))
     }
 
-    /// From the next call on these count and no others.
+    /// Replaces all tokens, from the next call on.
     pub(super) fn replace(&self, tokens: &[SecretString]) {
         self.0.store(Arc::new(digests(tokens)));
     }
 
-    /// Whether this is one of them; takes the same time whichever it is, and whether it is.
+    /// Whether the presented token is one of these. The time of the comparison does not depend on the result.
     pub(super) fn admit(&self, presented: &str) -> bool {
         let presented = digest(presented);
         let found = self.0.load().iter().fold(Choice::from(0), |found, token| {
@@ -59,17 +60,18 @@ fn digests(tokens: &[SecretString]) -> Vec<[u8; 32]> {
         .collect()
 }
 
-/// Equal lengths, so that the comparison tells nothing about the token's.
+/// The digest of a token. Digests have equal lengths, so the comparison does not reveal the length of the token.
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// The API key with which plugNmeet signs its webhooks, and every secret that counts for it. Clones share them.
+/// The API key with which plugNmeet signs its webhooks, and every secret that is valid for it. Clones share them.
 #[derive(Clone)]
 pub(super) struct WebhookKey(Arc<ArcSwap<WebhookKeys>>);
 
 struct WebhookKeys {
-    /// The present secret first, then those before it: plugNmeet signs an event once and tries it for a while.
+    /// The current secret first, then the earlier ones: plugNmeet signs an event once and repeats it with the same
+    /// signature.
     secrets: Vec<jwt::JwtKey>,
     issuer: String,
 }
@@ -89,13 +91,13 @@ impl WebhookKey {
         Self(Arc::new(ArcSwap::from_pointee(keys)))
     }
 
-    /// From the next webhook on these count and no others.
+    /// Replaces the key and all secrets, from the next webhook on.
     pub(super) fn replace(&self, api_key: &str, secret: &SecretString, previous: &[SecretString]) {
         self.0
             .store(Arc::new(WebhookKeys::new(api_key, secret, previous)));
     }
 
-    /// Whether one of the two headers carries a signature over exactly this body. Proxies overwrite or strip
+    /// Checks that one of the two headers holds a valid signature over exactly this body. Proxies overwrite or remove
     /// `Authorization`, so plugNmeet repeats it in `Hash-Token` (src/plugnmeet/README.md, "Webhook tokens").
     pub(super) fn verify(
         &self,

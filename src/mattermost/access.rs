@@ -1,4 +1,5 @@
-//! Whether Mattermost takes the relay's credential. Whichever call learns of a change, everybody is told at once.
+//! Tracks whether Mattermost accepts the relay's credential. Every call can detect a change; the change is logged and
+//! reported to the observer at once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,25 +8,25 @@ use crate::domain::Peer;
 use crate::http::Http;
 use crate::ports::ChatError;
 
-/// What the last answers said about the credential.
+/// The state of the credential according to the last answers.
 #[derive(Default)]
 pub(super) struct CredentialAccess(Mutex<AccessState>);
 
 #[derive(Default)]
 struct AccessState {
-    /// What the observer was told last.
+    /// The state that was last reported to the observer.
     is_granted: Option<bool>,
-    /// The refusal of this credential stands in the log.
+    /// The refusal of this credential has been logged.
     is_logged: bool,
 }
 
 impl CredentialAccess {
-    /// Another credential is in force: its refusal is logged again.
+    /// Another credential is in use, so a refusal is logged again.
     pub(super) fn renewed(&self) {
         self.lock().is_logged = false;
     }
 
-    /// Learns from how a call ended that only an account can make. `is_barred`: the relay may not log in.
+    /// Updates the state after a call that needs an account. `is_barred`: the relay may not log in at present.
     pub(super) fn note<T>(
         &self,
         http: &Http,
@@ -43,7 +44,7 @@ impl CredentialAccess {
                 | ChatError::NotEditable { .. }
                 | ChatError::Suspended { .. },
             ) => self.granted(http),
-            // It says nothing about the credential.
+            // Such an error says nothing about the credential.
             Err(_) => {}
         }
     }
@@ -51,7 +52,7 @@ impl CredentialAccess {
     fn refused(&self, http: &Http, credential: &Credential, error: &ChatError) {
         let remedy = match credential {
             Credential::Token(_) => {
-                "replace mattermost.bot_token by a valid access token of the bot and reload (SIGHUP)"
+                "replace mattermost.bot_token with a valid access token of the bot and reload (SIGHUP)"
             }
             Credential::Login { .. } => {
                 "change mattermost.login_id or mattermost.password and reload (SIGHUP)"
@@ -61,10 +62,10 @@ impl CredentialAccess {
         let is_logged = std::mem::replace(&mut state.is_logged, true);
         let before = state.is_granted.replace(false);
         drop(state);
-        // A refused login is logged by the session, with when it is tried again.
+        // The session itself logs a refused login, together with the time of the next try.
         if !is_logged && matches!(credential, Credential::Token(_)) {
             tracing::error!(%error, setting = "mattermost.bot_token",
-                "Mattermost refuses the relay's credential, cards wait: {remedy}");
+                "Mattermost refuses the relay's credential; cards are paused: {remedy}");
         }
         if before != Some(false) {
             http.report_access(Peer::Mattermost, Some(&format!("{error}; {remedy}")));

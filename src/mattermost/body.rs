@@ -1,4 +1,4 @@
-//! What is sent: posts and answers, cut to what the server takes (src/mattermost/README.md, "Limits").
+//! The JSON bodies of posts and answers, cut to the limits of the server (src/mattermost/README.md, "Limits").
 
 use serde_json::{Value, json};
 
@@ -7,19 +7,19 @@ use crate::domain::say::ANSWER_NAME;
 use crate::domain::{Attachment, Field, Rendered};
 use crate::ports::NewPost;
 
-/// Longest body that the REST API takes, in bytes.
+/// Longest body that the REST API accepts, in bytes.
 const BODY_BYTES_MAX: usize = 300_000;
 
-/// Longest fallback, title, link and footer of an attachment, in characters; what people see is much shorter.
+/// Longest fallback, title, link and footer of an attachment, in characters; real ones are much shorter.
 const LINE_CHARS_MAX: usize = 1_000;
 
 /// Most fields of an attachment.
 const FIELDS_MAX: usize = 20;
 
-/// The property of our posts, and the key in it.
+/// The property that marks the relay's posts. It holds the post's key.
 pub(super) const PROPERTY: &str = "meetrelay";
 
-/// The body that makes a post whose text has at most `chars_max` characters.
+/// The body that creates a post. Its text is cut to `chars_max` characters.
 pub(super) fn create(post: &NewPost, pending_post_id: &str, chars_max: usize) -> Vec<u8> {
     fitting(chars_max, |chars| {
         let content = post.content.shortened(chars);
@@ -36,7 +36,7 @@ pub(super) fn create(post: &NewPost, pending_post_id: &str, chars_max: usize) ->
     })
 }
 
-/// The body that replaces what a post shows. Props are replaced as a whole, so the key is written again.
+/// The body that replaces the content of a post. Props are replaced as a whole, so the key is included again.
 pub(super) fn patch(key: &str, content: &Rendered, chars_max: usize) -> Vec<u8> {
     fitting(chars_max, |chars| {
         let content = content.shortened(chars);
@@ -47,7 +47,7 @@ pub(super) fn patch(key: &str, content: &Rendered, chars_max: usize) -> Vec<u8> 
     })
 }
 
-/// The body of a late answer to a slash command, which only its caller sees.
+/// The body of a late answer to a slash command that only its caller sees.
 pub(super) fn command_answer(text: &str) -> Vec<u8> {
     fitting(POST_CHARS_MAX, |chars| {
         json!({
@@ -58,7 +58,7 @@ pub(super) fn command_answer(text: &str) -> Vec<u8> {
     })
 }
 
-/// A late answer to a slash command that everybody in its channel sees, as its caller's.
+/// The body of a late answer to a slash command that everybody in its channel sees. Its author is the caller.
 pub(super) fn channel_answer(content: &Rendered) -> Vec<u8> {
     fitting(POST_CHARS_MAX, |chars| {
         let content = content.shortened(chars);
@@ -76,13 +76,13 @@ pub(super) fn channel_answer(content: &Rendered) -> Vec<u8> {
     })
 }
 
-/// The property's value for `key`, in a post's props.
+/// The key of a post of the relay, read from the post's props.
 pub(super) fn key_of(props: &Value) -> Option<&str> {
     props.get(PROPERTY)?.get("key")?.as_str()
 }
 
-/// Cuts texts shorter and shorter until the whole fits. At the last step it does: not 50 texts of 500 characters
-/// with at most 6 bytes each.
+/// Cuts the texts shorter in steps until the body fits. After the last step it always fits: fewer than 50 texts of 500
+/// characters with at most 6 bytes each.
 pub(super) fn fitting(chars_max: usize, body: impl Fn(usize) -> Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     let shorter = [8_000, 4_000, 2_000, 1_000, 500];
@@ -116,7 +116,7 @@ pub(super) fn attachment_json(attachment: &Attachment, chars: usize) -> Value {
         "fields": fields,
         "footer": cut(&attachment.footer, line),
     });
-    // A link that is cut leads elsewhere: a long one is left out instead.
+    // A link that is cut would lead elsewhere, so a long one is omitted.
     if let Some(link) = &attachment.title_link
         && link.len() <= LINE_CHARS_MAX
     {
@@ -133,7 +133,7 @@ fn field_json(field: &Field, chars: usize) -> Value {
     })
 }
 
-/// A text without U+0000, which the server cannot store, of at most `chars` characters.
+/// The text, cut to `chars` characters and without U+0000, which the server cannot store.
 pub(super) fn cut(text: &str, chars: usize) -> String {
     let kept = text.chars().filter(|c| *c != '\0');
     if kept.clone().nth(chars).is_none() {

@@ -1,4 +1,4 @@
-//! One call, from its path to its meaning.
+//! Makes one call of the REST API: builds the request, sends it and interprets the answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,22 +14,22 @@ use super::{Mattermost, errors, form};
 use crate::http::{CallError, HttpRequest, Operation, RateLimit, Urgency};
 use crate::ports::ChatError;
 
-/// What stands in the header `Authorization`.
+/// The source of the header `Authorization`.
 pub(super) enum Authorization {
-    /// Always the same.
+    /// A fixed token.
     Token(HeaderValue),
-    /// What the session has at the time.
+    /// The current token of a login session.
     Session(LoginSession),
 }
 
-/// A token as the header's value; `None` if it cannot stand in a header.
+/// A token as the value of the header; `None` if it has characters that are not allowed there.
 pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// A call to be made.
+/// A call of the REST API that can be repeated.
 #[derive(Clone)]
 pub(super) struct MattermostCall {
     operation: Operation,
@@ -39,7 +39,7 @@ pub(super) struct MattermostCall {
     body: Option<Vec<u8>>,
     answer_bytes_max: Option<usize>,
     urgency: Urgency,
-    /// Answered to nobody but an account, so that the answer tells something about the credential.
+    /// Only an account gets an answer, so the answer proves something about the credential.
     needs_account: bool,
 }
 
@@ -59,7 +59,7 @@ impl MattermostCall {
         }
     }
 
-    /// Mattermost answers everybody, also whoever comes with a revoked token.
+    /// Mattermost answers this call for everybody, even with a revoked token.
     pub(super) fn for_everybody(mut self) -> Self {
         self.needs_account = false;
         self
@@ -71,7 +71,7 @@ impl MattermostCall {
     }
 
     pub(super) fn json(self, body: &impl Serialize) -> Self {
-        // A value of ours always is JSON; were it not, the server would refuse the empty body.
+        // Our values can always be serialized. If one could not, the server would refuse the empty body.
         self.body(serde_json::to_vec(body).unwrap_or_default())
     }
 
@@ -92,8 +92,8 @@ impl MattermostCall {
 }
 
 impl Mattermost {
-    /// Makes a call, tells the observer how it ended, and gives what the answer says: only Mattermost's own answer of this
-    /// shape is a success.
+    /// Makes a call, reports its outcome to the observer, and returns the answer. Only Mattermost's own answer of the
+    /// type `T` is a success.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         call: MattermostCall,
@@ -107,7 +107,7 @@ impl Mattermost {
                 (result, session.is_barred())
             }
         };
-        // What was begun with an older credential says nothing about the one in force.
+        // A call that started with an older credential says nothing about the current one.
         if is_proof && Arc::ptr_eq(&identity, &self.identity.load()) {
             self.access
                 .note(&self.http, &identity.credential, &result, is_barred);
@@ -121,26 +121,26 @@ impl Mattermost {
         call: MattermostCall,
     ) -> Result<T, ChatError> {
         let is_proof = call.needs_account;
-        let pass = session.pass().await?;
-        let first = self.make(call.clone(), Some(&pass.authorization)).await;
+        let token = session.token().await?;
+        let first = self.make(call.clone(), Some(&token.authorization)).await;
         let Err(ChatError::Unauthorized { .. }) = first else {
             if is_proof {
-                session.met(&pass, &first);
+                session.met(&token, &first);
             }
             return first;
         };
-        // A call met with 401 was not carried out, so that it may be made again.
-        let pass = session.renew(&pass).await?;
-        let second = self.make(call, Some(&pass.authorization)).await;
+        // A call that is answered with 401 was not carried out, so it may be repeated.
+        let token = session.renew(&token).await?;
+        let second = self.make(call, Some(&token.authorization)).await;
         match &second {
-            Err(ChatError::Unauthorized { why }) => session.useless(&pass, why),
-            other if is_proof => session.met(&pass, other),
+            Err(ChatError::Unauthorized { why }) => session.useless(&token, why),
+            other if is_proof => session.met(&token, other),
             _ => {}
         }
         second
     }
 
-    /// Makes a call once, with this authorization.
+    /// Makes a call once with this authorization.
     pub(super) async fn make<T: DeserializeOwned>(
         &self,
         call: MattermostCall,
@@ -175,14 +175,14 @@ impl Mattermost {
         call: MattermostCall,
         authorization: Option<&HeaderValue>,
     ) -> Result<HttpRequest, ChatError> {
-        // Such a segment would be taken out of the path, which then names something else.
+        // Such a segment would be removed from the path, which would then name another resource.
         if call
             .path
             .iter()
             .any(|segment| segment.is_empty() || segment == "." || segment == "..")
         {
             return Err(ChatError::Refused {
-                why: "an id that cannot stand in an address".to_owned(),
+                why: "an id that is not allowed in a URL path".to_owned(),
             });
         }
         let mut url = address(&self.url, &call.path);
@@ -203,7 +203,7 @@ impl Mattermost {
     }
 }
 
-/// The address of a path below the server's.
+/// The address of a path below the server's address.
 pub(super) fn address(server: &Url, path: &[impl AsRef<str>]) -> Url {
     let mut url = server.clone();
     url.set_query(None);
@@ -214,7 +214,7 @@ pub(super) fn address(server: &Url, path: &[impl AsRef<str>]) -> Url {
     url
 }
 
-/// A call without an answer, as the port tells it.
+/// The port's error for a call without an answer.
 pub(super) fn unreachable(error: CallError) -> ChatError {
     if let CallError::Held { after } = error {
         return ChatError::Throttled { after: Some(after) };

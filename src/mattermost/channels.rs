@@ -1,4 +1,4 @@
-//! The channels of the relay's own account, and what people write in them.
+//! Reads the channels of the relay's own account and the posts that people wrote in them.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -10,17 +10,17 @@ use crate::domain::{ChannelId, Conversation, PostId, TeamId, Timestamp, UserId};
 use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, OwnChannel, OwnChannels, WrittenPost};
 
-/// Most teams whose channels are asked for.
+/// Most teams whose channels are read.
 const TEAMS_MAX: usize = 100;
 
-/// Longest list of channels that is read, in bytes; a channel has about 600, its header and purpose up to 1300
-/// characters more.
+/// Longest list of channels that is read, in bytes. A channel takes about 600 bytes, and its header and purpose up to
+/// 1300 characters more.
 const CHANNELS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Longest name that is kept, in characters; Mattermost's have at most 64.
+/// Longest name that is kept, in characters; names in Mattermost have at most 64.
 const NAME_CHARS_MAX: usize = 64;
 
-/// Properties of posts that no person wrote as they stand (src/mattermost/README.md, "Posts").
+/// Properties that mark a post as not written by a person (src/mattermost/README.md, "Posts").
 const NOT_WRITTEN: [&str; 2] = ["from_bot", "from_webhook"];
 
 #[derive(Deserialize)]
@@ -64,8 +64,8 @@ struct ChannelPost {
 }
 
 impl ChannelPost {
-    /// Whether a person made it so. Then it fired the outgoing webhooks that knew its first word
-    /// (src/mattermost/README.md, "Which posts fire"). What an edited post said at first is not known.
+    /// Whether a person wrote the post as it is now. Only such a post has fired the outgoing webhooks that match its
+    /// first word (src/mattermost/README.md, "Which posts fire"). The original text of an edited post is not known.
     fn is_as_written(&self) -> bool {
         let is_automatic = NOT_WRITTEN
             .iter()
@@ -80,8 +80,8 @@ impl Mattermost {
         if teams.len() > TEAMS_MAX {
             tracing::warn!(
                 teams = teams.len(),
-                looked_at = TEAMS_MAX,
-                "the relay's account is in more teams than are looked at"
+                scanned = TEAMS_MAX,
+                "the relay's account is in more teams than are scanned for missed posts"
             );
         }
         let mut channels = Vec::new();
@@ -94,7 +94,7 @@ impl Mattermost {
         })
     }
 
-    /// The teams of the relay's account, archived ones left out.
+    /// The teams of the relay's account, without archived ones.
     pub(super) async fn teams(&self, urgency: Urgency) -> Result<Vec<Team>, ChatError> {
         let call = MattermostCall::new(Operation::Read, Method::GET, &["users", "me", "teams"])
             .urgency(urgency);
@@ -110,10 +110,10 @@ impl Mattermost {
         let call = MattermostCall::new(Operation::Read, Method::GET, &path)
             .answer_bytes_max(CHANNELS_BYTES_MAX)
             .urgency(Urgency::Background);
-        // Direct and group messages stand in every team's list.
+        // Direct and group messages are in every team's list.
         let listed: Vec<ChannelBody> = match self.ask(call).await {
             Ok(listed) => listed,
-            // In none of its channels, or no longer in the team.
+            // The account is in none of the channels, or no longer in the team.
             Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
@@ -141,7 +141,7 @@ impl Mattermost {
         let mut written: Vec<WrittenPost> = posts
             .into_iter()
             .filter_map(|post| serde_json::from_value::<ChannelPost>(post).ok())
-            // `since` compares the time of the last change, and the roots of replies come too.
+            // `since` compares the time of the last change, and the list also has the roots of replies.
             .filter(|post| post.create_at > since && post.channel_id == *channel)
             .filter(ChannelPost::is_as_written)
             .map(|post| WrittenPost {
@@ -158,8 +158,8 @@ impl Mattermost {
 }
 
 impl Mattermost {
-    /// Below the SiteURL, because the relay itself may reach the server under an inside address, which is of no use to
-    /// people. `None` while the SiteURL is not known.
+    /// The address of a channel, below the SiteURL: the relay itself may reach the server under an internal address
+    /// that people cannot use. `None` while the SiteURL is not known.
     pub(super) async fn address_of(&self, place: &Conversation) -> Option<String> {
         if place.team_name.is_empty() || place.channel_name.is_empty() {
             return None;

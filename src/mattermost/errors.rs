@@ -1,5 +1,5 @@
-//! What a refusal of Mattermost means (src/mattermost/README.md, "Errors"). Its texts may hold the id of a hook, which
-//! is a secret, so only the error's id goes into the log.
+//! Classifies the errors of Mattermost (src/mattermost/README.md, "Errors"). Their texts may hold the id of a hook,
+//! which is a secret, so only the error's id is logged.
 
 use std::time::Instant;
 
@@ -7,10 +7,10 @@ use super::form::AppError;
 use crate::http::{CallOutcome, CallReport, Http, HttpAnswer, Operation, RateLimit};
 use crate::ports::ChatError;
 
-/// Longest error id that is repeated, in bytes.
+/// Longest error id that is logged, in bytes.
 const ERROR_ID_BYTES_MAX: usize = 100;
 
-/// Tells the observer how a call that began at `started` ended.
+/// Reports the outcome of a call that began at `started` to the observer.
 pub(super) fn report<T>(
     http: &Http,
     operation: Operation,
@@ -26,7 +26,7 @@ pub(super) fn report<T>(
     });
 }
 
-/// What a refusal in Mattermost's own form means.
+/// The port's error for an answer with Mattermost's own error body.
 pub(super) fn classify(answer: &HttpAnswer, error: &AppError) -> ChatError {
     let (status, id) = (answer.status, error.id());
     let why = describe(status, error);
@@ -35,7 +35,7 @@ pub(super) fn classify(answer: &HttpAnswer, error: &AppError) -> ChatError {
         400 if is_archived(id) => ChatError::Suspended {
             why: format!("{why}: the channel is archived"),
         },
-        // The thread's root was deleted, or is itself a reply: the same post without a root may stand.
+        // The thread's root was deleted, or is itself a reply. The same post without a root may succeed.
         400 if id.ends_with("create_post.root_id.app_error") => ChatError::NotFound { why },
         401 => ChatError::Unauthorized { why },
         403 => ChatError::Forbidden { why },
@@ -43,7 +43,7 @@ pub(super) fn classify(answer: &HttpAnswer, error: &AppError) -> ChatError {
         404 if id == "app.team.get_member.missing.app_error" => ChatError::Forbidden { why },
         404 if error.is_no_route() => ChatError::Refused { why },
         404 if !id.is_empty() => ChatError::NotFound { why },
-        // Without a name nothing may be taken for deleted.
+        // A 404 without an error id does not prove that something is deleted.
         404 | 408 | 425 | 500 | 502..=599 => ChatError::Unavailable {
             why,
             after: answer.retry_after,
@@ -57,35 +57,35 @@ pub(super) fn classify(answer: &HttpAnswer, error: &AppError) -> ChatError {
     }
 }
 
-/// Whether a post was refused for the length of its text.
+/// Whether a post was refused because its text is too long.
 pub(super) fn is_too_long(error: &ChatError) -> bool {
     matches!(error, ChatError::Refused { why } if why.contains("is_valid.message_length"))
 }
 
-/// Posting or changing a post in an archived channel: a person may unarchive it (`create_post`, `patch_post` and, before
-/// Mattermost 6, `update_post`).
+/// Whether the channel of the post is archived; a person may unarchive it. The ids are of `create_post`, `patch_post`
+/// and, before Mattermost 6, `update_post`.
 fn is_archived(id: &str) -> bool {
     id.contains("can_not_post_to_deleted") || id.contains("can_not_update_post_in_deleted")
 }
 
-/// Status, error id and request id.
+/// A text for the log: status, error id and request id.
 fn describe(status: u16, error: &AppError) -> String {
     format!(
         "HTTP {status} {} (request {})",
-        outside_word(error.id()),
-        outside_word(error.request_id())
+        sanitized_id(error.id()),
+        sanitized_id(error.request_id())
     )
 }
 
-/// A peer's word, without whatever does not belong into an id, and cut.
-pub(super) fn outside_word(text: &str) -> String {
+/// A text of a peer with only the characters of an id, cut to [`ERROR_ID_BYTES_MAX`].
+pub(super) fn sanitized_id(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
         .take(ERROR_ID_BYTES_MAX)
         .collect()
 }
 
-/// What to change when a login is refused so. For other ids Mattermost's own words say enough.
+/// What to change when a login is refused with this error. Other ids are clear enough by themselves.
 pub(super) fn login_hint(why: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 7] = [
         ("login.invalid_credentials", "name or password is wrong"),
@@ -104,7 +104,7 @@ pub(super) fn login_hint(why: &str) -> Option<&'static str> {
         ),
         (
             "mfa",
-            "the account has a second factor, which the relay cannot give: use a bot, or an account without",
+            "the account has a second factor, which the relay cannot supply: use a bot, or an account without one",
         ),
         (
             "login.use_auth_service",
@@ -115,7 +115,7 @@ pub(super) fn login_hint(why: &str) -> Option<&'static str> {
     hint.map(|(_, hint)| *hint)
 }
 
-/// How metrics count an error.
+/// The outcome as which metrics count an error.
 const fn outcome(error: &ChatError) -> CallOutcome {
     match error {
         ChatError::Unreachable { .. } => CallOutcome::Unreachable,

@@ -1,5 +1,6 @@
-//! Whether an answer is Mattermost's own word. A proxy, a login page or a wrong server may answer in its place with any
-//! status: whatever has not Mattermost's own form is an outage of the path, never a success and never a refusal.
+//! Checks whether an answer comes from Mattermost itself. A proxy, a login page or a wrong server may answer in its
+//! place with any status. An answer without Mattermost's own format counts as an outage, never as a success and never
+//! as a refusal.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,10 +9,10 @@ use super::errors;
 use crate::http::{Http, HttpAnswer};
 use crate::ports::ChatError;
 
-/// The setting with the address of the REST API and of response URLs.
+/// The setting that holds the address of the REST API and of response URLs.
 pub(super) const SERVER: &str = "mattermost.url";
 
-/// Mattermost's own error body; what others say has none.
+/// Mattermost's own error body. Answers of other servers do not have it.
 #[derive(Deserialize)]
 pub(super) struct AppError {
     id: String,
@@ -22,7 +23,7 @@ pub(super) struct AppError {
 }
 
 impl AppError {
-    /// The error that stands in the answer, if it is Mattermost's.
+    /// The error in the body of the answer, if the body has Mattermost's format.
     pub(super) fn of(answer: &HttpAnswer) -> Option<Self> {
         serde_json::from_slice(&answer.body).ok()
     }
@@ -32,18 +33,18 @@ impl AppError {
         &self.id
     }
 
-    /// The request as the server's log names it.
+    /// The id of the request in the server's log.
     pub(super) fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// Whether there is nothing at the address that was called.
+    /// Whether the server has no route with the path that was called.
     pub(super) fn is_no_route(&self) -> bool {
         self.id == "api.context.404.app_error"
     }
 }
 
-/// What a call that only succeeds or fails is answered with.
+/// The answer to a successful call that returns no data.
 #[derive(Deserialize)]
 pub(super) struct Confirmed {
     #[serde(rename = "status")]
@@ -55,11 +56,11 @@ enum OkWord {
     OK,
 }
 
-/// Reads an answer of the REST API: a success has the shape `T`, a refusal Mattermost's error.
+/// Reads an answer of the REST API: a success has the type `T`, a refusal has Mattermost's error body.
 pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &HttpAnswer) -> Result<T, ChatError> {
     if answer.is_success() {
-        let said = serde_json::from_slice(&answer.body).ok();
-        return said.inspect(|_| http.peer_answered()).ok_or_else(|| {
+        let body = serde_json::from_slice(&answer.body).ok();
+        return body.inspect(|_| http.peer_answered()).ok_or_else(|| {
             note_foreign(http, answer, SERVER);
             ChatError::Unreachable {
                 why: format!(
@@ -79,7 +80,7 @@ pub(super) fn read<T: DeserializeOwned>(http: &Http, answer: &HttpAnswer) -> Res
     })
 }
 
-/// Reads an answer of a hook: a success is `ok`, a refusal Mattermost's error, which is given with the answer.
+/// Reads an answer of a hook: a success is `ok`, a refusal has Mattermost's error body, which is returned.
 pub(super) fn read_hook(
     http: &Http,
     answer: &HttpAnswer,
@@ -98,16 +99,17 @@ pub(super) fn read_hook(
     }
 }
 
-/// How a hook was not answered with `ok`.
+/// An answer of a hook other than `ok`.
 pub(super) enum HookRefusal {
-    /// By Mattermost itself.
+    /// Mattermost itself refused the call.
     Own(AppError),
-    /// By something else; what that means.
+    /// Another server answered; the error that this means.
     Strange(ChatError),
 }
 
-/// The same for an endpoint whose answers have no form that could be known, such as a plugin's: a redirect and a page
-/// for people are not its own. A success is a page only if its body is one: frameworks say `text/html` of any text.
+/// Checks an answer of an endpoint whose answers have no known format, such as a plugin's. A redirect or an HTML page
+/// is not its own answer. A success counts as a page only if its body is one, because frameworks send any text as
+/// `text/html`.
 pub(super) fn check_endpoint(
     http: &Http,
     answer: &HttpAnswer,
@@ -126,7 +128,7 @@ pub(super) fn check_endpoint(
     Ok(())
 }
 
-/// What another than Mattermost says to a call of the REST API. Whether the call was carried out is unknown.
+/// The error for a call of the REST API that another server answered. Whether the call was carried out is unknown.
 fn foreign(http: &Http, answer: &HttpAnswer) -> ChatError {
     if answer.status == 429 {
         return throttled(answer);
@@ -138,10 +140,10 @@ fn foreign(http: &Http, answer: &HttpAnswer) -> ChatError {
     }
 }
 
-/// What another than Mattermost says to a call of a hook. Unlike posts of an account, what a hook shows cannot be looked
-/// up, so it matters more whether the request got through: a page, a redirect and a refusal are made by whoever did not
-/// pass the request on. 502 and 504 are said after a request was passed on as well, and a success that is neither `ok`
-/// nor a page may be Mattermost's, rewritten on its way.
+/// The error for a call of a hook that another server answered. A post of a hook cannot be looked up, so it matters
+/// whether the request reached Mattermost. A server that answers with a page, a redirect or a refusal has not forwarded
+/// the request. 502 and 504 also occur after a request was forwarded. A success that is neither `ok` nor a page may be
+/// Mattermost's, rewritten on its way.
 fn strange_to_hook(http: &Http, answer: &HttpAnswer, setting: &'static str) -> ChatError {
     let status = answer.status;
     if status == 429 {
@@ -152,7 +154,7 @@ fn strange_to_hook(http: &Http, answer: &HttpAnswer, setting: &'static str) -> C
     let is_turned_away = match status {
         200..=299 => is_markup(answer),
         408 | 425 => false,
-        // Envoy says it in words that name a reset, after it has passed the request on.
+        // Envoy sends 503 with a text about a reset after it has forwarded the request.
         503 => !String::from_utf8_lossy(&answer.body).contains("reset before headers"),
         500..=599 => false,
         _ => true,
@@ -171,7 +173,8 @@ fn throttled(answer: &HttpAnswer) -> ChatError {
     }
 }
 
-/// A proxy whose server is down says 5xx, and that is no sign of a wrong address.
+/// Reports that another server answered. A proxy whose server is down answers 5xx, which does not indicate a wrong
+/// address.
 fn note_foreign(http: &Http, answer: &HttpAnswer, setting: &'static str) {
     if !matches!(answer.status, 408 | 425 | 500..=599) {
         http.foreign_answered(setting, answer);
@@ -180,20 +183,20 @@ fn note_foreign(http: &Http, answer: &HttpAnswer, setting: &'static str) {
 
 fn describe(answer: &HttpAnswer, setting: &str) -> String {
     let status = answer.status;
-    let said = format!("HTTP {status} without an error of Mattermost");
+    let summary = format!("HTTP {status} without an error of Mattermost");
     match status {
-        300..=399 => format!("{said}: a redirect; {setting} must be the final address"),
-        408 | 425 | 500..=599 => said,
-        _ => format!("{said}: not its own answer; is {setting} right?"),
+        300..=399 => format!("{summary}: a redirect; {setting} must be the final address"),
+        408 | 425 | 500..=599 => summary,
+        _ => format!("{summary}: another server answered; check {setting}"),
     }
 }
 
-/// Whether a hook says that it has done what it was asked for.
+/// Whether a hook reports success.
 fn is_ok(answer: &HttpAnswer) -> bool {
     answer.status == 200 && answer.body.trim_ascii() == b"ok"
 }
 
-/// A page for people.
+/// Whether the answer is an HTML page.
 fn is_page(answer: &HttpAnswer) -> bool {
     let kind = answer.headers.get(reqwest::header::CONTENT_TYPE);
     let is_html = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

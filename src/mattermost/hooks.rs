@@ -1,5 +1,5 @@
-//! Addresses that are their own secret: response URLs, incoming webhooks, a plugin's endpoint. A call takes no token
-//! of an account, and no part of the address ever stands in a text.
+//! Calls of addresses that are secrets themselves: response URLs, incoming webhooks, a plugin's endpoint. Such a call
+//! needs no account, and no part of the address is ever put into a log or error text.
 
 use std::time::Instant;
 
@@ -17,27 +17,27 @@ use crate::ports::ChatError;
 /// Longest answer of a hook that is read, in bytes; a success is `ok`.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// The client for such addresses.
+/// The client for these addresses.
 pub(super) struct Hooks {
-    /// The server's address as people know it.
+    /// The server's address as people use it (SiteURL).
     url: Url,
     http: Http,
 }
 
-/// One call of such an address.
+/// One call of a secret address.
 pub(super) struct Push {
-    /// For metrics.
+    /// The operation as which metrics count the call.
     pub(super) operation: Operation,
-    /// Where to.
+    /// The address to call.
     pub(super) address: Url,
     /// The header `Authorization`, marked sensitive.
     pub(super) authorization: Option<HeaderValue>,
-    /// The JSON.
+    /// The JSON body.
     pub(super) body: Vec<u8>,
 }
 
 impl Hooks {
-    /// Response URLs are those of the server at `url`.
+    /// The client whose response URLs are below `url`.
     pub(super) fn new(url: Url, http: Http) -> Self {
         Self { url, http }
     }
@@ -60,7 +60,7 @@ impl Hooks {
         .await
     }
 
-    /// Makes a call, takes its answer for what `meaning` says, and tells the observer how it ended.
+    /// Makes a call, interprets its answer with `meaning`, and reports the outcome to the observer.
     pub(super) async fn push(
         &self,
         push: Push,

@@ -1,5 +1,5 @@
-//! What the relay proves itself with at Mattermost, replaced while calls are made: a call goes on with what it began
-//! with.
+//! The relay's identity at Mattermost. It can be replaced while calls are made; a call keeps the identity with which it
+//! started.
 
 use std::sync::Mutex;
 
@@ -18,12 +18,12 @@ pub(crate) struct Identity {
     pub(super) credential: Credential,
     pub(super) post_secret: SecretString,
     pub(super) authorization: Authorization,
-    /// The account behind the credential, once it was asked for.
+    /// The account of the credential, once it has been read from the server.
     pub(super) own: Mutex<Option<OwnAccount>>,
 }
 
 impl Identity {
-    /// What `settings` say, for the server that they name.
+    /// The identity in `settings`.
     pub(super) fn new(
         settings: &MattermostSettings,
         http: &Http,
@@ -34,7 +34,7 @@ impl Identity {
                 None => {
                     return Err(MattermostSettingsError {
                         key: "bot_token",
-                        why: "has characters that cannot stand in a header",
+                        why: "has characters that are not allowed in an HTTP header",
                     });
                 }
             },
@@ -51,7 +51,7 @@ impl Identity {
         })
     }
 
-    /// Both prove the same: a session that is there may go on.
+    /// Whether both have the same credential and post secret. Then an existing session is kept.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let is_same =
             |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();

@@ -1,4 +1,4 @@
-//! Logs in with name and password (src/mattermost/README.md, "Sessions").
+//! Logs in with a name and a password (src/mattermost/README.md, "Sessions").
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,19 +16,19 @@ use crate::domain::UserId;
 use crate::http::{Http, HttpRequest, Operation};
 use crate::ports::ChatError;
 
-/// The header in which the new session's token comes.
+/// The header of the answer that holds the new session's token.
 const TOKEN: &str = "token";
-/// Longest token that is taken, in bytes; Mattermost's have 26.
+/// Longest token that is accepted, in bytes; Mattermost's tokens have 26.
 const TOKEN_BYTES_MAX: usize = 256;
 
-/// The account that logged in.
+/// The body of a successful login: the account.
 #[derive(Deserialize)]
 struct LoggedIn {
     #[serde(rename = "id")]
     _id: UserId,
 }
 
-/// What a login needs.
+/// Makes logins with one account; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Login(Arc<LoginAccount>);
 
@@ -49,7 +49,7 @@ impl Login {
         }))
     }
 
-    /// Logs in: the header `Authorization` of the new session.
+    /// Logs in and returns the header `Authorization` of the new session.
     pub(super) async fn log_in(self) -> Result<HeaderValue, ChatError> {
         let started = Instant::now();
         let mut rate_limit = None;
@@ -63,7 +63,7 @@ impl Login {
                 .and_then(bearer)
                 .ok_or_else(|| ChatError::Refused {
                     why: format!(
-                        "HTTP {} to a login, without the header Token: does a proxy drop the header?",
+                        "HTTP {} to a login, without the header Token: check whether a proxy removes the header",
                         answer.status
                     ),
                 })

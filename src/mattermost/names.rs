@@ -1,4 +1,4 @@
-//! Names as they are shown, remembered for a while: a card asks for the same two whenever it changes.
+//! Caches shown names for a while, because a card needs the same two names whenever it changes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 
 use crate::ports::ChatError;
 
-/// Most names of one kind that are remembered.
+/// Most names of one kind that are cached.
 const NAMES_MAX: usize = 1000;
-/// How long a name is believed.
+/// How long a name is valid in the cache.
 const NAME_LIFE: Duration = Duration::from_secs(600);
-/// How long it is believed that the account may not see a name.
+/// How long the cache remembers that the account may not see a name.
 const REFUSED_LIFE: Duration = Duration::from_secs(30);
-/// How long a server that does not answer is not asked for the same name again.
+/// After a failure, how long the server is not asked for the same name.
 const FAILED_LIFE: Duration = Duration::from_secs(2);
-/// A name is waited for this long.
+/// Longest that a caller waits for a name.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// The names of one kind.
+/// The cached names of one kind.
 pub(super) struct Names<K>(Mutex<HashMap<K, KnownName>>);
 
 struct KnownName {
-    /// The last name that was told.
+    /// The last name that the server returned.
     name: Option<String>,
     until: Instant,
 }
@@ -34,8 +34,8 @@ impl<K> Default for Names<K> {
 }
 
 impl<K: Clone + Eq + Hash> Names<K> {
-    /// The name of `key`; `ask` is only waited for if it is not known, and what is known outlives its time while the
-    /// server does not answer.
+    /// The name of `key`. `ask` is awaited only if the cache has no valid name. While the server does not answer, an
+    /// expired name is still returned.
     pub(super) async fn get(
         &self,
         key: &K,
@@ -54,11 +54,11 @@ impl<K: Clone + Eq + Hash> Names<K> {
                 | ChatError::Refused { .. },
             )) => (None, REFUSED_LIFE),
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a name is not known now");
+                tracing::debug!(%error, "the server did not return a name");
                 (None, FAILED_LIFE)
             }
             Err(_) => {
-                tracing::debug!("a name is not told in time");
+                tracing::debug!("the server did not return a name in time");
                 (None, FAILED_LIFE)
             }
         };
@@ -92,17 +92,17 @@ impl<K: Clone + Eq + Hash> Names<K> {
 mod tests {
     use super::*;
 
-    async fn told(names: &Names<u32>, key: u32, name: &str) -> Option<String> {
+    async fn ask_name(names: &Names<u32>, key: u32, name: &str) -> Option<String> {
         names.get(&key, async { Ok(name.to_owned()) }).await
     }
 
     #[tokio::test]
     async fn name_is_asked_for_once_and_memory_is_bounded() {
         let names = Names::default();
-        assert_eq!(told(&names, 1, "Ana").await.as_deref(), Some("Ana"));
-        assert_eq!(told(&names, 1, "Other").await.as_deref(), Some("Ana"));
+        assert_eq!(ask_name(&names, 1, "Ana").await.as_deref(), Some("Ana"));
+        assert_eq!(ask_name(&names, 1, "Other").await.as_deref(), Some("Ana"));
         for key in 2..3000 {
-            told(&names, key, "x").await;
+            ask_name(&names, key, "x").await;
         }
         assert!(names.lock().len() <= NAMES_MAX);
     }
@@ -111,7 +111,7 @@ mod tests {
     async fn server_that_does_not_answer_leaves_the_name_that_was_known() {
         let names = Names::default();
         assert_eq!(names.get(&1, std::future::pending()).await, None);
-        told(&names, 2, "Ana").await;
+        ask_name(&names, 2, "Ana").await;
         names.keep(&2, Some("Ana".to_owned()), Duration::ZERO);
         assert_eq!(
             names.get(&2, std::future::pending()).await.as_deref(),

@@ -1,4 +1,4 @@
-//! The JSON of a notice, for Mattermost or for whoever knows Slack's incoming webhooks
+//! The JSON body of a notice, for Mattermost or for servers with the format of Slack's incoming webhooks
 //! (src/mattermost/README.md, "Incoming webhooks").
 
 use serde_json::{Value, json};
@@ -8,16 +8,16 @@ use super::server_config::POST_CHARS_MAX;
 use super::slack::{mrkdwn, plain};
 use crate::domain::{Attachment, Rendered};
 
-/// For whom a notice is written.
+/// The format of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoticeFormat {
-    /// Mattermost: text, an attachment, the channel.
+    /// Mattermost: a text, an attachment and the channel.
     Mattermost,
-    /// Servers that know Slack's incoming webhooks: one attachment and nothing else. The webhook's own channel.
+    /// Slack's incoming webhooks: one attachment and nothing else. The post goes to the webhook's own channel.
     Slack,
 }
 
-/// The body of a notice; `channel` is the name in addresses.
+/// The body of a notice. `channel` is the channel's name in URLs.
 pub(super) fn notice(format: NoticeFormat, channel: Option<&str>, content: &Rendered) -> Vec<u8> {
     fitting(POST_CHARS_MAX, |chars| {
         let content = content.shortened(chars);
@@ -39,7 +39,7 @@ fn for_mattermost(channel: Option<&str>, content: &Rendered, chars: usize) -> Va
     body
 }
 
-/// Without a text of its own beside the attachment, the message is its first line.
+/// The attachment for Slack's format. There is no text outside it, so the message becomes its first line.
 fn for_slack(content: &Rendered, chars: usize) -> Value {
     let message = cut(&content.message, chars);
     let Some(attachment) = &content.attachment else {

@@ -1,5 +1,5 @@
-//! Posts without an account: through an incoming webhook or a plugin's endpoint
-//! (src/mattermost/README.md, "Incoming webhooks" and "Plugins").
+//! Posts notices without an account, through an incoming webhook or a plugin's endpoint (src/mattermost/README.md,
+//! "Incoming webhooks" and "Plugins").
 
 mod refusal;
 mod route;
@@ -24,17 +24,17 @@ use crate::ports::{
 
 pub(crate) use route::NoticeRoute;
 
-/// Where notices go.
+/// The delivery method of notices.
 #[derive(Debug, Clone)]
 pub(crate) enum NoticeWay {
     /// An incoming webhook.
     IncomingWebhook {
-        /// Its whole address: the secret.
+        /// The whole address, which is a secret.
         address: SecretString,
     },
     /// An HTTP endpoint of a Mattermost plugin.
     Plugin {
-        /// Its whole address.
+        /// The whole address of the endpoint.
         address: SecretString,
         /// The value of the header `Authorization`.
         authorization: Option<SecretString>,
@@ -63,18 +63,18 @@ impl NoticeWay {
     }
 }
 
-/// What the relay needs to post notices.
+/// The settings for notices.
 #[derive(Debug, Clone)]
 pub(crate) struct NoticeSettings {
-    /// The server's address as people know it: response URLs lie below it.
+    /// The server's address as people use it (SiteURL). Response URLs are below it.
     pub url: Url,
-    /// Where notices go.
+    /// The delivery method.
     pub way: NoticeWay,
-    /// For whom they are written.
+    /// The format of the notices.
     pub format: NoticeFormat,
 }
 
-/// Posts notices; nothing of them can be changed or found again.
+/// Posts notices. A notice cannot be changed or looked up later.
 pub(crate) struct Notices {
     way: ArcSwap<NoticeRoute>,
     format: NoticeFormat,
@@ -85,7 +85,7 @@ impl Notices {
     /// The client with these settings.
     ///
     /// # Errors
-    /// An address or header value that cannot be used; the text does not repeat it.
+    /// An address or header value is invalid. The text does not repeat it, because it is a secret.
     pub(crate) fn new(
         settings: NoticeSettings,
         http: Http,
@@ -98,7 +98,7 @@ impl Notices {
         })
     }
 
-    /// From the next notice on they go this way; one that was begun finishes as it began.
+    /// Replaces the delivery method from the next notice on. A notice that is being posted finishes with the old one.
     pub(crate) fn replace_way(&self, way: NoticeRoute) {
         self.way.store(Arc::new(way));
     }
@@ -115,7 +115,8 @@ impl Notices {
     }
 }
 
-/// The name that a channel can be asked for by. Words that begin with `@` or `#` mean something else there.
+/// The channel's name for the field `channel` of a notice. A name that begins with `@` or `#` has another meaning
+/// there.
 fn channel_name(place: &Conversation) -> Option<&str> {
     let name = place.channel_name.as_str();
     let is_name = !name.is_empty()
@@ -138,8 +139,8 @@ impl Chat for Notices {
         }
         let channel = channel_name(place);
         if channel.is_none() && self.format == NoticeFormat::Mattermost {
-            // Without a name it would stand in the webhook's own channel, which others may read.
-            return self.cannot("find a channel whose name the request did not tell");
+            // Without a name the notice would go to the webhook's own channel, which other people may read.
+            return self.cannot("find a channel because the request did not contain its name");
         }
         let way = self.way.load_full();
         let push = Push {
@@ -164,7 +165,7 @@ impl Chat for Notices {
     }
 
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
-        self.cannot("tell an account")
+        self.cannot("return an account")
     }
 
     async fn create_post(&self, _: NewPost) -> Result<PostView, ChatError> {

@@ -1,4 +1,4 @@
-//! Asks for accounts and channels (src/mattermost/README.md, "Channels and people").
+//! Reads accounts, channels and memberships (src/mattermost/README.md, "Channels and people").
 
 use std::sync::PoisonError;
 
@@ -24,7 +24,7 @@ struct User {
     last_name: String,
     #[serde(default)]
     roles: String,
-    /// When it was deactivated, in milliseconds; 0 for an active account.
+    /// When the account was deactivated, in milliseconds since the epoch; 0 for an active account.
     #[serde(default)]
     delete_at: i64,
 }
@@ -51,7 +51,7 @@ struct Member {
 }
 
 impl Mattermost {
-    /// The relay's own account, asked anew.
+    /// Reads the relay's own account from the server, even if it is known.
     pub(super) async fn ask_own(&self) -> Result<OwnAccount, ChatError> {
         let identity = self.identity.load_full();
         let call = MattermostCall::new(Operation::Read, Method::GET, &["users", "me"]);
@@ -60,20 +60,20 @@ impl Mattermost {
             user_id: user.id,
             user_name: user.username,
         };
-        let mut known = identity.own.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(own.clone());
+        let mut cached = identity.own.lock().unwrap_or_else(PoisonError::into_inner);
+        *cached = Some(own.clone());
         Ok(own)
     }
 
-    /// The relay's own account, asked once: a token's account never changes.
+    /// The relay's own account. It is read once, because the account of a credential never changes.
     pub(super) async fn own(&self) -> Result<OwnAccount, ChatError> {
         let identity = self.identity.load_full();
-        let known = identity
+        let cached = identity
             .own
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        match known {
+        match cached {
             Some(own) => Ok(own),
             None => self.ask_own().await,
         }
@@ -82,10 +82,10 @@ impl Mattermost {
     pub(super) async fn ask_account(&self, user: &UserId) -> Result<Account, ChatError> {
         let call = MattermostCall::new(Operation::Read, Method::GET, &["users", user.as_str()]);
         let user: User = self.ask(call).await?;
-        let way = self.server_config().await.name_display;
+        let format = self.server_config().await.name_display;
         let is_deactivated = user.delete_at != 0;
         Ok(Account {
-            display_name: display_name(&user, &way),
+            display_name: display_name(&user, &format),
             is_system_admin: !is_deactivated && has_role(&user.roles, "system_admin"),
             is_deactivated,
             user_id: user.id,
@@ -129,7 +129,7 @@ impl Mattermost {
             .await
         {
             Ok(member) => Ok(member.scheme_admin || has_role(&member.roles, "channel_admin")),
-            // Mattermost's own 404: not a member.
+            // Mattermost answers 404 for a person who is not a member.
             Err(ChatError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
         }
@@ -154,13 +154,13 @@ impl Mattermost {
         let call = MattermostCall::new(Operation::Read, Method::GET, &path);
         match self.ask::<Member>(call).await {
             Ok(_) => Ok(true),
-            // Only members may ask for members.
+            // Only members may read the members of a channel.
             Err(ChatError::NotFound { .. } | ChatError::Forbidden { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// The channel of direct messages with `user`, made if need be.
+    /// The channel of direct messages with `user`. The server creates it if it does not exist.
     pub(super) async fn direct_channel(&self, user: &UserId) -> Result<ChannelId, ChatError> {
         let own = self.own().await?;
         let call = MattermostCall::new(Operation::Read, Method::POST, &["channels", "direct"]);
@@ -169,10 +169,11 @@ impl Mattermost {
     }
 }
 
-/// How the server would show a person: by `nickname_full_name`, `full_name`, or else the user name.
-fn display_name(user: &User, way: &str) -> String {
+/// The name that the server shows for a person. `format` is `nickname_full_name` or `full_name`; any other value means
+/// the user name.
+fn display_name(user: &User, format: &str) -> String {
     let full = format!("{} {}", user.first_name.trim(), user.last_name.trim());
-    let wanted = match way {
+    let wanted = match format {
         "nickname_full_name" if !user.nickname.trim().is_empty() => user.nickname.trim(),
         "nickname_full_name" | "full_name" => full.trim(),
         _ => "",

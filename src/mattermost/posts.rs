@@ -1,4 +1,4 @@
-//! Makes, reads and finds posts (src/mattermost/README.md, "Posts").
+//! Creates, changes, deletes, reads and looks up posts (src/mattermost/README.md, "Posts").
 
 use std::collections::HashMap;
 
@@ -17,17 +17,17 @@ use crate::domain::{ChannelId, PostId, Rendered, Timestamp, UserId};
 use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, NewPost, PostView};
 
-/// Longest key that is read back, in bytes.
+/// Longest key that is read from a post, in bytes.
 const KEY_BYTES_MAX: usize = 256;
 
-/// How much earlier than asked for posts are looked for, in milliseconds: the server's clock is only estimated,
-/// and a proxy's `Date` may stand for it. The key tells ours from others, so more posts do no harm.
+/// How much earlier than requested the search for posts begins, in milliseconds. The server's clock is only estimated,
+/// possibly from the `Date` of a proxy. Posts are identified by their key, so additional posts do no harm.
 const SINCE_MARGIN_MILLIS: i64 = 60_000;
 
-/// Most posts that Mattermost gives for `since`, in no order that could be relied on.
+/// Most posts that Mattermost returns for `since`, in no reliable order.
 const SINCE_POSTS_MAX: usize = 1000;
 
-/// Posts a page, when there were more: the most that Mattermost gives.
+/// Posts per page, the most that Mattermost returns. Pages are read when `since` returned its maximum.
 const PAGE: usize = 200;
 
 /// Most pages that are read.
@@ -67,7 +67,7 @@ impl PostBody {
     }
 }
 
-/// A list of posts; those of others are not even read.
+/// A list of posts. They are kept as JSON values, and only the relay's own posts are parsed.
 #[derive(Deserialize)]
 struct PostList {
     posts: HashMap<String, Value>,
@@ -90,7 +90,7 @@ impl Mattermost {
         let call = MattermostCall::new(Operation::CreatePost, Method::POST, &["posts"]);
         let body = |chars_max| body::create(&post, &pending_post_id, chars_max);
         let made: PostBody = self.ask_fitting(call, post.content.chars(), body).await?;
-        // The id counts for the whole server: the answer may be somebody else's post
+        // The pending post id is valid for the whole server, so the answer may be the post of another account
         // (src/mattermost/README.md, "Pending post ids").
         let is_ours = made.user_id == own.user_id
             && made.channel_id == post.channel
@@ -107,7 +107,7 @@ impl Mattermost {
         }
     }
 
-    /// The post as it stands after the change is what confirms it.
+    /// Changes a post. The answer with the changed post confirms the change.
     pub(super) async fn patch(
         &self,
         post: &PostId,
@@ -120,7 +120,7 @@ impl Mattermost {
         let result = self
             .ask_fitting::<PostBody>(call, content.chars(), body)
             .await;
-        self.told_apart(post, result.map(drop)).await
+        self.distinguish_forbidden(post, result.map(drop)).await
     }
 
     pub(super) async fn delete(&self, post: &PostId) -> Result<(), ChatError> {
@@ -130,7 +130,7 @@ impl Mattermost {
             &["posts", post.as_str()],
         );
         let result = self.ask::<Confirmed>(call).await;
-        self.told_apart(post, result.map(drop)).await
+        self.distinguish_forbidden(post, result.map(drop)).await
     }
 
     pub(super) async fn read(&self, post: &PostId) -> Result<PostView, ChatError> {
@@ -144,8 +144,9 @@ impl Mattermost {
         Ok(read.view())
     }
 
-    /// Changing a post is forbidden both when it is deleted and when the bot left: reading it tells.
-    async fn told_apart(
+    /// Changing a post is forbidden both when the post is deleted and when the bot has left the channel. Reading the
+    /// post distinguishes the two.
+    async fn distinguish_forbidden(
         &self,
         post: &PostId,
         result: Result<(), ChatError>,
@@ -165,7 +166,7 @@ impl Mattermost {
         key: &str,
         since: Timestamp,
     ) -> Result<Vec<PostView>, ChatError> {
-        // Asked first, because its answer also tells the server's clock.
+        // Called first, because its answer also gives the server's clock.
         let own = self.own().await?;
         let since = self
             .server_clock
@@ -179,7 +180,7 @@ impl Mattermost {
                 post.get("user_id").and_then(Value::as_str) == Some(own.user_id.as_str())
             })
             .filter_map(|post| serde_json::from_value::<PostBody>(post).ok())
-            // `since` compares the time of the last change, so older posts come too.
+            // `since` compares the time of the last change, so the list also has older posts.
             .filter(|post| post.delete_at == 0 && post.create_at >= since)
             .filter(|post| post.channel_id == *channel && post.key() == Some(key));
         let mut found: Vec<PostView> = ours.map(PostBody::view).collect();
@@ -188,7 +189,7 @@ impl Mattermost {
         Ok(found)
     }
 
-    /// Whatever was made or changed after `since` on the server's clock, in no order, some of it twice.
+    /// The posts that were created or changed after `since` on the server's clock, in no order, some of them twice.
     pub(super) async fn changed(
         &self,
         channel: &ChannelId,
@@ -206,7 +207,7 @@ impl Mattermost {
         Ok(posts.collect())
     }
 
-    /// Newest first, down to `since`.
+    /// Reads pages of posts, newest first, back to `since`.
     async fn pages(
         &self,
         channel: &ChannelId,
@@ -224,7 +225,7 @@ impl Mattermost {
                 return Ok(lists);
             }
         }
-        tracing::warn!(%channel, posts = PAGES_MAX * PAGE, "looked for a post no further than this");
+        tracing::warn!(%channel, posts = PAGES_MAX * PAGE, "the search for a post stopped after this number of posts");
         Ok(lists)
     }
 
@@ -244,9 +245,10 @@ impl Mattermost {
         self.ask(call).await
     }
 
-    /// The same for each attempt at one post, so that the server drops doubles of the last 30 s; nobody else can
-    /// guess it and have his post taken for ours. A rotation of the secret between two attempts changes it: then only
-    /// the search before the second attempt, and the tidying after it, stand against a double.
+    /// The pending post id of a post. It is the same for each attempt, so that the server drops duplicates within 30 s.
+    /// It cannot be guessed, so nobody else can make a post that is mistaken for ours. A rotation of the secret between
+    /// two attempts changes it. Then only the search before the second attempt and the cleanup after it prevent a
+    /// duplicate.
     pub(super) fn pending_post_id(&self, post: &NewPost) -> String {
         let identity = self.identity.load();
         let secret = identity.post_secret.expose_secret();

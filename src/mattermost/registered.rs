@@ -1,4 +1,4 @@
-//! The outgoing webhooks that the server has registered (src/mattermost/README.md, "Registered webhooks").
+//! Lists the outgoing webhooks that are registered in Mattermost (src/mattermost/README.md, "Registered webhooks").
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -9,14 +9,14 @@ use crate::domain::{ChannelId, TeamId};
 use crate::http::{Operation, Urgency};
 use crate::ports::{ChatError, RegisteredHook};
 
-/// Webhooks of a page: the largest that the server gives.
+/// Webhooks per page, the most that the server returns.
 const PAGE: usize = 200;
-/// Most pages of one team that are looked at.
+/// Most pages that are read for one team.
 const PAGES_MAX: usize = 10;
-/// With this every address of a relay's route for outgoing webhooks ends.
+/// The end of the address of every relay's route for outgoing webhooks.
 const ROUTE: &str = "/mattermost/outgoing";
 
-/// The token stands in the answer too, and is not read.
+/// A registered webhook. The answer also has its token, which is not read.
 #[derive(Deserialize)]
 struct HookBody {
     #[serde(default)]
@@ -32,7 +32,7 @@ struct HookBody {
 }
 
 impl HookBody {
-    /// Addresses that people copy may have a final slash.
+    /// Whether the webhook is active and calls a relay. An address that a person copied may end with a slash.
     fn calls_a_relay(&self) -> bool {
         let urls = self.callback_urls.iter().flatten();
         self.delete_at == 0
@@ -41,7 +41,7 @@ impl HookBody {
                 .any(|url| url.trim_end_matches('/').ends_with(ROUTE))
     }
 
-    /// `None` for a channel that cannot be one.
+    /// The webhook in the port's type; `None` if its channel id is invalid.
     fn registered(self) -> Option<RegisteredHook> {
         let channel = match self.channel_id.as_str() {
             "" => None,

@@ -1,19 +1,20 @@
-//! Mattermost's clock, as far as the `Date` of its answers tells.
+//! Estimates Mattermost's clock from the `Date` of its answers.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::Timestamp;
 
-/// How far the server's clock is ahead of ours, in milliseconds; zero until an answer came.
+/// How far the server's clock is ahead of ours, in milliseconds; zero until the first answer.
 #[derive(Debug, Default)]
 pub(super) struct ServerClock {
     ahead_millis: AtomicI64,
 }
 
 impl ServerClock {
-    /// Learns from an answer dated `date` to a request sent and answered at these times of our clock. A date is
-    /// cut to seconds, so the estimate is off by half a second and half the round trip at most.
+    /// Updates the estimate from an answer with this `date` to a request that was sent and answered at these times of
+    /// our clock. A date is cut to seconds, so the error of the estimate is at most half a second plus half the round
+    /// trip.
     pub(super) fn learn(&self, date: SystemTime, asked_at: Timestamp, answered_at: Timestamp) {
         let Ok(since_epoch) = date.duration_since(UNIX_EPOCH) else {
             return;
@@ -24,7 +25,7 @@ impl ServerClock {
         self.ahead_millis.store(ahead, Ordering::Relaxed);
     }
 
-    /// A time of our clock on the server's, in milliseconds.
+    /// Converts a time of our clock to the server's clock, in milliseconds.
     pub(super) fn theirs(&self, ours: Timestamp) -> i64 {
         ours.millis()
             .saturating_add(self.ahead_millis.load(Ordering::Relaxed))

@@ -1,5 +1,5 @@
-//! What the server tells of its own settings (src/mattermost/README.md, "Server settings"), asked when it is needed
-//! first and again when it has grown old.
+//! Caches the server's own settings (src/mattermost/README.md, "Server settings"). They are read when they are first
+//! needed and again when they have expired.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,45 +14,46 @@ use super::{Mattermost, errors};
 use crate::http::Operation;
 use crate::ports::ChatError;
 
-/// Longest text of a post that is ever sent, in characters, and what is taken for the limit while the server has not
-/// told it (src/mattermost/README.md, "Limits").
+/// Longest text of a post that is ever sent, in characters. It is also the assumed limit until the server has returned
+/// its own (src/mattermost/README.md, "Limits").
 pub(super) const POST_CHARS_MAX: usize = 16_383;
 
-/// No server takes less than so many characters, so that shorter texts need no question.
+/// Every server accepts texts of this many characters, so shorter texts are sent without reading the settings.
 const POST_CHARS_ALWAYS: usize = 4_000;
 
-/// A text is not made shorter than this, in characters, however often it is refused for its length.
+/// A text is not cut below this number of characters, even if it is still refused for its length.
 const POST_CHARS_MIN: usize = 500;
 
-/// How long the server's settings are believed.
+/// How long the server's settings are valid in the cache.
 const CONFIG_LIFE: Duration = Duration::from_secs(600);
 
-/// How long a question that failed, or was answered in part only, is not repeated, once the settings have been known.
+/// When known settings are read again after an attempt that failed or returned only a part of them.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// The settings that the relay follows.
+/// The settings of the server that the relay uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ServerConfig {
-    /// How people are shown (`TeammateNameDisplay`); empty: not told.
+    /// How names of people are shown (`TeammateNameDisplay`); empty if the server did not return it.
     pub(super) name_display: String,
-    /// The longest text of a post in characters (`MaxPostSize`), if it was told.
+    /// The longest text of a post in characters (`MaxPostSize`), if the server returned it.
     pub(super) post_chars_max: Option<usize>,
-    /// The server's address as its users know it (`SiteURL`), if it was told: the relay may reach it under another.
+    /// The server's address for its users (`SiteURL`), if the server returned it. The relay may reach the server at
+    /// another address.
     pub(super) site_url: Option<Url>,
 }
 
-/// The settings as far as they are known.
+/// The cache of the server's settings.
 #[derive(Default)]
 pub(super) struct ServerConfigCache {
     known: Mutex<Option<KnownConfig>>,
-    /// Held by the caller that asks.
+    /// Held by the caller that reads the settings, so that only one does.
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
 struct KnownConfig {
     config: ServerConfig,
-    /// From then on they are asked for again.
+    /// From this time on they are read again.
     old_at: Instant,
 }
 
@@ -60,32 +61,32 @@ struct KnownConfig {
 struct ClientConfig {
     #[serde(rename = "TeammateNameDisplay", default)]
     name_display: String,
-    /// All values are texts.
+    /// A number as text, like all values of this answer.
     #[serde(rename = "MaxPostSize", default)]
     post_chars_max: String,
     #[serde(rename = "SiteURL", default)]
     site_url: String,
-    /// Every server tells it: what does not is none.
+    /// Every Mattermost server returns its version. An answer without it comes from another server.
     #[serde(rename = "Version")]
     _version: String,
 }
 
 impl From<ClientConfig> for ServerConfig {
-    fn from(told: ClientConfig) -> Self {
+    fn from(answer: ClientConfig) -> Self {
         Self {
-            name_display: told.name_display,
-            post_chars_max: told
+            name_display: answer.name_display,
+            post_chars_max: answer
                 .post_chars_max
                 .parse()
                 .ok()
                 .filter(|chars| *chars >= POST_CHARS_MIN),
-            site_url: told.site_url.parse().ok(),
+            site_url: answer.site_url.parse().ok(),
         }
     }
 }
 
 impl ServerConfig {
-    /// The longest text that is sent.
+    /// The longest text that is sent, in characters.
     fn post_chars(&self) -> usize {
         self.post_chars_max
             .unwrap_or(POST_CHARS_MAX)
@@ -105,8 +106,8 @@ impl ServerConfigCache {
 }
 
 impl Mattermost {
-    /// The server's settings. They are nothing that work may wait for: trouble with them leaves what was known, or
-    /// nothing told. One caller asks; the others go on with what is known.
+    /// The server's settings. No work waits for them: if they cannot be read, the last known ones are used, or the
+    /// defaults. Only one caller reads them; meanwhile the others use the last known ones.
     pub(super) async fn server_config(&self) -> ServerConfig {
         let known = self.server_config.lock().clone();
         if let Some(known) = &known
@@ -116,7 +117,7 @@ impl Mattermost {
         }
         let Ok(_asking) = self.server_config.asking.try_lock() else {
             if known.is_none() {
-                // Whoever asks tells all the others.
+                // Nothing is known yet: wait for the caller that reads the settings.
                 drop(self.server_config.asking.lock().await);
             }
             let known = self.server_config.lock().clone();
@@ -129,16 +130,19 @@ impl Mattermost {
         let call = MattermostCall::new(Operation::Read, Method::GET, &["config", "client"])
             .for_everybody();
         match self.ask::<ClientConfig>(call.query("format", "old")).await {
-            Ok(told) => {
-                // Who is not logged in is told only some of the settings: that does not replace all of them.
-                let all = known.as_ref().filter(|it| it.post_chars_max.is_some());
-                if told.post_chars_max.is_empty()
-                    && let Some(known) = all
+            Ok(answer) => {
+                // Without a valid login the server returns only some of the settings. They do not replace complete
+                // ones.
+                let complete = known
+                    .as_ref()
+                    .filter(|known| known.post_chars_max.is_some());
+                if answer.post_chars_max.is_empty()
+                    && let Some(known) = complete
                 {
                     self.server_config.keep(known.clone(), ASK_AGAIN_AFTER);
                     return known.clone();
                 }
-                let config = ServerConfig::from(told);
+                let config = ServerConfig::from(answer);
                 if known.as_ref() != Some(&config) {
                     tracing::info!(
                         post_chars_max = config.post_chars(),
@@ -150,7 +154,7 @@ impl Mattermost {
                 config
             }
             Err(error) => {
-                tracing::warn!(%error, "Mattermost does not tell its settings (GET /config/client): names are shown and long posts are cut as last known");
+                tracing::warn!(%error, "the settings of Mattermost could not be read (GET /config/client); the last known ones apply to shown names and the length of posts");
                 if let Some(config) = known.clone() {
                     self.server_config.keep(config, ASK_AGAIN_AFTER);
                 }
@@ -159,8 +163,8 @@ impl Mattermost {
         }
     }
 
-    /// Makes a call whose body holds a text of `chars` characters, cut to what the server takes. What is refused for
-    /// its length all the same is sent again shorter, since no later attempt would fare better.
+    /// Makes a call whose body holds a text of `chars` characters, cut to the server's limit. If the text is still
+    /// refused for its length, it is sent again shorter, because a later attempt would be refused too.
     pub(super) async fn ask_fitting<T: DeserializeOwned>(
         &self,
         call: MattermostCall,
@@ -178,14 +182,15 @@ impl Mattermost {
             match &result {
                 Err(error) if errors::is_too_long(error) && refused > POST_CHARS_MIN => {
                     chars_max = self.post_chars_below(refused).await;
-                    tracing::warn!(%error, refused, chars_max, "the text is longer than Mattermost takes: it is sent shorter");
+                    tracing::warn!(%error, refused, chars_max, "the text is longer than Mattermost accepts; a shorter one is sent");
                 }
                 _ => return result,
             }
         }
     }
 
-    /// A limit below `refused` characters: what the server says now, or else half of it, until it says otherwise.
+    /// A limit below `refused` characters: the one that the server returns now, or else half of `refused` until the
+    /// settings expire.
     async fn post_chars_below(&self, refused: usize) -> usize {
         let known = self.server_config.lock().clone().map(|known| known.config);
         let mut config = self.ask_config(known).await;

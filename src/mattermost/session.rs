@@ -1,5 +1,6 @@
-//! The relay's own session. The first call logs in; a refused session is renewed once for all callers, and never so
-//! often that Mattermost locks the account (src/mattermost/README.md, "Sessions"). It lives in memory only.
+//! The relay's login session. The first call logs in. A refused session is renewed once for all callers, and the number
+//! of logins is limited so that Mattermost does not lock the account (src/mattermost/README.md, "Sessions"). The
+//! session is kept in memory only.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,38 +14,38 @@ use tokio::time::Instant;
 use super::errors;
 use crate::ports::ChatError;
 
-/// After how long a refused login is tried again; after the last of them not before a reload with another password or a
-/// restart, or until the old session works again. So there are four refused logins for each password, well below the
-/// ten after which Mattermost locks an account. They are tried again at all because Mattermost calls trouble of its own
-/// a wrong password, too (it masks errors at login).
+/// The pauses after refused logins. After the last of them no login is tried before a reload with another password, a
+/// restart, or a success of the old session. So there are at most four refused logins for each password, well below the
+/// ten after which Mattermost locks an account. A refused login is repeated at all because Mattermost reports its
+/// internal errors at login as a wrong password.
 const AGAIN_AFTER: [Duration; 3] = [
     Duration::from_secs(60),
     Duration::from_secs(600),
     Duration::from_secs(3600),
 ];
 
-/// Most refused logins for each process, whatever else happens, unless one worked in between: Mattermost locks the
-/// account after ten.
+/// Most refused logins in the life of the process. A successful login resets the count. Mattermost locks the account
+/// after ten.
 const REFUSALS_MAX: usize = 8;
 
-/// One login: the header of the new session, or why there is none.
+/// One login. It results in the header of the new session, or in the reason for the failure.
 pub(super) type LoginFuture = BoxFuture<'static, Result<HeaderValue, ChatError>>;
 
 type SharedLogin = Shared<BoxFuture<'static, Result<Arc<SessionToken>, ChatError>>>;
 
-/// What a session proves itself with.
+/// The token of a session, and what answers have shown about it.
 pub(super) struct SessionToken {
     /// The value of the header `Authorization`.
     pub(super) authorization: HeaderValue,
-    /// A call was not refused with it.
+    /// Mattermost has accepted it in a call.
     is_proved: AtomicBool,
-    /// A call was refused with it.
+    /// A call with it was refused.
     is_rejected: AtomicBool,
-    /// It was refused right after its login, and that was counted.
+    /// It was refused right after its login, and the refusal has been counted.
     is_useless: AtomicBool,
 }
 
-/// The session, with or without a pass at the moment.
+/// The session, which may or may not have a token at the moment.
 pub(super) struct LoginSession {
     log_in: Box<dyn Fn() -> LoginFuture + Send + Sync>,
     state: Arc<Mutex<LoginState>>,
@@ -52,23 +53,23 @@ pub(super) struct LoginSession {
 
 #[derive(Default)]
 struct LoginState {
-    pass: Option<Arc<SessionToken>>,
-    /// The login that is under way: whoever needs a pass waits for this one.
+    token: Option<Arc<SessionToken>>,
+    /// The login that is under way. Every caller that needs a token waits for it.
     login: Option<SharedLogin>,
     refusals: usize,
     refused: Option<RefusedLogin>,
     is_closed: bool,
 }
 
-/// The last login was refused.
+/// The refusal of the last login.
 struct RefusedLogin {
     why: String,
-    /// `None`: not before a reload with another password, or a restart.
+    /// When the login is tried again. `None`: only after a reload with another password, or a restart.
     again_at: Option<Instant>,
 }
 
 impl LoginSession {
-    /// A session that nobody is logged in for yet.
+    /// A session that is not logged in yet.
     pub(super) fn new(log_in: impl Fn() -> LoginFuture + Send + Sync + 'static) -> Self {
         Self {
             log_in: Box::new(log_in),
@@ -76,30 +77,35 @@ impl LoginSession {
         }
     }
 
-    /// The pass to make a call with, logging in if there is none.
+    /// The token for a call. Logs in if there is none.
     ///
     /// # Errors
-    /// The login's own, or [`ChatError::Unavailable`] while no login may be tried: work waits until a person acted.
-    pub(super) async fn pass(&self) -> Result<Arc<SessionToken>, ChatError> {
+    /// The error of the login, or [`ChatError::Unavailable`] while no login may be tried. Then work waits until a
+    /// person has corrected the credential.
+    pub(super) async fn token(&self) -> Result<Arc<SessionToken>, ChatError> {
         let login = {
             let mut state = lock(&self.state);
-            match &state.pass {
-                Some(pass) if !pass.is_rejected.load(Ordering::Relaxed) => return Ok(pass.clone()),
+            match &state.token {
+                Some(token) if !token.is_rejected.load(Ordering::Relaxed) => {
+                    return Ok(token.clone());
+                }
                 _ => {}
             }
             if let Some(error) = state.barred() {
-                // A server with trouble of its own refused the old pass, perhaps; then it works again by itself.
-                return state.pass.clone().ok_or(error);
+                // The server may have refused the old token because of an internal error; then the token works again
+                // later.
+                return state.token.clone().ok_or(error);
             }
             self.login(&mut state)
         };
         login.await
     }
 
-    /// Another pass than `rejected`, with which a call met 401: somebody else's new one, or that of a login.
+    /// A token to replace `rejected`, with which a call got 401: one that another caller has already obtained, or that
+    /// of a new login.
     ///
     /// # Errors
-    /// As [`LoginSession::pass`].
+    /// As [`LoginSession::token`].
     pub(super) async fn renew(
         &self,
         rejected: &Arc<SessionToken>,
@@ -107,8 +113,10 @@ impl LoginSession {
         let login = {
             let mut state = lock(&self.state);
             rejected.is_rejected.store(true, Ordering::Relaxed);
-            match &state.pass {
-                Some(pass) if !pass.is_rejected.load(Ordering::Relaxed) => return Ok(pass.clone()),
+            match &state.token {
+                Some(token) if !token.is_rejected.load(Ordering::Relaxed) => {
+                    return Ok(token.clone());
+                }
                 _ => {}
             }
             if let Some(error) = state.barred() {
@@ -119,8 +127,9 @@ impl LoginSession {
         login.await
     }
 
-    /// A call made with this pass ended otherwise than with 401; what only the server can have said proves the pass.
-    pub(super) fn met<T>(&self, pass: &SessionToken, result: &Result<T, ChatError>) {
+    /// Records the result of a call with this token that was not 401. A result that only Mattermost itself can have
+    /// sent proves that the token is valid.
+    pub(super) fn met<T>(&self, token: &SessionToken, result: &Result<T, ChatError>) {
         let is_proof = matches!(
             result,
             Ok(_)
@@ -132,31 +141,32 @@ impl LoginSession {
         if !is_proof {
             return;
         }
-        let was_rejected = pass.is_rejected.swap(false, Ordering::Relaxed);
-        let was_proved = pass.is_proved.swap(true, Ordering::Relaxed);
+        let was_rejected = token.is_rejected.swap(false, Ordering::Relaxed);
+        let was_proved = token.is_proved.swap(true, Ordering::Relaxed);
         if was_rejected || !was_proved {
-            lock(&self.state).proved(pass, was_proved);
+            lock(&self.state).proved(token, was_proved);
         }
     }
 
-    /// A call was refused with a pass just renewed: another login would not help, and sessions would pile up.
-    pub(super) fn useless(&self, pass: &SessionToken, why: &str) {
-        if !pass.is_proved.load(Ordering::Relaxed) {
-            pass.is_rejected.store(true, Ordering::Relaxed);
+    /// Records that a call was refused with a token that was just renewed. Another login would not help, and sessions
+    /// would pile up.
+    pub(super) fn useless(&self, token: &SessionToken, why: &str) {
+        if !token.is_proved.load(Ordering::Relaxed) {
+            token.is_rejected.store(true, Ordering::Relaxed);
         }
-        // Many callers may meet the same: it is one refusal.
-        if pass.is_useless.swap(true, Ordering::Relaxed) {
+        // Many callers may get the same refusal; it counts once.
+        if token.is_useless.swap(true, Ordering::Relaxed) {
             return;
         }
         lock(&self.state).refuse(format!("a session is refused right after its login: {why}"));
     }
 
-    /// The last login was refused, and the old pass has not worked since.
+    /// Whether the last login was refused and the old token has not worked since.
     pub(super) fn is_barred(&self) -> bool {
         lock(&self.state).refused.is_some()
     }
 
-    /// Ends the session: no login any more. The pass to log out with, if there is one.
+    /// Closes the session: there are no more logins. Returns the token to log out with, if there is one.
     pub(super) async fn close(&self) -> Option<Arc<SessionToken>> {
         let login = {
             let mut state = lock(&self.state);
@@ -166,10 +176,11 @@ impl LoginSession {
         if let Some(login) = login {
             drop(login.await);
         }
-        lock(&self.state).pass.take()
+        lock(&self.state).token.take()
     }
 
-    /// The login under way, or a new one. It belongs to no caller: when one goes away, the others go on with it.
+    /// The login under way, or a new one. It belongs to no single caller: when one is cancelled, the others continue to
+    /// wait for it.
     fn login(&self, state: &mut LoginState) -> SharedLogin {
         if let Some(login) = &state.login {
             return login.clone();
@@ -189,7 +200,7 @@ impl LoginSession {
 }
 
 impl LoginState {
-    /// Why no login may be tried now.
+    /// The error if no login may be tried now.
     fn barred(&self) -> Option<ChatError> {
         if self.is_closed {
             return Some(logged_out());
@@ -206,16 +217,16 @@ impl LoginState {
         self.login = None;
         match result {
             Ok(authorization) => {
-                let pass = Arc::new(SessionToken {
+                let token = Arc::new(SessionToken {
                     authorization,
                     is_proved: AtomicBool::new(false),
                     is_rejected: AtomicBool::new(false),
                     is_useless: AtomicBool::new(false),
                 });
-                self.pass = Some(Arc::clone(&pass));
+                self.token = Some(Arc::clone(&token));
                 self.refused = None;
                 tracing::info!("logged in to Mattermost");
-                Ok(pass)
+                Ok(token)
             }
             Err(error) => Err(match refusal(&error) {
                 Some(why) => self.refuse(why),
@@ -224,19 +235,20 @@ impl LoginState {
         }
     }
 
-    /// The server took this pass. A new one ends the count of refusals, as it does Mattermost's own. An old one that
-    /// works again lifts the bar, so that its end later does not stop the relay for good; the count goes on.
-    fn proved(&mut self, pass: &SessionToken, was_proved: bool) {
-        let is_current = |current: &Arc<SessionToken>| std::ptr::eq(Arc::as_ptr(current), pass);
+    /// Records that the server accepted this token. A new token resets the count of refusals, as it does in Mattermost.
+    /// An old token that works again only permits logins again, so that its later end does not stop the relay for good;
+    /// the count is kept.
+    fn proved(&mut self, token: &SessionToken, was_proved: bool) {
+        let is_current = |current: &Arc<SessionToken>| std::ptr::eq(Arc::as_ptr(current), token);
         if !was_proved {
             self.refusals = 0;
         }
-        if self.refusals < REFUSALS_MAX && self.pass.as_ref().is_some_and(is_current) {
+        if self.refusals < REFUSALS_MAX && self.token.as_ref().is_some_and(is_current) {
             self.refused = None;
         }
     }
 
-    /// Bars further logins for a while or for good, and says so.
+    /// Blocks further logins for a while or for good, and logs it.
     fn refuse(&mut self, why: String) -> ChatError {
         let after = AGAIN_AFTER.get(self.refusals).copied();
         self.refusals += 1;
@@ -247,7 +259,7 @@ impl LoginState {
         tracing::error!(
             why,
             refusals = self.refusals,
-            "Mattermost refuses the login: change mattermost.login_id or mattermost.password and reload (SIGHUP) or restart; cards wait, and the login is {again}"
+            "Mattermost refuses the login: change mattermost.login_id or mattermost.password and reload (SIGHUP) or restart; cards are paused, and the login is {again}"
         );
         let refused = RefusedLogin {
             why,
@@ -268,7 +280,7 @@ impl RefusedLogin {
     }
 }
 
-/// What a login was refused for; `None`: it was not refused, the server was away.
+/// Why a login was refused; `None`: it was not refused, the server was unavailable.
 fn refusal(error: &ChatError) -> Option<String> {
     let (ChatError::Unauthorized { why }
     | ChatError::Forbidden { why }
@@ -287,7 +299,7 @@ fn refusal(error: &ChatError) -> Option<String> {
 
 fn logged_out() -> ChatError {
     ChatError::Unavailable {
-        why: "the relay has logged out and ends".to_owned(),
+        why: "the relay has logged out and is shutting down".to_owned(),
         after: None,
     }
 }

@@ -1,7 +1,7 @@
-//! From the Markdown of our own texts to what servers read that know Slack's incoming webhooks: `*bold*`,
-//! `<url|label>`, and `&`, `<`, `>` as entities. People's texts in it are neutralised already.
+//! Converts the Markdown of our own texts to the format of Slack's incoming webhooks: `*bold*`, `<url|label>`, and `&`,
+//! `<`, `>` as entities. Texts of people within them are already escaped.
 
-/// Escapes a text that is shown as it is.
+/// Escapes a text that is shown literally.
 pub(super) fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -15,7 +15,7 @@ pub(super) fn plain(text: &str) -> String {
     escaped
 }
 
-/// Translates headings, `**bold**` and `[label](address)`; everything else stays and is escaped.
+/// Converts headings, `**bold**` and `[label](address)`. Everything else is escaped and not converted.
 pub(super) fn mrkdwn(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(line).collect();
     lines.join("\n")
@@ -38,7 +38,7 @@ fn words(text: &str) -> String {
         out.push_str(&emphasis(&rest[..start]));
         rest = &rest[start..];
         if let Some((label, address, behind)) = link(rest) {
-            // Neither sign can stand in an address as it is.
+            // Neither character is allowed in the address of this format.
             let address = address.replace('|', "%7C").replace('>', "%3E");
             let label = emphasis(label).replace('|', "¦");
             out.push_str(&format!("<{}|{label}>", plain(&address)));
@@ -56,7 +56,7 @@ fn emphasis(text: &str) -> String {
     plain(&text.replace("**", "*"))
 }
 
-/// The link that `text` begins with, and what is behind it.
+/// The link at the start of `text` (label and address), and the text after it.
 fn link(text: &str) -> Option<(&str, &str, &str)> {
     let (label, rest) = text.strip_prefix('[')?.split_once("](")?;
     let (address, behind) = rest.split_once(')')?;

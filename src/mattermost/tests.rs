@@ -25,7 +25,7 @@ const CHANNEL: &str = "mpa8m9xzb3ymjdbmu6ynkqjznh";
 const TOKEN: &str = "canary9token9canary9token9";
 const PASSWORD: &str = "CANARY pass\"wörd";
 
-/// A clock that stands where it is put.
+/// A clock that always shows the same time.
 struct StandingClock(AtomicI64);
 
 impl Clock for StandingClock {
@@ -34,7 +34,7 @@ impl Clock for StandingClock {
     }
 }
 
-/// A client whose peer gives these replies.
+/// A client whose server sends these replies.
 struct Bench {
     client: Mattermost,
     stub: Stub,
@@ -118,8 +118,8 @@ fn new_post() -> NewPost {
     }
 }
 
-/// A post of ours as the server tells it, with changes.
-fn told(changes: &Value) -> Value {
+/// One of our posts as the server returns it, with changes.
+fn post_json(changes: &Value) -> Value {
     let mut post = json!({
         "id": post_id(), "create_at": 1_795_246_293_912_i64, "update_at": 1_795_246_293_912_i64,
         "delete_at": 0, "user_id": BOT, "channel_id": CHANNEL, "root_id": "",

@@ -1,4 +1,4 @@
-//! What an answer of plugNmeet means. The HTTP status is 200 for failures too; the field `status` tells the truth
+//! Interprets the answers of plugNmeet. The HTTP status is 200 for failures too; the field `status` tells success
 //! (src/plugnmeet/README.md, "Answers").
 
 use serde::Deserialize;
@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::http::{HttpAnswer, described, log_text};
 use crate::ports::{ConferenceError, EndAnswer, RoomActivity};
 
-/// Longest token that is believed, in bytes; real ones have some hundred.
+/// Longest token that is accepted, in bytes; real ones have a few hundred.
 const TOKEN_BYTES_MAX: usize = 4096;
 
-/// Texts of `INTERNAL_SERVER_ERROR`s that stay the same however often the call is repeated
-/// (src/plugnmeet/README.md, "What a failure means").
+/// Texts of `INTERNAL_SERVER_ERROR`s that a repetition of the call cannot change (src/plugnmeet/README.md, "What a
+/// failure means").
 const PERMANENT_TEXTS: [&str; 6] = [
     "artifact type is not downloadable",
     "artifact has no downloadable file",
@@ -21,20 +21,20 @@ const PERMANENT_TEXTS: [&str; 6] = [
     "should only contain ASCII",
 ];
 
-/// The part that every answer has, with whatever else it holds.
+/// The fields that every answer has, and all others in `rest`.
 #[derive(Deserialize)]
 pub(super) struct AnswerBody {
     status: bool,
     #[serde(default)]
     msg: String,
-    /// A name; a number for names that the server does not know itself; absent before 2.1.7.
+    /// The name of the code, or a number if the server does not know the name itself. Absent before 2.1.7.
     #[serde(default)]
     status_code: Value,
     #[serde(flatten)]
     rest: serde_json::Map<String, Value>,
 }
 
-/// What `status_code` can say that matters here.
+/// The values of `status_code` that the relay distinguishes.
 enum Code {
     NotFound,
     RoomGone,
@@ -45,8 +45,8 @@ enum Code {
     Absent,
 }
 
-/// Takes the HTTP layer off: an envelope, of success or failure, or what its lack means. Only an answer in
-/// plugNmeet's own form is its word: whatever else comes is an outage, whatever the status says.
+/// Parses the body of an answer, of a success or a failure, or returns the error that its absence means. Only an answer
+/// in plugNmeet's own format comes from plugNmeet. Any other answer counts as an outage, whatever its status is.
 pub(super) fn envelope(answer: &HttpAnswer) -> Result<AnswerBody, ConferenceError> {
     let read = serde_json::from_slice::<AnswerBody>(&answer.body);
     match (answer.status, read) {
@@ -62,14 +62,14 @@ pub(super) fn envelope(answer: &HttpAnswer) -> Result<AnswerBody, ConferenceErro
                   plugnmeet.url may be wrong or the server too old"
                 .to_owned(),
         }),
-        _ => Err(not_its_word(answer)),
+        _ => Err(foreign_answer(answer)),
     }
 }
 
-/// What an answer means that is not in plugNmeet's own form.
-pub(super) fn not_its_word(answer: &HttpAnswer) -> ConferenceError {
+/// The error for an answer that does not have plugNmeet's own format.
+pub(super) fn foreign_answer(answer: &HttpAnswer) -> ConferenceError {
     let why = if is_foreign(answer) {
-        format!("{}: not an answer of plugNmeet's", described(answer))
+        format!("{}: not an answer from plugNmeet", described(answer))
     } else {
         format!("HTTP {}", answer.status)
     };
@@ -79,23 +79,23 @@ pub(super) fn not_its_word(answer: &HttpAnswer) -> ConferenceError {
     }
 }
 
-/// Whether an answer without plugNmeet's form makes its address doubtful. A server in trouble, and a gateway that
-/// does not reach it, are where they should be.
+/// Whether an answer without plugNmeet's format indicates a wrong address. A failing server, and a gateway that cannot
+/// reach it, are at the right address.
 pub(super) fn is_foreign(answer: &HttpAnswer) -> bool {
     !matches!(answer.status, 408 | 425 | 429 | 500..=599)
 }
 
-/// plugNmeet's own answer to a path or method that it does not have; a proxy's says something else.
+/// Whether this is plugNmeet's own answer to an unknown path or method. The text of a proxy differs.
 fn is_catch_all(answer: &HttpAnswer) -> bool {
     answer.body.trim_ascii() == b"not found"
 }
 
-/// plugNmeet answers so where it is asked so; the relay asks in JSON.
+/// Whether the answer is protobuf, which plugNmeet also sends; the relay's calls are in JSON.
 fn is_protobuf(answer: &HttpAnswer) -> bool {
     media_type(answer) == "application/protobuf"
 }
 
-/// The media type of an answer, without parameters; may be empty.
+/// The media type of an answer, without parameters; empty if there is none.
 pub(super) fn media_type(answer: &HttpAnswer) -> &str {
     answer
         .headers
@@ -106,7 +106,7 @@ pub(super) fn media_type(answer: &HttpAnswer) -> &str {
         .trim()
 }
 
-/// An answer that says yes but not what was asked for.
+/// The error for an answer that reports success but does not have the expected content.
 pub(super) fn unreadable(what: &str) -> ConferenceError {
     ConferenceError::Unreachable {
         why: format!("the answer is unreadable: {what}"),
@@ -114,7 +114,7 @@ pub(super) fn unreadable(what: &str) -> ConferenceError {
 }
 
 impl AnswerBody {
-    /// The envelope of a success, or what the failure means.
+    /// The answer if it is a success, else the error that it means.
     pub(super) fn succeeded(self) -> Result<Self, ConferenceError> {
         if self.status {
             Ok(self)
@@ -123,7 +123,7 @@ impl AnswerBody {
         }
     }
 
-    /// One of the answer's own fields.
+    /// Takes one of the fields that are specific to the call.
     pub(super) fn take<T: serde::de::DeserializeOwned>(
         &mut self,
         field: &'static str,
@@ -132,7 +132,7 @@ impl AnswerBody {
         serde_json::from_value(value).map_err(|_| unreadable(field))
     }
 
-    /// The token of a success.
+    /// The token of an answer to a mint call.
     pub(super) fn token(self) -> Result<String, ConferenceError> {
         let token: String = self.succeeded()?.take("token")?;
         let is_token = !token.is_empty()
@@ -147,10 +147,10 @@ impl AnswerBody {
         }
     }
 
-    /// The answer of isRoomActive: an end is proven by `status:true` and `is_active:false` alone.
+    /// The answer of isRoomActive. Only `status:true` with `is_active:false` proves an end.
     pub(super) fn activity(self) -> Result<RoomActivity, ConferenceError> {
         if !self.status {
-            // No code of a failure says anything about the room: with NATS away it is "not found" too.
+            // No failure code proves anything about the room: when NATS is down, the code is "not found" too.
             return Err(match self.failure() {
                 ConferenceError::RoomGone | ConferenceError::NotFound => {
                     ConferenceError::Internal { why: self.why() }
@@ -165,7 +165,7 @@ impl AnswerBody {
         }
     }
 
-    /// The answer of endRoom. Only a room that is not found is done with; one that is not active is still ending.
+    /// The answer of endRoom. Only a room that is not found has ended for good; one that is not active is still ending.
     pub(super) fn end(self) -> Result<EndAnswer, ConferenceError> {
         if self.status {
             return Ok(EndAnswer::Ending);
@@ -177,7 +177,7 @@ impl AnswerBody {
         }
     }
 
-    /// What a failure means (src/plugnmeet/README.md, "What a failure means").
+    /// The error that a failure means (src/plugnmeet/README.md, "What a failure means").
     pub(super) fn failure(&self) -> ConferenceError {
         match self.code() {
             Code::NotFound => ConferenceError::NotFound,
@@ -193,7 +193,7 @@ impl AnswerBody {
         }
     }
 
-    /// Servers before 2.1.7 say it in words only.
+    /// The same for servers before 2.1.7, which send a text but no code.
     fn failure_by_text(&self) -> ConferenceError {
         let text = self.msg.to_lowercase();
         if text.contains("blocked to join") {
@@ -238,7 +238,7 @@ impl AnswerBody {
         }
     }
 
-    /// Code and text for the log.
+    /// The code and the text of a failure, for the log.
     fn why(&self) -> String {
         match &self.status_code {
             Value::String(code) => log_text(&format!("{code}: {}", self.msg)),

@@ -1,4 +1,5 @@
-//! What a session left behind, page by page (src/plugnmeet/README.md, "Recordings" and "Artifacts").
+//! Lists the recordings and artifacts of a session, page by page (src/plugnmeet/README.md, "Recordings" and
+//! "Artifacts").
 
 use serde_json::{Value, json};
 
@@ -8,16 +9,16 @@ use crate::domain::{ArtifactKind, Sid};
 use crate::http::Operation;
 use crate::ports::{ConferenceError, FoundArtifact};
 
-/// Most recordings and artifacts of one session that are told.
+/// Most recordings and artifacts of one session that are returned.
 pub(super) const FOUND_MAX: usize = 200;
 
-/// How many are asked for at once: the most that plugNmeet gives.
+/// Entries per page, the most that plugNmeet returns.
 const PAGE: usize = 100;
 
-/// Most pages that are asked for: usage records stand among the artifacts.
+/// Most pages that are read. The list of artifacts also has usage records, which take up entries.
 const PAGES_MAX: usize = 10;
 
-/// One of the two lists.
+/// The path and the field names of one of the two lists.
 pub(super) struct ArtifactList {
     path: &'static str,
     total: &'static str,
@@ -26,7 +27,7 @@ pub(super) struct ArtifactList {
     kind: fn(&Value) -> Option<ArtifactKind>,
 }
 
-/// Recordings.
+/// The list of recordings.
 pub(super) const RECORDINGS: ArtifactList = ArtifactList {
     path: "recording/fetch",
     total: "total_recordings",
@@ -35,7 +36,7 @@ pub(super) const RECORDINGS: ArtifactList = ArtifactList {
     kind: |_| Some(ArtifactKind::Recording),
 };
 
-/// Artifacts.
+/// The list of artifacts.
 pub(super) const ARTIFACTS: ArtifactList = ArtifactList {
     path: "artifact/fetch",
     total: "total_artifacts",
@@ -47,12 +48,12 @@ pub(super) const ARTIFACTS: ArtifactList = ArtifactList {
     },
 };
 
-/// One page.
+/// One page of a list.
 struct Page {
     found: Vec<FoundArtifact>,
-    /// How many entries it had, of whatever kind.
+    /// The number of entries of all kinds on the page.
     entries: usize,
-    /// How many there are in all, if that was said.
+    /// The number of entries in the whole list, if the answer has it.
     total: Option<usize>,
 }
 
@@ -89,7 +90,7 @@ impl ArtifactList {
     fn read(&self, envelope: AnswerBody) -> Result<Page, ConferenceError> {
         let mut envelope = match envelope.succeeded() {
             Ok(envelope) => envelope,
-            // "no artifact found": an empty list.
+            // plugNmeet answers "no artifact found" for an empty list.
             Err(ConferenceError::NotFound) => {
                 return Ok(Page {
                     found: Vec::new(),
@@ -118,7 +119,7 @@ impl ArtifactList {
     }
 }
 
-/// A count, as number or text.
+/// A count, given as a number or as text.
 fn count(value: &Value) -> Option<usize> {
     match value {
         Value::String(text) => text.parse().ok(),

@@ -1,4 +1,4 @@
-//! One signed call, from the body to its meaning.
+//! Makes one signed call: signs the body, sends it and interprets the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use crate::http::{CallError, CallOutcome, CallReport, HttpAnswer, HttpRequest, O
 use crate::ports::ConferenceError;
 
 impl PlugNmeet {
-    /// Signs `body`, posts it to `/auth/{path}`, reads the answer and tells the observer how it ended.
+    /// Signs `body`, posts it to `/auth/{path}`, reads the answer and reports the outcome to the observer.
     pub(super) async fn call<T>(
         &self,
         operation: Operation,
@@ -28,7 +28,7 @@ impl PlugNmeet {
         let result = match self.post(path, body).await {
             Ok((answer, keys)) => {
                 let envelope = answer::envelope(&answer);
-                self.heed(&answer, &envelope, &keys);
+                self.report_configuration(&answer, &envelope, &keys);
                 envelope.and_then(read)
             }
             Err(error) => Err(error),
@@ -37,7 +37,7 @@ impl PlugNmeet {
         result
     }
 
-    /// Tells the observer how a call ended.
+    /// Reports the outcome of a call to the observer.
     pub(super) fn report<T>(
         &self,
         operation: Operation,
@@ -52,12 +52,17 @@ impl PlugNmeet {
         });
     }
 
-    /// What an answer says about the configuration, told once for as long as it lasts.
-    fn heed<T>(&self, answer: &HttpAnswer, read: &Result<T, ConferenceError>, keys: &Arc<ApiKeys>) {
+    /// Reports what an answer shows about the configuration. A refusal of the keys is reported once until it ends.
+    fn report_configuration<T>(
+        &self,
+        answer: &HttpAnswer,
+        read: &Result<T, ConferenceError>,
+        keys: &Arc<ApiKeys>,
+    ) {
         match read {
             Err(ConferenceError::Unauthorized { why }) => {
                 self.http.peer_answered();
-                // A call that was begun before a rotation says nothing about the keys of now.
+                // A call that started before a rotation says nothing about the current keys.
                 let is_current = Arc::ptr_eq(keys, &self.keys.load());
                 if is_current && !self.is_key_refused.swap(true, Ordering::Relaxed) {
                     let remedy =
@@ -67,7 +72,7 @@ impl PlugNmeet {
                     tracing::error!(
                         why,
                         setting = "plugnmeet.api_key, plugnmeet.api_secret",
-                        "plugNmeet refuses the relay's API key or signature: rooms, ends and polls wait until both settings are plugNmeet's own; correct them and reload (SIGHUP)"
+                        "plugNmeet refuses the relay's API key or signature; rooms, ends and polls wait until both settings match those of plugNmeet: correct them and reload (SIGHUP)"
                     );
                 }
             }
@@ -75,13 +80,13 @@ impl PlugNmeet {
                 self.http.foreign_answered(URL_SETTING, answer);
             }
             Err(ConferenceError::Unavailable { .. }) => {}
-            // It does not know the path, and has not looked at the key.
+            // plugNmeet did not know the path and has not checked the key.
             Err(_) => self.http.peer_answered(),
             Ok(_) => {
                 self.http.peer_answered();
                 if self.is_key_refused.swap(false, Ordering::Relaxed) {
                     self.http.report_access(Peer::PlugNmeet, None);
-                    tracing::info!("plugNmeet takes the relay's API key again");
+                    tracing::info!("plugNmeet accepts the relay's API key again");
                 }
             }
         }
@@ -97,7 +102,7 @@ impl PlugNmeet {
         let keys = self.keys.load_full();
         let signature = signature::sign(&keys.api_secret, &body);
         let mut signature = HeaderValue::try_from(signature)
-            .map_err(|_| refused("the signature cannot stand in a header".to_owned()))?;
+            .map_err(|_| refused("the signature is not allowed in an HTTP header".to_owned()))?;
         signature.set_sensitive(true);
         let segments = std::iter::once("auth").chain(path.split('/'));
         let request = HttpRequest::new(Method::POST, below(&self.settings.url, segments))
@@ -120,14 +125,14 @@ pub(super) fn below<'a>(base: &Url, segments: impl IntoIterator<Item = &'a str>)
     url
 }
 
-/// What a call without an answer means.
+/// The error for a call without an answer.
 pub(super) fn unreachable(error: CallError) -> ConferenceError {
     ConferenceError::Unreachable {
         why: error.to_string(),
     }
 }
 
-/// How metrics count an error.
+/// The outcome as which metrics count an error.
 const fn outcome(error: &ConferenceError) -> CallOutcome {
     match error {
         ConferenceError::Unreachable { .. } => CallOutcome::Unreachable,

@@ -1,4 +1,4 @@
-//! Makes a room (src/plugnmeet/README.md, "Creating a room").
+//! Creates a room (src/plugnmeet/README.md, "Creating a room").
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,13 +8,14 @@ use super::answer::{AnswerBody, unreadable};
 use crate::domain::{MeetingId, RoomId, Sid, Timestamp};
 use crate::ports::{ConferenceError, CreatedRoom, NewRoom};
 
-/// Longest title that plugNmeet's database holds, in characters.
+/// Longest title that plugNmeet's database can store, in characters.
 const TITLE_CHARS_MAX: usize = 255;
 
-/// Longest room id that leaves room for the number of a breakout room, in bytes.
+/// Longest room id that still allows the suffix of a breakout room, in bytes.
 const ROOM_ID_BYTES_MAX: usize = 56;
 
-/// The body; refuses what plugNmeet would report as a passing trouble although it is none.
+/// The body of the call. Invalid values are refused here, because plugNmeet would report some of them as a passing
+/// failure.
 pub(super) fn body(room: &NewRoom, settings: &PlugNmeetSettings) -> Result<Value, ConferenceError> {
     check_room_id(&room.room)?;
     let title: String = room
@@ -40,7 +41,7 @@ pub(super) fn body(room: &NewRoom, settings: &PlugNmeetSettings) -> Result<Value
         metadata["welcome_message"] = json!(message);
     }
     let mut body = json!({ "room_id": room.room, "metadata": metadata });
-    // An explicit zero or null is an error or not, depending on the field: what is not set is left out.
+    // For some fields an explicit zero or null is an error, so a setting without a value is omitted.
     if let Some(seconds) = settings.room.empty_timeout_seconds {
         body["empty_timeout"] = json!(seconds);
     }
@@ -50,7 +51,8 @@ pub(super) fn body(room: &NewRoom, settings: &PlugNmeetSettings) -> Result<Value
     Ok(body)
 }
 
-/// The session of the answer. A room that existed already is answered as it is; its meeting must be ours.
+/// The session in the answer. For a room that already runs, plugNmeet returns the existing session; it must belong to
+/// this meeting.
 pub(super) fn read(
     envelope: AnswerBody,
     meeting: MeetingId,
@@ -71,9 +73,9 @@ pub(super) fn read(
 #[derive(Deserialize)]
 struct RoomInfo {
     sid: Sid,
-    /// Seconds, as text or number.
+    /// Seconds since the epoch, as text or number.
     creation_time: Value,
-    /// JSON in a text.
+    /// JSON within a string.
     #[serde(default)]
     metadata: String,
 }
@@ -106,7 +108,7 @@ fn check_room_id(room: &RoomId) -> Result<(), ConferenceError> {
     if is_fit {
         Ok(())
     } else {
-        Err(refused("plugNmeet does not take this room id"))
+        Err(refused("plugNmeet does not accept this room id"))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Downloads: tokens for browsers, and the relay's own reading of a summary
-//! (src/plugnmeet/README.md, "Downloads").
+//! Downloads: mints tokens for browsers, and reads the file of a summary for the relay (src/plugnmeet/README.md,
+//! "Downloads").
 
 use std::time::Instant;
 
@@ -8,21 +8,21 @@ use reqwest::Method;
 use serde_json::json;
 use url::Url;
 
-use super::answer::{is_foreign, media_type, not_its_word};
+use super::answer::{foreign_answer, is_foreign, media_type};
 use super::call::{below, unreachable};
 use super::{PlugNmeet, URL_SETTING};
 use crate::domain::{ArtifactId, ArtifactKind};
 use crate::http::{CallError, HttpAnswer, HttpRequest, Operation};
 use crate::ports::ConferenceError;
 
-/// The status with which plugNmeet's download hook redirects to its storage. A proxy that wants people to log in uses
-/// another.
+/// The status with which plugNmeet's download hook redirects to its storage. A proxy that redirects to a login page
+/// uses another one.
 const HOOK_REDIRECT: u16 = 307;
 
 /// Longest file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 5 * 1024 * 1024;
 
-/// Where a token is good for a download, below the internal or the external address.
+/// The address of a download with this token, below the internal or the external address of plugNmeet.
 pub(super) fn address(base: &Url, kind: ArtifactKind, token: &str) -> Url {
     let what = match kind {
         ArtifactKind::Recording => "recording",
@@ -48,8 +48,7 @@ impl PlugNmeet {
         .await
     }
 
-    /// Reads a file, following at most one redirect, and that only within plugNmeet's own host or to
-    /// `download_hosts`.
+    /// Reads a file. At most one redirect is followed, and only to plugNmeet's own host or to one of `download_hosts`.
     pub(super) async fn download(&self, address: Url) -> Result<Bytes, ConferenceError> {
         let started = Instant::now();
         let result = self.read_file(address).await;
@@ -70,7 +69,7 @@ impl PlugNmeet {
             return Err(refused("the download is redirected twice".to_owned()));
         }
         let result = file(&answer);
-        // What the redirect's target answers (the storage) says nothing about plugNmeet's own address.
+        // An answer of the storage, the target of the redirect, says nothing about plugNmeet's own address.
         let is_outage = matches!(result, Err(ConferenceError::Unavailable { .. }));
         if is_outage && !is_redirected && is_foreign(&answer) {
             self.http.foreign_answered(URL_SETTING, &answer);
@@ -86,12 +85,12 @@ impl PlugNmeet {
         })
     }
 
-    /// Where a download hook sends us: an address with a signature in it, so only its host is ever named.
+    /// The target of a download hook's redirect. The address holds a signature, so texts name only its host.
     fn redirect_target(&self, from: &Url, answer: &HttpAnswer) -> Result<Url, ConferenceError> {
         let location = answer.location.as_deref().unwrap_or_default();
         let target = from
             .join(location)
-            .map_err(|_| refused("the download is redirected to no address".to_owned()))?;
+            .map_err(|_| refused("the download is redirected to an invalid address".to_owned()))?;
         let host = target.host_str().unwrap_or_default();
         let with_port = match target.port_or_known_default() {
             Some(port) => format!("{host}:{port}"),
@@ -123,16 +122,16 @@ fn is_redirect(answer: &HttpAnswer) -> bool {
     matches!(answer.status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// What a download's status means: 401 is about the token, which a new attempt mints again, not about the key. A page
-/// for people is of neither plugNmeet nor its storage.
+/// Checks the answer to a download. A 401 concerns the token, which the next attempt mints again, not the key. An HTML
+/// page comes neither from plugNmeet nor from its storage.
 fn file(answer: &HttpAnswer) -> Result<(), ConferenceError> {
     if is_page(answer) {
-        return Err(not_its_word(answer));
+        return Err(foreign_answer(answer));
     }
     match answer.status {
         200..=299 => Ok(()),
         401 => Err(ConferenceError::Internal {
-            why: "HTTP 401: the download token is not taken; the clocks of plugNmeet's machines, \
+            why: "HTTP 401: the download token is refused; the clocks of plugNmeet's machines, \
                   or its token_validity, may be wrong"
                 .to_owned(),
         }),
@@ -140,11 +139,11 @@ fn file(answer: &HttpAnswer) -> Result<(), ConferenceError> {
         400 if media_type(answer) == "text/plain" => Err(refused(
             "HTTP 400: plugNmeet refuses the path of the file".to_owned(),
         )),
-        _ => Err(not_its_word(answer)),
+        _ => Err(foreign_answer(answer)),
     }
 }
 
-/// plugNmeet gives artifacts as text, and its storage whatever it is given: never a page.
+/// Whether the answer is an HTML page. plugNmeet and its storage never send one for an artifact.
 fn is_page(answer: &HttpAnswer) -> bool {
     let start = answer.body.trim_ascii_start();
     let begins_with = |tag: &[u8]| {

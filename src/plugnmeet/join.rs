@@ -1,4 +1,4 @@
-//! Lets a person in (src/plugnmeet/README.md, "Join tokens" and "Joining").
+//! The call that mints a join token, and the address to join at (src/plugnmeet/README.md, "Join tokens" and "Joining").
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -7,18 +7,19 @@ use url::Url;
 use crate::domain::RoomId;
 use crate::ports::{ConferenceError, Joiner};
 
-/// Longest name that is passed on, in characters.
+/// Longest name that is sent to plugNmeet, in characters.
 const NAME_CHARS_MAX: usize = 100;
 
-/// The name of somebody whose name holds nothing that can be shown.
+/// The name of a person whose own name has no visible character.
 const NAMELESS: &str = "Guest";
 
-/// Names and user ids that plugNmeet keeps for itself, some of which it does not refuse.
+/// Names and user ids that plugNmeet reserves. It does not refuse all of them.
 const RESERVED_NAME: &str = "PLUGNMEET_RECORDER_AUTH";
 const RESERVED_IDS: [&str; 2] = ["RECORDER_BOT", "RTMP_BOT"];
 const RESERVED_PREFIXES: [&str; 5] = ["user_", "ingres_", "pnm_agent-", "pnm_tts_agent-", "sip_"];
 
-/// The body; refuses a user id that plugNmeet would report as a passing trouble, or not at all.
+/// The body of the call. A reserved or invalid user id is refused here, because plugNmeet would report it as a passing
+/// failure or accept it.
 pub(super) fn body(room: &RoomId, joiner: &Joiner) -> Result<Value, ConferenceError> {
     let id = joiner.identity.as_str();
     let is_fit = id
@@ -33,7 +34,7 @@ pub(super) fn body(room: &RoomId, joiner: &Joiner) -> Result<Value, ConferenceEr
             .any(|prefix| id.starts_with(prefix));
     if !is_fit {
         return Err(ConferenceError::Refused {
-            why: "plugNmeet does not take this user id".to_owned(),
+            why: "plugNmeet does not accept this user id".to_owned(),
         });
     }
     Ok(json!({
@@ -46,7 +47,7 @@ pub(super) fn body(room: &RoomId, joiner: &Joiner) -> Result<Value, ConferenceEr
     }))
 }
 
-/// A name that plugNmeet takes: on one line, neither empty nor too long nor its own.
+/// A name that plugNmeet accepts: on one line, not empty, not too long and not reserved.
 fn name(wanted: &str) -> String {
     let words: Vec<&str> = wanted
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -60,7 +61,7 @@ fn name(wanted: &str) -> String {
     }
 }
 
-/// Where a browser joins with a token. The page may lie under a path.
+/// The address at which a browser joins with a token. It may be below a path.
 pub(super) fn address(external: &Url, token: &str) -> SecretString {
     let mut url = external.clone();
     url.set_fragment(None);
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_stands_under_the_external_path() {
+    fn the_address_is_below_the_external_path() {
         for (external, expected) in [
             (
                 "https://meet.example.org",

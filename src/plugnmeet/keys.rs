@@ -1,21 +1,21 @@
-//! The API key pair, replaced while calls are made: a call goes on with what it began with.
+//! The API key pair. It can be replaced while calls are made; a call keeps the pair with which it started.
 
 use reqwest::header::HeaderValue;
 use secrecy::SecretString;
 
 use super::PlugNmeetSettingsError;
 
-/// The key, and the secret that signs calls.
+/// The API key, and the secret with which calls are signed.
 pub(crate) struct ApiKeys {
     pub(super) api_key: HeaderValue,
     pub(super) api_secret: SecretString,
 }
 
 impl ApiKeys {
-    /// The pair as plugNmeet's configuration has it.
+    /// The pair from the configuration of plugNmeet.
     ///
     /// # Errors
-    /// A key that cannot stand in a header.
+    /// The key has characters that are not allowed in an HTTP header.
     pub(crate) fn new(
         api_key: &str,
         api_secret: SecretString,
@@ -23,7 +23,7 @@ impl ApiKeys {
         let Ok(mut api_key) = HeaderValue::from_str(api_key) else {
             return Err(PlugNmeetSettingsError {
                 key: "api_key",
-                why: "has characters that cannot stand in a header",
+                why: "has characters that are not allowed in an HTTP header",
             });
         };
         api_key.set_sensitive(true);

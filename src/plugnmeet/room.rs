@@ -1,4 +1,4 @@
-//! What a room offers, every feature by name: servers differ in what they do with what is left out
+//! The options of a room. Every feature is sent by name, because servers treat omitted features differently
 //! (src/plugnmeet/README.md, "Features").
 
 use std::num::NonZeroU32;
@@ -6,12 +6,12 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What every room offers. Servers from 2.3 on cannot be kept from recording, chat, notes, whiteboard, polls,
-/// ingress, insights, SIP, broadcasting and breakout rooms; older ones honour a `false`.
+/// The options of every room. On servers from 2.3 on, recording, chat, notes, whiteboard, polls, ingress, insights,
+/// SIP, broadcasting and breakout rooms cannot be switched off. Older servers respect a `false`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RoomSettings {
-    /// Ends a room that nobody is in, in seconds after it was made; below 120 it counts as 1800. Absent: 1800.
+    /// Ends an empty room this many seconds after it was created. A value below 120 counts as 1800. Absent: 1800.
     pub empty_timeout_seconds: Option<NonZeroU32>,
     /// Most people in a room. Absent: as many as the server allows.
     pub max_participants: Option<NonZeroU32>,
@@ -21,13 +21,13 @@ pub(crate) struct RoomSettings {
     pub welcome_message: Option<String>,
     /// People join muted.
     pub mute_on_start: bool,
-    /// People who are no moderators wait until one lets them in.
+    /// People who are not moderators wait until a moderator admits them.
     pub waiting_room: bool,
-    /// What those who wait read.
+    /// The text that waiting people see.
     pub waiting_room_message: Option<String>,
     /// Webcams.
     pub webcams: bool,
-    /// Webcams of moderators only.
+    /// Only moderators may use webcams.
     pub admin_only_webcams: bool,
     /// Sharing a screen.
     pub screen_share: bool,
@@ -37,7 +37,7 @@ pub(crate) struct RoomSettings {
     pub cloud_recording: bool,
     /// Recording in the browser.
     pub local_recording: bool,
-    /// Recording on the server begins by itself once a moderator is there.
+    /// Recording on the server starts automatically when a moderator joins.
     pub auto_cloud_recording: bool,
     /// Chat.
     pub chat: bool,
@@ -47,9 +47,9 @@ pub(crate) struct RoomSettings {
     pub shared_notepad: bool,
     /// Whiteboard.
     pub whiteboard: bool,
-    /// Playing a video from elsewhere together.
+    /// Playing a video from another site together.
     pub external_media_player: bool,
-    /// Showing a page from elsewhere together.
+    /// Showing a page of another site together.
     pub external_link: bool,
     /// Breakout rooms.
     pub breakout_rooms: bool,
@@ -75,11 +75,11 @@ pub(crate) struct RoomSettings {
     pub ai_text_chat: bool,
     /// AI summary; a moderator must switch it on in the room.
     pub summary: bool,
-    /// Numbers about the meeting; servers from 2.3 on gather them always.
+    /// Numbers about the meeting; servers from 2.3 on always collect them.
     pub analytics: bool,
-    /// Encryption between the browsers; excludes SIP and ingress.
+    /// Encryption between the browsers; it switches SIP and ingress off.
     pub end_to_end_encryption: bool,
-    /// What those who are no moderators may not do.
+    /// What people who are not moderators may not do.
     pub locks: LockSettings,
 }
 
@@ -125,8 +125,8 @@ impl Default for RoomSettings {
     }
 }
 
-/// What people who are no moderators may not do until one unlocks it. Absent: as the server has it (screen
-/// sharing, whiteboard and notes locked).
+/// What people who are not moderators may not do until a moderator unlocks it. Absent: the default of the server
+/// (screen sharing, whiteboard and notes are locked).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LockSettings {
@@ -169,8 +169,8 @@ pub(crate) struct LockSettings {
 }
 
 impl RoomSettings {
-    /// `metadata.room_features`, whole. `auto_gen_user_id` is never wanted, so that a participant's identity
-    /// is the user id that the relay gave.
+    /// The complete `metadata.room_features`. `auto_gen_user_id` is always off, so that a participant's identity is the
+    /// user id that the relay sent.
     pub(super) fn features(&self) -> Value {
         let mut features = json!({
             "allow_webcams": self.webcams,

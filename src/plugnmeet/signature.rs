@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// Lower-case hex of HMAC-SHA256 over the body's exact bytes.
+/// The HMAC-SHA256 of the body's exact bytes, in lower-case hex.
 pub(super) fn sign(secret: &SecretString, body: &[u8]) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())

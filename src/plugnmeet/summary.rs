@@ -1,8 +1,9 @@
-//! A summary's file as harmless Markdown (src/plugnmeet/README.md, "Summaries"). Its words come from a language model
-//! and from what people said, so all of it is hostile: only plain structure survives, links and images do not.
+//! Converts the file of a summary to harmless Markdown (src/plugnmeet/README.md, "Summaries"). Its text comes from a
+//! language model and from participants, so it is treated as hostile: only plain structure is kept; links and images
+//! are removed.
 //!
-//! The model may answer in HTML, as it is asked to, or in Markdown: both become HTML, which is cleaned and turned into
-//! Markdown. An answer without a word is no summary: empty.
+//! The model may answer in HTML, as requested, or in Markdown. Both are converted to HTML, which is cleaned and
+//! converted to Markdown. The result is empty if the answer has no word.
 
 mod reply;
 mod tables;
@@ -15,16 +16,16 @@ use htmd::HtmlToMarkdown;
 use htmd::options::{BulletListMarker, HrStyle, Options};
 use pulldown_cmark::{Event, Parser};
 
-/// Longest text that is converted, in bytes: more than is kept of it.
+/// Longest text that is converted, in bytes. The summary that is kept is shorter.
 const HTML_BYTES_MAX: usize = 128 * 1024;
 
-/// Most tags, opening and closing, that are converted: parsing takes the square of their depth.
+/// Most tags, opening and closing, that are converted, because parsing takes time with the square of their depth.
 const TAGS_MAX: usize = 4000;
 
-/// Deepest nesting that is converted: the converter calls itself for each level.
+/// Deepest nesting that is converted, because the converter is recursive.
 const DEPTH_MAX: usize = 40;
 
-/// The tags that survive: whatever has a form in Markdown, and blocks, which keep paragraphs apart.
+/// The tags that are kept: those with an equivalent in Markdown, and blocks, which separate paragraphs.
 const TAGS: [&str; 46] = [
     "h1",
     "h2",
@@ -74,10 +75,10 @@ const TAGS: [&str; 46] = [
     "option",
 ];
 
-/// Of these also the text goes.
+/// The tags that are removed together with their text.
 const TAGS_WITH_CONTENT: [&str; 6] = ["script", "style", "title", "template", "noscript", "iframe"];
 
-/// Tags within a line of Markdown: a text that begins with one is Markdown.
+/// Tags that occur within a line of Markdown. A text that begins with one of them is Markdown.
 const INLINE_TAGS: [&str; 16] = [
     "a", "b", "i", "em", "strong", "u", "s", "br", "code", "span", "mark", "small", "sub", "sup",
     "font", "kbd",
@@ -88,13 +89,13 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     cleaner
         .tags(HashSet::from(TAGS))
         .generic_attributes(HashSet::new())
-        // A list that goes on behind a paragraph.
+        // The first number of a list that continues after a paragraph.
         .tag_attributes(HashMap::from([("ol", HashSet::from(["start"]))]))
         .clean_content_tags(HashSet::from(TAGS_WITH_CONTENT));
     cleaner
 });
 
-/// The file's summary, without plugNmeet's header and whatever else is not the summary.
+/// The summary in the file, without plugNmeet's header and everything else that is not the summary.
 pub(super) fn markdown(file: &[u8]) -> String {
     let text = String::from_utf8_lossy(file);
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
@@ -117,14 +118,14 @@ pub(super) fn markdown(file: &[u8]) -> String {
     let markdown = converter.convert(&flat).unwrap_or_default();
     let markdown = tables::narrow(markdown.trim()).replace('\0', "");
     if markdown.chars().any(char::is_alphanumeric) {
-        // No sign that could begin a tag is left, also in code; the backslash before it would be seen.
+        // Replaces every `<` that could begin a tag, also in code, and a backslash before it, which would be visible.
         markdown.replace("\\<", "‹").replace('<', "‹")
     } else {
         String::new()
     }
 }
 
-/// What stands behind `Meeting Summary for: <room>` and its rule; the whole text where that head is missing.
+/// The text after `Meeting Summary for: <room>` and its rule, or the whole text if that header is missing.
 fn without_header(text: &str) -> &str {
     if !text.trim_start().starts_with("Meeting Summary for:") {
         return text;
@@ -139,7 +140,7 @@ fn without_header(text: &str) -> &str {
     )
 }
 
-/// The summary as HTML. Lines of Markdown stay lines, as Mattermost shows them.
+/// The summary as HTML. Line breaks of Markdown are kept, as in Mattermost.
 fn html(summary: &str) -> Cow<'_, str> {
     if is_html(summary) {
         return Cow::Borrowed(summary);
@@ -147,7 +148,7 @@ fn html(summary: &str) -> Cow<'_, str> {
     let options =
         pulldown_cmark::Options::ENABLE_TABLES | pulldown_cmark::Options::ENABLE_STRIKETHROUGH;
     let events = Parser::new_ext(summary, options).map(|event| match event {
-        // Without the line break that would be a blank behind it.
+        // The tag alone: a line break after it would become a space.
         Event::SoftBreak | Event::HardBreak => Event::InlineHtml("<br>".into()),
         other => other,
     });
@@ -156,7 +157,7 @@ fn html(summary: &str) -> Cow<'_, str> {
     Cow::Owned(html)
 }
 
-/// Rows without their table would lose what keeps cells apart.
+/// Adds a table around rows without one; otherwise their cells would be joined.
 fn with_table(html: Cow<'_, str>) -> Cow<'_, str> {
     let lower = html.to_ascii_lowercase();
     if lower.contains("<td") && !lower.contains("<table") {
@@ -166,7 +167,8 @@ fn with_table(html: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// It begins with a tag that does not stand within a line. Markdown may hold HTML further down.
+/// Whether the summary is HTML: it begins with a tag other than [`INLINE_TAGS`]. Markdown may contain HTML further
+/// down.
 fn is_html(summary: &str) -> bool {
     let Some(tag) = summary.trim_start().strip_prefix('<') else {
         return false;
@@ -179,7 +181,7 @@ fn is_html(summary: &str) -> bool {
     !name.is_empty() && !INLINE_TAGS.contains(&name.as_str())
 }
 
-/// What of a text is converted.
+/// The part of a text that is converted.
 fn cut(text: &str) -> &str {
     let mut end = HTML_BYTES_MAX.min(text.len());
     while !text.is_char_boundary(end) {
@@ -192,7 +194,7 @@ fn cut(text: &str) -> &str {
     }
 }
 
-/// How deep the tags of cleaned, hence well-formed, HTML are nested.
+/// The nesting depth of the tags in cleaned, and therefore well-formed, HTML.
 fn depth(html: &str) -> usize {
     let (mut depth, mut deepest) = (0usize, 0);
     for tag in html.split('<').skip(1) {

@@ -17,7 +17,7 @@ use crate::http::{CallObserver, HttpSettings};
 /// The public sample secret that the recordings were made with.
 const SECRET: &str = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
 
-/// A client whose peer gives these replies.
+/// A client whose server sends these replies.
 struct Bench {
     client: PlugNmeet,
     stub: Stub,

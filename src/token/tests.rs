@@ -62,7 +62,7 @@ proptest! {
     fn token_cut_or_lengthened_is_refused(link in link(), at in any::<prop::sample::Index>(), more in "[A-Za-z0-9_-]{1,4}") {
         let token = signer().sign(&link);
         let cut = &token[..at.index(token.len())];
-        // Without the byte that is there for its last sign it is a token of earlier.
+        // Without the additional byte for its last character it is a token of an earlier version.
         let is_of_earlier = cut.len() + 2 == token.len();
         let known = signer().verify(cut);
         prop_assert!(known.is_none() || (is_of_earlier && known == Some(link)), "{}", cut);
@@ -114,7 +114,7 @@ fn links() -> Links {
     Links::new(&Url::parse("https://relay.example.org").unwrap(), signer())
 }
 
-/// A token without the byte that keeps its last sign from being `-` or `_`.
+/// A token without the byte that prevents `-` or `_` as its last character.
 fn as_before(link: &Link) -> String {
     let bytes = URL_SAFE_NO_PAD.decode(signer().sign(link)).unwrap();
     URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() - 1])
@@ -122,7 +122,7 @@ fn as_before(link: &Link) -> String {
 
 #[test]
 fn f9_one_of_the_old_tokens_in_sixty_four_ends_in_a_sign() {
-    // Otherwise the properties above would say nothing of them.
+    // Otherwise the properties above would prove nothing about them.
     let ending = (0..640_u128)
         .map(|bits| as_before(&Link::Open(RequestId::from_uuid(Uuid::from_u128(bits)))))
         .find(|token| token.ends_with('_'));
@@ -160,7 +160,7 @@ fn replaced_signer_counts_for_every_clone_of_the_links() {
 }
 
 #[test]
-fn links_stand_under_the_public_address_and_its_path() {
+fn links_are_below_the_public_address_and_its_path() {
     for (public_url, start) in [
         (
             "https://relay.example.org",

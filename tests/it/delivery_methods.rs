@@ -304,7 +304,9 @@ async fn plugin_gets_the_authorization_and_posts_what_it_is_told() {
     world.chat.say("ana", "weekly", "meet now: unheard").await;
     world
         .relay
-        .await_log("see mattermost.plugin_authorization; Mattermost passes it on from 9.4 on")
+        .await_log(
+            "check mattermost.plugin_authorization; Mattermost forwards it since version 9.4",
+        )
         .await;
     world.assert_no_way_in(&world.relay.log());
     assert_eq!(told(&world, "weekly", 0).await.len(), 0);

@@ -252,7 +252,7 @@ async fn w10_redirects_of_plugnmeet_are_not_followed() {
                 .await;
         }
     }
-    world.relay.await_log("not an answer of plugNmeet's").await;
+    world.relay.await_log("not an answer from plugNmeet").await;
     canary.assert_silence();
     world.finish().await;
 }

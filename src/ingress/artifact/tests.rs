@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use crate::domain::{ArtifactKind, State};
 use crate::ingress::inbound::{FORM, Inbound};
 use crate::ingress::reply::Answer;
-use crate::ingress::tests::{House, Mint, Mood, OneMeeting, meeting, post, request};
+use crate::ingress::tests::{FakeBehavior, IngressBench, Mint, OneMeeting, meeting, post, request};
 use crate::ports::ConferenceError;
 use crate::token::Link;
 
-fn token(house: &House) -> String {
-    let link = house
+fn token(bench: &IngressBench) -> String {
+    let link = bench
         .links
         .artifact(&"rec-1".parse().unwrap(), ArtifactKind::Recording);
     link.rsplit('/').next().unwrap().to_owned()
@@ -30,29 +30,29 @@ fn text(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn page_links_to_the_file_and_mints_nothing() {
-    let house = House::new(Some(meeting(State::Ended)));
-    let answer = house.door().artifacts.page(&token(&house), get()).await;
+    let bench = IngressBench::new(Some(meeting(State::Ended)));
+    let answer = bench.ingress().artifacts.page(&token(&bench), get()).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let page = text(&answer);
-    let file = format!("{}&#x2f;file", token(&house));
+    let file = format!("{}&#x2f;file", token(&bench));
     assert!(
         page.contains(&file) && page.contains("Weekly &lt;sync&gt;"),
         "{page}"
     );
     assert!(!page.contains("<form"));
-    assert!(house.mint.downloads.lock().unwrap().is_empty());
+    assert!(bench.mint.downloads.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn page_needs_no_store() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
-        let mut house = House::new(None);
-        house.store = Arc::new(OneMeeting {
-            mood,
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
+        let mut bench = IngressBench::new(None);
+        bench.store = Arc::new(OneMeeting {
+            behavior,
             meeting: None,
             asked: std::sync::Mutex::default(),
         });
-        let answer = house.door().artifacts.page(&token(&house), get()).await;
+        let answer = bench.ingress().artifacts.page(&token(&bench), get()).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(text(&answer).contains("From your meeting"));
     }
@@ -60,8 +60,8 @@ async fn page_needs_no_store() {
 
 #[tokio::test]
 async fn person_who_follows_the_link_is_led_to_the_file() {
-    let house = House::new(Some(meeting(State::Ended)));
-    let answer = house.door().artifacts.file(&token(&house), get()).await;
+    let bench = IngressBench::new(Some(meeting(State::Ended)));
+    let answer = bench.ingress().artifacts.file(&token(&bench), get()).await;
     assert_eq!(answer.status(), StatusCode::FOUND);
     assert!(
         answer.headers()["location"]
@@ -72,12 +72,12 @@ async fn person_who_follows_the_link_is_led_to_the_file() {
     assert!(!format!("{answer:?}").contains("SECRET"));
     assert_eq!(answer.headers()["cache-control"], "no-store");
     assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
-    assert_eq!(house.mint.downloads.lock().unwrap()[0].as_str(), "rec-1");
+    assert_eq!(bench.mint.downloads.lock().unwrap()[0].as_str(), "rec-1");
 }
 
 #[tokio::test]
 async fn previews_get_the_page_and_mint_nothing() {
-    let house = House::new(Some(meeting(State::Ended)));
+    let bench = IngressBench::new(Some(meeting(State::Ended)));
     let mut head = get();
     head.method = Method::HEAD;
     let mut ahead = get();
@@ -100,11 +100,15 @@ async fn previews_get_the_page_and_mint_nothing() {
         bot
     });
     for inbound in [head, ahead].into_iter().chain(bots) {
-        let answer = house.door().artifacts.file(&token(&house), inbound).await;
+        let answer = bench
+            .ingress()
+            .artifacts
+            .file(&token(&bench), inbound)
+            .await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(!answer.headers().contains_key("location"));
     }
-    assert!(house.mint.downloads.lock().unwrap().is_empty());
+    assert!(bench.mint.downloads.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -121,22 +125,22 @@ fn s_browser_is_no_bot_whatever_its_telephone_is_called() {
 
 #[tokio::test(start_paused = true)]
 async fn s6_downloads_of_one_link_share_the_bound() {
-    let mut house = House::new(Some(meeting(State::Ended)));
-    house.mint = Arc::new(Mint {
+    let mut bench = IngressBench::new(Some(meeting(State::Ended)));
+    bench.mint = Arc::new(Mint {
         answer: Ok("https://meet.example.org/"),
         hangs: true,
         joiners: std::sync::Mutex::default(),
         downloads: std::sync::Mutex::default(),
     });
-    let door = house.door();
-    let token = token(&house);
-    let downloads = (0..300).map(|_| door.artifacts.file(&token, get()));
+    let ingress = bench.ingress();
+    let token = token(&bench);
+    let downloads = (0..300).map(|_| ingress.artifacts.file(&token, get()));
     let answers = futures_util::future::join_all(downloads).await;
     assert!(answers.iter().all(|answer| answer.status() == 503));
-    // Those whose turn did not come in time are told to come again, and not that plugNmeet is away.
+    // Requests whose turn does not come in time get a page to try again, and not one that plugNmeet is unavailable.
     let crowded = |answer: &&Answer| answer.headers().get("retry-after").is_some();
     assert_eq!(answers.iter().filter(crowded).count(), 300 - 2);
-    assert_eq!(house.mint.downloads.lock().unwrap().len(), 2);
+    assert_eq!(bench.mint.downloads.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,14 +157,14 @@ async fn refusals_of_the_meeting_server_become_pages() {
         (Ok("https://meet.example.org/"), true, 503),
         (Ok("no\naddress"), false, 503),
     ] {
-        let mut house = House::new(Some(meeting(State::Ended)));
-        house.mint = Arc::new(Mint {
+        let mut bench = IngressBench::new(Some(meeting(State::Ended)));
+        bench.mint = Arc::new(Mint {
             answer: result,
             hangs,
             joiners: std::sync::Mutex::default(),
             downloads: std::sync::Mutex::default(),
         });
-        let answer = house.door().artifacts.file(&token(&house), get()).await;
+        let answer = bench.ingress().artifacts.file(&token(&bench), get()).await;
         assert_eq!(answer.status().as_u16(), status);
         assert!(!text(&answer).contains("CANARY"));
     }
@@ -168,19 +172,19 @@ async fn refusals_of_the_meeting_server_become_pages() {
 
 #[tokio::test]
 async fn other_links_and_methods_lead_nowhere() {
-    let house = House::new(Some(meeting(State::Ended)));
-    let join = house.links.join(&Link::Open(request()));
+    let bench = IngressBench::new(Some(meeting(State::Ended)));
+    let join = bench.links.join(&Link::Open(request()));
     let join = join.rsplit('/').next().unwrap();
     for bad in ["", "x", join] {
-        let answer = house.door().artifacts.file(bad, get()).await;
+        let answer = bench.ingress().artifacts.file(bad, get()).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND);
-        let answer = house.door().artifacts.page(bad, get()).await;
+        let answer = bench.ingress().artifacts.page(bad, get()).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     }
-    let answer = house
-        .door()
+    let answer = bench
+        .ingress()
         .artifacts
-        .file(&token(&house), post(FORM, ""))
+        .file(&token(&bench), post(FORM, ""))
         .await;
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }

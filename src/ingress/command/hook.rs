@@ -1,26 +1,26 @@
-//! The few things that a `response_url` is used for: its id, and nothing else of it.
+//! The use of a `response_url`: only its id is read.
 
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::domain::{EventId, ResponseHook};
 
-/// Longest trigger id that stands in a dedup key as it is, in bytes; real ones have about 250.
+/// Longest trigger id that is put into a dedup key unhashed, in bytes; real ones have about 250.
 const TRIGGER_ID_BYTES_MAX: usize = 512;
 
-/// What a `response_url` is good for.
+/// Whether a `response_url` can be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ResponseUrl {
-    /// Late answers can go through it.
+    /// Late answers can be sent to it.
     Usable(ResponseHook),
-    /// It is not the form of Mattermost's.
+    /// It does not have the format of Mattermost's.
     Unusable,
-    /// There is none.
+    /// The field is empty or missing.
     Absent,
 }
 
-/// Only the id behind `/hooks/commands/` is ever used, at `mattermost.url`: the URL itself is the server's SiteURL, or
-/// in old versions whatever the person's program calls the server, so it may lead anywhere
+/// Only the id after `/hooks/commands/` is used, and the call goes to `mattermost.url`. The URL itself is the server's
+/// SiteURL, or in old versions the address that the person's program uses for the server, so it may lead anywhere
 /// (src/mattermost/README.md, "Slash commands").
 pub(super) fn hook(response_url: &str) -> ResponseUrl {
     if response_url.is_empty() {
@@ -41,7 +41,7 @@ fn id_of(response_url: &str) -> Option<ResponseHook> {
     (is_address && !climbs).then_some(id)
 }
 
-/// The key by which a double of a command is known: it is unique to one execution.
+/// The key by which a duplicate of a command is recognized: it is unique to one execution.
 pub(super) fn dedup_key(response_url: &str, trigger_id: &str, id: EventId) -> String {
     let key = match id_of(response_url) {
         Some(hook) => hook.expose().to_owned(),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn response_url_of_another_form_is_not_used() {
+    fn response_url_in_another_format_is_not_used() {
         for url in [
             "https://chat.example.org/hooks/h4yz9k1e7p",
             "https://chat.example.org/hooks/commands/../../api/v4/users",

@@ -1,4 +1,5 @@
-//! What an immediate answer reads of the store: never longer than a person waits, and nothing is ever written.
+//! What an immediate answer reads from the store. Each read has a short deadline because a person waits. Nothing is
+//! written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,30 +14,30 @@ use crate::ports::ShownNames;
 
 use super::{CommandRoute, Typed};
 
-/// Within this `list` is answered, so that the whole stays below 1 s.
+/// `list` is answered within this time, so that the whole request stays below 1 s.
 const LIST_WITHIN: Duration = Duration::from_millis(700);
-/// How long `start` and `end` wait for the store before they say what is true without it.
-const LOOK_WITHIN: Duration = Duration::from_millis(150);
+/// How long `start` and `end` wait for the store. After that they give an answer that is true in any case.
+const RUNNING_WITHIN: Duration = Duration::from_millis(150);
 
 impl CommandRoute {
-    /// What runs in the channel and its threads, under the names that people see; `None`: the store does not answer in
-    /// time.
+    /// The meetings that run in the channel and its threads, with the names that people see; `None`: the store did not
+    /// answer in time.
     pub(super) async fn running(&self, place: &Conversation) -> Option<Vec<Meeting>> {
-        let until = Instant::now() + LOOK_WITHIN;
+        let until = Instant::now() + RUNNING_WITHIN;
         let asked = self.store.running_in(place);
         let found = tokio::time::timeout_at(until, asked).await;
         Some(self.as_shown(found.ok()?.ok()?, until).await)
     }
 
-    /// The meetings with the names that the chat server shows, as far as it tells them in time. The newest come first,
-    /// and no answer has more of them than these.
+    /// The meetings with the names that the chat server shows, as far as it returns them in time. The newest meetings
+    /// come first. No answer has more meetings than those whose names are asked for.
     #[expect(
         clippy::disallowed_methods,
-        reason = "nobody waits for a name that comes too late: it is remembered, or not"
+        reason = "nobody waits for a name that arrives too late; the cache of names keeps it"
     )]
     async fn as_shown(&self, mut meetings: Vec<Meeting>, until: Instant) -> Vec<Meeting> {
         for meeting in meetings.iter_mut().take(LISTED_MAX) {
-            // A task of its own: a name that comes too late for this answer is known to the next one.
+            // A separate task, so that a name that arrives too late for this answer is cached for the next one.
             let (chat, asked) = (Arc::clone(&self.chat), meeting.clone());
             let names = tokio::spawn(async move { ShownNames::of(chat.as_ref(), &asked).await });
             let Ok(Ok(names)) = tokio::time::timeout_at(until, names).await else {
@@ -52,7 +53,7 @@ impl CommandRoute {
         let asked = self.store.running_in(place);
         let found = tokio::time::timeout_at(typed.inbound.since + LIST_WITHIN, asked).await;
         let Ok(Ok(meetings)) = found else {
-            tracing::warn!(event.id = %typed.inbound.id, "list: the store does not answer");
+            tracing::warn!(event.id = %typed.inbound.id, "list: the store did not answer in time");
             self.observer.noted(Noted::StoreAway);
             self.observer
                 .received(Trigger::CommandList, ReceivedAs::Rejected);

@@ -10,7 +10,8 @@ use crate::domain::{ConversationKind, Fact, State, TriggerSource};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
 use crate::ingress::reply::Answer;
 use crate::ingress::tests::{
-    House, Mood, OneMeeting, Sink, Storage, meeting, post, recorded_inbound, vectors_in,
+    FakeBehavior, IngressBench, OneMeeting, Sink, Storage, meeting, post, recorded_inbound,
+    vectors_in,
 };
 use crate::token::Link;
 
@@ -47,7 +48,7 @@ fn typed(text: &str, more: &[(&str, &str)]) -> Inbound {
     post(FORM, form.finish())
 }
 
-/// The text that the person sees; asserts that they do.
+/// The text that the person sees. Asserts that Mattermost would show it.
 fn shown(answer: &Answer) -> String {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()["content-type"], "application/json");
@@ -64,10 +65,10 @@ async fn every_recorded_command_is_answered_to_its_caller() {
         .into_iter()
         .flat_map(|folder| vectors_in(folder, "command-"));
     for name in names {
-        let house = House::new(None);
-        let answer = house.door().command.answer(recorded(&name)).await;
+        let bench = IngressBench::new(None);
+        let answer = bench.ingress().command.answer(recorded(&name)).await;
         let first = shown(&answer).lines().next().unwrap().to_owned();
-        let said = match house.sink.take().as_slice() {
+        let said = match bench.sink.take().as_slice() {
             [] => first,
             [event] => match &event.fact {
                 Fact::MeetingRequested {
@@ -109,10 +110,10 @@ async fn every_recorded_command_is_answered_to_its_caller() {
 
 #[tokio::test]
 async fn start_is_answered_at_once_with_the_persons_own_link() {
-    let house = House::new(None);
+    let bench = IngressBench::new(None);
     let inbound = typed("start --record Weekly sync", &[("root_id", "r1")]);
     let id = inbound.id;
-    let text = shown(&house.door().command.answer(inbound).await);
+    let text = shown(&bench.ingress().command.answer(inbound).await);
     let token = text
         .split("https://relay.example.org/join/")
         .nth(1)
@@ -121,14 +122,14 @@ async fn start_is_answered_at_once_with_the_persons_own_link() {
         .next()
         .unwrap();
     assert_eq!(
-        house.links.verify(token),
+        bench.links.verify(token),
         Some(Link::Own(id.into(), "u1".parse().unwrap()))
     );
     assert!(
         text.contains("Weekly sync") && text.contains("--record"),
         "{text}"
     );
-    let events = house.sink.take();
+    let events = bench.sink.take();
     assert_eq!(events[0].id, id);
     assert_eq!(events[0].origin.key, "command:1w3ncsn8wj8z3qmzkf91xdxuka");
     let Fact::MeetingRequested {
@@ -139,16 +140,22 @@ async fn start_is_answered_at_once_with_the_persons_own_link() {
     };
     assert_eq!(place.thread.as_ref().unwrap().as_str(), "r1");
     assert!(!always_new);
-    assert_eq!(house.notes.take(), ["received start accepted"]);
+    assert_eq!(bench.notes.take(), ["received start accepted"]);
 }
 
 #[tokio::test]
-async fn start_new_and_end_are_told_as_such() {
-    let house = House::new(None);
-    shown(&house.door().command.answer(typed("start --new", &[])).await);
-    let text = shown(&house.door().command.answer(typed("end", &[])).await);
+async fn start_new_and_end_become_events_of_their_own_kind() {
+    let bench = IngressBench::new(None);
+    shown(
+        &bench
+            .ingress()
+            .command
+            .answer(typed("start --new", &[]))
+            .await,
+    );
+    let text = shown(&bench.ingress().command.answer(typed("end", &[])).await);
     assert!(text.starts_with("I look for the meeting"), "{text}");
-    let events = house.sink.take();
+    let events = bench.sink.take();
     assert!(matches!(
         events[0].fact,
         Fact::MeetingRequested {
@@ -161,14 +168,14 @@ async fn start_new_and_end_are_told_as_such() {
 
 #[tokio::test]
 async fn direct_message_is_known_by_its_channels_name_and_promised_no_card() {
-    let house = House::new(None);
+    let bench = IngressBench::new(None);
     let inbound = recorded("mattermost-11/command-direct-message.http");
-    let text = shown(&house.door().command.answer(inbound).await);
+    let text = shown(&bench.ingress().command.answer(inbound).await);
     assert!(
         text.contains("the link for everybody here follows"),
         "{text}"
     );
-    let events = house.sink.take();
+    let events = bench.sink.take();
     let Fact::MeetingRequested { place, .. } = &events[0].fact else {
         panic!("{:?}", events[0].fact);
     };
@@ -177,13 +184,13 @@ async fn direct_message_is_known_by_its_channels_name_and_promised_no_card() {
 
 #[tokio::test]
 async fn response_url_of_another_form_stops_the_late_answer_and_nothing_else() {
-    let house = House::new(None);
+    let bench = IngressBench::new(None);
     let inbound = typed(
         "start",
         &[("response_url", "https://evil.example/commands/abc")],
     );
-    shown(&house.door().command.answer(inbound).await);
-    let events = house.sink.take();
+    shown(&bench.ingress().command.answer(inbound).await);
+    let events = bench.sink.take();
     assert!(matches!(
         &events[0].fact,
         Fact::MeetingRequested {
@@ -192,28 +199,28 @@ async fn response_url_of_another_form_stops_the_late_answer_and_nothing_else() {
         }
     ));
     assert_eq!(
-        house.notes.take(),
+        bench.notes.take(),
         ["noted foreign_response_url", "received start accepted"]
     );
 }
 
 #[tokio::test]
 async fn list_shows_what_runs_here_with_the_callers_own_links() {
-    let house = House::new(Some(meeting(State::Live)));
-    let door = house.door();
-    let text = shown(&door.command.answer(typed("list all", &[])).await);
+    let bench = IngressBench::new(Some(meeting(State::Live)));
+    let ingress = bench.ingress();
+    let text = shown(&ingress.command.answer(typed("list all", &[])).await);
     assert!(text.contains("`2` **Weekly") && text.contains("/join/"));
     assert!(text.ends_with("Ignored unknown words: `all`"), "{text}");
     let in_thread = typed("list", &[("root_id", "r1")]);
-    let text = shown(&door.command.answer(in_thread).await);
+    let text = shown(&ingress.command.answer(in_thread).await);
     assert!(text.starts_with("No meeting is running here"), "{text}");
-    let asked = house.store.asked.lock().unwrap();
+    let asked = bench.store.asked.lock().unwrap();
     assert_eq!(asked[0].channel_key(), "default|c1");
 }
 
-/// The meeting that the immediate answer of the only event named.
-fn told(house: &House) -> Option<crate::domain::MeetingId> {
-    let events = house.sink.take();
+/// The meeting that the immediate answer named, according to the only event.
+fn answered_meeting(bench: &IngressBench) -> Option<crate::domain::MeetingId> {
+    let events = bench.sink.take();
     match &events[0].fact {
         Fact::MeetingRequested { told, .. } | Fact::EndRequested { told, .. } => *told,
         other => panic!("{other:?}"),
@@ -221,48 +228,53 @@ fn told(house: &House) -> Option<crate::domain::MeetingId> {
 }
 
 #[tokio::test]
-async fn second_start_is_told_at_once_and_no_second_time() {
+async fn second_start_is_answered_at_once_and_only_once() {
     let running = meeting(State::Live);
-    let house = House::new(Some(running.clone()));
-    let door = house.door();
-    let text = shown(&door.command.answer(typed("start Retro", &[])).await);
+    let bench = IngressBench::new(Some(running.clone()));
+    let ingress = bench.ingress();
+    let text = shown(&ingress.command.answer(typed("start Retro", &[])).await);
     assert!(
         text.starts_with("**Weekly ‹sync›** is running here already") && text.contains("/join/"),
         "{text}"
     );
-    assert_eq!(told(&house), Some(running.id));
-    let text = shown(&door.command.answer(typed("start --new Retro", &[])).await);
+    assert_eq!(answered_meeting(&bench), Some(running.id));
+    let text = shown(
+        &ingress
+            .command
+            .answer(typed("start --new Retro", &[]))
+            .await,
+    );
     assert!(text.starts_with("Starting **Retro**"), "{text}");
-    assert_eq!(told(&house), None);
+    assert_eq!(answered_meeting(&bench), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn store_that_does_not_answer_delays_nobody_and_makes_no_text_untrue() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
-        let mut house = House::new(None);
-        house.store = Arc::new(OneMeeting {
-            mood,
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
+        let mut bench = IngressBench::new(None);
+        bench.store = Arc::new(OneMeeting {
+            behavior,
             meeting: Some(meeting(State::Live)),
             asked: std::sync::Mutex::default(),
         });
         for (line, begins) in [("start Retro", "Your own link: "), ("end", "I look for")] {
             let began = tokio::time::Instant::now();
-            let text = shown(&house.door().command.answer(typed(line, &[])).await);
+            let text = shown(&bench.ingress().command.answer(typed(line, &[])).await);
             assert!(began.elapsed() <= std::time::Duration::from_millis(160));
             assert!(text.starts_with(begins), "{text}");
-            assert_eq!(told(&house), None);
+            assert_eq!(answered_meeting(&bench), None);
         }
     }
 }
 
 #[tokio::test]
-async fn f1_nothing_is_promised_where_nobody_could_be_told() {
+async fn f1_nothing_is_promised_when_no_late_answer_is_possible() {
     let running = meeting(State::Live);
     let starter = running.starter().unwrap().user_id.as_str().to_owned();
-    let house = House::new(Some(running));
+    let bench = IngressBench::new(Some(running));
     let deaf = [("response_url", "")];
     let direct = "a".repeat(26) + "__" + &"b".repeat(26);
-    let text = |inbound: Inbound| async { shown(&house.door().command.answer(inbound).await) };
+    let text = |inbound: Inbound| async { shown(&bench.ingress().command.answer(inbound).await) };
     let said = text(typed("end", &deaf)).await;
     assert!(
         said.contains("**Weekly") && !said.contains("tell"),
@@ -273,30 +285,30 @@ async fn f1_nothing_is_promised_where_nobody_could_be_told() {
     let by_starter = [("user_id", starter.as_str()), deaf[0]];
     let said = text(typed("end", &by_starter)).await;
     assert!(said.starts_with("Ending **Weekly"), "{said}");
-    let house = House::new(None);
-    let said = shown(&house.door().command.answer(typed("end", &deaf)).await);
+    let bench = IngressBench::new(None);
+    let said = shown(&bench.ingress().command.answer(typed("end", &deaf)).await);
     assert!(said.starts_with("If a meeting runs here"), "{said}");
     let inbound = typed("start", &[("channel_name", &direct), deaf[0]]);
-    let said = shown(&house.door().command.answer(inbound).await);
+    let said = shown(&bench.ingress().command.answer(inbound).await);
     assert!(!said.contains("follows"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn list_is_answered_within_a_second_when_the_store_is_away() {
-    for mood in [Mood::Refuses, Mood::Hangs] {
-        let mut house = House::new(None);
-        house.store = Arc::new(OneMeeting {
-            mood,
+async fn list_is_answered_within_a_second_when_the_store_is_unavailable() {
+    for behavior in [FakeBehavior::Refuses, FakeBehavior::Hangs] {
+        let mut bench = IngressBench::new(None);
+        bench.store = Arc::new(OneMeeting {
+            behavior,
             meeting: None,
             asked: std::sync::Mutex::default(),
         });
         let inbound = typed("list", &[]);
         let (id, began) = (inbound.id, tokio::time::Instant::now());
-        let text = shown(&house.door().command.answer(inbound).await);
+        let text = shown(&bench.ingress().command.answer(inbound).await);
         assert!(began.elapsed() < std::time::Duration::from_secs(1));
         assert!(text.ends_with(&format!("ref {id}")), "{text}");
         assert_eq!(
-            house.notes.take(),
+            bench.notes.take(),
             ["noted store_away", "received list rejected"]
         );
     }
@@ -304,15 +316,21 @@ async fn list_is_answered_within_a_second_when_the_store_is_away() {
 
 #[tokio::test]
 async fn help_is_given_on_request_and_for_what_is_not_understood() {
-    let house = House::new(None);
-    let text = shown(&house.door().command.answer(typed("help", &[])).await);
+    let bench = IngressBench::new(None);
+    let text = shown(&bench.ingress().command.answer(typed("help", &[])).await);
     assert!(text.contains("`/plugnmeet start`"), "{text}");
-    let text = shown(&house.door().command.answer(typed("dance @all", &[])).await);
+    let text = shown(
+        &bench
+            .ingress()
+            .command
+            .answer(typed("dance @all", &[]))
+            .await,
+    );
     assert!(
         text.contains("dance") && text.contains("`/plugnmeet start`"),
         "{text}"
     );
-    assert!(house.sink.take().is_empty());
+    assert!(bench.sink.take().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,18 +340,18 @@ async fn command_that_cannot_be_stored_is_answered_200_with_a_reference() {
         ("start", Storage::Hangs),
         ("end", Storage::Fails),
     ] {
-        let mut house = House::new(None);
-        house.sink = Sink::new(storage);
+        let mut bench = IngressBench::new(None);
+        bench.sink = Sink::new(storage);
         let inbound = typed(text, &[]);
         let (id, began) = (inbound.id, tokio::time::Instant::now());
-        let told = shown(&house.door().command.answer(inbound).await);
+        let answer = shown(&bench.ingress().command.answer(inbound).await);
         assert!(began.elapsed() < std::time::Duration::from_secs(1));
         assert!(
-            told.ends_with(&format!("ref {id}")) && !told.contains("/join/"),
-            "{told}"
+            answer.ends_with(&format!("ref {id}")) && !answer.contains("/join/"),
+            "{answer}"
         );
         assert_eq!(
-            house.notes.take(),
+            bench.notes.take(),
             [
                 format!("received {text} rejected"),
                 "rejected slash_command backpressure".to_owned()
@@ -344,25 +362,25 @@ async fn command_that_cannot_be_stored_is_answered_200_with_a_reference() {
 
 #[tokio::test]
 async fn sixth_start_within_a_minute_is_refused_politely() {
-    let house = House::new(None);
-    let door = house.door();
+    let bench = IngressBench::new(None);
+    let ingress = bench.ingress();
     for number in 0..6 {
         let url = format!("http://127.0.0.1:28065/hooks/commands/h{number}");
         let text = shown(
-            &door
+            &ingress
                 .command
                 .answer(typed("start", &[("response_url", &url)]))
                 .await,
         );
         assert_eq!(text.contains("/join/"), number < 5, "{text}");
     }
-    assert_eq!(house.sink.take().len(), 5);
+    assert_eq!(bench.sink.take().len(), 5);
 }
 
 #[tokio::test]
 async fn wrong_calls_are_refused_before_anything_is_said() {
-    let house = House::new(None);
-    let door = house.door();
+    let bench = IngressBench::new(None);
+    let ingress = bench.ingress();
     let mut bare_get = typed("start", &[]);
     (bare_get.method, bare_get.headers) = (Method::GET, HeaderMap::new());
     let mut delete = typed("start", &[]);
@@ -375,12 +393,12 @@ async fn wrong_calls_are_refused_before_anything_is_said() {
         (post(JSON, "{}"), 415),
         (post(FORM, "token=%"), 400),
     ] {
-        let answer = door.command.answer(inbound).await;
+        let answer = ingress.command.answer(inbound).await;
         assert_eq!(answer.status().as_u16(), status);
     }
-    assert!(house.sink.take().is_empty());
+    assert!(bench.sink.take().is_empty());
     let text = shown(
-        &door
+        &ingress
             .command
             .answer(typed("start", &[("channel_id", "no id")]))
             .await,
@@ -393,9 +411,9 @@ async fn wrong_calls_are_refused_before_anything_is_said() {
 
 #[tokio::test]
 async fn debug_output_of_an_accepted_command_holds_no_hook() {
-    let house = House::new(None);
-    shown(&house.door().command.answer(typed("start", &[])).await);
-    let events = house.sink.take();
+    let bench = IngressBench::new(None);
+    shown(&bench.ingress().command.answer(typed("start", &[])).await);
+    let events = bench.sink.take();
     assert!(events[0].origin.key.ends_with("1w3ncsn8wj8z3qmzkf91xdxuka"));
     let text = format!("{events:?}");
     assert!(text.contains("command:[redacted]"), "{text}");

@@ -1,8 +1,8 @@
-//! What a slash command's text asks for.
+//! Parses the text of a slash command.
 
 use crate::domain::choice::WORDS_CHARS_MAX;
 
-/// Most words that the answer names as ignored.
+/// Most ignored words that the answer names.
 const IGNORED_MAX: usize = 5;
 /// Longest word that the answer names, in characters.
 const WORD_CHARS_MAX: usize = 32;
@@ -12,33 +12,33 @@ const WORD_CHARS_MAX: usize = 32;
 pub(super) enum SubCommand {
     /// Start a meeting.
     Start {
-        /// Also where one is running.
+        /// Start a new meeting even if one is running.
         always_new: bool,
-        /// What the person wrote as its title.
+        /// The title that the person wrote.
         title: Option<String>,
     },
-    /// Which meetings run here?
+    /// List the meetings that run here.
     List,
-    /// End one that runs here.
+    /// End a meeting that runs here.
     End {
-        /// Its title or number; empty: the person does not say.
+        /// Its title or number; empty if the person gave none.
         which: String,
     },
-    /// What is there to write?
+    /// Explain the command.
     Help {
-        /// The word that is no sub-command, if it was one that led here.
+        /// The unknown word that was written in the place of a sub-command.
         unknown: Option<String>,
     },
 }
 
-/// What is asked for, and the options that nobody knows.
+/// The sub-command and the options that it does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) sub_command: SubCommand,
     pub(super) ignored: Vec<String>,
 }
 
-/// Reads the text; whatever it is, it asks for something.
+/// Parses the text; every text results in a sub-command.
 pub(super) fn read(text: &str) -> Words {
     let (first, rest) = first_word(text);
     let mut ignored = Vec::new();
@@ -91,7 +91,7 @@ fn start(mut text: &str, ignored: &mut Vec<String>) -> SubCommand {
     }
 }
 
-/// `--new` behind a title is meant as before it.
+/// `--new` after a title has the same meaning as before it.
 fn without_new_at_the_end(title: &str) -> (&str, bool) {
     let space = title.char_indices().rfind(|(_, c)| c.is_whitespace());
     let start = space.map_or(0, |(at, c)| at + c.len_utf8());
@@ -101,7 +101,7 @@ fn without_new_at_the_end(title: &str) -> (&str, bool) {
     }
 }
 
-/// The name of `--name`; telephones write a dash for two hyphens.
+/// The name of the option `--name`. Telephones replace two hyphens by a dash.
 fn option(word: &str) -> Option<&str> {
     word.strip_prefix("--")
         .or_else(|| word.strip_prefix('—'))
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn f21_no_word_is_passed_over_in_silence() {
+    fn f21_no_word_is_ignored_silently() {
         assert_eq!(read("end").sub_command, end(""));
         assert_eq!(read(" END  Weekly  sync ").sub_command, end("Weekly  sync"));
         let words = read("list all of them");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn new_is_meant_behind_the_title_too() {
+    fn new_also_counts_after_the_title() {
         for text in ["start Weekly sync --new", "start Weekly sync —new "] {
             let expected = start(true, Some("Weekly sync"));
             assert_eq!(read(text).sub_command, expected, "{text}");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_help_as_programs_are_asked_starts_nothing() {
+    fn help_options_as_of_programs_start_nothing() {
         for text in ["--help", "-h", "—help", "--HELP"] {
             assert_eq!(read(text).sub_command, help(None), "{text}");
         }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_options_are_passed_over_and_named() {
+    fn unknown_options_are_ignored_and_named() {
         let words = read("start --record --new --with=everybody Weekly");
         assert_eq!(words.sub_command, start(true, Some("Weekly")));
         assert_eq!(words.ignored, ["--record", "--with=everybody"]);

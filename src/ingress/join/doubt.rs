@@ -1,5 +1,6 @@
-//! A token that is not minted because the room is not active is evidence of an end that no webhook told. It proves
-//! nothing (src/plugnmeet/README.md, "Back ends that are down"), but one poll does.
+//! Checks whether a meeting has ended when plugNmeet mints no token. If the room is not active, its end may not have
+//! been reported by a webhook. The missing token proves nothing (src/plugnmeet/README.md, "Back ends that are down"),
+//! but one poll does.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,15 +17,15 @@ use super::{Join, Visit};
 
 /// Longest that a person waits for the poll.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Most meetings that are asked about within [`ASKED_AGAIN_AFTER`].
+/// Most meetings that plugNmeet is asked about within [`ASKED_AGAIN_AFTER`].
 const ASKED_MAX: usize = 64;
 
-/// The meetings that were asked about within [`ASKED_AGAIN_AFTER`].
+/// The meetings that plugNmeet was asked about within [`ASKED_AGAIN_AFTER`].
 #[derive(Debug, Default)]
 pub(in crate::ingress) struct RecentlyAsked(Mutex<Vec<(MeetingId, Instant)>>);
 
 impl RecentlyAsked {
-    /// Whether this meeting may be asked about now; if so, it counts as asked.
+    /// Whether plugNmeet may be asked about this meeting now. If so, the meeting counts as asked.
     fn admit(&self, meeting: MeetingId) -> bool {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|(_, at)| at.elapsed() < ASKED_AGAIN_AFTER);
@@ -37,7 +38,8 @@ impl RecentlyAsked {
 }
 
 impl Join {
-    /// Asks plugNmeet whether the room has ended, at most once a second for each meeting, and tells apply of an end.
+    /// Asks plugNmeet whether the room has ended, at most once a second for each meeting. An end is published as an
+    /// event.
     pub(super) async fn has_ended(&self, visit: &Visit, meeting: &Meeting) -> bool {
         let Some(session) = meeting.session_to_ask_about(visit.now) else {
             return false;
@@ -46,11 +48,11 @@ impl Join {
             return false;
         }
         let asking = self.conference.room_activity(&meeting.room);
-        let told = tokio::time::timeout(ANSWER_WITHIN, asking).await;
-        if !matches!(told, Ok(Ok(RoomActivity::Ended))) {
+        let polled = tokio::time::timeout(ANSWER_WITHIN, asking).await;
+        if !matches!(polled, Ok(Ok(RoomActivity::Ended))) {
             return false;
         }
-        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, session.id = %session.sid, "the room ended without a webhook; found when somebody tried to join");
+        tracing::warn!(event.id = %visit.id, meeting.id = %meeting.id, session.id = %session.sid, "the room ended without a webhook; noticed when somebody tried to join");
         let event = Event {
             id: fresh_id(visit.now),
             origin: Origin::relay(end_seen_key(&session.sid)),
@@ -61,7 +63,7 @@ impl Join {
                 ended: true,
             },
         };
-        // What is not stored is found by the meeting's own poll.
+        // If the event is not stored, the meeting's regular poll finds the end.
         drop(self.sink.accept(event, None, Instant::now()).await);
         true
     }
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn f16_meeting_is_asked_about_once_a_second_and_others_beside_it() {
+    async fn f16_each_meeting_is_asked_about_once_a_second() {
         let doubts = RecentlyAsked::default();
         let meeting = |number| MeetingId::from_uuid(Uuid::from_u128(number));
         assert!(doubts.admit(meeting(1)) && !doubts.admit(meeting(1)));

@@ -1,9 +1,9 @@
-//! Who an unknown person is: a made-up id in a cookie, so that a rejoin is the same person.
+//! The identity of guests: a random id in a cookie, so that a guest who joins again is the same person.
 //!
-//! plugNmeet shows everybody's user id to everybody in the room, and whoever joins under it puts its owner out. So the id
-//! in the cookie is signed and never leaves the browser: in each meeting the person has another user id, made from both,
-//! and nobody can tell that a guest was in two meetings. The name that was typed last has a cookie of its own, which is
-//! input like any other.
+//! plugNmeet shows each user id to everybody in the room, and a second join with the same user id removes the first
+//! person. So the id in the cookie is signed and never shown. In each meeting the guest has another user id, which is
+//! derived from the cookie's id and the meeting's id, so nobody can see that a guest was in two meetings. The name that
+//! was typed last has a separate cookie, which is untrusted input.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,19 +19,19 @@ use crate::token::Links;
 use super::mint::NAME_CHARS_MAX;
 
 const NAME: &str = "meetrelay_guest";
-/// The cookie with the name that was typed last, as base64url.
+/// The name of the cookie with the name that was typed last, as base64url.
 const TYPED: &str = "meetrelay_name";
-/// Most cookies of one name that are tried: each costs the check of a signature. A browser sends a few (one for each path
-/// and parent domain); a request that is full of them must not cost thousands of checks.
+/// Most cookies of one name that are tried, because each costs the check of a signature. A browser sends a few (one for
+/// each path and parent domain). A request that is full of them must not cost thousands of checks.
 const COOKIES_MAX: usize = 64;
-/// Keeps this use of an id apart from any other.
+/// Separates this use of the hash from any other.
 const IN_MEETING: &[u8] = b"meetrelay guest in meeting 1\0";
 const PREFIX: &str = "g-";
 const DIGITS: usize = 20;
 const MAX_AGE: cookie::time::Duration = cookie::time::Duration::days(180);
 
-/// Who the guest with this id is in a meeting. The id is a secret of 100 bits, so that no key is needed besides: a guest
-/// stays the same person when the signing secret is replaced.
+/// The user id of a guest in one meeting. The guest's id is a secret of 100 bits, so the hash needs no key. Therefore a
+/// guest stays the same person when the signing secret is replaced.
 pub(super) fn identity(guest: &Identity, meeting: MeetingId) -> Identity {
     let digest = Sha256::new()
         .chain_update(IN_MEETING)
@@ -41,19 +41,19 @@ pub(super) fn identity(guest: &Identity, meeting: MeetingId) -> Identity {
     of_bytes(&digest[..])
 }
 
-/// The header that keeps a guest's id.
+/// The `Set-Cookie` value that stores a guest's id.
 pub(super) fn keep(guest: &Identity, links: &Links) -> Option<HeaderValue> {
     set(NAME, links.sign_guest(guest), links)
 }
 
-/// The name that was typed in this browser before; empty if none was.
+/// The name that was typed earlier in this browser; empty if there is none.
 pub(super) fn typed_name(headers: &HeaderMap, links: &Links) -> String {
     let decode = |value: String| String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok();
     let typed = cookies(headers, TYPED, links).into_iter().find_map(decode);
     typed.map_or_else(String::new, |name| clean_name(&name, NAME_CHARS_MAX))
 }
 
-/// The header that keeps the typed name.
+/// The `Set-Cookie` value that stores the typed name.
 pub(super) fn keep_name(name: &str, links: &Links) -> Option<HeaderValue> {
     set(TYPED, URL_SAFE_NO_PAD.encode(name), links)
 }
@@ -69,7 +69,8 @@ fn set(name: &str, value: String, links: &Links) -> Option<HeaderValue> {
     HeaderValue::from_str(&cookie.to_string()).ok()
 }
 
-/// The id that the browser brought. Only our own form counts: a cookie can never make anybody a user of the chat.
+/// The guest's id in the cookies of a request. Only ids in the format of guests count, so a cookie can never make
+/// anybody a user of the chat.
 pub(in crate::ingress) fn brought(headers: &HeaderMap, links: &Links) -> Option<Identity> {
     cookies(headers, NAME, links)
         .iter()
@@ -77,8 +78,8 @@ pub(in crate::ingress) fn brought(headers: &HeaderMap, links: &Links) -> Option<
         .find(|guest| is_guest(guest.as_str()))
 }
 
-/// The first values of a cookie, among whatever else the browser has for this host: only the listener bounds how much that
-/// is, and others may write letters beyond ASCII.
+/// The first values of a cookie. A browser may send many other cookies for this host; only the listener bounds their
+/// size, and they may hold bytes beyond ASCII.
 fn cookies(headers: &HeaderMap, name: &str, links: &Links) -> Vec<String> {
     let prefix = links.cookie_prefix();
     let values = headers.get_all(header::COOKIE).iter();
@@ -102,12 +103,12 @@ fn is_guest(text: &str) -> bool {
     })
 }
 
-/// The id of a guest who brought none.
+/// A new id for a guest without a cookie.
 pub(super) fn fresh() -> Identity {
     of_bytes(&rand::random::<[u8; 13]>())
 }
 
-/// At least 13 bytes, of which 100 bits count.
+/// The id of a guest from at least 13 bytes, of which 100 bits are used.
 #[expect(
     clippy::expect_used,
     reason = "lower-case base32 with a prefix is an identifier of a peer"
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn f29_typed_name_comes_back_and_is_trusted_with_nothing() {
+    fn f29_typed_name_comes_back_and_is_untrusted_input() {
         let links = links();
         let kept = keep_name("Ana Müller <b>", &links).unwrap();
         let pair = kept.to_str().unwrap().split(';').next().unwrap();
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_that_was_only_seen_makes_nobody() {
+    fn identity_alone_does_not_make_a_guest() {
         let links = links();
         let guest = "g-abcdefghijklmnopqrst".parse().unwrap();
         let signed = links.sign_guest(&guest);

@@ -1,4 +1,4 @@
-//! The POST: the only thing that mints a token, for one person, for one room.
+//! The POST of the join page: the only request that mints a join token, for one person and one room.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::{Join, Visit, guest};
 
 /// Longest name that a person joins under, in characters.
 pub(super) const NAME_CHARS_MAX: usize = 100;
-/// The name of a person of whom nothing could be learned.
+/// The name of a person whose name is not known.
 const NAMELESS: &str = "Guest";
 
 impl Join {
@@ -44,7 +44,7 @@ impl Join {
             if name.is_empty() {
                 let ask = "Please write the name that the others will see.";
                 let meeting = self.as_shown(meeting.clone()).await;
-                return self.door(visit, &meeting, StatusCode::BAD_REQUEST, ask);
+                return self.join_form(visit, &meeting, StatusCode::BAD_REQUEST, ask);
             }
             name
         } else {
@@ -54,7 +54,7 @@ impl Join {
             Link::Own(_, user) => Some(identity_of(user)),
             _ => guest::brought(&inbound.headers, &self.links),
         };
-        // Before the chat server is asked about the person, too.
+        // Checked before the chat server is asked about the person, so that this call is limited too.
         let admitted = self
             .mint_limits
             .admit(&visit.link, brought.as_ref(), inbound.since);
@@ -64,7 +64,7 @@ impl Join {
                     .await
             }
             Err(over) => {
-                tracing::debug!(event.id = %visit.id, request = %visit.request, ?over, "no join token: too many are wanted");
+                tracing::debug!(event.id = %visit.id, request = %visit.request, ?over, "no join token minted: too many requests");
                 self.observer.noted(Noted::MintsLimited);
                 let page = self.links.join(&visit.link);
                 over.page(&self.pages, visit.reference, &page)
@@ -72,7 +72,8 @@ impl Join {
         }
     }
 
-    /// Leads somebody into the room. `brought` is who they are, but for a guest without a cookie.
+    /// Mints a token and redirects the person into the room. `brought` is their identity; `None` for a guest without a
+    /// cookie.
     async fn let_in(
         &self,
         visit: &Visit,
@@ -118,7 +119,7 @@ impl Join {
             }
         };
         let Some(mut answer) = answer else {
-            tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is no address: is plugnmeet.external_url right?");
+            tracing::error!(event.id = %visit.id, meeting.id = %meeting.id, "the join address is not a valid URL: check plugnmeet.external_url");
             return self.pages.unavailable(visit.reference);
         };
         let guest = guest.and_then(|guest| guest::keep(&guest, &self.links));
@@ -131,9 +132,9 @@ impl Join {
         answer
     }
 
-    /// Somebody with a link of their own: their name and rights are asked of the chat server, not of them. `written`
-    /// is what they wrote where it cannot be asked and does not know them. `None`: it says that they have no active
-    /// account; while it says nothing, the link is enough.
+    /// The owner of a personal link. The chat server is asked for their name and rights. `written` is the name that
+    /// they typed; it is used where the chat server cannot be asked. `None`: the chat server answered that they have no
+    /// active account. While it does not answer, the link is enough.
     async fn member(
         &self,
         visit: &Visit,
@@ -151,19 +152,19 @@ impl Join {
                 return None;
             }
             let asked = self.chat.account(user);
-            let told = tokio::time::timeout(self.chat_deadline, asked).await;
-            if !matches!(told, Ok(Ok(_))) {
-                tracing::info!(event.id = %visit.id, %user, "the chat server does not tell the person's name");
+            let answer = tokio::time::timeout(self.chat_deadline, asked).await;
+            if !matches!(answer, Ok(Ok(_))) {
+                tracing::info!(event.id = %visit.id, %user, "the chat server did not return the person's name");
             }
-            told.ok()
+            answer.ok()
         };
         let administers = async {
             if everyone || is_starter || !can_ask {
                 return false;
             }
             let asked = self.chat.is_channel_admin(&meeting.place.channel, user);
-            let told = tokio::time::timeout(self.chat_deadline, asked).await;
-            matches!(told, Ok(Ok(true)))
+            let answer = tokio::time::timeout(self.chat_deadline, asked).await;
+            matches!(answer, Ok(Ok(true)))
         };
         let (account, administers) = tokio::join!(account, administers);
         let account = match account {
@@ -187,7 +188,7 @@ impl Join {
         })
     }
 
-    /// The own link of somebody whose account was deactivated or deleted.
+    /// The page for a personal link whose owner's account is deactivated or deleted.
     fn no_account(&self, visit: &Visit, meeting: &Meeting) -> Answer {
         tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, "join refused: the link's owner has no active account");
         self.observer.noted(Noted::AccountGone);
@@ -204,7 +205,7 @@ impl Join {
         )
     }
 
-    /// A form on somebody else's site brings nobody into the room.
+    /// The page for a form that was sent from another site: it mints no token.
     fn foreign(&self, visit: &Visit, meeting: &Meeting) -> Answer {
         if let Some(requests) = self.foreign_forms.next_line() {
             tracing::info!(event.id = %visit.id, meeting.id = %meeting.id, requests, "join refused: the form was sent from another site");
@@ -225,7 +226,7 @@ impl Join {
 
     async fn no_room(&self, visit: &Visit, meeting: &Meeting, has_ended: bool) -> Answer {
         let meeting = self.as_shown(meeting.clone()).await;
-        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, has_ended, "no join token: plugNmeet has no such room");
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, has_ended, "no join token minted: plugNmeet has no such room");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
         let (state, line) = if has_ended {
@@ -244,7 +245,7 @@ impl Join {
                 state,
                 title: &meeting.rule.title,
                 lines: &[line],
-                back: Some((&page, "Look again")),
+                back: Some((&page, "Check again")),
                 ..MessagePage::default()
             },
         )
@@ -257,7 +258,7 @@ impl Join {
         error: &ConferenceError,
     ) -> Answer {
         let meeting = self.as_shown(meeting.clone()).await;
-        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, %error, "no join token");
+        tracing::warn!(event.id = %visit.id, request = %visit.request, meeting.id = %meeting.id, room.id = %meeting.room, %error, "no join token minted");
         self.observer.noted(Noted::NotMinted);
         let page = self.links.join(&visit.link);
         match error {
@@ -268,7 +269,7 @@ impl Join {
                     look: "bad",
                     state: "Not admitted",
                     title: &meeting.rule.title,
-                    lines: &["You were put out of this meeting, and its moderators do not let you in again."],
+                    lines: &["You were removed from this meeting, and its moderators do not let you in again."],
                     ..MessagePage::default()
                 },
             ),
@@ -288,7 +289,7 @@ impl Join {
     }
 }
 
-/// The name under which the owner of a link asked for something at this meeting.
+/// The name of a personal link's owner, if they asked for this meeting themselves.
 pub(super) fn known_name<'m>(link: &Link, meeting: &'m Meeting) -> Option<&'m str> {
     let Link::Own(_, user) = link else {
         return None;
@@ -318,5 +319,5 @@ fn identity_of(user: &UserId) -> Identity {
         .expect("a user id is an identifier of a peer")
 }
 
-/// The deadline for what a page asks of the chat server.
+/// Longest that a page waits for one answer of the chat server.
 pub(in crate::ingress) const CHAT_DEADLINE: Duration = Duration::from_secs(1);

@@ -1,17 +1,17 @@
-//! Whether a form was sent by a page of our own.
+//! Checks that a form was sent by one of our own pages.
 
 use http::{HeaderMap, header};
 use url::Url;
 
 use crate::token::Links;
 
-/// Whether a browser sent the form from somebody else's page. Our pages are known by the public address, and by the
-/// host that the request itself was sent to: a proxy may give the relay several names. A client that says nothing is
-/// no browser that could be misled.
+/// Whether a browser sent the form from another site. Our own pages have the origin of the public address, or the host
+/// to which the request was sent, because a proxy may give the relay several names. A client that sends neither header
+/// is not a browser, so no other site can have misled it.
 pub(super) fn is_foreign(headers: &HeaderMap, links: &Links) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     match text("sec-fetch-site") {
-        // No page can set this header.
+        // Only browsers set this header; the scripts of a page cannot.
         Some("same-origin" | "none") => return false,
         Some("cross-site") => return true,
         _ => {}
@@ -19,7 +19,7 @@ pub(super) fn is_foreign(headers: &HeaderMap, links: &Links) -> bool {
     let Some(origin) = text(header::ORIGIN.as_str()) else {
         return false;
     };
-    // `null`, which sandboxed frames send, is no address.
+    // Sandboxed frames send `null`, which is not a URL.
     let Ok(url) = Url::parse(origin) else {
         return true;
     };

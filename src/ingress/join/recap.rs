@@ -1,4 +1,4 @@
-//! What came of a meeting.
+//! The recap page of a meeting that has ended.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ pub(super) fn page(join: &Join, id: EventId, meeting: &Meeting) -> Answer {
     )
 }
 
-/// "24 min", "1 h 05 min"; whole minutes, rounded down.
+/// A duration like "24 min" or "1 h 05 min", in whole minutes, rounded down.
 fn duration(lasted: Duration) -> String {
     let minutes = lasted.as_secs() / 60;
     match (minutes / 60, minutes % 60) {

@@ -1,4 +1,4 @@
-//! A summary on a page: Markdown of a stranger's making, as harmless HTML.
+//! A summary on a page: untrusted Markdown, converted to harmless HTML.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,11 @@ use pulldown_cmark::{Event, Options, Parser};
 use crate::domain::event::SUMMARY_CHARS_MAX;
 use crate::domain::text::{cut, visible};
 
-/// Deepest nesting of quotes, lists and the like; cleaning takes the square of it, and people wrote it.
+/// Deepest nesting of quotes, lists and the like. Cleaning takes time with the square of the depth, and the text is
+/// untrusted.
 const NESTING_MAX: usize = 16;
 
-/// What a summary may be made of; no links, no pictures, no attributes at all.
+/// The allowed tags: no links and no pictures. No tag keeps an attribute.
 const TAGS: [&str; 22] = [
     "p",
     "br",
@@ -36,13 +37,14 @@ const TAGS: [&str; 22] = [
     "th",
 ];
 
-/// The HTML of a summary, of whatever text: what was made harmless when it was fetched came through the queue since.
+/// Converts any text to harmless HTML. The summary was cleaned when it was fetched, but it has passed through the queue
+/// since then, so it is cleaned again.
 pub(super) fn html(markdown: &str) -> String {
-    // Zero-width spaces keep Mattermost from seeing mentions; here they would only be copied along.
+    // Zero-width spaces prevent mentions in Mattermost. On a page they have no use and would be copied with the text.
     let text = visible(&cut(markdown, SUMMARY_CHARS_MAX));
     let mut html = String::with_capacity(text.len() * 2);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    // Lines stay lines, as Mattermost shows them.
+    // Line breaks are kept, as in Mattermost.
     let events = Parser::new_ext(&text, options).map(|event| match event {
         Event::SoftBreak => Event::HardBreak,
         other => other,
@@ -55,7 +57,7 @@ pub(super) fn html(markdown: &str) -> String {
         .to_string()
 }
 
-/// Without what begins deeper than [`NESTING_MAX`]; what stands in it stays.
+/// Removes elements that are nested deeper than [`NESTING_MAX`] and keeps their text.
 fn flattened<'t>(events: impl Iterator<Item = Event<'t>>) -> impl Iterator<Item = Event<'t>> {
     let mut depth = 0_usize;
     events.filter(move |event| match event {

@@ -29,13 +29,13 @@ async fn s6_one_person_has_ten_tokens_at_once_and_then_one_every_six_seconds() {
     let (ana, ben) = (person("ana"), person("ben"));
     let now = Instant::now();
     for number in 0..10 {
-        // Another link does not help.
+        // Another link does not change the person's limit.
         drop(limits.admit(&link(number), Some(&ana), now).unwrap());
     }
     let wait = Duration::from_secs(6);
-    let told = refusal(&limits, &link(11), Some(&ana), now);
-    assert_eq!(told, OverLimit::Person(wait));
-    // Nobody else is concerned, nor is a person without a name.
+    let refused = refusal(&limits, &link(11), Some(&ana), now);
+    assert_eq!(refused, OverLimit::Person(wait));
+    // Other people are not affected, and neither is a request without an identity.
     drop(limits.admit(&link(11), Some(&ben), now).unwrap());
     drop(limits.admit(&link(11), None, now).unwrap());
     let early = now + wait - Duration::from_millis(1);
@@ -59,11 +59,11 @@ async fn s6_large_meeting_comes_in_within_a_minute_and_a_link_is_bounded() {
     }
     let wait = Duration::from_millis(200);
     assert_eq!(refusal(&limits, &link(1), None, now), OverLimit::Link(wait));
-    // Who is refused for the link's sake loses nothing of their own.
+    // A refusal because of the link does not count against the person.
     let ana = person("ana");
     for _ in 0..50 {
-        let told = refusal(&limits, &link(1), Some(&ana), now);
-        assert_eq!(told, OverLimit::Link(wait));
+        let refused = refusal(&limits, &link(1), Some(&ana), now);
+        assert_eq!(refused, OverLimit::Link(wait));
     }
     drop(limits.admit(&link(2), Some(&ana), now).unwrap());
     let later = now + Duration::from_secs(1);
@@ -137,7 +137,7 @@ fn s6_memory_is_bounded_and_the_busiest_are_remembered() {
     }
     assert_eq!(buckets.full_at.len(), KEYS_MAX);
     assert!(buckets.wait(&0, now).is_some(), "not forgotten");
-    // Those who did nothing for a while make room first.
+    // Keys that were not used for a while are removed first.
     let later = now + Duration::from_secs(30);
     buckets.take(&usize::MAX, later);
     assert_eq!(buckets.full_at.len(), 2);

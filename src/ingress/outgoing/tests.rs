@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 
 use crate::domain::{ConversationKind, Fact, TriggerSource};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
-use crate::ingress::tests::{House, Sink, Storage, post, recorded_inbound, vectors_in};
+use crate::ingress::tests::{IngressBench, Sink, Storage, post, recorded_inbound, vectors_in};
 use crate::trigger::MissedPosts;
 
 /// A recorded body under one of the configured tokens.
@@ -47,11 +47,11 @@ async fn every_recorded_post_is_answered_with_nothing_and_starts_what_its_text_a
         .into_iter()
         .flat_map(|folder| vectors_in(folder, "outgoing-"));
     for name in names {
-        let house = House::new(None);
-        let answer = house.door().outgoing.answer(recorded(&name)).await;
+        let bench = IngressBench::new(None);
+        let answer = bench.ingress().outgoing.answer(recorded(&name)).await;
         assert_eq!(answer.status(), StatusCode::OK, "{name}");
         assert!(answer.body().is_empty(), "{name}");
-        let events = house.sink.take();
+        let events = bench.sink.take();
         let said = match events.as_slice() {
             [] => "-".to_owned(),
             [event] => match &event.fact {
@@ -96,11 +96,11 @@ async fn every_recorded_post_is_answered_with_nothing_and_starts_what_its_text_a
 
 #[tokio::test]
 async fn post_becomes_a_request_for_a_meeting_under_its_post_id() {
-    let house = House::new(None);
+    let bench = IngressBench::new(None);
     let inbound = recorded("mattermost-11/outgoing-form-title.http");
     let id = inbound.id;
-    house.door().outgoing.answer(inbound).await;
-    let events = house.sink.take();
+    bench.ingress().outgoing.answer(inbound).await;
+    let events = bench.sink.take();
     assert_eq!(events[0].id, id);
     assert_eq!(events[0].origin.source, "mattermost:default");
     assert_eq!(events[0].origin.key, "post:k9u5kqcd5i8dpcwwhon395pgwo");
@@ -120,43 +120,47 @@ async fn post_becomes_a_request_for_a_meeting_under_its_post_id() {
     assert!(
         matches!(via, TriggerSource::OutgoingWebhook { post, caught_up: false, placed: false } if post.as_str() == "k9u5kqcd5i8dpcwwhon395pgwo")
     );
-    assert_eq!(house.notes.take(), ["received post accepted"]);
+    assert_eq!(bench.notes.take(), ["received post accepted"]);
 }
 
 #[tokio::test]
 async fn text_that_matches_no_rule_and_own_posts_start_nothing() {
-    let house = House::new(None);
-    let answer = house.door().outgoing.answer(asked("meet me at noon")).await;
+    let bench = IngressBench::new(None);
+    let answer = bench
+        .ingress()
+        .outgoing
+        .answer(asked("meet me at noon"))
+        .await;
     assert_eq!((answer.status(), answer.body().len()), (StatusCode::OK, 0));
     assert_eq!(
-        house.notes.take(),
+        bench.notes.take(),
         ["received post ignored", "ignored post no_rule"]
     );
-    house.own_user.set("u1".parse().unwrap());
-    let answer = house.door().outgoing.answer(asked("meet now")).await;
+    bench.own_user.set("u1".parse().unwrap());
+    let answer = bench.ingress().outgoing.answer(asked("meet now")).await;
     assert_eq!((answer.status(), answer.body().len()), (StatusCode::OK, 0));
     assert_eq!(
-        house.notes.take(),
+        bench.notes.take(),
         ["received post ignored", "ignored post own_post"]
     );
-    assert!(house.sink.take().is_empty());
+    assert!(bench.sink.take().is_empty());
 }
 
 #[tokio::test]
 async fn sixth_start_of_a_person_within_a_minute_is_ignored_and_counted() {
-    let house = House::new(None);
-    let door = house.door();
+    let bench = IngressBench::new(None);
+    let ingress = bench.ingress();
     for number in 0..6 {
         let mut inbound = asked("meet now");
         let body = String::from_utf8(inbound.body.unwrap().to_vec()).unwrap();
         inbound.body = Ok(body
             .replace("post_id=p1", &format!("post_id=p{number}"))
             .into());
-        let answer = door.outgoing.answer(inbound).await;
+        let answer = ingress.outgoing.answer(inbound).await;
         assert_eq!((answer.status(), answer.body().len()), (StatusCode::OK, 0));
     }
-    assert_eq!(house.sink.take().len(), 5);
-    let notes = house.notes.take();
+    assert_eq!(bench.sink.take().len(), 5);
+    let notes = bench.notes.take();
     assert_eq!(
         notes[5..],
         [
@@ -178,8 +182,8 @@ async fn wrong_calls_are_answered_with_their_status_and_never_with_a_value() {
         ),
         (FORM, "channel_id=c1".to_owned(), 401, "unauthorized"),
         (FORM, String::new(), 401, "unauthorized"),
-        (JSON, String::new(), 400, "no JSON object"),
-        (JSON, "[\"CANARY\"]".to_owned(), 400, "no JSON object"),
+        (JSON, String::new(), 400, "not a JSON object"),
+        (JSON, "[\"CANARY\"]".to_owned(), 400, "not a JSON object"),
         (
             JSON,
             r#"{"token":["CANARY"]}"#.to_owned(),
@@ -206,7 +210,7 @@ async fn wrong_calls_are_answered_with_their_status_and_never_with_a_value() {
             400,
             "field timestamp",
         ),
-        (FORM, format!("{good}%"), 400, "no valid form"),
+        (FORM, format!("{good}%"), 400, "not a valid form"),
         ("text/plain", good.to_owned(), 415, "content type"),
         (
             "application/webhook+json",
@@ -215,30 +219,38 @@ async fn wrong_calls_are_answered_with_their_status_and_never_with_a_value() {
             "content type",
         ),
     ] {
-        let house = House::new(None);
-        let answer = house.door().outgoing.answer(post(kind, body.clone())).await;
+        let bench = IngressBench::new(None);
+        let answer = bench
+            .ingress()
+            .outgoing
+            .answer(post(kind, body.clone()))
+            .await;
         assert_eq!(answer.status().as_u16(), status, "{body}");
         let text = String::from_utf8(answer.body().to_vec()).unwrap();
         assert!(
             text.contains(says) && !text.contains("CANARY"),
             "{body}: {text}"
         );
-        assert!(house.sink.take().is_empty());
+        assert!(bench.sink.take().is_empty());
     }
     let mut inbound = asked("meet now");
     inbound.method = Method::GET;
-    let answer = House::new(None).door().outgoing.answer(inbound).await;
+    let answer = IngressBench::new(None)
+        .ingress()
+        .outgoing
+        .answer(inbound)
+        .await;
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test(start_paused = true)]
 async fn post_that_cannot_be_stored_is_answered_503_with_a_text_for_the_channel() {
     for storage in [Storage::Fails, Storage::Hangs] {
-        let mut house = House::new(None);
-        house.sink = Sink::new(storage);
+        let mut bench = IngressBench::new(None);
+        bench.sink = Sink::new(storage);
         let inbound = asked("meet now");
         let (id, began) = (inbound.id, tokio::time::Instant::now());
-        let answer = house.door().outgoing.answer(inbound).await;
+        let answer = bench.ingress().outgoing.answer(inbound).await;
         assert!(began.elapsed() <= std::time::Duration::from_millis(901));
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()["content-type"], "application/json");
@@ -250,24 +262,24 @@ async fn post_that_cannot_be_stored_is_answered_503_with_a_text_for_the_channel(
                 .ends_with(&format!("ref {id}"))
         );
         assert_eq!(
-            house.notes.take(),
+            bench.notes.take(),
             [
                 "received post rejected",
                 "rejected outgoing_webhook backpressure"
             ]
         );
-        assert!(Arc::clone(&house.sink).take().is_empty());
+        assert!(Arc::clone(&bench.sink).take().is_empty());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn post_that_cannot_be_stored_is_looked_for_by_those_who_catch_up() {
+async fn post_that_cannot_be_stored_signals_a_scan_for_missed_posts() {
     for (storage, is_lost) in [(Storage::Fails, true), (Storage::Works, false)] {
-        let mut house = House::new(None);
-        house.sink = Sink::new(storage);
+        let mut bench = IngressBench::new(None);
+        bench.sink = Sink::new(storage);
         let missed_posts = MissedPosts::default();
-        house.missed_posts = Some(missed_posts.clone());
-        let answer = house.door().outgoing.answer(asked("meet now")).await;
+        bench.missed_posts = Some(missed_posts.clone());
+        let answer = bench.ingress().outgoing.answer(asked("meet now")).await;
         let body = String::from_utf8_lossy(answer.body()).into_owned();
         assert_eq!(body.contains("I look for it again"), is_lost, "{body}");
         let noticed =

@@ -1,4 +1,4 @@
-//! From an event of plugNmeet to a fact of ours.
+//! Converts an event of plugNmeet into a [`Fact`].
 
 use std::str::FromStr;
 
@@ -13,24 +13,24 @@ use super::wire::{EnumWord, Head, Metadata, Number, WebhookBody, WebhookRoom};
 
 /// Longest name of a participant that is kept, in characters.
 const NAME_CHARS_MAX: usize = 100;
-/// Longest event id that is taken as it is, in bytes; real ones have 36.
+/// Longest event id that is used as it is, in bytes; real ones have 36.
 const EVENT_ID_BYTES_MAX: usize = 64;
 
 /// The first second of the year 2100.
 const YEAR_2100: i64 = 4_102_444_800;
 
-/// What an authenticated body says.
+/// The content of an authenticated body.
 pub(super) struct WebhookContent {
     pub(super) trigger: Trigger,
-    /// plugNmeet's id of the event, or a hash of the body where there is none.
+    /// plugNmeet's id of the event, or a hash of the body if there is no valid id.
     pub(super) event_id: String,
     pub(super) fact: Result<Fact, Ignored>,
 }
 
-/// The body is no event at all.
+/// The body is not an event.
 pub(super) struct NoEvent;
 
-/// Reads a body; `now` stands in for a time that is not told.
+/// Reads a body. `now` is used where the body has no valid time.
 pub(super) fn read(body: &[u8], now: Timestamp) -> Result<WebhookContent, NoEvent> {
     // serde would also take an array for a struct.
     if !body.trim_ascii_start().starts_with(b"{") {
@@ -43,7 +43,7 @@ pub(super) fn read(body: &[u8], now: Timestamp) -> Result<WebhookContent, NoEven
         .id
         .filter(|id| is_event_id(id))
         .unwrap_or_else(|| format!("sha256-{}", hex::encode(Sha256::digest(body))));
-    let fact = if is_of_use(trigger) {
+    let fact = if is_used(trigger) {
         let body: WebhookBody = serde_json::from_slice(body).map_err(|_| NoEvent)?;
         fact(trigger, body, now)
     } else {
@@ -64,7 +64,7 @@ fn is_event_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
-/// Which event has this name, in upper or lower case (src/plugnmeet/README.md, "Events").
+/// The event with this name, in upper or lower case (src/plugnmeet/README.md, "Events").
 fn trigger(name: &str) -> Trigger {
     let webhooks = Trigger::ALL
         .iter()
@@ -75,7 +75,7 @@ fn trigger(name: &str) -> Trigger {
         .unwrap_or(Trigger::UnknownEvent)
 }
 
-fn is_of_use(trigger: Trigger) -> bool {
+fn is_used(trigger: Trigger) -> bool {
     matches!(
         trigger,
         Trigger::RoomCreated
@@ -107,7 +107,7 @@ fn fact(trigger: Trigger, body: WebhookBody, now: Timestamp) -> Result<Fact, Ign
         },
         Trigger::ParticipantLeft => Fact::PersonLeft {
             session,
-            // protojson leaves out a zero.
+            // protojson omits a zero.
             never_joined: [participant.joined_at, participant.joined_at_ms]
                 .into_iter()
                 .flatten()
@@ -150,17 +150,18 @@ fn session(trigger: Trigger, room: WebhookRoom, said_at: Timestamp) -> Result<Se
         None => None,
     };
     // LiveKit's events carry the start of its own room instead (src/plugnmeet/README.md, "Webhook bodies").
-    let tells_creation = matches!(trigger, Trigger::RoomCreated | Trigger::SessionEnded);
+    let has_creation_time = matches!(trigger, Trigger::RoomCreated | Trigger::SessionEnded);
     Ok(SessionRef {
         sid: id(room.sid)?,
         breakout_of: breakout_of(room.metadata.as_deref(), room_id.as_ref()),
         room: room_id,
-        created_at: time(room.creation_time).filter(|_| tells_creation),
+        created_at: time(room.creation_time).filter(|_| has_creation_time),
         said_at,
     })
 }
 
-/// Metadata is JSON in a JSON text, empty where plugNmeet lost it; what cannot be read says nothing.
+/// The parent of a breakout room. Metadata is JSON within a JSON string, and empty if plugNmeet has lost it. Metadata
+/// that cannot be parsed counts as absent.
 fn breakout_of(metadata: Option<&str>, room: Option<&RoomId>) -> Option<RoomId> {
     let metadata: Metadata = serde_json::from_str(metadata?).ok()?;
     if metadata.is_breakout_room != Some(true) {
@@ -180,8 +181,8 @@ fn kind_of(word: EnumWord) -> Option<ArtifactKind> {
     }
 }
 
-/// A failed start is told by nothing but the recorder's message (src/plugnmeet/README.md, "Recordings"). Absent is the
-/// empty default.
+/// Whether a recording has started. Only the recorder's message reports a failure (src/plugnmeet/README.md,
+/// "Recordings"). An absent message is the empty default and counts as a success.
 fn is_success(message: Option<String>) -> bool {
     message.is_none_or(|message| message.is_empty() || message.eq_ignore_ascii_case("success"))
 }
@@ -194,7 +195,8 @@ fn name(text: Option<String>) -> String {
     clean_name(&text.unwrap_or_default(), NAME_CHARS_MAX)
 }
 
-/// Seconds since the epoch; 0 is "not told", and so is anything outside the years 1970 to 2100, as milliseconds would be.
+/// A time in seconds since the epoch. 0 means that there is none, and so does any value outside the years 1970 to 2100,
+/// such as one in milliseconds.
 fn time(seconds: Option<Number>) -> Option<Timestamp> {
     let Number(seconds) = seconds?;
     (1..YEAR_2100)
@@ -207,9 +209,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_outside_1970_to_2100_count_as_not_told() {
+    fn times_outside_1970_to_2100_count_as_missing() {
         let now = Timestamp::from_seconds(1_795_269_720);
-        for (told, expected) in [
+        for (sent, expected) in [
             ("1795269000", Some(1_795_269_000)),
             ("\"1795269000\"", Some(1_795_269_000)),
             ("1", Some(1)),
@@ -225,7 +227,7 @@ mod tests {
             ("1e15", None),
         ] {
             let body = format!(
-                r#"{{"event":"session_ended","id":"e1","created_at":{told},"room":{{"sid":"s1","creation_time":{told}}}}}"#
+                r#"{{"event":"session_ended","id":"e1","created_at":{sent},"room":{{"sid":"s1","creation_time":{sent}}}}}"#
             );
             let Ok(WebhookContent {
                 fact:
@@ -235,12 +237,12 @@ mod tests {
                 ..
             }) = read(body.as_bytes(), now)
             else {
-                panic!("{told} is no event");
+                panic!("{sent} is not an event");
             };
             let expected = expected.map(Timestamp::from_seconds);
-            assert_eq!(ended_at, expected.unwrap_or(now), "{told}");
-            assert_eq!(session.said_at, expected.unwrap_or(now), "{told}");
-            assert_eq!(session.created_at, expected, "{told}");
+            assert_eq!(ended_at, expected.unwrap_or(now), "{sent}");
+            assert_eq!(session.said_at, expected.unwrap_or(now), "{sent}");
+            assert_eq!(session.created_at, expected, "{sent}");
         }
     }
 }

@@ -20,13 +20,13 @@ use crate::log_throttle::LogThrottle;
 
 const SECRET: &str = "zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6";
 
-struct Door {
+struct WebhookBench {
     route: Webhook,
     sink: Arc<Sink>,
     notes: Arc<Notes>,
 }
 
-fn door(storage: Storage) -> Door {
+fn bench(storage: Storage) -> WebhookBench {
     let (sink, notes) = (Sink::new(storage), Arc::new(Notes::default()));
     let route = Webhook {
         key: WebhookKey::new("plugnmeet", &SecretString::from(SECRET), &[]),
@@ -36,15 +36,15 @@ fn door(storage: Storage) -> Door {
         unverified: LogThrottle::default(),
         stale: LogThrottle::default(),
     };
-    Door { route, sink, notes }
+    WebhookBench { route, sink, notes }
 }
 
-fn told(body: &str) -> facts::WebhookContent {
+fn parsed(body: &str) -> facts::WebhookContent {
     facts::read(body.as_bytes(), NOW).unwrap_or_else(|_| panic!("no event: {body}"))
 }
 
 fn fact(body: &str) -> Fact {
-    told(body)
+    parsed(body)
         .fact
         .unwrap_or_else(|why| panic!("{why:?}: {body}"))
 }
@@ -59,10 +59,10 @@ fn lines(names: &[String]) -> String {
             std::fs::read(vectors().join(name)).unwrap().into()
         };
         let short = name.rsplit('/').next().unwrap().split('.').next().unwrap();
-        let Ok(told) = facts::read(&body, NOW) else {
-            panic!("{name} is no event");
+        let Ok(content) = facts::read(&body, NOW) else {
+            panic!("{name} is not an event");
         };
-        let said = match &told.fact {
+        let said = match &content.fact {
             Ok(fact) => {
                 let more = match fact {
                     Fact::ArtifactCreated { kind, .. } => kind.as_str(),
@@ -175,16 +175,16 @@ fn every_constructed_event_becomes_its_fact() {
 
 #[tokio::test]
 async fn recorded_webhook_is_accepted_as_it_came_and_counted() {
-    let door = door(Storage::Works);
+    let bench = bench(Storage::Works);
     let mut inbound = recorded_inbound("plugnmeet/recorded/webhook-20-session_ended.http");
     let event: serde_json::Value = serde_json::from_slice(inbound.body.as_ref().unwrap()).unwrap();
     let said = event["created_at"].as_str().unwrap().parse().unwrap();
     inbound.received_at = Timestamp::from_seconds(said);
     let id = inbound.id;
-    let answer = door.route.answer(inbound).await;
+    let answer = bench.route.answer(inbound).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(answer.body().is_empty());
-    let events = door.sink.take();
+    let events = bench.sink.take();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].id, id);
     assert_eq!(events[0].origin.source, "plugnmeet:default");
@@ -206,7 +206,7 @@ async fn recorded_webhook_is_accepted_as_it_came_and_counted() {
     );
     assert_eq!(session.sid.as_str(), event["room"]["sid"]);
     assert!(session.created_at.is_some());
-    assert_eq!(door.notes.take(), ["received session_ended accepted"]);
+    assert_eq!(bench.notes.take(), ["received session_ended accepted"]);
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn secrets_and_canaries_of_any_event_reach_neither_event_nor_debug_output(
         } else {
             std::fs::read(vectors().join(&name)).unwrap().into()
         };
-        let Ok(told) = facts::read(&body, NOW) else {
+        let Ok(content) = facts::read(&body, NOW) else {
             assert!(name.contains("redirect"), "{name}");
             continue;
         };
@@ -241,9 +241,9 @@ async fn secrets_and_canaries_of_any_event_reach_neither_event_nor_debug_output(
                     .map(|rest| rest.split('\\').next().unwrap().to_owned()),
             );
         }
-        if let Ok(fact) = &told.fact {
+        if let Ok(fact) = &content.fact {
             facts.push_str(&serde_json::to_string(fact).unwrap());
-            facts.push_str(&format!("{fact:?} {}", told.event_id));
+            facts.push_str(&format!("{fact:?} {}", content.event_id));
         }
     }
     secrets.retain(|secret| secret.len() >= 4);
@@ -263,7 +263,7 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
         inbound.received_at = Timestamp::from_seconds(said);
         inbound
     };
-    let door = door(Storage::Works);
+    let bench = bench(Storage::Works);
     let mut cases = Vec::new();
     let mut inbound = good();
     inbound.method = Method::GET;
@@ -297,13 +297,13 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
     inbound.body = Err(crate::ingress::inbound::Unread::Broken);
     cases.push((inbound, 400, "malformed"));
     for (inbound, status, reason) in cases {
-        let answer = door.route.answer(inbound).await;
+        let answer = bench.route.answer(inbound).await;
         assert_eq!(answer.status().as_u16(), status, "{reason}");
         let expected = match reason {
             "" => Vec::new(),
             reason => vec![format!("rejected plugnmeet {reason}")],
         };
-        assert_eq!(door.notes.take(), expected, "{reason}");
+        assert_eq!(bench.notes.take(), expected, "{reason}");
     }
     for content_type in [
         "application/webhook+json",
@@ -313,10 +313,10 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
         inbound
             .headers
             .insert("content-type", HeaderValue::from_str(content_type).unwrap());
-        assert_eq!(door.route.answer(inbound).await.status(), StatusCode::OK);
+        assert_eq!(bench.route.answer(inbound).await.status(), StatusCode::OK);
     }
-    assert_eq!(door.sink.take().len(), 2);
-    let answer = door.route.answer(post("application/json", "{}")).await;
+    assert_eq!(bench.sink.take().len(), 2);
+    let answer = bench.route.answer(post("application/json", "{}")).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(answer.body(), "unauthorized\n");
 }
@@ -324,20 +324,20 @@ async fn wrong_calls_are_answered_with_their_status_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stored_in_time_is_answered_503_with_retry_after() {
     for storage in [Storage::Fails, Storage::Hangs] {
-        let door = door(storage);
+        let bench = bench(storage);
         let mut inbound = recorded_inbound("plugnmeet/recorded/webhook-20-session_ended.http");
         let event: serde_json::Value =
             serde_json::from_slice(inbound.body.as_ref().unwrap()).unwrap();
         let said = event["created_at"].as_str().unwrap().parse().unwrap();
         inbound.received_at = Timestamp::from_seconds(said);
         let (id, began) = (inbound.id, tokio::time::Instant::now());
-        let answer = door.route.answer(inbound).await;
+        let answer = bench.route.answer(inbound).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()["retry-after"], "5");
         assert!(String::from_utf8_lossy(answer.body()).contains(&id.to_string()));
         assert!(began.elapsed() <= std::time::Duration::from_millis(901));
         assert_eq!(
-            door.notes.take(),
+            bench.notes.take(),
             [
                 "received session_ended rejected",
                 "rejected plugnmeet backpressure"
@@ -367,7 +367,7 @@ fn integers_come_as_texts_or_numbers_and_enums_by_name_or_number() {
         let body = format!(
             r#"{{"event":"artifact_created","id":"e","room":{{"sid":"s"}},"room_artifact":{{"type":{kind},"artifact_id":"a-1"}}}}"#
         );
-        match (told(&body).fact, expected) {
+        match (parsed(&body).fact, expected) {
             (Ok(Fact::ArtifactCreated { kind, .. }), Some(expected)) => assert_eq!(kind, expected),
             (Err(why), None) => assert_eq!(why, Ignored::NoUse),
             (other, _) => panic!("{kind}: {other:?}"),
@@ -378,12 +378,12 @@ fn integers_come_as_texts_or_numbers_and_enums_by_name_or_number() {
 #[test]
 fn missing_event_id_is_made_of_the_body_and_the_same_body_makes_the_same() {
     let body = r#"{"event":"room_created","room":{"sid":"s-1"}}"#;
-    assert!(told(body).event_id.starts_with("sha256-"));
-    assert_eq!(told(body).event_id, told(body).event_id);
+    assert!(parsed(body).event_id.starts_with("sha256-"));
+    assert_eq!(parsed(body).event_id, parsed(body).event_id);
     let other = body.replace("s-1", "s-2");
-    assert_ne!(told(body).event_id, told(&other).event_id);
+    assert_ne!(parsed(body).event_id, parsed(&other).event_id);
     let hostile = r#"{"event":"room_created","id":"a\nb","room":{"sid":"s-1"}}"#;
-    assert!(told(hostile).event_id.starts_with("sha256-"));
+    assert!(parsed(hostile).event_id.starts_with("sha256-"));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn unknown_events_and_fields_are_let_pass_whatever_they_hold() {
         r#"{"event":"track_published","room":"?"}"#,
         r"{}",
     ] {
-        assert_eq!(told(body).fact.err(), Some(Ignored::NoUse), "{body}");
+        assert_eq!(parsed(body).fact.err(), Some(Ignored::NoUse), "{body}");
     }
     for body in ["", "[]", "null", "{", "\"room_created\""] {
         assert!(facts::read(body.as_bytes(), NOW).is_err(), "{body}");
@@ -412,7 +412,7 @@ fn what_cannot_be_an_identifier_is_ignored() {
             "s".repeat(129)
         ),
     ] {
-        assert_eq!(told(body).fact.err(), Some(Ignored::BadId), "{body}");
+        assert_eq!(parsed(body).fact.err(), Some(Ignored::BadId), "{body}");
     }
 }
 

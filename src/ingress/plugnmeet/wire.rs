@@ -1,7 +1,7 @@
-//! What plugNmeet sends: protojson, read as tolerantly as its versions differ
+//! The bodies of plugNmeet's webhooks: protojson, read with tolerance for the differences between versions
 //! (src/plugnmeet/README.md, "Webhook bodies").
 //!
-//! None of this implements Debug: `metadata` holds the key of end-to-end encryption, pins and stream keys.
+//! No type here implements `Debug`, because `metadata` holds the key of end-to-end encryption, pins and stream keys.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-/// Enough to know the event by.
+/// The fields that identify the event.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Head {
@@ -17,7 +17,7 @@ pub(super) struct Head {
     pub(super) id: Option<String>,
 }
 
-/// What the relay reads of an event.
+/// The fields of an event that the relay reads.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct WebhookBody {
@@ -37,7 +37,7 @@ pub(super) struct WebhookRoom {
     pub(super) metadata: Option<String>,
 }
 
-/// The two things that are read of a room's metadata; the rest is dropped unread.
+/// The two fields of a room's metadata that are read; all others are dropped.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Metadata {
@@ -62,7 +62,7 @@ pub(super) struct RecordingInfo {
     pub(super) recorder_msg: Option<String>,
 }
 
-/// `metadata` (server paths, cost) is not read.
+/// An artifact. Its `metadata` (paths on the server, cost) is not read.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct RoomArtifact {
@@ -71,11 +71,11 @@ pub(super) struct RoomArtifact {
     pub(super) artifact_id: Option<String>,
 }
 
-/// An int64, as number or as text.
+/// An int64, given as a number or as text.
 #[derive(Clone, Copy)]
 pub(super) struct Number(pub(super) i64);
 
-/// An enum's value, by name or by number.
+/// The value of an enumeration, by name or by number.
 pub(super) enum EnumWord {
     Name(String),
     Number(i64),

@@ -1,10 +1,11 @@
-//! Whole requests as nobody sends them: each is answered, none becomes an event, none is repeated.
+//! Property tests with whole requests that nobody sends: each gets an answer, none becomes an event, and no answer
+//! repeats a value.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::runtime::Builder;
 
-use super::{House, NOW, meeting};
+use super::{IngressBench, NOW, meeting};
 use crate::any::{CANARY, bytes, json};
 use crate::domain::State;
 use crate::ingress::inbound::fresh_id;
@@ -68,19 +69,19 @@ proptest! {
         headers in headers(),
         body in prop_oneof![bytes(), json(&KEYS).prop_map(String::into_bytes)],
     ) {
-        let house = House::new(Some(meeting(State::Open)));
+        let bench = IngressBench::new(Some(meeting(State::Open)));
         let mut request = warp::test::request().method(method).path(&path).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        let answer = runtime.block_on(request.reply(&house.door().filter()));
+        let answer = runtime.block_on(request.reply(&bench.ingress().filter()));
         let status = answer.status().as_u16();
         prop_assert!(matches!(status, 200 | 400 | 401 | 404 | 405 | 413 | 415), "{status}");
         prop_assert!(status != 200 || path.starts_with("/healthz"), "{path}");
         let text = format!("{:?} {:?}", answer.headers(), answer.body());
         prop_assert!(!text.contains(CANARY), "{text}");
-        prop_assert!(house.sink.take().is_empty());
+        prop_assert!(bench.sink.take().is_empty());
     }
 
     #[test]

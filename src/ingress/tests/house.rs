@@ -1,4 +1,4 @@
-//! A whole door over fakes, and meetings in every state.
+//! A complete ingress over fakes, and meetings in every state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 
-use super::outside::{Mint, Mood, OneMeeting, OnePerson, Standing};
+use super::outside::{AccountState, FakeBehavior, Mint, OneMeeting, OnePerson};
 use super::{FixedClock, NOW, Notes, Sink, Storage, envelope_queue};
 use crate::domain::meeting::{Artifact, Presence, Request, RequestPurpose, Session};
 use crate::domain::rule::Rules;
@@ -22,8 +22,8 @@ use crate::ports::DeliveryMethod;
 use crate::token::{Links, Signer};
 use crate::trigger::{MissedPosts, OwnUser};
 
-/// A door and what stands behind it.
-pub(in crate::ingress) struct House {
+/// The fakes of an ingress under test.
+pub(in crate::ingress) struct IngressBench {
     pub(in crate::ingress) sink: Arc<Sink>,
     pub(in crate::ingress) store: Arc<OneMeeting>,
     pub(in crate::ingress) chat: Arc<OnePerson>,
@@ -35,7 +35,7 @@ pub(in crate::ingress) struct House {
     pub(in crate::ingress) rules: Arc<Rules>,
 }
 
-impl House {
+impl IngressBench {
     /// Everything works, and this is the only meeting.
     pub(in crate::ingress) fn new(meeting: Option<Meeting>) -> Self {
         let public_url = Url::parse("https://relay.example.org").unwrap();
@@ -43,16 +43,16 @@ impl House {
         Self {
             sink: Sink::new(Storage::Works),
             store: Arc::new(OneMeeting {
-                mood: Mood::Answers,
+                behavior: FakeBehavior::Answers,
                 meeting,
                 asked: Mutex::default(),
             }),
             chat: Arc::new(OnePerson {
-                mood: Mood::Answers,
+                behavior: FakeBehavior::Answers,
                 display_name: "Ana Müller".to_owned(),
                 is_system_admin: false,
                 is_channel_admin: false,
-                standing: Standing::Active,
+                account_state: AccountState::Active,
                 delivery_method: DeliveryMethod::Posts,
             }),
             mint: Arc::new(Mint {
@@ -69,8 +69,8 @@ impl House {
         }
     }
 
-    /// The door itself.
-    pub(in crate::ingress) fn door(&self) -> Ingress {
+    /// The ingress with these fakes.
+    pub(in crate::ingress) fn ingress(&self) -> Ingress {
         let mut settings = IngressSettings::new(
             "plugnmeet".to_owned(),
             SecretString::from("zumyyYWqv7KR2kUqvYdq4z4sXg7XTBD2ljT6"),

@@ -1,4 +1,4 @@
-//! Store, chat server and conference server as the routes' tests need them.
+//! Fakes of the store, the chat server and the conference server.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use crate::ports::{
     PostView, RoomActivity, Store, StoreError,
 };
 
-/// How an outside answers.
+/// How a fake answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ingress) enum Mood {
+pub(in crate::ingress) enum FakeBehavior {
     Answers,
     Refuses,
     Hangs,
 }
 
-impl Mood {
+impl FakeBehavior {
     async fn or_hang<E>(self, error: E) -> Result<(), E> {
         match self {
             Self::Answers => Ok(()),
@@ -39,17 +39,17 @@ impl Mood {
     }
 }
 
-/// Knows at most one meeting, under every request id that it is asked for.
+/// A store with at most one meeting, which it returns for every request id.
 #[derive(Debug)]
 pub(in crate::ingress) struct OneMeeting {
-    pub(in crate::ingress) mood: Mood,
+    pub(in crate::ingress) behavior: FakeBehavior,
     pub(in crate::ingress) meeting: Option<Meeting>,
     pub(in crate::ingress) asked: Mutex<Vec<Conversation>>,
 }
 
 impl OneMeeting {
-    async fn look(&self) -> Result<Option<Meeting>, StoreError> {
-        self.mood
+    async fn read_meeting(&self) -> Result<Option<Meeting>, StoreError> {
+        self.behavior
             .or_hang(StoreError::Unavailable("the disk is gone".to_owned()))
             .await?;
         Ok(self.meeting.clone())
@@ -63,14 +63,14 @@ fn unasked<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Store for OneMeeting {
     async fn meeting_of_request(&self, _: RequestId) -> Result<Option<Meeting>, StoreError> {
-        self.look().await
+        self.read_meeting().await
     }
     async fn meeting_of_artifact(&self, _: &ArtifactId) -> Result<Option<Meeting>, StoreError> {
-        self.look().await
+        self.read_meeting().await
     }
     async fn running_in(&self, place: &Conversation) -> Result<Vec<Meeting>, StoreError> {
         self.asked.lock().unwrap().push(place.clone());
-        Ok(self.look().await?.into_iter().collect())
+        Ok(self.read_meeting().await?.into_iter().collect())
     }
     async fn meetings(&self, _: MeetingFilter) -> Result<Vec<MeetingSummary>, StoreError> {
         unasked()
@@ -180,22 +180,22 @@ impl Store for OneMeeting {
     async fn close(&self) {}
 }
 
-/// What became of an account.
+/// The state of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ingress) enum Standing {
+pub(in crate::ingress) enum AccountState {
     Active,
     Deactivated,
     Deleted,
 }
 
-/// Knows one person.
+/// A chat server with one person.
 #[derive(Debug)]
 pub(in crate::ingress) struct OnePerson {
-    pub(in crate::ingress) mood: Mood,
+    pub(in crate::ingress) behavior: FakeBehavior,
     pub(in crate::ingress) display_name: String,
     pub(in crate::ingress) is_system_admin: bool,
     pub(in crate::ingress) is_channel_admin: bool,
-    pub(in crate::ingress) standing: Standing,
+    pub(in crate::ingress) account_state: AccountState,
     pub(in crate::ingress) delivery_method: DeliveryMethod,
 }
 
@@ -205,7 +205,7 @@ fn not_here<T>() -> Result<T, ChatError> {
     })
 }
 
-fn away() -> ChatError {
+fn unreachable_error() -> ChatError {
     ChatError::Unreachable {
         why: "refused".to_owned(),
         sent: false,
@@ -227,8 +227,8 @@ impl Chat for OnePerson {
         if self.delivery_method == DeliveryMethod::Notices {
             return not_here();
         }
-        self.mood.or_hang(away()).await?;
-        if self.standing == Standing::Deleted {
+        self.behavior.or_hang(unreachable_error()).await?;
+        if self.account_state == AccountState::Deleted {
             return Err(ChatError::NotFound {
                 why: "no such user".to_owned(),
             });
@@ -238,11 +238,11 @@ impl Chat for OnePerson {
             user_name: "ana".to_owned(),
             display_name: self.display_name.clone(),
             is_system_admin: self.is_system_admin,
-            is_deactivated: self.standing == Standing::Deactivated,
+            is_deactivated: self.account_state == AccountState::Deactivated,
         })
     }
     async fn is_channel_admin(&self, _: &ChannelId, _: &UserId) -> Result<bool, ChatError> {
-        self.mood.or_hang(away()).await?;
+        self.behavior.or_hang(unreachable_error()).await?;
         Ok(self.is_channel_admin)
     }
     async fn own_account(&self) -> Result<OwnAccount, ChatError> {
@@ -288,7 +288,7 @@ impl Chat for OnePerson {
     }
 }
 
-/// Mints for whoever asks, and remembers whom.
+/// A conference server that mints every requested token and records the requests.
 #[derive(Debug)]
 pub(in crate::ingress) struct Mint {
     pub(in crate::ingress) answer: Result<&'static str, ConferenceError>,

@@ -1,5 +1,4 @@
-//! Everything that was ever recorded, sent to every route: each body is answered as designed, and none is taken for
-//! what it is not.
+//! Sends every recorded body to every route. Each gets the designed answer, and none is mistaken for another kind.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{House, NOW, post, vectors};
+use super::{IngressBench, NOW, post, vectors};
 use crate::ingress::inbound::{FORM, Inbound, JSON};
 
 /// The files below a folder of tests/vectors, with their folder, sorted.
@@ -25,7 +24,7 @@ fn files_below(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The bodies in a file: a recorded request's, or those of both sides, or the file as it is.
+/// The bodies in a file: that of a recorded request, those of both sides, or the file itself.
 fn bodies(name: &str) -> Vec<Vec<u8>> {
     let file = std::fs::read(vectors().join(name)).unwrap();
     if !name.ends_with(".http") {
@@ -41,7 +40,7 @@ fn bodies(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What a body says by name: the fields of an object, or of a form.
+/// The named fields of a body: of a JSON object or of a form.
 fn fields(body: &[u8]) -> Vec<(String, Value)> {
     if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
         return object.into_iter().collect();
@@ -51,7 +50,7 @@ fn fields(body: &[u8]) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// The fields as a form under a token that the door admits.
+/// The fields as a form under a token that the ingress admits.
 fn form(fields: &[(String, Value)], token: &str) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in fields.iter().filter(|(name, _)| name != "token") {
@@ -63,7 +62,7 @@ fn form(fields: &[(String, Value)], token: &str) -> String {
     form.append_pair("token", token).finish()
 }
 
-/// The fields as an object under a token that the door admits.
+/// The fields as an object under a token that the ingress admits.
 fn object(fields: &[(String, Value)], token: &str) -> String {
     let mut object: serde_json::Map<_, _> = fields.iter().cloned().collect();
     object.insert("token".to_owned(), token.into());
@@ -81,7 +80,7 @@ fn signed(body: &[u8]) -> Inbound {
     inbound
 }
 
-/// A command by GET: what a body would say stands in the query.
+/// A command by GET: the fields are in the query.
 fn by_get(form: &str) -> Inbound {
     let mut inbound = post(FORM, "");
     inbound.method = Method::GET;
@@ -90,7 +89,7 @@ fn by_get(form: &str) -> Inbound {
     inbound
 }
 
-/// The body at each route that takes events: the route, the files that are meant for it, the request.
+/// The body as a request to each route that accepts events: the route, the files that belong to it, the request.
 fn requests(body: &[u8]) -> Vec<(&'static str, &'static str, Inbound)> {
     let fields = fields(body);
     let as_form = |token| form(&fields, token);
@@ -105,7 +104,7 @@ fn requests(body: &[u8]) -> Vec<(&'static str, &'static str, Inbound)> {
         ("command", "/command-", post(JSON, as_object("command-1"))),
         ("webhook", "plugnmeet/", signed(body)),
     ];
-    // An object's fields as a form would be a command that nobody sends: without text it is a start.
+    // The fields of a JSON object as a form would be a command that nobody sends: without text it is a start.
     if serde_json::from_slice::<Value>(body).is_err() {
         let form = as_form("command-1");
         requests.push(("command", "/command-", by_get(&form)));
@@ -119,10 +118,10 @@ async fn any_recorded_body_at_any_route_is_answered_and_only_its_own_kind_become
     let mut names = BTreeSet::new();
     files_below(&vectors(), &mut names);
     assert!(names.len() > 500, "{}", names.len());
-    let house = House::new(None);
-    let door = house.door();
+    let bench = IngressBench::new(None);
+    let ingress = bench.ingress();
     let (mut wrong, mut taken) = (Vec::new(), BTreeSet::new());
-    // No two requests are so near to each other that one may be too many.
+    // The requests are far enough apart that no rate limit applies.
     let mut since = Instant::now();
     for name in &names {
         let is_call = name.contains("/rest/") || name.contains("/api-");
@@ -135,13 +134,13 @@ async fn any_recorded_body_at_any_route_is_answered_and_only_its_own_kind_become
                     .get(http::header::CONTENT_TYPE)
                     .is_some_and(|kind| kind == JSON);
                 let (answer, fine): (_, &[u16]) = match route {
-                    "outgoing" => (door.outgoing.answer(inbound).await, &[200, 400]),
-                    "command" if is_json => (door.command.answer(inbound).await, &[415]),
-                    "command" => (door.command.answer(inbound).await, &[200, 400]),
-                    _ => (door.webhook.answer(inbound).await, &[200, 400]),
+                    "outgoing" => (ingress.outgoing.answer(inbound).await, &[200, 400]),
+                    "command" if is_json => (ingress.command.answer(inbound).await, &[415]),
+                    "command" => (ingress.command.answer(inbound).await, &[200, 400]),
+                    _ => (ingress.webhook.answer(inbound).await, &[200, 400]),
                 };
                 let status = answer.status().as_u16();
-                let events = house.sink.take();
+                let events = bench.sink.take();
                 let is_own = name.contains(own) && !is_call;
                 if !fine.contains(&status) || !(events.is_empty() || is_own) {
                     wrong.push(format!("{route} {name}: {status} {events:?}"));

@@ -1,4 +1,4 @@
-//! The door as a whole, over real connections.
+//! The ingress as a whole, over real connections.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{House, meeting, recorded, request};
+use super::{IngressBench, meeting, recorded, request};
 use crate::domain::{EventId, State};
 use crate::listen::{ListenLimits, serve};
 use crate::token::Link;
@@ -19,13 +19,13 @@ struct Served {
     _running: JoinSet<usize>,
 }
 
-async fn served(house: &House) -> Served {
+async fn served(bench: &IngressBench) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let door = house.door().filter();
+    let ingress = bench.ingress().filter();
     let mut running = JoinSet::new();
-    running.spawn(serve(listener, door, ListenLimits::default(), async {
+    running.spawn(serve(listener, ingress, ListenLimits::default(), async {
         let _ = stopped.await;
     }));
     Served {
@@ -39,7 +39,7 @@ impl Served {
     /// Sends bytes and reads the answer until the other end closes.
     async fn say(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // The other end may answer and close before it has read everything.
+        // The server may answer and close before it has read everything.
         let _ = stream.write_all(request).await;
         let mut answer = Vec::new();
         let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
@@ -78,7 +78,7 @@ fn request_id(answer: &str) -> Option<EventId> {
 /// An unoptimized build moves it once for each level of `or`, on a stack of 2 MiB.
 #[tokio::test]
 async fn future_of_a_request_is_small_whatever_its_route_does() {
-    let mut service = warp::service(House::new(None).door().filter());
+    let mut service = warp::service(IngressBench::new(None).ingress().filter());
     let answer = tower::Service::call(&mut service, http::Request::new(String::new()));
     let size = size_of_val(&answer);
     assert!(size <= 16 * 1024, "{size} bytes");
@@ -86,11 +86,11 @@ async fn future_of_a_request_is_small_whatever_its_route_does() {
 
 #[tokio::test]
 async fn every_route_is_where_it_belongs_and_says_the_id_of_its_event() {
-    let house = House::new(Some(meeting(State::Ended)));
-    let served = served(&house).await;
-    let join = house.links.join(&Link::Open(request()));
+    let bench = IngressBench::new(Some(meeting(State::Ended)));
+    let served = served(&bench).await;
+    let join = bench.links.join(&Link::Open(request()));
     let join = join.strip_prefix("https://relay.example.org").unwrap();
-    let artifact = house
+    let artifact = bench
         .links
         .artifact(&"a".parse().unwrap(), crate::domain::ArtifactKind::Summary);
     let artifact = artifact.strip_prefix("https://relay.example.org").unwrap();
@@ -126,12 +126,12 @@ async fn every_route_is_where_it_belongs_and_says_the_id_of_its_event() {
 
 #[tokio::test]
 async fn answers_are_noted_by_route_and_never_by_address() {
-    let house = House::new(None);
-    let served = served(&house).await;
+    let bench = IngressBench::new(None);
+    let served = served(&bench).await;
     served.ask("GET", "/join/CANARY").await;
     served.ask("BREW", "/CANARY").await;
     assert_eq!(
-        house.notes.take(),
+        bench.notes.take(),
         [
             "noted bad_link",
             "answered /join/{token} GET 404",
@@ -141,12 +141,12 @@ async fn answers_are_noted_by_route_and_never_by_address() {
 }
 
 #[tokio::test]
-async fn header_that_plugins_are_told_users_by_proves_nothing_and_changes_nothing() {
+async fn header_that_names_users_to_plugins_proves_nothing_and_changes_nothing() {
     const FORM: &str = "application/x-www-form-urlencoded";
     const ADMIN: &str =
         "Mattermost-User-Id: sceiur5yg3dazx153r5crygdte\r\nMattermost-Plugin-ID: x\r\n";
-    let house = House::new(None);
-    let served = served(&house).await;
+    let bench = IngressBench::new(None);
+    let served = served(&bench).await;
     for (path, form) in [
         (
             "/mattermost/outgoing",
@@ -175,8 +175,8 @@ async fn header_that_plugins_are_told_users_by_proves_nothing_and_changes_nothin
             );
             let answer = served.say(format!("{head}{body}").as_bytes()).await;
             assert_eq!(status(&answer), expected, "{path} {token}: {answer}");
-            let stored = house.sink.take();
-            // Each asks for a meeting of its own.
+            let stored = bench.sink.take();
+            // Each request asks for a separate meeting.
             facts.extend(stored.iter().map(|event| {
                 let fact = format!("{:?}", event.fact);
                 fact.split_once(", place:").unwrap().1.to_owned()
@@ -193,8 +193,8 @@ async fn header_that_plugins_are_told_users_by_proves_nothing_and_changes_nothin
 
 #[tokio::test]
 async fn accepted_events_id_is_the_answers_request_id() {
-    let house = House::new(None);
-    let served = served(&house).await;
+    let bench = IngressBench::new(None);
+    let served = served(&bench).await;
     let body = "token=outgoing-1&channel_id=c1&user_id=u1&post_id=p1&text=meet+now";
     let answer = served
         .post(
@@ -205,13 +205,13 @@ async fn accepted_events_id_is_the_answers_request_id() {
         .await;
     assert_eq!(status(&answer), "200");
     assert!(answer.contains("content-length: 0"), "{answer}");
-    assert_eq!(request_id(&answer), Some(house.sink.take()[0].id));
+    assert_eq!(request_id(&answer), Some(bench.sink.take()[0].id));
 }
 
 #[tokio::test]
 async fn body_over_the_limit_is_refused_with_and_without_a_length_and_not_read_on() {
-    let house = House::new(None);
-    let served = served(&house).await;
+    let bench = IngressBench::new(None);
+    let served = served(&bench).await;
     for path in [
         "/mattermost/outgoing",
         "/mattermost/command",
@@ -223,9 +223,13 @@ async fn body_over_the_limit_is_refused_with_and_without_a_length_and_not_read_o
             "application/x-www-form-urlencoded"
         };
         let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n");
-        // Only told, never sent: an answer shows that it is not waited for.
-        let told = format!("{head}Content-Length: 1048577\r\n\r\n");
-        assert_eq!(status(&served.say(told.as_bytes()).await), "413", "{path}");
+        // The body is announced but never sent. An answer shows that the relay does not wait for it.
+        let announced = format!("{head}Content-Length: 1048577\r\n\r\n");
+        assert_eq!(
+            status(&served.say(announced.as_bytes()).await),
+            "413",
+            "{path}"
+        );
         let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
         let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
         for _ in 0..17 {
@@ -244,8 +248,8 @@ async fn body_over_the_limit_is_refused_with_and_without_a_length_and_not_read_o
 
 #[tokio::test]
 async fn body_that_ends_early_is_refused_and_stored_nowhere() {
-    let house = House::new(None);
-    let served = served(&house).await;
+    let bench = IngressBench::new(None);
+    let served = served(&bench).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream
         .write_all(b"POST /mattermost/outgoing HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 500\r\n\r\ntoken=outgoing-1&channel_id=c1&user_id=u1&post_id=p1&text=meet+now")
@@ -255,12 +259,12 @@ async fn body_that_ends_early_is_refused_and_stored_nowhere() {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
     assert!(answer.is_empty() || status(&answer) == "400", "{answer}");
-    assert!(house.sink.take().is_empty());
+    assert!(bench.sink.take().is_empty());
 }
 
 #[tokio::test]
 async fn encoded_bodies_are_refused() {
-    let served = served(&House::new(None)).await;
+    let served = served(&IngressBench::new(None)).await;
     let answer = served
         .say(b"POST /mattermost/outgoing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
         .await;
@@ -269,7 +273,7 @@ async fn encoded_bodies_are_refused() {
 
 #[tokio::test]
 async fn sender_that_expects_100_continue_gets_it() {
-    let served = served(&House::new(None)).await;
+    let served = served(&IngressBench::new(None)).await;
     let answer = served
         .say(b"POST /plugnmeet/webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
         .await;
@@ -281,8 +285,8 @@ async fn sender_that_expects_100_continue_gets_it() {
 
 #[tokio::test]
 async fn recorded_command_by_get_is_taken_from_the_query() {
-    let house = House::new(None);
-    let served = served(&house).await;
+    let bench = IngressBench::new(None);
+    let served = served(&bench).await;
     let (_, target, _, _) = recorded("mattermost-11/command-get.http");
     let query = target.split_once('?').unwrap().1;
     let query = query.replace("6168jrwkhffgfr6iaku7ghjata", "command-1");
@@ -294,5 +298,5 @@ async fn recorded_command_by_get_is_taken_from_the_query() {
         answer.contains("ephemeral") && answer.contains("/join/"),
         "{answer}"
     );
-    assert_eq!(house.sink.take().len(), 1);
+    assert_eq!(bench.sink.take().len(), 1);
 }

@@ -1,5 +1,5 @@
-//! Tokens of plugNmeet's webhooks: JWTs in the compact form of RFC 7515, signed with HS256
-//! (src/plugnmeet/README.md, "Webhook tokens"). No other algorithm is known, so that a token cannot choose one.
+//! Verifies the tokens of plugNmeet's webhooks: JWTs in the compact serialization of RFC 7515, signed with HS256
+//! (src/plugnmeet/README.md, "Webhook tokens"). No other algorithm is supported, so a token cannot choose a weaker one.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::Sha256;
 
-/// A secret that signs tokens.
+/// A secret with which tokens are signed.
 pub(super) struct JwtKey(Hmac<Sha256>);
 
 #[derive(Deserialize)]
 struct Header {
     alg: String,
-    /// Extensions that a reader must understand: none is.
+    /// Extensions that a verifier must support. This one supports none.
     crit: Option<IgnoredAny>,
 }
 
@@ -26,7 +26,7 @@ impl JwtKey {
         Self(Hmac::new_from_slice(secret).expect("any key length is good"))
     }
 
-    /// What the token says, if this key has signed it. Times are the caller's to check.
+    /// The claims of the token, if this key has signed it. The caller must check the times.
     pub(super) fn claims<T: DeserializeOwned>(&self, token: &str) -> Option<T> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;

@@ -1,4 +1,4 @@
-//! What the answer to a notice means, told without the secret that Mattermost's text repeats
+//! Interprets the answer to a notice. The resulting texts omit the secret that Mattermost's text repeats
 //! (src/mattermost/README.md, "Refusals of incoming webhooks").
 
 use secrecy::ExposeSecret;
@@ -6,19 +6,19 @@ use url::Url;
 
 use super::NoticeWay;
 use crate::http::{Http, HttpAnswer};
-use crate::mattermost::errors::outside_word;
+use crate::mattermost::errors::sanitized_id;
 use crate::mattermost::form::{self, AppError, HookRefusal};
 use crate::ports::ChatError;
 
-/// Shortest part of an address or header value that is looked for in texts, in characters.
+/// Shortest part of an address or header value that is redacted in texts, in characters.
 const SECRET_CHARS_MIN: usize = 6;
 
-const UNKNOWN_HOOK: &str = "the incoming webhook is unknown or deleted (archiving its channel deletes it too), or the notice is not taken; \
-     see whether the webhook still exists, else make a new one and change mattermost.incoming_webhook_url";
+const UNKNOWN_HOOK: &str = "the incoming webhook is unknown or deleted (archiving its channel deletes it too), or the notice is not accepted; \
+     check whether the webhook still exists, else create a new one and change mattermost.incoming_webhook_url";
 
-/// Whether a 400 may also mean that the webhook could not be loaded from the database. The first name is that of any
-/// cause since Mattermost 11, the second that of this cause before.
-fn is_perhaps_trouble(error: &AppError) -> bool {
+/// Whether a 400 may also mean that the webhook could not be loaded from the database. The first id covers all causes
+/// since Mattermost 11. The second id is that of this cause in earlier versions.
+fn may_be_database_failure(error: &AppError) -> bool {
     [
         "web.incoming_webhook.general.app_error",
         "web.incoming_webhook.invalid.app_error",
@@ -26,11 +26,11 @@ fn is_perhaps_trouble(error: &AppError) -> bool {
     .contains(&error.id())
 }
 
-/// Takes answers for what they mean.
+/// Interprets answers to notices.
 pub(super) struct Meaning {
     is_webhook: bool,
     key: &'static str,
-    /// The parts of what must not be told, as they would look in a text of ours.
+    /// The parts of the secrets, in the form in which they would appear in an error text.
     secrets: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Meaning {
         }
         let secrets = parts
             .into_iter()
-            .map(|part| outside_word(part).to_ascii_lowercase());
+            .map(|part| sanitized_id(part).to_ascii_lowercase());
         Self {
             is_webhook: matches!(way, NoticeWay::IncomingWebhook { .. }),
             key: way.key(),
@@ -57,7 +57,7 @@ impl Meaning {
         }
     }
 
-    /// What the answer means.
+    /// The result of the notice according to the answer.
     pub(super) fn of(&self, http: &Http, answer: &HttpAnswer) -> Result<(), ChatError> {
         if !self.is_webhook {
             form::check_endpoint(http, answer, "mattermost.plugin_url")?;
@@ -75,74 +75,77 @@ impl Meaning {
     }
 
     fn refused_by_webhook(&self, answer: &HttpAnswer, error: &AppError) -> ChatError {
-        let said = self.said(answer.status, Some(error));
-        let told = |advice: &str| format!("{said}: {advice}");
-        let refused = |advice: &str| ChatError::Refused { why: told(advice) };
+        let summary = self.summary(answer.status, Some(error));
+        let with_advice = |advice: &str| format!("{summary}: {advice}");
+        let refused = |advice: &str| ChatError::Refused {
+            why: with_advice(advice),
+        };
         match answer.status {
-            400 if is_perhaps_trouble(error) => ChatError::Failed {
-                why: told(UNKNOWN_HOOK),
+            400 if may_be_database_failure(error) => ChatError::Failed {
+                why: with_advice(UNKNOWN_HOOK),
             },
             400 => refused(
-                "the notice is not taken as it is; see whether mattermost.incoming_webhook_url is an address of Mattermost",
+                "the notice is not accepted as it is; check whether mattermost.incoming_webhook_url is an address of Mattermost",
             ),
             403 => refused(
                 "the incoming webhook is locked to another channel, or its owner may not post in this one; \
                  unlock it, or let its owner join the channel",
             ),
             404 if error.is_no_route() => refused(&self.no_route()),
-            // An archived channel looks the same as one of another team, and may be unarchived.
+            // The answer is the same for an archived channel, which may be unarchived, and for a channel of another
+            // team.
             404 => ChatError::Suspended {
-                why: told(
+                why: with_advice(
                     "the channel is archived, or not in the team of the incoming webhook: \
                      a webhook posts in its own team only",
                 ),
             },
-            // A switch of the server: whoever turns it on again wants the notices to follow.
+            // This is a setting of the server. When somebody switches it on again, the waiting notices are posted.
             501 => ChatError::Unauthorized {
-                why: told(
+                why: with_advice(
                     "incoming webhooks are switched off (ServiceSettings.EnableIncomingWebhooks)",
                 ),
             },
-            status => common(status, answer, said),
+            status => common(status, answer, summary),
         }
     }
 
     fn refused_by_plugin(&self, answer: &HttpAnswer) -> ChatError {
         let error = AppError::of(answer);
-        let said = self.said(answer.status, error.as_ref());
-        let told = |advice: &str| format!("{said}: {advice}");
+        let summary = self.summary(answer.status, error.as_ref());
+        let with_advice = |advice: &str| format!("{summary}: {advice}");
         match answer.status {
             401 => ChatError::Unauthorized {
-                why: told(
-                    "see mattermost.plugin_authorization; Mattermost passes it on from 9.4 on",
+                why: with_advice(
+                    "check mattermost.plugin_authorization; Mattermost forwards it since version 9.4",
                 ),
             },
             403 => ChatError::Refused {
-                why: told("the plugin forbids it"),
+                why: with_advice("the plugin forbids it"),
             },
             404 => ChatError::Refused {
-                why: told(&self.no_route()),
+                why: with_advice(&self.no_route()),
             },
             501 => ChatError::Unauthorized {
-                why: told("plugins are switched off (PluginSettings.Enable)"),
+                why: with_advice("plugins are switched off (PluginSettings.Enable)"),
             },
-            status => common(status, answer, said),
+            status => common(status, answer, summary),
         }
     }
 
     fn no_route(&self) -> String {
         let key = self.key;
         format!(
-            "nothing answers at this address; mattermost.{key} is wrong, or the plugin is switched off"
+            "there is nothing at this address; mattermost.{key} is wrong, or the plugin is switched off"
         )
     }
 
-    fn said(&self, status: u16, error: Option<&AppError>) -> String {
+    fn summary(&self, status: u16, error: Option<&AppError>) -> String {
         let Some(error) = error else {
             return format!("HTTP {status} without an error of Mattermost");
         };
         let [id, request] = [error.id(), error.request_id()].map(|text| {
-            let word = outside_word(text);
+            let word = sanitized_id(text);
             let lower = word.to_ascii_lowercase();
             if self.secrets.iter().any(|secret| lower.contains(secret)) {
                 "[redacted]".to_owned()
@@ -154,14 +157,14 @@ impl Meaning {
     }
 }
 
-/// What the other statuses mean, whoever says them.
-fn common(status: u16, answer: &HttpAnswer, said: String) -> ChatError {
+/// The meaning of the other statuses, which is the same for webhooks and plugins.
+fn common(status: u16, answer: &HttpAnswer, summary: String) -> ChatError {
     let refused = |advice: &str| ChatError::Refused {
-        why: format!("{said}: {advice}"),
+        why: format!("{summary}: {advice}"),
     };
     match status {
         408 | 425 | 500 | 502..=599 => ChatError::Unavailable {
-            why: said,
+            why: summary,
             after: answer.retry_after,
         },
         413 | 414 => refused("the notice or the address is too long"),
@@ -170,6 +173,6 @@ fn common(status: u16, answer: &HttpAnswer, said: String) -> ChatError {
                 .retry_after
                 .or(answer.rate_limit.map(|limit| limit.reset)),
         },
-        _ => refused("it will not be taken the next time either"),
+        _ => refused("a retry would be refused too"),
     }
 }

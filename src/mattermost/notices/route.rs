@@ -1,4 +1,4 @@
-//! Where notices go, ready for use and replaced while they are posted.
+//! A validated delivery method for notices. It can be replaced while notices are posted.
 
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
@@ -8,7 +8,7 @@ use super::super::MattermostSettingsError;
 use super::NoticeWay;
 use super::refusal::Meaning;
 
-/// An address with what a call of it carries.
+/// An address with the header and the interpretation of answers for its calls.
 pub(crate) struct NoticeRoute {
     pub(super) way: NoticeWay,
     pub(super) address: Url,
@@ -17,10 +17,10 @@ pub(crate) struct NoticeRoute {
 }
 
 impl NoticeRoute {
-    /// The way that is configured.
+    /// Validates a configured delivery method.
     ///
     /// # Errors
-    /// An address or header value that cannot be used; the text does not repeat it.
+    /// An address or header value is invalid. The text does not repeat it, because it is a secret.
     pub(crate) fn new(way: NoticeWay) -> Result<Self, MattermostSettingsError> {
         let address = Url::parse(way.address().expose_secret())
             .ok()
@@ -40,7 +40,7 @@ impl NoticeRoute {
             let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) else {
                 return Err(MattermostSettingsError {
                     key: "plugin_authorization",
-                    why: "has characters that cannot stand in a header",
+                    why: "has characters that are not allowed in an HTTP header",
                 });
             };
             value.set_sensitive(true);

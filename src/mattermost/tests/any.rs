@@ -1,4 +1,4 @@
-//! Answers as no Mattermost gives them.
+//! Property tests with answers that Mattermost never sends.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::LazyLock;
@@ -60,14 +60,14 @@ fn answer(status: u16, body: Vec<u8>) -> HttpAnswer {
 }
 
 fn harmless(error: &ChatError) {
-    // An error's id is told, letter by letter of those that ids have, and cut; nothing else is.
+    // The error's id is shown, only with the characters of ids, and cut; nothing else is.
     assert_harmless(&error.to_string().replace(CANARY, ""));
     assert_harmless(&log_text(&format!("{error:?}")).replace(CANARY, ""));
 }
 
 proptest! {
     #[test]
-    fn any_refusal_is_classified_in_words_of_ours(status in 100..1000_u16, body in body()) {
+    fn any_refusal_is_classified_with_our_own_texts(status in 100..1000_u16, body in body()) {
         let answer = answer(status, body);
         let http = &*HTTP;
         if let Err(error) = form::read::<Value>(http, &answer) {
@@ -84,7 +84,7 @@ proptest! {
     }
 }
 
-/// Every reading call meets a few of them over a real connection, which takes its time: fewer cases.
+/// Every reading call gets a few of them over a real connection. That takes longer, so there are fewer cases.
 #[tokio::test]
 async fn any_answer_of_a_success_is_read_or_refused() {
     let cases = (Config::default().cases / 8).max(1);

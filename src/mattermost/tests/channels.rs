@@ -1,4 +1,4 @@
-//! The account's own channels, and what people write in them.
+//! The account's own channels, and the posts that people write in them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -16,7 +16,7 @@ fn listed(changes: &Value) -> Value {
     channel
 }
 
-/// What a person wrote, with changes.
+/// A post of a person, with changes.
 fn written(id: &str, changes: &Value) -> Value {
     let mut post = json!({
         "id": id, "create_at": SINCE + 5, "update_at": SINCE + 5, "edit_at": 0, "delete_at": 0,
@@ -37,7 +37,7 @@ fn list(posts: &[Value]) -> StubReply {
 }
 
 #[tokio::test]
-async fn public_channels_of_every_team_are_told_with_their_newest_posts() {
+async fn public_channels_of_every_team_are_listed_with_their_newest_posts() {
     let channels = json!([
         listed(&json!({})),
         listed(&json!({ "id": "private1", "type": "P" })),
@@ -78,7 +78,7 @@ async fn team_without_channels_of_ours_has_none() {
 }
 
 #[tokio::test]
-async fn only_what_a_person_wrote_and_left_so_is_told_oldest_first() {
+async fn only_unedited_posts_of_people_are_returned_oldest_first() {
     let posts = [
         written("later", &json!({ "create_at": SINCE + 9 })),
         written("first", &json!({})),
@@ -114,7 +114,7 @@ async fn only_what_a_person_wrote_and_left_so_is_told_oldest_first() {
 }
 
 #[tokio::test]
-async fn recorded_posts_of_a_bot_are_nobodys_words() {
+async fn recorded_posts_of_a_bot_are_not_written_by_a_person() {
     let bench = bench(vec![recorded("channel-posts-200")]).await;
     let since = Timestamp::from_millis(1);
     let found = bench.client.written_posts(&channel(), since).await;
@@ -186,8 +186,8 @@ async fn address_of_a_channel_is_the_one_that_people_know_or_none() {
     };
     let known = "https://chat.example.org/sub/acme/channels/weekly";
     for (site, expected) in [("https://chat.example.org/sub", Some(known)), ("", None)] {
-        let told = StubReply::json(200, &json!({ "SiteURL": site, "Version": "11.6.0" }));
-        let bench = bench(vec![told]).await;
+        let config = StubReply::json(200, &json!({ "SiteURL": site, "Version": "11.6.0" }));
+        let bench = bench(vec![config]).await;
         let address = bench.client.channel_address(&place).await;
         assert_eq!(address.as_deref(), expected);
     }

@@ -1,9 +1,9 @@
-//! Texts that are longer than the server takes.
+//! Texts that are longer than the server accepts.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 
-/// A post with a text of so many characters.
+/// A post with a text of this many characters.
 fn long_post(chars: usize) -> NewPost {
     NewPost {
         content: Rendered {
@@ -24,7 +24,7 @@ fn chars_of(body: &Value) -> usize {
     chars.next_multiple_of(100)
 }
 
-/// The lengths of the texts of all posts that were sent; of a cut one up to a hundred more than it has.
+/// The lengths of the texts of all posts that were sent. That of a cut text is up to a hundred characters too large.
 fn lengths(bench: &Bench) -> Vec<usize> {
     let posts = bench.stub.seen().into_iter();
     posts
@@ -35,7 +35,7 @@ fn lengths(bench: &Bench) -> Vec<usize> {
 
 #[tokio::test]
 async fn f6_a_long_text_is_cut_to_what_the_server_says_it_takes() {
-    let made = || StubReply::json(201, &told(&json!({})));
+    let made = || StubReply::json(201, &post_json(&json!({})));
     for (said, sent) in [
         ("4000", 4_000),
         ("16383", 9_600),
@@ -55,11 +55,11 @@ async fn f6_a_long_text_is_cut_to_what_the_server_says_it_takes() {
             .ends_with("(https://relay.example.org/join/x)");
         assert_eq!(is_continued, sent < 9_600);
     }
-    // Every server takes a short one: nothing is asked.
+    // Every server accepts a short text, so the settings are not read.
     let bench = bench(vec![me(), made()]).await;
     bench.client.create_post(long_post(4_000)).await.unwrap();
     assert_eq!(bench.stub.lines().len(), 2);
-    // Whatever the server says, one text is never longer than what was tried.
+    // A text is never longer than the last refused one, whatever limit the server returns.
     let bench = super::bench(vec![me(), takes("1000000"), made()]).await;
     bench.client.create_post(long_post(50_000)).await.unwrap();
     assert_eq!(lengths(&bench), [16_400]);
@@ -67,9 +67,9 @@ async fn f6_a_long_text_is_cut_to_what_the_server_says_it_takes() {
 
 #[tokio::test]
 async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
-    let made = || StubReply::json(201, &told(&json!({})));
+    let made = || StubReply::json(201, &post_json(&json!({})));
     let too_long = || recorded("post-create-too-long-400");
-    // The limit was lowered since it was asked for.
+    // The limit was lowered after it was read.
     let replies = vec![
         me(),
         takes("16383"),
@@ -82,7 +82,7 @@ async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
     bench.client.create_post(long_post(9_600)).await.unwrap();
     bench.client.create_post(long_post(9_600)).await.unwrap();
     assert_eq!(lengths(&bench), [9_600, 4_000, 4_000]);
-    // Settings as those see them who are not logged in do not replace what is known.
+    // Settings that are returned without a login do not replace the known ones.
     let partial = || StubReply::json(200, &json!({ "Version": "11.6.0" }));
     let all =
         json!({ "MaxPostSize": "16383", "TeammateNameDisplay": "full_name", "Version": "11.6.0" });
@@ -94,12 +94,20 @@ async fn f6_a_refusal_for_length_is_met_by_a_shorter_text() {
     assert_eq!(config.post_chars_max, Some(4_800));
     assert_eq!(config.name_display, "full_name");
     // A server whose settings cannot be read.
-    let away = || StubReply::new(403, &[], "");
-    let replies = vec![me(), away(), too_long(), away(), too_long(), away(), made()];
+    let unavailable = || StubReply::new(403, &[], "");
+    let replies = vec![
+        me(),
+        unavailable(),
+        too_long(),
+        unavailable(),
+        too_long(),
+        unavailable(),
+        made(),
+    ];
     let bench = super::bench(replies).await;
     bench.client.create_post(long_post(9_600)).await.unwrap();
     assert_eq!(lengths(&bench), [9_600, 4_800, 2_400]);
-    // One that refuses every length is left in peace.
+    // A server that refuses every length is not called again and again.
     let mut replies = vec![me()];
     replies.extend((0..9).map(|_| too_long()));
     let bench = super::bench(replies).await;
@@ -117,7 +125,7 @@ async fn f6_a_change_that_is_too_long_is_shortened_too() {
         takes("16383"),
         recorded("post-create-too-long-400"),
         takes("4000"),
-        StubReply::json(200, &told(&json!({}))),
+        StubReply::json(200, &post_json(&json!({}))),
     ];
     let bench = bench(replies).await;
     let content = long_post(9_600).content;

@@ -1,4 +1,4 @@
-//! Notices: what is sent, what its answers mean, and that the secret is in no text.
+//! Notices: the requests, the meaning of the answers, and that no text contains the secret.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -215,10 +215,10 @@ async fn recorded_answers_of_incoming_webhooks_get_their_class_without_the_secre
         let replies = vec![StubReply::recorded(&file)];
         let kiosk = Kiosk::webhook(&hook, NoticeFormat::Mattermost, replies).await;
         let result = kiosk.post().await;
-        let told = format!("{result:?}");
+        let shown = format!("{result:?}");
         let class = class(result, |()| "ok".to_owned());
-        if class != expected || (hook.len() == HOOK.len() && told.contains(&hook)) {
-            wrong.push(format!("{name}: {told}"));
+        if class != expected || (hook.len() == HOOK.len() && shown.contains(&hook)) {
+            wrong.push(format!("{name}: {shown}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -246,9 +246,9 @@ async fn no_answer_brings_the_secret_into_a_text() {
                 let Err(error) = kiosk.post().await else {
                     continue;
                 };
-                let told = format!("{error:?} {error}").to_ascii_lowercase();
+                let shown = format!("{error:?} {error}").to_ascii_lowercase();
                 for secret in secrets.iter().chain(&["/hooks/", "/plugins/"]) {
-                    assert!(!told.contains(secret), "{status} {id}: {told}");
+                    assert!(!shown.contains(secret), "{status} {id}: {shown}");
                 }
             }
         }
@@ -306,7 +306,7 @@ async fn only_a_proxy_that_had_nobody_to_ask_certainly_posted_nothing() {
                 "case {index}"
             );
         }
-        // What a plugin says with 5xx, it may say after it has posted.
+        // A plugin may answer 5xx after it has posted.
         let plugin = Kiosk::plugin(vec![reply]).await;
         assert_eq!(
             class(plugin.post().await, |()| "ok".to_owned()),
@@ -326,13 +326,13 @@ async fn f4_page_in_the_place_of_a_plugin_or_webhook_is_not_its_answer() {
             assert_eq!(class, "TurnedAway", "{status}");
         }
     }
-    // Any other success of a plugin is one, whatever it calls its text.
+    // Any other success of a plugin counts, whatever its content type is.
     for (status, body) in [(200, "posted"), (201, ""), (204, "")] {
         let reply = StubReply::new(status, &[("Content-Type", "text/html")], body);
         let plugin = Kiosk::plugin(vec![reply]).await;
         assert_eq!(class(plugin.post().await, |()| "ok".to_owned()), "ok");
     }
-    // In its own words a plugin may refuse.
+    // A plugin may refuse with its own text.
     let plugin = Kiosk::plugin(vec![StubReply::new(403, &[], "not in this channel")]).await;
     assert_eq!(class(plugin.post().await, |()| "ok".to_owned()), "Refused");
 }

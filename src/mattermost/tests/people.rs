@@ -38,10 +38,10 @@ async fn names_are_shown_as_the_server_shows_them() {
 }
 
 #[tokio::test]
-async fn the_way_names_are_shown_is_asked_once_and_never_stands_in_the_way() {
-    let away = || StubReply::new(500, &[], "");
+async fn the_format_of_names_is_read_once_and_blocks_nothing() {
+    let unavailable = || StubReply::new(500, &[], "");
     let alice = || person("Al", "Alice", "Ardent");
-    let replies = vec![alice(), away(), alice(), shows("full_name"), alice()];
+    let replies = vec![alice(), unavailable(), alice(), shows("full_name"), alice()];
     let bench = bench(replies).await;
     let mut names = Vec::new();
     for _ in 0..3 {
@@ -74,7 +74,7 @@ async fn recorded_accounts_are_read() {
 }
 
 #[tokio::test]
-async fn s8_deactivated_account_is_told_apart_and_is_no_admin() {
+async fn s8_deactivated_account_is_detected_and_is_not_an_admin() {
     let account = |delete_at: i64| {
         let user = json!({ "id": user(), "username": "root", "delete_at": delete_at,
             "roles": "system_user system_admin" });
@@ -90,7 +90,7 @@ async fn s8_deactivated_account_is_told_apart_and_is_no_admin() {
 }
 
 #[tokio::test]
-async fn kinds_of_channels_are_told_by_their_type() {
+async fn kinds_of_channels_follow_from_their_type() {
     for (letter, kind) in [
         ("O", ChannelKind::Public),
         ("P", ChannelKind::Private),
@@ -129,7 +129,7 @@ fn member(roles: &str, is_admin: bool) -> StubReply {
 }
 
 #[tokio::test]
-async fn channel_admins_are_told_by_role_or_scheme() {
+async fn channel_admins_are_detected_by_role_or_scheme() {
     for (reply, expected) in [
         (recorded("channel-member-200"), false),
         (recorded("channel-member-admin-200"), true),

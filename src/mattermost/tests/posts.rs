@@ -1,4 +1,4 @@
-//! Posts: what is sent, and which answers are believed.
+//! Posts: the requests, and which answers are accepted.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -25,7 +25,7 @@ fn card() -> Rendered {
 
 #[tokio::test]
 async fn a_post_carries_its_key_and_an_unguessable_pending_id() {
-    let bench = bench(vec![me(), StubReply::json(201, &told(&json!({})))]).await;
+    let bench = bench(vec![me(), StubReply::json(201, &post_json(&json!({})))]).await;
     let root: PostId = "5jjg7w1qcbfefctfkjrgggi4ie".parse().unwrap();
     let post = NewPost {
         root: Some(root),
@@ -108,7 +108,7 @@ async fn a_post_that_is_not_ours_is_not_taken_for_it() {
         json!({ "props": { "meetrelay": { "key": "m2:card" } } }),
         json!({ "props": { "meetrelay": "m1:card" } }),
     ] {
-        let bench = bench(vec![me(), StubReply::json(201, &told(&change))]).await;
+        let bench = bench(vec![me(), StubReply::json(201, &post_json(&change))]).await;
         let result = bench.client.create_post(new_post()).await;
         assert!(
             matches!(result, Err(ChatError::Refused { .. })),
@@ -119,7 +119,7 @@ async fn a_post_that_is_not_ours_is_not_taken_for_it() {
 
 #[tokio::test]
 async fn the_own_account_is_asked_once() {
-    let made = || StubReply::json(201, &told(&json!({})));
+    let made = || StubReply::json(201, &post_json(&json!({})));
     let bench = bench(vec![me(), made(), made()]).await;
     bench.client.create_post(new_post()).await.unwrap();
     bench.client.create_post(new_post()).await.unwrap();
@@ -155,7 +155,7 @@ async fn a_patch_replaces_message_and_props_with_the_key_again() {
 }
 
 #[tokio::test]
-async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
+async fn a_deleted_post_and_a_bot_outside_the_channel_are_distinguished() {
     let gone = bench(vec![
         recorded("post-patch-deleted-403"),
         recorded("post-get-deleted-404"),
@@ -169,7 +169,7 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
     let lines = gone.stub.lines();
     assert_eq!(lines[1], format!("GET /api/v4/posts/{}", post_id()));
 
-    let stamped = StubReply::json(200, &told(&json!({ "delete_at": 5 })));
+    let stamped = StubReply::json(200, &post_json(&json!({ "delete_at": 5 })));
     let gone = bench(vec![recorded("post-patch-deleted-403"), stamped]).await;
     let result = gone.client.delete_post(&post_id()).await;
     assert!(
@@ -177,7 +177,7 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
         "{result:?}"
     );
 
-    let there = || StubReply::json(200, &told(&json!({})));
+    let there = || StubReply::json(200, &post_json(&json!({})));
     for second in [there(), recorded("channel-get-dm-403")] {
         let outside = bench(vec![recorded("post-patch-deleted-403"), second]).await;
         let result = outside
@@ -190,13 +190,16 @@ async fn a_forbidden_change_of_a_deleted_post_is_told_from_a_bot_outside() {
         );
     }
 
-    // A proxy's 404 does not make a post deleted, and neither does a server that is away.
+    // Neither a proxy's 404 nor an unavailable server proves that a post is deleted.
     for second in [
         StubReply::new(404, &[], "<html>404</html>"),
         StubReply::new(503, &[], ""),
     ] {
-        let away = bench(vec![recorded("post-patch-deleted-403"), second]).await;
-        let result = away.client.patch_post(&post_id(), "m1:card", card()).await;
+        let unavailable = bench(vec![recorded("post-patch-deleted-403"), second]).await;
+        let result = unavailable
+            .client
+            .patch_post(&post_id(), "m1:card", card())
+            .await;
         assert!(
             matches!(result, Err(ChatError::Unavailable { .. })),
             "{result:?}"
@@ -215,8 +218,8 @@ async fn deleting_names_the_post() {
 }
 
 #[tokio::test]
-async fn reading_a_reply_tells_its_root() {
-    let reply = told(&json!({ "root_id": "5jjg7w1qcbfefctfkjrgggi4ie" }));
+async fn reading_a_reply_returns_its_root() {
+    let reply = post_json(&json!({ "root_id": "5jjg7w1qcbfefctfkjrgggi4ie" }));
     let bench = bench(vec![StubReply::json(200, &reply)]).await;
     let view = bench.client.read_post(&post_id()).await.unwrap();
     assert_eq!(view.root.unwrap().as_str(), "5jjg7w1qcbfefctfkjrgggi4ie");
@@ -238,7 +241,7 @@ fn list(posts: &[Value]) -> StubReply {
 const SINCE: i64 = 1_795_246_200_000;
 
 fn at(id: &str, millis: i64) -> Value {
-    told(&json!({ "id": id, "create_at": SINCE + millis }))
+    post_json(&json!({ "id": id, "create_at": SINCE + millis }))
 }
 
 #[tokio::test]
@@ -281,7 +284,7 @@ async fn own_posts_with_the_key_are_found_oldest_first() {
 
 #[tokio::test]
 async fn since_is_corrected_to_the_servers_clock() {
-    // Our clock stands at 1795246500 s; the server says ten minutes later.
+    // Our clock shows 1795246500 s; the server's clock is ten minutes ahead.
     let date =
         httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(1_795_246_500 + 600));
     let own = json!({ "id": BOT, "username": "meetrelay" }).to_string();
@@ -304,7 +307,7 @@ async fn since_is_corrected_to_the_servers_clock() {
 #[tokio::test]
 async fn a_busy_channel_is_read_page_by_page_down_to_since() {
     let other = |n: i64, age: i64| {
-        told(&json!({ "id": format!("p{n}"), "user_id": "x", "create_at": SINCE + age }))
+        post_json(&json!({ "id": format!("p{n}"), "user_id": "x", "create_at": SINCE + age }))
     };
     let thousand: Vec<Value> = (0..1000).map(|n| other(n, 50_000)).collect();
     let page: Vec<Value> = (0..200).map(|n| other(n, 50_000)).collect();
@@ -333,7 +336,7 @@ async fn a_busy_channel_is_read_page_by_page_down_to_since() {
 #[tokio::test]
 async fn a_search_without_end_is_bounded() {
     let posts: Vec<Value> = (0..1000)
-        .map(|n| told(&json!({ "id": format!("p{n}"), "user_id": "x", "create_at": SINCE })))
+        .map(|n| post_json(&json!({ "id": format!("p{n}"), "user_id": "x", "create_at": SINCE })))
         .collect();
     let mut replies = vec![me(), list(&posts)];
     replies.extend((0..40).map(|_| list(&posts[..200])));
@@ -357,16 +360,16 @@ async fn a_direct_message_goes_to_the_channel_of_both() {
         me(),
         recorded("dm-create-201"),
         list(&[]),
-        StubReply::json(201, &told(&direct)),
+        StubReply::json(201, &post_json(&direct)),
         recorded("dm-create-201"),
-        list(&[told(&direct)]),
+        list(&[post_json(&direct)]),
     ])
     .await;
-    // The second time it stands there already.
+    // The second time the message exists already.
     for _ in 0..2 {
         let (user, text, since) = (user(), "Invite me", Timestamp::from_millis(1));
-        let told = bench.client.direct_message(&user, "m1:invite", text, since);
-        told.await.unwrap();
+        let sent = bench.client.direct_message(&user, "m1:invite", text, since);
+        sent.await.unwrap();
     }
     let seen = bench.stub.seen();
     assert_eq!(seen[1].line(), "POST /api/v4/channels/direct");

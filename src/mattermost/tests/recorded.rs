@@ -18,7 +18,7 @@ async fn class_of(file: &str) -> String {
         replies.push(me());
     }
     replies.push(StubReply::recorded(&path));
-    // What reading the post says when changing it is forbidden.
+    // The answer to reading the post when changing it is forbidden.
     replies.push(recorded("channel-get-dm-403"));
     let bench = bench(replies).await;
     let client = &bench.client;
@@ -70,7 +70,8 @@ async fn class_of(file: &str) -> String {
     }
 }
 
-/// File, class. Posts recorded as made are those of others, since they do not carry the key asked for.
+/// File and class. Recorded answers to creating posts count as posts of others, because they do not have the requested
+/// key.
 const CLASSES: &[(&str, &str)] = &[
     ("mattermost-11/rest/bot-disabled-401", "Unauthorized"),
     ("mattermost-11/rest/bot-token-revoked-401", "Unauthorized"),
@@ -172,8 +173,8 @@ async fn every_recorded_answer_gets_its_class() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What the requests of the recordings ask for that an account never asks: what administrators set up, what users'
-/// clients do, and what later parts will ask. Incoming webhooks have their classes in `notices`.
+/// Recorded requests that the relay's account never makes: those of administrators, of users' clients, and of features
+/// that the relay does not use. Incoming webhooks have their classes in `notices`.
 const NOT_ASKED: &[&str] = &[
     "POST /api/v4/bots",
     "/tokens",
@@ -225,7 +226,7 @@ fn no_recorded_answer_is_forgotten() {
 }
 
 #[tokio::test]
-async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_tells_no_secret() {
+async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_reveals_no_secret() {
     let hook = ResponseHook::parse("1w3ncsn8wj8z3qmzkf91xdxuka").unwrap();
     let mut wrong = Vec::new();
     for name in exchanges() {
@@ -285,7 +286,7 @@ async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_tells_no_s
 
 #[tokio::test]
 async fn a_post_answered_for_a_known_pending_id_is_the_post() {
-    // The recorded double, had it been ours.
+    // The recorded duplicate, if it were ours.
     let double = "mattermost-11/rest/post-create-duplicate-pending-id-201.http";
     let mut post: Value = serde_json::from_slice(&Recorded::read(double).body).unwrap();
     post["props"]["meetrelay"] = json!({ "key": "m1:card" });

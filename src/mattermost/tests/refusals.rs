@@ -7,7 +7,7 @@ use super::*;
 use crate::http::CallOutcome;
 
 #[tokio::test]
-async fn throttled_calls_tell_how_long_to_wait() {
+async fn throttled_calls_return_how_long_to_wait() {
     let bench = bench(vec![recorded("ratelimit-429")]).await;
     let after = Some(Duration::from_secs(1));
     assert_eq!(
@@ -48,7 +48,7 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
     bench.client.own_account().await.unwrap();
     bench.client.own_account().await.unwrap_err();
     let reports = bench.observer.0.lock().unwrap();
-    let told: Vec<_> = reports
+    let reported: Vec<_> = reports
         .iter()
         .map(|r| {
             (
@@ -59,7 +59,7 @@ async fn the_observer_learns_of_outcomes_and_the_rate_limit() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (Operation::Read, CallOutcome::Success, Some(9)),
             (Operation::Read, CallOutcome::RateLimited, Some(0)),
@@ -121,7 +121,7 @@ async fn an_outage_is_no_refusal() {
     }
 }
 
-/// What something in front of the server may say: a page for people, a line, or JSON of its own.
+/// Answers of something in front of the server: an HTML page, a line of text, or other JSON.
 const FOREIGN: [(&[(&str, &str)], &str); 4] = [
     (&[("Content-Type", "text/html")], "<html>sign in</html>"),
     (&[("Content-Type", "text/plain")], "blocked by policy"),
@@ -129,7 +129,7 @@ const FOREIGN: [(&[(&str, &str)], &str); 4] = [
         &[("Content-Type", "application/json")],
         r#"{"error":"forbidden"}"#,
     ),
-    // The name of an error without the rest of Mattermost's form.
+    // An error id without the rest of Mattermost's format.
     (
         &[("Content-Type", "application/json")],
         r#"{"id":"gateway.denied"}"#,
@@ -137,7 +137,7 @@ const FOREIGN: [(&[(&str, &str)], &str); 4] = [
 ];
 
 #[tokio::test]
-async fn f4_an_answer_without_mattermosts_form_is_never_its_word() {
+async fn f4_an_answer_without_mattermosts_format_never_counts_as_its_own() {
     for status in [
         301, 302, 307, 400, 401, 403, 404, 405, 407, 410, 413, 414, 451, 501,
     ] {
@@ -195,7 +195,7 @@ async fn f5_success_without_the_expected_answer_is_none() {
         "[]",
         r#"{"status":"ok"}"#,
     ] {
-        // Creating asks first who we are.
+        // Creating a post first reads the relay's own account.
         let mut replies = vec![me()];
         replies.extend(vec![StubReply::new(200, &[], body); 9]);
         let bench = bench(replies).await;
@@ -220,7 +220,7 @@ async fn f5_success_without_the_expected_answer_is_none() {
 }
 
 #[tokio::test]
-async fn a_post_whose_answer_never_came_may_stand() {
+async fn a_post_whose_answer_never_came_may_exist() {
     let started = Instant::now();
     let silent = bench_at(
         vec![me(), StubReply::Silence],
@@ -253,13 +253,13 @@ async fn a_post_whose_answer_never_came_may_stand() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_got_nothing() {
-    let away = bench(vec![]).await;
-    let port = away.stub.url.port().unwrap();
-    drop(away.stub);
+async fn an_unreachable_server_received_nothing() {
+    let unreachable = bench(vec![]).await;
+    let port = unreachable.stub.url.port().unwrap();
+    drop(unreachable.stub);
     // The port is free again once the stub's task is gone.
     loop {
-        let result = away.client.own_account().await;
+        let result = unreachable.client.own_account().await;
         if let Err(ChatError::Unreachable { sent: false, why }) = result {
             assert!(
                 !why.contains(TOKEN) && !why.contains(&format!("{port}/api")),
@@ -272,7 +272,7 @@ async fn a_server_that_is_away_got_nothing() {
 }
 
 #[tokio::test]
-async fn an_edit_after_the_time_limit_is_told_apart() {
+async fn an_edit_after_the_time_limit_has_its_own_error() {
     let id = "api.post.update_post.permissions_time_limit.app_error";
     let error = json!({ "id": id, "message": "m", "request_id": "r", "status_code": 400 });
     let bench = bench(vec![StubReply::json(400, &error)]).await;

@@ -78,7 +78,7 @@ async fn session_goes_on_while_its_password_stays_and_is_logged_out_when_it_chan
 }
 
 #[tokio::test]
-async fn token_that_cannot_stand_in_a_header_changes_nothing() {
+async fn token_that_is_not_allowed_in_a_header_changes_nothing() {
     let bench = bench(vec![me()]).await;
     let secret = SecretString::from(SECRET);
     let refused = bench.client.identity(token("two\nlines"), secret);

@@ -5,14 +5,14 @@ use futures_util::FutureExt;
 
 use super::*;
 
-/// Of the recorded login.
+/// The token of the recorded login.
 const SESSION: &str = "Bearer 73x5dsz79pn59g35q9pt7o6u1o";
 
 fn login() -> StubReply {
     recorded("login-200")
 }
 
-/// A login that gives another session.
+/// A login that returns another session.
 fn login_as(token: &str) -> StubReply {
     let headers = [("Content-Type", "application/json"), ("Token", token)];
     let body = json!({ "id": BOT }).to_string();
@@ -28,7 +28,7 @@ fn wrong() -> StubReply {
 }
 
 impl Bench {
-    /// Last part of the path, and the header Authorization, of all requests.
+    /// The last part of the path and the header `Authorization` of all requests.
     fn trace(&self) -> Vec<(String, Option<String>)> {
         let seen = self.stub.seen();
         let of = |seen: &crate::http::stub::Seen| {
@@ -132,7 +132,7 @@ async fn many_first_callers_share_one_login_and_its_failure() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_leaves_the_login_to_the_others() {
+async fn a_cancelled_caller_leaves_the_login_to_the_others() {
     let bench = bench_with_login(vec![login(), me()]).await;
     {
         let call = bench.client.own_account();
@@ -222,7 +222,7 @@ async fn refused_logins_are_tried_again_ever_later_and_four_times_at_most() {
     assert_eq!(bench.logins(), 4, "Mattermost locks at ten");
 }
 
-/// Lets time pass between the calls; during them it is real.
+/// Advances the paused clock between calls. During the calls time is real.
 async fn skip(by: Duration) {
     tokio::time::pause();
     tokio::time::advance(by).await;
@@ -240,7 +240,7 @@ async fn a_login_that_works_at_last_ends_the_refusals() {
 
 #[tokio::test]
 async fn session_that_works_again_is_used_while_logins_are_barred() {
-    // What a server answers whose own database is away for a moment.
+    // The answer of a server whose own database is unavailable for a moment.
     let replies = vec![login(), me(), expired(), wrong(), expired(), me()];
     let bench = bench_with_login(replies).await;
     bench.client.own_account().await.unwrap();

@@ -1,20 +1,20 @@
-//! What of a language model's reply is the summary: without what it thought aloud, said before, and wrapped around.
+//! Extracts the summary from a language model's reply: without its reasoning, an announcement and a wrapping.
 
 use std::borrow::Cow;
 
-/// Tags between which models think aloud.
+/// The tags between which models write their reasoning.
 const REASONING_TAGS: [&str; 3] = ["think", "thinking", "reasoning"];
 
-/// How often one of these tags is looked for: each time takes as long as the text.
+/// Most sections of one of these tags that are removed, because each removal scans the whole text.
 const REASONINGS_MAX: usize = 16;
 
-/// Longest reply that is looked through, in bytes; models think at length before they answer.
+/// Longest reply that is read, in bytes; models may write long reasoning before they answer.
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Languages that a fence around the whole reply names.
+/// The languages of a code fence that may wrap the whole reply.
 const WRAPPING_LANGUAGES: [&str; 6] = ["json", "html", "markdown", "md", "text", "txt"];
 
-/// How a line begins that only announces the summary.
+/// The beginnings of a line that only announces the summary.
 const PREFACES: [&str; 9] = [
     "here is",
     "here's",
@@ -27,10 +27,10 @@ const PREFACES: [&str; 9] = [
     "okay",
 ];
 
-/// Longest line that is taken for an announcement, in bytes.
+/// Longest line that counts as an announcement, in bytes.
 const PREFACE_BYTES_MAX: usize = 150;
 
-/// The summary in a reply. A value of JSON may be wrapped once more.
+/// The summary in a reply. It is unwrapped twice, because a value in JSON may be wrapped itself.
 pub(super) fn summary(reply: &str) -> String {
     let mut end = REPLY_BYTES_MAX.min(reply.len());
     while !reply.is_char_boundary(end) {
@@ -53,19 +53,19 @@ fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// Without what stands between the tags of reasoning; also where the opening or the closing one is missing, as some
-/// models leave them out or are cut off.
+/// Removes the text between reasoning tags. The opening or the closing tag may be missing, because some models omit it
+/// or are cut off.
 fn without_reasoning(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for tag in REASONING_TAGS {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
         for _ in 0..REASONINGS_MAX {
-            // Letters of ASCII keep their places.
+            // Lower case of ASCII letters does not change byte positions.
             let lower = text.to_ascii_lowercase();
             let ended = lower
                 .find(&close)
                 .filter(|at| !lower[..*at].contains(&open));
-            // Further inside a line it is a word about the tag.
+            // Further inside a line, the tag is only mentioned by the text.
             let begun = lower
                 .match_indices(&open)
                 .map(|(at, _)| at)
@@ -89,7 +89,7 @@ fn begins_line(before: &str) -> bool {
     before.is_empty() || before.ends_with('\n')
 }
 
-/// Without a first line such as "Here is the summary of the meeting:".
+/// Removes a first line such as "Here is the summary of the meeting:".
 fn without_preface(text: &str) -> &str {
     let Some((first, rest)) = text.split_once('\n') else {
         return text;
@@ -104,7 +104,7 @@ fn without_preface(text: &str) -> &str {
     if is_preface { bare(rest) } else { text }
 }
 
-/// Without a fence around the whole, or around JSON with words behind it.
+/// Removes a code fence around the whole reply, or around JSON that is followed by words.
 fn without_fence(text: &str) -> &str {
     let Some(inner) = text.strip_prefix("```") else {
         return text;
@@ -119,12 +119,12 @@ fn without_fence(text: &str) -> &str {
     if is_wrapping { bare(body) } else { text }
 }
 
-/// The summary in JSON; any other text as it is.
+/// The summary in a JSON object; any other text is unchanged.
 fn unwrap_json(text: &str) -> Cow<'_, str> {
     if !text.starts_with('{') {
         return Cow::Borrowed(text);
     }
-    // A stream reads the first value and leaves what a model says behind it.
+    // A stream reads only the first value and ignores any text of the model after it.
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     match values.next() {
         Some(Ok(value)) => match value.get("summary").and_then(serde_json::Value::as_str) {

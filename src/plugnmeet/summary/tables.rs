@@ -1,32 +1,32 @@
-//! Tables on their way through the converter: it drops cells of tables without a header, of rows that mix both kinds of
-//! cell, and does not keep the cells of nested tables apart.
+//! Prepares tables for the HTML converter and cleans its result. The converter drops cells of tables without a header
+//! and of rows that mix both kinds of cells, and it joins the cells of nested tables.
 
-/// Most bytes that the converter may fill up cells to: it makes all cells of a column as wide as the widest.
+/// Most bytes of a table after the converter has padded it: it makes all cells of a column as wide as the widest.
 const PADDED_BYTES_MAX: usize = 1024 * 1024;
 
-/// Cleaned HTML with tables that all have a header row, their first, and ordinary rows below it. A nested table is
-/// text in its cell; one that would become far too wide is paragraphs.
+/// Rewrites the tables of cleaned HTML so that the first row is the header and all others are ordinary rows. A nested
+/// table becomes text in its cell. If a table would become too large, all tables become paragraphs.
 pub(super) fn level(html: &str) -> String {
     if !html.contains("<table>") {
         return html.to_owned();
     }
-    let (leveled, padded_bytes) = rewritten(html, Form::Table);
+    let (leveled, padded_bytes) = rewritten(html, TableOutput::Table);
     if padded_bytes <= PADDED_BYTES_MAX {
         leveled
     } else {
-        rewritten(html, Form::Paragraphs).0
+        rewritten(html, TableOutput::Paragraphs).0
     }
 }
 
-/// What becomes of the outermost tables.
+/// The result for the outermost tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum TableOutput {
     Table,
     Paragraphs,
 }
 
-/// The HTML, and how many bytes its widest table could be filled up to.
-fn rewritten(html: &str, form: Form) -> (String, usize) {
+/// The rewritten HTML, and the number of bytes to which its largest table could be padded.
+fn rewritten(html: &str, output: TableOutput) -> (String, usize) {
     let mut out = String::with_capacity(html.len());
     let (mut depth, mut rows, mut cells, mut columns) = (0_usize, 0_usize, 0_usize, 0_usize);
     let (mut cell_began, mut widest, mut padded) = (0, 0, 0);
@@ -62,16 +62,16 @@ fn rewritten(html: &str, form: Form) -> (String, usize) {
             (rows, columns, widest) = (0, 0, 0);
         }
         let is_outermost = is_outer && (name != "table" || is_begun || (is_end && depth == 0));
-        out.push_str(match (name, is_end, form) {
+        out.push_str(match (name, is_end, output) {
             ("table" | "tr" | "td" | "th", ..) if !is_outermost => " ",
-            ("table", _, Form::Table) | ("tr", _, Form::Table) => tag,
-            ("td" | "th", false, Form::Table) if rows <= 1 => "<th>",
-            ("td" | "th", true, Form::Table) if rows <= 1 => "</th>",
-            ("td" | "th", false, Form::Table) => "<td>",
-            ("td" | "th", true, Form::Table) => "</td>",
-            ("tr", false, Form::Paragraphs) => "<p>",
-            ("tr", true, Form::Paragraphs) => "</p>",
-            ("table" | "td" | "th", _, Form::Paragraphs) => " ",
+            ("table", _, TableOutput::Table) | ("tr", _, TableOutput::Table) => tag,
+            ("td" | "th", false, TableOutput::Table) if rows <= 1 => "<th>",
+            ("td" | "th", true, TableOutput::Table) if rows <= 1 => "</th>",
+            ("td" | "th", false, TableOutput::Table) => "<td>",
+            ("td" | "th", true, TableOutput::Table) => "</td>",
+            ("tr", false, TableOutput::Paragraphs) => "<p>",
+            ("tr", true, TableOutput::Paragraphs) => "</p>",
+            ("table" | "td" | "th", _, TableOutput::Paragraphs) => " ",
             _ => tag,
         });
     }
@@ -79,8 +79,8 @@ fn rewritten(html: &str, form: Form) -> (String, usize) {
     (out, padded)
 }
 
-/// Markdown whose tables are not filled up with blanks, which would count as text, and whose cells hold a `|` with a
-/// backslash instead of a character reference, which would be defused later.
+/// Removes the padding of Markdown tables, because it would count as text. A `|` in a cell gets a backslash instead of
+/// a character reference, which would be escaped later.
 pub(super) fn narrow(markdown: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut row = 0;

@@ -117,7 +117,7 @@ fn text_without_tags_keeps_its_lines() {
 }
 
 #[test]
-fn a_missing_or_empty_header_is_borne() {
+fn a_missing_or_empty_header_is_tolerated() {
     assert_eq!(markdown(b"<p>x</p>"), "x");
     assert_eq!(markdown(b"Meeting Summary for: mm-1"), "");
     assert_eq!(markdown(b"Meeting Summary for: mm-1\n<p>x</p>"), "x");
@@ -177,7 +177,7 @@ fn f7_a_table_stays_a_table() {
 
     After
     ");
-    // A reference to a character would be defused, and seen.
+    // A character reference would be escaped, and then it would be visible.
     assert_eq!(
         neutralise_markdown(&seen, 1_000).replace('\u{200B}', ""),
         seen
@@ -194,7 +194,7 @@ fn f7_nested_torn_and_huge_tables_keep_their_cells_apart() {
         of("<tr><td>Who</td><td>What</td></tr><tr><td>Ana</td><td>ship</td></tr>"),
         "| Who | What |\n| --- | --- |\n| Ana | ship |"
     );
-    // Cells that would be filled up to gigabytes.
+    // Cells that would be padded to gigabytes.
     let rows = format!("<tr><td>a</td><td>{}</td></tr>", "w".repeat(100)).repeat(400);
     let huge = of(&format!(
         "<table><tr><td>{}</td></tr>{rows}</table>",
@@ -254,7 +254,7 @@ fn f8_markdown_stays_markdown() {
     a line  
     another
     ");
-    // HTML that begins the reply is HTML, whatever stands in it.
+    // A reply that begins with HTML counts as HTML, whatever it contains.
     assert_eq!(of("<p>1 of *2*</p>"), "1 of \\*2\\*");
     assert_eq!(of("<b>Decisions</b>\n\n- one"), "**Decisions**\n\n- one");
 }
@@ -276,7 +276,7 @@ fn f8_what_a_model_thinks_aloud_is_dropped() {
     ] {
         assert_eq!(of(reply), plain, "{reply}");
     }
-    // A word about the tag, and code, are no reasoning.
+    // A mention of the tag, and code, are not reasoning.
     assert_eq!(
         of("We talked of `<think>` and kept it"),
         "We talked of `‹think>` and kept it"
@@ -308,6 +308,6 @@ fn f8_hostile_markdown_takes_no_time() {
     for unit in ["> ", "- ", "[", "*a", "`", "| a ", "<p>", "![", "1. ", "\\"] {
         of(&unit.repeat(HTML_BYTES_MAX / unit.len()));
     }
-    // With the square of it, it is hours.
+    // If the time grew with the square of the length, this would take hours.
     assert!(began.elapsed() < std::time::Duration::from_secs(60));
 }

@@ -1,4 +1,4 @@
-//! Answers as no plugNmeet gives them.
+//! Property tests with answers that plugNmeet never sends.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -49,7 +49,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// plugNmeet's own words about a failure are told: on one line, masked and cut.
+/// plugNmeet's own text of a failure is shown on one line, masked and cut.
 fn harmless(error: &ConferenceError) {
     assert_harmless(&error.to_string().replace(CANARY, ""));
 }
@@ -67,7 +67,7 @@ proptest! {
             body: body.into(),
         };
         let read = || answer::envelope(&answer);
-        harmless(&answer::not_its_word(&answer));
+        harmless(&answer::foreign_answer(&answer));
         match read() {
             Err(error) => harmless(&error),
             Ok(envelope) => harmless(&envelope.failure()),
@@ -82,7 +82,7 @@ proptest! {
     }
 }
 
-/// The lists and files are read page by page over a real connection, which takes its time: fewer cases.
+/// The lists and files are read page by page over a real connection. That takes longer, so there are fewer cases.
 #[tokio::test]
 async fn any_list_and_file_is_read_or_refused() {
     let cases = (Config::default().cases / 8).max(1);
@@ -96,8 +96,8 @@ async fn any_list_and_file_is_read_or_refused() {
             Ok(found) => assert!(found.len() <= 400, "{}", found.len()),
             Err(error) => harmless(&error),
         }
-        let told = bench.client.summary_text(&"a1".parse().unwrap()).await;
-        if let Err(error) = told {
+        let result = bench.client.summary_text(&"a1".parse().unwrap()).await;
+        if let Err(error) = result {
             harmless(&error);
         }
     }

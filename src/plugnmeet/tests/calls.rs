@@ -1,4 +1,4 @@
-//! The requests that leave, and answers outside the recordings.
+//! The requests that are sent, and answers that are not in the recordings.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use secrecy::ExposeSecret;
@@ -231,7 +231,7 @@ async fn a_room_that_exists_for_another_meeting_is_refused_and_for_ours_taken() 
 }
 
 #[tokio::test]
-async fn joining_asks_for_a_token_and_gives_the_address_under_the_external_path() {
+async fn joining_asks_for_a_token_and_returns_the_address_below_the_external_path() {
     let bench = bench(vec![StubReply::recorded(
         "plugnmeet/recorded/api-token-user.http",
     )])
@@ -253,7 +253,7 @@ async fn joining_asks_for_a_token_and_gives_the_address_under_the_external_path(
 }
 
 #[tokio::test]
-async fn a_token_that_could_not_stand_in_an_address_is_not_believed() {
+async fn a_token_that_is_not_allowed_in_a_url_is_not_accepted() {
     for token in [
         json!(""),
         json!("a&b=c"),
@@ -274,7 +274,7 @@ async fn a_token_that_could_not_stand_in_an_address_is_not_believed() {
     }
 }
 
-/// Whoever is answered with this body has an error of that class.
+/// An answer with this body results in an error of that class.
 async fn assert_refused_as(class: &str, body: &Value) {
     let result = bench(vec![StubReply::json(200, body)])
         .await
@@ -288,7 +288,7 @@ async fn assert_refused_as(class: &str, body: &Value) {
 }
 
 #[tokio::test]
-async fn failures_of_servers_without_codes_are_told_by_their_words() {
+async fn failures_of_servers_without_codes_are_recognized_by_their_text() {
     let cases = [
         ("room is not active", "RoomGone"),
         ("this user is blocked to join this session", "Blocked"),

@@ -32,7 +32,7 @@ async fn recordings_and_artifacts_of_a_session_are_found() {
     ])
     .await;
     let found = bench.client.artifacts(&sid()).await.unwrap();
-    let told: Vec<String> = found
+    let listed: Vec<String> = found
         .iter()
         .map(|a| format!("{} {}", a.kind.as_str(), a.id))
         .collect();
@@ -42,7 +42,7 @@ async fn recordings_and_artifacts_of_a_session_are_found() {
         "analytics 91f4570a-2a0d-4bb9-9496-0ed9c4a8dbff",
         "transcript ce714778-a377-4879-9192-00aa8ea8b966",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(listed, expected);
     assert_eq!(
         bench.stub.lines(),
         ["POST /auth/recording/fetch", "POST /auth/artifact/fetch"]

@@ -1,4 +1,4 @@
-//! What is plugNmeet's own word, and what it says of the relay's key.
+//! Which answers come from plugNmeet itself, and what they show about the relay's key.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 #[tokio::test]
-async fn f4_answer_that_is_not_in_plugnmeets_own_form_is_never_its_word() {
+async fn f4_answer_without_plugnmeets_format_never_counts_as_its_own() {
     let page = "<html><body>Please log in</body></html>";
     let own = r#"{"status":false,"msg":"x","status_code":"INVALID_API_KEY"}"#;
     for (status, body) in [
@@ -54,7 +54,7 @@ async fn f4_answer_that_is_not_in_plugnmeets_own_form_is_never_its_word() {
 async fn f19_refused_key_is_known_until_it_is_replaced_or_taken() {
     let refused = || StubReply::recorded("plugnmeet/recorded/api-create-401-wrong-key.http");
     let alive = || StubReply::json(200, &json!({"status": true, "is_active": true}));
-    // What does not know the path has not looked at the key.
+    // A server that does not know the path has not checked the key.
     let no_path = || StubReply::new(404, &[], "not found");
     let replies = vec![refused(), refused(), no_path(), alive(), refused()];
     let bench = bench(replies).await;

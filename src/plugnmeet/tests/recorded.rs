@@ -52,7 +52,7 @@ async fn class_of(file: &str) -> String {
     }
 }
 
-/// File (without `api-`), class.
+/// File (without `api-`) and class.
 const CLASSES: &[(&str, &str)] = &[
     ("active-created", "Active"),
     ("active-live", "Active"),
@@ -96,7 +96,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("create-after-db-row-ended", "ok"),
     ("create-after-killed-end", "Internal"),
     ("create-after-killed-end-2", "ok"),
-    // Made for the meeting 01JH…, which is not the one that asks here.
+    // The room was created for the meeting 01JH…, which is not the one of this test.
     ("create-again-other-values", "Refused"),
     ("create-full", "Refused"),
     ("create-bad-room-id", "Refused"),
@@ -212,7 +212,7 @@ async fn every_recorded_answer_gets_its_class() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What the requests of the recordings ask for that the relay never asks.
+/// Recorded requests that the relay never makes.
 const NOT_ASKED: &[&str] = &[
     "/room/getActiveRoomInfo",
     "/room/getActiveRoomsInfo",
@@ -255,7 +255,7 @@ fn no_recorded_answer_is_forgotten() {
 }
 
 #[tokio::test]
-async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_tells_no_secret() {
+async fn any_recorded_answer_to_any_call_is_understood_or_refused_and_reveals_no_secret() {
     let id: ArtifactId = "4ce5cedd-a732-4dc4-8cbf-03bbe5d9141c".parse().unwrap();
     let sid: crate::domain::Sid = "s".parse().unwrap();
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! Links and guests that nobody signed.
+//! Property tests with links and guests that nobody signed.
 
 use proptest::prelude::*;
 

@@ -48,10 +48,10 @@ async fn s9_floods_of_forged_requests_leave_one_line_each_and_are_counted() {
     }
     let log = world.relay.log();
     for line in [
-        "webhook refused: do plugnmeet.api_key",
+        "webhook refused: check that plugnmeet.api_key",
         "outgoing webhook refused: its token",
         "command refused: its token",
-        "came to an address that the relay does not have",
+        "was sent to a path that the relay does not have",
     ] {
         let count = log.matches(line).count();
         // On a machine so slow that the flood takes more than a minute there is a second one.

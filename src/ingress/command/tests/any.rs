@@ -1,4 +1,4 @@
-//! Words, response URLs and trigger ids as nobody types and no server sends them.
+//! Property tests with words, response URLs and trigger ids that no person types and no server sends.
 
 use proptest::prelude::*;
 use url::Url;

@@ -1,4 +1,4 @@
-//! Bodies as no honest caller writes them.
+//! Property tests with bodies that no honest caller sends.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn read(body: &[u8]) {
         match read(body, &KNOWN) {
             Ok(fields) => {
                 let held: usize = KNOWN.iter().map(|name| fields.text(name).len()).sum();
-                // A number is written anew, at most as 1.2345678901234567e-300.
+                // A number is formatted again, in the longest case as 1.2345678901234567e-300.
                 assert!(held <= body.len() + 3 * 32, "{held} of {}", body.len());
                 let _ = fields.id::<crate::domain::ChannelId>("channel_id");
                 let _ = fields.optional_number("text");

@@ -1,4 +1,4 @@
-//! Events as plugNmeet never writes them.
+//! Property tests with events that plugNmeet never sends.
 
 use super::*;
 use crate::any::{bytes, damaged, json};
@@ -29,14 +29,14 @@ const KEYS: [&str; 22] = [
 ];
 
 fn read(body: &[u8]) {
-    let Ok(told) = facts::read(body, NOW) else {
+    let Ok(parsed) = facts::read(body, NOW) else {
         return;
     };
-    assert!(told.event_id.len() <= 71, "{}", told.event_id);
-    if let Ok(Fact::PersonJoined { name, .. } | Fact::PersonLeft { name, .. }) = &told.fact {
+    assert!(parsed.event_id.len() <= 71, "{}", parsed.event_id);
+    if let Ok(Fact::PersonJoined { name, .. } | Fact::PersonLeft { name, .. }) = &parsed.fact {
         assert!(name.chars().count() <= 100 && !name.chars().any(char::is_control));
     }
-    let fact = format!("{:?}", told.fact);
+    let fact = format!("{:?}", parsed.fact);
     assert!(fact.len() < 3000, "what is kept is bounded: {}", fact.len());
 }
 

@@ -1,4 +1,4 @@
-//! Tokens as plugNmeet never signs them: none but its own is let in.
+//! Property tests with tokens that plugNmeet never signs: only its own tokens are accepted.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,7 @@ const HEADER: [&str; 9] = [
 const EMPTY: &[u8] = b"{}";
 const NOTHING: &str = "{}";
 
-/// Signed with the right secret: only what it says can be wrong.
+/// A token signed with the right secret, so that only its claims can be wrong.
 fn signed(header: &str, claims: &str) -> String {
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let content = format!("{}.{}", part(header), part(claims));
@@ -36,7 +36,7 @@ fn is_refused(token: &[u8], body: &[u8], now: Timestamp) -> bool {
     key().verify(&headers, body, now).is_err()
 }
 
-/// A token that is good, with its body and time.
+/// A valid token, with its body and time.
 fn good() -> (String, Vec<u8>, Timestamp) {
     let (cases, body) = cases();
     let now = Timestamp::from_seconds(cases["now_unix"].as_i64().unwrap());

@@ -1,4 +1,4 @@
-//! Summaries as a hostile model would write them.
+//! Property tests with summaries of a hostile model.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::any::{bytes, damaged};
 fn read(file: &[u8]) {
     let began = Instant::now();
     let text = markdown(file);
-    // Far above what it takes; a square of the length would take minutes.
+    // Far more than is needed. If the time grew with the square of the length, it would take minutes.
     assert!(began.elapsed() < Duration::from_secs(20));
     assert!(text.len() <= 8 * HTML_BYTES_MAX, "{}", text.len());
     assert!(!text.contains('\0'));
@@ -49,7 +49,7 @@ proptest! {
     }
 }
 
-/// Each of them parses HTML, so that there are fewer, unless more are asked for.
+/// Each case parses HTML, so there are fewer cases by default.
 fn cases() -> u32 {
     (ProptestConfig::default().cases / 8).max(1)
 }

@@ -102,7 +102,7 @@ async fn f17_addresses_work_as_people_write_them_or_are_told() {
         assert_eq!(say(path, &form).await, 404, "{path}");
     }
     let log = world.relay.log();
-    let lost = "came to an address that the relay does not have";
+    let lost = "was sent to a path that the relay does not have";
     assert_eq!(log.matches(lost).count(), 1, "once a minute");
     assert!(log.contains("\"/.../mattermost/outgoing\""), "{log}");
     world.finish().await;
