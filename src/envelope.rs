@@ -52,7 +52,8 @@ pub enum DecodeError {
 /// Writes an envelope as a message, without a signature.
 ///
 /// # Errors
-/// [`PublishError::TooLarge`] when the message would be longer than [`MESSAGE_BYTES_MAX`], else [`PublishError::Unwritable`].
+/// [`PublishError::TooLarge`] when the message would be longer than [`MESSAGE_BYTES_MAX`], else
+/// [`PublishError::Unwritable`].
 pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
     let id = envelope.id();
     let written = match &envelope.body {

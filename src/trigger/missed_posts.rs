@@ -37,7 +37,8 @@ impl MissedPosts {
         self.0.signal.notified().await;
     }
 
-    /// Records that the ingress received this post and refused it, so that the catch-up does not take it for a lost one.
+    /// Records that the ingress received this post and refused it, so that the catch-up does not take it for a lost
+    /// one.
     pub fn refused(&self, post: PostId) {
         let mut refused = self.lock();
         if refused.ids.insert(post.clone()) {

@@ -57,8 +57,8 @@ impl Start {
 }
 
 impl Starts {
-    /// Allows at most `per_minute` starts within a minute in one channel, and `ALL_CHANNELS_FACTOR` times as many in all
-    /// channels.
+    /// Allows at most `per_minute` starts within a minute in one channel, and `ALL_CHANNELS_FACTOR` times as many in
+    /// all channels.
     pub fn new(per_minute: usize) -> Self {
         Self {
             per_minute,
@@ -66,8 +66,8 @@ impl Starts {
         }
     }
 
-    /// Whether this start is allowed; it is counted if so. The same dedup key counts once, because two webhooks may fire
-    /// for one post.
+    /// Whether this start is allowed; it is counted if so. The same dedup key counts once, because two webhooks may
+    /// fire for one post.
     pub fn admit(&self, channel: &ChannelId, user: &UserId, key: &str, now: Instant) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if !recent.people.contains_key(user) && !recent.make_room(now) {
