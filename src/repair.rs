@@ -32,7 +32,7 @@ impl fmt::Debug for Repairs {
     }
 }
 
-/// Why an action was not taken. Nothing has changed then.
+/// Why an action was not completed. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
     /// There is no dead letter of this id.
