@@ -1,8 +1,8 @@
-//! The versioned wire form of an envelope: JSON, because an operator reads dead letters.
+//! The versioned wire format of an envelope. It is JSON, because an operator reads dead letters.
 //!
-//! Decoding is total: whatever the bytes are, the answer is an envelope or a short reason that repeats nothing of
-//! them. Version 1 may gain fields with defaults; anything else is a new version. Everything that a worker needs
-//! stands in it or in the store, so that messages can be moved by hand between queues.
+//! Decoding accepts any bytes: the result is an envelope, or a short reason that repeats nothing of the bytes.
+//! Version 1 may gain fields with defaults; any other change is a new version. Everything that a worker needs is in
+//! the envelope or in the store, so that messages can be moved by hand between queues.
 
 mod check;
 mod own;
@@ -25,40 +25,41 @@ pub(crate) use own::{event_posting, own_event};
 pub use queue::EnvelopeQueue;
 pub use seal::{EnvelopeSigner, SealError};
 
-/// The version that is written.
+/// The schema version that this relay writes.
 const VERSION: u64 = 1;
-/// Deepest nesting that is read; ours have 5 levels.
+/// Deepest nesting that is read. The relay's own envelopes have 5 levels.
 const DEPTH_MAX: usize = 16;
 
 /// Why a message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// No JSON, or no envelope.
-    #[error("it is no envelope: {0}")]
+    /// The bytes are not JSON, or not the JSON of an envelope.
+    #[error("it is not an envelope: {0}")]
     Malformed(String),
-    /// Written by a newer relay: kept as a dead letter until that one runs again.
+    /// A newer relay wrote it. It is kept as a dead letter until a relay of that version runs again.
     #[error(
-        "it has version {0}, this relay reads version {VERSION}: replay it with the newer relay"
+        "it has schema version {0}, this relay reads version {VERSION}: replay it with the newer relay"
     )]
     Newer(u64),
-    /// Longer than any message of ours.
+    /// It is longer than any message that the relay writes.
     #[error("it has {0} bytes, more than {MESSAGE_BYTES_MAX}")]
     TooLong(usize),
-    /// Nested deeper than any message of ours.
-    #[error("it nests deeper than {DEPTH_MAX} levels")]
+    /// It is nested deeper than any message that the relay writes.
+    #[error("it is nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
 }
 
-/// The message of an envelope.
+/// Writes an envelope as a message, without a signature.
 ///
 /// # Errors
-/// [`PublishError::TooLarge`] when it would be longer than [`MESSAGE_BYTES_MAX`], else [`PublishError::Unwritable`].
+/// [`PublishError::TooLarge`] when the message would be longer than [`MESSAGE_BYTES_MAX`], else
+/// [`PublishError::Unwritable`].
 pub fn encode(envelope: &Envelope) -> Result<Message, PublishError> {
     let id = envelope.id();
     let written = match &envelope.body {
         Body::Event(event) => write(envelope, "event", &id, Some(&event.origin), &event.fact),
         Body::Job { since, .. } => write(envelope, "job", &id, None, &JobBody { since: *since }),
-        Body::Reply(tell) => write(envelope, "tell", &id, None, &ReplyBody::from(tell)),
+        Body::Reply(reply) => write(envelope, "tell", &id, None, &ReplyBody::from(reply)),
     };
     let body = written.map_err(|error| PublishError::Unwritable(check::problem(&error)))?;
     if body.len() > MESSAGE_BYTES_MAX {
@@ -88,16 +89,16 @@ fn write(
         tries: envelope.tries,
         not_before: envelope.not_before,
         delayed_at: envelope.delayed_at,
-        // What is no trace context would be dropped by the reader anyway.
+        // The reader would ignore anything that is not a trace context.
         trace: envelope.trace.as_deref().filter(|trace| is_trace(trace)),
         body,
     })
 }
 
-/// Reads a message.
+/// Reads a message. Its signature is not checked here: see [`EnvelopeSigner::decode`].
 ///
 /// # Errors
-/// See [`DecodeError`]; never the message's content.
+/// See [`DecodeError`]; the error never holds the message's content.
 pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(DecodeError::TooLong(bytes.len()));
@@ -111,7 +112,7 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
         0 => return Err(DecodeError::Malformed("it has version 0".to_owned())),
         newer => return Err(DecodeError::Newer(newer)),
     }
-    let read: Read<'_> = serde_json::from_slice(bytes).map_err(malformed)?;
+    let read: ReadEnvelope<'_> = serde_json::from_slice(bytes).map_err(malformed)?;
     let trace = read.trace.clone().filter(|trace| is_trace(trace));
     let (received_at, attempt, tries) = (read.received_at, read.attempt.max(1), read.tries.max(1));
     let (not_before, delayed_at) = (read.not_before, read.delayed_at);
@@ -127,7 +128,7 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
     })
 }
 
-fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
+fn read_body(read: ReadEnvelope<'_>) -> Result<Body, DecodeError> {
     let body = read.body.get();
     match read.kind.as_str() {
         "event" => {
@@ -152,13 +153,13 @@ fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
             Ok(Body::Job { id, since })
         }
         "tell" => {
-            let tell: ReplyBody = serde_json::from_str(body).map_err(malformed)?;
-            if read.id != format!("tell:{}", tell.request) {
+            let reply: ReplyBody = serde_json::from_str(body).map_err(malformed)?;
+            if read.id != format!("tell:{}", reply.request) {
                 return Err(DecodeError::Malformed(
-                    "its id is none of its request".to_owned(),
+                    "its id does not match its request".to_owned(),
                 ));
             }
-            Ok(Body::Reply(tell.into()))
+            Ok(Body::Reply(reply.into()))
         }
         _ => Err(DecodeError::Malformed("its kind is unknown".to_owned())),
     }
@@ -166,7 +167,7 @@ fn read_body(read: Read<'_>) -> Result<Body, DecodeError> {
 
 fn parse<T: std::str::FromStr>(text: &str, field: &str) -> Result<T, DecodeError> {
     text.parse()
-        .map_err(|_| DecodeError::Malformed(format!("its {field} is none")))
+        .map_err(|_| DecodeError::Malformed(format!("its {field} is not valid")))
 }
 
 fn malformed(error: serde_json::Error) -> DecodeError {
@@ -200,7 +201,7 @@ struct Version {
 }
 
 #[derive(Deserialize)]
-struct Read<'a> {
+struct ReadEnvelope<'a> {
     kind: String,
     id: String,
     source: Option<String>,
@@ -232,23 +233,23 @@ struct ReplyBody {
 }
 
 impl From<&Reply> for ReplyBody {
-    fn from(tell: &Reply) -> Self {
+    fn from(reply: &Reply) -> Self {
         Self {
-            request: tell.request,
-            hook: tell.hook.clone(),
-            to: tell.to.clone(),
-            saying: tell.saying.clone(),
+            request: reply.request,
+            hook: reply.hook.clone(),
+            to: reply.to.clone(),
+            saying: reply.saying.clone(),
         }
     }
 }
 
 impl From<ReplyBody> for Reply {
-    fn from(tell: ReplyBody) -> Self {
+    fn from(reply: ReplyBody) -> Self {
         Self {
-            request: tell.request,
-            hook: tell.hook,
-            to: tell.to,
-            saying: tell.saying,
+            request: reply.request,
+            hook: reply.hook,
+            to: reply.to,
+            saying: reply.saying,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a person does about dead letters and meetings, kept with who did it. Each is durable when it answers `Ok`, and
-//! harmless when repeated.
+//! Actions of an administrator on dead letters and meetings. Each action is recorded with the person who took it. It is
+//! durable when it returns `Ok`, and harmless when repeated.
 
 #[cfg(test)]
 pub(crate) mod recording;
@@ -32,51 +32,52 @@ impl fmt::Debug for Repairs {
     }
 }
 
-/// Why nothing was done.
+/// Why an action was not completed. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
     /// There is no dead letter of this id.
     #[error("there is no dead letter {0}")]
     Unknown(String),
-    /// Nobody can read it, so nobody can replay it.
+    /// The message cannot be decoded, so it cannot be replayed.
     #[error(
-        "dead letter {0} cannot be read by this version of the relay and so not be replayed; a newer one wrote it, \
-         or it is damaged: keep it until that version runs, or discard it"
+        "dead letter {0} cannot be read by this version of the relay, so it cannot be replayed: a newer version wrote \
+         it, or it is damaged; keep it until that version runs, or discard it"
     )]
     Unreadable(String),
-    /// What it belongs to is not in the store.
+    /// The store does not have the meeting of the dead letter.
     #[error(
-        "the store knows no meeting of dead letter {0} (was it restored from a backup?), so nothing can be done for \
-         it; discard it"
+        "the store does not have the meeting of dead letter {0} (was the store restored from a backup?), so it cannot \
+         be replayed; discard it"
     )]
     NoMeeting(String),
-    /// It would end another meeting than was meant.
+    /// A replay could end another meeting than the one that was meant.
     #[error(
-        "dead letter {0} is an old wish to end what ran at its place then; now it would end whatever runs there: end \
-         that with `meetrelay meetings end`, replay it with --now if that is meant, or discard it"
+        "dead letter {0} is an old request to end the meeting that ran in its conversation then; now it would end \
+         whichever meeting runs there: end that one with `meetrelay meetings end`, replay the dead letter with --now \
+         if that is meant, or discard it"
     )]
     OldEnd(String),
-    /// It was only just given up.
+    /// The meeting has not yet recorded that the job was given up.
     #[error(
-        "dead letter {0} was given up just now and its meeting does not know it yet; try again in a moment"
+        "dead letter {0} was given up a moment ago and its meeting has not recorded that yet; try again in a moment"
     )]
     TooSoon(String),
-    /// This process only looks into the files and cannot publish.
+    /// This process only opens the store's files (`--offline`) and cannot publish.
     #[error(
-        "without a running relay nothing can be put into RabbitMQ: start the relay and repeat this without --offline"
+        "without a running relay nothing can be published to RabbitMQ: start the relay and repeat this without --offline"
     )]
     NoQueue,
-    /// The queue did not take it.
+    /// The queue did not accept the message.
     #[error(transparent)]
     Queue(#[from] PublishError),
-    /// The store did not answer.
+    /// The store is unavailable, or refused the change.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Repairs {
-    /// Repairs with these means; without a `queue` nothing can be published. At most `replays_per_second` dead letters
-    /// are replayed in a second.
+    /// Repairs on this store and queue. Without a `queue` nothing can be published. At most `replays_per_second` dead
+    /// letters are replayed in a second.
     pub fn new(
         store: Arc<dyn Store>,
         queue: Option<EnvelopeQueue>,
@@ -91,10 +92,10 @@ impl Repairs {
         }
     }
 
-    /// Ends a meeting on an administrator's word.
+    /// Orders the end of a meeting for an administrator.
     ///
     /// # Errors
-    /// The order is not durable.
+    /// The order could not be published.
     pub async fn end_meeting(&self, meeting: MeetingId, by: &str) -> Result<(), RepairError> {
         let key = format!("end:{meeting}:{}", self.clock.now().millis());
         let event = self.publish_fact(Fact::EndOrdered { meeting }, key).await?;
@@ -107,20 +108,24 @@ impl Repairs {
     /// Removes a dead letter for good.
     ///
     /// # Errors
-    /// There is none, or the store is away.
+    /// There is no such dead letter, or the store is unavailable.
     pub async fn discard(&self, id: &str, by: &str) -> Result<(), RepairError> {
-        let letter = self.find(id).await?;
-        if !self.store.remove_dead_letter(id, letter.buried_at).await? {
+        let dead_letter = self.find(id).await?;
+        if !self
+            .store
+            .remove_dead_letter(id, dead_letter.buried_at)
+            .await?
+        {
             return Err(RepairError::Unknown(id.to_owned()));
         }
         info!(
             message.id = id,
-            meeting.id = letter.meeting.map(|id| id.to_string()),
+            meeting.id = dead_letter.meeting.map(|id| id.to_string()),
             by,
-            reason = letter.reason,
+            reason = dead_letter.reason,
             "dead letter discarded"
         );
-        self.note(by, "discard", id, letter.meeting).await;
+        self.note(by, "discard", id, dead_letter.meeting).await;
         Ok(())
     }
 
@@ -128,7 +133,7 @@ impl Repairs {
         self.queue.as_ref().ok_or(RepairError::NoQueue)
     }
 
-    /// Puts a fact of our own on the events queue.
+    /// Publishes a fact that the relay itself creates to the events queue.
     async fn publish_fact(&self, fact: Fact, key: String) -> Result<EventId, RepairError> {
         let now = self.clock.now();
         let event = own_event(fact, key, now);
@@ -137,7 +142,8 @@ impl Repairs {
         Ok(id)
     }
 
-    /// Keeps who did what. It is done already, so a store that is away changes nothing: the log line stands.
+    /// Records who took which action. The action is durable already, so a failure of the store is only logged: the
+    /// action's own log line names the person too.
     async fn note(&self, by: &str, action: &str, subject: &str, meeting: Option<MeetingId>) {
         let note = Note {
             at: self.clock.now(),
@@ -147,12 +153,12 @@ impl Repairs {
             meeting,
         };
         if let Err(error) = self.store.log_note(note).await {
-            debug!(%error, action, "who did it stands in the log alone");
+            debug!(%error, action, "the action could not be recorded in the store; only the log has it");
         }
     }
 
     async fn find(&self, id: &str) -> Result<DeadLetter, RepairError> {
-        let letter = self.store.dead_letter(id).await?;
-        letter.ok_or_else(|| RepairError::Unknown(id.to_owned()))
+        let dead_letter = self.store.dead_letter(id).await?;
+        dead_letter.ok_or_else(|| RepairError::Unknown(id.to_owned()))
     }
 }

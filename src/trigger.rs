@@ -1,5 +1,6 @@
-//! Whether a post asks for a meeting. Decided here for both ways in which posts come: told by an outgoing webhook, and
-//! read later because Mattermost tells each only once (src/mattermost/README.md, "Delivery of integrations").
+//! Decides whether a post asks for a meeting. The same decision serves both sources of posts: an outgoing webhook
+//! reports them, and the relay reads them later because Mattermost sends each webhook only once
+//! (src/mattermost/README.md, "Delivery of integrations").
 
 mod missed_posts;
 mod own_user;
@@ -23,58 +24,58 @@ pub use starts::Starts;
 /// A post that may ask for a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidatePost<'t> {
-    /// Which.
+    /// Its id in Mattermost; the dedup key of the request is made of it.
     pub post: PostId,
-    /// Where it stands; posts count as outside any thread.
+    /// The conversation that it was posted in. Its thread is not known yet, so that it counts as outside any thread.
     pub place: Conversation,
-    /// Who wrote it.
+    /// The author.
     pub by: Person,
-    /// What it says, as the person wrote it.
+    /// The text as the person wrote it.
     pub text: &'t str,
-    /// It was read, and not told.
+    /// The relay read the post itself; no outgoing webhook reported it.
     pub caught_up: bool,
 }
 
-/// What a post asks for.
+/// The result of the decision about a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// A meeting.
+    /// The post asks for a meeting.
     For {
-        /// The key by which the same post is known again, however it comes.
+        /// The dedup key of the post. It is the same for a webhook and for a post that was read later.
         origin: Origin,
-        /// `MeetingRequested`.
+        /// A [`Fact::MeetingRequested`].
         fact: Box<Fact>,
     },
-    /// Nothing of us.
+    /// The post asks for nothing.
     Nothing(Idle),
-    /// One more than a person may start in a minute.
+    /// The person has started as many meetings as are allowed within a minute (see [`Starts`]).
     TooMuch,
 }
 
 /// Why a post asks for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idle {
-    /// The relay wrote it.
+    /// The relay itself wrote the post.
     OwnPost,
-    /// No rule of its place knows its words.
+    /// No rule of its conversation matches the text.
     NoRule,
 }
 
-/// Decides about posts.
+/// Decides which posts ask for a meeting.
 #[derive(Debug, Clone)]
 pub struct Triggers {
-    /// The Mattermost server that the posts are of.
+    /// The Mattermost server of the posts.
     pub server: ServerName,
-    /// What starts meetings.
+    /// The rules that map a phrase to a meeting.
     pub rules: Arc<Rules>,
-    /// Whose posts never do.
+    /// The relay's own user, whose posts never start a meeting.
     pub own_user: OwnUser,
-    /// How often a person may.
+    /// The limit of starts per person.
     pub starts: Arc<Starts>,
 }
 
 impl Triggers {
-    /// What a post asks for that was written at `at`.
+    /// Decides about a post that was written at `at`, and counts it as a start if it asks for a meeting.
     pub fn asked(&self, written: CandidatePost<'_>, at: Instant) -> Asked {
         let CandidatePost {
             post,
@@ -109,13 +110,13 @@ impl Triggers {
         }
     }
 
-    /// Whether such a post of `user` could ask for a meeting, whatever the user is called.
+    /// Whether such a post of `user` could ask for a meeting, without knowing the user's name.
     pub fn is_candidate(&self, place: &Conversation, user: &UserId, text: &str) -> bool {
-        let nameless = Person {
+        let unnamed = Person {
             user_id: user.clone(),
             user_name: String::new(),
         };
-        self.rule(place, &nameless, text).is_ok()
+        self.rule(place, &unnamed, text).is_ok()
     }
 
     fn rule(&self, place: &Conversation, by: &Person, text: &str) -> Result<RuleChoice, Idle> {

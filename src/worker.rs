@@ -1,6 +1,5 @@
-//! Workers: apply moves meetings, job workers call the peers, the sweep wakes who still owes, and what Mattermost told
-//! in vain is caught up with. They know only the
-//! domain and the ports.
+//! The workers. Apply changes meetings, job workers call the peers, the sweep wakes meetings that still owe jobs, and
+//! the catch-up reads posts whose webhooks were lost. They depend only on the domain and the ports.
 
 mod apply;
 mod apply_now;
@@ -41,69 +40,69 @@ pub use catch_up::{CatchUpSettings, begin_catching_up};
 pub use chat::CardFace;
 pub use observer::{DeadReason, JobOutcome, Repair, Silent, WorkObserver};
 
-/// The outside, as workers need it.
+/// What workers need from outside.
 #[derive(Clone)]
 pub struct Deps {
-    /// Where meetings are kept.
+    /// Meetings, posts and dead letters.
     pub store: Arc<dyn Store>,
-    /// The queue.
+    /// The queue of events and jobs.
     pub queue: EnvelopeQueue,
-    /// Where messages are put aside that nobody can be given; none for a queue that puts nothing aside.
+    /// Sources of messages that the broker returned as unroutable or dead-lettered. Empty for a queue without them.
     pub returned: Vec<Arc<dyn ReturnedMessages>>,
     /// Mattermost.
     pub chat: Arc<dyn Chat>,
     /// plugNmeet.
     pub conference: Arc<dyn Conference>,
-    /// Our own addresses.
+    /// Makes the links that lead to the relay's own pages.
     pub links: Arc<dyn MeetingLinks>,
-    /// Our clock.
+    /// The relay's clock.
     pub clock: Arc<dyn Clock>,
-    /// Who is told.
+    /// Receives the workers' reports, for metrics.
     pub observer: Arc<dyn WorkObserver>,
 }
 
-/// The numbers of the workers.
+/// The settings of the workers.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// How apply decides.
+    /// The rules by which apply decides.
     pub policy: Policy,
     /// When jobs are given up.
     pub retry: RetryPolicy,
-    /// The pauses between attempts that count.
+    /// The pauses between attempts that count towards giving up.
     pub backoff: Backoff,
-    /// The pauses while a peer is away.
+    /// The pauses while a peer is unavailable.
     pub outage_backoff: Backoff,
-    /// Each peer's breaker.
+    /// The settings of each peer's breaker.
     pub breaker: BreakerSettings,
-    /// Most jobs at once that call Mattermost.
+    /// Most jobs that call Mattermost at the same time.
     pub mattermost_concurrency: usize,
-    /// Most jobs at once that call plugNmeet.
+    /// Most jobs that call plugNmeet at the same time.
     pub plugnmeet_concurrency: usize,
     /// Most events applied in one transaction.
     pub batch_max: usize,
-    /// How often the sweep looks.
+    /// The interval between two sweeps.
     pub sweep_every: Duration,
-    /// How long a lease holds: twice the deadline of a call to Mattermost.
+    /// The duration of a lease: twice the deadline of a call to Mattermost.
     pub lease: Duration,
-    /// How often a redelivered message is worked on before it counts as poison.
+    /// How many times work on a message may begin before it counts as poison.
     pub poison_max: u32,
-    /// How long after a POST without an answer doubles are looked for.
+    /// How long after a POST without an answer the relay looks for duplicate posts.
     pub tidy_after: Duration,
-    /// How long after a notice whose outcome is unknown it is posted once more.
+    /// How long after a notice with an unknown outcome it is posted once more.
     pub notice_again_after: Duration,
-    /// Pause before a card is tried again while the bot is outside the channel and the meeting runs.
+    /// Pause before a card is tried again while the bot cannot post in the channel and the meeting runs.
     pub outside_again_after: Duration,
     /// How long dedup keys and the event log are kept.
     pub keep: Duration,
-    /// How cards look.
+    /// The configured appearance of cards.
     pub face: CardFace,
-    /// How posts are caught up with; `None`: not at all.
+    /// The settings of the catch-up. `None`: posts are not caught up.
     pub catch_up: Option<CatchUpSettings>,
     /// This instance's name in leases: its name and start time.
     pub instance: String,
 }
 
-/// Everything that a worker task shares.
+/// The state that all worker tasks share.
 pub(crate) struct WorkerContext {
     pub(crate) deps: Deps,
     pub(crate) settings: WorkerSettings,
@@ -163,7 +162,7 @@ impl Workers {
         }
         let mattermost = jobs::Slots::new(ctx.settings.mattermost_concurrency);
         let plugnmeet = jobs::Slots::new(ctx.settings.plugnmeet_concurrency);
-        // chat.later gets half of Mattermost's slots, so that a backlog never delays a fresh "meet now".
+        // chat.later gets half of Mattermost's slots, so that a backlog never delays a new "meet now".
         let later = mattermost.half();
         tasks.spawn(jobs::run(
             Arc::clone(&ctx),
@@ -175,13 +174,13 @@ impl Workers {
         Self { stop, tasks }
     }
 
-    /// Resolves when a worker ended although nobody asked: a defect, after which the process should end.
+    /// Resolves when a worker ended without being asked to. That is a defect, and the process should end then.
     pub async fn any_ended(&mut self) {
         self.tasks.join_next().await;
     }
 
-    /// Takes nothing new, finishes what is in flight until `deadline` resolves; the rest stays in the queue.
-    /// Tells whether all was finished.
+    /// Stops receiving and finishes what is in flight until `deadline` resolves; the rest stays in the queue.
+    /// Returns whether everything was finished.
     pub async fn drain(mut self, deadline: impl Future<Output = ()>) -> bool {
         self.stop.cancel();
         let in_time = tokio::select! {

@@ -1,8 +1,8 @@
-//! What is checked beside serde's own work.
+//! Checks on a message that serde does not do.
 
 use serde_json::error::Category;
 
-/// Whether `text` is a `traceparent` of version 00 (W3C trace context): lower-case hex, neither id all zero.
+/// Whether `text` is a `traceparent` of version 00 (W3C trace context): lower-case hex, and neither id is all zeros.
 pub fn is_trace(text: &str) -> bool {
     let is_hex = |part: &str, length: usize| {
         part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -16,7 +16,7 @@ pub fn is_trace(text: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// How deep brackets nest outside of strings.
+/// The deepest nesting of brackets outside of strings.
 pub(super) fn depth(bytes: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut is_escaped) = (false, false);
@@ -36,28 +36,32 @@ pub(super) fn depth(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// What serde says, without what it quotes: only the part that is made of our own names, and the place.
+/// A reason that is safe to log. serde's message quotes the input, so only the part that consists of the relay's own
+/// names is kept, with the position.
 pub(super) fn problem(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     let what = match error.classify() {
-        Category::Syntax => "no JSON".to_owned(),
-        Category::Eof => "JSON that breaks off".to_owned(),
-        Category::Data => format!("JSON of another shape ({})", expected(&error.to_string())),
+        Category::Syntax => "not JSON".to_owned(),
+        Category::Eof => "incomplete JSON".to_owned(),
+        Category::Data => format!(
+            "JSON of a different structure ({})",
+            expected(&error.to_string())
+        ),
         Category::Io => "unreadable".to_owned(),
     };
     format!("{what} at line {line}, column {column}")
 }
 
-/// serde's sentences begin with what was found, and end with what was expected.
+/// The expectation in serde's message. The message begins with the value that was read and ends with the expectation.
 fn expected(text: &str) -> String {
     let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
     if text.starts_with("missing field `") || text.starts_with("duplicate field `") {
         text.to_owned()
     } else if text.starts_with("unknown variant `") {
-        "a word that this release does not know".to_owned()
+        "a value that this version does not know".to_owned()
     } else if let Some((_, expected)) = text.rsplit_once(", expected ") {
         format!("expected {expected}")
     } else {
-        "a value out of its bounds".to_owned()
+        "a value out of range".to_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! Events that the relay itself makes, on their way to apply.
+//! Events that the relay itself creates and publishes for apply.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::{Event, EventId, Fact, Origin, Timestamp};
 use crate::ports::{Body, Envelope, Posting, QueueName};
 
-/// The event of a fact that the relay itself learned, under the dedup key `key`.
+/// The event of a fact that the relay itself learned. `key` is its dedup key.
 pub(crate) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp) -> Event {
     let id = EventId::from_uuid(Uuid::now_v7());
     Event {
@@ -18,7 +18,7 @@ pub(crate) fn own_event(fact: Fact, key: impl std::fmt::Display, now: Timestamp)
     }
 }
 
-/// An event on its way to apply.
+/// The posting that puts an event on the events queue, without delay.
 pub(crate) fn event_posting(event: Event, now: Timestamp) -> Posting {
     let envelope = Envelope::first(Body::Event(event), now);
     Posting {

@@ -1,4 +1,4 @@
-//! Envelopes over any queue: what routes and workers use.
+//! A queue of envelopes over a queue of bytes. Routes and workers use this one.
 
 use std::sync::Arc;
 
@@ -9,10 +9,12 @@ use crate::ports::{
 
 use super::EnvelopeSigner;
 
-/// Why a message is not read whose bytes changed.
-const DAMAGED: &str = "its checksum does not fit: the disk gave back other bytes than were written; look after the disk";
+/// The reason why a message is not read when its bytes have changed.
+const DAMAGED: &str =
+    "its checksum does not match: the disk returned other bytes than were written; check the disk";
 
-/// A queue of envelopes: signed on their way in, verified on their way out. Clones share it.
+/// A queue of envelopes. It signs each one that is published and verifies each one that is received. Clones share the
+/// queue.
 #[derive(Clone)]
 pub struct EnvelopeQueue {
     queue: Arc<dyn Queue>,
@@ -26,12 +28,12 @@ impl std::fmt::Debug for EnvelopeQueue {
 }
 
 impl EnvelopeQueue {
-    /// Envelopes over `queue`.
+    /// A queue of envelopes that stores its messages in `queue`.
     pub fn new(queue: Arc<dyn Queue>, signer: EnvelopeSigner) -> Self {
         Self { queue, signer }
     }
 
-    /// Makes what came from outside durable, as long as the queue has room.
+    /// Publishes a message that came from outside the relay. It is durable on `Ok`; a full queue refuses it.
     ///
     /// # Errors
     /// See [`Queue::publish`].
@@ -39,7 +41,7 @@ impl EnvelopeQueue {
         self.queue.publish(self.sign(posting)?).await
     }
 
-    /// Makes all of them durable; on an error some may be. For what follows from accepted work.
+    /// Publishes messages that follow from accepted work. All are durable on `Ok`; on an error some may be.
     ///
     /// # Errors
     /// See [`Queue::publish_all`].
@@ -49,20 +51,20 @@ impl EnvelopeQueue {
         self.queue.publish_all(outgoing).await
     }
 
-    /// Hands out 1 to `max`, waiting until there is one.
+    /// Receives 1 to `max` messages, and waits until there is one.
     ///
     /// # Errors
     /// See [`Queue::receive`].
     pub async fn receive(&self, queue: QueueName, max: usize) -> Result<Vec<Received>, QueueError> {
-        // What cannot be judged yet is not asked for.
+        // A message that cannot be verified yet must not be received.
         self.signer.can_read().await;
         let deliveries = self.queue.receive(queue, max).await?;
         let read = deliveries.into_iter().map(|delivery| self.read(delivery));
         Ok(read.collect())
     }
 
-    /// Hands out what a back end put aside, verified as deliveries are: it may have been put aside before anybody had
-    /// read it.
+    /// Receives 1 to `max` returned messages. They are verified as deliveries are, because the back end may have
+    /// returned a message that no worker has read.
     ///
     /// # Errors
     /// See [`ReturnedMessages::receive`].
@@ -80,7 +82,7 @@ impl EnvelopeQueue {
         Ok(returned.into_iter().map(read).collect())
     }
 
-    /// Settles deliveries.
+    /// Settles deliveries; the next message of a retry is signed.
     ///
     /// # Errors
     /// See [`Queue::settle`].
@@ -90,7 +92,7 @@ impl EnvelopeQueue {
             Settlement::Return(receipt) => Settlement::Return(receipt),
             Settlement::Again { receipt, next } => match self.sign(&next) {
                 Ok(next) => Settlement::Again { receipt, next },
-                // It was read from a message of at most this size; a few digits more cannot be refused for good.
+                // It was read from a message within the limit. A few more digits are no reason to give it up.
                 Err(_) => Settlement::Return(receipt),
             },
         });

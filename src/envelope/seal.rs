@@ -1,8 +1,9 @@
-//! The signature of an envelope: whoever can write into the broker's queues cannot make the relay act.
+//! The signature of an envelope. Write access to the broker's queues is not enough to make the relay act.
 //!
-//! It is the last field of the envelope's JSON, `,"mac":"1.<base64url>"}` in place of the closing brace, over all
-//! bytes before it. Relays that do not know it ignore the field, so that the wire version stays. It does not tell how
-//! often a message was sent: a copy of a signed one is met by the dedup keys of events and by the rounds of jobs.
+//! The signature is the last field of the envelope's JSON: `,"mac":"1.<base64url>"}` replaces the closing brace, and
+//! all bytes before it are signed. A relay without signatures ignores the field, so that the wire version stays.
+//! The signature does not prevent a replay: the dedup keys of events and the rounds of jobs handle a copy of a signed
+//! message.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,27 +19,28 @@ use crate::ports::{Envelope, MESSAGE_BYTES_MAX, Message, PublishError};
 
 use super::{decode, encode};
 
-/// Makes the key of envelopes from a signing secret, which signs links too.
+/// Derives the key of envelopes from a signing secret. The same secret signs links, with a key of its own.
 const KEY_PURPOSE: &[u8] = b"meetrelay envelope v1";
-/// Stands before the signed bytes.
+/// Prefix of the signed bytes; it is not part of the message.
 const PURPOSE: &[u8] = b"meetrelay envelope 1\0";
-/// Between the signed bytes and the signature. No JSON text holds this with its quotation marks unescaped.
+/// Separates the signed bytes from the signature. A JSON string cannot hold it, because its quotation marks would be
+/// escaped there.
 const OPENING: &[u8] = b",\"mac\":\"1.";
-/// After the signature.
+/// Follows the signature and ends the JSON.
 const CLOSING: &[u8] = b"\"}";
-/// HMAC-SHA256 in base64url without padding.
+/// Length of an HMAC-SHA256 in base64url without padding.
 const MAC_CHARS: usize = 43;
 
-/// Why a message is not worked on. Both are for the dead letter.
+/// Why a message is not processed. The text becomes the reason of its dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// It has no signature.
+    /// The message has no signature.
     #[error(
         "it is not signed: somebody else wrote it, or a relay of a version before signatures; replay it only if you \
          know where it comes from"
     )]
     Unsigned,
-    /// It has a signature of another key.
+    /// No key of this relay made its signature.
     #[error(
         "it is not signed with this relay's key: somebody else wrote it, or server.signing_secret was changed without \
          server.previous_signing_secrets; replay it only if you know where it comes from"
@@ -46,21 +48,21 @@ pub enum SealError {
     Wrong,
 }
 
-/// Signs envelopes, and knows those that were signed. Clones share their state.
+/// Signs envelopes and verifies signatures. Clones share their state.
 #[derive(Clone)]
 pub struct EnvelopeSigner(Arc<watch::Sender<SignerState>>);
 
 #[derive(Clone)]
 struct SignerState {
-    /// The first signs; all verify, so that what waits outlives a rotation of the secret.
+    /// The first key signs. All keys verify, so that waiting messages stay valid when the secret is rotated.
     keys: Vec<Hmac<Sha256>>,
-    /// Whether messages without a signature are read; `None`: the store has not told yet.
+    /// Whether messages without a signature are read. `None`: the store has not answered yet.
     reads_unsigned: Option<bool>,
 }
 
 impl EnvelopeSigner {
-    /// A signer with the signing secret in use and the ones before it. It reads nothing before
-    /// [`Self::set_reads_unsigned`].
+    /// A signer with the present signing secret and the previous ones. It reads nothing until
+    /// [`Self::set_reads_unsigned`] is called.
     pub fn new(present: &SecretString, previous: &[SecretString]) -> Self {
         let state = SignerState {
             keys: keys(present, previous),
@@ -69,27 +71,27 @@ impl EnvelopeSigner {
         Self(Arc::new(watch::Sender::new(state)))
     }
 
-    /// Other secrets are in force.
+    /// Replaces all secrets, for example after the configuration was reloaded.
     pub fn replace_secrets(&self, present: &SecretString, previous: &[SecretString]) {
         let keys = keys(present, previous);
         self.0.send_modify(|state| state.keys = keys);
     }
 
-    /// All secrets are known, and whether messages without a signature are read: those that a relay of an older
-    /// version left behind.
+    /// Sets whether messages without a signature are read: those that a relay of an older version left in the queue.
+    /// From now on messages can be read.
     pub fn set_reads_unsigned(&self, reads_unsigned: bool) {
         self.0
             .send_modify(|state| state.reads_unsigned = Some(reads_unsigned));
     }
 
-    /// Waits until it is known what may be read.
+    /// Waits until [`Self::set_reads_unsigned`] was called.
     pub async fn can_read(&self) {
         let mut state = self.0.subscribe();
-        // It fails only when there is no sender, and there is one.
+        // The wait fails only without a sender, and `self` holds one.
         drop(state.wait_for(|state| state.reads_unsigned.is_some()).await);
     }
 
-    /// The signed message of an envelope.
+    /// Writes an envelope as a signed message.
     ///
     /// # Errors
     /// See [`encode`].
@@ -105,21 +107,21 @@ impl EnvelopeSigner {
         })
     }
 
-    /// The envelope in a message, or why it is not read.
+    /// Verifies and reads a message.
     ///
     /// # Errors
-    /// For a dead letter; never the message's content.
+    /// The reason for a dead letter. It never holds the message's content.
     pub fn decode(&self, bytes: &[u8]) -> Result<Envelope, String> {
         let refusal = self.verify(bytes).err();
         let decoded = decode(bytes).map_err(|error| error.to_string());
         match refusal {
             None => decoded,
-            // Of what is no envelope at all the reason says that, not that nobody signed it.
+            // Bytes that are not an envelope have no signature either; the reason reports the first.
             Some(refusal) => Err(decoded.err().unwrap_or_else(|| refusal.to_string())),
         }
     }
 
-    /// `json`, which ends with a brace, with its signature.
+    /// Adds the signature to `json`, which ends with a brace.
     pub fn sign(&self, json: &[u8]) -> Vec<u8> {
         let content = json.strip_suffix(b"}").unwrap_or(json);
         let mac = self.0.borrow().keys.first().map(|key| {
@@ -130,7 +132,7 @@ impl EnvelopeSigner {
         [content, OPENING, mac.as_bytes(), CLOSING].concat()
     }
 
-    /// Whether the message was signed by one of the secrets, or need not be.
+    /// Checks that one of the secrets signed the message, or that it may be unsigned.
     ///
     /// # Errors
     /// See [`SealError`].
@@ -143,7 +145,7 @@ impl EnvelopeSigner {
             };
         };
         let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| SealError::Wrong)?;
-        // Constant time for each key; which of the keys fits is no secret.
+        // Each comparison takes constant time. Which of the keys matches is not secret.
         let is_signed = state
             .keys
             .iter()
@@ -176,7 +178,7 @@ fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes any key")
 }
 
-/// Over the bytes of the whole envelope: `content` without its closing brace, which is put back.
+/// The MAC over the whole envelope. `content` lacks its closing brace, which is added here.
 fn mac_of(key: &Hmac<Sha256>, content: &[u8]) -> Hmac<Sha256> {
     let mut mac = key.clone();
     mac.update(PURPOSE);
@@ -185,7 +187,7 @@ fn mac_of(key: &Hmac<Sha256>, content: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
-/// The signed bytes and the signature; `None`: there is none.
+/// Splits a message into the signed bytes and the signature. `None`: there is no signature.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_suffix(CLOSING)?;
     let (rest, mac) = rest.split_at_checked(rest.len().checked_sub(MAC_CHARS)?)?;

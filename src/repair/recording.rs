@@ -1,4 +1,4 @@
-//! A queue that only notes what is put into it, for tests of what repairs.
+//! A queue that only records what is published to it, for tests of code that repairs.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::ports::{
     Settlement,
 };
 
-/// Notes the kind of each event; refuses as long as there is an error.
+/// Records the kind of each event. It refuses to publish while `error` is set.
 #[derive(Default)]
 pub(crate) struct RecordingQueue {
     pub(crate) kinds: Mutex<Vec<&'static str>>,
@@ -21,7 +21,7 @@ pub(crate) struct RecordingQueue {
 }
 
 impl RecordingQueue {
-    /// As workers and repairs use it.
+    /// The queue of envelopes that workers and repairs use.
     pub(crate) fn envelopes(self: &Arc<Self>) -> EnvelopeQueue {
         let secret = SecretString::from("a signing secret of 32 bytes: 012");
         let queue = Arc::clone(self) as Arc<dyn Queue>;
@@ -29,7 +29,7 @@ impl RecordingQueue {
     }
 }
 
-/// What the dead letter of an event holds.
+/// The body of an event's dead letter.
 pub(crate) fn body_of(event: Event, now: Timestamp) -> Vec<u8> {
     let envelope = Envelope::first(Body::Event(event), now);
     encode(&envelope).unwrap().body.to_vec()

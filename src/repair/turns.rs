@@ -1,11 +1,12 @@
-//! Replays one after the other, at the pace that is configured.
+//! Limits replays to the configured rate, one after the other.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Gives one turn after the other, evenly, however many ask: a caller that goes away gives its turn up.
+/// Grants one turn after the other at a fixed interval, however many callers wait. A caller that stops waiting loses
+/// its turn to the next one.
 #[derive(Debug)]
 pub(super) struct Turns {
     every: Duration,
@@ -13,7 +14,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// So many turns a second; at least one.
+    /// This many turns a second, at least one.
     pub(super) fn per_second(turns: u32) -> Self {
         Self {
             every: Duration::from_secs(1) / turns.max(1),
@@ -21,9 +22,10 @@ impl Turns {
         }
     }
 
-    /// Waits for one's turn.
+    /// Waits for the caller's turn.
     pub(super) async fn wait(&self) {
-        // Held while waiting: whoever comes later waits behind, and is given the turn of one who went away.
+        // The lock is held while waiting, so that later callers queue behind. When this caller is cancelled, the next
+        // one gets the turn.
         let mut next = self.next.lock().await;
         if let Some(at) = *next {
             tokio::time::sleep_until(at).await;
@@ -39,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn turns_come_evenly_whoever_asks() {
+    async fn turns_come_at_a_fixed_interval() {
         let turns = Arc::new(Turns::per_second(10));
         let began = Instant::now();
         let waiting = (0..31).map(|_| {
@@ -51,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn first_turn_after_a_rest_comes_at_once_and_rests_are_not_saved_up() {
+    async fn first_turn_after_a_pause_comes_at_once_and_unused_turns_are_not_saved() {
         let turns = Turns::per_second(10);
         turns.wait().await;
         tokio::time::sleep(Duration::from_secs(60)).await;

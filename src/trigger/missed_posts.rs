@@ -1,4 +1,4 @@
-//! The word from the door to those who catch up: something may have been lost here, and this was refused on purpose.
+//! Reports of the ingress to the catch-up: a trigger may have been lost, or a post was refused on purpose.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 
 use crate::domain::PostId;
 
-/// Most refused posts that are remembered; the oldest are forgotten first.
+/// Most refused posts that are remembered; the oldest are removed first.
 const REFUSED_MAX: usize = 10_000;
 
-/// Shared by the door, which notices, and by the worker that looks again.
+/// Shared by the ingress, which reports, and by the worker that reads posts again. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct MissedPosts(Arc<MissedPostsState>);
 
@@ -22,37 +22,38 @@ struct MissedPostsState {
 
 #[derive(Debug, Default)]
 struct RefusedPosts {
-    known: HashSet<PostId>,
+    ids: HashSet<PostId>,
     in_order: VecDeque<PostId>,
 }
 
 impl MissedPosts {
-    /// A trigger was not taken although it was good: Mattermost will not send it again.
+    /// Reports that a valid trigger could not be accepted. Mattermost does not send it again.
     pub fn signal(&self) {
         self.0.signal.notify_one();
     }
 
-    /// Resolves when one was noticed since the last time.
+    /// Resolves when a trigger was missed since this resolved last.
     pub async fn awaited(&self) {
         self.0.signal.notified().await;
     }
 
-    /// This post was heard and starts nothing: it must not be found later as one that was lost.
+    /// Records that the ingress received this post and refused it, so that the catch-up does not take it for a lost
+    /// one.
     pub fn refused(&self, post: PostId) {
         let mut refused = self.lock();
-        if refused.known.insert(post.clone()) {
+        if refused.ids.insert(post.clone()) {
             refused.in_order.push_back(post);
         }
         if refused.in_order.len() > REFUSED_MAX
             && let Some(oldest) = refused.in_order.pop_front()
         {
-            refused.known.remove(&oldest);
+            refused.ids.remove(&oldest);
         }
     }
 
-    /// Whether the door of this process has refused the post.
+    /// Whether the ingress of this process has refused the post.
     pub fn was_refused(&self, post: &PostId) -> bool {
-        self.lock().known.contains(post)
+        self.lock().ids.contains(post)
     }
 
     fn lock(&self) -> MutexGuard<'_, RefusedPosts> {

@@ -6,17 +6,17 @@ use tokio::sync::watch;
 
 use crate::domain::UserId;
 
-/// Shared with whoever learns the bot's user id; unknown at first.
+/// The bot's user id, once it is known. Clones share it, because the id is learned in another task.
 #[derive(Debug, Clone)]
 pub struct OwnUser(Arc<watch::Sender<Option<UserId>>>);
 
 impl OwnUser {
-    /// Not known yet.
+    /// No id is known yet: no post counts as the relay's own.
     pub fn unknown() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    /// From now on it is this one.
+    /// Sets the id.
     pub fn set(&self, user: UserId) {
         self.0.send_replace(Some(user));
     }

@@ -1,4 +1,4 @@
-//! How often a person may start meetings, and end them: in one channel, and in all channels together.
+//! Limits how many meetings a person may start and end within a minute: in one channel, and in all channels together.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,15 +8,16 @@ use tokio::time::Instant;
 
 use crate::domain::{ChannelId, UserId};
 
+/// The period in which starts are counted.
 const WINDOW: Duration = Duration::from_secs(60);
-/// In all channels together a person may start this many times as many meetings as in one.
+/// The limit for all channels together is this many times the limit for one channel.
 const ALL_CHANNELS_FACTOR: usize = 5;
-/// Most people who are remembered; beyond it new ones are not counted.
+/// Most people whose starts are counted. Further people are not limited.
 const PEOPLE_MAX: usize = 10_000;
-/// When there is no room, people without a recent start are looked for at most at this interval.
+/// When the list is full, people without a recent start are removed at most once in this interval.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// The starts of the last minute. A list of times and not a rate, because the double of a start has to be recognized.
+/// The starts of the last minute. It is a list of times instead of a rate, because a repeated start must be recognized.
 #[derive(Debug)]
 pub struct Starts {
     per_minute: usize,
@@ -30,7 +31,7 @@ struct Recent {
 }
 
 impl Recent {
-    /// Whether one more person can be remembered.
+    /// Whether there is room for one more person, after old entries are removed.
     fn make_room(&mut self, now: Instant) -> bool {
         let is_swept = |at: Instant| now.duration_since(at) < SWEEP_EVERY;
         if self.people.len() >= PEOPLE_MAX && !self.swept_at.is_some_and(is_swept) {
@@ -56,7 +57,8 @@ impl Start {
 }
 
 impl Starts {
-    /// At most this many within a minute in one channel, and `ALL_CHANNELS_FACTOR` times as many in all channels.
+    /// Allows at most `per_minute` starts within a minute in one channel, and `ALL_CHANNELS_FACTOR` times as many in
+    /// all channels.
     pub fn new(per_minute: usize) -> Self {
         Self {
             per_minute,
@@ -64,7 +66,8 @@ impl Starts {
         }
     }
 
-    /// Whether this start may be made. The same dedup key counts once: two hooks may fire for one post.
+    /// Whether this start is allowed; it is counted if so. The same dedup key counts once, because two webhooks may
+    /// fire for one post.
     pub fn admit(&self, channel: &ChannelId, user: &UserId, key: &str, now: Instant) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if !recent.people.contains_key(user) && !recent.make_room(now) {
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn sixth_start_within_a_minute_is_refused_for_this_person_in_this_channel_alone() {
+    fn sixth_start_within_a_minute_is_refused_only_for_this_person_in_this_channel() {
         let starts = Starts::new(5);
         let now = Instant::now();
         let (channel, ana) = ids("c1", "ana");
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn double_of_a_start_is_no_start() {
+    fn repeated_start_counts_once() {
         let starts = Starts::new(1);
         let now = Instant::now();
         let (channel, ana) = ids("c1", "ana");
@@ -131,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn s_many_channels_do_not_multiply_what_one_person_may_start() {
+    fn s_many_channels_do_not_multiply_the_starts_of_one_person() {
         let starts = Starts::new(2);
         let now = Instant::now();
         for number in 0..10 {
             let (channel, ana) = ids(&format!("c{number}"), "ana");
             assert!(starts.admit(&channel, &ana, "k", now), "{number}");
-            assert!(starts.admit(&channel, &ana, "k", now), "a double");
+            assert!(starts.admit(&channel, &ana, "k", now), "a repeated start");
         }
         let (channel, ana) = ids("c10", "ana");
         assert!(!starts.admit(&channel, &ana, "k", now));

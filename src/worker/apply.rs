@@ -1,5 +1,5 @@
-//! The one worker that moves meetings: takes events in batches, applies each batch in one transaction, publishes
-//! what is owed, then acknowledges.
+//! Apply, the only worker that changes meetings. It receives events in batches, applies each batch in one transaction,
+//! publishes the owed jobs, then acknowledges the events.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) async fn run(ctx: Arc<WorkerContext>) {
             Err(crate::ports::QueueError::Closed) => return,
             Err(error) => {
                 if ctx.queue_failures.should_log() {
-                    warn!(%error, "events cannot be received: they wait, and are asked for every second");
+                    warn!(%error, "events cannot be received; they stay in the queue, next attempt in 1 s");
                 }
                 pause(&ctx).await;
             }
@@ -40,19 +40,19 @@ pub(super) async fn run(ctx: Arc<WorkerContext>) {
     }
 }
 
-/// One delivery with the event in it.
+/// A delivery and the event that was read from it.
 struct Delivered {
     received: Received,
     event: Event,
 }
 
 impl Delivered {
-    /// Whether it is the sweep's word that a meeting owes.
+    /// Whether the sweep published it to wake a meeting that still owes jobs.
     fn is_wake(&self) -> bool {
         matches!(self.event.fact, Fact::Woken { .. })
     }
 
-    /// What tests know it by.
+    /// The text by which tests select it at a crash point.
     fn text(&self) -> String {
         format!("{:?}", self.event)
     }
@@ -60,24 +60,27 @@ impl Delivered {
 
 async fn work(ctx: &WorkerContext, mut batch: Vec<Received>) {
     let began = tokio::time::Instant::now();
-    // Whatever goes wrong here, the events themselves are applied.
+    // A failure here must not keep the events from being applied.
     let asking = AssertUnwindSafe(ask_peers(ctx, &mut batch)).catch_unwind();
     if asking.await.is_err() {
-        warn!("asking the peers before events are applied panicked; they are applied unasked");
+        warn!(
+            "asking the peers before applying events panicked; the events are applied without their answers"
+        );
     }
     apply_guarded(ctx, batch, began).await;
 }
 
-/// Applies events in their order: in one transaction those that are new, and alone what may be poison. A wake that is
-/// new is counted with its neighbours in hand, which costs it one count at most: when they end the process, all come
-/// again and are counted alone.
+/// Applies events in their order. New events share one transaction; an event that may be poison is applied alone.
+///
+/// A new wake is counted while other events of its batch are in work. This costs it one count at most: when one of
+/// them ends the process, all are delivered again and are counted alone.
 async fn apply_guarded(
     ctx: &WorkerContext,
     batch: Vec<Received>,
     began: tokio::time::Instant,
 ) -> Option<()> {
     let mut together = Vec::with_capacity(batch.len());
-    // Held until the last of those that were counted has its verdict.
+    // Held until the last counted event is settled.
     let mut exclusive = None;
     for mut received in batch {
         ctx.suspects.limit(&mut received);
@@ -96,7 +99,7 @@ async fn apply_guarded(
         };
         let is_redelivered = delivered.received.redelivered;
         if is_redelivered {
-            // Nobody but itself is in hand when it is counted.
+            // No other event may be in work while it is counted.
             apply_counted(ctx, std::mem::take(&mut together), began).await;
         }
         if exclusive.is_none() {
@@ -108,8 +111,8 @@ async fn apply_guarded(
                 apply_counted(ctx, std::mem::take(&mut together), began).await;
                 apply_counted(ctx, vec![delivered], began).await;
             }
-            // The mark stays until a replay: neither a copy of it nor the next wake of the meeting is any better. All
-            // of its wakes have one letter.
+            // The mark stays until a replay, because a copy of the event or the next wake of the meeting would fail in
+            // the same way. All wakes of a meeting share one dead letter.
             Err(poison::Poison(reason)) => {
                 let mut received = delivered.received;
                 received.message_id = mark;
@@ -121,7 +124,7 @@ async fn apply_guarded(
     Some(())
 }
 
-/// Learns from the peers what decides where an event belongs.
+/// Asks the peers for what apply needs to know: the thread of a post, and whether an offered meeting still runs.
 async fn ask_peers(ctx: &WorkerContext, batch: &mut [Received]) {
     place(ctx, batch.iter_mut().filter_map(event_in_mut)).await;
     confirm(ctx, batch.iter().filter_map(event_in)).await;
@@ -141,12 +144,14 @@ fn event_in(received: &Received) -> Option<&Event> {
     }
 }
 
-/// Applies a batch; whatever became of it, its marks are cleared.
+/// Applies a batch, and clears its marks whatever the result is.
 async fn apply_counted(ctx: &WorkerContext, batch: Vec<Delivered>, began: tokio::time::Instant) {
     if batch.is_empty() {
         return;
     }
-    let marked = batch.iter().map(|it| poison::mark_of(&it.received));
+    let marked = batch
+        .iter()
+        .map(|delivered| poison::mark_of(&delivered.received));
     let marks: Vec<String> = marked.flatten().collect();
     let count = batch.len() as i64;
     ctx.deps.observer.in_flight(QueueName::Events, count);
@@ -157,11 +162,12 @@ async fn apply_counted(ctx: &WorkerContext, batch: Vec<Delivered>, began: tokio:
     }
 }
 
-/// Applies a batch, or its events singly if the batch is refused, so that one bad event does not stop its neighbours.
+/// Applies a batch. If the store refuses it, its events are applied one by one, so that one bad event does not stop the
+/// others.
 async fn apply_batch(ctx: &WorkerContext, batch: Vec<Delivered>, began: tokio::time::Instant) {
     match apply(ctx, &batch).await {
         Some(Ok(applied)) => finish(ctx, batch, &applied, began).await,
-        None => hand_back(ctx, batch).await,
+        None => return_all(ctx, batch).await,
         Some(Err(why)) if batch.len() == 1 => {
             for delivered in batch {
                 if delivered.is_wake() {
@@ -176,7 +182,7 @@ async fn apply_batch(ctx: &WorkerContext, batch: Vec<Delivered>, began: tokio::t
             warn!(
                 why,
                 events = batch.len(),
-                "a batch is refused; its events are applied singly"
+                "the store refused a batch; its events are applied one by one"
             );
             for delivered in batch {
                 Box::pin(apply_batch(ctx, vec![delivered], began)).await;
@@ -185,18 +191,18 @@ async fn apply_batch(ctx: &WorkerContext, batch: Vec<Delivered>, began: tokio::t
     }
 }
 
-/// A meeting that cannot be woken is tried again by the sweep as long as it owes: a dead letter for each pass would
-/// bury the one that tells why.
+/// Logs and removes a wake that cannot be applied. The sweep wakes the meeting again as long as it owes jobs, and a
+/// dead letter for each wake would hide the one that has the reason.
 async fn drop_wake(ctx: &WorkerContext, delivered: Delivered, why: &str) {
-    error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken");
+    error!(why, meeting = ?delivered.event.fact.meeting(), "a meeting cannot be woken; the sweep tries again");
     let receipt = delivered.received.receipt;
     if let Err(error) = ctx.deps.queue.settle(vec![Settled::Done(receipt)]).await {
-        debug!(%error, "a wake could not be removed and will come again");
+        debug!(%error, "a wake could not be acknowledged and will be redelivered");
     }
 }
 
-/// Applies until it works, is refused (`Err`), or the workers are stopped (`None`). While the store is away nothing
-/// is given back: the events wait where they are.
+/// Applies a batch until the store has done it, refuses it (`Err`), or the workers are stopped (`None`). While the
+/// store is unavailable the events are not returned to the queue: they wait here.
 async fn apply(ctx: &WorkerContext, batch: &[Delivered]) -> Option<Result<Vec<Applied>, String>> {
     let apply_once = || async {
         let events = batch.iter().map(|delivered| delivered.event.clone());
@@ -215,7 +221,7 @@ async fn apply(ctx: &WorkerContext, batch: &[Delivered]) -> Option<Result<Vec<Ap
     ask_store(ctx, apply_once).await
 }
 
-/// Publishes what the batch owes, then acknowledges it.
+/// Publishes the jobs that the batch made owed, then acknowledges the batch.
 async fn finish(
     ctx: &WorkerContext,
     batch: Vec<Delivered>,
@@ -227,7 +233,7 @@ async fn finish(
     }
     let postings = publish::postings(applied, ctx.deps.clock.now());
     if !send(ctx, postings).await {
-        // Unacknowledged events come again and publish the same jobs.
+        // Unacknowledged events are redelivered and publish the same jobs.
         return;
     }
     for delivered in &batch {
@@ -248,14 +254,14 @@ async fn finish(
         .map(|d| Settled::Done(d.received.receipt))
         .collect();
     if let Err(error) = ctx.deps.queue.settle(settled).await {
-        debug!(%error, "applied events could not be acknowledged and will come again");
+        debug!(%error, "applied events could not be acknowledged and will be redelivered");
     }
 }
 
-/// The event in a delivery, or why it is to be buried.
+/// The event in a delivery, or the reason for its dead letter.
 fn read(ctx: &WorkerContext, received: &Received) -> Result<Event, String> {
     let Body::Event(event) = &received.content.as_ref().map_err(Clone::clone)?.body else {
-        return Err("it is no event".to_owned());
+        return Err("it is not an event".to_owned());
     };
     let waited = ctx.deps.clock.now().since(event.received_at);
     ctx.deps.observer.waited(QueueName::Events, waited);
@@ -270,16 +276,16 @@ async fn give_up(ctx: &WorkerContext, received: &Received, reason: String, label
             .settle(vec![Settled::Done(received.receipt)])
             .await
     {
-        debug!(%error, "a buried message could not be removed and will come again");
+        debug!(%error, "a message could not be acknowledged after its dead letter was stored; it will be redelivered");
     }
 }
 
-async fn hand_back(ctx: &WorkerContext, batch: Vec<Delivered>) {
+async fn return_all(ctx: &WorkerContext, batch: Vec<Delivered>) {
     let settled = batch
         .iter()
         .map(|d| Settled::Return(d.received.receipt))
         .collect();
     if let Err(error) = ctx.deps.queue.settle(settled).await {
-        debug!(%error, "events could not be given back; they come again by themselves");
+        debug!(%error, "events could not be returned to the queue; they are redelivered anyway");
     }
 }

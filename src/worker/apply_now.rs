@@ -1,4 +1,4 @@
-//! Facts that are applied at once, without the events queue, and what is reported of every event that was applied.
+//! Events that are applied at once, without the events queue, and the report of every applied event.
 
 use tracing::{debug, info, warn};
 
@@ -9,10 +9,10 @@ use crate::ports::{Incoming, StoreError};
 use super::send::send;
 use super::{Repair, WorkerContext, publish};
 
-/// Applies events and publishes what is owed by them.
+/// Applies events and publishes the jobs that they made owed.
 ///
 /// # Errors
-/// The store is away, or refuses one of them: none is applied.
+/// The store is unavailable, or refuses one of the events. None is applied then.
 pub(super) async fn apply_now(ctx: &WorkerContext, events: Vec<Event>) -> Result<(), StoreError> {
     let now = ctx.deps.clock.now();
     let policy = ctx.settings.policy.clone();
@@ -21,12 +21,12 @@ pub(super) async fn apply_now(ctx: &WorkerContext, events: Vec<Event>) -> Result
     for (event, applied) in events.iter().zip(&applied) {
         report(ctx, event, applied);
     }
-    // What cannot be published is found by the sweep.
+    // The sweep finds jobs that could not be published.
     send(ctx, publish::postings(&applied, now)).await;
     Ok(())
 }
 
-/// The event, with what apply must not draw itself.
+/// The event with the random values that apply, which is pure, must not draw itself.
 pub(super) fn incoming(event: Event) -> Incoming {
     let fresh = Fresh {
         room: std::array::from_fn(|_| rand::random_range(0..32)),
@@ -34,7 +34,7 @@ pub(super) fn incoming(event: Event) -> Incoming {
     Incoming { event, fresh }
 }
 
-/// Reports what became of an event.
+/// Reports the effect of an applied event.
 pub(super) fn report(ctx: &WorkerContext, event: &Event, applied: &Applied) {
     ctx.deps.observer.applied(event, applied.effect);
     let (meeting, jobs) = (
@@ -52,18 +52,18 @@ pub(super) fn report(ctx: &WorkerContext, event: &Event, applied: &Applied) {
                 ctx.deps.observer.repaired(repair);
             }
             if event.is_caught_up() {
-                warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post: the relay found it in its channel");
+                warn!(event.id = %event.id, meeting.id = meeting, "Mattermost did not reach the relay with this post; the relay found it in its channel");
             }
         }
         Effect::Duplicate if event.is_caught_up() => {
-            debug!(event.id = %event.id, meeting.id = meeting, "the post was told in time");
+            debug!(event.id = %event.id, meeting.id = meeting, "the webhook of the post arrived in time");
         }
         Effect::Duplicate => {
-            debug!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "event came before");
+            debug!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting, "duplicate event ignored");
         }
         Effect::Conflict => {
             warn!(event.id = %event.id, event.kind = kind, source, meeting.id = meeting,
-                "event came before with another content: the first one counts");
+                "duplicate event with different content ignored");
         }
         Effect::Foreign => {
             debug!(event.id = %event.id, event.kind = kind, source, "event of a foreign room");
@@ -71,12 +71,12 @@ pub(super) fn report(ctx: &WorkerContext, event: &Event, applied: &Applied) {
     }
 }
 
-/// What the event repairs: something that no webhook had told, or that was not done in time. Counted when it is
-/// applied, so that one that was found twice counts once.
+/// What the event repairs: a fact that no webhook reported, or work that was not done in time. It is counted when the
+/// event is applied, so that a fact that was found twice counts once.
 fn repair_of(event: &Event) -> Option<Repair> {
     match &event.fact {
         Fact::RoomPolled { ended: true, .. } => Some(Repair::MissedEnd),
-        // A webhook's event is plugNmeet's own.
+        // An event of a webhook has plugNmeet as its origin.
         Fact::ArtifactCreated { .. } if event.origin.is_relay() => Some(Repair::MissedArtifact),
         Fact::MeetingRequested { via, .. } if via.is_caught_up() => Some(Repair::MissedTrigger),
         Fact::Woken { .. } => Some(Repair::Woken),
@@ -84,18 +84,18 @@ fn repair_of(event: &Event) -> Option<Repair> {
     }
 }
 
-/// What a person would want to know of a meeting without asking for each step.
+/// The steps of a meeting that are logged at `info`; the others are logged at `debug`.
 const fn milestone(fact: &Fact) -> Option<&'static str> {
     match fact {
         Fact::PersonJoined { .. } => Some("somebody joined"),
-        Fact::EndAllowed { .. } => Some("the end of the meeting is asked for"),
+        Fact::EndAllowed { .. } => Some("end of the meeting requested"),
         Fact::SessionEnded {
             said: EndSaid::SessionEnded,
             ..
         }
         | Fact::RoomPolled { ended: true, .. } => Some("the meeting has ended"),
-        Fact::RoomRefused { for_now: false, .. } => Some("there will be no room"),
-        Fact::ArtifactCreated { .. } => Some("a recording or artifact is there"),
+        Fact::RoomRefused { for_now: false, .. } => Some("no room is created for the meeting"),
+        Fact::ArtifactCreated { .. } => Some("recording or artifact available"),
         _ => None,
     }
 }

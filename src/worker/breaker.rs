@@ -1,4 +1,4 @@
-//! One breaker a peer: while it is open no job that calls the peer is started, except one probe at a time.
+//! The circuit breaker of a peer. While it is open, no job that calls the peer is started, except one probe at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,27 +8,27 @@ use tokio::time::Instant;
 
 use crate::domain::label::labels;
 
-/// How long nothing is started after a 429 that does not say it.
+/// How long no job is started after a 429 without a hint.
 const HOLD_WITHOUT_HINT: Duration = Duration::from_secs(1);
 
-/// Longest that nothing is started because of one answer: nonsense of a proxy must not silence the relay for an hour.
+/// Longest pause because of one answer. A wrong hint of a proxy must not stop the relay for an hour.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 
-/// The numbers of a breaker.
+/// The settings of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// Failures in a row that open it.
+    /// The number of failures in a row that opens the breaker.
     pub failures: u32,
-    /// While open, one job is started so often.
+    /// The interval between two probes while the breaker is open.
     pub probe_every: Duration,
 }
 
 labels! {
-    /// How a breaker stands.
+    /// The state of a breaker.
     pub enum BreakerState {
-        /// Calls are made.
+        /// All jobs are started.
         Closed = "closed",
-        /// No calls but probes.
+        /// Only probes are started.
         Open = "open",
     }
 }
@@ -36,13 +36,13 @@ labels! {
 /// How many jobs may be started now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// As many as there is room for.
+    /// As many as there are free slots.
     Any,
-    /// One, as a probe.
+    /// One job, as a probe.
     Probe,
 }
 
-/// The breaker of one peer. Clones share it.
+/// The breaker of one peer. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     settings: BreakerSettings,
@@ -53,16 +53,16 @@ pub struct Breaker {
 #[derive(Debug, Default)]
 struct BreakerInner {
     failures: u32,
-    /// Set while open: when the next probe may start.
+    /// Set while the breaker is open: when the next probe may start.
     probe_at: Option<Instant>,
-    /// A probe was started and has told nothing yet.
+    /// A probe was started and has no result yet.
     is_probing: bool,
-    /// The peer asked to be left alone until then (429).
+    /// The peer asked for no calls until then (429).
     held_until: Option<Instant>,
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// A closed breaker with these settings.
     pub fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
@@ -96,9 +96,9 @@ impl Breaker {
         }
     }
 
-    /// A job that was admitted as a probe has ended. If it never called the peer (its effect was no longer wanted),
-    /// the next job is the probe, at once: an outage leaves many such jobs behind, and they must not keep the breaker
-    /// open after the peer is back.
+    /// Reports that a job that was admitted as a probe has ended. If it never called the peer (its effect was no longer
+    /// wanted), the next job becomes the probe at once. An outage leaves many such jobs behind, and they must not keep
+    /// the breaker open after the peer is available again.
     pub fn probe_ended(&self) {
         let mut inner = self.lock();
         if !std::mem::take(&mut inner.is_probing) || inner.probe_at.is_none() {
@@ -109,7 +109,7 @@ impl Breaker {
         self.changed.notify_waiters();
     }
 
-    /// A call met the peer alive. Tells whether this closed the breaker.
+    /// Reports a call that the peer answered. Returns whether this closed the breaker.
     pub fn succeeded(&self) -> bool {
         let mut inner = self.lock();
         inner.failures = 0;
@@ -122,7 +122,7 @@ impl Breaker {
         was_open
     }
 
-    /// A call did not meet the peer, or met it with a 5xx. Tells whether this opened the breaker.
+    /// Reports a call that did not reach the peer, or got a 5xx. Returns whether this opened the breaker.
     pub fn failed(&self) -> bool {
         let mut inner = self.lock();
         inner.failures = inner.failures.saturating_add(1);
@@ -134,22 +134,22 @@ impl Breaker {
         true
     }
 
-    /// The peer throttles (429): nothing is started for as long as it asks.
+    /// Reports that the peer throttles (429). No job is started for `pause`, 1 s without it, 60 s at most.
     pub fn hold(&self, pause: Option<Duration>) {
         let until = Instant::now() + pause.unwrap_or(HOLD_WITHOUT_HINT).min(HOLD_MAX);
         let mut inner = self.lock();
         inner.is_probing = false;
-        inner.held_until = Some(inner.held_until.map_or(until, |known| known.max(until)));
+        inner.held_until = Some(inner.held_until.map_or(until, |held| held.max(until)));
     }
 
-    /// For how long the peer still wants to be left alone, if it does.
+    /// How long the peer still asks for no calls, if it does.
     pub fn held_for(&self) -> Option<Duration> {
         let until = self.lock().held_until?;
         let left = until.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
 
-    /// How it stands.
+    /// The present state, for metrics and for callers that can do without the peer.
     pub fn state(&self) -> BreakerState {
         if self.lock().probe_at.is_some() {
             BreakerState::Open
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn probe_that_called_nobody_is_passed_on_at_once() {
+    async fn probe_without_a_call_is_passed_on_at_once() {
         let breaker = Breaker::new(SETTINGS);
         breaker.failed();
         breaker.failed();
@@ -208,12 +208,12 @@ mod tests {
         assert_eq!(
             began.elapsed().as_secs(),
             20,
-            "a probe that failed is none to pass on"
+            "a failed probe is not passed on"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_success_frees_those_who_wait() {
+    async fn a_success_admits_waiting_jobs() {
         let breaker = Breaker::new(SETTINGS);
         breaker.failed();
         breaker.failed();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn throttling_holds_every_start_for_the_hinted_time() {
+    async fn throttling_delays_every_start_for_the_hinted_time() {
         let breaker = Breaker::new(SETTINGS);
         breaker.hold(Some(Duration::from_secs(3)));
         let began = Instant::now();

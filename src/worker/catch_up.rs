@@ -1,9 +1,10 @@
-//! Catching up: Mattermost tells each post only once, so what was written while nothing reached the relay is looked
-//! for in the public channels of its account: after the start, after a trigger that could not be taken, and every so
-//! often, because nobody can see that he was out of reach.
+//! The catch-up. Mattermost sends the webhook of a post only once, so the relay reads posts that it may have missed
+//! in the public channels of its account. It reads them after the start, after a trigger that could not be accepted,
+//! and at a fixed interval, because the relay cannot notice that Mattermost could not reach it.
 //!
-//! The cursor (a setting of the store, on Mattermost's clock) tells up to when posts were looked at; it moves only
-//! after whatever was found is durable. A post that was told as well has the same key, so that apply drops it.
+//! The cursor (a setting of the store, on Mattermost's clock) is the time up to which posts were read. It moves only
+//! after everything that was found is durable. A post whose webhook arrived too has the same dedup key, so that apply
+//! ignores it.
 
 mod cursor;
 mod reader;
@@ -24,33 +25,33 @@ use super::WorkerContext;
 use cursor::{OURS, cursor_name};
 use reader::PostReader;
 
-/// Pause after a pass that failed.
+/// Pause after a failed pass.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// Pause between two passes at least, however often the door asks for one.
+/// Shortest pause between two passes, however often the ingress reports a missed post.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
-/// The longest pause that a throttling Mattermost can ask for.
+/// The longest pause that Mattermost can ask for by throttling.
 const THROTTLED_MAX: Duration = Duration::from_secs(300);
 
-/// How posts are caught up with.
+/// The settings of the catch-up.
 #[derive(Debug, Clone)]
 pub struct CatchUpSettings {
-    /// What starts meetings.
+    /// The rules that map a phrase to a meeting.
     pub rules: Arc<Rules>,
-    /// With these first words Mattermost tells posts, where it does not say so itself.
+    /// The trigger words of the outgoing webhooks, used where Mattermost does not let the account read them.
     pub trigger_words: Vec<String>,
-    /// Whose posts never do.
+    /// The relay's own user, whose posts never start a meeting.
     pub own_user: OwnUser,
-    /// Tells that some may have been lost at the door.
+    /// Receives the report of the ingress that a trigger may have been missed.
     pub missed_posts: MissedPosts,
     /// Most starts of one person in one channel within a minute; each channel is read and counted by itself.
     pub starts_per_minute: usize,
-    /// The longest `worth` of all rules: older posts are not even read.
+    /// The longest `start_deadline` of all rules. Older posts are not read.
     pub start_deadline_max: Duration,
-    /// How often to look.
+    /// The interval between two passes.
     pub every: Duration,
 }
 
-/// How a pass went.
+/// The result of a pass.
 enum PassResult {
     /// The cursor moved.
     Done,
@@ -69,10 +70,11 @@ enum CatchUpError {
     Queue(#[from] PublishError),
 }
 
-/// Notes that the relay is there from now on, unless it was before: what was written earlier asked somebody else.
+/// Stores the first cursor, unless there is one. Posts that were written before the relay was installed were not meant
+/// for it.
 ///
 /// # Errors
-/// The store does not take it.
+/// The store is unavailable, or refuses the setting.
 pub async fn begin_catching_up(store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
     let name = cursor_name(&ServerName::default_server());
     let value = format!("{OURS}{}", now.millis());
@@ -84,9 +86,9 @@ pub(super) async fn run(ctx: Arc<WorkerContext>, settings: CatchUpSettings) {
     let missed_posts = settings.missed_posts.clone();
     let every = settings.every;
     let mut reader = PostReader::new(settings);
-    let trouble_told = LogThrottle::default();
+    let failures = LogThrottle::default();
     let owner = ctx.settings.instance.clone();
-    // Nothing was heard while the relay did not run.
+    // Posts may have been missed while the relay did not run.
     let mut may_have_missed = true;
     loop {
         let passed = tokio::select! {
@@ -94,26 +96,26 @@ pub(super) async fn run(ctx: Arc<WorkerContext>, settings: CatchUpSettings) {
             passed = under_duty(&ctx, reader.pass(&ctx, may_have_missed)) => Some(passed),
         };
         if let Err(error) = ctx.deps.store.drop_lease(Duty::CatchUp, &owner).await {
-            debug!(%error, "the duty to catch up is given back when its time is over");
+            debug!(%error, "the lease of the catch-up could not be released; it expires by itself");
         }
         let Some(passed) = passed else {
             return;
         };
         let (shortest, pause) = match passed {
-            // Another replica may have looked before the gap was over.
+            // The other replica may have read the posts before the outage was over.
             Ok(PassResult::LeftToAnother) => (every.min(AGAIN_AFTER), every.min(AGAIN_AFTER)),
             Ok(PassResult::Done) => {
-                if trouble_told.clear() {
-                    info!("the relay catches up with posts again");
+                if failures.clear() {
+                    info!("the catch-up works again");
                 }
                 may_have_missed = false;
                 (every.min(PAUSE_MIN), every)
             }
-            Err(trouble) => {
-                if trouble_told.should_log() {
-                    warn!(error = %trouble, "the relay cannot catch up with posts that Mattermost may have told in vain: it is tried again");
+            Err(failure) => {
+                if failures.should_log() {
+                    warn!(error = %failure, "missed posts cannot be read; the catch-up is tried again");
                 }
-                let pause = match trouble {
+                let pause = match failure {
                     CatchUpError::Chat(ChatError::Throttled { after: Some(after) }) => {
                         after.clamp(AGAIN_AFTER, THROTTLED_MAX)
                     }
@@ -130,7 +132,7 @@ pub(super) async fn run(ctx: Arc<WorkerContext>, settings: CatchUpSettings) {
     }
 }
 
-/// Renews the duty while `pass` waits for a slow Mattermost. A pass that does not have the duty ends before.
+/// Renews the duty while `pass` waits for a slow Mattermost. A pass without the duty ends before the first renewal.
 async fn under_duty<T>(ctx: &WorkerContext, pass: impl Future<Output = T>) -> T {
     tokio::pin!(pass);
     loop {
@@ -138,14 +140,14 @@ async fn under_duty<T>(ctx: &WorkerContext, pass: impl Future<Output = T>) -> T 
             passed = &mut pass => return passed,
             () = tokio::time::sleep(ctx.settings.lease / 3) => {
                 if let Err(error) = take_duty(ctx).await {
-                    debug!(%error, "the duty to catch up cannot be renewed");
+                    debug!(%error, "the lease of the catch-up cannot be renewed");
                 }
             }
         }
     }
 }
 
-/// Takes or renews the duty, for as long as a card's lease; false while another replica has it.
+/// Takes or renews the duty. It lasts as long as the lease of a card. Returns false while another replica has it.
 async fn take_duty(ctx: &WorkerContext) -> Result<bool, StoreError> {
     let (owner, now) = (&ctx.settings.instance, ctx.deps.clock.now());
     let store = &ctx.deps.store;

@@ -1,4 +1,4 @@
-//! Jobs that call Mattermost. They write `posts` and nothing else.
+//! Jobs that call Mattermost. In the store they change only the posts of a meeting.
 
 mod announcing;
 mod answer;
@@ -23,53 +23,53 @@ use crate::ports::{ChatError, Duty, Lease, PostView, Received, ShownNames, Store
 use super::WorkerContext;
 use super::jobs::JobReport;
 
-pub(super) use answer::tell;
+pub(super) use answer::reply;
 
-/// How cards look, as far as that is configured.
+/// The configured part of a card's appearance.
 #[derive(Debug, Clone)]
 pub struct CardFace {
-    /// Where its links lead.
+    /// The base of the links on a card.
     pub public_url: String,
-    /// In which times are shown.
+    /// The time zone in which times are shown.
     pub time_zone: jiff::tz::TimeZone,
-    /// A first card posted so long after its request says why.
+    /// A first card that is posted at least this long after its request says why it is late.
     pub late_after: Duration,
 }
 
 impl CardFace {
-    /// What of it every card shows: another text means that cards are to be written again.
+    /// The part that every card shows. When it changes, the cards of running meetings are written again.
     pub(super) fn text(&self) -> String {
         let zone = self.time_zone.iana_name().unwrap_or("UTC");
         format!("{} {zone}", self.public_url)
     }
 }
 
-/// One attempt at one job: the shop, and the name under which it holds leases. Two attempts of one instance must
-/// not share a lease.
+/// The context of one attempt at one job. It has an owner name of its own for leases, because two attempts of one
+/// instance must not share a lease.
 pub(super) struct JobContext<'a> {
     ctx: &'a WorkerContext,
     owner: String,
-    /// The message was handed out before and never settled: whoever had it may have died in a call that the peer
-    /// still carries out.
+    /// The message was delivered before and never settled. The process of the earlier delivery may have ended during a
+    /// call that the peer still carries out.
     is_redelivered: bool,
     progress: Mutex<AttemptProgress>,
 }
 
-/// How far an attempt has come.
+/// The state of an attempt.
 #[derive(Default)]
 struct AttemptProgress {
-    /// When the lease was taken or renewed last.
+    /// When the lease was last taken or renewed.
     leased_at: Option<Instant>,
-    /// The meeting as it was under the lease, until it is used.
+    /// The meeting as it was loaded with the lease, until a step takes it.
     loaded: Option<Meeting>,
-    /// The rows that this attempt wrote.
+    /// The post rows that this attempt wrote.
     kept: BTreeMap<PostKey, PostRow>,
-    /// The meeting's version when the last of them was written.
+    /// The meeting's version when the last of these rows was written.
     version: Option<u64>,
 }
 
 impl<'a> JobContext<'a> {
-    /// The attempt at what was `received`.
+    /// The context of an attempt at the `received` message.
     pub(super) fn new(ctx: &'a WorkerContext, received: &Received) -> Self {
         Self {
             ctx,
@@ -81,8 +81,8 @@ impl<'a> JobContext<'a> {
 }
 
 impl JobContext<'_> {
-    /// The meeting has moved on since `version`, as far as this attempt was told.
-    fn has_moved_on(&self, version: u64) -> bool {
+    /// Whether the meeting has changed since `version`. The store returned its version when the last row was written.
+    fn has_changed_since(&self, version: u64) -> bool {
         self.progress().version != Some(version)
     }
 
@@ -90,7 +90,7 @@ impl JobContext<'_> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the way out can do: as `owed` was told.
+    /// The configured delivery method; `owed` uses the same one.
     fn delivery_method(&self) -> DeliveryMethod {
         self.ctx.settings.policy.schedule.delivery_method
     }
@@ -103,7 +103,7 @@ impl Deref for JobContext<'_> {
     }
 }
 
-/// Does one job. `meeting` is as it was when the job was found to be owed.
+/// Does one job. `meeting` has the state in which the job was found to be owed.
 pub(super) async fn run(ctx: &JobContext<'_>, meeting: &Meeting, job: &Job) -> JobReport {
     let outcome = match job {
         Job::RefreshCard { .. } => under_lease(ctx, meeting, card::refresh(ctx, meeting)).await,
@@ -134,27 +134,27 @@ pub(super) async fn run(ctx: &JobContext<'_>, meeting: &Meeting, job: &Job) -> J
     }
 }
 
-/// What a step met when it could not go on; `?` carries it out of a job.
+/// The result of a step. The error is the outcome with which the job ends.
 type StepResult<T> = Result<T, Outcome>;
 
-/// Does `work` while nobody else touches this meeting's posts.
+/// Does `work` while no other worker or replica changes this meeting's posts.
 async fn under_lease(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
     work: impl Future<Output = StepResult<Outcome>>,
 ) -> StepResult<Outcome> {
     let _lock = ctx.meeting_locks.take(meeting.id).await;
-    // The one before us at the desk may have been throttled, when we had been let in already.
+    // The previous holder of the lock may have been throttled after the breaker had admitted this job.
     if let Some(after) = ctx.mattermost.held_for() {
         return Err(Outcome::Paused {
             after,
             why: "the chat server throttles",
         });
     }
-    let found = lease(ctx, meeting).await?;
-    ctx.progress().loaded = found;
+    let loaded = lease(ctx, meeting).await?;
+    ctx.progress().loaded = loaded;
     let outcome = work.await;
-    // A lease that cannot be given back runs out by itself.
+    // A lease that cannot be released expires by itself.
     let duty = Duty::Posts(meeting.id);
     drop(ctx.deps.store.drop_lease(duty, &ctx.owner).await);
     outcome
@@ -174,13 +174,13 @@ async fn lease(ctx: &JobContext<'_>, meeting: &Meeting) -> StepResult<Option<Mee
             Ok(meeting)
         }
         Lease::Held { until } => Err(Outcome::Busy {
-            // Nobody takes it for longer; what lasts longer was taken by a clock that was ahead.
+            // No worker takes a longer lease. A longer one was taken by a process whose clock was ahead.
             after: until.since(now).clamp(Duration::from_millis(50), length),
         }),
     }
 }
 
-/// Renews the lease before a call, unless two thirds of it are left: it lasts as long as two calls.
+/// Renews the lease before a call, unless two thirds of it are left. A lease lasts as long as two calls.
 async fn renew(ctx: &JobContext<'_>, meeting: &Meeting) -> StepResult<()> {
     let is_fresh = |at: Instant| at.elapsed() < ctx.settings.lease / 3;
     if ctx.progress().leased_at.is_some_and(is_fresh) {
@@ -189,7 +189,7 @@ async fn renew(ctx: &JobContext<'_>, meeting: &Meeting) -> StepResult<()> {
     lease(ctx, meeting).await.map(drop)
 }
 
-/// Own posts of this name since `since`; the lease stays ours however many pages the server has them on.
+/// Finds the relay's own posts with this name since `since`. The lease is renewed while the pages of the answer are read.
 async fn find_own(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -201,7 +201,7 @@ async fn find_own(
     tokio::pin!(finding);
     loop {
         tokio::select! {
-            found = &mut finding => return Ok(found),
+            posts = &mut finding => return Ok(posts),
             () = tokio::time::sleep(ctx.settings.lease / 3) => renew(ctx, meeting).await?,
         }
     }
@@ -209,7 +209,7 @@ async fn find_own(
 
 async fn load(ctx: &JobContext<'_>, meeting: crate::domain::MeetingId) -> StepResult<Meeting> {
     let loaded = ctx.progress().loaded.take();
-    let found = match loaded {
+    let stored = match loaded {
         Some(meeting) => Some(meeting),
         None => ctx
             .deps
@@ -218,11 +218,11 @@ async fn load(ctx: &JobContext<'_>, meeting: crate::domain::MeetingId) -> StepRe
             .await
             .map_err(store_unavailable)?,
     };
-    let mut meeting = found.ok_or_else(|| Outcome::Hopeless {
+    let mut meeting = stored.ok_or_else(|| Outcome::Hopeless {
         why: "the meeting is not in the store".to_owned(),
     })?;
     meeting.no_later_than(ctx.deps.clock.now());
-    // Chat jobs store nothing of a meeting but its posts: the title of the names that the server shows is theirs alone.
+    // Chat jobs store only the posts of a meeting, so this title with the names that the server shows is never stored.
     if meeting.rule.title_source.is_some() {
         let names = ShownNames::of(ctx.deps.chat.as_ref(), &meeting).await;
         names.retitle(&mut meeting);
@@ -244,12 +244,12 @@ async fn keep(
     Ok(())
 }
 
-/// The name of a post in its props: the handle by which it is found again.
+/// The name of a post, which is stored in its props. The post is found again by this name.
 fn post_name(meeting: &Meeting, key: &PostKey) -> String {
     format!("{}:{key}", meeting.id)
 }
 
-/// Whether the call may have been carried out all the same.
+/// Whether the server may have carried out the call although it failed.
 fn is_unknown(error: &ChatError) -> bool {
     matches!(
         error,
@@ -261,7 +261,7 @@ fn store_unavailable(error: StoreError) -> Outcome {
     match error {
         StoreError::Unavailable(_) => Outcome::Paused {
             after: Duration::from_secs(2),
-            why: "the store is away",
+            why: "the store is unavailable",
         },
         StoreError::Refused(why) => Outcome::Failed { why },
     }
@@ -288,8 +288,8 @@ fn outcome_of(error: &ChatError) -> Outcome {
             reason: RetryReason::Throttled,
             why,
         },
-        // Every other call would meet the same until a person acts (a revoked token, a switch of the server), and
-        // then this one should follow by itself: it waits, and ends by age. The peer is not away, so no breaker opens.
+        // Every call fails until a person acts (a revoked token, a setting of the server). The job waits, so that it
+        // continues by itself then, and is given up by age. The peer is available, so no breaker opens.
         ChatError::Unauthorized { .. } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Paused,

@@ -1,5 +1,5 @@
-//! The collector: moves what the broker put aside into the store's dead letters, where a person sees it and can
-//! replay it. Nothing is settled before it is kept.
+//! The collector. It moves messages that the broker returned into the store's dead letters, where a person sees them
+//! and can replay them. A message is settled only after its dead letter is stored.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use tracing::{debug, warn};
 
 use crate::ports::{DeadLetter, QueueError, Received, ReturnedMessage, ReturnedMessages};
 
-use super::dead::{bury, facts_of, keep_letter, letter_id};
+use super::dead::{bury, dead_letter_id, facts_of, store_dead_letter};
 use super::publish::given_up_postings;
 use super::wait::pause;
 use super::{DeadReason, WorkerContext, send};
 
-/// Most castoffs taken at once.
+/// Most returned messages that are received at once.
 const BATCH_MAX: usize = 32;
 
 /// Runs until the workers are stopped or the queue is closed.
@@ -31,7 +31,7 @@ pub(super) async fn run(ctx: Arc<WorkerContext>, returned: Arc<dyn ReturnedMessa
             Err(QueueError::Closed) => return,
             Err(error) => {
                 if ctx.queue_failures.should_log() {
-                    warn!(%error, "what the broker put aside cannot be received: it stays there, and is asked for every second");
+                    warn!(%error, "returned messages cannot be received; they stay at the broker, next attempt in 1 s");
                 }
                 if !pause(&ctx).await {
                     return;
@@ -41,8 +41,8 @@ pub(super) async fn run(ctx: Arc<WorkerContext>, returned: Arc<dyn ReturnedMessa
     }
 }
 
-/// Keeps a batch and settles what is kept; `false` when the workers were stopped meanwhile. What is not settled comes
-/// again and is then known.
+/// Stores a batch as dead letters and settles the stored ones. Returns `false` when the workers were stopped meanwhile.
+/// A message that is not settled is received again; its dead letter is found then.
 async fn collect(
     ctx: &WorkerContext,
     returned: &dyn ReturnedMessages,
@@ -61,34 +61,38 @@ async fn collect(
     if !done.is_empty()
         && let Err(error) = returned.settle(done).await
     {
-        debug!(%error, "what is kept could not be removed at the broker and will come again");
+        debug!(%error, "returned messages could not be removed at the broker and will be received again");
     }
     is_running
 }
 
-/// Makes a castoff a dead letter, unless it is one, and tells its meeting first, so that a letter that is there means
-/// that the meeting knows; `false` when the workers were stopped first.
+/// Stores a returned message as a dead letter, unless it is one already. The fact that its job was given up is
+/// published first, so that an existing dead letter means that the fact was published. Returns `false` when the workers
+/// were stopped first.
 async fn keep(ctx: &WorkerContext, returned: ReturnedMessage<Received>) -> bool {
     let ReturnedMessage {
         delivery: received,
         reason,
     } = returned;
-    let Some(id) = letter_id(ctx, &received).await else {
+    let Some(id) = dead_letter_id(ctx, &received).await else {
         return false;
     };
-    match kept(ctx, &id).await {
+    match stored_dead_letter(ctx, &id).await {
         None => return false,
         Some(None) => {}
-        Some(Some(letter)) => {
-            debug!(message.id = id, "put aside, and a dead letter already");
-            // If a person replays it just now, this is the one that came back, and it must not be removed with the
-            // one that was replayed.
+        Some(Some(dead_letter)) => {
+            debug!(
+                message.id = id,
+                "the returned message is a dead letter already"
+            );
+            // A person may be replaying it now. A new time keeps the replay from removing the dead letter of the
+            // message that was returned again.
             let buried_at = ctx.deps.clock.now();
-            return keep_letter(
+            return store_dead_letter(
                 ctx,
                 DeadLetter {
                     buried_at,
-                    ..letter
+                    ..dead_letter
                 },
             )
             .await;
@@ -108,14 +112,14 @@ async fn keep(ctx: &WorkerContext, returned: ReturnedMessage<Received>) -> bool 
     bury(ctx, &received, reason, label).await
 }
 
-/// The dead letter of this id, asked for until the store answers; `None` when the workers were stopped.
-async fn kept(ctx: &WorkerContext, id: &str) -> Option<Option<DeadLetter>> {
+/// The dead letter with this id. The store is asked until it answers; `None` when the workers were stopped.
+async fn stored_dead_letter(ctx: &WorkerContext, id: &str) -> Option<Option<DeadLetter>> {
     loop {
         match ctx.deps.store.dead_letter(id).await {
-            Ok(letter) => return Some(letter),
+            Ok(dead_letter) => return Some(dead_letter),
             Err(error) => {
                 if ctx.store_failures.should_log() {
-                    warn!(%error, "the store is away: what the broker put aside stays there");
+                    warn!(%error, "the store is unavailable: returned messages stay at the broker");
                 }
                 if !pause(ctx).await {
                     return None;

@@ -1,4 +1,4 @@
-//! Jobs that call plugNmeet. What they learn goes to apply as events.
+//! Jobs that call plugNmeet. The facts that they learn are published to apply as events.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::ports::{ConferenceError, EndAnswer, NewRoom, RoomActivity};
 use super::WorkerContext;
 use super::jobs::JobReport;
 
-/// Pause of a poll that plugNmeet refuses for good: polls are never given up, or a card could stay live for ever.
+/// Pause after plugNmeet refuses a poll permanently. Polls are never given up, because a card would stay live for ever.
 const REFUSED_POLL_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// Does one job.
@@ -30,7 +30,7 @@ pub(super) async fn run(ctx: &WorkerContext, meeting: &Meeting, id: &JobId) -> J
         | Job::Answer { .. }
         | Job::CheckRight { .. }
         | Job::TidyPosts { .. } => JobReport::of(Outcome::Hopeless {
-            why: "a chat job in the queue of plugNmeet".to_owned(),
+            why: "a job of Mattermost in a queue of plugNmeet".to_owned(),
         }),
     }
 }
@@ -53,7 +53,7 @@ async fn create_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
     };
     match ctx.deps.conference.create_room(room).await {
         Ok(room) => {
-            info!(session.id = %room.sid, "the room is there");
+            info!(session.id = %room.sid, "room created");
             JobReport::learned(Fact::RoomCreated {
                 meeting: meeting.id,
                 sid: room.sid,
@@ -83,8 +83,8 @@ async fn create_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
     }
 }
 
-/// What a failed create says about the room, if it is news, and whether it is only why there is none yet: what the
-/// person reads should the start reach its deadline.
+/// The refusal that a failed create reports, unless the meeting has recorded the same one. `true`: it only says why
+/// there is no room yet. The person reads it if the start reaches its deadline.
 fn refusal_of(meeting: &Meeting, error: &ConferenceError) -> Option<(Refusal, bool)> {
     let reason = match error {
         ConferenceError::Refused { .. } => return Some((Refusal::Refused, false)),
@@ -105,7 +105,7 @@ async fn end_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
     }
 }
 
-/// A failed poll says nothing about the room.
+/// Asks whether the room still runs. A failed poll reports nothing about the room.
 async fn poll_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
     let Some(session) = meeting.newest_session() else {
         return JobReport::of(Outcome::Obsolete);
@@ -114,7 +114,7 @@ async fn poll_room(ctx: &WorkerContext, meeting: &Meeting) -> JobReport {
         Ok(activity) => {
             let ended = activity == RoomActivity::Ended;
             if ended {
-                warn!(session.id = %session.sid, "the room has ended and no webhook said so");
+                warn!(session.id = %session.sid, "the room has ended and no webhook reported it");
             }
             let sid = session.sid.clone();
             let key = ended.then(|| end_seen_key(&sid));
@@ -136,8 +136,8 @@ async fn poll_artifacts(ctx: &WorkerContext, meeting: &Meeting, step: u32) -> Jo
     let mut learned = Vec::new();
     for session in &meeting.sessions {
         match ctx.deps.conference.artifacts(&session.sid).await {
-            Ok(found) => {
-                for artifact in found {
+            Ok(listed) => {
+                for artifact in listed {
                     if meeting.artifacts.contains_key(&artifact.id) {
                         continue;
                     }
@@ -147,7 +147,7 @@ async fn poll_artifacts(ctx: &WorkerContext, meeting: &Meeting, step: u32) -> Jo
                         room: Some(meeting.room.clone()),
                         breakout_of: None,
                         created_at: None,
-                        // No clock of plugNmeet's is at hand; the session's own time keeps its order.
+                        // The answer has no time of plugNmeet's clock. The session's own time keeps the order of facts.
                         said_at: session
                             .created_at()
                             .or(session.said_at)
@@ -193,7 +193,7 @@ async fn fetch_artifact(
     match ctx.deps.conference.summary_text(artifact).await {
         Ok(text) => {
             if text.is_empty() {
-                info!(artifact.id = %artifact, "the summary's file holds no summary: nothing is shown of it");
+                info!(artifact.id = %artifact, "the summary file holds no summary; none is shown");
             }
             JobReport::learned(Fact::SummaryRead {
                 meeting: meeting.id,
@@ -201,9 +201,9 @@ async fn fetch_artifact(
                 text: neutralise_markdown(&text, SUMMARY_CHARS_MAX),
             })
         }
-        // The file may come a moment after its webhook.
+        // The file may become available a moment after its webhook.
         Err(ConferenceError::NotFound) => JobReport::of(Outcome::Failed {
-            why: "the summary is not there (yet)".to_owned(),
+            why: "the summary is not available yet".to_owned(),
         }),
         Err(error) => JobReport::of(outcome_of(&error)),
     }
@@ -222,14 +222,13 @@ fn outcome_of(error: &ConferenceError) -> Outcome {
             reason: RetryReason::ServerError,
             why,
         },
-        // One of its back ends is away, or the room is locked: its outage, whose end nobody tells.
+        // One of plugNmeet's back ends is unavailable, or the room is locked. It does not say for how long.
         ConferenceError::Internal { .. } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Failed,
             why,
         },
-        // Every other call would meet the same until a person corrects the key, and then this one should follow by
-        // itself.
+        // Every call fails until a person corrects the key. The job waits, so that it continues by itself then.
         ConferenceError::Unauthorized { .. } => Outcome::Unavailable {
             after: None,
             reason: RetryReason::Paused,
@@ -245,10 +244,10 @@ fn outcome_of(error: &ConferenceError) -> Outcome {
 fn outcome_of_poll(error: &ConferenceError) -> Outcome {
     match outcome_of(error) {
         Outcome::Hopeless { why } => {
-            warn!(why, "plugNmeet refuses a poll");
+            warn!(why, "plugNmeet refused a poll");
             Outcome::Paused {
                 after: REFUSED_POLL_AGAIN_AFTER,
-                why: "plugNmeet refuses the poll; the log says why",
+                why: "plugNmeet refused the poll; the log has the reason",
             }
         }
         outcome => outcome,

@@ -1,6 +1,6 @@
-//! Before a start is offered the meeting that runs at its place, plugNmeet is asked whether the room still runs: its
-//! webhooks may be lost, and the meeting's own poll minutes away. Without an answer in time the meeting counts as
-//! running.
+//! Confirms that a meeting still runs before a start in the same conversation is offered that meeting. plugNmeet is
+//! asked, because its webhooks may be lost and the meeting's next poll may be minutes later. Without an answer in time
+//! the meeting counts as running.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,21 +16,21 @@ use crate::ports::{RoomActivity, StoreError};
 use super::apply_now::apply_now;
 use super::{BreakerState, WorkerContext};
 
-/// Most meetings that are asked about before one batch; the others count as running.
+/// Most meetings that plugNmeet is asked about before one batch. The others count as running.
 const ASKED_MAX: usize = 8;
 
-/// The starts of one batch, by their place, each with how it came.
+/// The conversations with starts in one batch, by key, and the sources of their starts.
 type StartsByConversation<'e> = BTreeMap<String, (&'e Conversation, Vec<&'e TriggerSource>)>;
 
-/// Asks about the meetings that the starts among `events` would be offered, and applies what was learned.
+/// Asks about the meetings that the starts among `events` would be offered, and applies the answers.
 pub(super) async fn confirm<'e>(
     ctx: &WorkerContext,
     events: impl Iterator<Item = &'e Event> + Clone,
 ) {
     let mut starts: StartsByConversation<'_> = BTreeMap::new();
     for (place, via) in events.clone().filter_map(start_of) {
-        let (_, ways) = starts.entry(place.key()).or_insert((place, Vec::new()));
-        ways.push(via);
+        let (_, sources) = starts.entry(place.key()).or_insert((place, Vec::new()));
+        sources.push(via);
     }
     let is_unavailable = ctx.plugnmeet.state() == BreakerState::Open;
     if starts.is_empty() || is_unavailable || !ctx.plugnmeet_patience.may_ask() {
@@ -38,11 +38,11 @@ pub(super) async fn confirm<'e>(
     }
     let ended: BTreeSet<&Sid> = events.filter_map(ended_session).collect();
     if let Err(error) = ask(ctx, starts, &ended).await {
-        debug!(%error, "the store does not tell what runs: starts are applied unasked");
+        debug!(%error, "the store cannot list running meetings; starts are applied without asking plugNmeet");
     }
 }
 
-/// The session whose end the event tells: nothing has to be asked about it.
+/// The session whose end the event reports. plugNmeet need not be asked about it.
 fn ended_session(event: &Event) -> Option<&Sid> {
     match &event.fact {
         Fact::SessionEnded { session, .. } => Some(&session.sid),
@@ -50,7 +50,7 @@ fn ended_session(event: &Event) -> Option<&Sid> {
     }
 }
 
-/// Where and how the event asks for a meeting, if a running one may be offered to it.
+/// The conversation and source of a start that may be offered a running meeting.
 fn start_of(event: &Event) -> Option<(&Conversation, &TriggerSource)> {
     match &event.fact {
         Fact::MeetingRequested {
@@ -70,16 +70,16 @@ async fn ask(
 ) -> Result<(), StoreError> {
     let offered = starts
         .values()
-        .map(|(place, ways)| offered_at(ctx, place, ways));
+        .map(|(place, sources)| offered_in(ctx, place, sources));
     let running = join_all(offered).await;
     let mut meetings = Vec::new();
     for meeting in running {
         meetings.extend(meeting?);
     }
-    let is_told = |session: &Session| ended.contains(&session.sid);
-    meetings.retain(|meeting: &Meeting| !meeting.newest_session().is_some_and(is_told));
+    let has_ended = |session: &Session| ended.contains(&session.sid);
+    meetings.retain(|meeting: &Meeting| !meeting.newest_session().is_some_and(has_ended));
     meetings.truncate(ASKED_MAX);
-    let asked = join_all(meetings.iter().map(|meeting| seen(ctx, meeting))).await;
+    let asked = join_all(meetings.iter().map(|meeting| poll(ctx, meeting))).await;
     let events: Vec<Event> = asked.into_iter().flatten().collect();
     if events.is_empty() {
         return Ok(());
@@ -87,11 +87,11 @@ async fn ask(
     apply_now(ctx, events).await
 }
 
-/// The meeting that a start at this place would be offered, if plugNmeet may be asked about it.
-async fn offered_at(
+/// The meeting that a start in this conversation would be offered, if plugNmeet may be asked about it.
+async fn offered_in(
     ctx: &WorkerContext,
     place: &Conversation,
-    ways: &[&TriggerSource],
+    sources: &[&TriggerSource],
 ) -> Result<Option<Meeting>, StoreError> {
     let running = ctx.deps.store.running_in(place).await?;
     let running: Vec<&Meeting> = running.iter().collect();
@@ -99,31 +99,36 @@ async fn offered_at(
     let offered = choice::offered(&running, place, now);
     Ok(offered
         .filter(|meeting| meeting.session_to_ask_about(now).is_some())
-        .filter(|meeting| !ways.iter().all(|via| is_known(meeting, via)))
+        .filter(|meeting| !sources.iter().all(|via| is_repeated(meeting, via)))
         .cloned())
 }
 
-/// The post that asked for this very meeting is told again, or found by the catch-up: nothing is offered to it.
-fn is_known(meeting: &Meeting, via: &TriggerSource) -> bool {
+/// Whether the start repeats the post that requested this meeting: a second webhook, or the catch-up. Nothing is
+/// offered to it.
+fn is_repeated(meeting: &Meeting, via: &TriggerSource) -> bool {
     let post = via.post();
-    post.is_some() && meeting.requests.iter().any(|one| one.via.post() == post)
+    post.is_some()
+        && meeting
+            .requests
+            .iter()
+            .any(|request| request.via.post() == post)
 }
 
-/// What plugNmeet says about it.
-async fn seen(ctx: &WorkerContext, meeting: &Meeting) -> Option<Event> {
+/// Asks plugNmeet whether the meeting's room runs.
+async fn poll(ctx: &WorkerContext, meeting: &Meeting) -> Option<Event> {
     let sid = meeting.newest_session()?.sid.clone();
     let asking = ctx.deps.conference.room_activity(&meeting.room);
     let activity = match ctx.plugnmeet_patience.ask(asking).await? {
         Ok(activity) => activity,
         Err(error) => {
-            debug!(meeting.id = %meeting.id, %error, "plugNmeet does not say whether the room runs");
+            debug!(meeting.id = %meeting.id, %error, "plugNmeet did not answer whether the room runs");
             return None;
         }
     };
     let ended = activity == RoomActivity::Ended;
     let now = ctx.deps.clock.now();
     let key = if ended {
-        warn!(meeting.id = %meeting.id, session.id = %sid, "the room has ended and no webhook said so: a start found it");
+        warn!(meeting.id = %meeting.id, session.id = %sid, "the room has ended and no webhook reported it; a new start found out");
         end_seen_key(&sid)
     } else {
         format!("poll:{sid}:start:{}", now.millis())

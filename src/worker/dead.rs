@@ -1,4 +1,4 @@
-//! Dead letters, as the workers keep them.
+//! Storing dead letters.
 
 use sha2::{Digest, Sha256};
 use tracing::error;
@@ -9,17 +9,18 @@ use crate::ports::{Body, DeadKind, DeadLetter, Envelope, QueueName, Received};
 use super::wait::{ask_store, pause};
 use super::{DeadReason, WorkerContext};
 
-/// How much of the digest stands in the id of what cannot be read, in bytes.
+/// Length of the digest in the id of an unreadable message, in bytes.
 const DIGEST_BYTES: usize = 8;
 
-/// Keeps the dead letter, waiting while the store is away; `false` when the workers are stopped first.
+/// Stores the dead letter of a message, and waits while the store is unavailable. Returns `false` when the workers are
+/// stopped first.
 pub(super) async fn bury(
     ctx: &WorkerContext,
     received: &Received,
     reason: String,
     label: DeadReason,
 ) -> bool {
-    let Some(id) = letter_id(ctx, received).await else {
+    let Some(id) = dead_letter_id(ctx, received).await else {
         return false;
     };
     let envelope = received.content.as_ref().ok();
@@ -29,7 +30,7 @@ pub(super) async fn bury(
         Some(Body::Reply(_)) => (DeadKind::Job, None),
         None => (DeadKind::Unreadable, None),
     };
-    let letter = DeadLetter {
+    let dead_letter = DeadLetter {
         id,
         queue: received.queue.as_str().to_owned(),
         kind,
@@ -39,29 +40,31 @@ pub(super) async fn bury(
         attempts: envelope.map_or(0, |envelope| envelope.tries),
         body: received.raw.to_vec(),
     };
-    if !keep_letter(ctx, letter.clone()).await {
+    if !store_dead_letter(ctx, dead_letter.clone()).await {
         return false;
     }
     ctx.deps.observer.buried(received.queue, label);
     error!(
-        message.id = letter.id,
-        queue = letter.queue,
-        reason = letter.reason,
-        meeting.id = letter.meeting.map(|id| id.to_string()),
+        message.id = dead_letter.id,
+        queue = dead_letter.queue,
+        reason = dead_letter.reason,
+        meeting.id = dead_letter.meeting.map(|id| id.to_string()),
         "given up: a dead letter waits for a person (`meetrelay dead-letters show`)"
     );
     true
 }
 
-/// The letter's id: that of the message. What cannot be read may come without one, or with that of another message:
-/// then its content is part of the id, so that no letter takes another's place. An event keeps its own where that is
-/// free, because the ledger asks by it what became of the events that were accepted. `None`: the workers were stopped.
-pub(super) async fn letter_id(ctx: &WorkerContext, received: &Received) -> Option<String> {
+/// The id of a dead letter, which is the id of the message. An unreadable message may have no id, or the id of another
+/// message. Its content is then part of the id, so that no dead letter replaces another one. An unreadable event keeps
+/// its own id where that is free, because the ledger uses it to find out what became of accepted events. `None`: the
+/// workers were stopped.
+pub(super) async fn dead_letter_id(ctx: &WorkerContext, received: &Received) -> Option<String> {
     let id = &received.message_id;
     if received.content.is_ok() {
         return Some(id.clone());
     }
-    // Events are buried one after the other: nobody takes the id between the look and the burial.
+    // Dead letters of events are stored one after the other, so the id cannot be taken between this check and the
+    // write.
     if received.queue == QueueName::Events && !id.is_empty() && is_free(ctx, received).await? {
         return Some(id.clone());
     }
@@ -70,20 +73,20 @@ pub(super) async fn letter_id(ctx: &WorkerContext, received: &Received) -> Optio
     Some(format!("{name}:{digest}"))
 }
 
-/// Whether no other message has its letter under this one's id.
+/// Whether no other message has a dead letter under this message's id.
 async fn is_free(ctx: &WorkerContext, received: &Received) -> Option<bool> {
-    let asked = ask_store(ctx, || ctx.deps.store.dead_letter(&received.message_id)).await?;
-    Some(asked.is_ok_and(|letter| letter.is_none_or(|letter| letter.body == received.raw)))
+    let stored = ask_store(ctx, || ctx.deps.store.dead_letter(&received.message_id)).await?;
+    Some(stored.is_ok_and(|stored| stored.is_none_or(|letter| letter.body == received.raw)))
 }
 
-/// Writes a dead letter, waiting while the store is away; `false` when the workers are stopped first.
-pub(super) async fn keep_letter(ctx: &WorkerContext, letter: DeadLetter) -> bool {
+/// Writes a dead letter, and waits while the store is unavailable. Returns `false` when the workers are stopped first.
+pub(super) async fn store_dead_letter(ctx: &WorkerContext, dead_letter: DeadLetter) -> bool {
     loop {
-        let Err(error) = ctx.deps.store.bury(letter.clone()).await else {
+        let Err(error) = ctx.deps.store.bury(dead_letter.clone()).await else {
             return true;
         };
         if ctx.store_failures.should_log() {
-            error!(%error, message.id = letter.id, "a dead letter cannot be kept; it is tried every second");
+            error!(%error, message.id = dead_letter.id, "a dead letter cannot be stored; next attempt in 1 s");
         }
         if !pause(ctx).await {
             return false;
@@ -91,10 +94,10 @@ pub(super) async fn keep_letter(ctx: &WorkerContext, letter: DeadLetter) -> bool
     }
 }
 
-/// The facts that follow when a message is given up without having been worked on to an end.
+/// The facts to publish when a message is given up before its work has ended.
 pub(super) fn facts_of(envelope: &Envelope) -> Vec<Fact> {
     match &envelope.body {
-        // Only a create that is given up says something about the room.
+        // Of all jobs only a create that is given up decides about the room.
         Body::Job { id, .. } => {
             given_up(id, (id.job == Job::CreateRoom).then_some(Refusal::GaveUp))
         }
@@ -102,7 +105,7 @@ pub(super) fn facts_of(envelope: &Envelope) -> Vec<Fact> {
     }
 }
 
-/// The facts that follow when a job was given up.
+/// The facts to publish when a job was given up.
 pub(super) fn given_up(job: &JobId, refusal: Option<Refusal>) -> Vec<Fact> {
     let mut facts = vec![Fact::JobGivenUp {
         meeting: job.meeting,

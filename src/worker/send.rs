@@ -4,7 +4,7 @@ use tracing::{error, warn};
 
 use crate::ports::{Body, DeadKind, DeadLetter, Posting, PublishError};
 
-use super::dead::keep_letter;
+use super::dead::store_dead_letter;
 use super::wait::pause;
 use super::{DeadReason, WorkerContext};
 
@@ -86,5 +86,5 @@ async fn keep(ctx: &WorkerContext, posting: &Posting, why: String) -> bool {
         "given up before it was published"
     );
     ctx.deps.observer.buried(posting.queue, DeadReason::GivenUp);
-    keep_letter(ctx, letter).await
+    store_dead_letter(ctx, letter).await
 }

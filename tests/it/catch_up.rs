@@ -9,7 +9,7 @@ use crate::harness::{Setup, StoreEnd, World};
 /// What counts phrases that no webhook told.
 const REPAIRS: &str = "meetrelay_reconcile_repairs_total{kind=\"missed_trigger\"}";
 /// What the log says after each pass.
-const PASSED: &str = "posts were caught up with";
+const PASSED: &str = "catch-up pass finished";
 /// A post of this age is nobody's to tell any more.
 const A_WHILE: Duration = Duration::from_secs(20);
 
@@ -65,7 +65,10 @@ async fn phrase_written_while_the_relay_was_dead_becomes_one_card_after_its_star
     // A second start reads the same posts.
     world.relay.kill().await;
     world.relay.start_again().await;
-    world.relay.await_log("the post was told in time").await;
+    world
+        .relay
+        .await_log("the webhook of the post arrived in time")
+        .await;
     assert_eq!(world.cards("dev").len(), 1);
     assert_eq!(world.cards("weekly").len(), 1);
     assert_eq!(world.conference.rooms().len(), 2);
@@ -81,14 +84,17 @@ async fn phrase_that_was_told_is_not_doubled_by_looking() {
     let world = setup.start().await;
     world.card_of("ana", "dev", "heard").await;
     world.chat.clock().advance(A_WHILE);
-    world.relay.await_log("the post was told in time").await;
+    world
+        .relay
+        .await_log("the webhook of the post arrived in time")
+        .await;
     await_passes(&world).await;
     assert_eq!(world.cards("dev").len(), 1);
     assert_eq!(world.conference.rooms().len(), 1);
     let told = world
         .relay
         .log()
-        .matches("the post was told in time")
+        .matches("the webhook of the post arrived in time")
         .count();
     assert_eq!(told, 1, "it is looked at once");
     let asked = world.conference.count("room.active");
@@ -233,10 +239,7 @@ async fn mattermost_that_is_away_at_the_start_is_asked_again() {
     world.relay.await_log("the relay cannot catch up").await;
     world.chat.start_again().await.unwrap();
     world.card("dev", "patience").await;
-    world
-        .relay
-        .await_log("the relay catches up with posts again")
-        .await;
+    world.relay.await_log("the catch-up works again").await;
     assert_eq!(world.cards("dev").len(), 1);
     world.finish().await;
 }
@@ -290,7 +293,7 @@ async fn phrase_that_the_door_refused_is_not_found_later() {
     world.chat.clock().advance(A_WHILE);
     world
         .relay
-        .await_log("the post was heard and refused")
+        .await_log("the ingress received and refused the post")
         .await;
     await_passes(&world).await;
     assert_eq!(world.cards("dev").len(), 1);

@@ -34,7 +34,7 @@ async fn default_address_and_room_address_that_both_tell_everything_change_nothi
         .until(&card, |text| text.contains("\"Recordings\""))
         .await;
     world.conference.settle_webhooks(PATIENCE).await;
-    world.relay.await_log("\"event came before\"").await;
+    world.relay.await_log("\"duplicate event ignored\"").await;
     let told = |name: &str| {
         let deliveries = world.conference.deliveries();
         deliveries.iter().filter(|one| one.event == name).count()
@@ -144,11 +144,14 @@ async fn joining_that_is_told_after_the_end_corrects_a_missed_meeting() {
 #[tokio::test]
 async fn post_that_is_told_by_two_hooks_and_found_by_looking_makes_one_meeting() {
     let mut world = Setup::default().more_doors().start().await;
-    world.relay.await_log("posts were caught up with").await;
+    world.relay.await_log("catch-up pass finished").await;
     world.card_of("ana", "weekly", "threefold").await;
     world.relay.kill().await;
     world.relay.start_again().await;
-    world.relay.await_log("the post was told in time").await;
+    world
+        .relay
+        .await_log("the webhook of the post arrived in time")
+        .await;
     let told = world.chat.deliveries();
     assert_eq!(told.len(), 2, "a hook of the channel and one of the team");
     assert_eq!(world.cards("weekly").len(), 1);

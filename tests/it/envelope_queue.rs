@@ -144,6 +144,6 @@ async fn s11_what_was_put_aside_is_verified_too() {
     assert!(
         damaged
             .as_ref()
-            .is_err_and(|why| why.contains("its checksum does not fit"))
+            .is_err_and(|why| why.contains("its checksum does not match"))
     );
 }

@@ -81,7 +81,7 @@ async fn emptied_redis_and_restart_that_silence_a_room_do_not_keep_its_card_aliv
     let text = begun.until_ended().await;
     assert!(text.contains("about") && text.contains("Ana"), "{text}");
     begun.world.relay.await_metric(MISSED_END).await;
-    begun.world.relay.await_log("no webhook said so").await;
+    begun.world.relay.await_log("no webhook reported it").await;
     begun.finish().await;
 }
 

@@ -72,7 +72,7 @@ async fn form_and_json_hooks_that_fire_for_one_post_make_one_meeting() {
             (accepted.count() == 2).then_some(())
         })
         .await;
-    world.relay.await_log("\"event came before\"").await;
+    world.relay.await_log("\"duplicate event ignored\"").await;
     assert_eq!(world.cards("weekly").len(), 1);
     assert_eq!(world.conference.rooms().len(), 1);
     world.finish().await;

@@ -56,7 +56,7 @@ async fn whole_story_of_a_troubled_meeting_is_told_from_every_id() {
     })
     .await;
     world.conference.join(&room, "Ana", "u-ana").unwrap();
-    world.relay.await_log("event came before").await;
+    world.relay.await_log("duplicate event ignored").await;
     world.conference.end_room(&room);
     world
         .see("the end, found by asking", |chat| {

@@ -15,7 +15,7 @@ fn signer_of(present: &str, previous: &[&str]) -> EnvelopeSigner {
 
 proptest! {
     #[test]
-    fn s11_what_is_signed_is_read_again(envelope in any::envelope()) {
+    fn s11_signed_envelope_is_read_again(envelope in any::envelope()) {
         let signer = signer_of("one", &[]);
         let message = signer.encode(&envelope).unwrap();
         prop_assert_eq!(&message.id, &envelope.id());
@@ -45,7 +45,7 @@ proptest! {
     }
 
     #[test]
-    fn s11_any_bytes_get_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+    fn s11_any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
         prop_assert_eq!(signer_of("one", &[]).verify(&bytes), Err(SealError::Unsigned));
     }
 }
@@ -53,7 +53,7 @@ proptest! {
 const JSON: &[u8] = br#"{"v":1,"kind":"job"}"#;
 
 #[test]
-fn s11_form_of_a_signature_stays() {
+fn s11_format_of_a_signature_stays() {
     let signed = signer_of("one", &[]).sign(JSON);
     let text = String::from_utf8(signed).unwrap();
     let mac = text
@@ -65,7 +65,7 @@ fn s11_form_of_a_signature_stays() {
 }
 
 #[test]
-fn s11_what_an_earlier_secret_signed_is_read_and_what_another_one_signed_is_not() {
+fn s11_message_signed_by_a_previous_secret_is_read_and_by_another_secret_is_not() {
     let signed = signer_of("one", &[]).sign(JSON);
     assert_eq!(signer_of("two", &["zero", "one"]).verify(&signed), Ok(()));
     assert_eq!(signer_of("two", &[]).verify(&signed), Err(SealError::Wrong));
@@ -76,12 +76,12 @@ fn s11_what_an_earlier_secret_signed_is_read_and_what_another_one_signed_is_not(
     assert_eq!(
         signer_of("three", &[]).verify(&signed),
         Ok(()),
-        "the present one signs"
+        "the present secret signs"
     );
 }
 
 #[test]
-fn s11_unsigned_messages_are_read_only_while_that_is_allowed_and_wrongly_signed_ones_never() {
+fn s11_unsigned_messages_are_read_only_while_allowed_and_wrongly_signed_ones_never() {
     let signer = signer_of("one", &[]);
     let foreign = signer_of("two", &[]).sign(JSON);
     assert_eq!(signer.verify(JSON), Err(SealError::Unsigned));
@@ -94,7 +94,7 @@ fn s11_unsigned_messages_are_read_only_while_that_is_allowed_and_wrongly_signed_
 }
 
 #[test]
-fn s11_signing_secret_itself_is_no_key_of_envelopes() {
+fn s11_signing_secret_itself_is_not_a_key_of_envelopes() {
     let mut mac = hmac(b"one");
     mac.update(PURPOSE);
     mac.update(JSON);
@@ -115,7 +115,7 @@ fn debug_output_of_a_signer_holds_no_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s11_nothing_is_read_before_the_store_told_what_may_be() {
+async fn s11_nothing_is_read_before_the_store_has_answered() {
     let signer = EnvelopeSigner::new(&"one".to_owned().into(), &[]);
     let second = std::time::Duration::from_secs(1);
     assert!(

@@ -1,4 +1,4 @@
-//! Any envelope. The parts are boxed: as one type they would not fit on a test's stack.
+//! Strategies for any envelope. The parts are boxed, because as one type they would not fit on a test's stack.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     ])
 }
 
-fn told_by_people() -> BoxedStrategy<Fact> {
+fn requested_by_people() -> BoxedStrategy<Fact> {
     prop_oneof![
         (meeting(), place(), person(), via(), rule(), any::<bool>())
             .prop_map(
@@ -182,7 +182,7 @@ fn told_by_people() -> BoxedStrategy<Fact> {
     .boxed()
 }
 
-fn learned() -> BoxedStrategy<Fact> {
+fn learned_by_jobs() -> BoxedStrategy<Fact> {
     let text = any::<String>;
     prop_oneof![
         (meeting(), peer_id(), time())
@@ -236,7 +236,7 @@ fn learned() -> BoxedStrategy<Fact> {
     .boxed()
 }
 
-fn told_by_plugnmeet() -> BoxedStrategy<Fact> {
+fn reported_by_plugnmeet() -> BoxedStrategy<Fact> {
     let presence = || (session(), peer_id(), peer_id(), any::<String>());
     prop_oneof![
         session()
@@ -298,7 +298,11 @@ fn told_by_plugnmeet() -> BoxedStrategy<Fact> {
 }
 
 fn event() -> BoxedStrategy<Event> {
-    let fact = prop_oneof![told_by_people(), learned(), told_by_plugnmeet()];
+    let fact = prop_oneof![
+        requested_by_people(),
+        learned_by_jobs(),
+        reported_by_plugnmeet()
+    ];
     (uuid(), any::<String>(), any::<String>(), time(), fact)
         .prop_map(|(id, source, key, received_at, fact)| Event {
             id: EventId::from_uuid(id),

@@ -1,5 +1,5 @@
-//! Version 1 as it is written. A line that changes here makes what lies in queues unreadable: a changed form is a
-//! new version.
+//! The wire format of version 1. A line that changes here makes messages in queues unreadable: a changed format needs
+//! a new version.
 
 use std::time::Duration;
 
@@ -202,7 +202,7 @@ fn artifact(kind: ArtifactKind) -> Fact {
     }
 }
 
-/// A new fact stops this from compiling: it belongs among `facts`.
+/// A new fact stops this from compiling, as a reminder to add it to `facts`.
 const fn is_listed(fact: &Fact) {
     match fact {
         Fact::MeetingRequested { .. }
@@ -235,7 +235,7 @@ fn written(envelope: &Envelope) -> String {
 }
 
 #[test]
-fn form_of_each_fact() {
+fn format_of_each_fact() {
     let event = |fact| Event {
         id: request().into(),
         origin: Origin::relay("k"),
@@ -285,7 +285,7 @@ fn form_of_each_fact() {
 }
 
 #[test]
-fn form_of_an_envelope_with_and_without_what_is_optional() {
+fn format_of_an_envelope_with_and_without_optional_fields() {
     let event = Event {
         id: request().into(),
         origin: Origin::relay("woken:1"),
@@ -310,7 +310,7 @@ fn form_of_an_envelope_with_and_without_what_is_optional() {
 }
 
 #[test]
-fn form_of_jobs_and_answers() {
+fn format_of_jobs_and_replies() {
     let jobs = [
         Job::CreateRoom,
         Job::EndRoom { tried: 1 },

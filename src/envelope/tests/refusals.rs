@@ -42,27 +42,27 @@ fn each_fault_is_named() {
         text_of(woken(&format!(r#","x":{}"#, "[".repeat(10_000))).as_bytes()),
     ];
     insta::assert_snapshot!(texts.join("\n"), @r#"
-    it is no envelope: JSON that breaks off at line 1, column 0
-    it is no envelope: no JSON at line 1, column 1
-    it is no envelope: JSON of another shape (expected struct Version with 1 element) at line 1, column 2
-    it is no envelope: JSON of another shape (missing field `v`) at line 1, column 2
-    it is no envelope: JSON of another shape (expected u64) at line 1, column 8
-    it is no envelope: it has version 0
-    it is no envelope: JSON of another shape (missing field `kind`) at line 1, column 7
-    it is no envelope: JSON of another shape (missing field `body`) at line 1, column 109
-    it is no envelope: JSON of another shape (missing field `meeting`) at line 0, column 0
-    it is no envelope: JSON of another shape (a word that this release does not know) at line 1, column 17
-    it is no envelope: its kind is unknown
-    it is no envelope: an event without source and key
-    it is no envelope: its id is none
-    it is no envelope: its id is none
+    it is not an envelope: incomplete JSON at line 1, column 0
+    it is not an envelope: not JSON at line 1, column 1
+    it is not an envelope: JSON of a different structure (expected struct Version with 1 element) at line 1, column 2
+    it is not an envelope: JSON of a different structure (missing field `v`) at line 1, column 2
+    it is not an envelope: JSON of a different structure (expected u64) at line 1, column 8
+    it is not an envelope: it has version 0
+    it is not an envelope: JSON of a different structure (missing field `kind`) at line 1, column 7
+    it is not an envelope: JSON of a different structure (missing field `body`) at line 1, column 109
+    it is not an envelope: JSON of a different structure (missing field `meeting`) at line 0, column 0
+    it is not an envelope: JSON of a different structure (a value that this version does not know) at line 1, column 17
+    it is not an envelope: its kind is unknown
+    it is not an envelope: an event without source and key
+    it is not an envelope: its id is not valid
+    it is not an envelope: its id is not valid
     it has 262145 bytes, more than 262144
-    it nests deeper than 16 levels
+    it is nested deeper than 16 levels
     "#);
 }
 
 #[test]
-fn newer_version_is_told_whatever_else_it_holds() {
+fn newer_version_is_reported_whatever_else_the_message_holds() {
     let newer = br#"{"v":7,"kind":["another","shape"]}"#;
     assert_eq!(decode(newer), Err(DecodeError::Newer(7)));
     let far = format!(r#"{{"v":{}}}"#, u64::MAX);
@@ -78,7 +78,7 @@ fn added_fields_are_skipped() {
 }
 
 #[test]
-fn brackets_in_a_text_are_no_nesting() {
+fn brackets_in_a_text_do_not_count_as_nesting() {
     let event = Event {
         id: MEETING.parse().unwrap(),
         origin: Origin::relay("k"),
@@ -94,8 +94,8 @@ fn brackets_in_a_text_are_no_nesting() {
 
 #[test]
 fn response_hook_that_is_a_path_is_refused() {
-    let tell = Body::Reply(tell());
-    let body = encode(&Envelope::first(tell, Timestamp::default()))
+    let reply = Body::Reply(reply());
+    let body = encode(&Envelope::first(reply, Timestamp::default()))
         .unwrap()
         .body;
     let forged = String::from_utf8(body.to_vec())
@@ -106,8 +106,8 @@ fn response_hook_that_is_a_path_is_refused() {
 }
 
 #[test]
-fn answer_under_another_id_is_refused() {
-    let body = encode(&Envelope::first(Body::Reply(tell()), Timestamp::default()))
+fn reply_under_another_id_is_refused() {
+    let body = encode(&Envelope::first(Body::Reply(reply()), Timestamp::default()))
         .unwrap()
         .body;
     let forged = String::from_utf8(body.to_vec())
@@ -137,7 +137,7 @@ fn too_long_envelope_is_not_written() {
 
 #[test]
 fn debug_shows_no_hook() {
-    let envelope = Envelope::first(Body::Reply(tell()), Timestamp::default());
+    let envelope = Envelope::first(Body::Reply(reply()), Timestamp::default());
     let message = encode(&envelope).unwrap();
     assert!(message.body.windows(10).any(|part| part == b"verysecret"));
     for text in [format!("{envelope:?}"), format!("{message:?}")] {
@@ -161,7 +161,7 @@ fn trace_of_version_0_is_carried_and_no_other() {
         assert!(!is_trace(other), "{other}");
         let envelope = Envelope {
             trace: Some(other.to_owned()),
-            ..Envelope::first(Body::Reply(tell()), Timestamp::default())
+            ..Envelope::first(Body::Reply(reply()), Timestamp::default())
         };
         assert_eq!(
             decode(&encode(&envelope).unwrap().body).unwrap().trace,
@@ -170,7 +170,7 @@ fn trace_of_version_0_is_carried_and_no_other() {
     }
 }
 
-fn tell() -> Reply {
+fn reply() -> Reply {
     Reply {
         request: MEETING.parse::<RequestId>().unwrap(),
         hook: ResponseHook::parse("verysecret").unwrap(),

@@ -1,28 +1,29 @@
-//! The cursor, on Mattermost's clock.
+//! The cursor of the catch-up: the time up to which posts were read, on Mattermost's clock.
 
 use std::time::Duration;
 
 use crate::domain::{ServerName, Timestamp};
 
-/// The setting of the store in which the cursor is kept, before the server's name.
+/// Prefix of the store's setting that holds the cursor; the server's name follows.
 pub(super) const CURSOR: &str = "caught_up_to:";
-/// Before a cursor that is on our clock.
+/// Prefix of a cursor that is on the relay's clock.
 pub(super) const OURS: &str = "ours:";
-/// So much before the cursor is looked at again: a post may show up later than its own time says, and the starts of
-/// the last minute count for the next ones.
+/// Posts of this time before the cursor are read again. A post may become visible later than its own time says, and the
+/// starts of the last minute count towards the limit of the next ones.
 pub(super) const OVERLAP: Duration = Duration::from_secs(60);
-/// How far the server's clock may be from what is known of it.
+/// How far the server's clock may differ from the relay's estimate of it.
 pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(1);
 
-/// Up to when posts were looked at, on the server's clock.
+/// The time up to which posts were read, on the server's clock.
 pub(super) struct Cursor {
     pub(super) at: Timestamp,
-    /// Nothing before is meant for us.
+    /// It is the time of the relay's installation: no post before it was meant for the relay.
     is_first: bool,
 }
 
 impl Cursor {
-    /// Reads it; `None` if it cannot be one. Mattermost's clock was not known yet when the first one was written.
+    /// Parses a stored cursor; `None` if the text is not valid. The first cursor is on the relay's clock, because
+    /// Mattermost's clock was not known when it was written.
     pub(super) fn parse(text: &str, now: Timestamp, our_now: Timestamp) -> Option<Self> {
         let (is_first, millis) = match text.strip_prefix(OURS) {
             Some(ours) => (true, ours),
@@ -40,13 +41,14 @@ impl Cursor {
         })
     }
 
+    /// The time from which posts are read again.
     pub(super) fn since(&self) -> Timestamp {
         self.at
             .minus(if self.is_first { CLOCK_MARGIN } else { OVERLAP })
     }
 }
 
-/// The setting of the store in which the cursor of a server is kept.
+/// The name of the store's setting that holds the cursor of a server.
 pub(super) fn cursor_name(server: &ServerName) -> String {
     format!("{CURSOR}{server}")
 }

@@ -1,4 +1,5 @@
-//! One pass: reads the channels that have new posts, and puts on the queue what was not told.
+//! One pass of the catch-up. It reads the channels that have new posts, and publishes the triggers whose webhooks may
+//! have been lost.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,23 +23,23 @@ use super::cursor::{CLOCK_MARGIN, Cursor, OVERLAP, cursor_name};
 use super::trigger_words::TriggerWords;
 use super::{CatchUpError, CatchUpSettings, PAUSE_MIN, PassResult, THROTTLED_MAX, take_duty};
 
-/// Younger posts are left to their webhook, unless it is known that some were lost.
-const TOLD_WITHIN: Duration = Duration::from_secs(10);
-/// Most channels whose posts are read in one pass, those with the newest posts first.
+/// Younger posts are left to their webhook, unless some are known to be missed.
+const WEBHOOK_WITHIN: Duration = Duration::from_secs(10);
+/// Most channels that are read in one pass, those with the newest posts first.
 const CHANNELS_MAX: usize = 500;
-/// Pause between two channels: other calls to Mattermost go before.
+/// Pause between two channels, so that other calls to Mattermost are not delayed.
 const CHANNEL_PAUSE: Duration = Duration::from_millis(20);
 
-/// Reads the channels, pass by pass.
+/// Reads the channels in one pass after the other.
 pub(super) struct PostReader {
     server: ServerName,
     trigger_words: TriggerWords,
     settings: CatchUpSettings,
-    /// What was put on the queue already and may be read again, with its time on the server's clock.
-    offered: HashMap<PostId, Timestamp>,
+    /// Posts that were published already and may be read again, with their times on the server's clock.
+    published: HashMap<PostId, Timestamp>,
 }
 
-/// What one pass looks at. Times are on the server's clock but for `our_now`.
+/// The period that one pass reads. All times except `our_now` are on the server's clock.
 struct TimeWindow {
     now: Timestamp,
     our_now: Timestamp,
@@ -48,7 +49,7 @@ struct TimeWindow {
 }
 
 impl TimeWindow {
-    /// How old a post is.
+    /// The age of a post at the start of the pass.
     fn age(&self, post: &WrittenPost) -> Duration {
         self.now.since(post.created_at)
     }
@@ -60,7 +61,7 @@ impl PostReader {
             server: ServerName::default_server(),
             trigger_words: TriggerWords::new(settings.trigger_words.clone()),
             settings,
-            offered: HashMap::new(),
+            published: HashMap::new(),
         }
     }
 
@@ -74,41 +75,41 @@ impl PostReader {
         }
         let own = ctx.deps.chat.own_account().await?;
         self.settings.own_user.set(own.user_id);
-        let found = ctx.deps.chat.own_channels().await?;
+        let listed = ctx.deps.chat.own_channels().await?;
         let until = if may_have_missed {
-            found.now.plus(CLOCK_MARGIN)
+            listed.now.plus(CLOCK_MARGIN)
         } else {
-            found.now.minus(TOLD_WITHIN)
+            listed.now.minus(WEBHOOK_WITHIN)
         };
         let name = cursor_name(&self.server);
         let our_now = ctx.deps.clock.now();
         let kept = ctx.deps.store.setting(&name).await?;
-        let cursor = kept.and_then(|kept| Cursor::parse(&kept, found.now, our_now));
+        let cursor = kept.and_then(|kept| Cursor::parse(&kept, listed.now, our_now));
         let Some(cursor) = cursor else {
-            warn!("it is not known up to when posts were caught up with: from now on they are");
-            self.keep(ctx, &name, found.now).await?;
+            warn!("the catch-up has no valid cursor; posts are caught up from now on");
+            self.store_cursor(ctx, &name, listed.now).await?;
             return Ok(PassResult::Done);
         };
-        let oldest = found.now.minus(self.settings.start_deadline_max);
+        let oldest = listed.now.minus(self.settings.start_deadline_max);
         let window = TimeWindow {
-            now: found.now,
+            now: listed.now,
             our_now,
             instant: Instant::now(),
             since: cursor.since().max(oldest),
             until,
         };
         let cursor = cursor.at;
-        let channels = with_new_posts(found.channels, window.since);
+        let channels = with_new_posts(listed.channels, window.since);
         let mut unread = None;
         for channel in &channels {
             match self.read_when_admitted(ctx, channel, &window).await {
                 Ok(()) => {}
-                // One channel's trouble holds up no other; all of them are read again.
+                // A failure in one channel does not stop the others. The next pass reads all of them again.
                 Err(CatchUpError::Chat(error @ ChatError::Unavailable { .. })) => {
-                    warn!(%error, channel = %channel.id, "a channel cannot be caught up with now");
+                    warn!(%error, channel = %channel.id, "a channel cannot be read now; it is read again in the next pass");
                     unread = Some(error);
                 }
-                Err(trouble) => return Err(trouble),
+                Err(failure) => return Err(failure),
             }
             if !take_duty(ctx).await? {
                 return Ok(PassResult::LeftToAnother);
@@ -119,15 +120,15 @@ impl PostReader {
             return Err(error.into());
         }
         crash_point::reach("catch_up.read");
-        let cursor = cursor.max(until.min(found.now));
+        let cursor = cursor.max(until.min(listed.now));
         let again_from = cursor.minus(OVERLAP);
-        self.offered.retain(|_, made| *made > again_from);
-        self.keep(ctx, &name, cursor).await?;
-        debug!(channels = channels.len(), "posts were caught up with");
+        self.published.retain(|_, made| *made > again_from);
+        self.store_cursor(ctx, &name, cursor).await?;
+        debug!(channels = channels.len(), "catch-up pass finished");
         Ok(PassResult::Done)
     }
 
-    async fn keep(
+    async fn store_cursor(
         &self,
         ctx: &WorkerContext,
         name: &str,
@@ -137,8 +138,8 @@ impl PostReader {
         Ok(ctx.deps.store.put_setting(name, &cursor).await?)
     }
 
-    /// Reads a channel, as often as Mattermost's rate limit asks for a pause: beginning the pass again would read all
-    /// channels before it again.
+    /// Reads a channel, and tries again after each pause that Mattermost's rate limit asks for. A new pass would read
+    /// all previous channels again.
     async fn read_when_admitted(
         &mut self,
         ctx: &WorkerContext,
@@ -164,13 +165,13 @@ impl PostReader {
     ) -> Result<(), CatchUpError> {
         let posts = match ctx.deps.chat.written_posts(&channel.id, window.since).await {
             Ok(posts) => posts,
-            // Archived, or left, since it was listed.
+            // The channel was archived, or the account has left it, since it was listed.
             Err(
                 error @ (ChatError::Forbidden { .. }
                 | ChatError::NotFound { .. }
                 | ChatError::Refused { .. }),
             ) => {
-                warn!(%error, channel = %channel.id, "a channel cannot be caught up with");
+                warn!(%error, channel = %channel.id, "a channel cannot be read; its posts are skipped");
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -179,16 +180,17 @@ impl PostReader {
             server: self.server.clone(),
             rules: Arc::clone(&self.settings.rules),
             own_user: self.settings.own_user.clone(),
-            // By the times of the posts, as if each had been told when it was made.
+            // The limit counts by the times of the posts, as if each webhook had arrived when its post was written.
             starts: Arc::new(Starts::new(self.settings.starts_per_minute)),
         };
         for post in posts {
-            self.take(ctx, &triggers, channel, window, post).await?;
+            self.read_post(ctx, &triggers, channel, window, post)
+                .await?;
         }
         Ok(())
     }
 
-    async fn take(
+    async fn read_post(
         &mut self,
         ctx: &WorkerContext,
         triggers: &Triggers,
@@ -202,17 +204,17 @@ impl PostReader {
             return Ok(());
         }
         if self.settings.missed_posts.was_refused(&post.id) {
-            debug!(post = %post.id, channel = %channel.id, "the post was heard and refused");
+            debug!(post = %post.id, channel = %channel.id, "the ingress received and refused the post");
             return Ok(());
         }
-        let is_offered = self.offered.contains_key(&post.id);
+        let is_published = self.published.contains_key(&post.id);
         let mut user_name = String::new();
-        // One that was offered before only counts among the starts of its minute.
-        if !is_offered {
+        // A post that was published before only counts towards the limit of starts.
+        if !is_published {
             let chat = ctx.deps.chat.as_ref();
             let words = &mut self.trigger_words;
-            if !words.are_told(chat, channel, &post.text).await? {
-                debug!(post = %post.id, channel = %channel.id, "no webhook would have told of the post: its first word is no trigger word");
+            if !words.cover(chat, channel, &post.text).await? {
+                debug!(post = %post.id, channel = %channel.id, "no webhook would have sent the post: its first word is not a trigger word");
                 return Ok(());
             }
             user_name = name_of(ctx, &post.user).await?;
@@ -236,19 +238,20 @@ impl PostReader {
             Asked::For { origin, fact } => (origin, *fact),
             Asked::Nothing(_) => return Ok(()),
             Asked::TooMuch => {
-                debug!(post = %post.id, channel = %channel.id, "too many starts in a minute");
+                debug!(post = %post.id, channel = %channel.id, "too many starts within a minute");
                 return Ok(());
             }
         };
-        if !is_offered && offer(ctx, window, &post, origin, fact).await? {
-            self.offered.insert(post.id, post.created_at);
+        if !is_published && publish(ctx, window, &post, origin, fact).await? {
+            self.published.insert(post.id, post.created_at);
         }
         Ok(())
     }
 }
 
-/// Puts on the queue what the webhook of a post would have, unless it is too late; whether it did.
-async fn offer(
+/// Publishes the event that the webhook of a post would have caused, unless it is too late. Returns whether it was
+/// published.
+async fn publish(
     ctx: &WorkerContext,
     window: &TimeWindow,
     post: &WrittenPost,
@@ -259,24 +262,24 @@ async fn offer(
     if let Fact::MeetingRequested { rule, .. } = &fact
         && age >= rule.start_deadline
     {
-        debug!(post = %post.id, "too old to be caught up with");
+        debug!(post = %post.id, "the post is older than its rule's start_deadline");
         return Ok(false);
     }
     let event = Event {
         id: EventId::from_uuid(Uuid::now_v7()),
         origin,
-        // The person has waited since then.
+        // The person has waited since the post was written.
         received_at: window.our_now.minus(age),
         fact,
     };
-    debug!(event.id = %event.id, post = %post.id, age_ms = age.as_millis(), "a post that asks for a meeting is caught up with");
+    debug!(event.id = %event.id, post = %post.id, age_ms = age.as_millis(), "missed post published");
     let posting = event_posting(event, ctx.deps.clock.now());
     ctx.deps.queue.accept(&posting).await?;
     crash_point::reach("catch_up.accepted");
     Ok(true)
 }
 
-/// The name as a webhook would have told it; the id where it may not be known.
+/// The name that a webhook would have sent. It is the user's id where the account may not read the name.
 async fn name_of(ctx: &WorkerContext, user: &UserId) -> Result<String, ChatError> {
     match ctx.deps.chat.account(user).await {
         Ok(account) => Ok(account.user_name),
@@ -287,7 +290,7 @@ async fn name_of(ctx: &WorkerContext, user: &UserId) -> Result<String, ChatError
     }
 }
 
-/// The channels with posts after `since`, those with the newest first.
+/// The channels with posts after `since`, those with the newest posts first, at most [`CHANNELS_MAX`].
 fn with_new_posts(mut channels: Vec<OwnChannel>, since: Timestamp) -> Vec<OwnChannel> {
     channels.retain(|channel| channel.last_post_at > since);
     channels.sort_by_key(|channel| std::cmp::Reverse(channel.last_post_at));
@@ -295,14 +298,14 @@ fn with_new_posts(mut channels: Vec<OwnChannel>, since: Timestamp) -> Vec<OwnCha
         warn!(
             channels = channels.len(),
             read = CHANNELS_MAX,
-            "more channels have new posts than are caught up with; the rest is passed over"
+            "more channels have new posts than one pass reads; the others are skipped"
         );
         channels.truncate(CHANNELS_MAX);
     }
     channels
 }
 
-/// As an outgoing webhook tells it: outside any thread.
+/// The conversation as an outgoing webhook reports it: outside any thread.
 fn place(server: &ServerName, channel: &OwnChannel) -> Conversation {
     Conversation {
         server: server.clone(),

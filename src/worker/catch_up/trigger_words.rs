@@ -1,6 +1,6 @@
-//! Which posts Mattermost tells: its outgoing webhooks compare the first word of a post, with its case
-//! (src/mattermost/README.md, "Trigger words"). What none of them would have told was not lost, and is nothing to catch
-//! up with.
+//! Decides for which posts Mattermost calls a webhook. Outgoing webhooks compare the first word of a post, and case
+//! matters (src/mattermost/README.md, "Trigger words"). A post that no webhook reports was not missed, so the catch-up
+//! skips it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use tracing::{debug, info};
 use crate::domain::TeamId;
 use crate::ports::{Chat, ChatError, OwnChannel, RegisteredHook};
 
-/// How long the server's answer about its webhooks is believed.
+/// How long the server's answer about its webhooks is cached.
 const HOOKS_LIFE: Duration = Duration::from_secs(600);
-/// Most teams whose webhooks are remembered.
+/// Most teams whose webhooks are cached.
 const TEAMS_MAX: usize = 1000;
 
-/// The words that are configured, and what the server tells of its webhooks.
+/// The configured trigger words, and the outgoing webhooks that the server lists.
 pub(super) struct TriggerWords {
     configured: Vec<String>,
-    known: HashMap<TeamId, KnownHooks>,
+    by_team: HashMap<TeamId, CachedHooks>,
 }
 
-struct KnownHooks {
-    /// Empty: the account may see none that calls a relay.
+struct CachedHooks {
+    /// Empty if the account may not see any webhook that calls a relay.
     hooks: Vec<RegisteredHook>,
     asked_at: Instant,
 }
@@ -32,12 +32,12 @@ impl TriggerWords {
     pub(super) fn new(configured: Vec<String>) -> Self {
         Self {
             configured,
-            known: HashMap::new(),
+            by_team: HashMap::new(),
         }
     }
 
-    /// Whether a webhook should have told of this text in this channel.
-    pub(super) async fn are_told(
+    /// Whether a webhook reports a post with this text in this channel.
+    pub(super) async fn cover(
         &mut self,
         chat: &dyn Chat,
         channel: &OwnChannel,
@@ -54,16 +54,17 @@ impl TriggerWords {
             .any(|hook| calls(hook, first_word)))
     }
 
-    /// Only a refusal means that the account may not see them; after any other failure they are asked for again.
+    /// The webhooks of a team. Only a refusal means that the account may not see them; any other failure is returned,
+    /// so that the next call asks again.
     async fn hooks(
         &mut self,
         chat: &dyn Chat,
         team: &TeamId,
     ) -> Result<&[RegisteredHook], ChatError> {
         let is_fresh = self
-            .known
+            .by_team
             .get(team)
-            .is_some_and(|known| known.asked_at.elapsed() < HOOKS_LIFE);
+            .is_some_and(|cached| cached.asked_at.elapsed() < HOOKS_LIFE);
         if !is_fresh {
             let hooks = match chat.outgoing_hooks(team).await {
                 Ok(hooks) => hooks,
@@ -72,7 +73,7 @@ impl TriggerWords {
                     | ChatError::NotFound { .. }
                     | ChatError::Refused { .. }),
                 ) => {
-                    debug!(%error, %team, "the outgoing webhooks are not known: mattermost.trigger_words counts");
+                    debug!(%error, %team, "the outgoing webhooks cannot be read; mattermost.trigger_words is used");
                     Vec::new()
                 }
                 Err(error) => return Err(error),
@@ -80,14 +81,14 @@ impl TriggerWords {
             if !hooks.is_empty() {
                 info!(%team, hooks = hooks.len(), "trigger words read from Mattermost");
             }
-            if self.known.len() >= TEAMS_MAX {
-                self.known.clear();
+            if self.by_team.len() >= TEAMS_MAX {
+                self.by_team.clear();
             }
             let asked_at = Instant::now();
-            self.known
-                .insert(team.clone(), KnownHooks { hooks, asked_at });
+            self.by_team
+                .insert(team.clone(), CachedHooks { hooks, asked_at });
         }
-        Ok(self.known.get(team).map_or(&[], |known| &known.hooks))
+        Ok(self.by_team.get(team).map_or(&[], |cached| &cached.hooks))
     }
 }
 

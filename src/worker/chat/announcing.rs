@@ -1,5 +1,5 @@
-//! Posting what can be neither looked up nor edited: what is about to be posted is counted first, and repeated once
-//! when nobody knows what became of it.
+//! Posting notices, which can be neither looked up nor edited. An attempt is recorded before the notice is posted, and the
+//! notice is posted once more when the outcome of the first POST is unknown.
 
 use tracing::{debug, info, warn};
 
@@ -13,27 +13,27 @@ use super::answer::is_lost;
 use super::outside::note_suspended;
 use super::{JobContext, StepResult, is_unknown, keep, outcome_of, renew};
 
-/// Where a notice goes out.
+/// The way in which a notice is posted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Exit<'m> {
-    /// By the way out, into the meeting's channel.
+    /// By the configured delivery method, into the meeting's channel.
     DeliveryMethod,
     /// Through the response URL of the starter's command.
     Hook(&'m ResponseHook),
 }
 
-/// How a notice came to rest.
+/// The final state of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Announced {
     /// This attempt posted it.
     Now,
-    /// It was posted before, or counts as posted.
+    /// An earlier attempt posted it, or it counts as posted.
     Before,
-    /// The response URL has run out.
+    /// It cannot be posted any more: the response URL has expired.
     Never,
 }
 
-/// Makes the notice of `key` unless it is there, and keeps what is known of it in `row`.
+/// Posts the notice of `key` unless it was posted before, and stores its state in `row`.
 pub(super) async fn announce(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -49,7 +49,7 @@ pub(super) async fn announce(
             let after = at.since(now);
             return Err(Outcome::Paused {
                 after,
-                why: "whether the notice stands there is unknown: it is repeated later",
+                why: "it is unknown whether the notice was posted; it is repeated later",
             });
         }
         NoticeStep::CountAsPosted => {
@@ -59,7 +59,7 @@ pub(super) async fn announce(
         NoticeStep::Post => {}
     }
     if matches!(exit, Exit::Hook(_)) && now >= meeting.hook_lives_until() {
-        return lapse(ctx, meeting, key, row, "its time is over").await;
+        return lapse(ctx, meeting, key, row, "it has expired").await;
     }
     renew(ctx, meeting).await?;
     row.begin_notice(ctx.deps.clock.now(), ctx.settings.notice_again_after);
@@ -79,7 +79,7 @@ pub(super) async fn announce(
                 let after = ctx.settings.notice_again_after.as_millis();
                 let after_ms = u64::try_from(after).unwrap_or(u64::MAX);
                 warn!(%error, key = %key, after_ms,
-                    "nobody knows whether the notice stands there: it is posted once more, and may stand there twice");
+                    "it is unknown whether the notice was posted; it is posted once more and may appear twice");
             }
             Err(outcome_of(&error))
         }
@@ -113,12 +113,12 @@ async fn count_as_posted(
     key: &PostKey,
     row: &mut PostRow,
 ) -> StepResult<()> {
-    warn!(key = %key, "nobody knows either whether the repeated notice stands there: it counts as posted");
+    warn!(key = %key, "it is unknown whether the repeated notice was posted; it counts as posted");
     row.notice_made(ctx.deps.clock.now());
     keep(ctx, meeting, key, row.clone()).await
 }
 
-/// Nothing more can be posted there: the link has it.
+/// Records that the notice cannot be posted any more. The meeting's link shows the same information.
 async fn lapse(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -126,7 +126,7 @@ async fn lapse(
     row: &mut PostRow,
     why: &str,
 ) -> StepResult<Announced> {
-    info!(key = %key, why, "the response URL has run out: what it would have told is behind the meeting's link");
+    info!(key = %key, why, "the response URL has expired; the meeting's link shows the information");
     ctx.deps.observer.answer_lost();
     row.frozen = Some(Frozen::Lapsed);
     row.again_at = None;

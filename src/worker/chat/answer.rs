@@ -1,4 +1,4 @@
-//! Answers to one person: second starts, refused ends, failures that no card tells.
+//! Answers to one person: about second starts, refused ends, and failures that no card shows.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::{JobContext, StepResult, keep, load, outcome_of};
 use crate::worker::WorkerContext;
 use crate::worker::jobs::JobReport;
 
-/// A channel is told of the running meeting at most so often.
+/// A channel gets at most one line about the running meeting in this interval.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Answers one request, once.
@@ -49,17 +49,17 @@ pub(super) async fn answer(
                 if !is_lost(&error) {
                     return Err(outcome_of(&error));
                 }
-                warn!(%error, "the person cannot be answered");
+                warn!(%error, "the person cannot be answered: the response URL does not work");
                 ctx.deps.observer.answer_lost();
             }
         }
         TriggerSource::SlashCommand { hook: None } => {}
-        TriggerSource::OutgoingWebhook { .. } if was_told_lately(ctx, &meeting) => {
-            info!("the channel was told of the running meeting a moment ago");
+        TriggerSource::OutgoingWebhook { .. } if has_recent_line(ctx, &meeting) => {
+            info!("the channel got a line about the running meeting a moment ago");
         }
         TriggerSource::OutgoingWebhook { .. } => {
             let link = ctx.deps.links.join(request.id);
-            tell_channel(ctx, &meeting, request, &mut row, &link).await?;
+            post_line(ctx, &meeting, request, &mut row, &link).await?;
         }
     }
     row.answered = true;
@@ -72,8 +72,8 @@ pub(super) async fn answer(
     Ok(Outcome::Done)
 }
 
-/// One line for everybody: the meeting that runs.
-async fn tell_channel(
+/// Posts one line for everybody in the channel about the running meeting.
+async fn post_line(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
     request: &Request,
@@ -84,7 +84,7 @@ async fn tell_channel(
     let title = &meeting.rule.title;
     match meeting.presentation(ctx.delivery_method()) {
         Presentation::Card => {
-            // It stands where it was asked for.
+            // The line is posted in the thread of the request.
             if row.first_tried_at.is_none() {
                 match thread_root(ctx, meeting, request).await {
                     Ok(root) => row.root = root,
@@ -98,7 +98,7 @@ async fn tell_channel(
                 ..Rendered::default()
             };
             match post_once(ctx, meeting, key, row, content).await {
-                // Nobody there can read it now, and later it is no news.
+                // It cannot be posted now, and later it would be outdated.
                 Ok(_) | Err(NotPosted::Outside | NotPosted::Met(Outcome::Resting { .. })) => Ok(()),
                 Err(NotPosted::Met(outcome)) => Err(outcome),
             }
@@ -114,7 +114,7 @@ async fn tell_channel(
     }
 }
 
-/// Whether somebody other than the starter may end the meeting: channel and system admins may.
+/// Checks whether a person other than the starter may end the meeting. Channel admins and system admins may.
 pub(super) async fn check_right(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -124,7 +124,7 @@ pub(super) async fn check_right(
         return JobReport::of(Outcome::Obsolete);
     };
     if ctx.delivery_method() == DeliveryMethod::Notices {
-        // Nothing can be looked up.
+        // This delivery method cannot look up roles.
         let meeting = meeting.id;
         return JobReport::learned(Fact::EndRefused { meeting, request });
     }
@@ -139,8 +139,8 @@ pub(super) async fn check_right(
     }
 }
 
-/// Whether a person administers the meeting's channel or the server. The account comes first: a channel keeps the roles
-/// of its members when their accounts are deactivated.
+/// Whether a person is an admin of the meeting's channel or of the server. The account is checked first, because a channel
+/// keeps the roles of members whose accounts are deactivated.
 async fn is_admin(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -151,29 +151,29 @@ async fn is_admin(
         Ok(account) if account.is_deactivated => return Ok(false),
         Ok(account) if account.is_system_admin => return Ok(true),
         Ok(_) => Ok(false),
-        // The role in the channel can still tell.
+        // The role in the channel may still decide.
         Err(error @ ChatError::Forbidden { .. }) => Err(error),
         Err(error) => return Err(error),
     };
     match chat.is_channel_admin(&meeting.place.channel, user).await {
         Ok(true) => Ok(true),
-        // The bot cannot look into the channel.
+        // The bot cannot read the channel's members.
         Ok(false) | Err(ChatError::Forbidden { .. } | ChatError::NotFound { .. }) => account,
         Err(error) => Err(error),
     }
 }
 
-/// Tells a person what no meeting could.
-pub(in crate::worker) async fn tell(ctx: &WorkerContext, tell: &Reply) -> Outcome {
-    let text = match &tell.saying {
-        Saying::NothingToEnd => say::nothing_to_end(tell.request),
-        Saying::NoRoom => say::no_room_for_end(tell.request),
-        Saying::ChooseToEnd { words, running } => say::choose_to_end(words, running, tell.request),
+/// Sends a reply that belongs to no meeting.
+pub(in crate::worker) async fn reply(ctx: &WorkerContext, reply: &Reply) -> Outcome {
+    let text = match &reply.saying {
+        Saying::NothingToEnd => say::nothing_to_end(reply.request),
+        Saying::NoRoom => say::no_room_for_end(reply.request),
+        Saying::ChooseToEnd { words, running } => say::choose_to_end(words, running, reply.request),
     };
-    match answer_through(ctx, &tell.hook, tell.request.made_at(), &text).await {
+    match answer_through(ctx, &reply.hook, reply.request.made_at(), &text).await {
         Ok(()) => Outcome::Done,
         Err(error) if is_lost(&error) => {
-            warn!(%error, event.id = %tell.request, "the person cannot be answered");
+            warn!(%error, event.id = %reply.request, "the person cannot be answered: the response URL does not work");
             ctx.deps.observer.answer_lost();
             Outcome::Done
         }
@@ -181,8 +181,8 @@ pub(in crate::worker) async fn tell(ctx: &WorkerContext, tell: &Reply) -> Outcom
     }
 }
 
-/// Answers a command through its response URL, which came at `given_at` (zero: unknown). One that no longer works is
-/// not called.
+/// Answers a command through its response URL, which was received at `given_at` (zero: unknown). An expired URL is not
+/// called.
 pub(super) async fn answer_through(
     ctx: &WorkerContext,
     hook: &ResponseHook,
@@ -199,7 +199,7 @@ pub(super) async fn answer_through(
     ctx.deps.chat.answer_command(hook, text).await
 }
 
-/// The answer will never arrive: the response URL has run out or was never one.
+/// Whether the answer can never arrive, because the response URL has expired or was never valid.
 pub(super) fn is_lost(error: &ChatError) -> bool {
     matches!(
         error,
@@ -207,7 +207,7 @@ pub(super) fn is_lost(error: &ChatError) -> bool {
     )
 }
 
-/// What the person is told; `None`: what is posted tells it.
+/// The text of the answer. `None`: the posted card or notice gives the answer.
 fn text_for(ctx: &JobContext<'_>, meeting: &Meeting, request: &Request) -> Option<String> {
     let title = &meeting.rule.title;
     match request.purpose {
@@ -240,7 +240,7 @@ fn text_for(ctx: &JobContext<'_>, meeting: &Meeting, request: &Request) -> Optio
     }
 }
 
-fn was_told_lately(ctx: &JobContext<'_>, meeting: &Meeting) -> bool {
+fn has_recent_line(ctx: &JobContext<'_>, meeting: &Meeting) -> bool {
     let now = ctx.deps.clock.now();
     meeting.posts.iter().any(|(key, row)| {
         matches!(key, PostKey::Answer(_))

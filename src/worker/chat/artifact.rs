@@ -1,4 +1,4 @@
-//! PostArtifact: one reply in the card's thread, or one notice, for each recording and summary.
+//! The job `PostArtifact`: posts one reply in the card's thread, or one notice, for each recording and summary.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::outside::{FORBIDDEN, rest_outside};
 use super::posting::{NotPosted, post_once};
 use super::{JobContext, StepResult, keep, load};
 
-/// How long the names of people who are to be mentioned are asked for.
+/// Longest wait for the names of the people to mention.
 const NAMES_WITHIN: Duration = Duration::from_secs(5);
 
-/// Posts it unless it is there.
+/// Posts the artifact unless it was posted before.
 pub(super) async fn post(
     ctx: &JobContext<'_>,
     id: MeetingId,
@@ -39,7 +39,7 @@ pub(super) async fn post(
         Presentation::ThroughHook(hook) => Exit::Hook(hook),
         Presentation::LinkOnly => return Ok(Outcome::Obsolete),
     };
-    // Another one may have taken the last use of the response URL while this one waited for the lease.
+    // Another artifact may have used the response URL for the last time while this job waited for the lease.
     let job = Job::PostArtifact {
         artifact: artifact_id.clone(),
     };
@@ -58,7 +58,7 @@ pub(super) async fn post(
     };
     let content = match exit {
         Exit::DeliveryMethod => mentioning(ctx, &meeting, artifact_id, content).await,
-        // Whoever reads a direct message is told of it anyway.
+        // Mattermost notifies the members of a direct message anyway.
         Exit::Hook(_) => content,
     };
     let key = PostKey::Artifact(artifact_id.clone());
@@ -67,7 +67,7 @@ pub(super) async fn post(
     Ok(Outcome::Done)
 }
 
-/// In the card's thread.
+/// Posts the artifact as a reply in the card's thread.
 async fn reply(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -99,11 +99,11 @@ async fn reply(
     match post_once(ctx, meeting, &key, &mut row, content).await {
         Ok(_) => Ok(Outcome::Done),
         Err(NotPosted::Outside) => Ok(rest_outside(ctx, meeting, FORBIDDEN)),
-        // Refused with and without its thread: the card is gone, and with it the wish to hear more.
+        // Mattermost refused the reply with and without its thread, and the card is deleted: nothing more is posted.
         Err(NotPosted::Met(Outcome::Hopeless { why })) if is_card_gone(ctx, card_post).await => {
             tracing::info!(
                 why,
-                "the card is gone: the artifact stays on the recap page"
+                "the card was deleted; the artifact is only on the recap page"
             );
             let mut card = card;
             card.frozen = Some(Frozen::Deleted);
@@ -114,7 +114,7 @@ async fn reply(
     }
 }
 
-/// The first thing that a meeting leaves behind mentions the people whom its rule names: otherwise nobody looks there.
+/// Mentions the people of the meeting's rule in the post of its first artifact. Without a mention nobody would notice it.
 async fn mentioning(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -129,16 +129,16 @@ async fn mentioning(
         };
         asked.map(|account| account.user_name)
     }));
-    // Whoever cannot be asked for now is mentioned if their request told the name: the post must not wait for it.
+    // The post must not wait for names. A person whose name cannot be read now is mentioned by the name in a request.
     let asked = tokio::time::timeout(NAMES_WITHIN, asking).await;
     let asked = asked.unwrap_or_else(|_| vec![None; users.len()]);
-    let known = |user: &UserId| {
+    let requested_as = |user: &UserId| {
         let by =
             |request: &Request| (request.by.user_id == *user).then(|| request.by.user_name.clone());
         meeting.requests.iter().find_map(by)
     };
     let names: Vec<String> = std::iter::zip(&users, asked)
-        .filter_map(|(user, asked)| asked.or_else(|| known(user)))
+        .filter_map(|(user, asked)| asked.or_else(|| requested_as(user)))
         .collect();
     say::mentioning(&names, content)
 }

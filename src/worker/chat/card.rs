@@ -1,4 +1,4 @@
-//! RefreshCard: posts the card, or brings it up to what the meeting is now.
+//! The job `RefreshCard`: posts the card, or updates it to the present state of the meeting.
 
 use std::time::Duration;
 
@@ -15,14 +15,15 @@ use super::outside::{Entry, FORBIDDEN, note_suspended, outside, rest_outside};
 use super::posting::{Made, NotPosted, post_once};
 use super::{JobContext, StepResult, is_unknown, keep, load, outcome_of, renew};
 
-/// How often a meeting that goes on moving is rendered again in one job; then the next job goes on.
+/// How many times one job renders a meeting that keeps changing. The next job continues after that.
 const ROUNDS_MAX: u32 = 5;
 
-/// Shows the *current* state, whatever version called for it, and again if it moved on meanwhile.
-pub(super) async fn refresh(ctx: &JobContext<'_>, called: &Meeting) -> StepResult<Outcome> {
+/// Renders the *current* state, whichever version the job was created for, and renders it again if the meeting changed
+/// meanwhile.
+pub(super) async fn refresh(ctx: &JobContext<'_>, owing: &Meeting) -> StepResult<Outcome> {
     let mut entry = Entry::default();
     for round in 0..ROUNDS_MAX {
-        let meeting = load(ctx, called.id).await?;
+        let meeting = load(ctx, owing.id).await?;
         let mut row = meeting.post(&PostKey::Card).cloned().unwrap_or_default();
         match row.frozen {
             Some(Frozen::Deleted | Frozen::Lapsed) => return Ok(Outcome::Obsolete),
@@ -36,14 +37,14 @@ pub(super) async fn refresh(ctx: &JobContext<'_>, called: &Meeting) -> StepResul
             }
             None => {}
         }
-        let shown = match row.post.clone() {
+        let ended = match row.post.clone() {
             None => first(ctx, &meeting, &mut row, &mut entry).await?,
             Some(post) => patch(ctx, &meeting, &mut row, &post, &mut entry).await?,
         };
-        if let Some(outcome) = shown {
+        if let Some(outcome) = ended {
             return Ok(outcome);
         }
-        if !ctx.has_moved_on(row.rendered) {
+        if !ctx.has_changed_since(row.rendered) {
             return Ok(Outcome::Done);
         }
     }
@@ -52,7 +53,7 @@ pub(super) async fn refresh(ctx: &JobContext<'_>, called: &Meeting) -> StepResul
     })
 }
 
-/// Posts the first card. `Some`: the job ends with this.
+/// Posts the first card. `Some`: the job ends with this outcome.
 async fn first(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -72,7 +73,7 @@ async fn first(
     }
     let content = render(ctx, meeting, row).await;
     match post_once(ctx, meeting, &PostKey::Card, row, content).await {
-        // It may show an older version: it is patched in the next round.
+        // The existing card may show an older version. The next round updates it.
         Ok(Made::Before) => Ok(None),
         Ok(Made::Now) => {
             let after = ctx.deps.clock.now().since(meeting.requested_at);
@@ -103,7 +104,8 @@ async fn patch(
             row.rendered = meeting.version;
             row.outside_since = None;
             if ctx.is_redelivered {
-                // An earlier change, cut off by the end of its process, may still be carried out after this one.
+                // The server may still carry out an earlier change after this one, because the process that sent it ended
+                // before the answer.
                 row.tidy_at = Some(ctx.deps.clock.now().plus(ctx.settings.tidy_after));
             }
             keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
@@ -119,13 +121,13 @@ async fn patch(
             Ok(None)
         }
         Err(ChatError::NotFound { .. }) => {
-            info!("a person deleted the card: nothing more is posted for this meeting");
+            info!("a person deleted the card; nothing more is posted for this meeting");
             row.frozen = Some(Frozen::Deleted);
             keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
             Ok(Some(Outcome::Done))
         }
         Err(ChatError::NotEditable { .. }) => {
-            warn!("the card can no longer be edited: the end will be told in a reply");
+            warn!("the card can no longer be edited; a reply will announce the end");
             row.frozen = Some(Frozen::NotEditable);
             keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
             post_final(ctx, meeting, row).await.map(Some)
@@ -134,7 +136,7 @@ async fn patch(
         Err(error) => {
             note_suspended(ctx, meeting, &PostKey::Card, row, &error).await?;
             if is_unknown(&error) {
-                // A server that was slow may still carry it out, after a later one: the card is looked after.
+                // A slow server may still carry out this change after a later one. The card is checked again later.
                 row.tidy_at = Some(ctx.deps.clock.now().plus(ctx.settings.tidy_after));
                 keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
             }
@@ -143,7 +145,7 @@ async fn patch(
     }
 }
 
-/// The one reply that tells the final state of a card that can no longer be changed.
+/// Posts the one reply with the final state of a card that can no longer be edited.
 async fn post_final(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -162,8 +164,8 @@ async fn post_final(
     }
 }
 
-/// The root of the thread that a request stood in: a command tells it, and a post that was read before it was applied.
-/// Of another post it is read now.
+/// The root of the thread of a request. It is known for a command, and for a first post that was read before it was
+/// applied. Any other post is read now.
 pub(super) async fn thread_root(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -191,13 +193,13 @@ async fn render(ctx: &JobContext<'_>, meeting: &Meeting, row: &PostRow) -> Rende
     card::render(&meeting.card_view(), &frame(ctx, meeting, row, starter))
 }
 
-/// How the server shows the starter's name.
+/// The starter's name as the server displays it.
 pub(super) async fn starter_name(ctx: &JobContext<'_>, meeting: &Meeting) -> Option<String> {
-    // A name that cannot be had now is the username: the card must not wait for it.
+    // Without an answer the card shows the username, because it must not wait for the name.
     ctx.deps.chat.person_name(&meeting.starter()?.user_id).await
 }
 
-/// The meeting's link for everybody.
+/// The meeting's link that is the same for everybody.
 pub(super) fn open_link(ctx: &JobContext<'_>, meeting: &Meeting) -> String {
     let first = meeting.first_request();
     first
@@ -223,9 +225,9 @@ fn frame(
     }
 }
 
-/// Why the card came late, as far as what is kept tells it.
+/// The reason why the card is late, as far as the stored facts show it.
 fn why_late(ctx: &JobContext<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
-    let is_found = meeting
+    let was_caught_up = meeting
         .first_request()
         .is_some_and(|request| request.via.is_caught_up());
     let was_outside = row.outside_since.is_some()
@@ -235,7 +237,7 @@ fn why_late(ctx: &JobContext<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
     let was_tried = row.first_tried_at.is_some_and(|tried_at| {
         tried_at.since(meeting.requested_at) < ctx.settings.face.late_after
     });
-    if is_found {
+    if was_caught_up {
         WhyLate::FoundLate
     } else if was_outside {
         WhyLate::BotOutside
@@ -246,9 +248,9 @@ fn why_late(ctx: &JobContext<'_>, meeting: &Meeting, row: &PostRow) -> WhyLate {
     }
 }
 
-/// How late the card came, if it is worth a word. A slow room is no lateness of the card.
+/// How late the card was posted, if the card should say so. The time until the room exists does not count.
 fn late_by(ctx: &JobContext<'_>, meeting: &Meeting, posted_at: Timestamp) -> Option<Duration> {
     let late = posted_at.since(meeting.requested_at);
-    let is_told = meeting.state() != State::Failed;
-    (is_told && late >= ctx.settings.face.late_after).then_some(late)
+    let is_shown = meeting.state() != State::Failed;
+    (is_shown && late >= ctx.settings.face.late_after).then_some(late)
 }

@@ -1,4 +1,4 @@
-//! PostNotice: the start or the end of a meeting, told once.
+//! The job `PostNotice`: posts the start or the end of a meeting once.
 
 use tracing::info;
 
@@ -11,7 +11,7 @@ use super::announcing::{Announced, Exit, announce};
 use super::card::{open_link, starter_name};
 use super::{JobContext, StepResult, load};
 
-/// Posts the notice unless it is there or no longer true.
+/// Posts the notice unless it was posted before or is no longer true.
 pub(super) async fn post(
     ctx: &JobContext<'_>,
     id: MeetingId,
@@ -46,12 +46,12 @@ pub(super) async fn post(
     let key = notice.post_key();
     let mut row = meeting.post(&key).cloned().unwrap_or_default();
     if announce(ctx, &meeting, &key, &mut row, exit, content).await? == Announced::Now {
-        tell(ctx, &meeting, notice);
+        report(ctx, &meeting, notice);
     }
     Ok(Outcome::Done)
 }
 
-fn tell(ctx: &JobContext<'_>, meeting: &Meeting, notice: Notice) {
+fn report(ctx: &JobContext<'_>, meeting: &Meeting, notice: Notice) {
     let now = ctx.deps.clock.now();
     match notice {
         Notice::Start => {
@@ -60,12 +60,16 @@ fn tell(ctx: &JobContext<'_>, meeting: &Meeting, notice: Notice) {
                 ctx.deps.observer.card_posted(&request.via, after);
             }
             let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            info!(after_ms, state = meeting.state().as_str(), "start told");
+            info!(
+                after_ms,
+                state = meeting.state().as_str(),
+                "start notice posted"
+            );
         }
         Notice::End => {
             let after = now.since(meeting.changed_at);
             ctx.deps.observer.card_updated(true, after);
-            info!(state = meeting.state().as_str(), "end told");
+            info!(state = meeting.state().as_str(), "end notice posted");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A channel that takes nothing of the bot: why, what the bot can do about it, and what the person is told.
+//! Handles a channel in which the bot cannot post. The bot finds out why, joins the channel if it can, and otherwise
+//! tells the person what to change.
 
 use std::time::Duration;
 
@@ -12,32 +13,33 @@ use crate::ports::{ChannelKind, ChatError};
 use super::answer::{answer_through, is_lost};
 use super::{JobContext, StepResult, keep, outcome_of};
 
-/// Pause before a card is tried again while the bot is outside the channel and the meeting is over.
+/// Pause before a card is tried again while the bot cannot post in the channel and the meeting is over.
 const OUTSIDE_OVER_AGAIN_AFTER: Duration = Duration::from_secs(600);
-/// A person gets one direct message about a channel within this time.
-const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(3600);
-/// Why nothing can be posted, where nobody has looked closer: the card's own attempts tell.
+/// A person gets at most one direct message about a channel within this time.
+const MESSAGE_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// The general reason why nothing can be posted. Only the attempts for the card find out the exact reason.
 pub(super) const FORBIDDEN: &str = "Mattermost does not let the bot post in the channel: is it a member, and may members post there?";
-const ARCHIVED: &str = "the channel is archived: the card is written again when it is unarchived";
+const ARCHIVED: &str =
+    "the channel is archived; the card is written again when the channel is unarchived";
 
-/// What this attempt has done to get into the channel.
+/// What this attempt has done to join the channel.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     has_joined: bool,
 }
 
-/// What stands in the way.
+/// Why the bot cannot post in a channel.
 enum Obstacle {
-    /// Nothing any more: the bot has just joined.
+    /// The obstacle is removed: the bot has just joined.
     None,
     /// The channel is archived.
     Archived,
-    /// A person can change it, and is told so.
+    /// A person can remove the obstacle, and gets a message about it.
     Person(CannotPost),
 }
 
-/// Mattermost forbids the bot to write: it joins a public channel by itself, else the person is told what to change.
-/// `None`: the next round writes.
+/// Handles an answer that forbids the bot to post. The bot joins a public channel by itself; otherwise the person gets a
+/// message about what to change. `None`: the next round posts again.
 pub(super) async fn outside(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -49,7 +51,7 @@ pub(super) async fn outside(
         row.outside_since = Some(ctx.deps.clock.now());
         keep(ctx, meeting, &PostKey::Card, row.clone()).await?;
     }
-    match obstacle(ctx, meeting, entry).await? {
+    match find_obstacle(ctx, meeting, entry).await? {
         Obstacle::None => {
             if is_first_time {
                 info!(channel = %meeting.place.channel, "joined the channel");
@@ -64,13 +66,13 @@ pub(super) async fn outside(
             Ok(Some(Outcome::Resting { after: None, why }))
         }
         Obstacle::Person(obstacle) => {
-            tell(ctx, meeting, obstacle).await?;
+            notify(ctx, meeting, obstacle).await?;
             Ok(Some(rest_outside(ctx, meeting, obstacle.why())))
         }
     }
 }
 
-async fn obstacle(
+async fn find_obstacle(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
     entry: &mut Entry,
@@ -83,7 +85,7 @@ async fn obstacle(
     };
     let is_member = match kind {
         Some(ChannelKind::Archived) => return Ok(Obstacle::Archived),
-        // Joining again is harmless, and tells a member from an outsider.
+        // Joining again is harmless, and shows whether the bot is a member.
         Some(ChannelKind::Public) if entry.has_joined => true,
         Some(ChannelKind::Public) => match chat.join_channel(&place.channel).await {
             Ok(()) => {
@@ -116,7 +118,7 @@ async fn obstacle(
     }))
 }
 
-/// The card waits until a person has acted.
+/// The outcome of a job that waits until a person has acted.
 pub(super) fn rest_outside(ctx: &JobContext<'_>, meeting: &Meeting, why: &str) -> Outcome {
     let after = if meeting.state().is_running() {
         ctx.settings.outside_again_after
@@ -129,7 +131,8 @@ pub(super) fn rest_outside(ctx: &JobContext<'_>, meeting: &Meeting, why: &str) -
     }
 }
 
-/// Keeps since when a channel takes nothing that may take it again, and logs it once, until something was written there.
+/// Records since when a channel accepts no posts for a reason that a person can reverse. It is logged once until a post
+/// succeeds again.
 pub(super) async fn note_suspended(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -140,27 +143,27 @@ pub(super) async fn note_suspended(
     if !matches!(error, ChatError::Suspended { .. }) || row.outside_since.is_some() {
         return Ok(());
     }
-    let is_known = meeting
+    let was_logged = meeting
         .post(&PostKey::Card)
         .is_some_and(|card| card.outside_since.is_some());
-    if !is_known {
+    if !was_logged {
         warn!(%error, channel = %meeting.place.channel, key = %key,
-            "the channel takes nothing for now: what is owed there waits, and is asked for again now and then");
+            "the channel accepts no posts for now; its jobs wait and are tried again from time to time");
     }
     row.outside_since = Some(ctx.deps.clock.now());
     keep(ctx, meeting, key, row.clone()).await
 }
 
-/// Tells the person what to change: once for each meeting through the response URL, else by a direct message, once for
-/// each channel and hour.
-async fn tell(ctx: &JobContext<'_>, meeting: &Meeting, obstacle: CannotPost) -> StepResult<()> {
+/// Sends the person a message about what to change. It is sent once for each meeting through the response URL, or as a
+/// direct message at most once for each channel and hour.
+async fn notify(ctx: &JobContext<'_>, meeting: &Meeting, obstacle: CannotPost) -> StepResult<()> {
     let mut row = meeting.post(&PostKey::Invite).cloned().unwrap_or_default();
     let Some(request) = meeting.first_request().filter(|_| !row.answered) else {
         return Ok(());
     };
     let (chat, place) = (&ctx.deps.chat, &meeting.place);
     warn!(channel = %place.channel, why = obstacle.why(),
-        "the card cannot be posted: the person is told what to change");
+        "the card cannot be posted; the person gets a message about what to change");
     let own = chat
         .own_account()
         .await
@@ -172,7 +175,7 @@ async fn tell(ctx: &JobContext<'_>, meeting: &Meeting, obstacle: CannotPost) -> 
         bot: &own.user_name,
     };
     let title = &meeting.rule.title;
-    let told = match &request.via {
+    let sent = match &request.via {
         TriggerSource::SlashCommand { hook: Some(hook) } => {
             let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
             answer_through(ctx, hook, request.received_at, &text).await
@@ -181,17 +184,17 @@ async fn tell(ctx: &JobContext<'_>, meeting: &Meeting, obstacle: CannotPost) -> 
             let address = chat.channel_address(place).await;
             spot.channel = Some((&place.channel_name, address));
             let text = say::cannot_post(obstacle, &spot, title, &link, request.id);
-            let since = ctx.deps.clock.now().minus(TOLD_AGAIN_AFTER);
+            let since = ctx.deps.clock.now().minus(MESSAGE_AGAIN_AFTER);
             let name = format!("outside:{}", place.channel);
             chat.direct_message(&request.by.user_id, &name, &text, since)
                 .await
         }
     };
-    if let Err(error) = told {
+    if let Err(error) = sent {
         if !is_lost(&error) {
             return Err(outcome_of(&error));
         }
-        warn!(%error, "the person cannot be told");
+        warn!(%error, "the person cannot be notified");
         ctx.deps.observer.answer_lost();
     }
     row.answered = true;

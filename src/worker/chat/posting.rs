@@ -1,4 +1,4 @@
-//! Posting once: what is about to be posted is written down before the first POST, and looked up before a second.
+//! Posting once. An attempt is recorded before the first POST, and an existing post is looked up before a second one.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use crate::ports::{ChatError, NewPost, PostView};
 use super::outside::note_suspended;
 use super::{JobContext, StepResult, find_own, is_unknown, keep, post_name, renew};
 
-/// How far before the first try own posts are looked for: clocks differ by what a `Date` header cannot tell, and ours may
-/// have been ahead and set back since.
+/// The search for own posts begins this long before the first attempt. The clocks differ by more than a `Date` header
+/// shows, and the relay's clock may have been ahead and set back since.
 const LOOK_BACK: Duration = Duration::from_secs(300);
-/// The same where the first try lies ahead of our clock, which has been set back since: when it was is not known.
+/// The same where the time of the first attempt is ahead of the relay's clock. The clock has been set back since, so the
+/// true time is not known.
 const LOOK_BACK_UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 
-/// From when on own posts are looked for, on our clock.
-pub(super) fn look_from(tried_at: Timestamp, now: Timestamp) -> Timestamp {
+/// The time on the relay's clock from which own posts are searched.
+pub(super) fn search_from(tried_at: Timestamp, now: Timestamp) -> Timestamp {
     if tried_at > now {
         now.minus(LOOK_BACK_UNKNOWN)
     } else {
@@ -26,20 +27,20 @@ pub(super) fn look_from(tried_at: Timestamp, now: Timestamp) -> Timestamp {
     }
 }
 
-/// How a post came to be known.
+/// Which attempt made a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Made {
-    /// By this attempt: it shows what was asked for.
+    /// This attempt made it, with the given content.
     Now,
-    /// Earlier: what it shows is not known.
+    /// An earlier attempt made it. Its content is not known.
     Before,
 }
 
 /// Why a post was not made.
 pub(super) enum NotPosted {
-    /// 403: the bot is outside the channel.
+    /// The server answered 403: the bot cannot post in the channel.
     Outside,
-    /// Anything else.
+    /// Any other failure, as the outcome of the job.
     Met(Outcome),
 }
 
@@ -49,7 +50,7 @@ impl From<Outcome> for NotPosted {
     }
 }
 
-/// Makes the post of `key` unless it is there, and keeps what is known of it in `row`.
+/// Creates the post of `key` unless it exists, and stores its state in `row`.
 pub(super) async fn post_once(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
@@ -67,9 +68,9 @@ pub(super) async fn post_once(
             keep(ctx, meeting, key, row.clone()).await?;
         }
         Some(tried_at) => {
-            if let Some(found) = find_earlier(ctx, meeting, key, tried_at).await? {
-                info!(post = %found.id, key = %key, "the post was there already");
-                adopt(ctx, meeting, key, row, &found).await?;
+            if let Some(existing) = find_earlier(ctx, meeting, key, tried_at).await? {
+                info!(post = %existing.id, key = %key, "post exists already");
+                adopt(ctx, meeting, key, row, &existing).await?;
                 return Ok(Made::Before);
             }
             renew(ctx, meeting).await?;
@@ -78,7 +79,7 @@ pub(super) async fn post_once(
     match create(ctx, meeting, key, row, content).await {
         Ok(view) => {
             if *key == PostKey::Card {
-                // Its own line tells more.
+                // "card posted" is logged at `info` for it.
                 debug!(post = %view.id, key = %key, "posted");
                 row.rendered = meeting.version;
             } else {
@@ -99,23 +100,23 @@ pub(super) async fn post_once(
     }
 }
 
-/// The post that an earlier attempt made, as far as the server shows it.
+/// Finds the post that an earlier attempt made, if the server lists it.
 async fn find_earlier(
     ctx: &JobContext<'_>,
     meeting: &Meeting,
     key: &PostKey,
     tried_at: Timestamp,
 ) -> Result<Option<PostView>, NotPosted> {
-    let since = look_from(tried_at, ctx.deps.clock.now());
+    let since = search_from(tried_at, ctx.deps.clock.now());
     match find_own(ctx, meeting, &post_name(meeting, key), since).await? {
-        Ok(found) => Ok(found.into_iter().next()),
+        Ok(posts) => Ok(posts.into_iter().next()),
         Err(ChatError::Forbidden { .. }) => Err(NotPosted::Outside),
         Err(error) => Err(super::outcome_of(&error).into()),
     }
 }
 
-/// Makes the post, outside its thread if the thread's root was deleted meanwhile: a card stands better there than
-/// nowhere.
+/// Creates the post. If the root of its thread was deleted meanwhile, it is created outside the thread, because that is
+/// better than no post.
 async fn create(
     ctx: &JobContext<'_>,
     meeting: &Meeting,

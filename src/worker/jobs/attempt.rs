@@ -114,11 +114,11 @@ pub(super) async fn do_reply(
     ctx: &WorkerContext,
     received: &Received,
     envelope: &Envelope,
-    tell: &Reply,
+    reply: &Reply,
 ) -> Option<JobOutcome> {
     let guard = PoisonGuard::enter(ctx, received).await?;
     let work = async {
-        let outcome = chat::tell(ctx, tell).await;
+        let outcome = chat::reply(ctx, reply).await;
         note_peer(ctx, Peer::Mattermost, &outcome);
         let age = ctx.deps.clock.now().since(envelope.received_at);
         let age = Age {

@@ -13,7 +13,7 @@ fn channel(number: usize, last_post_at: i64) -> OwnChannel {
 }
 
 #[test]
-fn channels_without_news_are_left_out_and_of_the_others_the_newest_are_read() {
+fn channels_without_new_posts_are_skipped_and_of_the_others_the_newest_are_read() {
     let all: Vec<OwnChannel> = (0..2 * CHANNELS_MAX)
         .map(|number| channel(number, i64::try_from(number).unwrap()))
         .collect();
@@ -25,7 +25,7 @@ fn channels_without_news_are_left_out_and_of_the_others_the_newest_are_read() {
 }
 
 #[test]
-fn first_cursor_is_put_on_the_servers_clock() {
+fn first_cursor_is_converted_to_the_servers_clock() {
     let at = |text: &str| {
         let (now, our_now) = (
             Timestamp::from_millis(100_000),

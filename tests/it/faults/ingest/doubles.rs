@@ -65,7 +65,7 @@ async fn i16_same_id_with_another_body_is_answered_200_and_the_first_wins() {
     world.relay.await_metric(&settled("conflict", 1)).await;
     world
         .relay
-        .await_log("came before with another content")
+        .await_log("duplicate event with different content ignored")
         .await;
     world.conference.settle_webhooks(PATIENCE).await;
     let text = world.cards("dev")[0].attachments()[0].to_string();

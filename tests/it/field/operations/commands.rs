@@ -97,7 +97,7 @@ async fn f30_log_at_info_has_a_few_lines_for_a_meeting_each_with_the_event() {
     let text = lines.join("\n");
     for words in [
         "meeting asked for by a post",
-        "the room is there",
+        "room created",
         "card posted",
         "somebody joined",
         "the meeting has ended",
