@@ -1,4 +1,4 @@
-//! The loop of one job queue: take what there is room for, do it, judge what it met, settle.
+//! The loop of one job queue: receives as many messages as there are free slots, works on them, and settles them.
 
 mod attempt;
 mod record;
@@ -26,7 +26,7 @@ use settle::{again, give_up};
 pub(super) use attempt::JobReport;
 pub(super) use slots::Slots;
 
-/// Runs until the workers are stopped or the queue is closed; what was begun is finished.
+/// Runs until the workers are stopped or the queue is closed. Work that has begun is finished.
 pub(super) async fn run(ctx: Arc<WorkerContext>, queue: QueueName, slots: Slots) {
     let peer = match queue {
         QueueName::Conference => Peer::PlugNmeet,
@@ -53,7 +53,7 @@ pub(super) async fn run(ctx: Arc<WorkerContext>, queue: QueueName, slots: Slots)
     while jobs.join_next().await.is_some() {}
 }
 
-/// Deliveries, about as many as there are free slots; `None`: stop.
+/// Receives deliveries, about as many as there are free slots. `None`: the workers were stopped.
 async fn take(ctx: &WorkerContext, queue: QueueName, slots: &Slots) -> Option<Vec<Received>> {
     loop {
         let received = tokio::select! {
@@ -68,7 +68,7 @@ async fn take(ctx: &WorkerContext, queue: QueueName, slots: &Slots) -> Option<Ve
             Err(QueueError::Closed) => return None,
             Err(error) => {
                 if ctx.queue_failures.should_log() {
-                    warn!(%error, queue = queue.as_str(), "jobs cannot be received: they wait, and are asked for every second");
+                    warn!(%error, queue = queue.as_str(), "jobs cannot be received from the queue; they wait there, and it is tried again every second");
                 }
                 pause(ctx).await;
             }
@@ -76,7 +76,7 @@ async fn take(ctx: &WorkerContext, queue: QueueName, slots: &Slots) -> Option<Ve
     }
 }
 
-/// A slot, once the peer's breaker lets a job start; `None`: the workers were stopped.
+/// Takes a slot once the peer's breaker admits a job. `None`: the workers were stopped.
 async fn enter(
     ctx: &WorkerContext,
     peer: Peer,
@@ -101,7 +101,7 @@ async fn give_back(ctx: &WorkerContext, received: &Received) {
         .settle(vec![Settled::Return(received.receipt)])
         .await
     {
-        debug!(%error, "a job could not be given back; it comes again by itself");
+        debug!(%error, "a job could not be returned to the queue; the queue delivers it again by itself");
     }
 }
 
@@ -114,7 +114,7 @@ async fn work(ctx: &WorkerContext, mut received: Received) {
     let working = work_on(ctx, &received);
     let outcome = match AssertUnwindSafe(working).catch_unwind().await {
         Ok(outcome) => outcome,
-        // One that panics while it is judged stays unsettled, and comes again by itself.
+        // A message whose handling panics again stays unsettled, and the queue delivers it again.
         Err(_) => AssertUnwindSafe(settle_panicked(ctx, &received))
             .catch_unwind()
             .await
@@ -153,7 +153,10 @@ async fn work_on(ctx: &WorkerContext, received: &Received) -> Option<JobOutcome>
         }
         Body::Reply(tell) => Box::pin(do_reply(ctx, received, envelope, tell)).await,
         Body::Event(_) => {
-            let (reason, label) = ("an event stood in a queue of jobs", DeadReason::Unreadable);
+            let (reason, label) = (
+                "there was an event in a queue of jobs",
+                DeadReason::Unreadable,
+            );
             give_up(ctx, received, reason.to_owned(), label, Vec::new()).await
         }
     }

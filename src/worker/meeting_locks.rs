@@ -1,5 +1,5 @@
-//! One job at a time on one meeting's posts within this process: they queue up here, so that the lease in the store
-//! is contended by other replicas only.
+//! Lets one job at a time work on the posts of a meeting within this process. So only other replicas compete for the
+//! lease in the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,15 +8,15 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::domain::MeetingId;
 
-/// Desks remembered before those that nobody uses are cleared away.
+/// Locks that are kept before the unused ones are removed.
 const LOCKS_MAX: usize = 1024;
 
-/// A desk for each meeting that somebody works on.
+/// A lock for each meeting whose posts are worked on.
 #[derive(Default)]
 pub(super) struct MeetingLocks(Mutex<HashMap<MeetingId, Weak<AsyncMutex<()>>>>);
 
 impl MeetingLocks {
-    /// Waits until nobody of this process works on the meeting's posts; they stay ours until the guard is dropped.
+    /// Waits until no other job of this process works on the meeting's posts. The guard keeps other jobs out.
     pub(super) async fn take(&self, meeting: MeetingId) -> OwnedMutexGuard<()> {
         self.lock(meeting).lock_owned().await
     }

@@ -1,27 +1,27 @@
-//! How long apply waits for a peer's word before it goes on without it.
+//! Limits how long apply waits for a peer's answer before it continues without one.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// Longest that one batch of events waits.
+/// Longest that a batch of events waits for answers.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
-/// A peer that did not answer in time is not asked for this long: every batch would wait for it.
+/// For this long a peer that did not answer in time is not asked again, because every batch would wait for it.
 const NOT_ASKED_FOR: Duration = Duration::from_secs(10);
 
-/// What is known of one peer's answers.
+/// When one peer last failed to answer in time.
 #[derive(Debug, Default)]
 pub(super) struct Patience(Mutex<Option<Instant>>);
 
 impl Patience {
-    /// Whether the peer answered in time, or enough time has passed since it did not.
+    /// Whether the peer may be asked: it answered in time, or [`ASKED_AGAIN_AFTER`] has passed since it did not.
     pub(super) fn may_ask(&self) -> bool {
         let asked_again_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         asked_again_at.is_none_or(|at| Instant::now() >= at)
     }
 
-    /// The answer, if it comes in time.
+    /// Waits for the answer. `None`: it did not arrive in time.
     pub(super) async fn ask<T>(&self, asking: impl Future<Output = T>) -> Option<T> {
         let answer = timeout(ANSWER_WITHIN, asking).await.ok();
         if answer.is_none() {

@@ -1,7 +1,7 @@
-//! Poison: work that ends the process. Work that may be poison is counted in the store before it begins, under one mark
-//! for a job, an event or the wakes of a meeting, whichever message calls for it. The mark is cleared once the work has
-//! come to an end. What was counted before is worked on while no other counted work is: so a count tells of its own work
-//! and not of its neighbours'.
+//! Poison is work that ends the process. Work that may be poison is counted in the store before it begins. The count has
+//! one mark for a job, an event, or the wakes of a meeting, whichever message asks for the work. The mark is cleared when
+//! the work has ended. Work that was counted before runs while no other counted work runs, so that a count is never caused
+//! by other work.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -17,18 +17,19 @@ use crate::ports::{Body, QueueName, Received};
 use super::WorkerContext;
 use super::wait::ask_store;
 
-/// Most redelivered messages of one queue that are counted after a start; the others are worked on like new ones. What
-/// ended the last process was in its hands, and so it is among the first that come again, while all that lay in an
-/// embedded queue counts as redelivered: marks for 100 000 would take minutes. Twice what a process has in hand.
+/// Most redelivered messages of one queue that are counted after a start; the others are handled like new ones. The
+/// message that ended the last process was being worked on, so that it is among the first that are delivered again. In an
+/// embedded queue every message counts as redelivered after a start, and marks for 100 000 of them would take minutes.
+/// This is twice the number of messages that a process works on at the same time.
 const SUSPECTS_MAX: usize = 128;
 
-/// The right to count work, and to do what was counted before; one at a time.
+/// The right to count work, and to do work that was counted before. Only one task has it at a time.
 pub(super) type Exclusive = OwnedMutexGuard<()>;
 
-/// Why work is not begun again, for the dead letter.
+/// The reason why work does not begin again, for the dead letter.
 pub(super) struct Poison(pub(super) String);
 
-/// How many redelivered messages were counted, and who may count.
+/// Counts the redelivered messages of each queue, and holds the right to count work.
 #[derive(Default)]
 pub(super) struct SuspectCounts {
     counts: [AtomicUsize; QueueName::ALL.len()],
@@ -36,7 +37,7 @@ pub(super) struct SuspectCounts {
 }
 
 impl SuspectCounts {
-    /// A redelivered message beyond [`SUSPECTS_MAX`] counts as new from here on.
+    /// Makes a redelivered message beyond [`SUSPECTS_MAX`] count as new.
     pub(super) fn limit(&self, received: &mut Received) {
         let count = &self.counts[received.queue as usize];
         let is_one_more = || count.fetch_add(1, Ordering::Relaxed) < SUSPECTS_MAX;
@@ -44,15 +45,16 @@ impl SuspectCounts {
     }
 }
 
-/// What stands between a message and the work that it calls for.
+/// Guards the work that a message asks for: counts it if it may be poison.
 pub(super) struct PoisonGuard {
-    /// None: the work is not suspected.
+    /// `None`: the work is not counted.
     mark: Option<String>,
     exclusive: Option<Exclusive>,
 }
 
 impl PoisonGuard {
-    /// Waits for other work that was counted before, if this is to be counted. `None`: the workers were stopped first.
+    /// Makes the guard for a message. If its work is to be counted, waits until no other counted work runs. `None`: the
+    /// workers were stopped first.
     pub(super) async fn enter(ctx: &WorkerContext, received: &Received) -> Option<Self> {
         let mark = mark_of(received);
         let exclusive = match mark {
@@ -62,7 +64,7 @@ impl PoisonGuard {
         Some(Self { mark, exclusive })
     }
 
-    /// Does `work` unless it is poison. `None`: the workers were stopped first.
+    /// Runs `work` unless it is poison. `None`: the workers were stopped first.
     pub(super) async fn run<T>(
         &mut self,
         ctx: &WorkerContext,
@@ -73,7 +75,7 @@ impl PoisonGuard {
         };
         match count(ctx, mark).await? {
             Err(poison) => return Some(Err(poison)),
-            // Whatever was in hand when the process ended comes again once, and is done side by side.
+            // Everything that was in work when the process ended is delivered again once; it may run concurrently.
             Ok(1) => self.exclusive = None,
             Ok(_) => {}
         }
@@ -90,17 +92,17 @@ impl PoisonGuard {
     }
 }
 
-/// The mark of the work that a message calls for, if it is to be counted: redelivered work, because the last process may
-/// have died of it, and what the sweep calls for. Each round's message and each wake has an id of its own and is new, so
-/// that counts of messages would never add up when a process that dies is started only now and then.
+/// The mark of the work that a message asks for, if that work is to be counted. Redelivered work is, because it may have
+/// ended the last process. So is work that the sweep asks for: each round and each wake has a message of its own, which is
+/// never redelivered, so that counting messages would not find poison in a process that is restarted rarely.
 pub(super) fn mark_of(received: &Received) -> Option<String> {
     let body = &received.content.as_ref().ok()?.body;
-    let is_called_for = match body {
+    let is_of_the_sweep = match body {
         Body::Event(event) => matches!(event.fact, Fact::Woken { .. }),
         Body::Job { id, .. } => id.round > 0,
         Body::Reply(_) => false,
     };
-    (received.redelivered || is_called_for).then(|| body.mark(&received.message_id))
+    (received.redelivered || is_of_the_sweep).then(|| body.mark(&received.message_id))
 }
 
 /// Waits for the right to count work. `None`: the workers were stopped first.
@@ -112,8 +114,8 @@ pub(super) async fn exclusive(ctx: &WorkerContext) -> Option<Exclusive> {
     }
 }
 
-/// Counts work before it begins: how often it has, this time included. The caller holds [`Exclusive`]. `None`: the
-/// workers were stopped first.
+/// Counts work before it begins, and returns how many times it has begun, this time included. The caller holds
+/// [`Exclusive`]. `None`: the workers were stopped first.
 pub(super) async fn count(ctx: &WorkerContext, mark: &str) -> Option<Result<u32, Poison>> {
     let begun_max = ctx.settings.poison_max;
     let count = match ask_store(ctx, || ctx.deps.store.mark_redelivered(mark)).await? {
@@ -124,21 +126,21 @@ pub(super) async fn count(ctx: &WorkerContext, mark: &str) -> Option<Result<u32,
         }
     };
     if count > begun_max {
-        let reason = format!("poison: work on it was begun {begun_max} times and never ended");
+        let reason = format!("poison: work on it began {begun_max} times and never ended");
         return Some(Err(Poison(reason)));
     }
     if count > 1 {
         warn!(
             message.id = mark,
-            count, "work on this was begun before and never ended: it is done alone"
+            count, "work on this message began before and never ended; it runs alone now"
         );
     }
     Some(Ok(count))
 }
 
-/// Clears a mark: the work came to an end.
+/// Clears a mark, because the work has ended.
 pub(super) async fn forget(ctx: &WorkerContext, mark: &str) {
     if let Err(error) = ctx.deps.store.clear_mark(mark).await {
-        debug!(%error, "a redelivery mark stays");
+        debug!(%error, "a delivery mark could not be cleared");
     }
 }

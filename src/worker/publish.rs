@@ -1,4 +1,4 @@
-//! From what is owed, and from what was learned, to messages.
+//! Makes messages of owed jobs and of facts.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::domain::{Event, Fact, Job, JobId, MeetingId, Notice, Owed, Timestamp}
 use crate::envelope::{event_posting, own_event};
 use crate::ports::{Body, Envelope, Posting, QueueName};
 
-/// What tells apply that message `id` was given up.
+/// The messages that report to apply that message `id` was given up.
 pub(super) fn given_up_postings(facts: Vec<Fact>, id: &str, now: Timestamp) -> Vec<Posting> {
     let events = given_up_events(facts, id, now);
     events.map(|event| event_posting(event, now)).collect()
 }
 
-/// The same as events.
+/// The events of these messages.
 pub(super) fn given_up_events(
     facts: Vec<Fact>,
     id: &str,
@@ -25,7 +25,7 @@ pub(super) fn given_up_events(
     })
 }
 
-/// What apply's answers put on the job queues.
+/// The messages for the job queues that result from applied events.
 pub(super) fn postings(applied: &[Applied], now: Timestamp) -> Vec<Posting> {
     let mut postings = Vec::new();
     for applied in applied {
@@ -49,7 +49,7 @@ pub(super) fn postings(applied: &[Applied], now: Timestamp) -> Vec<Posting> {
     postings
 }
 
-/// One owed job on its way to its worker.
+/// The message of one owed job.
 pub(super) fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Timestamp) -> Posting {
     let body = Body::Job {
         id: JobId {
@@ -67,7 +67,7 @@ pub(super) fn job_posting(meeting: MeetingId, round: u32, owed: &Owed, now: Time
     }
 }
 
-/// First cards and answers go before everything else that calls Mattermost.
+/// The queue of a job. First cards and answers have a queue of their own, before everything else that calls Mattermost.
 fn queue_of(job: &Job) -> QueueName {
     match job {
         Job::CreateRoom
@@ -75,7 +75,7 @@ fn queue_of(job: &Job) -> QueueName {
         | Job::PollRoom { .. }
         | Job::PollArtifacts { .. }
         | Job::FetchArtifact { .. } => QueueName::Conference,
-        // A meeting's first versions are its first card: "being prepared" or open.
+        // The first versions of a meeting belong to its first card: "being prepared", or with the room.
         Job::RefreshCard { version } if *version <= 2 => QueueName::Chat,
         Job::PostNotice {
             notice: Notice::Start,

@@ -1,5 +1,5 @@
-//! The sweep: wakes meetings that still owe, and forgets what is too old to matter. Of several replicas one does it,
-//! as long as it renews its duty; another takes over when that has run out or was given back.
+//! The sweep wakes meetings that still owe jobs, and deletes rows that are too old to matter. One of several replicas does
+//! it for as long as it renews its duty. Another replica takes over when the duty has expired or was released.
 
 mod ahead;
 mod readdress;
@@ -17,18 +17,18 @@ use crate::ports::{Duty, Lease, Posting, StoreError};
 use super::WorkerContext;
 use ahead::ClockWatch;
 
-/// Most meetings woken in one pass; the rest waits for the next.
+/// Most meetings that are woken in one pass; the others wait for the next pass.
 const WOKEN_MAX: usize = 500;
-/// How often old dedup keys are forgotten.
+/// The interval between two deletions of old dedup keys.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often it is noticed that the clock was set back.
+/// The interval at which the sweep checks whether the clock was set back.
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
 
-/// The duty to sweep outlasts so many passes without being renewed.
+/// The duty to sweep expires after this many passes without a renewal.
 const PASSES_HELD: u32 = 3;
 
-/// Runs until the workers are stopped: at once, then every `sweep_every`.
+/// Runs until the workers are stopped: the first pass at once, then one every `sweep_every`.
 pub(super) async fn run(ctx: Arc<WorkerContext>) {
     tokio::join!(sweep(&ctx), readdress::run(&ctx));
 }
@@ -43,7 +43,7 @@ async fn sweep(ctx: &WorkerContext) {
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
             if takes(ctx, Duty::Prune, PRUNE_EVERY).await {
-                // Each piece of it is a change of its own: what is left is forgotten the next time.
+                // It is deleted in parts, each a transaction of its own; the next time deletes what is left.
                 tokio::select! {
                     () = ctx.stop.cancelled() => {}
                     () = prune(ctx) => {}
@@ -57,7 +57,7 @@ async fn sweep(ctx: &WorkerContext) {
         }
     }
     for duty in [Duty::Sweep, Duty::Prune] {
-        // What cannot be given back runs out by itself.
+        // A duty that cannot be released expires by itself.
         drop(
             ctx.deps
                 .store
@@ -67,13 +67,13 @@ async fn sweep(ctx: &WorkerContext) {
     }
 }
 
-/// Whether the duty is this replica's.
+/// Takes or renews the duty. Whether this replica has it.
 async fn takes(ctx: &WorkerContext, duty: Duty, length: Duration) -> bool {
     let (owner, now) = (&ctx.settings.instance, ctx.deps.clock.now());
     match ctx.deps.store.take_lease(duty, owner, now, length).await {
         Ok(Lease::Taken { .. }) => {
             if ctx.store_failures.clear() {
-                info!("the store answers again");
+                info!("the store is available again");
             }
             true
         }
@@ -94,7 +94,7 @@ async fn takes(ctx: &WorkerContext, duty: Duty, length: Duration) -> bool {
     }
 }
 
-/// Until the next pass, which is at once when the clock was set back.
+/// Waits until the next pass, which begins at once when the clock was set back.
 async fn rest(ctx: &WorkerContext, clock: &mut ClockWatch) {
     let until = tokio::time::Instant::now() + ctx.settings.sweep_every;
     loop {
@@ -113,7 +113,7 @@ async fn wake_due(ctx: &WorkerContext, clock: &mut ClockWatch) {
             ctx.deps.observer.swept();
             wake(ctx, due, now).await;
         }
-        Err(error) => warn!(%error, "the sweep cannot look"),
+        Err(error) => warn!(%error, "the sweep cannot read the store; the next pass tries again"),
     }
 }
 
@@ -145,7 +145,7 @@ async fn wake_some(ctx: &WorkerContext, due: &[(MeetingId, u32)], now: Timestamp
                 meeting: *meeting,
                 round: *round,
             };
-            // The same key from another replica, or from the next pass, is a double.
+            // Another replica, or the next pass, uses the same key, so that apply drops the duplicate.
             event_posting(
                 own_event(fact, format!("woken:{meeting}:{round}"), now),
                 now,
@@ -162,7 +162,7 @@ async fn prune(ctx: &WorkerContext) {
     let before = ctx.deps.clock.now().minus(ctx.settings.keep);
     match ctx.deps.store.prune(before).await {
         Ok(0) => {}
-        Ok(rows) => info!(rows, "old dedup keys and log lines forgotten"),
-        Err(error) => warn!(%error, "old dedup keys cannot be forgotten"),
+        Ok(rows) => info!(rows, "old dedup keys and event log rows deleted"),
+        Err(error) => warn!(%error, "old dedup keys cannot be deleted"),
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for a store or queue that is away.
+//! Waits for a store or queue that is unavailable.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::ports::StoreError;
 
 use super::WorkerContext;
 
-/// Pause before a store or queue that is away is tried again.
+/// Pause before an unavailable store or queue is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Waits a moment; `false` when the workers are stopped meanwhile.
+/// Waits for [`AGAIN_AFTER`]. `false`: the workers were stopped meanwhile.
 pub(super) async fn pause(ctx: &WorkerContext) -> bool {
     tokio::select! {
         () = ctx.stop.cancelled() => false,
@@ -19,7 +19,8 @@ pub(super) async fn pause(ctx: &WorkerContext) -> bool {
     }
 }
 
-/// Asks the store until it is there: its answer, or why it refuses. `None`: the workers were stopped first.
+/// Repeats a call of the store until it is available. Returns its answer, or why it refuses the call. `None`: the workers
+/// were stopped first.
 pub(super) async fn ask_store<T, F>(
     ctx: &WorkerContext,
     ask: impl Fn() -> F,

@@ -1,4 +1,4 @@
-//! What is kept of an attempt, for a person who asks why.
+//! Records attempts in the store, for `meetrelay why`.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::domain::{Job, JobId, Timestamp};
 use crate::ports::{Attempt, Ending, Envelope, QueueName};
 use crate::worker::WorkerContext;
 
-/// Longest that a job waits for its line to be kept: a line lost is better than a card late.
+/// Longest that a job waits for its record to be stored: a missing record is better than a late card.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An attempt that has begun.
+/// What is known of an attempt when it begins.
 pub(super) struct AttemptStart<'a> {
     pub(super) job: &'a JobId,
     pub(super) envelope: &'a Envelope,
@@ -21,7 +21,7 @@ pub(super) struct AttemptStart<'a> {
     pub(super) began_at: Timestamp,
 }
 
-/// Keeps the attempt before its job is settled. A store that does not take it fails no job.
+/// Records the attempt before its job is settled. The job does not fail if the store refuses the record.
 pub(super) async fn record(
     ctx: &WorkerContext,
     begun: &AttemptStart<'_>,
@@ -30,7 +30,7 @@ pub(super) async fn record(
     verdict: &Verdict,
 ) {
     let ending = ending(verdict);
-    if !tells_something(begun, ending) {
+    if !is_worth_recording(begun, ending) {
         return;
     }
     let attempt = Attempt {
@@ -51,7 +51,7 @@ pub(super) async fn record(
         Err(_) => format!("the store did not answer within {PATIENCE:?}"),
     };
     if ctx.history_failures.should_log() {
-        warn!(why, job.id = %begun.job, "an attempt is missing in the story of its meeting");
+        warn!(why, job.id = %begun.job, "an attempt could not be recorded in the history of its meeting");
     }
 }
 
@@ -64,10 +64,10 @@ const fn ending(verdict: &Verdict) -> Ending {
     }
 }
 
-/// A poll of a running room that went well is no news: a long meeting has hundreds of them, which would push the lines
-/// that matter out of its story; what one finds is an event of its own. Work that turns out to be done already is no news
-/// either, unless it ends a row of attempts. Jobs found not to be owed are no attempts at all.
-const fn tells_something(begun: &AttemptStart<'_>, ending: Ending) -> bool {
+/// Whether the attempt is worth a record. A successful poll of a running room is not: a long meeting has hundreds of
+/// them, which would displace the records that matter, and what a poll finds is an event of its own. Work that turns out
+/// to be done already is recorded only if it ends a series of attempts. A job that is not owed is no attempt.
+const fn is_worth_recording(begun: &AttemptStart<'_>, ending: Ending) -> bool {
     match ending {
         Ending::Done => !matches!(begun.job.job, Job::PollRoom { .. }),
         Ending::Obsolete => begun.envelope.tries > 1,
@@ -75,7 +75,7 @@ const fn tells_something(begun: &AttemptStart<'_>, ending: Ending) -> bool {
     }
 }
 
-/// What was met, in words without secrets: the peers' texts went through `http::log_text`.
+/// The outcome as a text without secrets: the peers' texts have passed through `http::log_text`.
 fn detail(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Done => "",

@@ -1,4 +1,4 @@
-//! What becomes of a message: make the next thing durable, then acknowledge this one.
+//! Settles a message: makes what follows from it durable first, then acknowledges it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::worker::send::send;
 use crate::worker::wait::ask_store;
 use crate::worker::{DeadReason, JobOutcome, WorkerContext};
 
-/// Does what the verdict says. `None`: the workers were stopped first.
+/// Carries out the verdict. `None`: the workers were stopped first.
 pub(super) async fn follow(
     ctx: &WorkerContext,
     received: &Received,
@@ -41,7 +41,7 @@ pub(super) async fn follow(
     }
 }
 
-/// The message is removed.
+/// Removes the message from its queue.
 pub(super) async fn done(
     ctx: &WorkerContext,
     received: &Received,
@@ -51,7 +51,8 @@ pub(super) async fn done(
     Some(outcome)
 }
 
-/// The message waits for its next attempt; every retry goes behind fresh work.
+/// Publishes the message again for its next attempt after a pause. Retries of `chat` go to `chat.later`, behind new
+/// work.
 pub(super) async fn again(
     ctx: &WorkerContext,
     received: &Received,
@@ -82,7 +83,8 @@ pub(super) async fn again(
     Some(JobOutcome::Retried)
 }
 
-/// The message becomes a dead letter, and `facts` tell apply. `None`: the workers were stopped first.
+/// Stores the message as a dead letter, and publishes `facts`, which report it to apply. `None`: the workers were
+/// stopped first.
 pub(super) async fn give_up(
     ctx: &WorkerContext,
     received: &Received,
@@ -97,8 +99,9 @@ pub(super) async fn give_up(
     done(ctx, received, JobOutcome::DeadLettered).await
 }
 
-/// The same for poison, which no other message may begin again: its meeting knows first that it was given up. The mark
-/// stays until the letter is kept: a process that ends before is followed by one that gives it up once more.
+/// The same for poison, which no other message may begin again. So its meeting records first that the job was given up.
+/// The mark is cleared only after the dead letter is stored: if the process ends before that, the next process gives the
+/// job up once more.
 pub(super) async fn give_up_poison(
     ctx: &WorkerContext,
     received: &Received,
@@ -119,11 +122,11 @@ pub(super) async fn give_up_poison(
     }
     match applied {
         Ok(()) => guard.forget(ctx).await,
-        // Whoever is called for it finds it to be poison still.
+        // The mark stays, so that another message for the same job is poison too.
         Err(why) => error!(
             why,
             message.id = received.message_id,
-            "a meeting cannot note that its job is poison"
+            "a meeting cannot record that its job is poison"
         ),
     }
     done(ctx, received, JobOutcome::DeadLettered).await
@@ -131,7 +134,7 @@ pub(super) async fn give_up_poison(
 
 async fn settle(ctx: &WorkerContext, received: &Received, settled: Settled) {
     if let Err(error) = ctx.deps.queue.settle(vec![settled]).await {
-        debug!(%error, "a job could not be settled and will come again");
+        debug!(%error, "a job could not be settled; the queue delivers it again");
     }
     crash_point::reach_for("job.settled", || received.message_id.clone());
 }

@@ -1,13 +1,13 @@
-//! How many jobs may call a peer at once.
+//! Limits how many jobs call a peer at the same time.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Most deliveries taken at once, whatever room there is.
+/// Most deliveries that are received at once, however many slots are free.
 const TAKEN_MAX: usize = 32;
 
-/// How many jobs may call a peer at once; a half shares the slots but may not take them all.
+/// The slots for calls to one peer. A half shares the slots but can use only half of them.
 #[derive(Clone)]
 pub(in crate::worker) struct Slots {
     own: Arc<Semaphore>,
@@ -22,7 +22,7 @@ impl Slots {
         }
     }
 
-    /// Slots out of the same ones, at most half of them at a time.
+    /// The same slots, of which at most half can be taken through the result.
     pub(in crate::worker) fn half(&self) -> Self {
         let half = self.own.available_permits().div_ceil(2);
         Self {
@@ -31,7 +31,7 @@ impl Slots {
         }
     }
 
-    /// A slot; given back when it is dropped.
+    /// Takes a slot. It is released when the permits are dropped.
     pub(super) async fn take(&self) -> Option<Vec<OwnedSemaphorePermit>> {
         let mut permits = vec![Arc::clone(&self.own).acquire_owned().await.ok()?];
         if let Some(shared) = &self.shared {
@@ -40,8 +40,8 @@ impl Slots {
         Some(permits)
     }
 
-    /// Waits until there is a free slot and tells how many there are, without keeping any: slots must not be held
-    /// while there is nothing to do, the other queue of the peer needs them.
+    /// Waits until a slot is free, and returns how many are, without taking any: a slot must not be held while there is
+    /// no work for it, because the other queue of the peer may need it.
     pub(super) async fn wait(&self) -> usize {
         let permit = self.own.acquire().await;
         let free = self.own.available_permits() + usize::from(permit.is_ok());

@@ -1,5 +1,5 @@
-//! A clock that was ahead and has been set back: what it put off is due too late by as much. Meetings that such a clock
-//! wrote are woken, whereupon apply counts their times from now.
+//! Handles a clock that was ahead and has been set back: jobs that were delayed by it are due too late by that difference.
+//! Meetings that were written under such a clock are woken, and apply then counts their times from now.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use crate::domain::{CLOCKS_DIFFER_BY, MeetingId, Timestamp};
 use crate::ports::StoreError;
 use crate::worker::WorkerContext;
 
-/// The setting of the store that says what the clock of whoever sweeps showed last.
+/// The setting of the store that holds the last time on the clock of the replica that sweeps.
 const CLOCK_SEEN: &str = "clock_seen";
-/// How often it is read and written.
+/// The interval at which the setting is read and written.
 const KEPT_EVERY: Duration = Duration::from_secs(10);
-/// Most meetings that are looked at after a set-back, those first that are due first.
+/// Most meetings that are examined after the clock was set back; the ones that are due first come first.
 const MEETINGS_MAX: usize = 10_000;
 
-/// What is known of the clock.
+/// Watches whether the clock is set back.
 #[derive(Default)]
 pub(super) struct ClockWatch {
     set_back: SetBack,
     kept_at: Option<Instant>,
-    /// It was set back, and what follows from it is not yet done.
+    /// The clock was set back, and the affected meetings have not been woken yet.
     is_pending: bool,
 }
 
 impl ClockWatch {
-    /// Whether the clock was set back since it was looked at last.
+    /// Whether the clock was set back since the last check.
     pub(super) fn was_set_back(&mut self, now: Timestamp) -> bool {
         if let Some(back) = self.set_back.notice(now) {
             warn!(
                 back_s = back.as_secs(),
-                "the clock was set back: what was put off until a time of the old clock counts from now"
+                "the clock was set back; delays that were set before count from now"
             );
             self.is_pending = true;
         }
         self.is_pending
     }
 
-    /// The meetings that were written by a clock which was ahead, if the clock was set back: in this process, or between
-    /// this one and whoever swept before.
+    /// The meetings that were written while the clock was ahead, if it was set back: in this process, or between this
+    /// process and the one that swept before it.
     pub(super) async fn meetings_ahead(
         &mut self,
         ctx: &WorkerContext,
@@ -57,7 +57,7 @@ impl ClockWatch {
         let seen = seen.map_or(now, Timestamp::from_millis);
         let mut found = Vec::new();
         if self.is_pending || seen.since(now) > CLOCKS_DIFFER_BY {
-            debug!("looking for meetings that were written by a clock that was ahead");
+            debug!("searching for meetings that were written while the clock was ahead");
             found = written_ahead(ctx, now).await?;
         }
         store
@@ -69,7 +69,8 @@ impl ClockWatch {
     }
 }
 
-/// Whoever writes a meeting notes up to when its jobs are published: a known time after the writing.
+/// The time at which a meeting was written. Each write stores until when the jobs of the meeting are published, which is a
+/// known time after the write.
 async fn written_ahead(
     ctx: &WorkerContext,
     now: Timestamp,

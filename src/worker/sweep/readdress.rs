@@ -1,5 +1,5 @@
-//! Cards that show an address, or a time zone, that the relay has no longer: a restart with another configuration writes
-//! those of running meetings again.
+//! Updates cards after a restart with another public address or time zone: the cards of running meetings are written
+//! again.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::worker::WorkerContext;
 
 use super::wake;
 
-/// The setting of the store that says with what cards are rendered.
+/// The setting of the store that holds the address and time zone with which cards are rendered.
 const CARD_FACE: &str = "card_face";
-/// Most cards that are written again; others follow with their next change.
+/// Most cards that are written again; the others follow with their next change.
 const CARDS_MAX: usize = 500;
-/// Pause between two of them, so that what people do is not held up.
+/// Pause between two cards, so that they do not delay what people ask for.
 const PACE: Duration = Duration::from_millis(100);
-/// Pause before a store that did not answer is asked again.
+/// Pause before an unavailable store is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Once, as soon as the store answers.
+/// Runs once, as soon as the store is available.
 pub(super) async fn run(ctx: &WorkerContext) {
     while let Err(error) = readdress(ctx).await {
-        debug!(%error, "what cards show cannot be found out yet");
+        debug!(%error, "the address on the cards cannot be read from the store yet");
         tokio::select! {
             () = ctx.stop.cancelled() => return,
             () = tokio::time::sleep(AGAIN_AFTER) => {}
@@ -31,7 +31,7 @@ pub(super) async fn run(ctx: &WorkerContext) {
     }
 }
 
-/// Makes the cards of running meetings owed again if they were rendered otherwise.
+/// Makes the cards of running meetings owed again if they were rendered with another address or time zone.
 async fn readdress(ctx: &WorkerContext) -> Result<(), StoreError> {
     let store = &ctx.deps.store;
     let face = ctx.settings.face.text();
@@ -39,7 +39,7 @@ async fn readdress(ctx: &WorkerContext) -> Result<(), StoreError> {
     if kept.as_ref() == Some(&face) {
         return Ok(());
     }
-    // What an earlier version showed is not known, and most probably the same.
+    // An earlier version did not store it, and most probably used the same.
     let mut meetings = 0;
     if kept.is_some() {
         let filter = MeetingFilter {
@@ -60,7 +60,7 @@ async fn readdress(ctx: &WorkerContext) -> Result<(), StoreError> {
             }
         }
     }
-    // Last: a relay that is stopped before does it again rather than never.
+    // This is written last: if the relay is stopped before, the next start does it again.
     store.put_setting(CARD_FACE, &face).await?;
     if kept.is_some() {
         info!(
@@ -71,7 +71,7 @@ async fn readdress(ctx: &WorkerContext) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The meeting, if its card counts as behind now.
+/// Marks the card of a meeting as out of date. Returns the meeting, if it has a card.
 async fn outdate(ctx: &WorkerContext, id: MeetingId) -> Result<Option<Meeting>, StoreError> {
     let store = &ctx.deps.store;
     let (now, duty) = (ctx.deps.clock.now(), Duty::Posts(id));
@@ -80,7 +80,7 @@ async fn outdate(ctx: &WorkerContext, id: MeetingId) -> Result<Option<Meeting>, 
         .take_lease(duty, &owner, now, ctx.settings.lease)
         .await?;
     if matches!(lease, Lease::Held { .. }) {
-        // Whoever writes it at this moment may have begun with the old address; its next change puts it right.
+        // Another worker is writing the card, perhaps with the old address; the next change of the card corrects it.
         debug!(meeting.id = %id, "another worker holds the card");
         return Ok(None);
     }
@@ -93,7 +93,7 @@ async fn outdate(ctx: &WorkerContext, id: MeetingId) -> Result<Option<Meeting>, 
     }
     store.drop_lease(duty, &owner).await?;
     match is_outdated {
-        // Read behind the change, so that its round is one that knows of it.
+        // The meeting is read after the change, so that its round includes the change.
         true => store.meeting(id).await,
         false => Ok(None),
     }
