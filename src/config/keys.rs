@@ -304,7 +304,7 @@ section! {
     Breaker at "breaker" {
         /// Failures in a row after which calls are suspended.
         failures: u32 = "5" in "1" to "1000",
-        /// How often a single call finds out whether the peer is back.
+        /// How often a single call finds out whether the peer is available again.
         probe_every: Duration = "10s" in "100ms" to "1h"
     }
 }

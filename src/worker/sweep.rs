@@ -87,7 +87,7 @@ async fn takes(ctx: &WorkerContext, duty: Duty, length: Duration) -> bool {
         }
         Err(error) => {
             if ctx.store_failures.should_log() {
-                warn!(%error, %duty, "the store is away: what is owed waits");
+                warn!(%error, %duty, "the store is unavailable: owed jobs wait");
             }
             false
         }

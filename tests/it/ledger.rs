@@ -30,7 +30,7 @@ async fn events_of_a_purged_queue_are_counted_and_named() {
         let is_there = |_: &_| (accepted(&world.relay.log()).len() > number).then_some(());
         world.see("the event is accepted", is_there).await;
     }
-    world.relay.await_log("the store is away").await;
+    world.relay.await_log("the store is unavailable").await;
     let (broker, vhost) = world.back_end.broker().unwrap();
     broker
         .ctl(&["purge_queue", "-p", vhost, "meetrelay.events"])

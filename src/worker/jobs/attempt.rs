@@ -374,9 +374,9 @@ fn note_peer(ctx: &WorkerContext, peer: Peer, outcome: &Outcome) {
         match state {
             BreakerState::Open => warn!(
                 peer = peer.as_str(),
-                "the peer is away: its jobs wait, one probe goes out now and then; is it up, and its url in the configuration right?"
+                "the peer is unavailable: its jobs wait and one call at a time tests it; check that it runs and that its url in the configuration is right"
             ),
-            BreakerState::Closed => info!(peer = peer.as_str(), "the peer is back"),
+            BreakerState::Closed => info!(peer = peer.as_str(), "the peer is available again"),
         }
     }
 }

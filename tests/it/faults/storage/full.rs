@@ -116,7 +116,7 @@ async fn q13_full_disk_under_the_store_delays_cards_and_loses_none() {
         assert!(is_accepted(&ask(&world, &channel).await));
         channels.push(channel);
     }
-    world.relay.await_log("the store is away").await;
+    world.relay.await_log("the store is unavailable").await;
     // Nor does a start lose them that happens meanwhile and cannot write.
     ready(&world, 200).await;
     disk.free();

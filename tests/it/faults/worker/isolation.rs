@@ -145,7 +145,7 @@ async fn w14_after_an_outage_one_probe_goes_first_and_never_more_than_the_limit_
         .await;
     world.chat.faults().set("", unavailable());
     ask(&world, 20).await;
-    world.relay.await_log("the peer is away").await;
+    world.relay.await_log("the peer is unavailable").await;
     let known = world.chat.requests().len();
     let probes = eventually("probes", async || {
         let probes: Vec<i64> = world.chat.requests()[known..]
@@ -186,7 +186,7 @@ async fn w14_what_waited_is_done_oldest_first() {
         .set("MATTERMOST__CONCURRENCY", "1")
         .set("PLUGNMEET__CONCURRENCY", "1")
         .set("BREAKER__FAILURES", "1")
-        // One probe, and then nothing until the peer is back.
+        // One probe, and then nothing until the peer is available again.
         .set("BREAKER__PROBE_EVERY", "4s")
         .start()
         .await;
@@ -198,7 +198,7 @@ async fn w14_what_waited_is_done_oldest_first() {
             (fake.rooms().len() == 12).then_some(())
         })
         .await;
-    world.relay.await_log("the peer is away").await;
+    world.relay.await_log("the peer is unavailable").await;
     world.chat.faults().clear();
     all_carded(&world, 12).await;
     let mut order: Vec<(i64, usize)> = (0..12)
