@@ -236,7 +236,7 @@ async fn mattermost_that_is_away_at_the_start_is_asked_again() {
     world.chat.say("ana", "dev", "meet now: patience").await;
     world.chat.stop().await;
     world.relay.start_again().await;
-    world.relay.await_log("the relay cannot catch up").await;
+    world.relay.await_log("missed posts cannot be read").await;
     world.chat.start_again().await.unwrap();
     world.card("dev", "patience").await;
     world.relay.await_log("the catch-up works again").await;

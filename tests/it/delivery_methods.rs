@@ -90,7 +90,7 @@ async fn incoming_webhook_tells_start_end_and_recording_in_the_asked_channel() {
     let end = told(&world, "dev", 3).await.remove(2);
     assert!(end.message.starts_with("**weekly sync** ended"), "{end:?}");
     world.conference.settle_webhooks(PATIENCE).await;
-    world.relay.await_log("end told").await;
+    world.relay.await_log("end notice posted").await;
     let all = world.chat.posts("dev");
     assert_eq!(all.len(), 4, "what ana wrote and three notices: {all:?}");
     assert!(all.iter().all(|post| !post.is_edited()));
@@ -157,7 +157,7 @@ async fn notice_whose_answer_is_lost_is_repeated_once() {
     let between = both[1].create_at - both[0].create_at;
     // Counted from when the relay began the first, which the server stored some moments later.
     assert!(between >= 900, "{between} ms");
-    world.relay.await_log("start told").await;
+    world.relay.await_log("start notice posted").await;
     let room = world.room().await;
     assert!(world.conference.end_room(&room.room_id));
     let all = told(&world, "dev", 3).await;
@@ -184,7 +184,7 @@ async fn mattermost_away_behind_its_proxy_is_a_delay_and_no_doubt() {
         .unwrap();
     world.chat.faults().clear();
     told(&world, "dev", 1).await;
-    world.relay.await_log("start told").await;
+    world.relay.await_log("start notice posted").await;
     let log = world.relay.log();
     assert!(!log.contains("nobody knows"), "{log}");
     assert_eq!(world.chat.posts("dev").len(), 2);

@@ -58,7 +58,7 @@ async fn direct_message_shows_the_start_and_the_end_as_posts_of_the_caller() {
     let end = posts(&world, &channel, 2).await.remove(1);
     assert!(end.message.starts_with("**Retro** ended"), "{end:?}");
     assert!(attachment(&end).to_string().contains("Ana Lopez"));
-    settle(&world, "end told").await;
+    settle(&world, "end notice posted").await;
     let all = world.chat.posts(&channel);
     assert_eq!(all.len(), 2, "{all:?}");
     assert!(all.iter().all(|post| !post.is_edited()));
@@ -131,7 +131,7 @@ async fn end_after_the_response_url_has_run_out_is_told_by_the_link_alone() {
     // The URL's half hour passes on Mattermost's own clock; the relay learns of it by trying.
     world.chat.clock().advance(HALF_AN_HOUR);
     assert!(world.conference.end_room(&room.room_id));
-    world.relay.await_log("the response URL has run out").await;
+    world.relay.await_log("the response URL has expired").await;
     let lost = r#"meetrelay_answers_lost_total{reason="refused"} 1"#;
     world.relay.await_metric(lost).await;
     assert_eq!(world.chat.posts(&channel).len(), 1);

@@ -22,7 +22,7 @@ async fn second_phrase_in_a_channel_is_told_in_one_line_at_most_once_a_minute() 
     world.chat.say("carol", "dev", "meet now: third").await;
     world
         .relay
-        .await_log("was told of the running meeting a moment ago")
+        .await_log("the channel got a line about the running meeting a moment ago")
         .await;
     world
         .see("still one line", |chat| (lines(chat) == 1).then_some(()))

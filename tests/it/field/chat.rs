@@ -6,7 +6,7 @@ use world::mattermost::Model;
 use crate::harness::{DeliveryConfig, PATIENCE, Setup, World, eventually};
 
 /// One line for what only a person can reverse, however many jobs wait.
-const ARCHIVED: &str = "the channel takes nothing for now";
+const ARCHIVED: &str = "the channel accepts no posts for now";
 const WAITS: &str = "job waits until a person has acted";
 
 /// A world in which a card that waits for a person is tried again soon.

@@ -9,7 +9,7 @@ use crate::harness::{PATIENCE, Setup, World};
 const FORM: &str = "application/x-www-form-urlencoded";
 const REPAIRS: &str = "meetrelay_reconcile_repairs_total{kind=\"missed_trigger\"}";
 /// What the log says of a post with other words than the webhooks'.
-const UNTOLD: &str = "no webhook would have told of the post";
+const UNTOLD: &str = "no webhook would have sent the post";
 
 fn watchful() -> Setup {
     Setup::default().set("MATTERMOST__CATCH_UP_EVERY", "1s")

@@ -76,7 +76,7 @@ async fn s7_everything_that_gives_rights_is_the_relays_users_alone() {
 #[tokio::test]
 async fn s7_data_directory_that_everybody_can_enter_is_warned_of() {
     let mut world = World::start().await;
-    let warning = "server.data_dir is open to every user";
+    let warning = "server.data_dir can be entered by every user";
     assert!(!world.relay.log().contains(warning));
     world.relay.stop().await;
     std::fs::set_permissions(world.data(), Permissions::from_mode(0o755)).unwrap();

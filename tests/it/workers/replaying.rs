@@ -221,7 +221,7 @@ async fn letters_that_cannot_be_replayed_stay_and_say_why() {
     house.store.bury(orphan.clone()).await.unwrap();
     for (id, words) in [
         ("garbage", "cannot be read by this version"),
-        (orphan.id.as_str(), "knows no meeting"),
+        (orphan.id.as_str(), "does not have the meeting"),
         ("none", "there is no dead letter none"),
     ] {
         let error = replayed(&house, id, false).await.unwrap_err().to_string();

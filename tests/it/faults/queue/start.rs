@@ -346,7 +346,7 @@ async fn check_names_the_broker_without_its_password() {
     let output = start.run(&["check"]).await;
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.contains("queue         amqp://relay@broker.example.org:5672/v"),
+        said.contains("queue            amqp://relay@broker.example.org:5672/v"),
         "{said}"
     );
     assert!(!said.contains(SECRET));

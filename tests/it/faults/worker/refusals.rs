@@ -18,7 +18,7 @@ async fn w16_archived_channel_gets_its_card_when_it_is_unarchived() {
     world.room().await;
     world.chat.archive("dev");
     world.chat.faults().clear();
-    let line = "the channel takes nothing for now";
+    let line = "the channel accepts no posts for now";
     world.relay.await_log(line).await;
     let calls = world.chat.calls("posts.create");
     world
