@@ -30,7 +30,7 @@ pub use sqlite::{OpenError, SqliteStore};
 
 /// Most lines of one listing.
 pub const LISTED_MAX: usize = 500;
-/// Most lines of one meeting's story.
+/// Most entries in the history of a meeting.
 pub const HISTORY_MAX: usize = 1000;
 /// Most attempts of one meeting, and most notes of one answer.
 pub const ATTEMPTS_MAX: usize = 500;

@@ -99,7 +99,7 @@ impl Config {
         }
     }
 
-    /// The way out in force; `None` when none is given or Mattermost is not served.
+    /// The delivery method in use. `None`: none is configured, or Mattermost is disabled.
     pub fn delivery_method(&self) -> Option<DeliveryConfig> {
         delivery_method(&self.mattermost).filter(|_| self.mattermost.enabled)
     }

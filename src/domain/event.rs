@@ -1,4 +1,5 @@
-//! Events: what happened, past tense, in our own types. Timers, jobs and both peers enter by this one door.
+//! Events: what happened, in the past tense and in our own types. Timers, jobs and both peers reach apply only by
+//! events.
 //!
 //! The serde form of [`Fact`] is the body of an envelope of version 1: fields may be added with a default,
 //! never renamed or removed (a snapshot test in `queue/envelope` holds it).
@@ -162,7 +163,7 @@ pub enum EndSaid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// It did not come about within the rule's worth.
+    /// There was no room within the rule's `start_deadline`.
     TooLate,
     /// plugNmeet refuses the relay's API key.
     Unauthorized,
@@ -243,11 +244,11 @@ pub enum Fact {
         meeting: MeetingId,
         /// Why.
         reason: Refusal,
-        /// It is not made yet for this reason, and goes on being tried until its rule's worth has passed.
+        /// The room was not created yet for this reason, and is tried again until its rule's `start_deadline` has passed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         for_now: bool,
     },
-    /// plugNmeet answered the wish to end a room.
+    /// plugNmeet answered the request to end a room.
     EndTried {
         /// Of which meeting.
         meeting: MeetingId,
@@ -350,7 +351,7 @@ pub enum Fact {
         meeting: MeetingId,
         /// `<kind>:<detail>`.
         job: String,
-        /// A room that is to be made counts as asked for now: its rule's worth begins anew.
+        /// A room that is to be created counts as requested now: the `start_deadline` of its rule begins again.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         #[serde(rename = "anew")]
         reset_age: bool,

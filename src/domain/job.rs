@@ -35,7 +35,7 @@ impl Notice {
     }
 
     /// Under which its row is kept. The start takes the card's place and the end the last reply's, so that a meeting
-    /// that runs while the way out changes is told no beginning or end twice.
+    /// that runs while the delivery method changes gets no second notice of its start or end.
     pub const fn post_key(self) -> PostKey {
         match self {
             Self::Start => PostKey::Card,

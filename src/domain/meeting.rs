@@ -106,7 +106,7 @@ pub struct Meeting {
     pub posts: BTreeMap<PostKey, PostRow>,
 }
 
-/// One person's wish about a meeting.
+/// One person's request about a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Its id, in the links given out.

@@ -20,7 +20,7 @@ const REFUSED_CARD_AGAIN_AFTER_MAX: Duration = Duration::from_secs(600);
 /// When things are due, and how meetings are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// What the way out can do; the same on every replica.
+    /// What the delivery method can do; the same on every replica.
     pub delivery_method: DeliveryMethod,
     /// A card or notice "being prepared" is posted when the room is not there this long after the request.
     pub first_card_after: Duration,
@@ -151,7 +151,7 @@ fn chat_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
 fn card_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     let card = meeting.post(&PostKey::Card);
     let is_behind = card.is_none_or(|row| row.frozen.is_none() && row.rendered < meeting.version);
-    // A notice told the end already: the way out was another one then.
+    // A notice has reported the end already: the delivery method was another one then.
     let is_told = meeting
         .post(&PostKey::Final)
         .is_some_and(PostRow::is_posted);

@@ -32,7 +32,8 @@ pub enum Presentation<'m> {
 }
 
 impl<'m> Presentation<'m> {
-    /// By where a meeting was asked for, how, and what the way out can do. No way out leads into direct messages.
+    /// Decides by where and how a meeting was asked for, and what the delivery method can do. No delivery method can post
+    /// in direct messages.
     pub fn of(
         kind: ConversationKind,
         via: &'m TriggerSource,

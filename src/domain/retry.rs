@@ -20,7 +20,7 @@ pub enum Outcome {
         after: Option<Duration>,
         /// The label of `retries_scheduled_total`.
         reason: RetryReason,
-        /// For the story of the meeting, and the dead letter.
+        /// For the history of the meeting, and the dead letter.
         why: String,
     },
     /// It did not work and may work later: uses up an attempt.
@@ -37,7 +37,7 @@ pub enum Outcome {
     Paused {
         /// How long.
         after: Duration,
-        /// For the story of the meeting.
+        /// For the history of the meeting.
         why: &'static str,
     },
     /// A person can reverse what stands against it: the channel is archived, the bot is outside it; no attempt.

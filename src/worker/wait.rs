@@ -34,7 +34,10 @@ where
             Err(StoreError::Refused(why)) => return Some(Err(why)),
             Err(StoreError::Unavailable(why)) => {
                 if ctx.store_failures.should_log() {
-                    error!(why, "the store is unavailable: messages wait, nothing is lost");
+                    error!(
+                        why,
+                        "the store is unavailable: messages wait, nothing is lost"
+                    );
                 }
                 if !pause(ctx).await {
                     return None;

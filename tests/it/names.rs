@@ -16,12 +16,9 @@ const REPLACED: &[(&str, &str)] = &[
     ("ways out", "delivery methods"),
     ("castoff", "returned message"),
     ("castoffs", "returned messages"),
-    ("anew", "again"),
     ("manieth", "attempt number"),
-    ("house", "a term of the part that is meant"),
+    ("put aside", "quarantine, or keep a copy"),
     ("shop", "WorkerContext"),
-    ("letters", "dead letters"),
-    ("out of the way", "whatever happens to it"),
 ];
 
 #[test]

@@ -255,7 +255,11 @@ async fn unreadable_castoffs_are_all_kept_whatever_ids_they_have() {
     assert_eq!(letters.len(), 4, "{letters:?}");
     for letter in letters {
         assert_eq!(letter.kind, DeadKind::Unreadable);
-        assert!(letter.reason.contains("not an envelope"), "{}", letter.reason);
+        assert!(
+            letter.reason.contains("not an envelope"),
+            "{}",
+            letter.reason
+        );
         assert!(letter.reason.contains(REASON), "{}", letter.reason);
     }
 }

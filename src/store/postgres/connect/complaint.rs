@@ -55,7 +55,7 @@ impl DatabaseAddress<'_> {
                  newer version again, or restore a backup from before the upgrade"
             )),
             PostgresSchemaError::Encoding(encoding) => self.refused(format_args!(
-                "the database is encoded as {encoding} and cannot keep every text: make it anew with \
+                "the database is encoded as {encoding} and cannot keep every text: create it again with \
                  CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
             )),
             PostgresSchemaError::NoSchema => self.refused(

@@ -162,7 +162,11 @@ async fn f20_meet_now_while_a_back_end_is_away_waits_for_it() {
     }
     assert_eq!(world.conference.rooms().len(), 3);
     world.relay.await_metric(NO_DEAD_LETTER).await;
-    assert_eq!(lines(&world, &["the peer is unavailable"]), 0, "no breaker opened");
+    assert_eq!(
+        lines(&world, &["the peer is unavailable"]),
+        0,
+        "no breaker opened"
+    );
     world.finish().await;
 }
 
