@@ -100,9 +100,28 @@ impl PostReader {
         };
         let cursor = cursor.at;
         let channels = with_new_posts(listed.channels, window.since);
+        if !self.read_all(ctx, &channels, &window).await? {
+            return Ok(PassResult::LeftToAnother);
+        }
+        crash_point::reach("catch_up.read");
+        let cursor = cursor.max(until.min(listed.now));
+        let again_from = cursor.minus(OVERLAP);
+        self.published.retain(|_, made| *made > again_from);
+        self.store_cursor(ctx, &name, cursor).await?;
+        debug!(channels = channels.len(), "catch-up pass finished");
+        Ok(PassResult::Done)
+    }
+
+    /// Reads every channel. `false`: another replica has the duty now.
+    async fn read_all(
+        &mut self,
+        ctx: &WorkerContext,
+        channels: &[OwnChannel],
+        window: &TimeWindow,
+    ) -> Result<bool, CatchUpError> {
         let mut unread = None;
-        for channel in &channels {
-            match self.read_when_admitted(ctx, channel, &window).await {
+        for channel in channels {
+            match self.read_when_admitted(ctx, channel, window).await {
                 Ok(()) => {}
                 // A failure in one channel does not stop the others. The next pass reads all of them again.
                 Err(CatchUpError::Chat(error @ ChatError::Unavailable { .. })) => {
@@ -112,20 +131,11 @@ impl PostReader {
                 Err(failure) => return Err(failure),
             }
             if !take_duty(ctx).await? {
-                return Ok(PassResult::LeftToAnother);
+                return Ok(false);
             }
             tokio::time::sleep(CHANNEL_PAUSE).await;
         }
-        if let Some(error) = unread {
-            return Err(error.into());
-        }
-        crash_point::reach("catch_up.read");
-        let cursor = cursor.max(until.min(listed.now));
-        let again_from = cursor.minus(OVERLAP);
-        self.published.retain(|_, made| *made > again_from);
-        self.store_cursor(ctx, &name, cursor).await?;
-        debug!(channels = channels.len(), "catch-up pass finished");
-        Ok(PassResult::Done)
+        unread.map_or(Ok(true), |error| Err(error.into()))
     }
 
     async fn store_cursor(
