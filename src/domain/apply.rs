@@ -1,5 +1,5 @@
-//! How an event moves a meeting: pure. The store loads what [`subject`] names, asks [`decide`], and writes what
-//! it says, all in one transaction; nothing else ever moves a meeting.
+//! How an event changes a meeting. The store loads what [`subject`] names, calls [`decide`], and writes the result, all in
+//! one transaction. Nothing else ever changes a meeting.
 
 mod facts;
 mod giving_up;
@@ -21,58 +21,60 @@ use super::{
     ResponseHook, RoomId, ServerName, Sid, State, Timestamp, TriggerSource,
 };
 
-/// An end that was asked for longer ago is wanted by nobody any more: it may be a copy of a message whose key is forgotten.
+/// A request to end a meeting is ignored when it is older than this. It may be a copy of a message whose dedup key was
+/// already deleted.
 const END_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The numbers by which apply decides.
+/// The settings of apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// When jobs are due.
     pub schedule: Schedule,
-    /// Jobs due later than this are not published but woken for.
+    /// A job that is due later than this is not published yet: its meeting is woken in time.
     pub publish_ahead: Duration,
-    /// How long the sweep waits for published jobs, by how often it has; the last one repeats.
+    /// How long the sweep waits for published jobs before it wakes the meeting, for each time in a row. The last value
+    /// repeats.
     pub wake_after: Arc<[Duration]>,
 }
 
-/// What apply must not draw itself.
+/// Random values, which apply must not draw itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fresh {
     /// 13 random base32 digits for a room id.
     pub room: [u8; 13],
 }
 
-/// What must be loaded for a fact.
+/// What must be loaded before a fact can be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// The running meetings of this channel and its threads (`Conversation::channel_key`), the newest
-    /// [`choice::CANDIDATES_MAX`] of them: [`aim`] chooses.
+    /// The newest [`choice::CANDIDATES_MAX`] running meetings of this channel and its threads
+    /// (`Conversation::channel_key`). [`aim`] chooses one of them.
     Channel(String),
     /// This meeting.
     Meeting(MeetingId),
-    /// The meeting that knows this session (its own or a breakout's), else the one of the first of these rooms
-    /// that is somebody's.
+    /// The meeting that has this session, or a breakout room with this session. Without one, the meeting of the first of
+    /// these rooms that belongs to a meeting.
     Session {
         /// The session.
         sid: Sid,
-        /// The event's room, then those that it may be a breakout room of.
+        /// The room of the event, then the rooms of which it may be a breakout room.
         rooms: Vec<RoomId>,
     },
 }
 
-/// What a request is about.
+/// The meeting that a request is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aim {
-    /// The meeting that it moves, if one runs already.
+    /// The running meeting that the request changes, if there is one.
     pub meeting: Option<MeetingId>,
-    /// The number of a meeting that it founds.
+    /// The number of the meeting that the request creates, within its channel.
     number: u32,
-    /// What its person is told if it moves none.
+    /// The answer to the person if the request changes no meeting.
     saying: Saying,
 }
 
 impl Aim {
-    /// At the one meeting that the fact names, if the store knows it.
+    /// The aim at the one meeting that the fact names, if the store has it.
     pub const fn at(meeting: Option<MeetingId>) -> Self {
         Self {
             meeting,
@@ -82,21 +84,21 @@ impl Aim {
     }
 }
 
-/// What became of an event.
+/// The result of applying an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// It moved its meeting, or told nothing new about it.
+    /// It changed its meeting, or contained nothing new about it.
     Applied,
-    /// It had come before.
+    /// It was applied before.
     Duplicate,
-    /// It had come before with another content: the first one counts.
+    /// Another event with the same dedup key and another content was applied before. The first one counts.
     Conflict,
-    /// It belongs to no meeting of ours.
+    /// It belongs to no meeting of the relay.
     Foreign,
 }
 
 impl Effect {
-    /// The word in the store and for people.
+    /// The word in the store, and in texts for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -107,45 +109,45 @@ impl Effect {
     }
 }
 
-/// What apply says about one event, to be published before the event is acknowledged.
+/// The result of one event. Its jobs are published before the event is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// The event.
     pub event: EventId,
-    /// What became of it.
+    /// The result.
     pub effect: Effect,
-    /// The meeting that it concerned, and its round.
+    /// The meeting of the event, and its round.
     pub meeting: Option<(MeetingId, u32)>,
     /// The jobs to publish, with their due times.
     pub publish: Vec<Owed>,
-    /// A person to be told although there is no meeting that could.
+    /// A reply to a person that belongs to no meeting.
     pub tell: Option<Reply>,
 }
 
-/// An answer that belongs to no meeting.
+/// A reply to a person that belongs to no meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Whose request.
+    /// The request that it answers.
     pub request: RequestId,
-    /// Where the answer goes.
+    /// The response URL through which it is sent.
     pub hook: ResponseHook,
-    /// Who asked.
+    /// The person who asked.
     pub to: Person,
-    /// What is said.
+    /// The content.
     pub saying: Saying,
 }
 
-/// What can be said without a meeting. The serde form is part of an envelope's.
+/// The content of a reply without a meeting. Its serde form is part of the form of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Saying {
-    /// No meeting runs here that could be ended.
+    /// No meeting is running in the conversation, so none can be ended.
     NothingToEnd,
-    /// The meeting that is to end has no room for another request.
+    /// The meeting that the person wants to end cannot keep another request.
     NoRoom,
-    /// Several could be meant, or none is called so: these run.
+    /// Several meetings could be meant, or none has that title. These are running.
     ChooseToEnd {
-        /// What the person wrote; may be empty.
+        /// The title or number that the person wrote; may be empty.
         words: String,
         /// At most [`choice::LISTED_MAX`].
         running: Vec<Candidate>,
@@ -169,13 +171,13 @@ pub fn subject(fact: &Fact) -> Subject {
                 }
             }
             (None, Some(meeting)) => Subject::Meeting(meeting),
-            // Every fact names a place, a session or a meeting; the match in `Fact` holds it.
+            // Every fact names a conversation, a session or a meeting; the match in `Fact` ensures it.
             (None, None) => Subject::Channel(String::new()),
         },
     }
 }
 
-/// Which of the `running` meetings of its channel a request is about. Every other fact names its meeting.
+/// Chooses which of the `running` meetings of its channel a request is about. Every other fact names its meeting.
 pub fn aim(event: &Event, running: &[&Meeting]) -> Aim {
     let nothing = Aim {
         number: choice::next_number(running),
@@ -190,7 +192,7 @@ pub fn aim(event: &Event, running: &[&Meeting]) -> Aim {
             meeting: choice::offered(running, place, event.received_at).map(|meeting| meeting.id),
             ..nothing
         },
-        // The person has read which one ends: no other may end instead.
+        // The person was told which meeting ends, so no other one may end instead.
         Fact::EndRequested {
             told: Some(told), ..
         } => match running.iter().find(|meeting| meeting.id == *told) {
@@ -214,8 +216,8 @@ pub fn aim(event: &Event, running: &[&Meeting]) -> Aim {
     }
 }
 
-/// Decides what `event` does to the meeting that was loaded for it, the one that it aims at. The meeting is to be
-/// written if it is `Some` in the answer.
+/// Decides what `event` does to the meeting that was loaded for it. The meeting must be written if it is `Some` in the
+/// answer.
 pub fn decide(
     mut loaded: Option<Meeting>,
     aim: Aim,
@@ -226,7 +228,8 @@ pub fn decide(
 ) -> (Option<Meeting>, Applied) {
     let event = event.no_later_than(now);
     let event = event.as_ref();
-    // Before the times of a clock that was ahead are put right: the card is written again with them.
+    // This is compared before times of a clock that was ahead are corrected, so that the card is written again with the
+    // corrected times.
     let shown = loaded.as_ref().map(Meeting::card_view);
     if let Some(meeting) = &mut loaded {
         meeting.no_later_than(now);
@@ -275,10 +278,10 @@ pub fn decide(
     meeting.wake_at = wake_at(&meeting, &after, policy, now);
     let horizon = now.plus(policy.publish_ahead);
     if meeting.published_until > horizon.plus(CLOCKS_DIFFER_BY) {
-        // Written by a clock that was ahead.
+        // The meeting was written under a clock that was ahead.
         meeting.published_until = now;
     }
-    // A job that was too far off when it became owed is published when it has come near enough.
+    // A job that was due too late to be published when it became owed is published once it is due soon enough.
     let was_published = |owed: &Owed| {
         let same = |b: &Owed| b.job == owed.job && b.due <= owed.due;
         before
@@ -301,10 +304,11 @@ pub fn decide(
     (Some(meeting), applied)
 }
 
-/// What a doubled event says. `first` is the event that came first under its key. The very same event again is a
-/// redelivery: it may have died after it was written and before it published, so whatever its meeting owes now is
-/// published. Another event of the same key (a doubled webhook, a job done twice) publishes nothing: the first one
-/// does, and doubles must not breed. `aim` is at what runs now, for an end that found no meeting.
+/// The result of a duplicate. `first` is the event that was applied under its dedup key. If it is the very same event, it
+/// was redelivered: the process may have ended after the event was written and before its jobs were published, so the
+/// jobs that its meeting owes now are published. Another event with the same key (a repeated webhook, a job that was done
+/// twice) publishes nothing, because the first one does and duplicates must not multiply. `aim` is at the meetings that
+/// run now, for a request to end that found no meeting.
 pub fn repeat(
     loaded: Option<&Meeting>,
     aim: Aim,
@@ -339,14 +343,14 @@ pub fn repeat(
     }
 }
 
-/// Its room was there in time, and only we were late: events waited while the store was away.
+/// Whether the room was created in time and only the relay was late, because events waited for an unavailable store.
 fn came_in_time(meeting: &Meeting) -> bool {
     meeting.newest_session().is_some_and(|session| {
         session.known_at.since(meeting.requested_at) <= meeting.rule.start_deadline
     })
 }
 
-/// What follows from the facts and the time, whatever the fact was.
+/// Applies what follows from the facts and the time, whatever the new fact is.
 fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
     let is_late = now.since(meeting.requested_at) > meeting.rule.start_deadline;
     if meeting.state() == State::Creating && meeting.end.is_none() && is_late {
@@ -356,8 +360,8 @@ fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
         .newest_session()
         .is_some_and(|session| !session.is_ended());
     if is_alive && !was_running {
-        // A session that shows up on a meeting that is over, failed or cancelled: nobody can find it, so it is
-        // ended, even if plugNmeet once said that there was nothing to end.
+        // A session appears on a meeting that is over, failed or cancelled. Nobody can find it, so it is ended, even if
+        // plugNmeet once answered that there was nothing to end.
         giving_up::want_end(meeting, now);
         if let Some(end) = &mut meeting.end {
             end.gone = false;
@@ -368,7 +372,7 @@ fn follow(meeting: &mut Meeting, was_running: bool, now: Timestamp) {
     }
 }
 
-/// When the sweep looks after the meeting: for published jobs after a pause that grows, for far ones when due.
+/// When the sweep wakes the meeting: for published jobs after a pause that grows, for later jobs when they are due.
 fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) -> Option<Timestamp> {
     let last = policy.wake_after.len().saturating_sub(1);
     let pause = policy
@@ -384,7 +388,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
         }
     };
     let next = owed.iter().map(of_job).min();
-    // Whoever waits for a room that does not come is told in time, even when nothing else is owed.
+    // A person who waits for a room that is never created gets an answer in time, even if nothing else is owed.
     let too_late = meeting.requested_at.plus(
         meeting
             .rule
@@ -396,7 +400,7 @@ fn wake_at(meeting: &Meeting, owed: &[Owed], policy: &Policy, now: Timestamp) ->
     next.into_iter().chain(too_late).min()
 }
 
-/// What a person is told whose end the meeting has no room for.
+/// The reply to a person whose request to end the meeting cannot be kept.
 fn tell_dropped(meeting: &Meeting, event: &Event) -> Option<Reply> {
     match &event.fact {
         Fact::EndRequested { by, via, .. } if requests::is_dropped(meeting, by) => {
@@ -418,12 +422,12 @@ fn tell(event: EventId, by: &Person, via: &TriggerSource, saying: Saying) -> Opt
     }
 }
 
-/// The meeting's conference server: today there is one.
+/// The conference server of the meeting. Today there is only one.
 fn conference() -> ServerName {
     ServerName::default_server()
 }
 
-/// A request as its event brings it.
+/// The request of an event.
 fn request(
     event: &Event,
     by: &Person,

@@ -1,4 +1,5 @@
-//! Identifiers: ours are UUIDv7, the peers' are short strings taken from them and bounded on the way in.
+//! Identifiers. Ours are UUIDv7. Those of the peers are short strings, whose length and characters are checked when they
+//! arrive.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +9,18 @@ use uuid::Uuid;
 
 use super::Timestamp;
 
-/// Longest identifier of a peer that is believed, in bytes. Mattermost's have 26, plugNmeet's record ids 50,
+/// Longest identifier of a peer that is accepted, in bytes. Mattermost's have 26, plugNmeet's record ids 50,
 /// its room ids at most 64 (src/plugnmeet/README.md, "Creating a room").
 pub(crate) const PEER_ID_BYTES_MAX: usize = 128;
 
-/// A peer's identifier that cannot be one: empty, too long, or with characters outside `[A-Za-z0-9_.:-]`.
+/// A text that cannot be the identifier of a peer: empty, too long, or with characters outside `[A-Za-z0-9_.:-]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not an identifier: it must have 1 to {PEER_ID_BYTES_MAX} characters of A-Z a-z 0-9 _ . : -"
 )]
 pub struct BadId;
 
-/// Tells whether `text` may stand as an identifier of a peer.
+/// Whether `text` can be the identifier of a peer.
 fn is_peer_id(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= PEER_ID_BYTES_MAX
@@ -71,7 +72,7 @@ macro_rules! peer_id {
 }
 
 peer_id! {
-    /// A configured Mattermost or plugNmeet server; today always `default`.
+    /// The name of a configured Mattermost or plugNmeet server. Today it is always `default`.
     ServerName;
     /// A Mattermost team.
     TeamId;
@@ -94,14 +95,14 @@ peer_id! {
 }
 
 impl ServerName {
-    /// The only server there is until several can be configured.
+    /// The only server, until several can be configured.
     pub fn default_server() -> Self {
         Self("default".to_owned())
     }
 }
 
 impl RoomId {
-    /// The room id made of 13 random base32 digits (each 0..32): never used again after its meeting.
+    /// The room id of 13 random base32 digits (each 0..32). It is never used again after its meeting.
     pub fn from_digits(digits: [u8; 13]) -> Self {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         let mut id = String::from("mm-");
@@ -140,7 +141,7 @@ macro_rules! own_id {
                 self.0
             }
 
-            /// When it was made, by the clock of the instance that made it; zero if it is no UUIDv7.
+            /// When it was created, on the clock of the instance that created it. Zero if it is not a UUIDv7.
             pub fn made_at(self) -> Timestamp {
                 let millis = self.0.get_timestamp().map_or(0, |stamp| {
                     let (seconds, nanos) = stamp.to_unix();
@@ -166,11 +167,11 @@ macro_rules! own_id {
 }
 
 own_id! {
-    /// One event, given at ingress; the `ref` in every error text and the `X-Request-Id` of the answer.
+    /// The id of an event, which ingress assigns. It is the `ref` in error texts and the `X-Request-Id` of the answer.
     EventId;
-    /// One request of a person; links given out carry it. Equal to the id of the event that brought it.
+    /// The id of a person's request. The links of the relay contain it. It equals the id of the event of the request.
     RequestId;
-    /// One meeting, given at ingress with the request that wants it.
+    /// The id of a meeting, which ingress assigns to the request for it.
     MeetingId;
 }
 

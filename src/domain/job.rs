@@ -1,4 +1,4 @@
-//! Jobs: one effect on one peer each, owed by a meeting's facts.
+//! Jobs: each is one effect on one peer, which follows from the facts of a meeting.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ labels! {
 pub enum Notice {
     /// The meeting starts.
     Start,
-    /// It is over: ended, missed, cancelled or failed.
+    /// The meeting is over: ended, missed, cancelled or failed.
     End,
 }
 
@@ -34,7 +34,7 @@ impl Notice {
         }
     }
 
-    /// Under which its row is kept. The start takes the card's place and the end the last reply's, so that a meeting
+    /// The key of its row. The start uses the card's key and the end the last reply's, so that a meeting
     /// that runs while the delivery method changes gets no second notice of its start or end.
     pub const fn post_key(self) -> PostKey {
         match self {
@@ -44,34 +44,34 @@ impl Notice {
     }
 }
 
-/// One effect. The numbers in some of them make every effect a job of its own: a repeated poll is another job.
+/// One effect. The numbers in some variants make every effect a job of its own: a repeated poll is another job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
     /// Make the room.
     CreateRoom,
-    /// End the room; it was tried `tried` times before.
+    /// End the room.
     EndRoom {
-        /// How often before.
+        /// How many times this was done before.
         tried: u32,
     },
     /// Ask whether the room still runs.
     PollRoom {
-        /// How often before.
+        /// How many times this was done before.
         polled: u32,
     },
-    /// Ask what the session left behind.
+    /// Ask plugNmeet which artifacts the session left behind.
     PollArtifacts {
-        /// Which step of the schedule, from 0.
+        /// The step of the schedule, counted from 0.
         step: u32,
     },
-    /// Read a summary's text.
+    /// Read the text of a summary.
     FetchArtifact {
         /// Which.
         artifact: ArtifactId,
     },
-    /// Post the card, or bring it up to date.
+    /// Post the card, or update it.
     RefreshCard {
-        /// The card's version that called for it; whatever is newest is shown.
+        /// The version of the card for which the job was published. The newest version is shown.
         version: u64,
     },
     /// Post a notice.
@@ -79,7 +79,7 @@ pub enum Job {
         /// Which.
         notice: Notice,
     },
-    /// Post an artifact into the card's thread, or as a notice.
+    /// Post an artifact in the card's thread, or as a notice.
     PostArtifact {
         /// Which.
         artifact: ArtifactId,
@@ -91,10 +91,10 @@ pub enum Job {
     },
     /// Find out whether somebody other than the starter may end the meeting.
     CheckRight {
-        /// Whose request.
+        /// The request of that person.
         request: RequestId,
     },
-    /// Look for doubles of a post whose answer never came.
+    /// Delete duplicates of a post whose answer was lost.
     TidyPosts {
         /// Which post.
         post: PostKey,
@@ -119,7 +119,7 @@ impl Job {
         }
     }
 
-    /// Which server it calls.
+    /// The peer that it calls.
     pub const fn peer(&self) -> Peer {
         match self {
             Self::CreateRoom
@@ -136,7 +136,7 @@ impl Job {
         }
     }
 
-    /// `<kind>:<detail>`: the name under which a meeting remembers that it was given up.
+    /// `<kind>:<detail>`, under which a meeting records that the job was given up.
     pub fn key(&self) -> String {
         format!("{}:{}", self.kind(), self.detail())
     }
@@ -202,11 +202,11 @@ impl FromStr for Job {
 /// `<meeting>:<kind>:<detail>:<round>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId {
-    /// Whose job.
+    /// The meeting that owes the job.
     pub meeting: MeetingId,
-    /// Which effect.
+    /// The effect.
     pub job: Job,
-    /// The meeting's round when it was published: a job of an older round is obsolete.
+    /// The round of the meeting when the job was published. A job of an earlier round is obsolete.
     pub round: u32,
 }
 
@@ -229,13 +229,13 @@ impl FromStr for JobId {
     }
 }
 
-/// A job that a meeting's facts call for.
+/// A job that follows from the facts of a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
     /// Which.
     pub job: Job,
-    /// Not before this, on our clock.
+    /// The job is not done before this time, on our clock.
     pub due: Timestamp,
-    /// Owed since then, on our clock: its age counts from here, whatever the round.
+    /// Since when it is owed, on our clock. Its age counts from here, in every round.
     pub since: Timestamp,
 }

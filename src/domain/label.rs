@@ -1,7 +1,7 @@
-//! Closed sets of words, for the labels of metrics and for logs. An enum gets its words where it is declared, and
-//! nowhere else; the compiler bounds the number of series by it. No word is ever an id, a person, a channel or a URL.
+//! Closed sets of words, for the labels of metrics and for logs. An enum gets its words where it is declared, and nowhere
+//! else, so that the number of series is bounded at compile time. A word is never an id, a person, a channel or a URL.
 
-/// The values of a metric's labels: a set that is known whole.
+/// The values of a metric's labels: a set that is completely known.
 pub trait LabelSet: Copy + 'static {
     /// How many combinations there are.
     const COUNT: usize;
@@ -9,7 +9,7 @@ pub trait LabelSet: Copy + 'static {
     fn all() -> Vec<Self>;
     /// The values, in the order in which the metric names its labels.
     fn values(self) -> Vec<&'static str>;
-    /// Its place in [`LabelSet::all`].
+    /// Its index in [`LabelSet::all`].
     fn index(self) -> usize;
 }
 
@@ -40,7 +40,7 @@ impl<A: LabelSet, B: LabelSet> LabelSet for (A, B) {
     }
 }
 
-/// Declares an enum with a word for each variant: `ALL`, `as_str` and [`LabelSet`] come of it.
+/// Declares an enum with a word for each variant, with `ALL`, `as_str` and [`LabelSet`].
 ///
 /// `Variant = "word" in "label"` is counted under another value than its word, with others. `enum Name of method`
 /// has two labels: the word of what the method says of the variant, then the variant's own.

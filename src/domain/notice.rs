@@ -1,28 +1,28 @@
-//! Posting once what can be neither looked up nor edited. A post is counted before it is made; when nobody knows what
-//! became of it, it is made once more, and may stand there twice.
+//! Posts a notice once, although notices can be neither found again nor edited. A POST is counted before it is sent. If its
+//! outcome is unknown, it is sent once more, and the notice may be there twice.
 
 use std::time::Duration;
 
 use super::{PostRow, Timestamp};
 
-/// Most posts of one notice of which nobody knows what became: after the last it counts as posted.
+/// Most POSTs of one notice with an unknown outcome. After the last one the notice counts as posted.
 pub(crate) const SENT_MAX: u32 = 2;
 
-/// What is to be done about a notice.
+/// The next step for a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeStep {
-    /// Nothing: it stands there, or never will.
+    /// Nothing: it was posted, or never can be.
     Nothing,
-    /// Nothing before this time: a post is under way, or nobody knows what became of it.
+    /// Nothing before this time: a POST is in flight, or its outcome is unknown.
     Wait(Timestamp),
-    /// It is not known either whether the repeated one stands there.
+    /// Count it as posted: the outcome of the repeated POST is unknown too.
     CountAsPosted,
-    /// To post it.
+    /// Post it.
     Post,
 }
 
 impl PostRow {
-    /// What is to be done about this notice.
+    /// The next step for this notice.
     pub fn notice_step(&self, now: Timestamp) -> NoticeStep {
         match self.again_at {
             _ if self.is_settled() => NoticeStep::Nothing,
@@ -32,20 +32,21 @@ impl PostRow {
         }
     }
 
-    /// A post is about to be made. Kept before it is: after a crash its outcome is as unknown as after silence.
+    /// Records that a POST is about to be sent. It is stored before the POST, so that the outcome counts as unknown after a
+    /// crash too.
     pub fn begin_notice(&mut self, now: Timestamp, again_after: Duration) {
         self.first_tried_at.get_or_insert(now);
         self.sent += 1;
         self.again_at = Some(now.plus(again_after));
     }
 
-    /// It stands there, or counts as standing there.
+    /// Records that the notice was posted, or counts as posted.
     pub fn notice_made(&mut self, now: Timestamp) {
         self.posted_at = Some(now);
         self.again_at = None;
     }
 
-    /// What was begun was certainly not carried out.
+    /// Records that the POST was certainly not carried out.
     pub fn notice_not_made(&mut self) {
         self.sent = self.sent.saturating_sub(1);
         self.again_at = None;

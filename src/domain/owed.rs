@@ -1,4 +1,4 @@
-//! What a meeting's facts still call for. Pure: jobs are owed, not remembered, so a purged queue heals.
+//! Computes the jobs that a meeting owes from its facts. They are not stored, so that nothing is lost with a queue.
 
 mod notices;
 
@@ -12,29 +12,29 @@ use super::{
 };
 use notices::{NoticePath, notices};
 
-/// How long a card waits whose version before was given up.
+/// How long a card waits after its previous version was given up.
 const REFUSED_CARD_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// The same after several versions.
+/// The longest such wait, after several versions.
 const REFUSED_CARD_AGAIN_AFTER_MAX: Duration = Duration::from_secs(600);
 
-/// When things are due, and how meetings are shown.
+/// When jobs are due, and how meetings are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// What the delivery method can do; the same on every replica.
     pub delivery_method: DeliveryMethod,
-    /// A card or notice "being prepared" is posted when the room is not there this long after the request.
+    /// A card or notice "being prepared" is posted if there is no room this long after the request.
     pub first_card_after: Duration,
-    /// EndRoom is repeated after this.
+    /// `EndRoom` is repeated after this time.
     pub end_again_after: Duration,
-    /// A room is asked for its end first this long after it became known.
+    /// How long after a room became known plugNmeet is first asked whether the room runs.
     pub poll_first_after: Duration,
-    /// And then every.
+    /// The interval between later polls.
     pub poll_every: Duration,
-    /// Artifacts are asked for so long after the end, one poll each, in order.
+    /// The times after the end at which artifacts are polled, one poll each, in rising order.
     pub artifact_polls: Arc<[Duration]>,
 }
 
-/// All jobs that `meeting` owes, each with the time from which it is due; without those given up.
+/// All jobs that `meeting` owes, each with the time at which it is due. Jobs that were given up are not owed.
 pub fn owed(meeting: &Meeting, schedule: &Schedule) -> Vec<Owed> {
     let mut owed = Vec::new();
     conference_jobs(meeting, schedule, &mut owed);
@@ -43,7 +43,7 @@ pub fn owed(meeting: &Meeting, schedule: &Schedule) -> Vec<Owed> {
     owed
 }
 
-/// Whether `job` is owed now, and since when: what a worker asks before it calls.
+/// Whether `job` is owed now, and since when. A worker checks this before it calls a peer.
 pub fn is_owed(meeting: &Meeting, schedule: &Schedule, job: &Job) -> Option<Owed> {
     owed(meeting, schedule)
         .into_iter()
@@ -59,8 +59,9 @@ fn conference_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>)
     let is_alive = session.is_some_and(|session| !session.is_ended());
     if let Some(end) = &meeting.end
         && !end.gone
-        // A poll that saw it gone is no end of the trying: a server that stopped while it ended a room never says so by
-        // itself, and a create would bring the same session back (src/plugnmeet/README.md, "Sessions that never end").
+        // The end is tried further although a poll found no room. A server that stopped while it ended a room never
+        // reports the end, and creating the room would bring the same session back (src/plugnmeet/README.md, "Sessions
+        // that never end").
         && session.is_none_or(|session| session.session_ended_at.is_none())
     {
         let due = end
@@ -197,8 +198,8 @@ fn card_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     }
 }
 
-/// How long a card waits that was given up in earlier versions: the next version most likely meets the same, and a
-/// meeting may change several times within a second. It grows with each version that was given up.
+/// How long a card waits after earlier versions of it were given up. The next version most likely fails too, and a meeting
+/// may change several times within a second. The wait grows with each version that was given up.
 fn pause_of_refused_card(meeting: &Meeting) -> Duration {
     let given_up = meeting
         .given_up
@@ -213,7 +214,7 @@ fn pause_of_refused_card(meeting: &Meeting) -> Duration {
     }
 }
 
-/// It can be shown: a recording, or a summary whose text was read.
+/// Whether the artifact can be shown: a recording, or a summary whose text was read.
 fn is_ready(artifact: &Artifact) -> bool {
     match artifact.kind {
         ArtifactKind::Recording => true,
@@ -222,7 +223,7 @@ fn is_ready(artifact: &Artifact) -> bool {
     }
 }
 
-/// The card can no longer be changed, the meeting is over, and the reply that says so is not there.
+/// Whether the reply about the end is missing: the card can no longer be changed and the meeting is over.
 fn needs_final(meeting: &Meeting) -> bool {
     let is_frozen = meeting
         .post(&PostKey::Card)
@@ -234,7 +235,7 @@ fn needs_final(meeting: &Meeting) -> bool {
             .is_none_or(|row| !row.is_posted())
 }
 
-/// Since when the request wants an answer that the card does not give.
+/// Since when the request needs an answer that the card does not give.
 fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     let row = meeting.post(&PostKey::Answer(request.id));
     let can_hear = match &request.via {
@@ -246,13 +247,13 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     }
     let names_another = request.told == Some(false);
     let is_wanted = match request.purpose {
-        // To a channel its card tells the same.
+        // In a channel the card shows the same.
         RequestPurpose::Start => names_another && request.is_by_command(),
         RequestPurpose::StartWhileRunning => request.told != Some(true),
         RequestPurpose::EndRefused => true,
-        // Earlier versions did not name the meeting that ends, and their people wait no more.
+        // Earlier versions did not name the meeting that ends, and their requests are too old to be answered.
         RequestPurpose::EndAllowed => names_another || end_has_failed(meeting, request),
-        // One that is over is asked about no more.
+        // Nobody needs the right to end a meeting that is over.
         RequestPurpose::EndAsked => {
             (names_another && !meeting.state().is_running()) || end_has_failed(meeting, request)
         }
@@ -263,13 +264,13 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     })
 }
 
-/// Whether the request still lacks an answer, if one is wanted: it has none, or one that promised an end which was given
+/// Whether the request still lacks an answer, if it needs one. It has none, or its answer promised an end that was given
 /// up since.
 pub fn is_answer_due(meeting: &Meeting, request: &Request, answer: &PostRow) -> bool {
     !answer.answered || (answer.rendered == 0 && end_has_failed(meeting, request))
 }
 
-/// The end that this person wanted was given up, by command, and the meeting runs on.
+/// Whether the end that this person requested by command was given up while the meeting still runs.
 pub fn end_has_failed(meeting: &Meeting, request: &Request) -> bool {
     let is_given_up = match request.purpose {
         RequestPurpose::EndAllowed => meeting.is_end_given_up(),

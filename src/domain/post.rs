@@ -1,4 +1,4 @@
-//! Posts: what the relay shows, and what the chat workers keep of each.
+//! Posts: what they show, and what the chat workers store about each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::text::beginning;
 use super::{ArtifactId, BadId, PostId, RequestId, Timestamp};
 
-/// What a post shows, platform-neutral but for its Markdown. Every text in it is already neutralised and cut.
+/// What a post shows. It depends on no platform except for its Markdown. Every text in it is neutralised and cut already.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rendered {
-    /// The post's own text; never empty, so that an edit mark stands behind it.
+    /// The post's own text. Never empty, so that Mattermost can show its mark of an edit behind it.
     pub message: String,
     /// At most one framed block.
     pub attachment: Option<Attachment>,
-    /// Stands below a text that had to be cut: where the whole of it is.
+    /// Follows a text that had to be cut, and says where the whole text is.
     pub continued: String,
 }
 
@@ -25,8 +25,8 @@ impl Rendered {
         self.message.chars().count()
     }
 
-    /// The same with texts of at most `chars_max` characters: a longer one becomes its beginning, and where the whole
-    /// of it is.
+    /// The same with texts of at most `chars_max` characters. A longer text is cut, and the note where the whole text is
+    /// follows.
     #[must_use]
     pub fn shortened(&self, chars_max: usize) -> Self {
         let mut short = self.clone();
@@ -41,9 +41,9 @@ impl Rendered {
 /// A framed block below a post's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// A whole sentence, for notifications and old clients.
+    /// The content as a sentence, for notifications and old clients.
     pub fallback: String,
-    /// `#rrggbb`: the state.
+    /// The colour of the state, as `#rrggbb`.
     pub color: &'static str,
     /// The heading.
     pub title: String,
@@ -66,13 +66,13 @@ pub struct Field {
     pub value: String,
 }
 
-/// Which post of a meeting. Its text form is part of the relay's property on the post.
+/// Names a post of a meeting. Its text form is part of the relay's property on the post.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum PostKey {
     /// The card, or the notice that the meeting starts.
     Card,
-    /// How the meeting ended: a notice, or the reply under a card that can no longer be changed.
+    /// The report of the end: a notice, or the reply under a card that can no longer be changed.
     Final,
     /// The reply or notice about one artifact.
     Artifact(ArtifactId),
@@ -121,55 +121,56 @@ impl From<PostKey> for String {
     }
 }
 
-/// Why a post is never touched again.
+/// Why a post is never changed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frozen {
-    /// A person deleted it: nothing more is posted for this meeting.
+    /// A person deleted it. Nothing more is posted for this meeting.
     Deleted,
-    /// It can no longer be edited: the final state went to a reply.
+    /// It can no longer be edited. A reply shows the final state.
     NotEditable,
-    /// It was never made, and cannot be any more: the response URL that led there has run out.
+    /// It was never posted and cannot be posted any more, because its response URL has expired.
     Lapsed,
 }
 
-/// What is kept of one post. Written by chat workers only; loaded with its meeting.
+/// What is stored about one post. Only chat workers write it. It is loaded with its meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct PostRow {
-    /// When the first POST was about to be made, on our clock; committed before it.
+    /// When the first POST was about to be sent, on our clock. It is committed before the POST.
     pub first_tried_at: Option<Timestamp>,
-    /// The post, once it is known.
+    /// The id of the post, once it is known.
     pub post: Option<PostId>,
-    /// When it became known, on our clock; of a notice, when it was posted.
+    /// When the id became known, on our clock. For a notice: when it was posted.
     pub posted_at: Option<Timestamp>,
-    /// The root of the thread that it stands in.
+    /// The root of its thread.
     pub root: Option<PostId>,
-    /// The version of the card that it shows; 0 before the first. Of an answer: the version of the meeting whose failed
-    /// end it told; 0 if it told another thing.
+    /// The version of the card that the post shows; 0 before the first. For an answer: the version of the meeting whose
+    /// failed end it reported; 0 if it reported something else.
     pub rendered: u64,
-    /// An answer was given (an answer through a response URL has no post).
+    /// The answer was sent. An answer through a response URL has no post.
     pub answered: bool,
-    /// Never touched again, and why.
+    /// Why the post is never changed again, if that is so.
     pub frozen: Option<Frozen>,
-    /// Look for doubles at this time: the answer to a POST never came.
+    /// When duplicates are looked for, because the answer to a POST was lost.
     pub tidy_at: Option<Timestamp>,
-    /// The channel takes nothing of the bot since then: it is outside, may not post, or the channel is archived.
+    /// Since when the bot cannot post in the channel: it is not a member, may not post, or the channel is archived.
     pub outside_since: Option<Timestamp>,
-    /// POSTs of a notice that were, or may have been, carried out; counted and committed before each.
+    /// The number of POSTs of a notice that were, or may have been, carried out. It is committed before each POST.
     #[serde(default)]
     pub sent: u32,
-    /// What became of the last POST of a notice is not known: at this time it is made once more, or counts as made.
+    /// Set while the outcome of the last POST of a notice is unknown. At this time it is sent once more, or counts as
+    /// posted.
     #[serde(default)]
     pub again_at: Option<Timestamp>,
 }
 
 impl PostRow {
-    /// It stands there; of a notice no id is known.
+    /// Whether it was posted. The id of a notice is never known.
     pub fn is_posted(&self) -> bool {
         self.post.is_some() || self.posted_at.is_some()
     }
 
-    /// There is nothing more to be posted: it stands there, or never will.
+    /// Whether nothing more is to be posted: it was posted, or never can be.
     pub fn is_settled(&self) -> bool {
         self.is_posted() || self.frozen.is_some()
     }

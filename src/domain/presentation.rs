@@ -1,4 +1,4 @@
-//! How a meeting is shown: by one card, by notices, or by what a response URL carries.
+//! How a meeting is shown: by one card, by notices, or through a response URL.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use super::{ConversationKind, Meeting, PostKey, ResponseHook, Timestamp, Trigger
 
 /// How long a response URL works (src/mattermost/README.md, "Response URLs").
 pub const HOOK_LIFE: Duration = Duration::from_secs(30 * 60);
-/// How often a response URL works. Mattermost counts a use before it tries the post.
+/// How many times a response URL works. Mattermost counts a use before it creates the post.
 pub const HOOK_USES_MAX: u32 = 5;
 
-/// What can be done with what was posted.
+/// What a delivery method can do with its posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryMethod {
-    /// Posts: they can be edited, deleted and looked up again.
+    /// Posts can be edited, deleted and found again.
     Posts,
-    /// Notices: nothing can be edited or looked up; after an unknown outcome one may stand there twice.
+    /// Posts are notices: they can be neither edited nor found again. After an unknown outcome one may be there twice.
     Notices,
 }
 
-/// How one meeting is shown where it was asked for.
+/// How a meeting is shown in its conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presentation<'m> {
-    /// One card that is edited as the meeting moves on, with a thread.
+    /// One card that is edited when the meeting changes, with a thread.
     Card,
     /// Notices, never edited: one for the start, one for the end, one for each recording and summary.
     Notices,
-    /// The same notices in a direct or group message, as far as the response URL of the starter's command lives.
+    /// The same notices in a direct or group message, while the response URL of the starter's command works.
     ThroughHook(&'m ResponseHook),
-    /// Nothing can be posted: the link leads everything.
+    /// Nothing can be posted. The link shows everything.
     LinkOnly,
 }
 
@@ -60,12 +60,12 @@ impl Meeting {
         }
     }
 
-    /// Until when the response URL of the command that started it works, on our clock.
+    /// Until when the response URL of the starter's command works, on our clock.
     pub fn hook_lives_until(&self) -> Timestamp {
         self.requested_at.plus(HOOK_LIFE)
     }
 
-    /// How often that response URL was, or may have been, used.
+    /// How many times that response URL was, or may have been, used.
     pub fn hook_uses(&self) -> u32 {
         let is_notice = |key: &PostKey| match key {
             PostKey::Card | PostKey::Final | PostKey::Artifact(_) => true,

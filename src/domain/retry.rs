@@ -1,4 +1,4 @@
-//! The retry policy: from what an attempt met to what becomes of the job. Pure and total: no clock, no dice.
+//! The retry policy: decides from the outcome of an attempt what happens to the job.
 
 #[cfg(test)]
 mod tests;
@@ -7,49 +7,49 @@ use std::time::Duration;
 
 use super::label::labels;
 
-/// What one attempt met.
+/// The result of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The effect is there.
+    /// The effect was achieved.
     Done,
-    /// The effect is not wanted any more: an older round, a meeting that moved on.
+    /// The effect is no longer needed: the round is over, or the meeting has changed.
     Obsolete,
-    /// The peer is not to be had (connect, timeout, 5xx, 429): uses up no attempt, ends by age.
+    /// The peer is unavailable (connect, timeout, 5xx, 429). The attempt does not count; the job is given up by its age.
     Unavailable {
-        /// The peer's own hint.
+        /// How long the peer asks to wait.
         after: Option<Duration>,
         /// The label of `retries_scheduled_total`.
         reason: RetryReason,
-        /// For the history of the meeting, and the dead letter.
+        /// The reason, for the history of the meeting and the dead letter.
         why: String,
     },
-    /// It did not work and may work later: uses up an attempt.
+    /// It failed and may work later. The attempt counts.
     Failed {
-        /// For the dead letter.
+        /// The reason, for the dead letter.
         why: String,
     },
-    /// Somebody else works on the same card: wait exactly so long; no attempt.
+    /// Another worker works on the same card. The job waits exactly this long, and the attempt does not count.
     Busy {
-        /// Until the lease runs out.
+        /// The time until the lease expires.
         after: Duration,
     },
-    /// A fixed pause chosen by the job itself (the bot is outside the channel); no attempt.
+    /// A pause that the job itself chose (the bot is not in the channel). The attempt does not count.
     Paused {
-        /// How long.
+        /// The length of the pause.
         after: Duration,
-        /// For the history of the meeting.
+        /// The reason, for the history of the meeting.
         why: &'static str,
     },
-    /// A person can reverse what stands against it: the channel is archived, the bot is outside it; no attempt.
+    /// A person must first change something: the channel is archived, or the bot is not in it. The attempt does not count.
     Resting {
-        /// A pause chosen by the job itself; `None`: what the schedule says.
+        /// A pause that the job itself chose. `None`: the pause of the schedule.
         after: Option<Duration>,
-        /// For the history of the meeting, and the dead letter.
+        /// The reason, for the history of the meeting and the dead letter.
         why: String,
     },
-    /// It will never work: a person must look.
+    /// It will never work. A person must look at it.
     Hopeless {
-        /// For the dead letter.
+        /// The reason, for the dead letter.
         why: String,
     },
 }
@@ -57,60 +57,60 @@ pub enum Outcome {
 labels! {
     /// Why a retry was scheduled: a metric label.
     pub enum RetryReason {
-        /// Refused, reset, no route, no answer in time.
+        /// The connection was refused or reset, there was no route, or no answer in time.
         Unreachable = "unreachable",
-        /// 5xx.
+        /// The peer answered with 5xx.
         ServerError = "5xx",
-        /// 429.
+        /// The peer answered with 429.
         Throttled = "rate_limited",
         /// The peer answered that it failed.
         Failed = "failed",
         /// Another worker holds the card.
         Busy = "busy",
-        /// A pause that the job chose.
+        /// The job chose a pause.
         Paused = "paused",
     }
 }
 
-/// What becomes of the job.
+/// What happens to the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Settled.
+    /// It is settled.
     Done,
-    /// Settled without an effect.
+    /// It is settled without an effect.
     Obsolete,
-    /// Another attempt.
+    /// It gets another attempt.
     Again {
-        /// After so long.
+        /// The pause before the attempt.
         after: Duration,
-        /// Why.
+        /// Why it is tried again.
         reason: RetryReason,
         /// Whether this attempt counts against [`RetryPolicy::attempts_max`].
         counts: bool,
     },
-    /// Given up.
+    /// It is given up.
     DeadLetter {
-        /// For the person who looks.
+        /// The reason, for the person who reads the dead letter.
         reason: String,
     },
 }
 
-/// The numbers of the policy.
+/// The settings of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Attempts that count before a job is given up.
     pub attempts_max: u32,
-    /// How old a job may become before it is given up, whatever it meets.
+    /// The age at which a job is given up, whatever its outcome.
     pub age_max: Duration,
-    /// The same for what only waits for a person: a refused credential, an archived channel. At least `age_max`.
+    /// The same for a job that only waits for a person: a refused credential, an archived channel. At least `age_max`.
     pub rest_max: Duration,
-    /// Longest hint of a peer that is followed.
+    /// The longest pause that a peer may ask for.
     pub hint_max: Duration,
 }
 
 impl RetryPolicy {
-    /// Decides. `attempt` is this attempt's number from 1, of those that count; `age` is how long the job has
-    /// been owed; `delay` is what the schedule says for this attempt (src/backoff.rs).
+    /// Decides. `attempt` is the number of this attempt, from 1, among those that count. `age` is how long the job has been
+    /// owed. `delay` is the pause of the schedule for this attempt (src/backoff.rs).
     pub fn judge(
         &self,
         outcome: &Outcome,

@@ -1,13 +1,13 @@
-//! Points in time as values; the domain never reads a clock.
+//! Points in time as values. The domain never reads a clock.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// By how much the clocks of two replicas may differ without one of them counting as wrong.
+/// The largest difference between the clocks of two replicas at which neither counts as wrong.
 pub const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(1);
 
-/// Milliseconds since 1970-01-01T00:00:00Z. Whose clock it is, ours or a peer's, stands at each field that holds one.
+/// Milliseconds since 1970-01-01T00:00:00Z. Each field of this type says whose clock it is, ours or a peer's.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
 )]
@@ -20,7 +20,7 @@ impl Timestamp {
         Self(millis)
     }
 
-    /// The point `seconds` after the epoch: how plugNmeet writes times.
+    /// The point `seconds` after the epoch. plugNmeet writes times this way.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
@@ -30,7 +30,7 @@ impl Timestamp {
         self.0
     }
 
-    /// This point and `duration` more.
+    /// The point `duration` later.
     pub fn plus(self, duration: Duration) -> Self {
         Self(
             self.0
@@ -38,7 +38,7 @@ impl Timestamp {
         )
     }
 
-    /// This point and `duration` less.
+    /// The point `duration` earlier.
     pub fn minus(self, duration: Duration) -> Self {
         Self(
             self.0
@@ -46,7 +46,7 @@ impl Timestamp {
         )
     }
 
-    /// The time from `earlier` to here, floored at zero: clocks jump.
+    /// The time from `earlier` to this point. Zero if that is negative, because clocks can be set back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

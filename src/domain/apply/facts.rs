@@ -1,4 +1,4 @@
-//! Adding one fact to a meeting. Nothing here looks at the order in which facts came.
+//! Adds one fact to a meeting. The result does not depend on the order in which facts arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,9 @@ use super::giving_up::{
 };
 use super::{Fresh, conference, request, requests};
 
-/// The new meeting that `event`, a `MeetingRequested`, founds; its request is added with the fact itself.
+/// The new meeting of `event`, which is a `MeetingRequested`. Its request is added with the fact.
 ///
-/// Any other fact founds nothing that would ever be written: `decide` asks only for this one.
+/// `decide` calls this for no other fact, so that nothing else is ever written.
 pub(super) fn found(event: &Event, fresh: &Fresh, number: u32) -> Meeting {
     let Fact::MeetingRequested {
         meeting,
@@ -62,7 +62,7 @@ pub(super) fn found(event: &Event, fresh: &Fresh, number: u32) -> Meeting {
     }
 }
 
-/// Adds the fact. Tells whether the sweep brought it, which is no new fact about the world.
+/// Adds the fact. Returns whether it is a wake of the sweep, which is no new fact about the peers.
 pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
     let at = event.received_at;
     match &event.fact {
@@ -76,7 +76,7 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
             want_room(meeting);
             let told = match told {
                 Some(told) if *told == meeting.id => Some(true),
-                // The person has read of one that is over meanwhile, and of this one nothing.
+                // The answer named a meeting that is over now. The person knows nothing of this one.
                 Some(_) if is_first => Some(false),
                 _ => None,
             };
@@ -114,7 +114,7 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 .unwrap_or(0)
                 + 1;
             if let Some(session) = session(meeting, sid, at) {
-                // Two rounds may both have asked: the earlier time stands, so that order is no matter.
+                // Two rounds may both have asked plugNmeet. The earlier time is kept, so that the order does not matter.
                 let earlier = session
                     .answered_at
                     .map_or(*created_at, |known| known.min(*created_at));
@@ -199,7 +199,7 @@ fn set_purpose(meeting: &mut Meeting, id: RequestId, purpose: RequestPurpose) {
     }
 }
 
-/// The session with this sid, made if it is new; `None` when there are too many.
+/// The session with this sid, which is added if it is new. `None`: the meeting has too many sessions.
 fn session<'a>(meeting: &'a mut Meeting, sid: &Sid, at: Timestamp) -> Option<&'a mut Session> {
     if let Some(known) = meeting
         .sessions
@@ -211,7 +211,7 @@ fn session<'a>(meeting: &'a mut Meeting, sid: &Sid, at: Timestamp) -> Option<&'a
     if meeting.sessions.len() >= SESSIONS_MAX {
         return None;
     }
-    // A room that came about after all is no failure.
+    // The room was created in the end, so the meeting has not failed.
     meeting.refused = None;
     meeting.sessions.push(Session::new(sid.clone(), at));
     meeting.sessions.last_mut()
@@ -236,7 +236,7 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
         return;
     }
     if let Fact::ArtifactCreated { artifact, kind, .. } = &event.fact {
-        // It may come days later: it tells nothing of whether the room runs.
+        // It may arrive days later, and so does not show that the room runs.
         add_artifact(meeting, artifact, *kind, &told.sid, event.received_at);
         return;
     }
@@ -275,7 +275,7 @@ fn told_by_plugnmeet(meeting: &mut Meeting, event: &Event) {
         } => {
             let is_known = meeting.people.contains_key(participant);
             if let Some(presence) = presence(meeting, session, participant, identity, name) {
-                // Any other word about this connection stands.
+                // Anything else that is known about this connection is kept.
                 presence.never_joined = *never_joined && (presence.never_joined || !is_known);
                 let left = presence.left_at.unwrap_or(session.said_at);
                 presence.left_at = Some(left.max(session.said_at));
@@ -322,7 +322,7 @@ fn presence<'a>(
             left_at: None,
             never_joined: false,
         });
-    // Of two names for one connection the smaller one stands, so that order is no matter.
+    // Of two names for one connection the smaller one is kept, so that the order does not matter.
     if presence.name.is_empty() || (!name.is_empty() && name < presence.name.as_str()) {
         presence.name = name.to_owned();
     }

@@ -1,10 +1,10 @@
-//! What follows when a job is given up, and when somebody wants its effect again: a person's new request is owed again,
-//! whatever was given up before, and the next one of a series is never swallowed by the one before it.
+//! Handles jobs that are given up, and requests for their effect after that. A new request of a person is owed again,
+//! whatever was given up before. A given up poll never keeps the next poll of its series from being owed.
 
 use crate::domain::meeting::EndRequest;
 use crate::domain::{Job, Meeting, Timestamp};
 
-/// A job lies among the dead letters. Polls are a series: the next one is due as if this one had been answered.
+/// Records that a job is a dead letter. Polls are a series: the next one is due as if this one had been answered.
 pub(super) fn give_up(meeting: &mut Meeting, key: &str, at: Timestamp) {
     if !meeting.given_up.insert(key.to_owned()) {
         return;
@@ -16,18 +16,18 @@ pub(super) fn give_up(meeting: &mut Meeting, key: &str, at: Timestamp) {
     }
 }
 
-/// plugNmeet was asked, or could not be, whether the room runs.
+/// Records that plugNmeet was asked, or could not be asked, whether the room runs.
 pub(super) fn note_polled(meeting: &mut Meeting, at: Timestamp) {
     meeting.polled = meeting.polled.saturating_add(1);
     meeting.polled_at = Some(meeting.polled_at.map_or(at, |earlier| earlier.max(at)));
 }
 
-/// This step of the schedule that asks for artifacts is over.
+/// Records that this step of the schedule of artifact polls is over.
 pub(super) fn note_artifacts_polled(meeting: &mut Meeting, step: u32) {
     meeting.artifacts_step = meeting.artifacts_step.max(step.saturating_add(1));
 }
 
-/// Somebody wants a room here: also the one that was given up.
+/// A person wants a room in this meeting, which makes a given up room owed again.
 pub(super) fn want_room(meeting: &mut Meeting) {
     meeting.given_up.remove(&Job::CreateRoom.key());
 }
@@ -45,7 +45,7 @@ pub(super) fn want_end(meeting: &mut Meeting, at: Timestamp) {
     }
 }
 
-/// It is known that somebody wanted it ended; nobody asks for it now.
+/// Records that a person wanted the meeting to end, without making the end owed again.
 pub(super) fn note_end_wanted(meeting: &mut Meeting, at: Timestamp) {
     meeting.end.get_or_insert(EndRequest {
         wanted_at: at,

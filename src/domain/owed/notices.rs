@@ -1,5 +1,5 @@
-//! What is owed where posts can be neither edited nor looked up: at most one notice of the start, at most one of the
-//! end, and one for each recording and summary.
+//! Computes the notices that are owed where posts can be neither edited nor found again: at most one of the start, at most
+//! one of the end, and one for each recording and summary.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::domain::{Job, Meeting, Owed, PostKey, PostRow, State, Timestamp};
 
 use super::{Schedule, is_ready};
 
-/// plugNmeet's last webhooks of a session come together: whoever left with the end is told within this time. A notice
-/// cannot be corrected, so it waits for them.
+/// A notice of the end waits this long, because it cannot be corrected later. plugNmeet's last webhooks of a session arrive
+/// together, and the departures of people are reported within this time.
 const END_SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
-/// By which way notices go.
+/// How notices are posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoticePath {
-    /// One that stays.
+    /// By the delivery method, at any time.
     DeliveryMethod,
-    /// A response URL, until then.
+    /// Through a response URL, which works until this time.
     Hook(Timestamp),
 }
 
@@ -40,7 +40,7 @@ pub(super) fn notices(
 ) {
     let mut owe = |job, key: &PostKey, due: Timestamp, since| {
         let row = meeting.post(key);
-        // While it is not known whether it stands there, nothing is done.
+        // Nothing is posted while it is unknown whether an earlier attempt posted the notice.
         let due = row
             .and_then(|row| row.again_at)
             .map_or(due, |at| at.max(due));
@@ -66,11 +66,12 @@ pub(super) fn notices(
     }
 }
 
-/// Which notice says how the meeting is now, since when it is wanted, and how long it waits to be true.
+/// The notice that shows the present state of the meeting, since when it is owed, and how long it waits before it is
+/// posted.
 fn wanted(meeting: &Meeting, schedule: &Schedule) -> Option<(Notice, Timestamp, Duration)> {
     let requested_at = meeting.requested_at;
     match meeting.state() {
-        // It will be over in a moment, and then one notice says all.
+        // The meeting will be over in a moment, and then one notice reports everything.
         state if state.is_running() && meeting.is_ending() => None,
         State::Creating => Some((Notice::Start, requested_at, schedule.first_card_after)),
         State::Open | State::Live => Some((Notice::Start, requested_at, Duration::ZERO)),
@@ -82,8 +83,8 @@ fn wanted(meeting: &Meeting, schedule: &Schedule) -> Option<(Notice, Timestamp, 
     }
 }
 
-/// Recordings and summaries are told after the meeting itself was, or could not be. A response URL has few uses, and
-/// the end comes first.
+/// Recordings and summaries are posted after the notices of the meeting itself, or after those could not be posted. A
+/// response URL has few uses, and the notice of the end comes first.
 fn may_artifacts_follow(meeting: &Meeting, way: NoticePath) -> bool {
     let first = if meeting.state().is_running() {
         Notice::Start
