@@ -15,7 +15,7 @@ const NOT_ASKED_FOR: Duration = Duration::from_secs(10);
 pub(super) struct Patience(Mutex<Option<Instant>>);
 
 impl Patience {
-    /// Whether the peer may be asked: it answered in time, or [`ASKED_AGAIN_AFTER`] has passed since it did not.
+    /// Whether the peer may be asked: it answered in time, or [`NOT_ASKED_FOR`] has passed since it did not.
     pub(super) fn may_ask(&self) -> bool {
         let asked_again_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         asked_again_at.is_none_or(|at| Instant::now() >= at)
