@@ -2,7 +2,7 @@
 //! events.
 //!
 //! The serde form of [`Fact`] is the body of an envelope of version 1: fields may be added with a default,
-//! never renamed or removed (a snapshot test in `queue/envelope` holds it).
+//! never renamed or removed. A snapshot test in `src/envelope` ensures it.
 
 mod request;
 mod via;
@@ -20,21 +20,21 @@ use super::{
 pub use request::{Conversation, ConversationKind, Moderators, Person, RuleChoice};
 pub use via::{ResponseHook, TriggerSource};
 
-/// One fact with what is known of its arrival.
+/// A fact, and what is known of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Ours, from ingress on in every log line.
+    /// The relay's id of it, which is in every log line from ingress on.
     pub id: EventId,
-    /// Where it comes from, and by what key a double is known.
+    /// Its source, and the key by which duplicates are detected.
     pub origin: Origin,
-    /// When we accepted it, on our clock.
+    /// When the relay accepted it, on our clock.
     pub received_at: Timestamp,
     /// What happened.
     pub fact: Fact,
 }
 
 impl Event {
-    /// The same, but received now if it was received later than now: our clock was ahead then.
+    /// The event, received at most at `now`. If it was received later, our clock was ahead then.
     pub fn no_later_than(&self, now: Timestamp) -> Cow<'_, Self> {
         if self.received_at <= now {
             return Cow::Borrowed(self);
@@ -45,7 +45,7 @@ impl Event {
         })
     }
 
-    /// The relay found the post that asked for a meeting: no webhook had told of it in time.
+    /// Whether the catch-up found the post that asked for a meeting, because no webhook reported it in time.
     pub const fn is_caught_up(&self) -> bool {
         matches!(&self.fact, Fact::MeetingRequested { via, .. } if via.is_caught_up())
     }
@@ -77,7 +77,7 @@ impl Origin {
         }
     }
 
-    /// An event of our own.
+    /// An event that the relay itself creates.
     pub fn relay(key: impl fmt::Display) -> Self {
         Self {
             source: "relay".to_owned(),
@@ -85,13 +85,13 @@ impl Origin {
         }
     }
 
-    /// The relay found or said it itself.
+    /// Whether the relay itself created the event.
     pub fn is_relay(&self) -> bool {
         self.source == "relay"
     }
 }
 
-/// A command's key is a capability while its response URL lives.
+/// The key of a command is a secret while its response URL works, so it is not shown.
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_secret = self.key.starts_with("command:");
@@ -149,17 +149,17 @@ impl ArtifactKind {
     }
 }
 
-/// By what an end became known.
+/// How an end became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndSaid {
-    /// `session_ended`: its time is the end.
+    /// By `session_ended`. Its time is the end.
     SessionEnded,
-    /// `room_finished`: second best.
+    /// By `room_finished`, whose time is used if there is no `session_ended`.
     RoomFinished,
 }
 
-/// Why a room could not be made; each has its sentence on the card.
+/// Why a room could not be created. Each reason has its own sentence on the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -169,7 +169,7 @@ pub enum Refusal {
     Unauthorized,
     /// plugNmeet refuses the request for good.
     Refused,
-    /// plugNmeet went on failing.
+    /// plugNmeet failed at every attempt.
     GaveUp,
 }
 
@@ -179,70 +179,70 @@ pub enum Refusal {
 pub enum Fact {
     /// A person asked for a meeting.
     MeetingRequested {
-        /// The id of the meeting, should there be none running at the place.
+        /// The id of the new meeting, if none is running in the conversation.
         meeting: MeetingId,
-        /// Where.
+        /// The conversation.
         place: Conversation,
-        /// Who.
+        /// The person who asked.
         by: Person,
-        /// How.
+        /// How the request arrived.
         via: TriggerSource,
-        /// With what options.
+        /// The options that the rule chose.
         rule: RuleChoice,
-        /// `start --new`: a running one is not offered instead.
+        /// The person wrote `start --new`: a running meeting is not offered instead.
         always_new: bool,
-        /// The running meeting that the immediate answer offered already.
+        /// The running meeting that the immediate answer has offered already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         told: Option<MeetingId>,
     },
-    /// A person asked to end a meeting that runs at a place.
+    /// A person asked to end a meeting that runs in a conversation.
     EndRequested {
-        /// Where.
+        /// The conversation.
         place: Conversation,
-        /// Who.
+        /// The person who asked.
         by: Person,
-        /// How.
+        /// How the request arrived.
         via: TriggerSource,
-        /// Its title or number as the person wrote it; empty: the newest that they may end.
+        /// Its title or number, as the person wrote it. Empty: the newest meeting that they may end.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         words: String,
-        /// The meeting that the immediate answer named already.
+        /// The meeting that the immediate answer has named already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         told: Option<MeetingId>,
     },
     /// The person may end it.
     EndAllowed {
-        /// Which meeting.
+        /// The meeting.
         meeting: MeetingId,
-        /// Whose request.
+        /// The request.
         request: RequestId,
     },
     /// The person may not end it.
     EndRefused {
-        /// Which meeting.
+        /// The meeting.
         meeting: MeetingId,
-        /// Whose request.
+        /// The request.
         request: RequestId,
     },
     /// An administrator ended it from the command line.
     EndOrdered {
-        /// Which meeting.
+        /// The meeting.
         meeting: MeetingId,
     },
-    /// plugNmeet made the room.
+    /// plugNmeet created the room.
     RoomCreated {
-        /// For which meeting.
+        /// The meeting of the room.
         meeting: MeetingId,
         /// Its session.
         sid: Sid,
-        /// When, on plugNmeet's clock.
+        /// The time, on plugNmeet's clock.
         created_at: Timestamp,
     },
-    /// The room will not be made.
+    /// The room will not be created.
     RoomRefused {
-        /// For which meeting.
+        /// The meeting of the room.
         meeting: MeetingId,
-        /// Why.
+        /// The reason.
         reason: Refusal,
         /// The room was not created yet for this reason, and is tried again until its rule's `start_deadline` has passed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -250,104 +250,104 @@ pub enum Fact {
     },
     /// plugNmeet answered the request to end a room.
     EndTried {
-        /// Of which meeting.
+        /// The meeting.
         meeting: MeetingId,
-        /// `ROOM_NOT_FOUND`: there is nothing left to end.
+        /// The answer was `ROOM_NOT_FOUND`: there is nothing to end.
         gone: bool,
     },
-    /// A poll told whether the room runs.
+    /// A poll found out whether the room runs.
     RoomPolled {
-        /// Of which meeting.
+        /// The meeting.
         meeting: MeetingId,
         /// The newest session when it was asked.
         sid: Sid,
-        /// It does not run any more.
+        /// The room no longer runs.
         ended: bool,
     },
-    /// plugNmeet was asked what a session left behind; what was found came as events of its own.
+    /// plugNmeet was asked for the artifacts of a session. What was found is in events of its own.
     ArtifactsPolled {
-        /// Of which meeting.
+        /// The meeting.
         meeting: MeetingId,
-        /// Which step of the schedule, from 0.
+        /// The step of the schedule, counted from 0.
         step: u32,
     },
-    /// A summary's text was read.
+    /// The text of a summary was read.
     SummaryRead {
-        /// Of which meeting.
+        /// The meeting.
         meeting: MeetingId,
-        /// Which artifact.
+        /// The artifact.
         artifact: ArtifactId,
-        /// Harmless Markdown, at most [`SUMMARY_CHARS_MAX`] characters, and made harmless again wherever it is shown;
-        /// empty: there is nothing to show.
+        /// Neutralised Markdown of at most [`SUMMARY_CHARS_MAX`] characters, which is neutralised again wherever it is
+        /// shown. Empty: there is nothing to show.
         text: String,
     },
     /// `room_created` or `room_started`.
     SessionSeen {
-        /// Which room and session.
+        /// The room and session.
         session: SessionRef,
     },
     /// `participant_joined`.
     PersonJoined {
-        /// Which room and session.
+        /// The room and session.
         session: SessionRef,
-        /// Which connection.
+        /// The connection.
         participant: ParticipantSid,
-        /// Which user.
+        /// The user.
         identity: Identity,
-        /// The name shown; may be empty.
+        /// The displayed name; may be empty.
         name: String,
     },
     /// `participant_left`.
     PersonLeft {
-        /// Which room and session.
+        /// The room and session.
         session: SessionRef,
-        /// Which connection.
+        /// The connection.
         participant: ParticipantSid,
-        /// Which user.
+        /// The user.
         identity: Identity,
-        /// The name shown; may be empty.
+        /// The displayed name; may be empty.
         name: String,
-        /// The connection was lost before it was made: they were not in the meeting.
+        /// The connection was lost before it was established, so the person was not in the meeting.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         never_joined: bool,
     },
     /// `start_recording` or `end_recording`.
     RecordingSwitched {
-        /// Which room and session.
+        /// The room and session.
         session: SessionRef,
-        /// Which recording.
+        /// The recording.
         record: ArtifactId,
-        /// It began (and did not fail at once).
+        /// The recording began, and did not fail at once.
         on: bool,
     },
-    /// `recording_proceeded` or `artifact_created` of a kind that the relay knows, or found by asking.
+    /// `recording_proceeded`, or `artifact_created` of a known kind, or a poll found the artifact.
     ArtifactCreated {
-        /// Which room and session.
+        /// The room and session.
         session: SessionRef,
-        /// Which artifact.
+        /// The artifact.
         artifact: ArtifactId,
-        /// What it is.
+        /// Its kind.
         kind: ArtifactKind,
     },
     /// `session_ended` or `room_finished`.
     SessionEnded {
-        /// Which room and session.
+        /// The room and session.
         session: SessionRef,
-        /// Which of the two.
+        /// Which of the two reported it.
         said: EndSaid,
-        /// When, on plugNmeet's clock.
+        /// The time, on plugNmeet's clock.
         ended_at: Timestamp,
     },
-    /// A job was given up and lies among the dead letters.
+    /// A job was given up and is a dead letter.
     JobGivenUp {
-        /// Of which meeting.
+        /// The meeting.
         meeting: MeetingId,
         /// `<kind>:<detail>`.
         job: String,
     },
     /// A dead letter was replayed: the job is owed again.
     JobReplayed {
-        /// Of which meeting.
+        /// The meeting.
         meeting: MeetingId,
         /// `<kind>:<detail>`.
         job: String,
@@ -356,34 +356,35 @@ pub enum Fact {
         #[serde(rename = "anew")]
         reset_age: bool,
     },
-    /// The sweep found that the meeting still owes.
+    /// The sweep found that the meeting still owes jobs.
     Woken {
-        /// Which meeting.
+        /// The meeting.
         meeting: MeetingId,
-        /// Its round when the sweep looked.
+        /// The round of the meeting when the sweep found it.
         round: u32,
     },
 }
 
-/// The dedup key of a poll that proved the end of this session, whoever asked.
+/// The dedup key of a poll that proved the end of this session. It is the same for every poll.
 pub fn end_seen_key(sid: &Sid) -> String {
     format!("poll:{sid}:ended")
 }
 
-/// Longest summary that is kept, in characters: the recap page shows all of it, and its event fits into the queue
-/// whatever its characters are.
+/// Longest summary that is kept, in characters. The recap page shows all of it, and its event fits into a message of the
+/// queue whatever its characters are.
 pub const SUMMARY_CHARS_MAX: usize = 50_000;
 
-/// Which session an event of plugNmeet speaks of.
+/// The session that an event of plugNmeet is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRef {
     /// The session.
     pub sid: Sid,
     /// Its room. Absent in events that name only a session.
     pub room: Option<RoomId>,
-    /// The room that this one is a breakout room of, if the event says so.
+    /// The room of which this one is a breakout room, if the event says so.
     pub breakout_of: Option<RoomId>,
-    /// plugNmeet's creation time, of `room_created` and `session_ended` only: LiveKit's events carry another one.
+    /// The time at which plugNmeet created it. Only `room_created` and `session_ended` have it: LiveKit's events contain
+    /// another one.
     pub created_at: Option<Timestamp>,
     /// When the event was made, on plugNmeet's clock.
     pub said_at: Timestamp,
@@ -416,7 +417,7 @@ impl Fact {
         }
     }
 
-    /// The meeting that the fact names itself, if it does.
+    /// The meeting, if the fact names it.
     pub const fn meeting(&self) -> Option<MeetingId> {
         match self {
             Self::EndAllowed { meeting, .. }
@@ -435,7 +436,7 @@ impl Fact {
         }
     }
 
-    /// The session that the fact is about, if it is one of plugNmeet's.
+    /// The session, if the fact comes from plugNmeet.
     pub const fn session(&self) -> Option<&SessionRef> {
         match self {
             Self::SessionSeen { session }

@@ -1,5 +1,5 @@
-//! A meeting: what a person asked for, and all that is known of it. Facts are added, never compared with the
-//! order in which they came: what the card shows is a function of the set of facts.
+//! A meeting: what a person asked for, and all that is known about it. Facts are added whatever their order: what the card
+//! shows depends only on the set of facts.
 
 mod clock;
 mod notify;
@@ -22,13 +22,13 @@ pub(crate) use view::CardView;
 #[cfg(test)]
 pub(crate) use view::Ended;
 
-/// Most starts that one meeting keeps; more than this at one place are not offered it.
+/// Most starts that one meeting keeps. Further starts are not offered the meeting.
 pub(crate) const STARTS_MAX: usize = 1000;
-/// Most wishes for its end that one meeting keeps. They have room of their own: a full meeting can still be ended.
+/// Most requests to end that one meeting keeps. They are counted apart from starts, so that every meeting can be ended.
 pub(crate) const ENDS_MAX: usize = 100;
-/// Most posts and answers of one meeting, of those that people cause by asking.
+/// Most posts and answers of one meeting that people cause by their requests.
 pub(crate) const POSTS_MAX: usize = 2000;
-/// Most sessions that one meeting keeps; there is one unless plugNmeet lost its state.
+/// Most sessions that one meeting keeps. There is one, unless plugNmeet lost its state.
 pub(crate) const SESSIONS_MAX: usize = 32;
 /// Most breakout sessions that one meeting remembers.
 pub(crate) const BREAKOUTS_MAX: usize = 256;
@@ -37,71 +37,71 @@ pub(crate) const PEOPLE_MAX: usize = 2000;
 /// Most recordings and artifacts that one meeting keeps.
 pub(crate) const ARTIFACTS_MAX: usize = 200;
 
-/// plugNmeet is not asked again within this time, besides its turn, whether the room of one meeting runs.
+/// Within this time plugNmeet is not asked again whether the room of a meeting runs, except by its regular polls.
 pub(crate) const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a person asked for, owner of one card.
+/// What a person asked for. It has one card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meeting {
     /// Its id.
     pub id: MeetingId,
     /// The plugNmeet server of its room.
     pub conference: ServerName,
-    /// Where its card stands.
+    /// The conversation of its card.
     pub place: Conversation,
-    /// Its room: drawn once, stored before any create, never used again.
+    /// The id of its room. It is drawn once, stored before the room is created, and never used again.
     pub room: RoomId,
-    /// What the rule decided.
+    /// The options that the rule chose.
     pub rule: RuleChoice,
-    /// How people call it in its channel beside its title: one more than the highest of those that ran there when it
-    /// was asked for; 0 for meetings of versions before numbers.
+    /// The number by which people name it in its channel: one more than the highest number of the meetings that ran there
+    /// when it was asked for. 0 for meetings of versions without numbers.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub number: u32,
     /// When it was asked for, on our clock.
     pub requested_at: Timestamp,
-    /// Everybody who asked for it or for its end; the first is the starter's.
+    /// The requests for it and for its end. The first is the starter's.
     pub requests: Vec<Request>,
     /// Why there will be no room.
     pub refused: Option<Refusal>,
-    /// Why there is no room yet, as far as an attempt at it told.
+    /// Why there is no room yet, if an attempt found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_up: Option<Refusal>,
     /// Its sessions, in the order in which they became known.
     pub sessions: Vec<Session>,
-    /// Sessions of its breakout rooms: their later events are dropped.
+    /// Sessions of its breakout rooms, whose later events are ignored.
     pub breakouts: BTreeSet<Sid>,
-    /// Who was there, by connection.
+    /// The participants, by connection.
     pub people: BTreeMap<ParticipantSid, Presence>,
-    /// What it left behind.
+    /// Its artifacts.
     pub artifacts: BTreeMap<ArtifactId, Artifact>,
-    /// Recordings that were switched on or off.
+    /// Recordings that began or stopped.
     pub recordings: BTreeMap<ArtifactId, Switched>,
-    /// Somebody wants it ended.
+    /// The request to end it, if there is one.
     pub end: Option<EndRequest>,
-    /// How often it was asked whether the room runs.
+    /// How many times plugNmeet was asked whether the room runs.
     pub polled: u32,
-    /// When it was asked last, on our clock.
+    /// When plugNmeet was last asked that, on our clock.
     pub polled_at: Option<Timestamp>,
-    /// The next step of the schedule that asks for artifacts.
+    /// The next step of the schedule of artifact polls.
     pub artifacts_step: u32,
     /// When its end became known, on our clock.
     pub end_known_at: Option<Timestamp>,
-    /// Jobs given up (`Job::key`), owed no more until they are replayed.
+    /// Jobs that were given up (`Job::key`). They are not owed until they are replayed.
     pub given_up: BTreeSet<String>,
-    /// Rises whenever the card looks different; from 1.
+    /// Increases whenever the card looks different. Begins at 1.
     pub version: u64,
-    /// When `version` rose last, on our clock.
+    /// When `version` last increased, on our clock.
     pub changed_at: Timestamp,
-    /// Rises whenever the sweep woke it; jobs of an older round are obsolete.
+    /// Increases whenever the sweep wakes it. Jobs of an earlier round are obsolete.
     pub round: u32,
-    /// How often it was woken since the last new fact.
+    /// How many times it was woken since the last new fact.
     pub wakes: u32,
-    /// When the sweep wakes it; `None` when nothing is owed.
+    /// When the sweep wakes it. `None`: nothing is owed.
     pub wake_at: Option<Timestamp>,
-    /// Jobs due until then were published when they became owed; those due later were not, on our clock.
+    /// Jobs that are due until this time, on our clock, were published when they became owed. Later jobs were not.
     #[serde(default)]
     pub published_until: Timestamp,
-    /// Its posts, written by chat workers and loaded with it.
+    /// Its posts. Chat workers write them, and they are loaded with the meeting.
     #[serde(skip)]
     pub posts: BTreeMap<PostKey, PostRow>,
 }
@@ -109,48 +109,48 @@ pub struct Meeting {
 /// One person's request about a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Its id, in the links given out.
+    /// Its id, which the links contain.
     pub id: RequestId,
-    /// Who.
+    /// The person who asked.
     pub by: Person,
-    /// How it came.
+    /// How it arrived.
     pub via: TriggerSource,
-    /// When, on our clock.
+    /// When it arrived, on our clock.
     pub received_at: Timestamp,
-    /// What it wants and what became of it.
+    /// What it asks for, and its result.
     #[serde(rename = "wish")]
     pub purpose: RequestPurpose,
-    /// Whether the immediate answer named this meeting (`false`: another one, or none); `None` where that is no matter,
-    /// and in requests of earlier versions.
+    /// Whether the immediate answer named this meeting; `false`: another one, or none. `None`: that does not matter, or an
+    /// earlier version stored the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<bool>,
 }
 
 impl Request {
-    /// It came as a slash command, whose person alone reads the answer.
+    /// Whether it was a slash command, whose answer only the person can read.
     pub const fn is_by_command(&self) -> bool {
         matches!(self.via, TriggerSource::SlashCommand { .. })
     }
 }
 
-/// What a request wants and what became of it.
+/// What a request asks for, and its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestPurpose {
-    /// A meeting: this one was made for it.
+    /// A start. This meeting was created for it.
     Start,
-    /// A meeting: this one already ran and is offered instead.
+    /// A start. This meeting already ran and is offered instead.
     StartWhileRunning,
-    /// The end; whether the person may is being found out.
+    /// The end. Whether the person may end it is not known yet.
     EndAsked,
-    /// The end, granted.
+    /// The end, which is allowed.
     EndAllowed,
-    /// The end, refused.
+    /// The end, which is refused.
     EndRefused,
 }
 
 impl RequestPurpose {
-    /// Somebody wants the meeting ended, whatever became of it.
+    /// Whether it asks for the end, whatever its result.
     pub const fn is_end(self) -> bool {
         matches!(self, Self::EndAsked | Self::EndAllowed | Self::EndRefused)
     }
@@ -163,13 +163,13 @@ pub struct Presence {
     pub sid: Sid,
     /// The user id in plugNmeet.
     pub identity: Identity,
-    /// The name shown; may be empty.
+    /// The displayed name; may be empty.
     pub name: String,
     /// When they joined, on plugNmeet's clock.
     pub joined_at: Option<Timestamp>,
-    /// When they left, on plugNmeet's clock. May come without, and before, the joining.
+    /// When they left, on plugNmeet's clock. It may be known without, and before, the time of joining.
     pub left_at: Option<Timestamp>,
-    /// All that is known is that the connection was lost before it was made.
+    /// It is only known that the connection was lost before it was established.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_joined: bool,
 }
@@ -177,24 +177,24 @@ pub struct Presence {
 /// A recording or artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// What it is.
+    /// Its kind.
     pub kind: ArtifactKind,
-    /// The session that left it.
+    /// The session that it belongs to.
     pub sid: Sid,
     /// When it became known, on our clock.
     pub known_at: Timestamp,
-    /// A summary's text, once it was read; empty: there is nothing to show.
+    /// The text of a summary, once it was read. Empty: there is nothing to show.
     pub text: Option<String>,
 }
 
 impl Artifact {
-    /// The summary's text, if it is one that was read and says something.
+    /// The text of a summary, if it was read and is not empty.
     pub fn summary(&self) -> Option<&str> {
         let text = self.text.as_deref().filter(|text| !text.is_empty())?;
         (self.kind == ArtifactKind::Summary).then_some(text)
     }
 
-    /// It is a summary that says nothing: people are shown nothing of it.
+    /// Whether it is an empty summary, which is not shown.
     pub fn is_empty_summary(&self) -> bool {
         self.kind == ArtifactKind::Summary && self.text.as_deref() == Some("")
     }
@@ -203,42 +203,42 @@ impl Artifact {
 /// What is known of a recording before its file is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Switched {
-    /// It began.
+    /// The recording began.
     pub on: bool,
-    /// It stopped.
+    /// The recording stopped.
     pub off: bool,
 }
 
-/// Somebody wants the meeting ended.
+/// The request to end a meeting, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndRequest {
-    /// Since when, on our clock.
+    /// Since when the end is wanted, on our clock.
     pub wanted_at: Timestamp,
-    /// How often plugNmeet was told.
+    /// How many times plugNmeet was asked to end the room.
     pub tried: u32,
-    /// When it was told last, on our clock.
+    /// When plugNmeet was last asked that, on our clock.
     pub tried_at: Option<Timestamp>,
-    /// plugNmeet said that there is no such room.
+    /// plugNmeet answered that there is no such room.
     pub gone: bool,
 }
 
-/// How a meeting is.
+/// The state of a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Stored, its room not made yet.
+    /// It is stored, and its room is not created yet.
     Creating,
-    /// The room is there, nobody was in it yet.
+    /// There is a room, and nobody was in it yet.
     Open,
     /// Somebody joined.
     Live,
-    /// Over.
+    /// The meeting is over.
     Ended,
-    /// Over, and nobody came.
+    /// The meeting is over, and nobody joined.
     Missed,
     /// Ended before there was a room.
     Cancelled,
-    /// The room could not be made.
+    /// The room could not be created.
     Failed,
 }
 
@@ -256,7 +256,7 @@ impl State {
         }
     }
 
-    /// Not over: a second start at its place is offered this one.
+    /// Whether it is not over. A second start in its conversation is offered this meeting.
     pub const fn is_running(self) -> bool {
         matches!(self, Self::Creating | Self::Open | Self::Live)
     }
@@ -268,7 +268,7 @@ const fn is_zero(number: &u32) -> bool {
 }
 
 impl Meeting {
-    /// How it is, from its facts.
+    /// The state, from the facts.
     pub fn state(&self) -> State {
         if self.refused.is_some() {
             return State::Failed;
@@ -285,12 +285,12 @@ impl Meeting {
         }
     }
 
-    /// The session that decides whether the meeting has ended: the one made last.
+    /// The session that decides whether the meeting has ended: the one that was created last.
     pub fn newest_session(&self) -> Option<&Session> {
         self.sessions.iter().max_by_key(|session| session.age_key())
     }
 
-    /// The request that the meeting was made for.
+    /// The request for which the meeting was created.
     pub fn first_request(&self) -> Option<&Request> {
         self.requests.first()
     }
@@ -300,17 +300,17 @@ impl Meeting {
         self.requests.iter().find(|request| request.id == id)
     }
 
-    /// Who asked for it; `None` only for a row that lost its requests.
+    /// The person who started it. `None` only for a row that lost its requests.
     pub fn starter(&self) -> Option<&Person> {
         self.first_request().map(|request| &request.by)
     }
 
-    /// What is kept of one of its posts.
+    /// What is stored about one of its posts.
     pub fn post(&self, key: &PostKey) -> Option<&PostRow> {
         self.posts.get(key)
     }
 
-    /// The root of the thread that its card stands in or will stand in.
+    /// The root of the thread in which its card is, or will be.
     pub fn thread(&self) -> Option<&PostId> {
         match self.post(&PostKey::Card) {
             Some(card) if card.post.is_some() => card.root.as_ref(),
@@ -319,42 +319,43 @@ impl Meeting {
         }
     }
 
-    /// Whether people in this thread (`None`: outside of all threads) have it before them: its card stands there, or
-    /// the thread is the card's own.
+    /// Whether the meeting is shown in this thread (`None`: outside all threads): its card is there, or the thread belongs
+    /// to the card.
     pub fn stands_in(&self, thread: Option<&PostId>) -> bool {
         let card = self.post(&PostKey::Card);
         let is_own = |thread| card.and_then(|row| row.post.as_ref()) == Some(thread);
         self.thread() == thread || thread.is_some_and(is_own)
     }
 
-    /// A person deleted the card: nothing more is posted.
+    /// Whether a person deleted the card. Then nothing more is posted.
     pub fn is_card_deleted(&self) -> bool {
         self.post(&PostKey::Card)
             .is_some_and(|row| row.frozen == Some(super::post::Frozen::Deleted))
     }
 
-    /// What the card shows of it.
+    /// What the card shows.
     pub fn card_view(&self) -> CardView {
         CardView::of(self)
     }
 
-    /// The names of everybody who took part, by first appearance, each person once; "Guest" for the nameless.
+    /// The names of everybody who took part, in the order of their first appearance, each person once. A person without a
+    /// name is "Guest".
     pub fn attendees(&self) -> Vec<String> {
         view::attendees(self)
     }
 
-    /// Somebody wants it ended, and plugNmeet is going to be told.
+    /// Whether the end is requested and plugNmeet is still to be asked for it.
     pub fn is_ending(&self) -> bool {
         self.end.is_some() && !self.is_end_given_up()
     }
 
-    /// plugNmeet could not be told to end it: without a session there is nothing more to wait for, and with one it
-    /// runs on.
+    /// Whether plugNmeet could not be asked to end it. Without a session there is nothing to wait for; with one the meeting
+    /// continues.
     pub fn is_end_given_up(&self) -> bool {
         self.end.is_some() && self.given_up.iter().any(|job| job.starts_with("EndRoom:"))
     }
 
-    /// Why there is no room, for people: of a start that became too late, what held it up.
+    /// Why there is no room, for people. If the start became too late: what delayed it.
     pub fn refusal(&self) -> Option<Refusal> {
         match self.refused {
             Some(Refusal::TooLate) => self.held_up.or(self.refused),
@@ -362,8 +363,8 @@ impl Meeting {
         }
     }
 
-    /// Its session, if plugNmeet may be asked now whether that still runs: something makes it doubtful, or somebody is
-    /// about to be sent there. Not more often than `ASKED_AGAIN_AFTER`, whoever asks.
+    /// The session, if plugNmeet may be asked now whether it still runs, because that is doubtful or a person is about to
+    /// join. It may be asked once within `ASKED_AGAIN_AFTER`.
     pub fn session_to_ask_about(&self, now: Timestamp) -> Option<&Session> {
         let session = self
             .newest_session()

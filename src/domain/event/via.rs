@@ -1,4 +1,4 @@
-//! How a request came.
+//! How a request arrived.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{BadId, PostId};
 
-/// The part of a `response_url` that is used: the id behind `/hooks/commands/`. A capability, so Debug hides it.
+/// The id in a `response_url`, after `/hooks/commands/`. Whoever knows it can post with it, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ResponseHook(String);
@@ -19,7 +19,7 @@ impl ResponseHook {
         is_id.then(|| Self(id.to_owned()))
     }
 
-    /// The id, for the one who calls it.
+    /// The id, for calling the response URL.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -44,30 +44,30 @@ impl fmt::Debug for ResponseHook {
     }
 }
 
-/// How a request came, and so how its person can be answered.
+/// How a request arrived, and so how its person can be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "via", rename_all = "snake_case")]
 pub enum TriggerSource {
     /// A post matched a phrase.
     OutgoingWebhook {
-        /// That post. The webhook does not tell its thread.
+        /// The post. The webhook does not contain its thread.
         post: PostId,
-        /// No webhook told of it in time: the relay found it when it looked through its channels.
+        /// No webhook reported the post in time: the catch-up found it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         caught_up: bool,
-        /// The post was read: the place tells its thread.
+        /// The post was read, so that the conversation contains its thread.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         placed: bool,
     },
     /// A slash command.
     SlashCommand {
-        /// Where a late answer goes, if anywhere.
+        /// The response URL for late answers, if it can be used.
         hook: Option<ResponseHook>,
     },
 }
 
 impl TriggerSource {
-    /// The post that asked, if one did.
+    /// The post of the request, if it was one.
     pub const fn post(&self) -> Option<&PostId> {
         match self {
             Self::OutgoingWebhook { post, .. } => Some(post),
@@ -75,7 +75,7 @@ impl TriggerSource {
         }
     }
 
-    /// The relay found the post: no webhook had told of it in time.
+    /// Whether the catch-up found the post, because no webhook reported it in time.
     pub const fn is_caught_up(&self) -> bool {
         matches!(
             self,

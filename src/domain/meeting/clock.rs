@@ -1,16 +1,16 @@
-//! Our clock may have been ahead, and be right now. Nothing that is kept can have happened later than now.
+//! Corrects times that were stored while our clock was ahead. Nothing that is stored can have happened later than now.
 
 use std::time::Duration;
 
 use crate::domain::{Meeting, PostRow, Timestamp};
 
-/// The longest pause that a post's row may ask for: the upper end of `mattermost.tidy_after` and
+/// The longest pause that a post's row may contain: the maximum of `mattermost.tidy_after` and
 /// `mattermost.notice_again_after`.
 const ROW_PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 impl Meeting {
-    /// Times on our clock that lie ahead of `now` were written by a clock that was set back since. They count as now,
-    /// so that whatever is due some time after them does not wait until the clock shows that time again.
+    /// Sets times on our clock that are later than `now` to `now`. They were written before the clock was set back. Without
+    /// this, what is due after them would wait until the clock shows that time again.
     pub fn no_later_than(&mut self, now: Timestamp) {
         let clamp = |at: &mut Timestamp| *at = now.min(*at);
         clamp(&mut self.requested_at);
@@ -39,9 +39,9 @@ impl Meeting {
 }
 
 impl PostRow {
-    /// What a clock that was ahead put off is due now. `first_tried_at` stays: that it lies ahead tells whoever looks
-    /// for the post that the time of the first try is not known. It does not count here, because what is put off later
-    /// by the right clock must wait.
+    /// Makes due what was delayed while the clock was ahead. `first_tried_at` is not changed: if it is later than now, the
+    /// search for the post knows that the time of the first try is unknown. It does not count here, because a delay that is
+    /// set later by the correct clock must be kept.
     fn due_no_later_than(&mut self, now: Timestamp) {
         let happened = [self.posted_at, self.outside_since];
         let is_ahead = happened.into_iter().flatten().any(|at| at > now);

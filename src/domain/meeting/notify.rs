@@ -1,4 +1,4 @@
-//! Whom the first thing that a meeting leaves behind mentions.
+//! Chooses whom the post of a meeting's first artifact mentions.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,10 @@ use super::Meeting;
 /// Most people whom one post mentions.
 const MENTIONS_MAX: usize = 20;
 
-/// Length of a user id of Mattermost, in bytes; guests of a join page have another form of identity.
+/// Length of a user id of Mattermost, in bytes. The identity of a guest has another format.
 const USER_ID_BYTES: usize = 26;
 
-/// Whom the first thing that a meeting leaves behind mentions.
+/// Whom the post of a meeting's first artifact mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Notify {
@@ -32,8 +32,8 @@ impl Notify {
 }
 
 impl Meeting {
-    /// Whom the post about this artifact mentions: nobody unless it is the first one, in the order in which posting was
-    /// begun. What was begun and given up mentioned nobody.
+    /// Whom the post of this artifact mentions. Only the first post mentions anybody, in the order in which posting began.
+    /// A post that was given up mentioned nobody.
     pub fn mentioned_by(&self, artifact: &ArtifactId) -> Vec<UserId> {
         if self.is_first_post(artifact) {
             self.people_to_notify()
@@ -71,7 +71,7 @@ impl Meeting {
         }
     }
 
-    /// Who took part under a user id of Mattermost, by first appearance.
+    /// The participants with a user id of Mattermost, in the order of their first appearance.
     fn participants(&self) -> Vec<UserId> {
         let is_user = |identity: &str| {
             identity.len() == USER_ID_BYTES
@@ -104,5 +104,5 @@ impl Meeting {
     }
 }
 
-/// After everything that was begun.
+/// Later than every post that has begun.
 const LAST: Timestamp = Timestamp::from_millis(i64::MAX);

@@ -1,4 +1,4 @@
-//! What a card shows of a meeting: derived from its facts alone, so that equal facts give equal cards.
+//! What a card shows of a meeting. It follows from the facts alone, so that equal facts give equal cards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,40 +7,40 @@ use crate::domain::{ArtifactKind, Refusal, RoomId, Timestamp};
 
 use super::{End, Meeting, State};
 
-/// How far plugNmeet's clock may be from ours; one that is further away was never set.
+/// The largest difference between plugNmeet's clock and ours. A clock that differs by more was never set.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Most names that a card lists.
 pub(super) const NAMES_MAX: usize = 20;
 
-/// What the card shows. The card's version rises when this changes, and only then.
+/// What the card shows. The card's version increases when this changes, and only then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardView {
-    /// How the meeting is.
+    /// The state of the meeting.
     pub state: State,
     /// Its title, neutralised.
     pub title: String,
-    /// Who asked for it (username).
+    /// The username of the person who started it.
     pub starter: String,
     /// When it was asked for, on our clock.
     pub requested_at: Timestamp,
-    /// When its room was made, on plugNmeet's clock, or on ours where its own contradicts itself.
+    /// When its room was created, on plugNmeet's clock, or on ours if plugNmeet's times contradict each other.
     pub started_at: Option<Timestamp>,
-    /// When and how long, once it is over.
+    /// When it ended and how long it lasted, once it is over.
     pub ended: Option<Ended>,
-    /// Everybody who took part, by first appearance, at most 20; people without a name are "Guest".
+    /// Everybody who took part, in the order of their first appearance, at most 20. A person without a name is "Guest".
     pub names: Vec<String>,
     /// How many took part.
     pub people: usize,
-    /// How many are in it now; 0 once it is over.
+    /// How many are in it now. 0 once it is over.
     pub present: usize,
     /// It is being recorded now.
     pub is_recording: bool,
     /// Recordings that are ready.
     pub recordings: usize,
-    /// Summaries whose text is there.
+    /// Summaries whose text was read.
     pub summaries: usize,
-    /// Somebody wants it ended and it still runs.
+    /// Whether its end is requested and it still runs.
     pub is_ending: bool,
     /// Why there is no room.
     pub refused: Option<Refusal>,
@@ -51,17 +51,17 @@ pub struct CardView {
 /// An end as a card shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// When; of the same clock as the beginning, and never before it.
+    /// The time, on the same clock as the beginning and never before it.
     pub at: Timestamp,
-    /// Only a poll saw it: the true end was earlier.
+    /// Only a poll found the end, which was earlier.
     pub is_about: bool,
     /// How long it lasted, if that is known.
     pub lasted: Option<Duration>,
 }
 
 impl CardView {
-    /// Whether it is certain that nobody came. Where the end was told by no webhook, or somebody recorded, the
-    /// webhooks about people were lost as well.
+    /// Whether it is certain that nobody joined. If no webhook reported the end, or there is a recording, the webhooks about
+    /// people were lost as well.
     pub fn nobody_came(&self) -> bool {
         let is_told = self.ended.is_some_and(|ended| !ended.is_about);
         self.state == State::Missed && is_told && self.recordings == 0 && self.summaries == 0
@@ -107,15 +107,15 @@ impl CardView {
     }
 }
 
-/// The names of everybody who took part, by first appearance; people without a name are "Guest".
+/// The names of everybody who took part, in the order of their first appearance. A person without a name is "Guest".
 pub(super) fn attendees(meeting: &Meeting) -> Vec<String> {
     people(meeting).into_iter().map(|(name, _)| name).collect()
 }
 
-/// When it began and ended: both times of one clock, so that they fit together. plugNmeet's count where they are
-/// possible, since they are exact; else ours, which tell when we heard of the same.
+/// When it began and ended, both on the same clock, so that they fit together. plugNmeet's times are used if they are
+/// possible, because they are exact. Otherwise ours are used, which are the times at which the relay learned of it.
 fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
-    // The making of the first session: a session lost by plugNmeet does not restart the meeting's clock.
+    // The creation of the first session counts: a session that plugNmeet lost does not restart the meeting.
     let sessions = meeting.sessions.iter();
     let theirs = sessions
         .clone()
@@ -153,9 +153,9 @@ fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
     };
     let fits = at >= theirs.unwrap_or(meeting.requested_at) && is_possible(at, newest.end_heard_at);
     if began != theirs || !fits {
-        // Sessions that older versions kept lack the time.
+        // Sessions that earlier versions stored do not have this time.
         let heard_at = newest.end_heard_at.or(meeting.end_known_at);
-        // Without a beginning it is not known whether only the clocks differ.
+        // Without a beginning it is unknown whether only the clocks differ.
         return of_our_clock(heard_at.unwrap_or(meeting.changed_at), theirs.is_none());
     }
     let ended = Ended {
@@ -166,7 +166,7 @@ fn times(meeting: &Meeting) -> (Option<Timestamp>, Option<Ended>) {
     (theirs, Some(ended))
 }
 
-/// One entry a person (by identity), in order of first appearance, with whether they are present.
+/// One entry for each person (by identity), in the order of their first appearance, with whether they are present.
 fn people(meeting: &Meeting) -> Vec<(String, bool)> {
     let newest = meeting.newest_session().map(|session| &session.sid);
     let mut by_identity: BTreeMap<&str, (Option<Timestamp>, String, bool)> = BTreeMap::new();
@@ -185,7 +185,7 @@ fn people(meeting: &Meeting) -> Vec<(String, bool)> {
         let entry = by_identity
             .entry(presence.identity.as_str())
             .or_insert_with(|| (seen_at, presence.name.clone(), false));
-        // The name of the first appearance that has one; equal times: the smaller name, so that order is no matter.
+        // The first name counts. Of equal times the smaller name counts, so that the order does not matter.
         let better = entry.1.is_empty()
             || (!presence.name.is_empty() && (seen_at, &presence.name) < (entry.0, &entry.1));
         if better {
