@@ -3,7 +3,8 @@
 //! - `keys`: the table. It drives the typed tree, unknown-key detection, the reference and `config show`.
 //! - `source`: the file, the environment, secret files and aliases, flattened to found values.
 //! - `reader`, `value`: found values become types; every fault is collected, none stops the reading.
-//! - `check`: what keys must say together. `doubts`: what is no fault and probably not meant. `essentials`: what serving needs beyond a faultless tree.
+//! - `check`: what keys must say together. `doubts`: what is no fault and probably not meant. `essentials`: what
+//!   serving needs beyond a faultless tree.
 //! - `reload`: what a running relay takes over of a changed configuration.
 //! - `exposed`: files with secrets that everybody can read.
 //! - `reference`, `show`: the table as Markdown, the effective values without secrets.

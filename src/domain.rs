@@ -15,10 +15,10 @@
 //! - **job**: one effect on one peer, such as creating a room or posting a card.
 //! - **owed job**: a job that follows from the facts of a meeting and is not done yet. Owed jobs are computed from the
 //!   facts and never stored, so that a lost queue loses nothing.
-//! - **round**: the number of times that the sweep has published a meeting's owed jobs again. A job of an earlier round is
-//!   obsolete.
-//! - **sweep**: the periodic task that finds meetings which still owe jobs. **wake**: its event to such a meeting, which
-//!   publishes the owed jobs again.
+//! - **round**: the number of times that the sweep has published a meeting's owed jobs again. A job of an earlier
+//!   round is obsolete.
+//! - **sweep**: the periodic task that finds meetings which still owe jobs. **wake**: its event to such a meeting,
+//!   which publishes the owed jobs again.
 //! - **attempt**: one try of a job, counted from 1. **outcome**: the result of an attempt. **verdict**: what the retry
 //!   policy decides about it.
 //! - **dead letter**: a job or message that was given up and is kept for a person.

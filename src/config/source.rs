@@ -54,8 +54,8 @@ pub(crate) fn collect(
     found
 }
 
-/// A key that was renamed: its section, its name before and its name now. The old name is accepted for one version, with
-/// a warning.
+/// A key that was renamed: its section, its name before and its name now. The old name is accepted for one version,
+/// with a warning.
 pub(crate) struct RenamedKey {
     pub(crate) section: &'static str,
     pub(crate) old: &'static str,

@@ -101,7 +101,8 @@ pub(crate) trait Setting: Sized {
     /// It holds a secret, which is hidden everywhere, and may come from a file.
     const IS_SECRET: bool = false;
 
-    /// It has neither blanks nor separators in it, so that those in a list show that the list is written in another way.
+    /// It has neither blanks nor separators in it, so that those in a list show that the list is written in another
+    /// way.
     const IS_ONE_WORD: bool = false;
 
     /// Quotes around it in a variable may be part of it, which nobody but its owner can tell.

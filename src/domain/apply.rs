@@ -1,5 +1,5 @@
-//! How an event changes a meeting. The store loads what [`subject`] names, calls [`decide`], and writes the result, all in
-//! one transaction. Nothing else ever changes a meeting.
+//! How an event changes a meeting. The store loads what [`subject`] names, calls [`decide`], and writes the result,
+//! all in one transaction. Nothing else ever changes a meeting.
 
 mod facts;
 mod giving_up;
@@ -52,8 +52,8 @@ pub enum Subject {
     Channel(String),
     /// This meeting.
     Meeting(MeetingId),
-    /// The meeting that has this session, or a breakout room with this session. Without one, the meeting of the first of
-    /// these rooms that belongs to a meeting.
+    /// The meeting that has this session, or a breakout room with this session. Without one, the meeting of the first
+    /// of these rooms that belongs to a meeting.
     Session {
         /// The session.
         sid: Sid,
@@ -304,11 +304,11 @@ pub fn decide(
     (Some(meeting), applied)
 }
 
-/// The result of a duplicate. `first` is the event that was applied under its dedup key. If it is the very same event, it
-/// was redelivered: the process may have ended after the event was written and before its jobs were published, so the
-/// jobs that its meeting owes now are published. Another event with the same key (a repeated webhook, a job that was done
-/// twice) publishes nothing, because the first one does and duplicates must not multiply. `aim` is at the meetings that
-/// run now, for a request to end that found no meeting.
+/// The result of a duplicate. `first` is the event that was applied under its dedup key. If it is the very same event,
+/// it was redelivered: the process may have ended after the event was written and before its jobs were published, so
+/// the jobs that its meeting owes now are published. Another event with the same key (a repeated webhook, a job that
+/// was done twice) publishes nothing, because the first one does and duplicates must not multiply. `aim` is at the
+/// meetings that run now, for a request to end that found no meeting.
 pub fn repeat(
     loaded: Option<&Meeting>,
     aim: Aim,

@@ -244,7 +244,8 @@ pub enum Fact {
         meeting: MeetingId,
         /// The reason.
         reason: Refusal,
-        /// The room was not created yet for this reason, and is tried again until its rule's `start_deadline` has passed.
+        /// The room was not created yet for this reason, and is tried again until its rule's `start_deadline` has
+        /// passed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         for_now: bool,
     },
@@ -370,8 +371,8 @@ pub fn end_seen_key(sid: &Sid) -> String {
     format!("poll:{sid}:ended")
 }
 
-/// Longest summary that is kept, in characters. The recap page shows all of it, and its event fits into a message of the
-/// queue whatever its characters are.
+/// Longest summary that is kept, in characters. The recap page shows all of it, and its event fits into a message of
+/// the queue whatever its characters are.
 pub const SUMMARY_CHARS_MAX: usize = 50_000;
 
 /// The session that an event of plugNmeet is about.
@@ -383,8 +384,8 @@ pub struct SessionRef {
     pub room: Option<RoomId>,
     /// The room of which this one is a breakout room, if the event says so.
     pub breakout_of: Option<RoomId>,
-    /// The time at which plugNmeet created it. Only `room_created` and `session_ended` have it: LiveKit's events contain
-    /// another one.
+    /// The time at which plugNmeet created it. Only `room_created` and `session_ended` have it: LiveKit's events
+    /// contain another one.
     pub created_at: Option<Timestamp>,
     /// When the event was made, on plugNmeet's clock.
     pub said_at: Timestamp,

@@ -1,5 +1,5 @@
-//! Identifiers. Ours are UUIDv7. Those of the peers are short strings, whose length and characters are checked when they
-//! arrive.
+//! Identifiers. Ours are UUIDv7. Those of the peers are short strings, whose length and characters are checked when
+//! they arrive.
 
 use std::fmt;
 use std::str::FromStr;

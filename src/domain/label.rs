@@ -1,5 +1,6 @@
-//! Closed sets of words, for the labels of metrics and for logs. An enum gets its words where it is declared, and nowhere
-//! else, so that the number of series is bounded at compile time. A word is never an id, a person, a channel or a URL.
+//! Closed sets of words, for the labels of metrics and for logs. An enum gets its words where it is declared, and
+//! nowhere else, so that the number of series is bounded at compile time. A word is never an id, a person, a channel
+//! or a URL.
 
 /// The values of a metric's labels: a set that is completely known.
 pub trait LabelSet: Copy + 'static {

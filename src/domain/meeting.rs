@@ -1,5 +1,5 @@
-//! A meeting: what a person asked for, and all that is known about it. Facts are added whatever their order: what the card
-//! shows depends only on the set of facts.
+//! A meeting: what a person asked for, and all that is known about it. Facts are added whatever their order: what the
+//! card shows depends only on the set of facts.
 
 mod clock;
 mod notify;
@@ -53,8 +53,8 @@ pub struct Meeting {
     pub room: RoomId,
     /// The options that the rule chose.
     pub rule: RuleChoice,
-    /// The number by which people name it in its channel: one more than the highest number of the meetings that ran there
-    /// when it was asked for. 0 for meetings of versions without numbers.
+    /// The number by which people name it in its channel: one more than the highest number of the meetings that ran
+    /// there when it was asked for. 0 for meetings of versions without numbers.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub number: u32,
     /// When it was asked for, on our clock.
@@ -120,8 +120,8 @@ pub struct Request {
     /// What it asks for, and its result.
     #[serde(rename = "wish")]
     pub purpose: RequestPurpose,
-    /// Whether the immediate answer named this meeting; `false`: another one, or none. `None`: that does not matter, or an
-    /// earlier version stored the request.
+    /// Whether the immediate answer named this meeting; `false`: another one, or none. `None`: that does not matter,
+    /// or an earlier version stored the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<bool>,
 }
@@ -319,8 +319,8 @@ impl Meeting {
         }
     }
 
-    /// Whether the meeting is shown in this thread (`None`: outside all threads): its card is there, or the thread belongs
-    /// to the card.
+    /// Whether the meeting is shown in this thread (`None`: outside all threads): its card is there, or the thread
+    /// belongs to the card.
     pub fn stands_in(&self, thread: Option<&PostId>) -> bool {
         let card = self.post(&PostKey::Card);
         let is_own = |thread| card.and_then(|row| row.post.as_ref()) == Some(thread);
@@ -338,8 +338,8 @@ impl Meeting {
         CardView::of(self)
     }
 
-    /// The names of everybody who took part, in the order of their first appearance, each person once. A person without a
-    /// name is "Guest".
+    /// The names of everybody who took part, in the order of their first appearance, each person once. A person
+    /// without a name is "Guest".
     pub fn attendees(&self) -> Vec<String> {
         view::attendees(self)
     }
@@ -349,8 +349,8 @@ impl Meeting {
         self.end.is_some() && !self.is_end_given_up()
     }
 
-    /// Whether plugNmeet could not be asked to end it. Without a session there is nothing to wait for; with one the meeting
-    /// continues.
+    /// Whether plugNmeet could not be asked to end it. Without a session there is nothing to wait for; with one the
+    /// meeting continues.
     pub fn is_end_given_up(&self) -> bool {
         self.end.is_some() && self.given_up.iter().any(|job| job.starts_with("EndRoom:"))
     }
@@ -363,8 +363,8 @@ impl Meeting {
         }
     }
 
-    /// The session, if plugNmeet may be asked now whether it still runs, because that is doubtful or a person is about to
-    /// join. It may be asked once within `ASKED_AGAIN_AFTER`.
+    /// The session, if plugNmeet may be asked now whether it still runs, because that is doubtful or a person is about
+    /// to join. It may be asked once within `ASKED_AGAIN_AFTER`.
     pub fn session_to_ask_about(&self, now: Timestamp) -> Option<&Session> {
         let session = self
             .newest_session()

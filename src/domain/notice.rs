@@ -1,5 +1,5 @@
-//! Posts a notice once, although notices can be neither found again nor edited. A POST is counted before it is sent. If its
-//! outcome is unknown, it is sent once more, and the notice may be there twice.
+//! Posts a notice once, although notices can be neither found again nor edited. A POST is counted before it is sent.
+//! If its outcome is unknown, it is sent once more, and the notice may be there twice.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ impl PostRow {
         }
     }
 
-    /// Records that a POST is about to be sent. It is stored before the POST, so that the outcome counts as unknown after a
-    /// crash too.
+    /// Records that a POST is about to be sent. It is stored before the POST, so that the outcome counts as unknown
+    /// after a crash too.
     pub fn begin_notice(&mut self, now: Timestamp, again_after: Duration) {
         self.first_tried_at.get_or_insert(now);
         self.sent += 1;

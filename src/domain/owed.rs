@@ -198,8 +198,8 @@ fn card_jobs(meeting: &Meeting, schedule: &Schedule, owed: &mut Vec<Owed>) {
     }
 }
 
-/// How long a card waits after earlier versions of it were given up. The next version most likely fails too, and a meeting
-/// may change several times within a second. The wait grows with each version that was given up.
+/// How long a card waits after earlier versions of it were given up. The next version most likely fails too, and a
+/// meeting may change several times within a second. The wait grows with each version that was given up.
 fn pause_of_refused_card(meeting: &Meeting) -> Duration {
     let given_up = meeting
         .given_up
@@ -264,8 +264,8 @@ fn answer_wanted(meeting: &Meeting, request: &Request) -> Option<Timestamp> {
     })
 }
 
-/// Whether the request still lacks an answer, if it needs one. It has none, or its answer promised an end that was given
-/// up since.
+/// Whether the request still lacks an answer, if it needs one. It has none, or its answer promised an end that was
+/// given up since.
 pub fn is_answer_due(meeting: &Meeting, request: &Request, answer: &PostRow) -> bool {
     !answer.answered || (answer.rendered == 0 && end_has_failed(meeting, request))
 }

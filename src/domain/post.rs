@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::text::beginning;
 use super::{ArtifactId, BadId, PostId, RequestId, Timestamp};
 
-/// What a post shows. It depends on no platform except for its Markdown. Every text in it is neutralised and cut already.
+/// What a post shows. It depends on no platform except for its Markdown. Every text in it is neutralised and cut
+/// already.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rendered {
     /// The post's own text. Never empty, so that Mattermost can show its mark of an edit behind it.
@@ -25,8 +26,8 @@ impl Rendered {
         self.message.chars().count()
     }
 
-    /// The same with texts of at most `chars_max` characters. A longer text is cut, and the note where the whole text is
-    /// follows.
+    /// The same with texts of at most `chars_max` characters. A longer text is cut, and the note where the whole text
+    /// is follows.
     #[must_use]
     pub fn shortened(&self, chars_max: usize) -> Self {
         let mut short = self.clone();

@@ -32,8 +32,8 @@ pub enum Presentation<'m> {
 }
 
 impl<'m> Presentation<'m> {
-    /// Decides by where and how a meeting was asked for, and what the delivery method can do. No delivery method can post
-    /// in direct messages.
+    /// Decides by where and how a meeting was asked for, and what the delivery method can do. No delivery method can
+    /// post in direct messages.
     pub fn of(
         kind: ConversationKind,
         via: &'m TriggerSource,

@@ -14,7 +14,8 @@ pub enum Outcome {
     Done,
     /// The effect is no longer needed: the round is over, or the meeting has changed.
     Obsolete,
-    /// The peer is unavailable (connect, timeout, 5xx, 429). The attempt does not count; the job is given up by its age.
+    /// The peer is unavailable (connect, timeout, 5xx, 429). The attempt does not count; the job is given up by its
+    /// age.
     Unavailable {
         /// How long the peer asks to wait.
         after: Option<Duration>,
@@ -40,7 +41,8 @@ pub enum Outcome {
         /// The reason, for the history of the meeting.
         why: &'static str,
     },
-    /// A person must first change something: the channel is archived, or the bot is not in it. The attempt does not count.
+    /// A person must first change something: the channel is archived, or the bot is not in it. The attempt does not
+    /// count.
     Resting {
         /// A pause that the job itself chose. `None`: the pause of the schedule.
         after: Option<Duration>,
@@ -109,8 +111,8 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Decides. `attempt` is the number of this attempt, from 1, among those that count. `age` is how long the job has been
-    /// owed. `delay` is the pause of the schedule for this attempt (src/backoff.rs).
+    /// Decides. `attempt` is the number of this attempt, from 1, among those that count. `age` is how long the job has
+    /// been owed. `delay` is the pause of the schedule for this attempt (src/backoff.rs).
     pub fn judge(
         &self,
         outcome: &Outcome,

@@ -189,7 +189,8 @@ async fn renew(ctx: &JobContext<'_>, meeting: &Meeting) -> StepResult<()> {
     lease(ctx, meeting).await.map(drop)
 }
 
-/// Finds the relay's own posts with this name since `since`. The lease is renewed while the pages of the answer are read.
+/// Finds the relay's own posts with this name since `since`. The lease is renewed while the pages of the answer are
+/// read.
 async fn find_own(
     ctx: &JobContext<'_>,
     meeting: &Meeting,

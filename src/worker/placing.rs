@@ -1,6 +1,6 @@
 //! Finds the thread of a post that asks for a meeting. The webhook of the post does not contain it
-//! (src/mattermost/README.md, "Outgoing webhooks"). Which running meeting a start is offered, and where `list` and `end`
-//! find a meeting, depends on the thread. So the post is read before its event is applied.
+//! (src/mattermost/README.md, "Outgoing webhooks"). Which running meeting a start is offered, and where `list` and
+//! `end` find a meeting, depends on the thread. So the post is read before its event is applied.
 
 use futures_util::future::join_all;
 use tracing::debug;
@@ -9,8 +9,9 @@ use crate::domain::{Event, Fact, TriggerSource};
 
 use super::{BreakerState, WorkerContext};
 
-/// Adds the thread to the conversation of each event that comes from a post which was not read yet. A post that cannot be
-/// read in time counts as outside any thread. The job of its card reads it again, and the meeting then gets its thread.
+/// Adds the thread to the conversation of each event that comes from a post which was not read yet. A post that cannot
+/// be read in time counts as outside any thread. The job of its card reads it again, and the meeting then gets its
+/// thread.
 pub(super) async fn place<'e>(ctx: &WorkerContext, events: impl Iterator<Item = &'e mut Event>) {
     let is_unavailable = ctx.mattermost.state() == BreakerState::Open
         || ctx.mattermost.held_for().is_some()

@@ -1,7 +1,7 @@
-//! Poison is work that ends the process. Work that may be poison is counted in the store before it begins. The count has
-//! one mark for a job, an event, or the wakes of a meeting, whichever message asks for the work. The mark is cleared when
-//! the work has ended. Work that was counted before runs while no other counted work runs, so that a count is never caused
-//! by other work.
+//! Poison is work that ends the process. Work that may be poison is counted in the store before it begins. The count
+//! has one mark for a job, an event, or the wakes of a meeting, whichever message asks for the work. The mark is
+//! cleared when the work has ended. Work that was counted before runs while no other counted work runs, so that a
+//! count is never caused by other work.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use super::WorkerContext;
 use super::wait::ask_store;
 
 /// Most redelivered messages of one queue that are counted after a start; the others are handled like new ones. The
-/// message that ended the last process was being worked on, so that it is among the first that are delivered again. In an
-/// embedded queue every message counts as redelivered after a start, and marks for 100 000 of them would take minutes.
-/// This is twice the number of messages that a process works on at the same time.
+/// message that ended the last process was being worked on, so that it is among the first that are delivered again. In
+/// an embedded queue every message counts as redelivered after a start, and marks for 100 000 of them would take
+/// minutes. This is twice the number of messages that a process works on at the same time.
 const SUSPECTS_MAX: usize = 128;
 
 /// The right to count work, and to do work that was counted before. Only one task has it at a time.
@@ -92,9 +92,9 @@ impl PoisonGuard {
     }
 }
 
-/// The mark of the work that a message asks for, if that work is to be counted. Redelivered work is, because it may have
-/// ended the last process. So is work that the sweep asks for: each round and each wake has a message of its own, which is
-/// never redelivered, so that counting messages would not find poison in a process that is restarted rarely.
+/// The mark of the work that a message asks for, if that work is to be counted. Redelivered work is, because it may
+/// have ended the last process. So is work that the sweep asks for: each round and each wake has a message of its own,
+/// which is never redelivered, so that counting messages would not find poison in a process that is restarted rarely.
 pub(super) fn mark_of(received: &Received) -> Option<String> {
     let body = &received.content.as_ref().ok()?.body;
     let is_of_the_sweep = match body {

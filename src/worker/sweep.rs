@@ -1,5 +1,5 @@
-//! The sweep wakes meetings that still owe jobs, and deletes rows that are too old to matter. One of several replicas does
-//! it for as long as it renews its duty. Another replica takes over when the duty has expired or was released.
+//! The sweep wakes meetings that still owe jobs, and deletes rows that are too old to matter. One of several replicas
+//! does it for as long as it renews its duty. Another replica takes over when the duty has expired or was released.
 
 mod ahead;
 mod readdress;

@@ -19,8 +19,8 @@ pub(super) async fn pause(ctx: &WorkerContext) -> bool {
     }
 }
 
-/// Repeats a call of the store until it is available. Returns its answer, or why it refuses the call. `None`: the workers
-/// were stopped first.
+/// Repeats a call of the store until it is available. Returns its answer, or why it refuses the call. `None`: the
+/// workers were stopped first.
 pub(super) async fn ask_store<T, F>(
     ctx: &WorkerContext,
     ask: impl Fn() -> F,

@@ -114,7 +114,8 @@ pub(super) fn add(meeting: &mut Meeting, event: &Event) -> bool {
                 .unwrap_or(0)
                 + 1;
             if let Some(session) = session(meeting, sid, at) {
-                // Two rounds may both have asked plugNmeet. The earlier time is kept, so that the order does not matter.
+                // Two rounds may both have asked plugNmeet. The earlier time is kept, so that the order does not
+                // matter.
                 let earlier = session
                     .answered_at
                     .map_or(*created_at, |known| known.min(*created_at));

@@ -32,7 +32,8 @@ pub(super) fn want_room(meeting: &mut Meeting) {
     meeting.given_up.remove(&Job::CreateRoom.key());
 }
 
-/// A person wants the meeting to end. The first such request counts, unless it was given up: then this one begins again.
+/// A person wants the meeting to end. The first such request counts, unless it was given up: then this one begins
+/// again.
 pub(super) fn want_end(meeting: &mut Meeting, at: Timestamp) {
     let was_given_up = meeting.is_end_given_up();
     note_end_wanted(meeting, at);

@@ -1,12 +1,12 @@
-//! Deletes response URLs. Whoever has a response URL can post with it, so one that is no longer needed is deleted: a stolen
-//! store contains none that works.
+//! Deletes response URLs. Whoever has a response URL can post with it, so one that is no longer needed is deleted: a
+//! stolen store contains none that works.
 
 use crate::domain::presentation::HOOK_LIFE;
 use crate::domain::{Job, Meeting, Owed, Timestamp, TriggerSource};
 
 /// Deletes the expired response URLs, and all of a meeting that is over, owes nothing and has nothing that may be
-/// replayed. One through which a job is `owed` is kept, however old: the worker finds that it has expired and counts the
-/// lost answer.
+/// replayed. One through which a job is `owed` is kept, however old: the worker finds that it has expired and counts
+/// the lost answer.
 pub(super) fn forget_hooks(meeting: &mut Meeting, owed: &[Owed], now: Timestamp) {
     let is_done = owed.is_empty() && meeting.given_up.is_empty() && !meeting.state().is_running();
     // In a direct message these go through the response URL of the first request.

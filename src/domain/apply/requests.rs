@@ -11,8 +11,8 @@ impl Meeting {
     }
 }
 
-/// Whether the meeting cannot keep this person's request to end it, which the answer then says. The request of the starter
-/// can always be kept, and so can one that replaces an earlier one.
+/// Whether the meeting cannot keep this person's request to end it, which the answer then says. The request of the
+/// starter can always be kept, and so can one that replaces an earlier one.
 pub(super) fn is_dropped(meeting: &Meeting, by: &Person) -> bool {
     let ends = || meeting.requests.iter().filter(|kept| kept.purpose.is_end());
     if is_starter(meeting, by) || ends().any(|kept| kept.by.user_id == by.user_id) {

@@ -29,8 +29,8 @@ pub struct Conversation {
     pub channel: ChannelId,
     /// The channel's name in addresses.
     pub channel_name: String,
-    /// The thread. A slash command contains it. An outgoing webhook does not: its post is read before the event is applied
-    /// (`TriggerSource::OutgoingWebhook`), and counts as outside any thread while that fails.
+    /// The thread. A slash command contains it. An outgoing webhook does not: its post is read before the event is
+    /// applied (`TriggerSource::OutgoingWebhook`), and counts as outside any thread while that fails.
     pub thread: Option<PostId>,
     /// What the name of the channel shows about it.
     pub kind: ConversationKind,
@@ -43,8 +43,8 @@ impl Conversation {
         format!("{}|{thread}", self.channel_key())
     }
 
-    /// The key of the channel with all its threads. The key of each of its conversations begins with it, followed by `|`,
-    /// which no id contains.
+    /// The key of the channel with all its threads. The key of each of its conversations begins with it, followed by
+    /// `|`, which no id contains.
     pub fn channel_key(&self) -> String {
         format!("{}|{}", self.server, self.channel)
     }

@@ -9,8 +9,8 @@ use crate::domain::{Meeting, PostRow, Timestamp};
 const ROW_PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 impl Meeting {
-    /// Sets times on our clock that are later than `now` to `now`. They were written before the clock was set back. Without
-    /// this, what is due after them would wait until the clock shows that time again.
+    /// Sets times on our clock that are later than `now` to `now`. They were written before the clock was set back.
+    /// Without this, what is due after them would wait until the clock shows that time again.
     pub fn no_later_than(&mut self, now: Timestamp) {
         let clamp = |at: &mut Timestamp| *at = now.min(*at);
         clamp(&mut self.requested_at);
@@ -39,9 +39,9 @@ impl Meeting {
 }
 
 impl PostRow {
-    /// Makes due what was delayed while the clock was ahead. `first_tried_at` is not changed: if it is later than now, the
-    /// search for the post knows that the time of the first try is unknown. It does not count here, because a delay that is
-    /// set later by the correct clock must be kept.
+    /// Makes due what was delayed while the clock was ahead. `first_tried_at` is not changed: if it is later than now,
+    /// the search for the post knows that the time of the first try is unknown. It does not count here, because a
+    /// delay that is set later by the correct clock must be kept.
     fn due_no_later_than(&mut self, now: Timestamp) {
         let happened = [self.posted_at, self.outside_since];
         let is_ahead = happened.into_iter().flatten().any(|at| at > now);

@@ -32,8 +32,8 @@ impl Notify {
 }
 
 impl Meeting {
-    /// Whom the post of this artifact mentions. Only the first post mentions anybody, in the order in which posting began.
-    /// A post that was given up mentioned nobody.
+    /// Whom the post of this artifact mentions. Only the first post mentions anybody, in the order in which posting
+    /// began. A post that was given up mentioned nobody.
     pub fn mentioned_by(&self, artifact: &ArtifactId) -> Vec<UserId> {
         if self.is_first_post(artifact) {
             self.people_to_notify()

@@ -13,7 +13,8 @@ pub struct Session {
     pub answered_at: Option<Timestamp>,
     /// When it was created, as `room_created` or `session_ended` says, on plugNmeet's clock.
     pub announced_at: Option<Timestamp>,
-    /// The time of the earliest event about it, on plugNmeet's clock. It orders sessions whose creation was never reported.
+    /// The time of the earliest event about it, on plugNmeet's clock. It orders sessions whose creation was never
+    /// reported.
     pub said_at: Option<Timestamp>,
     /// When it became known, on our clock.
     pub known_at: Timestamp,

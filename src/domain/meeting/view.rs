@@ -60,8 +60,8 @@ pub struct Ended {
 }
 
 impl CardView {
-    /// Whether it is certain that nobody joined. If no webhook reported the end, or there is a recording, the webhooks about
-    /// people were lost as well.
+    /// Whether it is certain that nobody joined. If no webhook reported the end, or there is a recording, the webhooks
+    /// about people were lost as well.
     pub fn nobody_came(&self) -> bool {
         let is_told = self.ended.is_some_and(|ended| !ended.is_about);
         self.state == State::Missed && is_told && self.recordings == 0 && self.summaries == 0

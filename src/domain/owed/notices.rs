@@ -1,5 +1,5 @@
-//! Computes the notices that are owed where posts can be neither edited nor found again: at most one of the start, at most
-//! one of the end, and one for each recording and summary.
+//! Computes the notices that are owed where posts can be neither edited nor found again: at most one of the start, at
+//! most one of the end, and one for each recording and summary.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::domain::{Job, Meeting, Owed, PostKey, PostRow, State, Timestamp};
 
 use super::{Schedule, is_ready};
 
-/// A notice of the end waits this long, because it cannot be corrected later. plugNmeet's last webhooks of a session arrive
-/// together, and the departures of people are reported within this time.
+/// A notice of the end waits this long, because it cannot be corrected later. plugNmeet's last webhooks of a session
+/// arrive together, and the departures of people are reported within this time.
 const END_SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
 /// How notices are posted.

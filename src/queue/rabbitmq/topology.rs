@@ -1,9 +1,11 @@
 //! The exchanges and queues in the broker: names, arguments, and how delays work.
 //!
 //! ```text
-//!  publisher --key--> [meetrelay] --key--> meetrelay.events .conference .chat .chat.later --given up--> [meetrelay.dead] --> meetrelay.dead
+//!  publisher --key--> [meetrelay] --key--> meetrelay.events .conference .chat .chat.later --given up-->
+//! [meetrelay.dead] --> meetrelay.dead
 //!                        |   ^
-//!               no route |   +--the same key, when its time is up-- meetrelay.delay.2s .10s .1m .10m <-- [meetrelay.delay.*] <--key-- publisher
+//!               no route |   +--the same key, when its time is up-- meetrelay.delay.2s .10s .1m .10m <--
+//! [meetrelay.delay.*] <--key-- publisher
 //!                        v
 //!              [meetrelay.unrouted] --> meetrelay.unrouted
 //! ```

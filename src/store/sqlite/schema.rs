@@ -29,8 +29,8 @@ const STEPS: &[Migration] = &[
 /// What `PRAGMA application_id` says of a store's file ("mrst").
 const APPLICATION_ID: i64 = 0x6d72_7374;
 
-/// Leases live and die with this connection: only one process has the file open, so whoever held one before is gone, and
-/// taking one costs no write to stable storage.
+/// Leases live and die with this connection: only one process has the file open, so whoever held one before is gone,
+/// and taking one costs no write to stable storage.
 const LEASES: &str = "
     PRAGMA temp_store = MEMORY;
     CREATE TEMP TABLE leases (

@@ -1,5 +1,5 @@
-//! Posting notices, which can be neither looked up nor edited. An attempt is recorded before the notice is posted, and the
-//! notice is posted once more when the outcome of the first POST is unknown.
+//! Posting notices, which can be neither looked up nor edited. An attempt is recorded before the notice is posted, and
+//! the notice is posted once more when the outcome of the first POST is unknown.
 
 use tracing::{debug, info, warn};
 

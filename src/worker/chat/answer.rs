@@ -139,8 +139,8 @@ pub(super) async fn check_right(
     }
 }
 
-/// Whether a person is an admin of the meeting's channel or of the server. The account is checked first, because a channel
-/// keeps the roles of members whose accounts are deactivated.
+/// Whether a person is an admin of the meeting's channel or of the server. The account is checked first, because a
+/// channel keeps the roles of members whose accounts are deactivated.
 async fn is_admin(
     ctx: &JobContext<'_>,
     meeting: &Meeting,

@@ -114,7 +114,8 @@ async fn reply(
     }
 }
 
-/// Mentions the people of the meeting's rule in the post of its first artifact. Without a mention nobody would notice it.
+/// Mentions the people of the meeting's rule in the post of its first artifact. Without a mention nobody would notice
+/// it.
 async fn mentioning(
     ctx: &JobContext<'_>,
     meeting: &Meeting,

@@ -104,8 +104,8 @@ async fn patch(
             row.rendered = meeting.version;
             row.outside_since = None;
             if ctx.is_redelivered {
-                // The server may still carry out an earlier change after this one, because the process that sent it ended
-                // before the answer.
+                // The server may still carry out an earlier change after this one, because the process that sent it
+                // ended before the answer.
                 row.tidy_at = Some(ctx.deps.clock.now().plus(ctx.settings.tidy_after));
             }
             keep(ctx, meeting, &PostKey::Card, row.clone()).await?;

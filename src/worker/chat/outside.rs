@@ -38,8 +38,8 @@ enum Obstacle {
     Person(CannotPost),
 }
 
-/// Handles an answer that forbids the bot to post. The bot joins a public channel by itself; otherwise the person gets a
-/// message about what to change. `None`: the next round posts again.
+/// Handles an answer that forbids the bot to post. The bot joins a public channel by itself; otherwise the person gets
+/// a message about what to change. `None`: the next round posts again.
 pub(super) async fn outside(
     ctx: &JobContext<'_>,
     meeting: &Meeting,

@@ -14,8 +14,8 @@ use super::{JobContext, StepResult, find_own, is_unknown, keep, post_name, renew
 /// The search for own posts begins this long before the first attempt. The clocks differ by more than a `Date` header
 /// shows, and the relay's clock may have been ahead and set back since.
 const LOOK_BACK: Duration = Duration::from_secs(300);
-/// The same where the time of the first attempt is ahead of the relay's clock. The clock has been set back since, so the
-/// true time is not known.
+/// The same where the time of the first attempt is ahead of the relay's clock. The clock has been set back since, so
+/// the true time is not known.
 const LOOK_BACK_UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// The time on the relay's clock from which own posts are searched.

@@ -1,5 +1,5 @@
-//! The job `TidyPosts`: after a POST without an answer, the oldest own post stays and its duplicates are deleted. A card is
-//! then rendered again, because a POST or PATCH without an answer may have been carried out after a later one.
+//! The job `TidyPosts`: after a POST without an answer, the oldest own post stays and its duplicates are deleted. A
+//! card is then rendered again, because a POST or PATCH without an answer may have been carried out after a later one.
 
 use tracing::info;
 

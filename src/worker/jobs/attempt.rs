@@ -388,8 +388,8 @@ fn postings_of(
     facts: Vec<(Fact, Option<String>)>,
 ) -> Vec<Posting> {
     let now = ctx.deps.clock.now();
-    // A job that a person made owed again may be in its old round, and its tries are counted from 1 again. What it learns
-    // then must not count as a duplicate of what it learned before.
+    // A job that a person made owed again may be in its old round, and its tries are counted from 1 again. What it
+    // learns then must not count as a duplicate of what it learned before.
     let received_at = envelope.received_at.millis();
     let default_key = format!("job:{id}:{}:{received_at}", envelope.tries);
     facts

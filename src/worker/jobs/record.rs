@@ -65,8 +65,8 @@ const fn ending(verdict: &Verdict) -> Ending {
 }
 
 /// Whether the attempt is worth a record. A successful poll of a running room is not: a long meeting has hundreds of
-/// them, which would displace the records that matter, and what a poll finds is an event of its own. Work that turns out
-/// to be done already is recorded only if it ends a series of attempts. A job that is not owed is no attempt.
+/// them, which would displace the records that matter, and what a poll finds is an event of its own. Work that turns
+/// out to be done already is recorded only if it ends a series of attempts. A job that is not owed is no attempt.
 const fn is_worth_recording(begun: &AttemptStart<'_>, ending: Ending) -> bool {
     match ending {
         Ending::Done => !matches!(begun.job.job, Job::PollRoom { .. }),

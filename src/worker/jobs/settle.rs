@@ -100,8 +100,8 @@ pub(super) async fn give_up(
 }
 
 /// The same for poison, which no other message may begin again. So its meeting records first that the job was given up.
-/// The mark is cleared only after the dead letter is stored: if the process ends before that, the next process gives the
-/// job up once more.
+/// The mark is cleared only after the dead letter is stored: if the process ends before that, the next process gives
+/// the job up once more.
 pub(super) async fn give_up_poison(
     ctx: &WorkerContext,
     received: &Received,

@@ -1,5 +1,5 @@
-//! Handles a clock that was ahead and has been set back: jobs that were delayed by it are due too late by that difference.
-//! Meetings that were written under such a clock are woken, and apply then counts their times from now.
+//! Handles a clock that was ahead and has been set back: jobs that were delayed by it are due too late by that
+//! difference. Meetings that were written under such a clock are woken, and apply then counts their times from now.
 
 use std::time::Duration;
 
@@ -69,8 +69,8 @@ impl ClockWatch {
     }
 }
 
-/// The time at which a meeting was written. Each write stores until when the jobs of the meeting are published, which is a
-/// known time after the write.
+/// The time at which a meeting was written. Each write stores until when the jobs of the meeting are published, which
+/// is a known time after the write.
 async fn written_ahead(
     ctx: &WorkerContext,
     now: Timestamp,

@@ -193,8 +193,8 @@ async fn s3_announced_lengths_hold_no_room() {
     world.finish().await;
 }
 
-/// Keeps all room for long bodies of a route taken: more senders than there is room for, each with all but the last byte
-/// of the longest body, and again when it is ended.
+/// Keeps all room for long bodies of a route taken: more senders than there is room for, each with all but the last
+/// byte of the longest body, and again when it is ended.
 async fn fill(port: u16, path: &'static str, over: Arc<AtomicBool>) {
     let mut crowd = JoinSet::new();
     for _ in 0..12 {

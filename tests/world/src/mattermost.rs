@@ -5,7 +5,8 @@
 //! [`FakeMattermost`] (`say`, `command`, `join`, ...); what they see is read with [`Model`]'s queries.
 //!
 //! Reading order: `model` (what is kept), `posting` (rules of posts), `rest` (routes), `outgoing`, `command`
-//! `answer`, `incoming` and `plugin` (integrations), `server` (connections and faults), `verbs` (people), `demo` (the page).
+//! `answer`, `incoming` and `plugin` (integrations), `server` (connections and faults), `verbs` (people), `demo` (the
+//! page).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,8 +128,8 @@ impl FakeMattermost {
     }
 
     /// Faults by operation: `posts.create`, `posts.patch`, `posts.get`, `posts.delete`, `channels.posts`,
-    /// `channels.get`, `channels.member`, `channels.join`, `channels.direct`, `users.me`, `users.login`, `users.logout`, `users.get`,
-    /// `users.ids`, `users.by_name`, `config.client`, `system.ping`, `hooks.commands`,
+    /// `channels.get`, `channels.member`, `channels.join`, `channels.direct`, `users.me`, `users.login`,
+    /// `users.logout`, `users.get`, `users.ids`, `users.by_name`, `config.client`, `system.ping`, `hooks.commands`,
     /// `hooks.incoming`, `plugins.call`; `""` is all of them.
     pub fn faults(&self) -> &crate::FaultSwitch {
         &self.core.faults

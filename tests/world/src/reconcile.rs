@@ -1,5 +1,5 @@
-//! Reconciliation by id: what the relay accepted has come out, and no more often than it may. The integration tests, the
-//! load driver and the chaos program judge by it.
+//! Reconciliation by id: what the relay accepted has come out, and no more often than it may. The integration tests,
+//! the load driver and the chaos program judge by it.
 
 use std::fmt::{Display, Formatter};
 use std::ops::RangeInclusive;

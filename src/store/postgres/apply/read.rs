@@ -54,8 +54,8 @@ pub(super) async fn begin(
     Ok(view)
 }
 
-/// What the events' keys, their own ids, channels, sessions and rooms are found in. One round trip: the statements go out
-/// together, and the server carries them out one after the other.
+/// What the events' keys, their own ids, channels, sessions and rooms are found in. One round trip: the statements go
+/// out together, and the server carries them out one after the other.
 async fn look_up(
     client: &PostgresClient,
     keys: &BatchKeys,
