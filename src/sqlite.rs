@@ -1,8 +1,8 @@
-//! One SQLite file: a writer thread that commits many callers' changes at once, and a reader thread beside it.
+//! One SQLite file, with a writer thread that commits the changes of many callers at once, and a reader thread.
 //!
-//! `write` runs its closure inside a savepoint of a transaction that it shares with whoever else waits, and
-//! returns after that transaction is on stable storage (WAL, `synchronous = FULL`). A closure that fails or
-//! panics takes back only its own changes. Both the queue and the store build on this.
+//! `write` runs its closure in a savepoint of a transaction that it shares with other waiting callers, and returns
+//! after that transaction is on stable storage (WAL, `synchronous = FULL`). A closure that fails or panics rolls back
+//! only its own changes. Both the queue and the store use this.
 
 mod connect;
 #[cfg(test)]
@@ -19,34 +19,34 @@ use threads::{Ran, ReaderThread, Task, WriterThread, copy_error};
 pub(crate) use connect::make_private;
 pub(crate) use threads::SqliteThreads;
 
-/// Most callers that may wait for the writer, and for the reader; more wait outside.
+/// Most requests in the channel to the writer, and to the reader. Further callers wait before they are sent.
 const WAITING_MAX: usize = 1024;
 
-/// Why a change was not made. Nothing of it is on disk.
+/// Why a change was not made. No part of it is on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum SqliteError {
     /// SQLite refused the statement or the commit.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// A file beside the database's cannot be read or written.
+    /// A file that belongs to the database cannot be read or written.
     #[error(transparent)]
     File(#[from] std::io::Error),
     /// The file was closed by this process.
     #[error("the database file is closed")]
     Closed,
-    /// The closure itself decided to take its changes back, or panicked.
+    /// The closure rolled back its changes, or panicked.
     #[error("{0}")]
     Refused(String),
 }
 
 impl SqliteError {
-    /// The file's pages do not fit together: another try meets the same.
+    /// Whether the pages of the file are inconsistent, so that another try fails too.
     pub fn is_damaged(&self) -> bool {
         self.is_of(rusqlite::ErrorCode::DatabaseCorrupt)
             || self.is_of(rusqlite::ErrorCode::NotADatabase)
     }
 
-    /// The disk failed. What was written since the last change that succeeded may be on it or not.
+    /// Whether the disk failed. What was written since the last successful change may be on it or not.
     pub fn is_io(&self) -> bool {
         self.is_of(rusqlite::ErrorCode::SystemIoFailure) && !self.is_full()
     }
@@ -55,11 +55,11 @@ impl SqliteError {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(code))
     }
 
-    /// The disk or the quota is full: later may be better.
+    /// Whether the disk or the quota is full. It may work later.
     pub fn is_full(&self) -> bool {
         match self {
             Self::Sqlite(error) => {
-                // The index of the write-ahead log could not grow: SQLite has no nearer word for a full disk there.
+                // The index of the write-ahead log could not grow. SQLite has no better code for a full disk there.
                 let is_log_index = error.sqlite_error().is_some_and(|error| {
                     error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
                 });
@@ -70,7 +70,7 @@ impl SqliteError {
     }
 }
 
-/// Handle to one file; clones share its threads. The last clone to go ends them.
+/// Handle to one file. Clones share its threads, which end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Sqlite {
     writer: mpsc::Sender<Task>,
@@ -78,10 +78,10 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens or makes the file (readable by its owner only) and runs `migrate` on it before anyone else sees it.
+    /// Opens or creates the file, readable by its owner only, and runs `migrate` on it before anything else.
     ///
     /// # Errors
-    /// The directory is missing, the file is no database, its file system cannot keep a write-ahead log, or
+    /// The directory is missing, the file is not a database, its file system does not support a write-ahead log, or
     /// `migrate` fails.
     pub(crate) fn open(
         path: &Path,
@@ -106,11 +106,11 @@ impl Sqlite {
         Ok((Self { writer, reader }, threads))
     }
 
-    /// Runs `change` and returns its value once it is on stable storage. A caller that stops waiting leaves it
-    /// open whether the change is made.
+    /// Runs `change` and returns its value once it is on stable storage. If the caller stops waiting, the change may
+    /// still be made.
     ///
     /// # Errors
-    /// Whatever `change` returns, or that the commit failed; the file is then as it was before.
+    /// The error of `change`, or of the commit. The file is then as it was before.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
@@ -118,12 +118,12 @@ impl Sqlite {
         self.write_then(change, |outcome| outcome).await?
     }
 
-    /// Like `write`, and runs `then` with the outcome on the writer's thread: after the commit, before any later
-    /// change, in the order of the changes, and also when the caller no longer waits. So what is kept in memory
-    /// about the file follows the file. `then` must be short.
+    /// Like `write`, and then runs `then` with the result on the writer's thread: after the commit, before any later
+    /// change, in the order of the changes, and even if the caller no longer waits. So a copy in memory always matches
+    /// the file. `then` must be short.
     ///
     /// # Errors
-    /// [`SqliteError::Closed`], when neither of the two was run.
+    /// [`SqliteError::Closed`]: neither of the two was run.
     pub(crate) async fn write_then<T: Send + 'static, U: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
@@ -132,10 +132,10 @@ impl Sqlite {
         run(&self.writer, change, then).await
     }
 
-    /// Runs `query` on a second connection that never waits for the writer; all its statements see one state.
+    /// Runs `query` on a second connection, which never waits for the writer. All its statements see the same state.
     ///
     /// # Errors
-    /// Whatever `query` returns.
+    /// The error of `query`.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
@@ -165,7 +165,7 @@ async fn run<T: Send + 'static, U: Send + 'static>(
                 (Ok(_), Err(error)) => Err(SqliteError::Sqlite(copy_error(error))),
                 (Err(error), _) => Err(error),
             };
-            // A caller that no longer waits has no use for the answer.
+            // The caller may no longer wait for the answer.
             drop(answer.send(then(outcome)));
         };
         Ran {

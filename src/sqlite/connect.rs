@@ -1,4 +1,4 @@
-//! How a connection is set up.
+//! Sets up a connection.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, SqliteError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
-        // Only an empty file can be told to give back its free pages later.
+        // This can be set on an empty file only: it allows free pages to be released later.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     set_up(&connection)?;
@@ -53,7 +53,7 @@ fn set_up(connection: &Connection) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// Makes a missing file so that only its owner can read it; SQLite gives its log the same rights.
+/// Creates a missing file that only its owner can read. SQLite gives its log the same permissions.
 pub(crate) fn make_private(path: &Path) -> Result<(), SqliteError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! The two threads behind a file, and how the writer's makes one commit of many changes.
+//! The two threads of a file, and how the writer commits many changes at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
@@ -11,40 +11,40 @@ use super::SqliteError;
 /// Most callers that share one commit.
 pub(super) const GROUP_MAX: usize = 256;
 
-/// What a thread is asked to do.
+/// A request to a thread.
 pub(super) enum Task {
     Run(Run),
-    /// Take nothing more; what was sent before is still done.
+    /// Accept nothing more. Everything that was sent before is still done.
     Stop,
 }
 
-/// A caller's work; it gets the error instead of the connection when no transaction could be begun.
+/// A caller's work. It gets the error instead of the connection if no transaction could begin.
 type Run = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Ran + Send>;
 
-/// Tells the caller how the commit ended.
+/// Reports the result of the commit to the caller.
 pub(super) type Settle = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
 
 /// Work that was run and is not yet committed.
 pub(super) struct Ran {
-    /// Tells the caller how the commit ended.
+    /// Reports the result of the commit to the caller.
     pub(super) settle: Settle,
-    /// What SQLite said, if it refused.
+    /// The error of SQLite, if there was one.
     pub(super) error: Option<rusqlite::Error>,
 }
 
-/// What the writer's thread has.
+/// The state of the writer's thread.
 pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) changes: mpsc::Receiver<Task>,
 }
 
-/// What the reader's thread has.
+/// The state of the reader's thread.
 pub(super) struct ReaderThread {
     pub(super) connection: Connection,
     pub(super) reads: mpsc::Receiver<Task>,
 }
 
-/// The threads behind a [`Sqlite`](super::Sqlite); they end when its last clone is gone, or by `stop`.
+/// The threads behind a [`Sqlite`](super::Sqlite); they end when its last clone is dropped, or by `stop`.
 #[derive(Debug)]
 pub(crate) struct SqliteThreads {
     threads: [JoinHandle<()>; 2],
@@ -66,20 +66,20 @@ impl SqliteThreads {
         Self { threads, tasks }
     }
 
-    /// Waits until the file is closed. Every clone of the handle must be gone, or this waits for ever.
+    /// Waits until the file is closed. Every clone of the handle must be dropped before, or this waits forever.
     pub(crate) fn join(self) {
         for thread in self.threads {
-            // A panicked thread has already said so; the file is closed either way.
+            // A panicked thread has logged its panic already. The file is closed in any case.
             drop(thread.join());
         }
     }
 
-    /// Closes the file although clones of its handle are left, and waits for it: what was asked before is still
-    /// done, what is asked later gets [`SqliteError::Closed`]. Blocks: not for a thread that runs async tasks.
+    /// Closes the file although clones of its handle exist, and waits for that. Earlier requests are still done; later
+    /// ones get [`SqliteError::Closed`]. It blocks, so it must not run on a thread of async tasks.
     pub(crate) fn stop(self) {
         for tasks in &self.tasks {
             if let Some(tasks) = tasks.upgrade() {
-                // An error means that the thread is gone already.
+                // An error means that the thread has ended already.
                 drop(tasks.blocking_send(Task::Stop));
             }
         }
@@ -87,7 +87,7 @@ impl SqliteThreads {
     }
 }
 
-/// Runs `work` so that a failure or a panic takes back what it changed, and no more.
+/// Runs `work` so that a failure or a panic rolls back its own changes only.
 pub(super) fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, SqliteError>,
@@ -99,18 +99,18 @@ pub(super) fn in_savepoint<T>(
             run_cached(connection, "RELEASE change")?;
             Ok(value)
         });
-    // An error of the disk may already have ended the whole transaction; then there is nothing to take back.
+    // An error of the disk may have ended the whole transaction already. Then there is nothing to roll back.
     if result.is_err() && !connection.is_autocommit() {
         let taken_back = connection.execute_batch("ROLLBACK TO change; RELEASE change");
         if taken_back.is_err() {
-            // Nothing may be committed that holds a part of it.
+            // No part of it may be committed.
             drop(connection.execute_batch("ROLLBACK"));
         }
     }
     result
 }
 
-/// `rusqlite::Error` cannot be cloned: its code and text are what a caller decides on.
+/// Copies the code and text of an error, by which a caller decides. `rusqlite::Error` cannot be cloned.
 pub(super) fn copy_error(error: &rusqlite::Error) -> rusqlite::Error {
     match error {
         rusqlite::Error::SqliteFailure(code, text) => {
@@ -152,8 +152,8 @@ fn run_writer(writer: WriterThread) {
     }
 }
 
-/// Runs and commits work of `group`: all of it, unless SQLite ends the transaction by itself. Then those in it
-/// have failed together, and what is left was not touched.
+/// Runs and commits the work of `group`. If SQLite ends the transaction by itself, the work in it has failed together,
+/// and the rest of the group was not run.
 fn commit_together(connection: &Connection, group: &mut std::vec::IntoIter<Run>) {
     if let Err(error) = run_cached(connection, "BEGIN IMMEDIATE") {
         tracing::error!(%error, "sqlite cannot begin a transaction");
@@ -179,7 +179,7 @@ fn commit_together(connection: &Connection, group: &mut std::vec::IntoIter<Run>)
     if let Err(error) = &committed {
         tracing::error!(%error, changes = done.len(), "sqlite did not commit");
         if !connection.is_autocommit() {
-            // Without this the next BEGIN would fail; an error here shows up there.
+            // Without this the next BEGIN would fail. An error here appears there.
             drop(connection.execute_batch("ROLLBACK"));
         }
     }
@@ -202,7 +202,7 @@ fn run_reader(reader: ReaderThread) {
     }
 }
 
-/// A caller's last word must not end the thread for all others.
+/// Runs a caller's callback. Its panic must not end the thread, which all callers share.
 fn settle(ran: Ran, committed: Result<(), &rusqlite::Error>) {
     drop(catch_unwind(AssertUnwindSafe(|| (ran.settle)(committed))));
 }

@@ -1,5 +1,5 @@
-//! What a batch of events does, in memory: a back end reads what the [`BatchKeys`] name into a [`View`], asks
-//! [`View::apply`], and writes what that leaves to be written, all in one transaction.
+//! Applies a batch of events in memory. A back end reads what the [`BatchKeys`] name into a [`View`], calls
+//! [`View::apply`], and writes the result, all in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use crate::domain::apply::{Aim, Applied, Effect, Policy, Subject, aim, decide, r
 use crate::domain::{Event, EventId, Meeting, MeetingId, Origin, Timestamp};
 use crate::ports::Incoming;
 
-/// What the events of a batch name, each without doubles.
+/// What the events of a batch name, each once.
 #[derive(Default)]
 pub(super) struct BatchKeys {
     pub(super) origins: BTreeSet<Origin>,
@@ -23,7 +23,7 @@ pub(super) struct BatchKeys {
 }
 
 impl BatchKeys {
-    /// The keys of these events.
+    /// Collects the keys of these events.
     pub(super) fn of(batch: &[Incoming]) -> Self {
         let mut keys = Self::default();
         for Incoming { event, .. } in batch {
@@ -46,28 +46,28 @@ impl BatchKeys {
     }
 }
 
-/// What is known of the first event of a dedup key.
+/// The first event of a dedup key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct First {
     /// Its id.
     pub(super) event: EventId,
     /// `content_hash` of its fact.
     pub(super) content: [u8; 32],
-    /// The meeting that it concerned.
+    /// Its meeting.
     pub(super) meeting: Option<MeetingId>,
 }
 
-/// One line of the event log.
+/// A row of the event log.
 pub(super) struct LogLine {
     pub(super) event: Event,
     pub(super) effect: Effect,
     pub(super) meeting: Option<MeetingId>,
 }
 
-/// What is to be written beside meetings.
+/// What must be written besides meetings.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// By what meetings are found now and were not before: requests, sessions, artifacts.
+    /// New keys by which meetings are found: requests, sessions, artifacts.
     pub(super) requests: Vec<(String, MeetingId)>,
     pub(super) sids: Vec<(String, MeetingId)>,
     pub(super) artifacts: Vec<(String, MeetingId)>,
@@ -76,17 +76,17 @@ pub(super) struct Changes {
     pub(super) lines: Vec<LogLine>,
 }
 
-/// What the store says about a batch's [`BatchKeys`], as the batch has left it so far.
+/// The content of the store for the [`BatchKeys`] of a batch, as changed by the batch so far.
 #[derive(Default)]
 pub(super) struct View {
     pub(super) seen: BTreeMap<Origin, First>,
-    /// Events that have a line.
+    /// Events that have a row in the log.
     pub(super) logged: HashSet<String>,
     /// The running meetings of the channels.
     pub(super) running: Vec<MeetingId>,
     pub(super) sids: HashMap<String, MeetingId>,
     pub(super) rooms: HashMap<String, MeetingId>,
-    /// The meetings that [`View::named`] lists, as far as there are any.
+    /// Those meetings of [`View::named`] that exist.
     pub(super) meetings: HashMap<MeetingId, Meeting>,
     added: HashSet<MeetingId>,
     changed: HashSet<MeetingId>,
@@ -94,7 +94,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The meetings that must be read, once all the rest is.
+    /// The meetings that must be read after everything else.
     pub(super) fn named(&self, keys: &BatchKeys) -> HashSet<MeetingId> {
         keys.meetings
             .iter()
@@ -109,7 +109,7 @@ impl View {
     /// Applies the events in their order.
     ///
     /// # Errors
-    /// One of them is refused, and the text tells which: nothing of the batch may be written.
+    /// One of them is refused, and the text says which. Nothing of the batch may be written.
     pub(super) fn apply(
         &mut self,
         batch: &[Incoming],
@@ -127,7 +127,7 @@ impl View {
         self.of(&self.added)
     }
 
-    /// Meetings whose row does not say the same.
+    /// Meetings that differ from their row.
     pub(super) fn changed(&self) -> Vec<&Meeting> {
         self.of(&self.changed)
     }
@@ -157,7 +157,7 @@ impl View {
             };
             let meeting = first.meeting.and_then(|id| self.meetings.get(&id));
             let applied = repeat(meeting, aim, event, first.event, effect, policy, now);
-            // The very same event again is a redelivery: nothing new.
+            // The very same event was redelivered: it changes nothing.
             if first.event != event.id && !self.logged.contains(&event.id.to_string()) {
                 self.add_line(event, effect, first.meeting);
             }
@@ -183,7 +183,7 @@ impl View {
         Ok(applied)
     }
 
-    /// Which meeting an event is about.
+    /// Finds the meeting of an event.
     fn aim(&self, event: &Event) -> Aim {
         match subject(&event.fact) {
             Subject::Meeting(id) => Aim::at(self.meetings.get(&id).map(|meeting| meeting.id)),
@@ -202,7 +202,7 @@ impl View {
         }
     }
 
-    /// Takes a meeting that an event has founded: it must be new, whoever the id was drawn for.
+    /// Adds a meeting that an event has created. Its id must be new.
     fn add(&mut self, meeting: Meeting) -> Result<(), String> {
         if self.meetings.contains_key(&meeting.id) {
             return Err(not_new(&meeting));
@@ -213,7 +213,7 @@ impl View {
         Ok(())
     }
 
-    /// Takes a meeting that [`Self::aim`] named, as an event left it.
+    /// Stores a meeting of [`Self::aim`] after an event has changed it.
     fn change(&mut self, meeting: Meeting) {
         if !self.added.contains(&meeting.id) {
             self.changed.insert(meeting.id);
@@ -221,7 +221,7 @@ impl View {
         self.keep(meeting);
     }
 
-    /// Notes by what the meeting is found and was not before; nothing is ever taken from these sets.
+    /// Records the new keys by which the meeting is found. Keys are never removed.
     fn keep(&mut self, meeting: Meeting) {
         let (id, changes) = (meeting.id, &mut self.changes);
         let before = self.meetings.get(&id);
@@ -237,7 +237,7 @@ impl View {
             .filter(|sid| before.is_none_or(|before| !before.breakouts.contains(*sid)));
         for sid in own.map(|session| &session.sid).chain(breakouts) {
             changes.sids.push((sid.to_string(), id));
-            // Whoever had the session first keeps it.
+            // A session stays with its first meeting.
             self.sids.entry(sid.to_string()).or_insert(id);
         }
         let artifacts = meeting
@@ -259,7 +259,7 @@ impl View {
     }
 }
 
-/// Why a meeting cannot be founded.
+/// Why a meeting cannot be created.
 pub(super) fn not_new(meeting: &Meeting) -> String {
     format!(
         "meeting {} cannot be new: its id or its room {} is known",
@@ -267,8 +267,8 @@ pub(super) fn not_new(meeting: &Meeting) -> String {
     )
 }
 
-/// What the event does to the meeting. A panic would end whoever works for everybody here, so it refuses this event:
-/// the error says which.
+/// Decides what the event does to the meeting. A panic would end the thread that all callers share, so it only makes
+/// this event fail; the error names it.
 fn decide_or_refuse(
     meeting: Option<Meeting>,
     aim: Aim,

@@ -1,4 +1,4 @@
-//! Closed sets as the words that stand in columns.
+//! Reads the words in columns as enums.
 
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
@@ -7,12 +7,12 @@ use crate::domain::State;
 use crate::domain::apply::Effect;
 use crate::ports::{DeadKind, Ending, QueueName};
 
-/// The state that `State::as_str` writes so.
+/// The state with this word in `State::as_str`.
 pub(super) fn state(word: &str) -> Option<State> {
     State::deserialize(StrDeserializer::<Error>::new(word)).ok()
 }
 
-/// What `DeadKind::as_str` writes so.
+/// The kind with this word in `DeadKind::as_str`.
 pub(super) fn dead_kind(word: &str) -> Option<DeadKind> {
     [DeadKind::Event, DeadKind::Job, DeadKind::Unreadable]
         .into_iter()
@@ -26,19 +26,19 @@ const EFFECTS: [Effect; 4] = [
     Effect::Foreign,
 ];
 
-/// What `Effect::as_str` writes so.
+/// The effect with this word in `Effect::as_str`.
 pub(super) fn effect(word: &str) -> Option<Effect> {
     EFFECTS.into_iter().find(|effect| effect.as_str() == word)
 }
 
-/// What `Ending::as_str` writes so.
+/// The ending with this word in `Ending::as_str`.
 pub(super) fn ending(word: &str) -> Option<Ending> {
     Ending::ALL
         .into_iter()
         .find(|ending| ending.as_str() == word)
 }
 
-/// What `QueueName::as_str` writes so.
+/// The queue with this word in `QueueName::as_str`.
 pub(super) fn queue(word: &str) -> Option<QueueName> {
     QueueName::ALL
         .into_iter()

@@ -1,13 +1,13 @@
-//! What makes two events of one dedup key the same.
+//! Decides whether two events of one dedup key have the same content.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::{Fact, MeetingId, TriggerSource};
 
-/// The SHA-256 of what `fact` says. The id that ingress drew for the meeting is left out: two hooks that fire for
-/// one post draw two of them and still say the same. So do a hook and the relay's own look at the post, whether its
-/// thread was read or not, and whatever the immediate answer could tell.
+/// The SHA-256 of the content of `fact`. The id that ingress assigned to the meeting is left out, because two webhooks
+/// for one post get two ids and still have the same content. So do a webhook and the catch-up, whether the thread of
+/// the post was read or not, and whatever the immediate answer said.
 pub(super) fn content_hash(fact: &Fact) -> Result<[u8; 32], serde_json::Error> {
     let text = match fact {
         Fact::MeetingRequested { .. } => {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn hash_does_not_change_between_versions() {
-        // Doubles come up to 30 days later, after an update perhaps.
+        // Duplicates may arrive 30 days later, perhaps after an update.
         insta::assert_snapshot!(hex::encode(hash(REQUESTED)), @"8ababe9a6f721ec94cf6a3a940f46fe1f16146a8f59ce82569956f110a5c4ff3");
     }
 }

@@ -1,6 +1,6 @@
-//! The store in a PostgreSQL database that several replicas share. Each call borrows a connection of a small pool;
-//! what must hold together is one transaction. While the database is away, every call says so, and works again by
-//! itself once it is back.
+//! The store in a PostgreSQL database that several replicas share. Each call borrows a connection of a small pool.
+//! Changes that belong together are one transaction. While the database is unavailable, every call fails with that
+//! error; calls work again as soon as it is available.
 
 mod apply;
 mod connect;
@@ -39,16 +39,17 @@ use failure::StoreFailure;
 use pooled_client::PooledClient;
 use schema::PostgresSchemaError;
 
-/// The tables must be as this version needs them within this time, waiting for other replicas included.
+/// Within this time the tables must have the schema of this version, including the wait for other replicas.
 const MIGRATED_WITHIN: Duration = Duration::from_secs(600);
 
-/// Why the database cannot be used. The text is one line that says what, where and what to change, never the password.
+/// Why the database cannot be used. The text is one line that says what is wrong, where, and what to change. It never
+/// contains the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostgresError {
     /// A person must change something: credentials, database, certificate, address, rights or version.
     #[error("{0}")]
     Refused(String),
-    /// It may be back later.
+    /// It may be available later.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -58,12 +59,12 @@ pub enum PostgresError {
 pub struct PostgresStore {
     settings: PostgresSettings,
     pool: Pool,
-    /// Its tables are as this version needs them.
+    /// Its tables have the schema of this version.
     is_prepared: AtomicBool,
 }
 
 impl PostgresStore {
-    /// Makes the store without calling the database. Until [`Self::prepare`] has worked once, it is away.
+    /// Makes the store without calling the database. It is unavailable until [`Self::prepare`] has succeeded once.
     ///
     /// # Errors
     /// The file of authorities cannot be used.
@@ -78,10 +79,11 @@ impl PostgresStore {
         })
     }
 
-    /// Connects and brings the tables to this version's form; replicas that start together take turns.
+    /// Connects and migrates the tables to the schema of this version. Replicas that start together do this one after
+    /// the other.
     ///
     /// # Errors
-    /// See [`PostgresError`]; a database that is refused is left as it was.
+    /// See [`PostgresError`]. A refused database is not changed.
     pub async fn prepare(&self) -> Result<(), PostgresError> {
         let tell = DatabaseAddress(&self.settings);
         let link = self.connect().await?;
@@ -99,7 +101,7 @@ impl PostgresStore {
         }
     }
 
-    /// Whether [`Self::prepare`] has worked.
+    /// Whether [`Self::prepare`] has succeeded.
     pub fn is_prepared(&self) -> bool {
         self.is_prepared.load(Ordering::Relaxed)
     }
@@ -110,7 +112,7 @@ impl PostgresStore {
                 "PostgreSQL has not been reached since the start".to_owned(),
             ));
         }
-        // A log-in that is refused now was good at the start: nothing is given up because of it.
+        // The credentials worked at the start, so a refused login now must not make any job fail for good.
         self.connect()
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))
@@ -127,7 +129,7 @@ impl PostgresStore {
     }
 }
 
-/// Lends a connection to one call.
+/// Borrows a connection for one call.
 macro_rules! call {
     ($store:ident, $work:path, $($value:expr),*) => {{
         let link = $store.link().await?;
@@ -286,7 +288,7 @@ impl Store for PostgresStore {
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
-            // Each piece is a call of its own, so that none takes long.
+            // Each part is a call of its own, so that none takes long.
             let piece = call!(self, log::forget_piece, before)?;
             if piece == 0 {
                 return Ok(forgotten);
@@ -296,17 +298,17 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        // Connections on loan are closed when they come back.
+        // Borrowed connections are closed when they are returned.
         self.pool.close();
     }
 }
 
-/// How many rows to ask for: `asked`, but at most `most`.
+/// The limit of a query: `asked`, but at most `most`.
 fn limit(asked: usize, most: usize) -> i64 {
     i64::try_from(asked.min(most)).unwrap_or(i64::MAX)
 }
 
-/// A small number out of its wide column.
+/// Reads a small number from a wider column.
 fn number(wide: i64) -> Option<u32> {
     u32::try_from(wide).ok()
 }

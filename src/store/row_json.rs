@@ -1,5 +1,5 @@
-//! A meeting and its posts as the texts of their rows: JSON, the meeting's without its posts. Errors never quote a
-//! text: it may hold a secret.
+//! Meetings and posts as the JSON texts in their rows. The text of a meeting does not contain its posts. Errors never
+//! quote a text, because it may contain a secret.
 
 use std::fmt::Display;
 
@@ -7,13 +7,13 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::{Meeting, MeetingId, PostKey, PostRow};
 
-/// The text of a meeting.
+/// Writes the text of a meeting.
 pub(super) fn write(meeting: &Meeting) -> Result<String, String> {
     serde_json::to_string(meeting)
         .map_err(|error| format!("meeting {} cannot be written: {error}", meeting.id))
 }
 
-/// The meeting of a text, which must be this one; without its posts.
+/// Reads a meeting, without its posts. It must have this id.
 pub(super) fn read(id: MeetingId, text: &str) -> Result<Meeting, String> {
     let meeting: Meeting = parse(format_args!("meeting {id}"), text)?;
     if meeting.id != id {
@@ -22,12 +22,12 @@ pub(super) fn read(id: MeetingId, text: &str) -> Result<Meeting, String> {
     Ok(meeting)
 }
 
-/// The text of a post's row.
+/// Writes the text of a post.
 pub(super) fn write_post(row: &PostRow) -> Result<String, String> {
     serde_json::to_string(row).map_err(|error| format!("a post cannot be written: {error}"))
 }
 
-/// The key and the row of a post that stand in these columns.
+/// Reads the key and the row of a post from their columns.
 pub(super) fn read_post(
     meeting: MeetingId,
     key: &str,
@@ -40,7 +40,7 @@ pub(super) fn read_post(
 }
 
 fn parse<T: DeserializeOwned>(row: impl Display, text: &str) -> Result<T, String> {
-    // serde's own words would quote the value.
+    // serde's own error would quote the value.
     serde_json::from_str(text).map_err(|error| {
         format!(
             "{row} cannot be read: its body is damaged at line {} column {}",
@@ -50,12 +50,13 @@ fn parse<T: DeserializeOwned>(row: impl Display, text: &str) -> Result<T, String
     })
 }
 
-/// A column that cannot be what it says, of a row that `row` names. The value is not told: it may be a secret.
+/// The error text for a column that cannot be read, in the row that `row` names. It does not contain the value, which
+/// may be a secret.
 pub(super) fn damaged(row: impl Display, column: &str) -> String {
     format!("{row} cannot be read: its column {column} is damaged")
 }
 
-/// What stands where a meeting's id must.
+/// The error text for a text that is not the id of a meeting.
 pub(super) fn read_id(text: &str) -> Result<MeetingId, String> {
     text.parse()
         .map_err(|_| format!("{text:?} stands where a meeting's id must"))

@@ -1,5 +1,5 @@
-//! The store in one SQLite file: the default. Changes go through the file's writer thread, look-ups through its
-//! reader thread; both see only whole transactions.
+//! The store in one SQLite file, which is the default. Changes use the writer thread of the file, queries its reader
+//! thread. Both see only whole transactions.
 
 mod apply;
 mod dead_letters;
@@ -37,7 +37,7 @@ use schema::SchemaError;
 /// Why the store did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no file and none can be made.
+    /// There is no file, and it cannot be created.
     #[error(
         "the store's file {} cannot be made: the directory must exist and this user must be allowed to write there: {source}",
         path.display()
@@ -45,7 +45,7 @@ pub enum OpenError {
     NotMade {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The file is another program's, or the queue's.
@@ -66,17 +66,17 @@ pub enum OpenError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its form.
+        /// The version of its schema.
         found: i64,
-        /// The newest form that this version knows.
+        /// The newest version that this relay knows.
         known: i64,
     },
-    /// SQLite refuses the file: no permission, no database, or damaged.
+    /// SQLite refuses the file: no permission, not a database, or damaged.
     #[error("SQLite cannot open the store's file {}: {source}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: SqliteError,
     },
 }
@@ -89,11 +89,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens or makes the file, brings it to this version's form and forgets all leases. It blocks: call it before
-    /// serving, or on a blocking thread.
+    /// Opens or creates the file, migrates it to the schema of this version and deletes all leases. It blocks: call it
+    /// before serving, or on a blocking thread.
     ///
     /// # Errors
-    /// See [`OpenError`]; a file that is refused is left as it was.
+    /// See [`OpenError`]. A refused file is not changed.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         make_private(path).map_err(|source| OpenError::NotMade {
             path: path.to_owned(),
@@ -357,7 +357,7 @@ impl Store for SqliteStore {
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
-            // Each piece is a change of its own, so that others get their turn at the writer between them.
+            // Each part is a change of its own, so that other changes can run between them.
             let piece = self
                 .write(move |file| log::forget_piece(file, before))
                 .await?;
@@ -378,19 +378,19 @@ impl Store for SqliteStore {
             return;
         };
         drop(sqlite);
-        // Calls under way hold the file open until they are done; the join waits for them. Only a panic of the
-        // blocking thread could be told here, and `join` has none.
+        // Calls in flight keep the file open until they are done, and the join waits for them. Only a panic of the
+        // blocking thread could be reported here, and `join` does not panic.
         drop(tokio::task::spawn_blocking(move || threads.join()).await);
     }
 }
 
-/// How many rows to ask for: `asked`, but at most `most`.
+/// The limit of a query: `asked`, but at most `most`.
 fn limit(asked: usize, most: usize) -> i64 {
     i64::try_from(asked.min(most)).unwrap_or(i64::MAX)
 }
 
-/// Makes the file readable by this user alone: it holds the signing secret. SQLite gives the files beside it the
-/// same rights. A file that is there is left as it is.
+/// Creates the file so that only this user can read it, because it contains the signing secret. SQLite gives its other
+/// files the same permissions. An existing file is not changed.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,8 +1,9 @@
 //! A batch of events, in one transaction.
 //!
-//! Several replicas apply at once. Whatever two of them could decide about differently is locked before it is looked
-//! at, in the same order everywhere: first the events' keys, places and sessions (advisory locks, by number), then the
-//! meetings' rows (by id). So a replica waits for another's commit and then sees what it wrote.
+//! Several replicas apply events at the same time. Whatever two of them could decide about differently is locked
+//! before it is read, always in the same order: first the keys, conversations and sessions of the events (advisory
+//! locks, by number), then the rows of the meetings (by id). So a replica waits for the commit of another one and then
+//! sees what it wrote.
 
 mod locks;
 mod read;
@@ -17,12 +18,12 @@ use crate::domain::apply::{Applied, Policy};
 use crate::ports::Incoming;
 use crate::store::batch::BatchKeys;
 
-/// How often a transaction is repeated that stood in another's way.
+/// How many times a transaction is repeated that conflicted with another one.
 const AGAIN_MAX: u32 = 3;
-/// Longest pause before it is, times how often it was.
+/// Longest pause before a repetition, multiplied by its number.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// Applies the events in their order; on an error nothing is written.
+/// Applies the events in their order. On an error nothing is written.
 pub(super) async fn apply(
     client: &PostgresClient,
     batch: &[Incoming],

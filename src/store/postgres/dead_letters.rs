@@ -11,7 +11,7 @@ use crate::ports::{DeadFilter, DeadKind, DeadLetter};
 use crate::store::row_json::{damaged, read_id};
 use crate::store::{LISTED_MAX, columns};
 
-/// Keeps the letter instead of any other of its id.
+/// Stores a dead letter, which replaces any other with its id.
 pub(super) async fn bury(client: &PostgresClient, letter: &DeadLetter) -> Result<(), StoreFailure> {
     let text =
         "INSERT INTO dead_letters (id, queue, kind, meeting, reason, buried_at, attempts, body)
@@ -38,7 +38,7 @@ pub(super) async fn bury(client: &PostgresClient, letter: &DeadLetter) -> Result
     Ok(())
 }
 
-/// The newest letters that pass the filter, without their bodies.
+/// The newest dead letters that match the filter, without their bodies.
 pub(super) async fn list(
     client: &PostgresClient,
     filter: &DeadFilter,
@@ -68,7 +68,7 @@ pub(super) async fn list(
     found.iter().map(read).collect()
 }
 
-/// One letter, whole.
+/// One dead letter with its body.
 pub(super) async fn load(
     client: &PostgresClient,
     id: &str,
@@ -79,7 +79,7 @@ pub(super) async fn load(
     found.as_ref().map(read).transpose()
 }
 
-/// Tells whether there was one.
+/// Removes a dead letter. Whether there was one.
 pub(super) async fn remove(
     client: &PostgresClient,
     id: &str,

@@ -14,7 +14,7 @@ use crate::ports::{MeetingFilter, MeetingSummary};
 use crate::store::row_json::{self, damaged};
 use crate::store::{LISTED_MAX, columns};
 
-/// One statement, so that a meeting and its posts are of one moment; the body comes with the first of them alone.
+/// One statement, so that a meeting and its posts belong to the same moment. Only the first row has the body.
 macro_rules! whole_where {
     ($which:literal) => {
         concat!(
@@ -82,12 +82,12 @@ pub(super) fn read_whole(found: &[Row]) -> Result<HashMap<MeetingId, Meeting>, S
     Ok(meetings)
 }
 
-/// What runs in a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
+/// The running meetings of a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
 pub(super) async fn running_in(
     client: &PostgresClient,
     channel: &str,
 ) -> Result<Vec<Meeting>, StoreFailure> {
-    // Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
+    // Keys of conversations are `<channel key>|<thread>`, and `}` is the character after `|`.
     let text = whole_where!(
         "ANY(SELECT id FROM meetings WHERE running AND place >= ($1::text || '|') COLLATE \"C\"
                  AND place < ($1::text || '}') COLLATE \"C\"
@@ -116,7 +116,7 @@ pub(super) async fn list(
         };
     }
     let most = limit(filter.limit, LISTED_MAX);
-    // Two texts, so that each finds its own index.
+    // Two statements, so that each uses its own index.
     let text = if filter.running_only {
         listed!("WHERE running")
     } else {
@@ -126,7 +126,7 @@ pub(super) async fn list(
     found.iter().map(read_summary).collect()
 }
 
-/// Meetings to be woken, longest first.
+/// Meetings that are to be woken; those that wait longest come first.
 pub(super) async fn due(
     client: &PostgresClient,
     now: Timestamp,
@@ -143,7 +143,7 @@ pub(super) async fn due(
     found.iter().map(read).collect()
 }
 
-/// How many are not over.
+/// How many meetings are not over.
 pub(super) async fn count_running(client: &PostgresClient) -> Result<u64, StoreFailure> {
     super::count(
         client,
@@ -152,7 +152,7 @@ pub(super) async fn count_running(client: &PostgresClient) -> Result<u64, StoreF
     .await
 }
 
-/// What a person's id leads to.
+/// Finds a meeting by an id that a person gives.
 pub(super) async fn id_of(
     client: &PostgresClient,
     text: &str,
@@ -167,7 +167,7 @@ pub(super) fn read_id(row: &Row, column: &str) -> Result<MeetingId, StoreFailure
     row_json::read_id(row.try_get(column)?).map_err(StoreFailure::Refused)
 }
 
-/// The same, where none may stand.
+/// The same for a column that may be empty.
 pub(super) fn read_optional_id(row: &Row, column: &str) -> Result<Option<MeetingId>, StoreFailure> {
     let text: Option<&str> = row.try_get(column)?;
     text.map(row_json::read_id)

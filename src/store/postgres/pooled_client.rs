@@ -1,4 +1,4 @@
-//! One connection on loan, and the statements on it.
+//! A borrowed connection, and the statements on it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,8 +15,9 @@ pub(super) type PostgresClient = ClientWrapper;
 /// Values of a statement.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// A connection on loan. It goes back to the pool when its work has ended as it should; when the work was cut off or
-/// the connection broke, it is closed instead, so that nobody else meets an open transaction or another's answers.
+/// A borrowed connection. It is returned to the pool when its work has ended normally. If the work was cancelled or the
+/// connection broke, it is closed instead, so that no later call finds an open transaction or the answers of another
+/// call.
 pub(super) struct PooledClient {
     /// `None` only while it is dropped.
     client: Option<Object>,
@@ -25,7 +26,7 @@ pub(super) struct PooledClient {
 }
 
 impl PooledClient {
-    /// Takes what the pool gave.
+    /// Wraps a connection of the pool.
     pub(super) fn new(client: Object, call_timeout: Duration) -> Self {
         Self {
             client: Some(client),
@@ -79,7 +80,7 @@ impl Drop for PooledClient {
         if !self.is_sound.load(Ordering::Relaxed)
             && let Some(client) = self.client.take()
         {
-            // Out of the pool, and closed.
+            // It is removed from the pool and closed.
             drop(Object::take(client));
         }
     }

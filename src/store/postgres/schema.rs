@@ -1,11 +1,12 @@
-//! The database's form: numbered steps, each applied once, whole or not at all, by one replica at a time.
+//! The schema of the database, as numbered migrations. Each is applied once, in one transaction, by one replica at a
+//! time.
 
 use tokio_postgres::error::SqlState;
 
 use super::failure::StoreFailure;
 use super::pooled_client::{PostgresClient, execute, row, rows};
 
-/// The steps in their order. A step that was released is never changed; a new form is a new step.
+/// The migrations in their order. A released migration is never changed; a new schema is a new migration.
 const STEPS: &[Migration] = &[
     Migration {
         number: 1,
@@ -19,10 +20,11 @@ const STEPS: &[Migration] = &[
     },
 ];
 
-/// Held while a step is applied ("mrst" and "migr" in ASCII), so that replicas that start together wait for each other.
+/// The advisory lock that is held while a migration is applied ("mrst" and "migr" in ASCII), so that replicas that
+/// start together wait for each other.
 const LOCK: i64 = 0x6d72_7374_6d69_6772;
 
-/// The table that tells a store of ours from another program's database.
+/// The table that distinguishes a store of the relay from the database of another program.
 const MARKER: &str = "CREATE TABLE IF NOT EXISTS meetrelay_migrations (
     number     integer PRIMARY KEY,
     name       text NOT NULL,
@@ -38,19 +40,19 @@ struct Migration {
 /// Why the database cannot be a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PostgresSchemaError {
-    /// Another program's tables are there.
+    /// It contains the tables of another program.
     Foreign { schema: String },
-    /// A newer version of the relay was here.
+    /// A newer version of the relay has migrated it.
     Newer { found: i32, known: i32 },
-    /// It cannot keep every character.
+    /// Its encoding cannot store every character.
     Encoding(String),
-    /// The connection's search path leads nowhere.
+    /// The search path of the connection contains no schema.
     NoSchema,
-    /// The user may not make tables.
+    /// The user may not create tables.
     NoRightToMake { schema: String },
-    /// The user may not work on this table.
+    /// The user may not use this table.
     NoRightTo { table: String },
-    /// The server did not do it.
+    /// The server failed.
     StoreFailure(StoreFailure),
 }
 
@@ -66,18 +68,19 @@ impl From<tokio_postgres::Error> for PostgresSchemaError {
     }
 }
 
-/// The newest step that this version knows.
+/// The number of the newest migration that this version knows.
 const fn newest() -> i32 {
     STEPS[STEPS.len() - 1].number
 }
 
-/// Brings the database to this version's form. Where it has that already, no right but those of daily work is needed.
+/// Migrates the database to the schema of this version. If it has that schema already, only the rights of daily work
+/// are needed.
 pub(super) async fn migrate(client: &PostgresClient) -> Result<(), PostgresSchemaError> {
     if look(client).await?.found < Some(newest()) {
         for step in STEPS {
             let applied = apply(client, step).await;
             if applied.is_err() {
-                // Why it failed is what is told; a connection that cannot do this is closed by now.
+                // The first error is reported. A connection on which this fails is closed already.
                 drop(client.batch_execute("ROLLBACK").await);
             }
             applied?;
@@ -86,15 +89,16 @@ pub(super) async fn migrate(client: &PostgresClient) -> Result<(), PostgresSchem
     check_rights(client).await
 }
 
-/// Where the tables are, and how far they are.
+/// Where the tables are, and which migrations were applied.
 struct SchemaState {
     schema: String,
-    /// The newest step that was applied; 0 before the first, `None` where no step ever was.
+    /// The number of the newest migration that was applied. 0 before the first. `None`: there are no tables of the
+    /// relay.
     found: Option<i32>,
 }
 
 async fn look(client: &PostgresClient) -> Result<SchemaState, PostgresSchemaError> {
-    // `to_regclass` would ask a cache, which does not know yet what another replica made while we waited for it.
+    // `to_regclass` would use a cache, which does not contain yet what another replica created while we waited for it.
     let text =
         "SELECT current_schema()::text AS schema, current_setting('server_encoding') AS encoding,
              EXISTS (SELECT 1 FROM pg_class WHERE relname = 'meetrelay_migrations'
@@ -130,7 +134,7 @@ async fn look(client: &PostgresClient) -> Result<SchemaState, PostgresSchemaErro
     Ok(SchemaState { schema, found })
 }
 
-/// Whether somebody's tables are there; what an extension brought is nobody's.
+/// Whether there are tables of another program. Tables of an extension do not count.
 async fn has_tables(client: &PostgresClient) -> Result<bool, PostgresSchemaError> {
     let text = "SELECT EXISTS (SELECT 1 FROM pg_class AS c
              WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -141,14 +145,14 @@ async fn has_tables(client: &PostgresClient) -> Result<bool, PostgresSchemaError
     }
 }
 
-/// A crash before the commit leaves the database as it was, and the next start does the step again.
+/// Applies a migration. After a crash before the commit the database is unchanged, and the next start applies it again.
 async fn apply(client: &PostgresClient, step: &Migration) -> Result<(), PostgresSchemaError> {
-    // It may take longer than a call, and so may another replica that is at it.
+    // It may take longer than a call, and so may another replica that applies it.
     client
         .batch_execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         .await?;
     execute(client, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    // Behind the lock: before it another replica may have been at it.
+    // This is checked under the lock, because another replica may have applied it before.
     let SchemaState { schema, found } = look(client).await?;
     if found.is_none() && has_tables(client).await? {
         return Err(PostgresSchemaError::Foreign { schema });
@@ -170,7 +174,7 @@ async fn apply(client: &PostgresClient, step: &Migration) -> Result<(), Postgres
     Ok(())
 }
 
-/// The user who made the tables may be another than the one who works on them.
+/// Checks the rights on the tables. The user who created them may be another one.
 async fn check_rights(client: &PostgresClient) -> Result<(), PostgresSchemaError> {
     let text = "SELECT name FROM unnest(ARRAY['meetings', 'sessions', 'requests', 'artifacts', 'posts', 'seen',
              'events', 'attempts', 'notes', 'dead_letters', 'marks', 'leases', 'settings']) AS name

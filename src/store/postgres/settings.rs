@@ -1,10 +1,10 @@
-//! Small values that outlive the process.
+//! Small values that are kept between processes.
 
 use super::failure::StoreFailure;
 use super::pooled_client::{PostgresClient, execute, row};
 use super::text::Text;
 
-/// What stands there.
+/// Reads a value.
 pub(super) async fn load(
     client: &PostgresClient,
     name: &str,
@@ -14,7 +14,7 @@ pub(super) async fn load(
     Ok(found.map(|row| row.try_get("value")).transpose()?)
 }
 
-/// Writes it.
+/// Writes a value.
 pub(super) async fn put(
     client: &PostgresClient,
     name: &str,
@@ -26,7 +26,7 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Writes it unless there is one, and answers what then stands there.
+/// Writes a value unless there is one, and returns the value that is then stored.
 pub(super) async fn load_or_insert(
     client: &PostgresClient,
     name: &str,

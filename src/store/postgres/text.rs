@@ -1,4 +1,4 @@
-//! Text as PostgreSQL can keep it.
+//! Text as PostgreSQL can store it.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,8 +6,8 @@ use std::error::Error;
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-/// A text without U+0000, which PostgreSQL has no place for: U+FFFD stands there instead. Every text goes to the
-/// database as one of these, what is written and what is looked up, so that none can be refused for it.
+/// A text in which U+FFFD replaces U+0000, which PostgreSQL cannot store. Every text is sent to the database as one of
+/// these, in changes and in queries, so that none is refused because of it.
 #[derive(Debug, Clone)]
 pub(super) struct Text<'a>(Cow<'a, str>);
 
@@ -17,7 +17,7 @@ impl<'a> Text<'a> {
         Self(clean(text))
     }
 
-    /// What something of ours looks like.
+    /// The text form of a value of ours.
     pub(super) fn shown(shown: impl ToString) -> Self {
         Self::of(shown.to_string())
     }

@@ -9,7 +9,7 @@ use crate::store::{LISTED_MAX, columns};
 
 use super::failure::unreadable;
 
-/// Keeps the letter instead of any other of its id.
+/// Stores a dead letter, which replaces any other with its id.
 pub(super) fn bury(file: &Connection, letter: &DeadLetter) -> Result<(), SqliteError> {
     file.prepare_cached(
         "INSERT INTO dead_letters (id, queue, kind, meeting, reason, buried_at, attempts, body)
@@ -32,7 +32,7 @@ pub(super) fn bury(file: &Connection, letter: &DeadLetter) -> Result<(), SqliteE
     Ok(())
 }
 
-/// The newest letters that pass the filter, without their bodies.
+/// The newest dead letters that match the filter, without their bodies.
 pub(super) fn list(file: &Connection, filter: &DeadFilter) -> Result<Vec<DeadLetter>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT id, queue, kind, meeting, reason, buried_at, attempts, x'' AS body
@@ -58,7 +58,7 @@ pub(super) fn list(file: &Connection, filter: &DeadFilter) -> Result<Vec<DeadLet
     Ok(dead_letters)
 }
 
-/// One letter, whole.
+/// One dead letter with its body.
 pub(super) fn load(file: &Connection, id: &str) -> Result<Option<DeadLetter>, SqliteError> {
     file.prepare_cached(
         "SELECT id, queue, kind, meeting, reason, buried_at, attempts, body
@@ -69,7 +69,7 @@ pub(super) fn load(file: &Connection, id: &str) -> Result<Option<DeadLetter>, Sq
     .transpose()
 }
 
-/// Tells whether there was one.
+/// Removes a dead letter. Whether there was one.
 pub(super) fn remove(
     file: &Connection,
     id: &str,

@@ -1,4 +1,4 @@
-//! Attempts at jobs, what people did, and what an id belongs to.
+//! Attempts at jobs, actions of administrators, and the search by an id.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::store::{ATTEMPTS_MAX, columns};
 use super::failure::unreadable;
 use super::{dead_letters, limit, log};
 
-/// By what a meeting is found when only an id is given, each by an index.
+/// The queries that find a meeting by any id. Each uses an index.
 const SEARCHES: [&str; 7] = [
     "SELECT id FROM meetings WHERE id = ?1",
     "SELECT meeting FROM requests WHERE request = ?1",
@@ -24,7 +24,7 @@ const SEARCHES: [&str; 7] = [
     "SELECT meeting FROM events WHERE event = ?1 AND meeting IS NOT NULL LIMIT 1",
 ];
 
-/// What the id belongs to.
+/// Finds what an id belongs to.
 pub(super) fn find(file: &Connection, reference: &str) -> Result<Lookup, SqliteError> {
     let mut found = Lookup {
         meeting: None,
@@ -41,7 +41,7 @@ pub(super) fn find(file: &Connection, reference: &str) -> Result<Lookup, SqliteE
             return Ok(found);
         }
     }
-    // The post that asked for it, which is no post of ours.
+    // The post of the request, which is not a post of the relay.
     let asked = Origin::mattermost(&ServerName::default_server(), format!("post:{reference}"));
     let first = log::first(file, &asked)?;
     let letter = found.letter.as_ref().and_then(|letter| letter.meeting);
@@ -49,7 +49,7 @@ pub(super) fn find(file: &Connection, reference: &str) -> Result<Lookup, SqliteE
     Ok(found)
 }
 
-/// Keeps an attempt; the oldest of its meeting make room.
+/// Records an attempt. The oldest attempts of its meeting are deleted for it.
 pub(super) fn add_attempt(file: &Connection, attempt: &Attempt) -> Result<(), SqliteError> {
     let meeting = attempt.meeting.to_string();
     let took = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
@@ -77,7 +77,7 @@ pub(super) fn add_attempt(file: &Connection, attempt: &Attempt) -> Result<(), Sq
     Ok(())
 }
 
-/// A meeting's attempts, as they were kept.
+/// The attempts of a meeting, in the order in which they were recorded.
 pub(super) fn attempts(file: &Connection, meeting: MeetingId) -> Result<Vec<Attempt>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT job, number, queue, due_at, began_at, took_ms, ending, detail
@@ -91,7 +91,7 @@ pub(super) fn attempts(file: &Connection, meeting: MeetingId) -> Result<Vec<Atte
     Ok(attempts)
 }
 
-/// Keeps what a person did.
+/// Records an action of a person.
 pub(super) fn add_note(file: &Connection, note: &Note) -> Result<(), SqliteError> {
     file.prepare_cached(
         "INSERT INTO notes (at, who, action, subject, meeting) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -106,7 +106,7 @@ pub(super) fn add_note(file: &Connection, note: &Note) -> Result<(), SqliteError
     Ok(())
 }
 
-/// What people did about this.
+/// The recorded actions about a subject.
 pub(super) fn notes(file: &Connection, about: &str) -> Result<Vec<Note>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT at, who, action, subject, meeting FROM notes

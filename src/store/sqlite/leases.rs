@@ -1,4 +1,4 @@
-//! Who may do what one worker at a time does.
+//! Leases: who may do what only one worker does at a time.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 use crate::ports::{Duty, Lease};
 use crate::sqlite::SqliteError;
 
-/// Takes a free, run out or own lease, in one statement.
+/// Takes a lease that is free, expired or already ours, in one statement.
 pub(super) fn take(
     file: &Connection,
     duty: Duty,
@@ -31,14 +31,14 @@ pub(super) fn take(
         .prepare_cached("SELECT until FROM leases WHERE duty = ?1")?
         .query_row([duty], |row| row.get(0))
         .optional()?
-        // The statement above leaves a row alone only if there is one.
+        // The statement above changes no row only if there is one.
         .unwrap_or(now.millis());
     Ok(Lease::Held {
         until: Timestamp::from_millis(held),
     })
 }
 
-/// Gives it back if it is still `owner`'s.
+/// Releases a lease if `owner` still has it.
 pub(super) fn give_back(file: &Connection, duty: Duty, owner: &str) -> Result<(), SqliteError> {
     file.prepare_cached("DELETE FROM leases WHERE duty = ?1 AND owner = ?2")?
         .execute((duty.to_string(), owner))?;

@@ -1,4 +1,4 @@
-//! What has come: the dedup keys, and one line for each event that was settled.
+//! Dedup keys, and the event log with one row for each settled event.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -11,10 +11,10 @@ use crate::store::{HISTORY_MAX, LISTED_MAX, columns};
 use super::failure::unreadable;
 use super::limit;
 
-/// Most rows that one piece of pruning takes from each table.
+/// Most rows that one part of pruning deletes from each table.
 const PIECE_MAX: usize = 500;
 
-/// The first event with this dedup key, if it has come before.
+/// The first event with this dedup key, if there is one.
 pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>, SqliteError> {
     let found = file
         .prepare_cached("SELECT content, meeting, event FROM seen WHERE source = ?1 AND key = ?2")?
@@ -29,7 +29,7 @@ pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>,
     let Some((content, meeting, event)) = found else {
         return Ok(None);
     };
-    // The key of a command is a secret while its response URL lives, and errors are logged.
+    // The key of a command is a secret while its response URL works, and errors are logged.
     let damaged = |column| unreadable(format!("a seen event of {}", origin.source), column);
     let meeting = meeting
         .map(|text| text.parse())
@@ -43,7 +43,7 @@ pub(super) fn first(file: &Connection, origin: &Origin) -> Result<Option<First>,
     }))
 }
 
-/// Takes the dedup key of an event.
+/// Records the dedup key of an event.
 pub(super) fn add_seen(
     file: &Connection,
     origin: &Origin,
@@ -65,7 +65,7 @@ pub(super) fn add_seen(
     Ok(())
 }
 
-/// Adds a line for an event that was settled.
+/// Adds a row for a settled event.
 pub(super) fn add_line(
     file: &Connection,
     line: &LogLine,
@@ -88,7 +88,7 @@ pub(super) fn add_line(
     Ok(())
 }
 
-/// The line of one event.
+/// The row of an event.
 pub(super) fn of_event(file: &Connection, event: &str) -> Result<Option<Logged>, SqliteError> {
     file.prepare_cached(
         "SELECT event, kind, source, effect, received_at, applied_at
@@ -99,7 +99,7 @@ pub(super) fn of_event(file: &Connection, event: &str) -> Result<Option<Logged>,
     .transpose()
 }
 
-/// Those of `events` that have a line or are a dead letter.
+/// Those of `events` that have a row or are a dead letter.
 pub(super) fn settled(file: &Connection, events: &[EventId]) -> Result<Vec<EventId>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM events WHERE event = ?1)
@@ -115,7 +115,7 @@ pub(super) fn settled(file: &Connection, events: &[EventId]) -> Result<Vec<Event
     Ok(settled)
 }
 
-/// The lines of one meeting, in the order in which they were applied.
+/// The rows of a meeting, in the order in which its events were applied.
 pub(super) fn history(file: &Connection, meeting: MeetingId) -> Result<Vec<Logged>, SqliteError> {
     let mut statement = file.prepare_cached(
         "SELECT event, kind, source, effect, received_at, applied_at
@@ -143,7 +143,7 @@ fn read(row: &Row<'_>) -> Result<Logged, SqliteError> {
     })
 }
 
-/// Forgets some keys and lines from before `before`; answers how many, 0 when none is left.
+/// Deletes some keys and rows from before `before`. Returns how many; 0 when none is left.
 pub(super) fn forget_piece(file: &Connection, before: Timestamp) -> Result<u64, SqliteError> {
     let piece = limit(PIECE_MAX, PIECE_MAX);
     let keys = file

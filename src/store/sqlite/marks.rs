@@ -1,11 +1,11 @@
-//! How often work on a redelivered message has begun without a verdict.
+//! Delivery marks: how many times work on a redelivered message has begun without a verdict.
 
 use rusqlite::Connection;
 
 use crate::sqlite::SqliteError;
 use crate::store::MARKS_MAX;
 
-/// Counts one more, and answers how many it is now.
+/// Increases the count of a mark, and returns it.
 pub(super) fn add(file: &Connection, message: &str) -> Result<u32, SqliteError> {
     let begun: i64 = file
         .prepare_cached(
@@ -19,7 +19,7 @@ pub(super) fn add(file: &Connection, message: &str) -> Result<u32, SqliteError> 
     Ok(u32::try_from(begun).unwrap_or(u32::MAX))
 }
 
-/// Forgets the message.
+/// Deletes a mark.
 pub(super) fn clear(file: &Connection, message: &str) -> Result<(), SqliteError> {
     file.prepare_cached("DELETE FROM marks WHERE message = ?1")?
         .execute([message])?;

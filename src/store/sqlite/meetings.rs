@@ -1,4 +1,4 @@
-//! Meetings: their rows, by what they are found, and listings.
+//! Meetings: their rows, the keys by which they are found, and listings.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
@@ -59,7 +59,7 @@ pub(super) fn insert(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
     Ok(())
 }
 
-/// Its version; 0 if there is no such meeting.
+/// The version of a meeting. 0 if there is no such meeting.
 pub(super) fn version(file: &Connection, id: MeetingId) -> Result<u64, SqliteError> {
     let text = "SELECT json_extract(body, '$.version') FROM meetings WHERE id = ?1";
     let version = file
@@ -71,7 +71,7 @@ pub(super) fn version(file: &Connection, id: MeetingId) -> Result<u64, SqliteErr
         .unwrap_or(0))
 }
 
-/// Writes what can change of a meeting that has a row.
+/// Updates the row of a meeting.
 pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteError> {
     let state = meeting.state();
     file.prepare_cached(
@@ -91,7 +91,7 @@ pub(super) fn update(file: &Connection, meeting: &Meeting) -> Result<(), SqliteE
 
 /// The running meetings of a channel and its threads, newest first: at most [`CANDIDATES_MAX`].
 pub(super) fn running_in(file: &Connection, channel: &str) -> Result<Vec<MeetingId>, SqliteError> {
-    // Keys of places are `<channel key>|<thread>`, and `}` is the sign after `|`.
+    // Keys of conversations are `<channel key>|<thread>`, and `}` is the character after `|`.
     let mut statement = file.prepare_cached(
         "SELECT id FROM meetings WHERE running = 1 AND place >= ?1 || '|' AND place < ?1 || '}'
          ORDER BY requested_at DESC, id DESC LIMIT ?2",
@@ -144,7 +144,7 @@ pub(super) fn list(
     filter: &MeetingFilter,
 ) -> Result<Vec<MeetingSummary>, SqliteError> {
     let most = limit(filter.limit, LISTED_MAX);
-    // Two texts, so that each finds its own index.
+    // Two statements, so that each uses its own index.
     let mut statement = if filter.running_only {
         file.prepare_cached(
             "SELECT id, title, state, room, channel_name, starter, requested_at, first_request
@@ -164,7 +164,7 @@ pub(super) fn list(
     Ok(listed)
 }
 
-/// Meetings to be woken, longest first.
+/// Meetings that are to be woken; those that wait longest come first.
 pub(super) fn due(
     file: &Connection,
     now: Timestamp,
@@ -181,7 +181,7 @@ pub(super) fn due(
     Ok(due)
 }
 
-/// How many are not over.
+/// How many meetings are not over.
 pub(super) fn count_running(file: &Connection) -> Result<u64, SqliteError> {
     let count: i64 = file
         .prepare_cached("SELECT count(*) FROM meetings WHERE running = 1")?

@@ -1,8 +1,8 @@
-//! The file's form: numbered steps, each applied once, whole or not at all.
+//! The schema of the file, as numbered migrations. Each is applied once, in one transaction.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-/// The steps in their order. A step that was released is never changed; a new form is a new step.
+/// The migrations in their order. A released migration is never changed; a new schema is a new migration.
 const STEPS: &[Migration] = &[
     Migration {
         number: 1,
@@ -26,7 +26,7 @@ const STEPS: &[Migration] = &[
     },
 ];
 
-/// What `PRAGMA application_id` says of a store's file ("mrst").
+/// The `PRAGMA application_id` of a store's file ("mrst").
 const APPLICATION_ID: i64 = 0x6d72_7374;
 
 /// Leases live and die with this connection: only one process has the file open, so whoever held one before is gone,
@@ -56,12 +56,12 @@ pub(super) enum SchemaError {
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// The newest step that this version knows.
+/// The number of the newest migration that this version knows.
 const fn newest() -> i64 {
     STEPS[STEPS.len() - 1].number
 }
 
-/// Brings the file to this version's form.
+/// Migrates the file to the schema of this version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     check_owner(connection)?;
     for step in STEPS {
@@ -91,7 +91,7 @@ fn check_owner(connection: &Connection) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// A crash before the commit leaves the file as it was, and the next start does the step again.
+/// Applies a migration. After a crash before the commit the file is unchanged, and the next start applies it again.
 fn apply(connection: &mut Connection, step: &Migration) -> Result<(), SchemaError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
@@ -112,7 +112,7 @@ fn apply(connection: &mut Connection, step: &Migration) -> Result<(), SchemaErro
     Ok(())
 }
 
-/// The newest step that was applied to the file; 0 before the first.
+/// The number of the newest migration that was applied. 0 before the first.
 fn found(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection
         .query_row(

@@ -1,10 +1,10 @@
-//! Small values that outlive the process.
+//! Small values that are kept between processes.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::sqlite::SqliteError;
 
-/// What stands there.
+/// Reads a value.
 pub(super) fn load(file: &Connection, name: &str) -> Result<Option<String>, SqliteError> {
     let value = file
         .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
@@ -13,7 +13,7 @@ pub(super) fn load(file: &Connection, name: &str) -> Result<Option<String>, Sqli
     Ok(value)
 }
 
-/// Writes it.
+/// Writes a value.
 pub(super) fn put(file: &Connection, name: &str, value: &str) -> Result<(), SqliteError> {
     file.prepare_cached(
         "INSERT INTO settings (name, value) VALUES (?1, ?2)
@@ -23,7 +23,7 @@ pub(super) fn put(file: &Connection, name: &str, value: &str) -> Result<(), Sqli
     Ok(())
 }
 
-/// Writes it unless there is one, and answers what then stands there.
+/// Writes a value unless there is one, and returns the value that is then stored.
 pub(super) fn load_or_insert(
     file: &Connection,
     name: &str,

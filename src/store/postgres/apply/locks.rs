@@ -1,4 +1,4 @@
-//! What a batch locks before it reads, as far as the events alone tell.
+//! The locks that a batch takes before it reads, which follow from its events alone.
 
 use sha2::{Digest, Sha256};
 
@@ -6,8 +6,8 @@ use crate::domain::Fact;
 use crate::ports::Incoming;
 use crate::store::batch::BatchKeys;
 
-/// Advisory locks on the dedup keys, the channels and the sessions, rising. Of a meeting that an event names itself its
-/// row is lock enough.
+/// The numbers of the advisory locks on dedup keys, channels and sessions, in rising order. A meeting that an event
+/// names needs none, because its row is locked.
 pub(super) fn of(batch: &[Incoming], keys: &BatchKeys) -> Vec<i64> {
     let origins = keys
         .origins
@@ -18,7 +18,7 @@ pub(super) fn of(batch: &[Incoming], keys: &BatchKeys) -> Vec<i64> {
         .iter()
         .map(|channel| lock(&["channel", channel]));
     let sids = keys.sids.iter().map(|sid| lock(&["session", sid]));
-    // Replicas of the version before lock the place alone.
+    // Replicas of the previous version lock the conversation only.
     let places = batch
         .iter()
         .filter_map(|Incoming { event, .. }| match &event.fact {
