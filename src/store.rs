@@ -5,9 +5,9 @@
 //! - [`postgres`]: a database that several replicas share.
 //!
 //! A batch of events is one transaction. In PostgreSQL it first locks whatever two replicas could decide about
-//! differently, in one order everywhere: dedup keys, places and sessions (advisory locks), then meetings (rows). So a
-//! replica waits for another one's commit, and then sees what that one wrote. Leases (who works on a card) and duties
-//! (who sweeps) are rows with an end, taken by one statement.
+//! differently, always in the same order: dedup keys, conversations and sessions (advisory locks), then meetings
+//! (rows). So a replica waits for the commit of another one, and then sees what that one wrote. Leases (who works on a
+//! card) and duties (who sweeps) are rows with an expiry, taken by one statement.
 //!
 //! To store one more thing (a meeting and a post are each one JSON text):
 //! 1. A field of a meeting or a post: in src/domain/meeting.rs or src/domain/post.rs alone, with a serde default for

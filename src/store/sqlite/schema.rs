@@ -29,8 +29,8 @@ const STEPS: &[Migration] = &[
 /// The `PRAGMA application_id` of a store's file ("mrst").
 const APPLICATION_ID: i64 = 0x6d72_7374;
 
-/// Leases live and die with this connection: only one process has the file open, so whoever held one before is gone,
-/// and taking one costs no write to stable storage.
+/// Leases are in a temporary table of this connection. Only one process has the file open, so the holders of earlier
+/// leases have ended, and taking a lease costs no write to stable storage.
 const LEASES: &str = "
     PRAGMA temp_store = MEMORY;
     CREATE TEMP TABLE leases (
