@@ -1,4 +1,4 @@
-//! What keys must say together, and what a single key's type cannot know.
+//! Checks keys that depend on each other, and what the type of a single key cannot check.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::value::QueueUrl;
 
 /// Least length of the secret that signs links, in bytes.
 pub(crate) const SIGNING_SECRET_BYTES_MIN: usize = 32;
-/// Least length of the admin API's token, in bytes: nobody limits how often it may be guessed.
+/// Least length of the admin API's token, in bytes. Guesses of it are not limited.
 const ADMIN_TOKEN_BYTES_MIN: usize = 32;
-/// What stands for a secret in samples.
+/// The placeholders for secrets in samples.
 pub(super) const PLACEHOLDERS: [&str; 5] = [
     "...",
     "access-token-of-the-bot",
@@ -20,10 +20,10 @@ pub(super) const PLACEHOLDERS: [&str; 5] = [
     "token-of-the-outgoing-webhook",
     "token-of-the-slash-command",
 ];
-/// Most previous secrets of one kind: each is tried on whatever a stranger sends.
+/// Most previous secrets of one kind, because each is tried on every request of a stranger.
 const PREVIOUS_SECRETS_MAX: usize = 16;
 
-/// Notes every fault; a key that is already known to be wrong is not complained about twice.
+/// Reports every error. A key that is already known to be wrong is not reported twice.
 pub(super) fn check_together(config: &Config, reader: &mut ConfigReader) {
     let mut check = ConfigCheck { reader };
     check.server(config);
@@ -206,7 +206,7 @@ impl ConfigCheck<'_> {
         );
     }
 
-    /// What `deploy/meetrelay.toml` and the README have in the place of a secret.
+    /// Reports the placeholders of `deploy/meetrelay.toml` and the README in the place of a secret.
     fn placeholders(&mut self, config: &Config) {
         let mattermost = &config.mattermost;
         let plugnmeet = &config.plugnmeet;
@@ -239,7 +239,7 @@ impl ConfigCheck<'_> {
         );
     }
 
-    /// Two keys that say nothing without each other.
+    /// Reports one of two keys that must be set together.
     fn require_both(&mut self, pair: [(&str, bool); 2], instead: &str) {
         let [first, second] = pair;
         for ((key, is_there), (other, other_is_there)) in [(first, second), (second, first)] {

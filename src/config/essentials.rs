@@ -1,4 +1,4 @@
-//! What serving needs of a configuration: a tree can be faultless and still say too little to serve.
+//! The settings that serving needs. A configuration can have no errors and still lack some of them.
 
 use secrecy::SecretString;
 use url::Url;
@@ -7,10 +7,10 @@ use super::keys::{Config, Mattermost};
 use super::problem::{Problem, Problems};
 use super::value::{NoticeFormatSetting, SecretUrl};
 
-/// The settings without which nothing can be served, now known to be there.
+/// The settings without which nothing can be served. All of them are present.
 #[derive(Debug, Clone)]
 pub struct Essentials {
-    /// How others reach the relay; ends in `/`.
+    /// The public address of the relay. It ends in `/`.
     pub public_url: Url,
     /// The chat server; `None` when `mattermost.enabled` is false.
     pub mattermost: Option<MattermostAccess>,
@@ -18,7 +18,7 @@ pub struct Essentials {
     pub plugnmeet: PlugNmeetAccess,
 }
 
-/// How Mattermost is reached.
+/// How the relay calls Mattermost.
 #[derive(Debug, Clone)]
 pub struct MattermostAccess {
     /// Its address; ends in `/`.
@@ -60,7 +60,7 @@ pub enum DeliveryConfig {
     },
 }
 
-/// How plugNmeet is reached.
+/// How the relay calls plugNmeet.
 #[derive(Debug, Clone)]
 pub struct PlugNmeetAccess {
     /// Its address for the relay; ends in `/`.
@@ -135,7 +135,7 @@ impl Config {
     }
 }
 
-/// The first that is given, best first.
+/// The first delivery method that is configured, in the order of preference.
 fn delivery_method(mattermost: &Mattermost) -> Option<DeliveryConfig> {
     let format = mattermost.format;
     let bot = mattermost.bot_token.clone();

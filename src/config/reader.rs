@@ -1,4 +1,4 @@
-//! Turns found values into types and collects what is wrong.
+//! Converts values to types and collects the errors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use super::value::{Mismatch, Raw, Setting};
 /// A value as its source gave it.
 #[derive(Debug, Clone)]
 pub(crate) struct SourcedValue {
-    /// The value, not yet understood.
+    /// The value, which is not converted yet.
     pub(crate) raw: Raw,
     /// Where it was given.
     pub(crate) origin: ValueOrigin,
 }
 
-/// Hands out typed values. A value that cannot be understood is noted and its default taken, so that the reading
-/// goes on and all faults show at once.
+/// Returns typed values. A value that cannot be converted is reported and its default is used, so that the reading
+/// continues and all errors are reported at once.
 #[derive(Debug)]
 pub(crate) struct ConfigReader {
     found: BTreeMap<String, SourcedValue>,
@@ -34,7 +34,7 @@ impl ConfigReader {
         }
     }
 
-    /// The value of `key` below `at`, else its default.
+    /// The value of `key` in the section `at`, or its default.
     pub(crate) fn take<T: Setting>(&mut self, at: &str, key: &ConfigKey) -> T {
         let path = format!("{at}.{}", key.name);
         let read = self.found.get(&path).map(|found| {
@@ -67,7 +67,7 @@ impl ConfigReader {
         given
     }
 
-    /// This key is already known to be wrong: what else depends on it need not be told.
+    /// Whether this key is already known to be wrong. Then errors that depend on it are not reported.
     pub(crate) fn is_faulty(&self, path: &str) -> bool {
         self.faulty.contains(path)
     }
@@ -77,7 +77,7 @@ impl ConfigReader {
         self.found.get(path).map(|found| found.origin.clone())
     }
 
-    /// Notes what is wrong with a key.
+    /// Reports an error of a key.
     pub(crate) fn complain(
         &mut self,
         path: &str,
@@ -93,7 +93,7 @@ impl ConfigReader {
         });
     }
 
-    /// Where each given key comes from, and all that is wrong.
+    /// The source of each key that was set, and all errors.
     pub(crate) fn finish(self) -> (BTreeMap<String, ValueOrigin>, Vec<Problem>) {
         let origins = self
             .found

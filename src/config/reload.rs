@@ -1,8 +1,8 @@
-//! What a running relay takes over of a changed configuration: everything that is rotated, and the log's level.
+//! The changes of a configuration that a running relay applies: everything that is rotated, and the log level.
 
 use super::keys::Config;
 
-/// The keys that a reload (SIGHUP) takes over; any other needs a restart.
+/// The keys whose changes a reload (SIGHUP) applies. Any other key needs a restart.
 const RELOADED: [&str; 15] = [
     "server.admin_token",
     "server.signing_secret",
@@ -21,7 +21,7 @@ const RELOADED: [&str; 15] = [
     "log.level",
 ];
 
-/// Whether a reload takes over this key, like `mattermost.bot_token`.
+/// Whether a reload applies changes of this key, like `mattermost.bot_token`.
 pub fn is_reloaded(key: &str) -> bool {
     RELOADED.contains(&key)
 }

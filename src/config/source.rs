@@ -1,4 +1,4 @@
-//! Where values come from: the file, over it the environment. The only place that reads either.
+//! Reads the sources of values: the file, and then the environment. Nothing else reads either.
 
 mod alias;
 mod environment;
@@ -38,7 +38,7 @@ impl Sources {
     }
 }
 
-/// Brings every source into one map from path to value; later sources replace earlier ones.
+/// Reads every source into one map from path to value. Later sources replace earlier ones.
 pub(crate) fn collect(
     sources: &Sources,
     problems: &mut Vec<Problem>,
@@ -62,7 +62,7 @@ pub(crate) struct RenamedKey {
     pub(crate) new: &'static str,
 }
 
-/// All of them.
+/// All renamed keys.
 pub(crate) const RENAMED: &[RenamedKey] = &[RenamedKey {
     section: "rule",
     old: "worth",
@@ -86,7 +86,7 @@ fn take_renamed(found: &mut BTreeMap<String, SourcedValue>) {
     }
 }
 
-/// What a path names.
+/// The meaning of a path.
 enum Named {
     Key(&'static ConfigKey),
     Section { is_repeated: bool },
@@ -114,7 +114,7 @@ fn name(path: &str) -> Named {
     Named::Nothing
 }
 
-/// Notes a key that does not exist, with the one that was probably meant.
+/// The error for a key that does not exist, with the key that was probably meant.
 fn unknown(
     path: &str,
     shown: &str,
@@ -133,7 +133,7 @@ fn unknown(
 fn suggestion(path: &str, spell: fn(&ConfigKey) -> String) -> String {
     let (section, own_name) = path.rsplit_once('.').unwrap_or(("", path));
     if let Named::Key(key) = name(path) {
-        // It exists, but several times over, which a variable cannot say.
+        // The key exists in a repeated section, which a variable cannot name.
         return format!("write [[{}]] into the configuration's file", key.section);
     }
     let nearness = |key: &ConfigKey| {

@@ -1,4 +1,4 @@
-//! Three variables of the project's first documents, which go on working.
+//! Three variables of the project's first documents, which still work.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,7 +58,7 @@ pub(super) fn add(
                 raw: Raw::List(added.clone()),
                 origin: origin.clone(),
             },
-            // No list: left as it is, for the complaint that it deserves.
+            // It is not a list. It is kept, so that its error is reported.
             (Some(before), Some(Err(_)) | None) => before,
             (Some(before), Some(Ok(mut tokens))) => {
                 tokens.extend(added.iter().cloned());
@@ -102,7 +102,7 @@ fn added_tokens(
                 let variable = file_variable;
                 Some((Raw::Text(token), ValueOrigin::SecretFile { variable, path }))
             }
-            // Without the variable's text: some write the secret itself there.
+            // The variable's text is not repeated, because some people write the secret itself there.
             Err(why) => {
                 let what = format!("the file that it names {why}");
                 complain(what, "name a readable file that holds the token alone");

@@ -46,7 +46,7 @@ impl Environment {
         self.texts.get(name).map(|written| plain(written))
     }
 
-    /// Who runs this process, as far as the environment tells.
+    /// The user of this process, if the environment names one.
     pub fn user_name(&self) -> &str {
         ["SUDO_USER", "USER", "LOGNAME"]
             .iter()
@@ -87,7 +87,7 @@ fn plain(written: &str) -> &str {
     unquoted(written.trim()).unwrap_or(written)
 }
 
-/// Reads every variable that begins like the relay's; one that names no key is a fault.
+/// Reads every variable with the relay's prefix. One that names no key is an error.
 pub(super) fn collect(
     environment: &Environment,
     found: &mut BTreeMap<String, SourcedValue>,
@@ -103,7 +103,7 @@ pub(super) fn collect(
         match (name(&path), of_file.map(|path| name(&path))) {
             (Named::Key(key), _) if !is_repeated(key) => {
                 let origin = ValueOrigin::Variable(variable.clone());
-                // Quotes around nothing say that it is not set.
+                // Quotes around an empty text mean that it is not set.
                 let is_as_written = key.keeps_quotes && !value.is_empty();
                 let text = if is_as_written {
                     written.as_str()
@@ -185,7 +185,7 @@ fn take_secret_file(
             let raw = Raw::Text(text);
             found.insert(key.path(), SourcedValue { raw, origin });
         }
-        // Without the variable's text: some write the secret itself there.
+        // The variable's text is not repeated, because some people write the secret itself there.
         Err(why) => complain(
             format!("the file that it names {why}"),
             "name a readable file that holds the secret alone".to_owned(),

@@ -16,7 +16,7 @@ use crate::config::value::Raw;
 /// Longest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads the file; a file that cannot be read is a fault, and so is each of its syntax errors.
+/// Reads the file. That it cannot be read is an error, and so is each syntax error.
 pub(super) fn collect(
     path: &Path,
     found: &mut BTreeMap<String, SourcedValue>,
@@ -42,7 +42,7 @@ pub(super) fn collect(
     };
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in errors {
-        // Only the message: the error's own display repeats the line, which may hold a secret.
+        // Only the message is used: the display of the error repeats the line, which may contain a secret.
         let at = error.span().map_or(0, |span| span.start);
         let what = format!("this is no TOML: {}", error.message());
         file.complain(at, None, what, String::new());

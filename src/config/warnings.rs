@@ -1,4 +1,4 @@
-//! What is no fault of a configuration and probably still not what was meant: told by `check` and in the log at start.
+//! Finds values that are allowed and probably not meant. `check` prints them, and the log contains them at start.
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -11,11 +11,11 @@ use super::source::{RENAMED, RenamedKey};
 /// Length of every token that Mattermost makes.
 const TOKEN_LENGTH: usize = 26;
 
-/// What people copy along with a base address, and what is added to it anyway.
+/// Paths that people copy with a base address, although the relay adds them itself.
 struct Routes {
-    /// No base address ends so: they are taken off.
+    /// A base address never ends with these. They are removed.
     certain: &'static [&'static str],
-    /// The path of a base address may end so: they are only warned of.
+    /// A base address may end with these. They only cause a warning.
     possible: &'static [&'static str],
 }
 
@@ -36,9 +36,9 @@ const PLUGNMEET_ROUTES: Routes = Routes {
     possible: &["auth/", "api/"],
 };
 
-/// Notes every doubt, and takes unmistakable routes off base addresses, so that they work all the same.
+/// Collects the warnings, and removes certain routes from base addresses, so that these work all the same.
 pub(super) fn settle(config: &mut Config, reader: &ConfigReader) -> Vec<Problem> {
-    let mut doubts = DoubtFinder {
+    let mut warnings = WarningFinder {
         reader,
         found: Vec::new(),
     };
@@ -59,15 +59,15 @@ pub(super) fn settle(config: &mut Config, reader: &ConfigReader) -> Vec<Problem>
         ),
     ] {
         if let Some(url) = url {
-            doubts.routes(key, url, routes);
+            warnings.routes(key, url, routes);
         }
     }
     for key in RENAMED {
-        doubts.renamed(key);
+        warnings.renamed(key);
     }
-    doubts.tokens("mattermost.outgoing_tokens", &mattermost.outgoing_tokens);
-    doubts.tokens("mattermost.command_tokens", &mattermost.command_tokens);
-    doubts.tokens("mattermost.bot_token", mattermost.bot_token.as_slice());
+    warnings.tokens("mattermost.outgoing_tokens", &mattermost.outgoing_tokens);
+    warnings.tokens("mattermost.command_tokens", &mattermost.command_tokens);
+    warnings.tokens("mattermost.bot_token", mattermost.bot_token.as_slice());
     for (key, secret) in [
         ("mattermost.bot_token", &mattermost.bot_token),
         ("mattermost.password", &mattermost.password),
@@ -80,17 +80,17 @@ pub(super) fn settle(config: &mut Config, reader: &ConfigReader) -> Vec<Problem>
         ("server.signing_secret", &config.server.signing_secret),
         ("server.admin_token", &config.server.admin_token),
     ] {
-        doubts.quotes(key, secret.as_ref());
+        warnings.quotes(key, secret.as_ref());
     }
-    doubts.found
+    warnings.found
 }
 
-struct DoubtFinder<'a> {
+struct WarningFinder<'a> {
     reader: &'a ConfigReader,
     found: Vec<Problem>,
 }
 
-impl DoubtFinder<'_> {
+impl WarningFinder<'_> {
     fn routes(&mut self, key: &str, url: &mut Url, routes: &Routes) {
         let what = |route: &str| format!("ends in /{route}, which the relay adds by itself");
         if let Some((route, base)) = without(url, routes.certain) {
@@ -158,7 +158,7 @@ impl DoubtFinder<'_> {
     }
 }
 
-/// The first of `routes` that `url` ends in, and the address without it.
+/// The first of `routes` with which `url` ends, and the address without it.
 fn without(url: &Url, routes: &[&'static str]) -> Option<(&'static str, Url)> {
     let (route, path) = routes
         .iter()
