@@ -231,7 +231,7 @@ async fn q11_event_that_kills_the_process_becomes_a_letter_and_its_batch_is_appl
     let mut world = World::start().await;
     one_bad_batch(&mut world).await;
     world.relay.crash_at("apply.begun@poison");
-    let buried = world.relay.logs("poison: work on it was begun 5 times");
+    let buried = world.relay.logs("poison: work on it began 5 times");
     let deaths = world.relay.outlive(DEATHS_MAX, buried).await;
     assert!(deaths >= 5, "it is tried: {deaths}");
     neighbours_are_unharmed(&world).await;
@@ -249,7 +249,7 @@ async fn q11_job_that_kills_the_process_becomes_a_letter_and_its_neighbours_are_
     world
         .relay
         .crash_at("job.calling@:CreateRoom:room:0 poison");
-    let buried = world.relay.logs("poison: work on it was begun 5 times");
+    let buried = world.relay.logs("poison: work on it began 5 times");
     let deaths = world.relay.outlive(DEATHS_OVER_A_JOB_MAX, buried).await;
     assert!(deaths >= 5, "it is tried: {deaths}");
     neighbours_are_unharmed(&world).await;
